@@ -1,0 +1,298 @@
+"""Kernels from plain functions: the door for the shipped kernels and for a user's own file alike.
+
+A user's kernel, complete, in one file::
+
+    from daasbench import kernel
+
+    @kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - inputs["frames"].sum()), tolerance=0.5)
+    def frame_sums(inputs):
+        return {"total": inputs["frames"].sum()}
+
+    @frame_sums.inputs(tiny={"n": 4}, small={"n": 64})
+    def frames(n, rng):
+        return {"frames": rng.poisson(3, (n, 512, 512)).astype("u4")}
+
+The decorated function is the reference, the implementation ``numpy``. Further ways are added with
+``@frame_sums.implementation("numba")``; a reader for real files with ``@frame_sums.reader``.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from daasbench.contracts import Card, Implementation, Options, Parameters, Resources
+from daasbench.errors import InputError, PluginError
+from daasbench.model import Verdict, Work
+
+Compute = Callable[[Any], Any]
+Prepare = Callable[[Any, Resources], Compute]
+
+
+# --- the shipped kernels: a folder with a `problem` module and one module a way -----------------------------
+
+
+def way(name: str, target: str, **facts: Any) -> Implementation:
+    """Return the implementation `name` whose ``prepare`` stands at `target`, imported when first used.
+
+    Parameters
+    ----------
+    target
+        ``"package.module:function"``.
+    facts
+        Further fields of :class:`~daasbench.contracts.Implementation`.
+    """
+
+    def load() -> Prepare:
+        module, _, function = target.partition(":")
+        prepare: Prepare = getattr(importlib.import_module(module), function)
+        return prepare
+
+    return Implementation(name=name, load=load, **facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderKernel:
+    """A kernel that is a folder: its card here, its problem and its ways in modules imported when needed.
+
+    The module `problem` holds the functions ``survey, work, make, read, expect, verify`` of
+    :class:`~daasbench.contracts.Kernel`.
+    """
+
+    name: str
+    card: Card
+    sizes: Mapping[str, Parameters]
+    options: type[Options]
+    problem: str
+    ways: Sequence[Implementation]
+    reads_files: bool = True
+    repeat_tolerance: float | None = 1e-5
+
+    @functools.cached_property
+    def implementations(self) -> Mapping[str, Implementation]:
+        """Return the implementations by name, the reference first."""
+        return {one.name: one for one in self.ways}
+
+    @functools.cached_property
+    def _problem(self) -> Any:
+        return importlib.import_module(self.problem)
+
+    def survey(self, path: Path, options: Options) -> Parameters:
+        """See :class:`~daasbench.contracts.Kernel`."""
+        if not self.reads_files:
+            raise InputError(f"{path}: kernel {self.name} reads no files; leave --input out")
+        parameters: Parameters = self._problem.survey(path, options)
+        return parameters
+
+    def work(self, parameters: Parameters, options: Options) -> Work:
+        """See :class:`~daasbench.contracts.Kernel`."""
+        work: Work = self._problem.work(parameters, options)
+        return work
+
+    def make(self, parameters: Parameters, options: Options, seed: int, blocks: int) -> Any:
+        """See :class:`~daasbench.contracts.Kernel`."""
+        return self._problem.make(parameters, options, seed, blocks)
+
+    def read(self, path: Path, parameters: Parameters, options: Options, blocks: int) -> Any:
+        """See :class:`~daasbench.contracts.Kernel`."""
+        return self._problem.read(path, parameters, options, blocks)
+
+    def expect(self, problem: Any, options: Options) -> Any:
+        """See :class:`~daasbench.contracts.Kernel`."""
+        return self._problem.expect(problem, options)
+
+    def verify(
+        self, problem: Any, expectation: Any, block: int, result: Any, implementation: str
+    ) -> Verdict:
+        """See :class:`~daasbench.contracts.Kernel`."""
+        verdict: Verdict = self._problem.verify(problem, expectation, block, result, implementation)
+        return verdict
+
+
+# --- a user's kernel: plain functions in one file ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FunctionProblem:
+    """The inputs of a user's kernel: one mapping of arrays a block."""
+
+    blocks: Sequence[Any]
+    work: Work
+
+
+class FunctionOptions(Options, kw_only=True):
+    """A user's kernel has no options; its sizes carry its parameters."""
+
+
+@dataclass(kw_only=True)
+class FunctionKernel:
+    """A kernel made by :func:`kernel`; it stays callable as the function that it decorates."""
+
+    name: str
+    reference: Compute
+    unit: str
+    oracle: Callable[[Any, Any], float]
+    tolerance: float
+    units: Callable[[Any], float] | None = None
+    flop: float = 0.0  # per unit
+    repeat_tolerance: float | None = None
+    reads_files: bool = False
+    options: type[Options] = FunctionOptions
+    sizes: dict[str, Parameters] = field(default_factory=dict)
+    implementations: dict[str, Implementation] = field(default_factory=dict)
+    _make: Callable[..., Any] | None = None
+    _read: Callable[[Path], Any] | None = None
+
+    def __call__(self, inputs: Any) -> Any:
+        """Return what the reference computes."""
+        return self.reference(inputs)
+
+    @property
+    def card(self) -> Card:
+        """Return a card from the function's docstring."""
+        title = (inspect.getdoc(self.reference) or self.name).splitlines()[0]
+        return Card(title=title, unit=self.unit)
+
+    def inputs(self, **sizes: Parameters) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare the generator of inputs and the sizes: keyword arguments for it, by size name.
+
+        The generator returns the inputs of one block (a mapping of arrays). If it has an argument ``rng``, it
+        gets a ``numpy.random.Generator`` seeded from the case's seed and the block's index.
+        """
+
+        def declare(make: Callable[..., Any]) -> Callable[..., Any]:
+            self._make = make
+            self.sizes.update(sizes)
+            return make
+
+        return declare
+
+    def reader(self, read: Callable[[Path], Any]) -> Callable[[Path], Any]:
+        """Declare how ``--input FILE`` becomes the inputs of one block."""
+        self._read = read
+        self.reads_files = True
+        return read
+
+    def implementation(
+        self, name: str, *, threads: bool = True, backend: str = "host", requires: Sequence[str] = (), **facts: Any
+    ) -> Callable[[Compute], Compute]:
+        """Declare another way to compute the kernel; `requires` are the modules that it imports."""
+
+        def declare(compute: Compute) -> Compute:
+            self._add(name, compute, threads=threads, backend=backend, requires=tuple(requires), **facts)
+            return compute
+
+        return declare
+
+    def _add(self, name: str, compute: Compute, **facts: Any) -> None:
+        def prepare(problem: Any, resources: Resources) -> Compute:  # noqa: ARG001  (no set-up to make)
+            return compute
+
+        self.implementations[name] = Implementation(name=name, load=lambda: prepare, **facts)
+
+    def survey(self, path: Path, options: Options) -> Parameters:  # noqa: ARG002  (has none)
+        """See :class:`~daasbench.contracts.Kernel`."""
+        if self._read is None:
+            raise InputError(f"{path}: kernel {self.name} reads no files; add a function with @{self.name}.reader")
+        return {}
+
+    def work(self, parameters: Parameters, options: Options) -> Work:  # noqa: ARG002  (unknown before make)
+        """Return the unit only: what a user's kernel reads is known once its inputs are made."""
+        return Work(unit=self.unit, units=1.0)
+
+    def make(self, parameters: Parameters, options: Options, seed: int, blocks: int) -> FunctionProblem:  # noqa: ARG002
+        """See :class:`~daasbench.contracts.Kernel`."""
+        import numpy as np
+
+        if self._make is None:
+            raise PluginError(f"kernel {self.name} has no inputs; declare them with @{self.name}.inputs(...)")
+        takes_rng = "rng" in inspect.signature(self._make).parameters
+        made = [
+            self._make(**parameters, **({"rng": np.random.default_rng([seed, block])} if takes_rng else {}))
+            for block in range(blocks)
+        ]
+        return FunctionProblem(blocks=made, work=self._count(made[0]))
+
+    def read(self, path: Path, parameters: Parameters, options: Options, blocks: int) -> FunctionProblem:  # noqa: ARG002
+        """See :class:`~daasbench.contracts.Kernel`."""
+        if self._read is None:
+            raise InputError(f"{path}: kernel {self.name} reads no files")
+        first = self._read(path)
+        return FunctionProblem(blocks=[first] * blocks, work=self._count(first))
+
+    def _count(self, inputs: Any) -> Work:
+        from daasbench.backends import arrays_in
+
+        arrays = arrays_in(inputs)
+        size = float(sum(array.nbytes for array in arrays))
+        if self.units is not None:
+            units = float(self.units(inputs))
+        else:
+            leading = [array.shape[0] for array in arrays if array.ndim]
+            units = float(leading[0]) if leading else 1.0
+        return Work(unit=self.unit, units=units, flop=self.flop * units, bytes=size, input_bytes=size)
+
+    def expect(self, problem: Any, options: Options) -> None:  # noqa: ARG002  (the oracle is a function)
+        """Return nothing: a user's oracle looks at inputs and result."""
+
+    def verify(
+        self, problem: Any, expectation: Any, block: int, result: Any, implementation: str  # noqa: ARG002
+    ) -> Verdict:
+        """Return what the user's oracle says: its number against the tolerance."""
+        error = float(self.oracle(problem.blocks[block], result))
+        return Verdict(error=error, tolerance=self.tolerance, verified_by="oracle")
+
+
+def kernel(
+    *,
+    unit: str,
+    oracle: Callable[[Any, Any], float],
+    tolerance: float,
+    units: Callable[[Any], float] | None = None,
+    flop: float = 0.0,
+    name: str | None = None,
+    repeat_tolerance: float | None = None,
+) -> Callable[[Compute], FunctionKernel]:
+    """Make a kernel of the function that follows: it becomes the reference implementation ``numpy``.
+
+    Parameters
+    ----------
+    unit
+        The unit of scientific work, singular: ``"frame"``.
+    oracle
+        ``oracle(inputs, result)`` returns how wrong the result is (0: right); called for every repeat.
+    tolerance
+        The largest error that is right.
+    units
+        ``units(inputs)`` returns how many units one repeat computes; default: the length of the first axis of
+        the first array of the inputs.
+    flop
+        Least floating-point operations per unit, if the kernel shall be compared with the processor's peak;
+        memory traffic is counted as the bytes of the inputs, read once.
+    name
+        Default: the function's name.
+    repeat_tolerance
+        Largest relative difference between two results of the same inputs; None: only the oracle decides.
+    """
+
+    def declare(reference: Compute) -> FunctionKernel:
+        made = FunctionKernel(
+            name=name or getattr(reference, "__name__", "kernel"),
+            reference=reference,
+            unit=unit,
+            oracle=oracle,
+            tolerance=tolerance,
+            units=units,
+            flop=flop,
+            repeat_tolerance=repeat_tolerance,
+        )
+        made._add("numpy", reference, threads=False)
+        return made
+
+    return declare

@@ -1,0 +1,136 @@
+"""Where arrays live: `put`, `get`, `wait` for the host and for CUDA.
+
+A block or a result may be an array, or any nest of mappings, sequences and dataclasses of arrays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from daasbench.contracts import Backend, Implementation
+from daasbench.errors import Lacking, UnknownName, unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def map_arrays(change: Callable[[Any], Any], nest: Any) -> Any:
+    """Return `nest` with `change` applied to every array in it (anything with ``shape`` and ``dtype``)."""
+    if hasattr(nest, "shape") and hasattr(nest, "dtype"):
+        return change(nest)
+    if isinstance(nest, Mapping):
+        return {key: map_arrays(change, value) for key, value in nest.items()}
+    if isinstance(nest, tuple) and hasattr(nest, "_fields"):
+        return type(nest)(*(map_arrays(change, value) for value in nest))
+    if isinstance(nest, (list, tuple)):
+        return type(nest)(map_arrays(change, value) for value in nest)
+    if dataclasses.is_dataclass(nest) and not isinstance(nest, type):
+        changed = {f.name: map_arrays(change, getattr(nest, f.name)) for f in dataclasses.fields(nest)}
+        return dataclasses.replace(nest, **changed)
+    return nest
+
+
+def walk_arrays(nest: Any) -> Iterator[Any]:
+    """Yield every array in `nest`, in a fixed order."""
+    if hasattr(nest, "shape") and hasattr(nest, "dtype"):
+        yield nest
+    elif isinstance(nest, Mapping):
+        for value in nest.values():
+            yield from walk_arrays(value)
+    elif isinstance(nest, (list, tuple)):
+        for value in nest:
+            yield from walk_arrays(value)
+    elif dataclasses.is_dataclass(nest) and not isinstance(nest, type):
+        for one in dataclasses.fields(nest):
+            yield from walk_arrays(getattr(nest, one.name))
+
+
+def arrays_in(nest: Any) -> list[np.ndarray[Any, Any]]:
+    """Return every array in `nest`, in a fixed order."""
+    return list(walk_arrays(nest))
+
+
+class HostBackend:
+    """Arrays in host memory: everything is where it is, and done when a call returns."""
+
+    name = "host"
+
+    def put(self, block: Any) -> Any:
+        """Return `block` itself."""
+        return block
+
+    def get(self, result: Any) -> Any:
+        """Return `result` itself."""
+        return result
+
+    def wait(self) -> None:
+        """Return at once."""
+
+    def peak_bytes(self) -> int | None:
+        """Return None: the process's own peak is the host's."""
+        return None
+
+
+class CudaBackend:
+    """Arrays on the first visible CUDA device, through CuPy."""
+
+    name = "cuda"
+
+    def __init__(self) -> None:
+        import cupy
+
+        self._cupy = cupy
+
+    def put(self, block: Any) -> Any:
+        """Return `block` with its arrays on the device."""
+        return map_arrays(self._cupy.asarray, block)
+
+    def get(self, result: Any) -> Any:
+        """Return `result` with its arrays in host memory."""
+        return map_arrays(self._cupy.asnumpy, result)
+
+    def wait(self) -> None:
+        """Return when the device has done everything."""
+        self._cupy.cuda.get_current_stream().synchronize()
+
+    def peak_bytes(self) -> int | None:
+        """Return the bytes that CuPy's memory pool took from the device: its peak, as the pool never shrinks."""
+        return int(self._cupy.get_default_memory_pool().total_bytes())
+
+
+BACKENDS: Mapping[str, Callable[[], Backend]] = {"host": HostBackend, "cuda": CudaBackend}
+
+
+def open_backend(name: str) -> Backend:
+    """Return the backend `name`; raise UnknownName if there is none."""
+    if name not in BACKENDS:
+        raise unknown("backend", name, BACKENDS)
+    return BACKENDS[name]()
+
+
+def require(implementation: Implementation) -> None:
+    """Raise Lacking, with its cure, if this machine does not have what `implementation` needs."""
+    for module in implementation.requires:
+        if importlib.util.find_spec(module) is None:
+            raise Lacking(f"the Python package {module} is not installed", _cure(implementation, module))
+    if implementation.backend == "cuda":
+        _require_cuda()
+
+
+def _cure(implementation: Implementation, module: str) -> str:
+    return implementation.cure or f"install it: pip install {' '.join(implementation.packages) or module}"
+
+
+def _require_cuda() -> None:
+    if importlib.util.find_spec("cupy") is None:
+        raise Lacking("CuPy is not installed", "install it: pip install 'daasbench[gpu]'")
+    import cupy
+
+    if not cupy.cuda.is_available():
+        raise Lacking("no CUDA device is usable here", "run on a machine with an NVIDIA GPU and its driver")
+
+
+__all__ = ["BACKENDS", "UnknownName", "arrays_in", "map_arrays", "open_backend", "require", "walk_arrays"]

@@ -1,0 +1,191 @@
+"""The protocols that a plug-in fulfils.
+
+A kernel author rarely writes these classes by hand: `daasbench.kernel` (:mod:`daasbench.authoring`) makes
+them from plain functions, for the shipped kernels as for a user's own file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import msgspec
+
+from daasbench.model import Job, JobStatus, Request, Scalar, Verdict, Work
+
+FilePath = Annotated[str, msgspec.Meta(extra={"file": True})]
+"""Type of a kernel option that names a file: resolved beside the scenario, hashed into the case's identity."""
+
+Parameters = Mapping[str, Any]
+"""What determines the shape of a problem: the numbers of a size, or what a survey of a file found."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of a kernel's options; the docstring of a subclass documents each."""
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """A publication: one line for people, and its DOI."""
+
+    text: str
+    doi: str = ""
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """What a facility's scientist wants to know of a kernel."""
+
+    title: str
+    unit: str
+    stands_for: str = ""  # production software
+    community: str = ""
+    method: str = ""  # the formula, in words and symbols
+    leaves_out: str = ""
+    tolerance: str = ""  # what it is and where it comes from
+    real_work: str = ""  # how many units one real data set is
+    literature: tuple[Reference, ...] = ()
+
+
+class Problem(Protocol):
+    """The inputs of one case: `blocks` are what repeats rotate over, the rest is shared by all blocks."""
+
+    @property
+    def blocks(self) -> Sequence[Any]:
+        """Return the blocks; each an array, or a mapping, tuple or dataclass of arrays."""
+        ...
+
+
+class Resources(msgspec.Struct, frozen=True, kw_only=True):
+    """What an implementation may use; enforced by the harness, given so that plans can be made for it."""
+
+    threads: int = 1
+    ranks: int = 1
+    gpus: int = 0
+
+
+class Implementation(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to compute a kernel.
+
+    `load` imports the code and returns ``prepare(problem, resources)``, which does the set-up (plans, lookup
+    tables) and returns ``compute(block)``. `requires` are importable names, `packages` the distributions that
+    bring them and whose version is the implementation's; `cure` is the command that installs them.
+    """
+
+    name: str
+    load: Callable[[], Callable[[Any, Resources], Callable[[Any], Any]]]
+    backend: str = "host"
+    threads: bool = True  # whether it has a threads axis
+    gpus: int = 0
+    peer: bool = False
+    requires: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    cure: str = ""
+    adds: str = ""  # what it computes or does in addition, or otherwise
+    version: str = ""
+    memory_factor: float = 1.0  # working memory, in units of one block and its result
+
+
+class Kernel(Protocol):
+    """What is computed."""
+
+    name: str
+    card: Card
+    sizes: Mapping[str, Parameters]
+    options: type[Options]
+    implementations: Mapping[str, Implementation]
+    repeat_tolerance: float | None  # of a result against the verified one of the same block; None: oracle only
+
+    @property
+    def reads_files(self) -> bool:
+        """Return whether ``--input`` is understood."""
+        ...
+
+    def survey(self, path: Path, options: Options) -> Parameters:
+        """Return the parameters of a user's file from its headers; raise InputError on anything wrong."""
+        ...
+
+    def work(self, parameters: Parameters, options: Options) -> Work:
+        """Return the least work of one repeat (one block)."""
+        ...
+
+    def make(self, parameters: Parameters, options: Options, seed: int, blocks: int) -> Problem:
+        """Return a generated problem of `blocks` distinct blocks with known truth."""
+        ...
+
+    def read(self, path: Path, parameters: Parameters, options: Options, blocks: int) -> Problem:
+        """Return the problem of a user's file; blocks are repeated in memory where the file has too few."""
+        ...
+
+    def expect(self, problem: Any, options: Options) -> Any:
+        """Return what the oracle needs, computed once a comparison by a process that measures nothing."""
+        ...
+
+    def verify(
+        self, problem: Any, expectation: Any, block: int, result: Any, implementation: str
+    ) -> Verdict:
+        """Return the verdict on the result of a block."""
+        ...
+
+
+class Backend(Protocol):
+    """Where arrays live."""
+
+    name: str
+
+    def put(self, block: Any) -> Any:
+        """Return `block` with its arrays in the backend's memory."""
+        ...
+
+    def get(self, result: Any) -> Any:
+        """Return `result` with its arrays as numpy arrays in host memory."""
+        ...
+
+    def wait(self) -> None:
+        """Return when everything that was started has ended."""
+        ...
+
+    def peak_bytes(self) -> int | None:
+        """Return the peak of device memory; None for the host."""
+        ...
+
+
+class Runner(Protocol):
+    """A way to get to a platform."""
+
+    name: str
+
+    def check(self, options: Mapping[str, Scalar | list[Scalar]], where: str) -> None:
+        """Raise ScenarioError, naming `where`, if the platform's options are not of this runner's form."""
+        ...
+
+    def render(self, job: Job, folder: Path) -> Request:
+        """Return exactly what would be sent; pure."""
+        ...
+
+    def submit(self, request: Request, folder: Path, keep_open: Sequence[int] = ()) -> str:
+        """Send it; return a handle that outlives this process. `keep_open`: descriptors the job shall hold."""
+        ...
+
+    def poll(self, handle: str) -> JobStatus:
+        """Return our state and the native word."""
+        ...
+
+    def fetch(self, handle: str, folder: Path) -> None:
+        """Bring the records into `folder`; may be called again."""
+        ...
+
+    def cancel(self, handle: str) -> None:
+        """End the job; return when it has ended."""
+        ...
+
+
+class Report(Protocol):
+    """Evidence in, files that a person reads out; pure: same evidence, same bytes."""
+
+    name: str
+    title: str
+    formats: tuple[str, ...]
+
+    def write(self, evidence: Any, out: Path, formats: Sequence[str]) -> list[Path]:
+        """Write the report into the folder `out`; return the files, the main one first."""
+        ...

@@ -1,0 +1,372 @@
+"""The nouns: frozen, keyword-only, no I/O (docs/reference/glossary.md).
+
+Everything that is written to a file has its shape here. ``SCHEMA`` is the version of the lines of a
+``records.jsonl``; a frozen sample of every version lies in ``tests/data/``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+
+SCHEMA = 1
+
+Scalar = str | int | float | bool
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Noun(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of what is written by the machine: unknown fields are ignored, so that old code reads new files."""
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of what a person writes: an unknown key is refused."""
+
+
+class Outcome(StrEnum):
+    """How an attempt at a case ended."""
+
+    OK = "ok"
+    WRONG = "wrong"  # it ran, the oracle disagrees
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    SKIPPED = "skipped"  # this machine lacks something
+
+
+class Reason(StrEnum):
+    """The class of why a case is not `ok`; only `kernel` counts against a platform's speed."""
+
+    QUOTA = "quota"
+    CAPACITY = "capacity"  # the place does not have what the case needs
+    INTERRUPTED = "interrupted"
+    BOOT = "boot"
+    NETWORK = "network"
+    BUDGET = "budget"
+    SCHEDULER = "scheduler"
+    KERNEL = "kernel"
+    HARNESS = "harness"
+
+
+class Basis(StrEnum):
+    """Where a figure comes from; the three are never mixed in one column."""
+
+    MEASURED = "measured"
+    PROJECTED = "projected"
+    REHEARSED = "rehearsed"
+
+
+class Price(Written, kw_only=True):
+    """What a resource costs; `amount` is a decimal written as text, so that no cent is rounded."""
+
+    amount: Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?$")]
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
+    per: Literal["node-hour", "core-hour", "gpu-hour"]
+    date: datetime.date
+    source: str
+    basis: Literal["list", "ratio", "estimate", "quote"] = "quote"
+
+
+class Platform(Written, kw_only=True):
+    """A place to run, as declared."""
+
+    runner: str
+    nodes: Count = 1
+    cores_per_node: Count | None = None  # None: as observed
+    gpus_per_node: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    memory_gb: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    price: Price | None = None
+    options: dict[str, Scalar | list[Scalar]] = {}
+    description: str = ""
+
+
+class Goal(Written, kw_only=True):
+    """What the answer is judged by."""
+
+    deadline_s: Seconds | None = None
+    datasets_per_year: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    dataset_gb: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    results_gb: Annotated[float, msgspec.Meta(ge=0)] | None = None
+
+
+class Repeat(Written, kw_only=True):
+    """When the repeats of a case stop; not part of a case's identity."""
+
+    processes: Count = 3
+    min_repeats: Count = 5
+    interval: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.02  # relative half-width of the 95 % interval
+    limit_s: Seconds = 600.0  # per case and process
+    max_repeats: Count = 10_000
+
+
+class Case(Noun, kw_only=True):
+    """One cell of a table. `size` and `seed` are None where an input file is measured."""
+
+    kernel: str
+    implementation: str
+    version: str
+    size: str | None = None
+    seed: int | None = None
+    input: str | None = None  # as written, for people
+    input_hash: str | None = None  # of the content, with that of the files named in options
+    options: dict[str, Scalar] = {}
+    nodes: int = 1
+    ranks: int = 1
+    threads: int = 1
+    gpus: int = 0
+
+    @property
+    def id(self) -> str:
+        """Return the content hash of the case: 16 hexadecimal digits; the name of the file does not count."""
+        return digest(msgspec.structs.replace(self, input=None) if self.input_hash else self)
+
+    @property
+    def problem_id(self) -> str:
+        """Return the hash of what is computed: equal for all contenders of one comparison."""
+        return digest(
+            [self.kernel, self.size, self.seed, self.input_hash, sorted(self.options.items()), self.nodes]
+        )
+
+
+class Work(Noun, kw_only=True):
+    """The least work of one repeat, counted from the problem and not from any implementation.
+
+    `input_bytes` and `output_bytes` are the sizes in memory of one block and of its result; `bytes` is the
+    least traffic to memory; `messages_bytes` what each rank must send.
+    """
+
+    unit: str
+    units: float  # of scientific work in one repeat
+    flop: float = 0.0
+    bytes: float = 0.0
+    messages_bytes: float = 0.0
+    input_bytes: float = 0.0
+    output_bytes: float = 0.0
+    shared_bytes: float = 0.0  # inputs that all blocks share: maps, angles
+    flop_type: Literal["float32", "float64"] = "float32"
+
+
+class Samples(Noun, kw_only=True):
+    """The raw samples of one attempt, column by column, in the order in which they were taken.
+
+    `flags`: 0 counts; 1 warm-up; 2 disturbed (its turn was repeated). `at_s` counts from the record's
+    `started_at`. `cpu_s` is the processor time of the contender, `foreign` everybody else's share of the
+    machine's usable processors during the turn (0-1).
+    """
+
+    seconds: list[float] = []
+    flags: list[int] = []
+    cpu_s: list[float] = []
+    foreign: list[float] = []
+    get_s: list[float] = []
+    block: list[int] = []
+    turn: list[int] = []
+    at_s: list[float] = []
+
+    def counted(self) -> list[float]:
+        """Return the seconds of the samples that count: no warm-ups, no disturbed turns."""
+        return [s for s, flag in zip(self.seconds, self.flags, strict=True) if flag == 0]
+
+
+class Verdict(Noun, kw_only=True):
+    """What an oracle says of one result: wrong unless ``error <= tolerance`` (so NaN is wrong)."""
+
+    error: float
+    tolerance: float
+    verified_by: Literal["truth", "oracle", "peer", "agreement"]
+    message: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the result is right."""
+        return self.error <= self.tolerance
+
+
+class Record(Noun, kw_only=True, tag="record", omit_defaults=True):
+    """One attempt at one case by one process. Written once, never edited."""
+
+    key: str  # resume key
+    run: str
+    job: str
+    platform: str
+    process: int  # index of the set of processes, from 0
+    attempt: int = 1
+    case: Case
+    outcome: Outcome
+    reason: Reason | None = None
+    message: str = ""
+    verified_by: str | None = None
+    error: float | None = None
+    tolerance: float | None = None
+    samples: Samples | None = None
+    phases: dict[str, float] = {}  # seconds: make, put, setup, first_call
+    stop_reason: str | None = None
+    work: Work | None = None
+    blocks: int | None = None  # distinct input blocks that the repeats rotate over
+    order: str | None = None  # interleaved, blocks or serial: how contenders took turns
+    cores_used: float | None = None  # processor seconds per second, observed
+    threads_seen: int | None = None  # native threads that did work, observed
+    cpus: list[int] = []  # processors it was allowed to run on, observed
+    peak_memory_bytes: int | None = None
+    peak_device_bytes: int | None = None
+    energy_j: float | None = None
+    energy_basis: str = "none"  # measured, modelled or none
+    basis: Basis = Basis.MEASURED
+    started_at: str = ""  # UTC, ISO 8601
+    machine: str | None = None  # id of a Machine line in the same file
+    limits: str | None = None  # id of a Limits line in the same file
+    commit: str = ""
+    schema: int  # SCHEMA; required, so that it is always written
+
+
+class Turn(Noun, kw_only=True, tag="turn"):
+    """The samples of one turn, written at once so that a kill loses no sample; merged into its record."""
+
+    key: str
+    process: int
+    attempt: int
+    case: Case
+    started_at: str
+    samples: Samples
+
+
+class Machine(Noun, kw_only=True, tag="machine"):
+    """What the worker observed where it ran; stored once a job and referred to by `id`."""
+
+    id: str
+    host: str
+    cpu: str
+    sockets: int | None = None
+    cores: int  # physical
+    threads: int  # hardware threads
+    usable_cores: int  # what affinity and cgroup leave
+    memory_bytes: int
+    usable_memory_bytes: int
+    last_level_cache_bytes: int | None = None
+    caches: dict[str, int] = {}
+    instructions: list[str] = []  # avx2, avx512f ...
+    governor: str | None = None
+    virtual: str | None = None  # hypervisor or container, as far as it is seen
+    gpus: list[dict[str, Scalar]] = []
+    gpu: str | None = None
+    os: str = ""
+    python: str = ""
+    packages: dict[str, str] = {}
+    environment: dict[str, str] = {}  # the variables that steer threads
+    commit: str = ""
+    observed_at: str = ""
+    schema: int = SCHEMA
+
+
+class Limit(Noun, kw_only=True):
+    """One limit of a machine: the best of several repeats and their spread."""
+
+    value: float
+    unit: str  # B/s or flop/s
+    low: float
+    high: float
+    repeats: int
+
+
+class Limits(Noun, kw_only=True, tag="limits"):
+    """The limits measured on the same node in the same job, for one number of threads."""
+
+    id: str
+    machine: str
+    threads: int
+    values: dict[str, Limit]  # triad, read, matmul_float32, matmul_float64, fft_float32
+    failed: dict[str, str] = {}  # probe: why it has no value
+    measured_at: str = ""
+    schema: int = SCHEMA
+
+
+Line = Record | Turn | Machine | Limits
+
+
+class JobState(StrEnum):
+    """Our word for what a runner's native state means; an unknown word is LOST, never a crash."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+class JobStatus(Noun, kw_only=True):
+    """What a runner says of a job now."""
+
+    state: JobState
+    native: str = ""
+    message: str = ""
+    reason: Reason | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Return whether nothing more will come."""
+        return self.state not in (JobState.PENDING, JobState.RUNNING)
+
+
+class Planned(Noun, kw_only=True):
+    """A case that a job shall measure in one set of processes."""
+
+    key: str
+    case: Case
+    process: int
+    attempt: int = 1
+    skip: str | None = None  # why this place cannot do it, with the cure
+
+
+class Job(Noun, kw_only=True):
+    """Cases that share one allocation on one platform: what goes into a node (``job.json``)."""
+
+    id: str
+    run: str
+    platform_name: str
+    platform: Platform
+    planned: list[Planned]
+    repeat: Repeat
+    commit: str
+    sources: dict[str, str] = {}  # kernel name: path of the user's Python file
+    inputs: dict[str, str] = {}  # content hash: path of the file on the node
+    order_seed: int = 0
+    redact: bool = False
+    schema: int = SCHEMA
+
+
+class Request(Noun, kw_only=True):
+    """Exactly what a runner would send; what ``--dry-run`` prints."""
+
+    runner: str
+    command: list[str]
+    environment: dict[str, str] = {}
+    files: dict[str, str] = {}  # relative path: text
+    text: str = ""  # for people
+
+
+class JobRecord(Noun, kw_only=True):
+    """The errand around the records of a job."""
+
+    job: str
+    platform: str
+    submitted_at: str | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    nodes: int = 1
+    native: str = ""
+    exit: int | None = None
+    billed_s: float | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    message: str = ""
+
+
+def digest(thing: object) -> str:
+    """Return 16 hexadecimal digits that name the content of `thing`, independent of the order of its keys."""
+    return hashlib.sha256(msgspec.json.encode(thing, order="deterministic")).hexdigest()[:16]

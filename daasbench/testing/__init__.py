@@ -1,0 +1,1 @@
+"""Fakes and contract tests for plug-in authors."""

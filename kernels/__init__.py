@@ -1,0 +1,1 @@
+"""The representative kernels: what is computed, one folder a kernel."""

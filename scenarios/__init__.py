@@ -1,0 +1,1 @@
+"""Questions, platforms and price sheets: everything declared by hand."""

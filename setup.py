@@ -1,0 +1,15 @@
+"""The rooms of the checkout, mapped into the one import package (docs/DESIGN: the rooms)."""
+
+from setuptools import find_packages, setup
+
+ROOMS = ("kernels", "scenarios", "runners", "reports")
+
+packages = find_packages(include=["daasbench", "daasbench.*"])
+for room in ROOMS:
+    packages += [f"daasbench.{room}", *(f"daasbench.{room}.{name}" for name in find_packages(room))]
+
+setup(
+    packages=packages,
+    package_dir={"daasbench": "daasbench"} | {f"daasbench.{room}": room for room in ROOMS},
+    package_data={"": ["**/*.toml", "**/*.csv", "**/*.j2", "**/*.css", "py.typed"]},
+)
