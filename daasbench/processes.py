@@ -1,0 +1,225 @@
+"""Processes as the measuring sees them: their trees, threads, processor time and peak memory.
+
+Linux first: what comes from ``/proc`` falls back to psutil, or to an empty answer, elsewhere. A process that
+vanishes meanwhile is no error anywhere here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+
+import psutil
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_PROC = Path("/proc")
+
+
+# --- trees ---------------------------------------------------------------------------------------------------
+
+
+def process_tree(pid: int) -> list[int]:
+    """Return `pid` and all its descendants, parents first; empty if there is no such process."""
+    return [process.pid for process in _tree(pid)]
+
+
+def stop_tree(pid: int, *, timeout_s: float = 1.0) -> list[int]:
+    """Stop `pid` and all its descendants (SIGSTOP); return those that run no more.
+
+    Looks again until no new child is found, and returns when every process is seen stopped or gone, or after
+    `timeout_s`.
+    """
+    told: dict[int, psutil.Process] = {}
+    while new := [process for process in _tree(pid) if process.pid not in told]:
+        told.update((process.pid, process) for process in new)
+        for process in new:
+            _tell(process.suspend)
+    end = time.monotonic() + timeout_s
+    while (running := {p.pid for p in told.values() if not _rests(p)}) and time.monotonic() < end:
+        time.sleep(0.0005)
+    return [number for number in told if number not in running]
+
+
+def continue_tree(pid: int) -> list[int]:
+    """Let `pid` and all its descendants go on (SIGCONT); return those that were told, the parents last."""
+    return [process.pid for process in reversed(_tree(pid)) if _tell(process.resume)]
+
+
+def kill_tree(pid: int) -> list[int]:
+    """Kill `pid` and all its descendants (SIGKILL), stopped ones too; return those that were told.
+
+    They are stopped first, so that none can start another meanwhile. Reaping them is their parent's part.
+    """
+    stop_tree(pid, timeout_s=0.0)
+    return [process.pid for process in _tree(pid) if _tell(process.kill)]
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _tell(signal: Callable[[], None]) -> bool:
+    try:
+        signal()
+    except (psutil.Error, OSError):
+        return False
+    return True
+
+
+def _rests(process: psutil.Process) -> bool:
+    try:
+        return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
+
+
+# --- processor time ------------------------------------------------------------------------------------------
+
+
+class CpuClock:
+    """Reads busy processor seconds, of the machine's usable processors and of given processes.
+
+    The kernel counts in ticks of 1/USER_HZ = 10 ms per processor: over an interval of t seconds a share is
+    known to about 0.01 / t, so turns shorter than some 0.2 s cannot be judged to 5 %.
+
+    Parameters
+    ----------
+    cpus
+        The processors to watch; default: those that this process may run on. A cgroup quota does not narrow
+        them: it limits how long, not where.
+    proc
+        Where the kernel's process file system is.
+    """
+
+    def __init__(self, cpus: Collection[int] | None = None, proc: Path = _PROC) -> None:
+        self.cpus = frozenset(cpus if cpus is not None else allowed_cpus(os.getpid()))
+        self._proc = proc
+
+    def busy_s(self) -> float:
+        """Return the seconds that the watched processors were busy since boot.
+
+        User, nice, system and interrupt time count, and so does time stolen by the hypervisor for others;
+        idle and iowait do not.
+        """
+        try:
+            lines = (self._proc / "stat").read_text().splitlines()
+        except OSError:
+            times = psutil.cpu_times()
+            return float(sum(times) - times.idle)
+        ticks = 0
+        for line in lines:
+            name, *fields = line.split()
+            if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in self.cpus:
+                user, nice, system, _idle, _iowait, interrupts, soft, *stolen = map(int, fields[:8])
+                ticks += user + nice + system + interrupts + soft + sum(stolen)
+        return ticks / _TICKS_PER_S
+
+    def processes_s(self, pids: Iterable[int]) -> float:
+        """Return the processor seconds of the processes, of their live descendants and of all dead children.
+
+        Each process counts once, also where one of `pids` is a descendant of another.
+        """
+        members = {process.pid: process for pid in pids for process in _tree(pid)}
+        total = 0.0
+        for process in members.values():
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                total += times.user + times.system + times.children_user + times.children_system
+        return total
+
+    def foreign_share(self, before: float, after: float, own_cpu_s: float, elapsed_s: float) -> float:
+        """Return the share of the watched processors' time that others took, 0-1.
+
+        Parameters
+        ----------
+        before, after
+            Two answers of :meth:`busy_s`.
+        own_cpu_s
+            Processor seconds that the contender took in between.
+        elapsed_s
+            Wall seconds in between; without any, the share is 0.
+        """
+        available_s = elapsed_s * max(1, len(self.cpus))
+        if available_s <= 0:
+            return 0.0
+        return min(1.0, max(0.0, after - before - own_cpu_s) / available_s)
+
+
+def allowed_cpus(pid: int) -> list[int]:
+    """Return the processors that the process may run on, sorted; empty if it is gone."""
+    try:
+        return sorted(os.sched_getaffinity(pid))
+    except AttributeError:  # not Linux: nothing restricts a process
+        return list(range(os.cpu_count() or 1))
+    except OSError:
+        return []
+
+
+# --- threads -------------------------------------------------------------------------------------------------
+
+
+def thread_times(pid: int, proc: Path = _PROC) -> dict[int, float]:
+    """Return the processor seconds of every native thread of a process, by its id.
+
+    Nanoseconds where the kernel keeps ``schedstat``, ticks of 10 ms otherwise; empty where there is no
+    ``/proc`` or the process is gone.
+    """
+    times = {}
+    with contextlib.suppress(OSError):
+        for folder in (proc / str(pid) / "task").iterdir():
+            with contextlib.suppress(OSError, ValueError, IndexError):  # a thread may end while we look
+                times[int(folder.name)] = _thread_seconds(folder)
+    return times
+
+
+def _thread_seconds(folder: Path) -> float:
+    try:
+        return int((folder / "schedstat").read_text().split()[0]) / 1e9
+    except OSError:
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()  # a name may hold blanks
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+
+def threads_at_work(before: Mapping[int, float], after: Mapping[int, float], share: float = 0.05) -> int:
+    """Return how many threads did work between two answers of :func:`thread_times`.
+
+    A thread counts if it took more than `share` of the processor time of the busiest one. One that both began
+    and ended in between is not seen.
+    """
+    grown = [seconds - before.get(task, 0.0) for task, seconds in after.items()]
+    most = max(grown, default=0.0)
+    return sum(one > share * most for one in grown) if most > 0 else 0
+
+
+# --- memory --------------------------------------------------------------------------------------------------
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest resident size of this process since its start or :func:`reset_peak_memory`."""
+    with contextlib.suppress(OSError):
+        if found := re.search(r"^VmHWM:\s+(\d+) kB", (_PROC / "self/status").read_text(), re.MULTILINE):
+            return int(found[1]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return int(psutil.Process().memory_info().peak_wset)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def reset_peak_memory() -> bool:
+    """Let the peak begin again at what is resident now; return whether the kernel allows it."""
+    try:
+        (_PROC / "self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
