@@ -1,0 +1,94 @@
+"""Azimuthal integration: frames of rings become profiles of intensity and its uncertainty.
+
+Read `with_numpy.py` first: it is the algorithm. Then `problem.py` (what is computed on), `oracle.py` (what is
+right), `pixels.py` (which pixel belongs to which bin) and `geometry.py` (where a pixel looks). The other
+``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are compared with.
+"""
+
+from daasbench.authoring import FolderKernel, way
+from daasbench.contracts import Card, Reference
+
+from .options import AzimuthalOptions
+
+_HERE = "daasbench.kernels.azimuthal_integration"
+_PEERS = "pip install 'daasbench[peers]'"
+
+kernel = FolderKernel(
+    name="azimuthal_integration",
+    card=Card(
+        title="Azimuthal integration of powder diffraction and small-angle scattering frames",
+        unit="frame",
+        stands_for="pyFAI, azint, MatFRAIA, DAWN",
+        community="powder diffraction, total scattering, SAXS and WAXS, at most beamlines the first analysis",
+        method=(
+            "I_b = Σ_p c_pb n_p / Σ_p c_pb ω_p and σ_b = √(Σ_p c_pb² n_p) / Σ_p c_pb ω_p: n_p counts of pixel p, "
+            "ω_p its relative solid angle, c_pb the share of its area in radial bin b (0 or 1 without splitting)"
+        ),
+        leaves_out="dark, flat field, polarization, parallax and absorption; detectors that are not flat grids",
+        tolerance=(
+            "1e-5 relative, weighted down below ten pixels a bin: single-precision shares, a hundredth of the "
+            "counting error of a bin of 10^6 photons; unsplit sums of integers and the photon total are exact"
+        ),
+        real_work="an in-situ series is 10^3 to 10^6 frames; a diffraction tomogram 10^4 to 10^5",
+        literature=(
+            Reference(
+                text="Ashiotis et al., J. Appl. Cryst. 48, 510 (2015): pyFAI",
+                doi="10.1107/S1600576715004306",
+            ),
+            Reference(
+                text="Jensen et al., J. Synchrotron Rad. 29, 1420 (2022): MatFRAIA",
+                doi="10.1107/S1600577522008232",
+            ),
+        ),
+    ),
+    sizes={
+        "tiny": {"frames": 3, "ny": 211, "nx": 197, "pixel_m": 7.5e-4},
+        "small": {"frames": 16, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5},  # Eiger 4M
+        "medium": {"frames": 64, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5},
+        "large": {"frames": 512, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5},
+    },
+    options=AzimuthalOptions,
+    problem=f"{_HERE}.problem",
+    ways=[
+        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
+        way("numba", f"{_HERE}.with_numba:prepare"),
+        way(
+            "cupy",
+            f"{_HERE}.with_cupy:prepare",
+            backend="cuda",
+            gpus=1,
+            threads=False,
+            requires=("cupy",),
+            packages=("cupy-cuda13x",),
+            cure="pip install 'daasbench[gpu]'",
+        ),
+        way(
+            "pyfai",
+            f"{_HERE}.peers.with_pyfai:prepare",
+            peer=True,
+            requires=("pyFAI",),
+            packages=("pyFAI",),
+            cure=_PEERS,
+            adds="counts, Σω², standard deviation and error of the mean of each bin; checks its caches every frame",
+        ),
+        way(
+            "scipy",
+            f"{_HERE}.peers.with_scipy:prepare",
+            peer=True,
+            threads=False,
+            requires=("scipy",),
+            packages=("scipy",),
+            cure=_PEERS,
+            adds="nothing",
+        ),
+        way(
+            "bincount",
+            f"{_HERE}.peers.with_bincount:prepare",
+            peer=True,
+            threads=False,
+            requires=("numpy",),
+            packages=("numpy",),
+            adds="nothing; what people write in a notebook",
+        ),
+    ],
+)

@@ -1,0 +1,104 @@
+"""Where each pixel of a flat detector looks: the PONI geometry.
+
+The detector is a flat grid, `distance_m` from the sample at the *point of normal incidence* (PONI), then turned
+by three angles about the sample. Definition: Kieffer & Karkoulis, J. Phys. Conf. Ser. 425, 202012 (2013),
+doi:10.1088/1742-6596/425/20/202012.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daasbench.errors import InputError
+
+if TYPE_CHECKING:
+    from .options import Unit
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """A flat detector of `shape` (rows, columns) in space; lengths in metre, angles in radian.
+
+    Axis 1 counts rows, axis 2 columns. `flip1` and `flip2` say that an index grows against its axis.
+    `wavelength_m` is None where the file does not tell: then only 2theta and r can be had.
+    """
+
+    shape: tuple[int, int]
+    pixel1_m: float
+    pixel2_m: float
+    distance_m: float
+    poni1_m: float
+    poni2_m: float
+    rot1: float = 0.0
+    rot2: float = 0.0
+    rot3: float = 0.0
+    wavelength_m: float | None = None
+    flip1: bool = False
+    flip2: bool = False
+
+    def rotation(self) -> Array:
+        """Return the 3 x 3 matrix from detector axes (1, 2, normal) to the laboratory (up, sideways, beam)."""
+        (c1, s1), (c2, s2), (c3, s3) = ((math.cos(a), math.sin(a)) for a in (self.rot1, self.rot2, self.rot3))
+        about1 = np.array([[1, 0, 0], [0, c1, s1], [0, -s1, c1]])  # left-handed, as the definition has it
+        about2 = np.array([[c2, 0, -s2], [0, 1, 0], [s2, 0, c2]])  # left-handed
+        about3 = np.array([[c3, -s3, 0], [s3, c3, 0], [0, 0, 1]])
+        return about3 @ about2 @ about1
+
+    def centres(self) -> Positions:
+        """Return the positions of the pixels' centres, arrays of the detector's shape."""
+        return self._positions(0.5, 0)
+
+    def corners(self) -> Positions:
+        """Return the positions of the grid of corners, one more row and column than pixels."""
+        return self._positions(0.0, 1)
+
+    def _positions(self, offset: float, extra: int) -> Positions:
+        rows, columns = (np.arange(n + extra) + offset for n in self.shape)
+        if self.flip1:
+            rows = self.shape[0] - rows
+        if self.flip2:
+            columns = self.shape[1] - columns
+        along1 = (rows * self.pixel1_m - self.poni1_m)[:, None]
+        along2 = (columns * self.pixel2_m - self.poni2_m)[None, :]
+        up, sideways, beam = (row[0] * along1 + (row[1] * along2 + row[2] * self.distance_m) for row in self.rotation())
+        return Positions(up=up, sideways=sideways, beam=beam, wavelength_m=self.wavelength_m)
+
+    def solid_angle(self) -> Array:
+        """Return the solid angle of each pixel relative to one at the PONI: f64[rows, columns], cos³(incidence)."""
+        at = self.centres()
+        return (self.distance_m / np.sqrt(at.up**2 + at.sideways**2 + at.beam**2)) ** 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Positions:
+    """Points in the laboratory, in metre from the sample: arrays of one shape."""
+
+    up: Array
+    sideways: Array
+    beam: Array
+    wavelength_m: float | None
+
+    def radial(self, unit: Unit) -> Array:
+        """Return the radial coordinate in `unit`, f64; InputError where q is asked and no wavelength known."""
+        from_beam = np.hypot(self.up, self.sideways)
+        if unit == "r_mm":
+            return from_beam * 1e3
+        two_theta = np.arctan2(from_beam, self.beam)
+        if unit == "2th_rad":
+            return two_theta
+        if unit == "2th_deg":
+            return np.degrees(two_theta)
+        if self.wavelength_m is None:
+            raise InputError(f"unit = {unit!r} needs a wavelength, and the geometry has none; use '2th_deg' or 'r_mm'")
+        per_nm = 4e-9 * math.pi / self.wavelength_m * np.sin(two_theta / 2)
+        return per_nm if unit == "q_nm^-1" else per_nm / 10
+
+    def azimuth(self) -> Array:
+        """Return the angle about the beam, from sideways to up: f64, -π to π."""
+        return np.arctan2(self.up, self.sideways)

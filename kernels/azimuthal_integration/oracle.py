@@ -1,0 +1,172 @@
+"""What is right, and by whose word."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daasbench.contracts import Options, Resources
+from daasbench.model import Verdict
+
+from . import with_numpy
+from .integrated import Integrated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .problem import Problem
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+TOLERANCE = 1e-5
+PIXELS_TRUSTED = 10.0  # below so many pixels a bin, errors count less: single-precision shares are coarse there
+CHI2_TOLERANCE = 0.1
+LARGE_BLOCK_BYTES = 10**9  # above it, frames picked anew for every result are compared
+SAMPLED_FRAMES = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What the oracle needs to know of a problem.
+
+    Attributes
+    ----------
+    totals
+        Counts in each frame of each distinct block: what must be found again in its bins.
+    norm
+        f64[bins], ``Σ c ω`` of the unmasked pixels.
+    reference
+        The numpy result of each distinct block; None where blocks are too large to compute all of them.
+    peer
+        What pyFAI says, for a file, where it is installed.
+    """
+
+    totals: Sequence[Sequence[float]]
+    norm: Array
+    reference: Sequence[Integrated] | None
+    peer: Sequence[Integrated] | None
+
+
+def expect(problem: Problem, options: Options) -> Expectation:  # noqa: ARG001  (they are in the problem)
+    """Return the reference results and the photons that must be found again."""
+    blocks = problem.blocks[: problem.distinct]
+    counted = problem.pixel_bins.count.reshape(problem.mask.shape) > 0
+    totals = [[_total(problem, frame[counted]) for frame in block] for block in blocks]
+    large = blocks[0].nbytes > LARGE_BLOCK_BYTES
+    reference = None if large else [with_numpy.prepare(problem)(block) for block in blocks]
+    peer = None
+    if not large and problem.truth is None and problem.sectors == 1 and importlib.util.find_spec("pyFAI"):
+        from .peers import with_pyfai
+
+        integrate = with_pyfai.prepare(problem, Resources())
+        peer = [integrate(block) for block in blocks]
+    norm = problem.pixel_bins.norm(problem.solid_angle.ravel())
+    return Expectation(totals=totals, norm=norm, reference=reference, peer=peer)
+
+
+def _total(problem: Problem, counts: Array) -> float:
+    """Return the sum of the valid counts: an int of any size for integer frames."""
+    valid = counts[problem.is_valid(counts)]
+    return int(valid.sum(dtype=np.uint64)) if valid.dtype.kind == "u" else float(valid.sum(dtype=np.float64))
+
+
+def verify(problem: Problem, expectation: Expectation, block: int, result: Integrated, implementation: str) -> Verdict:
+    """Return the verdict on one result: shape, photons, reference, truth; the first that fails, or the last word.
+
+    Of `numpy` the reference would only say that it agrees with itself: it is judged by the known profile, by
+    pyFAI, or, where there is neither, by agreement.
+    """
+    frames = problem.blocks[block]
+    right_shape = (frames.shape[0], problem.pixel_bins.bins)
+    for name in ("intensity", "sigma"):
+        if getattr(result, name).shape != right_shape:
+            return _wrong(f"{name} has shape {getattr(result, name).shape}, not {right_shape}")
+    for verdict in (_photons(problem, expectation, block, result), _chi2(problem, expectation, result)):
+        if verdict is not None and not verdict.ok:
+            return verdict
+    if implementation == "numpy" and (chi2 := _chi2(problem, expectation, result)) is not None:
+        return chi2
+    compared = _against_reference(problem, expectation, block, result)
+    if implementation != "numpy" or not compared.ok:
+        return compared
+    return _against_itself_or_peer(problem, expectation, block, result, compared)
+
+
+def _wrong(message: str) -> Verdict:
+    return Verdict(error=math.inf, tolerance=TOLERANCE, verified_by="oracle", message=message)
+
+
+def _photons(problem: Problem, expectation: Expectation, block: int, result: Integrated) -> Verdict | None:
+    """Return whether all photons, and no others, are in the bins; None where the result does not tell."""
+    if result.signal is None:
+        return None
+    totals = expectation.totals[block % problem.distinct]
+    if problem.exact:
+        found = [int(row.sum(dtype=np.uint64)) for row in np.asarray(result.signal)]
+        wrong = sum(int(a != b) for a, b in zip(found, totals, strict=True))
+        if wrong or result.signal.dtype != np.uint64:
+            return _wrong(f"{wrong} of {len(found)} frames do not have their exact number of photons, as u64")
+        return None
+    sums = np.asarray(result.signal).sum(axis=1)
+    error = float(np.max(np.abs(sums - totals) / np.maximum(np.abs(totals), 1.0)))
+    message = "photons in the bins against photons in the frames"
+    return Verdict(error=error, tolerance=TOLERANCE, verified_by="oracle", message=message)
+
+
+def _chi2(problem: Problem, expectation: Expectation, result: Integrated) -> Verdict | None:
+    """Return how far chi² per bin against the known profile is from 1; None where no truth is known."""
+    if problem.truth is None:
+        return None
+    trusted = expectation.norm > PIXELS_TRUSTED
+    pulls = (result.intensity - problem.truth)[:, trusted] / result.sigma[:, trusted]
+    if pulls.size == 0:
+        return None
+    chi2 = float(np.mean(pulls**2))
+    chance = 5 * math.sqrt(2 / pulls.size)  # five standard deviations of chi² per bin itself
+    message = f"chi² per bin {chi2:.3f} against the known profile, {pulls.size} bins"
+    return Verdict(error=abs(chi2 - 1), tolerance=max(CHI2_TOLERANCE, chance), verified_by="truth", message=message)
+
+
+def _against_reference(problem: Problem, expectation: Expectation, block: int, result: Integrated) -> Verdict:
+    """Return the largest relative difference to the numpy reference, on all frames or, if large, on some."""
+    block_frames = problem.blocks[block]
+    if expectation.reference is not None:
+        reference, picked = expectation.reference[block % problem.distinct], slice(None)
+        message = "plain numpy reference"
+    else:
+        some = np.random.default_rng().choice(len(block_frames), SAMPLED_FRAMES, replace=False)
+        reference, picked = with_numpy.prepare(problem)(block_frames[some]), some
+        message = f"plain numpy reference, frames {', '.join(map(str, sorted(some)))}"
+    error = _difference(result, reference, expectation.norm, picked)
+    if problem.exact and result.signal is not None and not np.array_equal(result.signal[picked], reference.signal):
+        return _wrong("sums of integers are not equal to numpy.bincount")
+    return Verdict(error=error, tolerance=TOLERANCE, verified_by="oracle", message=message)
+
+
+def _against_itself_or_peer(
+    problem: Problem, expectation: Expectation, block: int, result: Integrated, compared: Verdict
+) -> Verdict:
+    if expectation.peer is not None:
+        error = _difference(result, expectation.peer[block % problem.distinct], expectation.norm)
+        return Verdict(error=error, tolerance=TOLERANCE, verified_by="peer", message="pyFAI")
+    message = "numpy against itself and the sum of the photons; install pyFAI for an independent word"
+    return Verdict(error=compared.error, tolerance=TOLERANCE, verified_by="agreement", message=message)
+
+
+def _difference(result: Integrated, reference: Integrated, norm: Array, picked: Any = slice(None)) -> float:
+    """Return the largest relative difference of intensity and sigma; bins of few pixels count less, NaN is NaN."""
+    weight = np.minimum(norm / PIXELS_TRUSTED, 1.0) ** 2
+    worst = 0.0
+    for ours, right in (
+        (result.intensity[picked], reference.intensity),
+        (result.sigma[picked], reference.sigma),
+    ):
+        scale = np.maximum(np.abs(right), reference.sigma)
+        both_empty = (right == 0) & (ours == 0)
+        error = np.where(both_empty, 0.0, np.abs(ours - right) / np.where(scale > 0, scale, 1.0))
+        worst = float(np.maximum(worst, np.max(np.where(np.isnan(error), error, error * weight))))
+    return worst

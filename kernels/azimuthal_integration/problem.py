@@ -1,0 +1,192 @@
+"""What is computed on: generated frames with a known profile, or the frames of a file."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daasbench.errors import InputError, UsageError
+from daasbench.model import Work
+
+from . import geometry_files, powder, readers
+from .geometry import Geometry
+from .options import MOST_BINS, AzimuthalOptions
+from .oracle import expect, verify
+from .pixels import PixelBins, RadialAxis, split, unsplit
+from .powder import DUMMY
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+__all__ = ["Problem", "expect", "make", "read", "survey", "verify", "work"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """The frames of one case and what they share.
+
+    Attributes
+    ----------
+    blocks
+        Each u32[frames, rows, columns] with 2**32 - 1 where there is no data, or f32 with NaN there. One repeat
+        integrates one block.
+    mask
+        bool[rows, columns]: pixels without data in any frame; they belong to no bin.
+    distinct
+        Block b holds the same frames as block ``b % distinct``, in memory of its own.
+    truth
+        f64[bins], the profile that generated frames were drawn from; None for a file.
+    masked_pixels, lost_values
+        Pixels in the mask; values without data outside the mask, over the distinct blocks.
+    """
+
+    blocks: Sequence[Array]
+    geometry: Geometry
+    axis: RadialAxis
+    mode: str
+    sectors: int
+    mask: Array
+    distinct: int
+    truth: Array | None
+    masked_pixels: int
+    lost_values: int
+
+    @functools.cached_property
+    def solid_angle(self) -> Array:
+        """Return the relative solid angle of the pixels: f64[rows, columns]."""
+        return self.geometry.solid_angle()
+
+    @functools.cached_property
+    def pixel_bins(self) -> PixelBins:
+        """Return which share of each pixel belongs to which bin."""
+        if self.mode == "split":
+            return split(self.axis, self.geometry, self.mask)
+        return unsplit(self.axis, self.geometry, self.mask, self.sectors)
+
+    @property
+    def exact(self) -> bool:
+        """Return whether sums are integers, and so must be exact."""
+        return self.mode == "nosplit" and self.blocks[0].dtype == np.uint32
+
+    @staticmethod
+    def is_valid(counts: Any) -> Any:
+        """Return where `counts` are data: not DUMMY, not NaN."""
+        return (counts != DUMMY) if counts.dtype.kind == "u" else (counts == counts)
+
+
+def survey(path: Path, options: AzimuthalOptions) -> Mapping[str, Any]:
+    """Return the parameters of the file `path`: frames a block, rows, columns, and how many frames it has."""
+    _check(options)
+    with readers.open_stack(path, options.dataset, _expected_shape(options)) as stack:
+        in_file, ny, nx = stack.shape
+    if options.frame is not None and options.frame >= in_file:
+        raise InputError(f"{path}: frame = {options.frame}: the file has frames 0 to {in_file - 1}")
+    geometry_of(options, (ny, nx), path)
+    frames = 1 if options.frame is not None else min(in_file, options.frames)
+    return {"frames": frames, "ny": ny, "nx": nx, "in_file": in_file}
+
+
+def work(parameters: Mapping[str, Any], options: AzimuthalOptions) -> Work:
+    """Return the least work of one block: each pixel read once, the map once a block, two sums a bin and frame.
+
+    Splitting costs the products and sums of two shares a pixel, each to signal and variance.
+    """
+    _check(options)
+    frames = float(parameters["frames"])
+    pixels = float(parameters["ny"]) * float(parameters["nx"])
+    bins = options.bins * options.azimuthal_bins
+    split_ = options.mode == "split"
+    shared = pixels * (6 if split_ else 2)  # bin number u16, share f32
+    return Work(
+        unit="frame",
+        units=frames,
+        flop=frames * pixels * (8 if split_ else 1),
+        bytes=frames * pixels * 4 + shared,
+        input_bytes=frames * pixels * 4,
+        output_bytes=frames * bins * 24,
+        shared_bytes=shared,
+        flop_type="float64",
+    )
+
+
+def make(parameters: Mapping[str, Any], options: AzimuthalOptions, seed: int, blocks: int) -> Problem:
+    """Return generated frames of a powder whose profile is known."""
+    _check(options)
+    if options.geometry or options.mask or options.frame is not None or options.dataset:
+        raise UsageError("geometry, mask, dataset and frame describe a file; give it with --input FILE")
+    geometry = powder.make_geometry(parameters)
+    axis = RadialAxis.of(geometry, options)
+    mask = powder.make_mask(geometry.shape, np.random.default_rng([seed, blocks, 0x6D61736B]))
+    centres = geometry.centres()
+    tangent = np.hypot(centres.up, centres.sideways) / centres.beam
+    sample = powder.Powder(extent=float(tangent.max()), width=0.025 if min(geometry.shape) > 1000 else 0.05)
+    expected = sample.counts(tangent) * geometry.solid_angle()
+    frames = [powder.make_frames(expected, mask, int(parameters["frames"]), [seed, block]) for block in range(blocks)]
+    return Problem(
+        blocks=frames,
+        geometry=geometry,
+        axis=axis,
+        mode=options.mode,
+        sectors=options.azimuthal_bins,
+        mask=mask,
+        distinct=blocks,
+        truth=np.tile(sample.profile(axis, geometry), options.azimuthal_bins),
+        masked_pixels=int(mask.sum()),
+        lost_values=sum(int((frame[~mask] == DUMMY).sum()) for block in frames for frame in block),
+    )
+
+
+def read(path: Path, parameters: Mapping[str, Any], options: AzimuthalOptions, blocks: int) -> Problem:
+    """Return the frames of a file; where it has too few for `blocks`, they are repeated in memory."""
+    frames, in_file = int(parameters["frames"]), int(parameters["in_file"])
+    shape = (int(parameters["ny"]), int(parameters["nx"]))
+    geometry = geometry_of(options, shape, path)
+    first = options.frame or 0
+    distinct = 1 if options.frame is not None else min(blocks, in_file // frames)
+    with readers.open_stack(path, options.dataset, shape) as stack:
+        chunks = [
+            readers.to_counts(stack.read(first + i * frames, frames), options.dummy, path) for i in range(distinct)
+        ]
+    masked = np.zeros(shape, bool) if options.mask is None else readers.read_mask(Path(options.mask), shape)
+    valid_frames = sum(Problem.is_valid(chunk).sum(axis=0) for chunk in chunks)
+    mask = masked | (valid_frames == 0)
+    return Problem(
+        blocks=chunks + [chunks[b % distinct].copy() for b in range(distinct, blocks)],
+        geometry=geometry,
+        axis=RadialAxis.of(geometry, options),
+        mode=options.mode,
+        sectors=options.azimuthal_bins,
+        mask=mask,
+        distinct=distinct,
+        truth=None,
+        masked_pixels=int(mask.sum()),
+        lost_values=int((distinct * frames - valid_frames[~mask]).sum()),
+    )
+
+
+def geometry_of(options: AzimuthalOptions, shape: tuple[int, int], path: Path) -> Geometry:
+    """Return the geometry that `options` name, for frames of `shape` from the file `path`."""
+    if options.geometry is None:
+        raise InputError(
+            f"{path}: its geometry is not known; give a .poni, goniometer JSON or HEXRD JSON file: --set geometry=FILE"
+        )
+    return geometry_files.read_geometry(Path(options.geometry), shape, options.position, path)
+
+
+def _expected_shape(options: AzimuthalOptions) -> tuple[int, int] | None:
+    return None if options.geometry is None else geometry_files.declared_shape(Path(options.geometry))
+
+
+def _check(options: AzimuthalOptions) -> None:
+    """Raise UsageError where two options contradict each other."""
+    if options.mode == "split" and options.azimuthal_bins > 1:
+        raise UsageError("azimuthal_bins: only mode = 'nosplit' sorts by azimuth; set mode=nosplit")
+    if options.bins * options.azimuthal_bins > MOST_BINS:
+        raise UsageError(f"bins: {options.bins} x {options.azimuthal_bins} bins are more than {MOST_BINS}")
+    low, high = options.radial_min, options.radial_max
+    if low is not None and high is not None and not low < high:
+        raise UsageError(f"radial_min: {low} is not below radial_max = {high}")
