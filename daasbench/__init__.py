@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from daasbench.authoring import kernel as kernel
-    from daasbench.records import load as load
+    from daasbench.table import load as load
 
 __version__ = "0.1.0"
 
-_LAZY = {"kernel": "daasbench.authoring", "load": "daasbench.records"}
+_LAZY = {"kernel": "daasbench.authoring", "load": "daasbench.table"}
 
 
 def __getattr__(name: str) -> Any:

@@ -107,9 +107,7 @@ class FolderKernel:
         """See :class:`~daasbench.contracts.Kernel`."""
         return self._problem.expect(problem, options)
 
-    def verify(
-        self, problem: Any, expectation: Any, block: int, result: Any, implementation: str
-    ) -> Verdict:
+    def verify(self, problem: Any, expectation: Any, block: int, result: Any, implementation: str) -> Verdict:
         """See :class:`~daasbench.contracts.Kernel`."""
         verdict: Verdict = self._problem.verify(problem, expectation, block, result, implementation)
         return verdict
@@ -126,7 +124,7 @@ class FunctionProblem:
     work: Work
 
 
-class FunctionOptions(Options, kw_only=True):
+class FunctionOptions(Options, frozen=True, kw_only=True):
     """A user's kernel has no options; its sizes carry its parameters."""
 
 
@@ -180,7 +178,13 @@ class FunctionKernel:
         return read
 
     def implementation(
-        self, name: str, *, threads: bool = True, backend: str = "host", requires: Sequence[str] = (), **facts: Any
+        self,
+        name: str,
+        *,
+        threads: bool = True,
+        backend: str = "host",
+        requires: Sequence[str] = (),
+        **facts: Any,
     ) -> Callable[[Compute], Compute]:
         """Declare another way to compute the kernel; `requires` are the modules that it imports."""
 
@@ -238,11 +242,16 @@ class FunctionKernel:
             units = float(leading[0]) if leading else 1.0
         return Work(unit=self.unit, units=units, flop=self.flop * units, bytes=size, input_bytes=size)
 
-    def expect(self, problem: Any, options: Options) -> None:  # noqa: ARG002  (the oracle is a function)
+    def expect(self, problem: Any, options: Options) -> None:
         """Return nothing: a user's oracle looks at inputs and result."""
 
     def verify(
-        self, problem: Any, expectation: Any, block: int, result: Any, implementation: str  # noqa: ARG002
+        self,
+        problem: Any,
+        expectation: Any,  # noqa: ARG002  (has none)
+        block: int,
+        result: Any,
+        implementation: str,  # noqa: ARG002  (all are judged alike)
     ) -> Verdict:
         """Return what the user's oracle says: its number against the tolerance."""
         error = float(self.oracle(problem.blocks[block], result))
@@ -283,7 +292,7 @@ def kernel(
 
     def declare(reference: Compute) -> FunctionKernel:
         made = FunctionKernel(
-            name=name or getattr(reference, "__name__", "kernel"),
+            name=name or str(getattr(reference, "__name__", "kernel")),
             reference=reference,
             unit=unit,
             oracle=oracle,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from daasbench.contracts import Backend, Implementation
-from daasbench.errors import Lacking, UnknownName, unknown
+from daasbench.errors import Lacking, unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,6 +120,11 @@ def require(implementation: Implementation) -> None:
         _require_cuda()
 
 
+def is_here(implementation: Implementation) -> bool:
+    """Return whether the modules that `implementation` needs are installed."""
+    return all(importlib.util.find_spec(module) is not None for module in implementation.requires)
+
+
 def _cure(implementation: Implementation, module: str) -> str:
     return implementation.cure or f"install it: pip install {' '.join(implementation.packages) or module}"
 
@@ -131,6 +136,3 @@ def _require_cuda() -> None:
 
     if not cupy.cuda.is_available():
         raise Lacking("no CUDA device is usable here", "run on a machine with an NVIDIA GPU and its driver")
-
-
-__all__ = ["BACKENDS", "UnknownName", "arrays_in", "map_arrays", "open_backend", "require", "walk_arrays"]

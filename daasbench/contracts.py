@@ -88,12 +88,35 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True):
 class Kernel(Protocol):
     """What is computed."""
 
-    name: str
-    card: Card
-    sizes: Mapping[str, Parameters]
-    options: type[Options]
-    implementations: Mapping[str, Implementation]
-    repeat_tolerance: float | None  # of a result against the verified one of the same block; None: oracle only
+    @property
+    def name(self) -> str:
+        """Return its name: that of its entry point."""
+        ...
+
+    @property
+    def card(self) -> Card:
+        """Return what a scientist wants to know of it."""
+        ...
+
+    @property
+    def sizes(self) -> Mapping[str, Parameters]:
+        """Return the parameters of each size."""
+        ...
+
+    @property
+    def options(self) -> type[Options]:
+        """Return the class of its options."""
+        ...
+
+    @property
+    def implementations(self) -> Mapping[str, Implementation]:
+        """Return the ways to compute it, the reference first."""
+        ...
+
+    @property
+    def repeat_tolerance(self) -> float | None:
+        """Return how far, relatively, a result may be from a verified one of the same block; None: any way."""
+        ...
 
     @property
     def reads_files(self) -> bool:
@@ -120,9 +143,7 @@ class Kernel(Protocol):
         """Return what the oracle needs, computed once a comparison by a process that measures nothing."""
         ...
 
-    def verify(
-        self, problem: Any, expectation: Any, block: int, result: Any, implementation: str
-    ) -> Verdict:
+    def verify(self, problem: Any, expectation: Any, block: int, result: Any, implementation: str) -> Verdict:
         """Return the verdict on the result of a block."""
         ...
 

@@ -60,7 +60,7 @@ class Basis(StrEnum):
     REHEARSED = "rehearsed"
 
 
-class Price(Written, kw_only=True):
+class Price(Written, frozen=True, kw_only=True):
     """What a resource costs; `amount` is a decimal written as text, so that no cent is rounded."""
 
     amount: Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?$")]
@@ -71,7 +71,7 @@ class Price(Written, kw_only=True):
     basis: Literal["list", "ratio", "estimate", "quote"] = "quote"
 
 
-class Platform(Written, kw_only=True):
+class Platform(Written, frozen=True, kw_only=True):
     """A place to run, as declared."""
 
     runner: str
@@ -84,7 +84,7 @@ class Platform(Written, kw_only=True):
     description: str = ""
 
 
-class Goal(Written, kw_only=True):
+class Goal(Written, frozen=True, kw_only=True):
     """What the answer is judged by."""
 
     deadline_s: Seconds | None = None
@@ -93,7 +93,7 @@ class Goal(Written, kw_only=True):
     results_gb: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
-class Repeat(Written, kw_only=True):
+class Repeat(Written, frozen=True, kw_only=True):
     """When the repeats of a case stop; not part of a case's identity."""
 
     processes: Count = 3
@@ -103,7 +103,7 @@ class Repeat(Written, kw_only=True):
     max_repeats: Count = 10_000
 
 
-class Case(Noun, kw_only=True):
+class Case(Noun, frozen=True, kw_only=True):
     """One cell of a table. `size` and `seed` are None where an input file is measured."""
 
     kernel: str
@@ -112,8 +112,10 @@ class Case(Noun, kw_only=True):
     size: str | None = None
     seed: int | None = None
     input: str | None = None  # as written, for people
-    input_hash: str | None = None  # of the content, with that of the files named in options
-    options: dict[str, Scalar] = {}
+    files: dict[str, str] = {}  # option: file name, for people
+    input_hash: str | None = None  # of the content of the input and of the files named in options
+    options: dict[str, Scalar] = {}  # those that are not files and not at their default
+    cache: bool = False  # the case measures the cache: one input block
     nodes: int = 1
     ranks: int = 1
     threads: int = 1
@@ -121,18 +123,16 @@ class Case(Noun, kw_only=True):
 
     @property
     def id(self) -> str:
-        """Return the content hash of the case: 16 hexadecimal digits; the name of the file does not count."""
-        return digest(msgspec.structs.replace(self, input=None) if self.input_hash else self)
+        """Return the content hash of the case: 16 hexadecimal digits; names of files do not count."""
+        return digest(msgspec.structs.replace(self, input=None, files={}))
 
     @property
     def problem_id(self) -> str:
         """Return the hash of what is computed: equal for all contenders of one comparison."""
-        return digest(
-            [self.kernel, self.size, self.seed, self.input_hash, sorted(self.options.items()), self.nodes]
-        )
+        return digest([self.kernel, self.size, self.seed, self.input_hash, self.options, self.cache, self.nodes])
 
 
-class Work(Noun, kw_only=True):
+class Work(Noun, frozen=True, kw_only=True):
     """The least work of one repeat, counted from the problem and not from any implementation.
 
     `input_bytes` and `output_bytes` are the sizes in memory of one block and of its result; `bytes` is the
@@ -150,7 +150,7 @@ class Work(Noun, kw_only=True):
     flop_type: Literal["float32", "float64"] = "float32"
 
 
-class Samples(Noun, kw_only=True):
+class Samples(Noun, frozen=True, kw_only=True):
     """The raw samples of one attempt, column by column, in the order in which they were taken.
 
     `flags`: 0 counts; 1 warm-up; 2 disturbed (its turn was repeated). `at_s` counts from the record's
@@ -172,7 +172,7 @@ class Samples(Noun, kw_only=True):
         return [s for s, flag in zip(self.seconds, self.flags, strict=True) if flag == 0]
 
 
-class Verdict(Noun, kw_only=True):
+class Verdict(Noun, frozen=True, kw_only=True):
     """What an oracle says of one result: wrong unless ``error <= tolerance`` (so NaN is wrong)."""
 
     error: float
@@ -186,7 +186,7 @@ class Verdict(Noun, kw_only=True):
         return self.error <= self.tolerance
 
 
-class Record(Noun, kw_only=True, tag="record", omit_defaults=True):
+class Record(Noun, frozen=True, kw_only=True, tag="record", omit_defaults=True):
     """One attempt at one case by one process. Written once, never edited."""
 
     key: str  # resume key
@@ -206,7 +206,8 @@ class Record(Noun, kw_only=True, tag="record", omit_defaults=True):
     phases: dict[str, float] = {}  # seconds: make, put, setup, first_call
     stop_reason: str | None = None
     work: Work | None = None
-    blocks: int | None = None  # distinct input blocks that the repeats rotate over
+    blocks: int | None = None  # input blocks that the repeats rotate over
+    exceeds_cache: bool | None = None  # whether the blocks exceed the last-level cache four times
     order: str | None = None  # interleaved, blocks or serial: how contenders took turns
     cores_used: float | None = None  # processor seconds per second, observed
     threads_seen: int | None = None  # native threads that did work, observed
@@ -223,7 +224,7 @@ class Record(Noun, kw_only=True, tag="record", omit_defaults=True):
     schema: int  # SCHEMA; required, so that it is always written
 
 
-class Turn(Noun, kw_only=True, tag="turn"):
+class Turn(Noun, frozen=True, kw_only=True, tag="turn"):
     """The samples of one turn, written at once so that a kill loses no sample; merged into its record."""
 
     key: str
@@ -234,7 +235,7 @@ class Turn(Noun, kw_only=True, tag="turn"):
     samples: Samples
 
 
-class Machine(Noun, kw_only=True, tag="machine"):
+class Machine(Noun, frozen=True, kw_only=True, tag="machine"):
     """What the worker observed where it ran; stored once a job and referred to by `id`."""
 
     id: str
@@ -262,7 +263,7 @@ class Machine(Noun, kw_only=True, tag="machine"):
     schema: int = SCHEMA
 
 
-class Limit(Noun, kw_only=True):
+class Limit(Noun, frozen=True, kw_only=True):
     """One limit of a machine: the best of several repeats and their spread."""
 
     value: float
@@ -272,7 +273,7 @@ class Limit(Noun, kw_only=True):
     repeats: int
 
 
-class Limits(Noun, kw_only=True, tag="limits"):
+class Limits(Noun, frozen=True, kw_only=True, tag="limits"):
     """The limits measured on the same node in the same job, for one number of threads."""
 
     id: str
@@ -299,7 +300,7 @@ class JobState(StrEnum):
     LOST = "lost"
 
 
-class JobStatus(Noun, kw_only=True):
+class JobStatus(Noun, frozen=True, kw_only=True):
     """What a runner says of a job now."""
 
     state: JobState
@@ -313,7 +314,7 @@ class JobStatus(Noun, kw_only=True):
         return self.state not in (JobState.PENDING, JobState.RUNNING)
 
 
-class Planned(Noun, kw_only=True):
+class Planned(Noun, frozen=True, kw_only=True):
     """A case that a job shall measure in one set of processes."""
 
     key: str
@@ -323,7 +324,7 @@ class Planned(Noun, kw_only=True):
     skip: str | None = None  # why this place cannot do it, with the cure
 
 
-class Job(Noun, kw_only=True):
+class Job(Noun, frozen=True, kw_only=True):
     """Cases that share one allocation on one platform: what goes into a node (``job.json``)."""
 
     id: str
@@ -334,13 +335,13 @@ class Job(Noun, kw_only=True):
     repeat: Repeat
     commit: str
     sources: dict[str, str] = {}  # kernel name: path of the user's Python file
-    inputs: dict[str, str] = {}  # content hash: path of the file on the node
+    inputs: dict[str, dict[str, str]] = {}  # input hash: path on the node of "input" and of each file option
     order_seed: int = 0
     redact: bool = False
     schema: int = SCHEMA
 
 
-class Request(Noun, kw_only=True):
+class Request(Noun, frozen=True, kw_only=True):
     """Exactly what a runner would send; what ``--dry-run`` prints."""
 
     runner: str
@@ -350,7 +351,7 @@ class Request(Noun, kw_only=True):
     text: str = ""  # for people
 
 
-class JobRecord(Noun, kw_only=True):
+class JobRecord(Noun, frozen=True, kw_only=True):
     """The errand around the records of a job."""
 
     job: str
@@ -365,6 +366,15 @@ class JobRecord(Noun, kw_only=True):
     bytes_in: int = 0
     bytes_out: int = 0
     message: str = ""
+
+
+class Event(Noun, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a run's journal: written and flushed before the world is touched, and after."""
+
+    at: str
+    event: str  # created, planned, submitting, submitted, ended, accounted, interrupted, finished
+    job: str | None = None
+    detail: dict[str, Scalar | None] = {}
 
 
 def digest(thing: object) -> str:

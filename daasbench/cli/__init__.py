@@ -1,0 +1,110 @@
+"""The command line: commands, and the only printer.
+
+Exit codes: 0 done; 1 some case wrong, failed or timed out; 2 usage or a bad file; 3 unfinished; 4 budget
+refused; 70 internal error; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from daasbench import __version__
+
+COMMANDS = {
+    "doctor": ("daasbench.cli.look", "what runs here, what is missing, the one command that adds it"),
+    "list": ("daasbench.cli.look", "what is installed: kernels, scenarios, platforms, runners, reports"),
+    "show": ("daasbench.cli.look", "one kernel, scenario, platform or report"),
+    "run": ("daasbench.cli.run", "measure a scenario, a kernel, or a kernel of your own"),
+    "status": ("daasbench.cli.look", "the runs of a results folder, and who is at work on them"),
+    "results": ("daasbench.cli.answer", "the tidy table: one row a case, platform and process"),
+    "report": ("daasbench.cli.answer", "evidence in, files that a person reads out"),
+}
+
+
+class _Commands(click.Group):
+    """Imports a command when it is used, so that --help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), f"{cmd_name}_command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from daasbench.errors import unknown_sentence
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(unknown_sentence("command", args[0], COMMANDS), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="daasbench")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def daasbench(ctx: click.Context, debug: bool) -> None:
+    """Measure representative analysis kernels, verified, and report what they tell.
+
+    \b
+    daasbench run quickstart            measure, on this machine
+    daasbench report summary            one page that answers the question
+    daasbench run azimuthal_integration --input frame.tif --set geometry=cal.poni
+    """
+    ctx.obj = {"debug": debug}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit; the only place where an exception becomes an exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    raise SystemExit(_run(arguments, debug="--debug" in arguments))
+
+
+def _run(arguments: list[str], *, debug: bool) -> int:
+    from daasbench.errors import DaasbenchError
+
+    try:
+        code = daasbench.main(
+            [one for one in arguments if one != "--debug"], prog_name="daasbench", standalone_mode=False
+        )
+        return int(code or 0)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        _complain("interrupted; what was measured is kept: run the same command again to go on")
+        return 130
+    except DaasbenchError as error:
+        if debug:
+            raise
+        _complain(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        _complain(f"internal error: {type(error).__name__}: {error}; run again with --debug and report the traceback")
+        return 70
+
+
+def _complain(sentence: str) -> None:
+    click.echo(f"daasbench: {sentence}", err=True)
+
+
+__all__ = ["COMMANDS", "daasbench", "main"]

@@ -1,0 +1,160 @@
+"""``daasbench run``."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from daasbench.cli.ask import Asked, results_option
+from daasbench.errors import UsageError
+from daasbench.model import Outcome
+
+if TYPE_CHECKING:
+    from daasbench.scenario import Plan
+    from daasbench.study import Ended, Preview
+
+
+@click.command("run", short_help="measure a scenario, a kernel, or a kernel of your own")
+@click.argument("what", metavar="SCENARIO|KERNEL")
+@click.option("--platform", "platforms", multiple=True, metavar="P", help="A platform instead of the scenario's.")
+@results_option
+@click.option("--input", "input_file", metavar="FILE", help="Measure on this file.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="K=V", help="A dotted key of the scenario, or an option of the kernel."
+)
+@click.option("--budget", metavar="AMOUNT", help='Refuse if the worst case costs more: "20" or "20 EUR".')
+@click.option("--again", is_flag=True, help="Start a new run although this one is done or begun.")
+@click.option("--dry-run", is_flag=True, help="Show the requests, expected time and price ceiling; run nothing.")
+@click.option("--redact", is_flag=True, help="Write no host names into the records.")
+@click.option("--yes", is_flag=True, help="Do not ask before a run that costs money.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/reference/json.md).")
+def run_command(
+    what: str,
+    platforms: tuple[str, ...],
+    results: Path,
+    input_file: str | None,
+    settings: tuple[str, ...],
+    budget: str | None,
+    again: bool,
+    dry_run: bool,
+    redact: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Measure a scenario (a name, or a path with / or .toml), a kernel, or a kernel in a Python file of yours.
+
+    The same command goes on where it was interrupted; when everything is done it measures nothing.
+    """
+    from daasbench import study
+    from daasbench.machine import suite_commit
+
+    limit = _amount(budget) if budget is not None else None
+    asked = Asked(what)
+    asked.set_platforms(platforms)
+    asked.set_input(input_file)
+    asked.set_values(settings)
+    plan = asked.plan()
+    commit = suite_commit()
+    if dry_run:
+        _show_preview(study.preview(plan, results_folder=results, commit=commit), plan.notes, as_json)
+        return 0
+    _ask(plan, yes or as_json or not sys.stdin.isatty())
+    if not as_json:
+        for note in plan.notes:
+            click.echo(f"note: {note}")
+    from daasbench.cli.progress import Shown
+
+    command = "daasbench " + shlex.join(sys.argv[1:])
+    with Shown(quiet=as_json) as shown:
+        ended = study.run(
+            plan,
+            results_folder=results,
+            text=asked.text(),
+            commit=commit,
+            command=command,
+            again=again,
+            budget=limit,
+            redact=redact,
+            tell=shown.tell,
+        )
+    if as_json:
+        rows = _rows(Path(ended.folder))
+        facts = {"schema": 1, "exit_code": ended.exit_code, "rows": rows, **msgspec.to_builtins(ended)}
+        click.echo(msgspec.json.encode(facts).decode())
+    else:
+        _show_end(ended, results)
+    return ended.exit_code
+
+
+def _amount(text: str) -> tuple[Decimal, str | None]:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]{3})?\s*", text)
+    if not match:
+        raise UsageError(f"--budget {text!r}: is not an amount; write a number, with a currency if you like: 20 EUR")
+    return Decimal(match[1]), match[2].upper() if match[2] else None
+
+
+def _ask(plan: Plan, yes: bool) -> None:
+    priced = [name for name, one in plan.platforms.items() if one.price is not None]
+    remote = [name for name in priced if plan.platforms[name].runner != "local"]
+    if remote and not yes:
+        click.confirm(f"{', '.join(remote)} costs money; start?", abort=True)
+
+
+def _rows(folder: Path) -> list[dict[str, object]]:
+    from daasbench.table import load
+
+    table = load(folder)
+    return list(msgspec.json.decode(table.to_json(orient="records")))
+
+
+def _show_preview(preview: Preview, notes: list[str], as_json: bool) -> None:
+    if as_json:
+        facts = {"schema": 1, "dry_run": True, "notes": notes, **msgspec.to_builtins(preview)}
+        click.echo(msgspec.json.encode(facts).decode())
+        return
+    for note in notes:
+        click.echo(f"note: {note}")
+    click.echo(f"{preview.cells} cells in {len(preview.requests)} job(s); nothing is run")
+    for job, request in preview.requests.items():
+        click.echo(f"\njob {job}, by the runner {request.runner}:")
+        click.echo(f"  command  {shlex.join(request.command)}")
+        expected = preview.expected_s[job]
+        told = "unknown: not all of it was measured before"
+        if expected is not None:
+            told = f"about {_duration(expected)} (from earlier records)"
+        click.echo(f"  expected {told}")
+        click.echo(f"  at most  {_duration(preview.longest_s[job])} (every process at repeat.limit_s)")
+        money = preview.ceiling[job]
+        click.echo(f"  ceiling  {money or 'none: the platform declares no price'}")
+        for name, text in request.files.items():
+            click.echo(f"  file {name}:")
+            click.echo("".join(f"    {line}\n" for line in text.splitlines()), nl=False)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _show_end(ended: Ended, results: Path) -> None:
+    from daasbench.cli.tables import show_run
+
+    for message in ended.messages:
+        click.echo(f"note: {message}", err=True)
+    if ended.measured == 0:
+        click.echo(f"everything is done: {ended.planned} measurements in {ended.folder}; --again measures anew")
+    show_run(Path(ended.folder))
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in ended.outcomes.items()) or "none"
+    left = f", {ended.left} left: the same command goes on" if ended.left else ""
+    click.echo(f"{ended.planned} measurements (cases x processes): {counts}{left}")
+    if Outcome.OK in ended.outcomes:
+        where = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
+        click.echo(f"records: {ended.folder}\nnext:    daasbench report summary{where}")

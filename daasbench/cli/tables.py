@@ -1,0 +1,79 @@
+"""Tables on a terminal, and in a log."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table: drawn by rich on a terminal, aligned plain text elsewhere."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*(cell.replace("[", r"\[") for cell in row))
+        Console().print(table)
+        return
+    widths = [max(len(row[index]) for row in [columns, *rows]) for index in range(len(columns))]
+    for row in [columns, *rows]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def show_run(folder: Path) -> None:
+    """Print one line a case and platform of a run: median over its processes with its interval, and outcome."""
+    from daasbench.table import load
+
+    table = load(folder)
+    rows = []
+    for _, group in table.groupby(["kernel", "case", "platform"], sort=False, observed=True):
+        rows.append(_row(group))
+    rows.sort(key=lambda row: (row[0], row[1], row[-1]))
+    columns = ("kernel", "problem", "implementation", "platform", "time [95 %]", "rate", "limit", "outcome")
+    show_table(columns, [row[:-1] for row in rows])
+
+
+def _row(group: Any) -> tuple[Any, ...]:
+    from daasbench.statistics import across_processes
+
+    first = group.iloc[0]
+    good = group[group["outcome"] == "ok"]
+    problem = first["size"] if isinstance(first["size"], str) else str(first["input"]).rpartition("/")[2]
+    options = first["options"]
+    if isinstance(options, str) and options:
+        problem += f" {options}"
+    head = (str(first["kernel"]), problem, _way(first), str(first["platform"]))
+    outcomes = " ".join(
+        f"{count} {outcome}" for outcome, count in group["outcome"].value_counts(sort=False).items() if count
+    )
+    medians = [float(one) for one in good["median_s"].dropna()]
+    if not medians:
+        messages = [str(one) for one in group["message"].dropna() if str(one)]
+        return *head, "", "", "", f"{outcomes}: {messages[0]}" if messages else outcomes, math.inf
+    middle = across_processes(medians)
+    unit = first["unit"] if isinstance(first["unit"], str) else "unit"
+    rate = float(good["units"].dropna().iloc[0]) / middle.value
+    fraction = good["limit_fraction"].dropna()
+    limit = f"{float(fraction.median()):.0%} of {good['limit_name'].dropna().iloc[0]}" if len(fraction) else ""
+    return *head, seconds(middle.value, middle.low, middle.high), f"{rate:.4g} {unit}/s", limit, outcomes, middle.value
+
+
+def _way(row: Any) -> str:
+    threads = int(row["threads"])
+    return f"{row['implementation']} ({threads} thread{'s' if threads > 1 else ''})"
+
+
+def seconds(value: float, low: float | None, high: float | None) -> str:
+    """Return a time with its interval in one unit: ``11.7 ms [11.5, 11.9]``."""
+    for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
+        if value * scale >= 1 or unit == "µs":
+            break
+    told = f"{value * scale:.3g} {unit}"
+    return told if low is None or high is None else f"{told} [{low * scale:.3g}, {high * scale:.3g}]"

@@ -1,0 +1,249 @@
+"""The results folder: its runs, their journals, and the lock that one controller holds.
+
+``<results>/runs/<run id>/{scenario.toml,journal.jsonl,jobs/<job id>/{job.json,records.jsonl,log}}``: these
+files are the truth. The lock is inherited by local workers, so a run whose controller was killed stays locked
+until its last worker has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from daasbench.errors import LedgerError, Locked, UsageError
+from daasbench.model import Event, Job, Scalar, digest
+
+WAIT_S = 15.0  # for the workers of a controller that is gone
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds a run."""
+
+    pid: int
+    host: str
+    since: str
+    process_started: float
+
+
+class RunFolder:
+    """One run: a scenario on some platforms, continued until every planned case has its outcome."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock_descriptor: int | None = None
+
+    @property
+    def id(self) -> str:
+        """Return the run's name."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        """Return the journal's path."""
+        return self.path / "journal.jsonl"
+
+    def job_folder(self, job: str) -> Path:
+        """Return the folder of a job."""
+        return self.path / "jobs" / job
+
+    def job_ids(self) -> list[str]:
+        """Return the jobs that were ever planned, in order."""
+        return sorted(path.name for path in (self.path / "jobs").glob("*") if path.is_dir())
+
+    def jobs(self) -> Iterator[Job]:
+        """Yield every job that reached a node; one whose file was never completed is left out."""
+        for name in self.job_ids():
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                yield msgspec.json.decode((self.job_folder(name) / "job.json").read_bytes(), type=Job)
+
+    def events(self) -> list[Event]:
+        """Return the journal; a torn last line is left out."""
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            for line in self.journal.read_bytes().splitlines():
+                with contextlib.suppress(msgspec.DecodeError):
+                    found.append(msgspec.json.decode(line, type=Event))
+        return found
+
+    def note(self, at: str, event: str, job: str | None = None, **detail: Scalar | None) -> None:
+        """Append to the journal, on the disk when this returns.
+
+        Raises
+        ------
+        LedgerError
+            It cannot be written; the world has not been touched.
+        """
+        line = msgspec.json.encode(Event(at=at, event=event, job=job, detail=detail)) + b"\n"
+        try:
+            descriptor = os.open(self.journal, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            try:
+                size = os.fstat(descriptor).st_size
+                if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                    line = b"\n" + line
+                os.write(descriptor, line)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise unwritable(self.journal, error) from error
+
+    # --- the lock
+
+    def holder(self) -> Holder | None:
+        """Return who holds the lock, if anybody; looks and does not wait."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return self._read_holder()
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+        return None
+
+    def _read_holder(self) -> Holder:
+        try:
+            return msgspec.json.decode((self.path / "lock").read_bytes(), type=Holder)
+        except (OSError, msgspec.DecodeError):  # it has just been taken
+            return Holder(pid=0, host=socket.gethostname(), since="just now", process_started=0.0)
+
+    @contextlib.contextmanager
+    def locked(self, at: str) -> Iterator[None]:
+        """Hold the run; wait for the workers of a controller that is gone, refuse while one is at work.
+
+        Raises
+        ------
+        Locked
+            Another controller holds the run: process, host, since when.
+        """
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise unwritable(self.path / "lock", error) from error
+        try:
+            self._take(descriptor)
+            me = psutil.Process()
+            mine = Holder(pid=me.pid, host=socket.gethostname(), since=at, process_started=me.create_time())
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, msgspec.json.encode(mine), 0)
+            self.lock_descriptor = descriptor
+            yield
+        finally:
+            self.lock_descriptor = None
+            os.close(descriptor)
+
+    def _take(self, descriptor: int) -> None:
+        end = time.monotonic() + WAIT_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                holder = self._read_holder()
+                if _alive(holder) or time.monotonic() > end:
+                    raise Locked(
+                        f"{self.path}: is held by process {holder.pid} on {holder.host} since {holder.since};"
+                        " wait for it, end it, or use another --results folder"
+                    ) from None
+            except OSError as error:
+                if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
+                    raise
+                return  # a file system without locks: nothing can be held on it
+            time.sleep(0.05)
+
+
+def _alive(holder: Holder) -> bool:
+    if holder.host != socket.gethostname():
+        return True
+    try:
+        started: float = psutil.Process(holder.pid).create_time()
+        return abs(started - holder.process_started) < 1.0
+    except psutil.Error:
+        return False
+
+
+def runs(results: Path) -> list[RunFolder]:
+    """Return the runs of a results folder, the oldest first."""
+    return [RunFolder(path) for path in sorted((results / "runs").glob("*")) if (path / "journal.jsonl").is_file()]
+
+
+@contextlib.contextmanager
+def opened(
+    results: Path, *, name: str, identity: str, commit: str, text: str, at: str, again: bool, command: str
+) -> Iterator[RunFolder]:
+    """Hold the run to continue: the latest of this identity, or a new one.
+
+    A run that was finished under another commit of the suite stays as it is: its successor is a new run.
+    """
+    try:
+        (results / "runs").mkdir(parents=True, exist_ok=True)
+        door = os.open(results / "runs" / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise unwritable(results, error) from error
+    with contextlib.ExitStack() as stack:
+        try:
+            with contextlib.suppress(OSError):
+                fcntl.flock(door, fcntl.LOCK_EX)
+            found = None if again else _latest(results, identity, commit)
+            folder = found or _create(results, name, identity, commit, text, at, command)
+            stack.enter_context(folder.locked(at))
+        finally:
+            os.close(door)
+        yield folder
+
+
+def _latest(results: Path, identity: str, commit: str) -> RunFolder | None:
+    for folder in reversed(runs(results)):
+        events = folder.events()
+        created = next((one for one in events if one.event == "created"), None)
+        if created is None or created.detail.get("identity") != identity:
+            continue
+        finished = any(one.event == "finished" for one in events)
+        same = created.detail.get("commit") == commit
+        return folder if same or not finished else None
+    return None
+
+
+def _create(results: Path, name: str, identity: str, commit: str, text: str, at: str, command: str) -> RunFolder:
+    stamp = at[:19].replace("-", "").replace(":", "") + "Z"
+    base = f"{stamp}-{name}-{digest([identity, commit])[:6]}"
+    path, number = results / "runs" / base, 1
+    try:
+        while path.exists():
+            number += 1
+            path = results / "runs" / f"{base}-{number}"
+        path.mkdir(parents=True)
+        (path / "scenario.toml").write_text(text)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    folder = RunFolder(path)
+    folder.note(at, "created", name=name, identity=identity, commit=commit, command=command)
+    return folder
+
+
+def unwritable(path: Path, error: OSError) -> LedgerError | UsageError:
+    """Return the error for a file that cannot be written: what, why, the cure, and what is safe."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return LedgerError(
+            f"{path}: cannot be written: {error.strerror}; records written before are safe: free some space and run"
+            " the same command again"
+        )
+    return UsageError(f"{path}: cannot be written: {error.strerror}; choose a folder that can with --results DIR")
+
+
+def held(results: Path) -> Mapping[str, Holder]:
+    """Return who holds which run of a results folder."""
+    return {folder.id: holder for folder in runs(results) if (holder := folder.holder())}

@@ -1,0 +1,53 @@
+"""What the referee sees of a turn from outside: other people's processor time, threads at work, pinning."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from daasbench.processes import CpuClock, allowed_cpus, process_tree, thread_times, threads_at_work
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen: `foreign` share of the watched processors (0-1), threads that worked, processors allowed."""
+
+    foreign: float
+    threads: int | None
+    cpus: list[int]
+
+
+class Watch:
+    """Begins to look when it is made, and tells at :meth:`stop`.
+
+    Parameters
+    ----------
+    pid
+        The contender; its descendants are its own, everything else (other contenders too) is foreign.
+    cpus
+        The processors that are watched.
+    """
+
+    def __init__(self, pid: int, cpus: Sequence[int]) -> None:
+        self.pid = pid
+        self.clock = CpuClock(cpus)
+        self._threads = self._thread_times()
+        self._own_s = self._ours()
+        self._busy_s = self.clock.busy_s()
+        self._started = time.monotonic()
+
+    def stop(self) -> Seen:
+        """Return what was seen since this watch was made."""
+        elapsed_s = time.monotonic() - self._started
+        busy_s = self.clock.busy_s()
+        foreign = self.clock.foreign_share(self._busy_s, busy_s, self._ours() - self._own_s, elapsed_s)
+        threads = threads_at_work(self._threads, self._thread_times()) if self._threads else None
+        return Seen(foreign=foreign, threads=threads, cpus=allowed_cpus(self.pid))
+
+    def _ours(self) -> float:
+        return self.clock.processes_s([self.pid]) + sum(os.times()[:2])
+
+    def _thread_times(self) -> dict[int, float]:
+        return {key: s for pid in process_tree(self.pid) for key, s in thread_times(pid).items()}

@@ -1,0 +1,104 @@
+"""This machine: the worker is a process here, and ends with its controller."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from daasbench.errors import LedgerError, ScenarioError
+from daasbench.model import Job, JobState, JobStatus, Reason, Request, Scalar
+
+GRACE_S = 5.0  # from SIGTERM to SIGKILL
+
+
+class LocalRunner:
+    """Starts ``python -m daasbench.worker`` on this machine."""
+
+    name = "local"
+
+    def __init__(self) -> None:
+        self._started: dict[str, subprocess.Popen[bytes]] = {}
+
+    def check(self, options: Mapping[str, Scalar | list[Scalar]], where: str) -> None:
+        """Raise ScenarioError if there are options: this runner has none."""
+        if options:
+            raise ScenarioError(f"{where}: the runner local has no options; remove {', '.join(options)}")
+
+    def render(self, job: Job, folder: Path) -> Request:
+        """Return the command that would be run and the job file that it would read."""
+        text = msgspec.json.format(msgspec.json.encode(job), indent=1).decode()
+        command = [sys.executable, "-m", "daasbench.worker", str(folder / "job.json"), "--tied"]
+        return Request(runner=self.name, command=command, files={"job.json": text + "\n"})
+
+    def submit(self, request: Request, folder: Path, keep_open: Sequence[int] = ()) -> str:
+        """Write the job file and start the worker; return ``local:<process id>``.
+
+        Raises
+        ------
+        LedgerError
+            The folder cannot be written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, text in request.files.items():
+                (folder / name).write_text(text)
+            log = open(folder / "log", "ab")  # noqa: SIM115  (closed below; the worker has its own)
+        except OSError as error:
+            raise LedgerError(f"{folder}: cannot be written: {error.strerror}; nothing was started") from error
+        with log:
+            worker = subprocess.Popen(
+                request.command,
+                env={**os.environ, **request.environment},
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=keep_open,
+                start_new_session=True,
+            )
+        handle = f"local:{worker.pid}"
+        self._started[handle] = worker
+        return handle
+
+    def poll(self, handle: str) -> JobStatus:
+        """Return what the worker is doing; a worker of an earlier controller is LOST: it died with it."""
+        worker = self._started.get(handle)
+        if worker is None:
+            return JobStatus(
+                state=JobState.LOST, native="unknown", reason=Reason.INTERRUPTED, message="its controller ended"
+            )
+        code = worker.poll()
+        if code is None:
+            return JobStatus(state=JobState.RUNNING, native="running")
+        if code == 0:
+            return JobStatus(state=JobState.DONE, native="exit 0")
+        if code < 0:
+            name = signal.Signals(-code).name
+            told = f"the worker was ended by {name}"
+            return JobStatus(state=JobState.FAILED, native=name, reason=Reason.INTERRUPTED, message=told)
+        return JobStatus(
+            state=JobState.FAILED,
+            native=f"exit {code}",
+            reason=Reason.HARNESS,
+            message=f"the worker ended with exit code {code}",
+        )
+
+    def fetch(self, handle: str, folder: Path) -> None:
+        """Return at once: the records are written where they belong."""
+
+    def cancel(self, handle: str) -> None:
+        """Tell the worker to end (SIGTERM), and end it after 5 s."""
+        worker = self._started.get(handle)
+        if worker is None or worker.poll() is not None:
+            return
+        worker.terminate()
+        try:
+            worker.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
