@@ -1,0 +1,134 @@
+"""The canvas: one look for all figures, and SVG that is deterministic, inline and follows the page's colours.
+
+A colour is drawn as a hexadecimal value and written as ``var(--name, #value)``, so that the page's style sheet
+may recolour a figure (dark mode, print) while a figure that stands alone keeps its light colours.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#1b2430"
+MUTED = "#5a6675"
+GRID = "#dfe4ea"
+PAPER = "#fefefe"
+BAND = "#eef2f6"
+ALARM = "#b3261e"
+SERIES = ("#0b62a4", "#b5520b", "#1c7c54", "#8a3f97", "#8a6d00", "#c2356b", "#37717a", "#5f5f5f")
+OURS, PEER, REFERENCE = "#0b62a6", "#b5520d", "#5f5f61"
+
+COLOURS: Mapping[str, str] = {
+    INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", BAND: "band", ALARM: "alarm",
+    OURS: "ours", PEER: "peer", REFERENCE: "reference",
+    **{colour: f"series-{index}" for index, colour in enumerate(SERIES)},
+}  # fmt: skip
+
+STYLE: Mapping[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "daasbench",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": "none",
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.formatter.use_mathtext": False,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.minor.width": 0.4,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "figure.facecolor": "none",
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "path.simplify": False,
+}
+
+WIDTH_IN = 8.6  # of every figure: 620 points, the text column of a page
+
+
+def canvas(height_in: float) -> Figure:
+    """Return an empty figure of the house's width; draw on it inside :func:`style`."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH_IN, height_in))
+    FigureCanvasSVG(figure)
+    return figure
+
+
+def style() -> Any:
+    """Return the context in which figures are drawn and written."""
+    import matplotlib
+
+    return matplotlib.rc_context(dict(STYLE))  # type: ignore[arg-type]  # the stub wants literal keys
+
+
+def axes(figure: Figure, left_in: float, bottom_in: float, right_in: float, top_in: float) -> Axes:
+    """Return axes with these margins in inches: no layout engine, so that drawing is quick and stable."""
+    width, height = figure.get_size_inches()
+    box = (
+        left_in / width,
+        bottom_in / height,
+        (width - left_in - right_in) / width,
+        (height - bottom_in - top_in) / height,
+    )
+    return figure.add_axes(box)
+
+
+def label_margin(labels: list[str], size: float = 9) -> float:
+    """Return the inches that the longest of `labels` needs beside an axis, at most 3.1."""
+    return min(3.1, 0.22 + max((len(label) for label in labels), default=0) * size * 0.58 / 72)
+
+
+def svg(figure: Figure, name: str, title: str, description: str) -> str:
+    """Return the figure as an ``<svg>`` element for a page.
+
+    Parameters
+    ----------
+    name
+        Unique on the page: it starts every id of the element.
+    title, description
+        What a person who does not see the figure is told.
+    """
+    written = io.StringIO()
+    figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = written.getvalue()
+    body = text[text.index(">", text.index("<svg")) + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r"<g id=\"[^\"]*\">", "<g>", body)
+    body = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", body)
+    body = re.sub(r"font: ([^;\"]*?)'DejaVu Sans'[^;\"]*", r"font: \1sans-serif", body)
+    body = re.sub(r"#[0-9a-f]{6}", lambda hit: _variable(hit[0]), body)
+    body = re.sub(r"\s*\n\s*", "\n", body)
+    width, height = (72 * inches for inches in figure.get_size_inches())
+    return (
+        f'<svg class="figure" role="img" aria-labelledby="{name}-title {name}-desc"'
+        f' viewBox="0 0 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg"'
+        ' xmlns:xlink="http://www.w3.org/1999/xlink">'
+        f'<title id="{name}-title">{html.escape(title)}</title>'
+        f'<desc id="{name}-desc">{html.escape(description)}</desc>{body.strip()}'
+    )
+
+
+def _variable(colour: str) -> str:
+    return f"var(--{COLOURS[colour]}, {colour})" if colour in COLOURS else colour

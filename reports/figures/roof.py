@@ -1,0 +1,80 @@
+"""Roofline: arithmetic intensity against speed, under the limits that were measured on the same machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..wording import flow
+from . import canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ceiling:
+    """A limit: bytes per second (a slope) or floating-point operations per second (a level)."""
+
+    label: str
+    value: float
+    slope: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One implementation: operations per byte of least traffic, and operations per second reached."""
+
+    label: str
+    group: str  # what shares a colour: the kernel
+    intensity: float
+    speed: float
+
+
+def draw(ceilings: Sequence[Ceiling], points: Sequence[Point], name: str, title: str, description: str) -> str:
+    """Return the roofline as SVG; points of one group share a colour."""
+    with canvas.style():
+        figure = canvas.canvas(3.9)
+        where = canvas.axes(figure, 0.75, 0.5, 2.3, 0.2)
+        where.set_xscale("log")
+        where.set_yscale("log")
+        _draw_points(where, points)
+        _draw_ceilings(where, ceilings, [point.intensity for point in points])
+        where.set_xlabel("floating-point operations per byte of least memory traffic")
+        where.set_ylabel("FLOP/s reached")
+        where.grid(which="major")
+        where.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), handletextpad=0.3, borderaxespad=0)
+        return canvas.svg(figure, name, title, description)
+
+
+def _draw_ceilings(where: Axes, ceilings: Sequence[Ceiling], intensities: Sequence[float]) -> None:
+    slopes = [ceiling for ceiling in ceilings if ceiling.slope]
+    levels = sorted((ceiling for ceiling in ceilings if not ceiling.slope), key=lambda level: level.value)
+    low, high = min(intensities) / 5, max(intensities) * 8
+    if slopes and levels:
+        high = max(high, 8 * levels[-1].value / slopes[0].value)
+    for slope in slopes:
+        stop = min(high, levels[-1].value / slope.value) if levels else high
+        where.plot([low, stop], [low * slope.value, stop * slope.value], color=canvas.INK, linewidth=1.2)
+        where.text(
+            low * 1.2, low * slope.value * 1.8, f"{slope.label} {flow(slope.value, 'B/s')}",
+            rotation=45, rotation_mode="anchor", transform_rotates_text=True, fontsize=8, color=canvas.MUTED,
+        )  # fmt: skip
+    for level in levels:
+        start = level.value / slopes[0].value if slopes else low
+        where.plot([start, high], [level.value] * 2, color=canvas.INK, linewidth=1.2)
+        where.text(
+            high / 1.1, level.value * 1.12, f"{level.label} {flow(level.value, 'flop/s')}",
+            ha="right", fontsize=8, color=canvas.MUTED,
+        )  # fmt: skip
+    where.set_xlim(low, high)
+
+
+def _draw_points(where: Axes, points: Sequence[Point]) -> None:
+    for index, group in enumerate(dict.fromkeys(point.group for point in points)):
+        mine = [point for point in points if point.group == group]
+        where.plot(
+            [point.intensity for point in mine], [point.speed for point in mine], "o",
+            markersize=5, color=canvas.SERIES[index % len(canvas.SERIES)], label=group,
+        )  # fmt: skip

@@ -1,0 +1,57 @@
+"""Phases: what a process spends its time on before, during and after one steady repeat, as stacked bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..wording import duration, time_scale
+from . import canvas
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """One bar: seconds by phase; a phase that was not observed is absent, not zero."""
+
+    label: str
+    seconds: Mapping[str, float]
+
+
+PHASES: Mapping[str, tuple[str, str]] = {
+    "make": ("make inputs", canvas.SERIES[7]),
+    "put": ("put", canvas.SERIES[3]),
+    "setup": ("set-up", canvas.SERIES[4]),
+    "first_call": ("first call (compile)", canvas.SERIES[1]),
+    "compute": ("compute, one repeat", canvas.SERIES[0]),
+    "get": ("get", canvas.SERIES[2]),
+}
+
+
+def draw(stacks: Sequence[Stack], name: str, title: str, description: str) -> str:
+    """Return the phases as SVG: the parts in order, the steady repeat written at the end of its bar."""
+    with canvas.style():
+        figure = canvas.canvas(1.1 + 0.27 * len(stacks))
+        where = canvas.axes(figure, canvas.label_margin([stack.label for stack in stacks]), 0.48, 1.75, 0.45)
+        scale, sign = time_scale(max(sum(stack.seconds.values()) for stack in stacks))
+        shown = [phase for phase in PHASES if any(stack.seconds.get(phase) for stack in stacks)]
+        starts = [0.0] * len(stacks)
+        for phase in shown:
+            widths = [stack.seconds.get(phase, 0.0) / scale for stack in stacks]
+            colour = PHASES[phase][1]
+            where.barh(range(len(stacks)), widths, left=starts, height=0.62, color=colour, label=PHASES[phase][0])
+            starts = [start + width for start, width in zip(starts, widths, strict=True)]
+        for row, stack in enumerate(stacks):
+            if "compute" in stack.seconds:
+                text = f" {duration(stack.seconds['compute'])[0]} a repeat"
+                where.text(starts[row], row, text, va="center", fontsize=8)
+        where.set_yticks(range(len(stacks)), [stack.label for stack in stacks])
+        where.set_ylim(len(stacks) - 0.4, -0.6)
+        where.tick_params(axis="y", length=0)
+        where.grid(axis="x")
+        where.set_xlim(0, max(starts) * 1.02)
+        where.set_xlabel(f"{sign}, median over the processes, one after the other")
+        where.legend(
+            loc="lower left", bbox_to_anchor=(0, 1.0), ncols=6, handlelength=0.9, handletextpad=0.4,
+            columnspacing=1.1, borderaxespad=0.2,
+        )  # fmt: skip
+        return canvas.svg(figure, name, title, description)

@@ -1,0 +1,260 @@
+"""From evidence to entries: one entry is one way to compute one problem at one place, with all its processes.
+
+This is the edge of the report: past it there is no table, no NaN and no column name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from daasbench.model import Basis, Case, Machine, Outcome, Price, Record
+from daasbench.statistics import Interval, across_processes, median_interval, ratio
+
+if TYPE_CHECKING:
+    from daasbench.evidence import Evidence
+
+COLUMNS = (
+    "median_s", "get_s", "limit_name", "limit_fraction", "foreign_cpu", "currency", "cost_per_unit",
+    "price_date", "price_basis",
+)  # fmt: skip
+# What spoils an entry most stands first: one wrong process makes the whole entry wrong.
+FEWER_SETS = 1_000_000  # than this has any run
+GRAVITY = (Outcome.WRONG, Outcome.FAILED, Outcome.TIMEOUT, Outcome.SKIPPED, Outcome.OK)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Row:
+    """One line of the tidy table with its record: one process, its last attempt."""
+
+    record: Record
+    median_s: float | None
+    get_s: float | None
+    limit_name: str | None
+    limit_fraction: float | None
+    foreign_cpu: float | None
+    currency: str | None
+    cost_per_unit: float | None
+    price_date: str | None
+    price_basis: str | None
+
+    @property
+    def counts(self) -> bool:
+        """Return whether this process may enter a figure: verified right, with a positive median."""
+        return self.record.outcome is Outcome.OK and self.median_s is not None and self.median_s > 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Entry:
+    """One way to compute one problem at one place, on one basis, from one commit of the suite."""
+
+    rows: tuple[Row, ...]
+    machine: Machine | None
+    price: Price | None
+    peer: bool | None  # None: its kernel is not installed where the report is written
+    adds: str = ""
+
+    @property
+    def first(self) -> Record:
+        """Return the record that stands for what all processes share: case, platform, basis, commit."""
+        return self.rows[0].record
+
+    @property
+    def case(self) -> Case:
+        """Return the case."""
+        return self.first.case
+
+    @property
+    def platform(self) -> str:
+        """Return the platform's name."""
+        return self.first.platform
+
+    @property
+    def basis(self) -> Basis:
+        """Return whether the figures are measured, projected or rehearsed."""
+        return self.first.basis
+
+    @property
+    def started_at(self) -> str:
+        """Return when its newest process started, UTC."""
+        return max(row.record.started_at for row in self.rows)
+
+    @property
+    def is_reference(self) -> bool:
+        """Return whether this is the plain numpy reference."""
+        return self.case.implementation == "numpy"
+
+    @cached_property
+    def outcomes(self) -> Counter[Outcome]:
+        """Return how many processes ended how."""
+        return Counter(row.record.outcome for row in self.rows)
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """Return the gravest outcome of its processes."""
+        return next(outcome for outcome in GRAVITY if outcome in self.outcomes)
+
+    @cached_property
+    def counted(self) -> tuple[Row, ...]:
+        """Return the processes that may enter a comparison: none if any process was wrong."""
+        if Outcome.WRONG in self.outcomes:
+            return ()
+        return tuple(row for row in self.rows if row.counts)
+
+    @cached_property
+    def medians(self) -> Mapping[int, float]:
+        """Return the median seconds of one repeat, by the index of the set of processes."""
+        return self._by_set({row: row.median_s for row in self.counted if row.median_s is not None})
+
+    @cached_property
+    def time(self) -> Interval | None:
+        """Return the seconds of one repeat with the interval across processes; None if nothing counts."""
+        return across_processes(list(self.medians.values())) if self.medians else None
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds of one repeat; infinite if nothing counts (it sorts last)."""
+        return self.time.value if self.time else math.inf
+
+    @cached_property
+    def units(self) -> float | None:
+        """Return the units of scientific work in one repeat."""
+        work = next((row.record.work for row in self.rows if row.record.work), None)
+        return work.units if work else None
+
+    @cached_property
+    def unit(self) -> str:
+        """Return the unit of scientific work, ``"repeat"`` where it is not known."""
+        return next((row.record.work.unit for row in self.rows if row.record.work), "repeat")
+
+    @cached_property
+    def fraction(self) -> Interval | None:
+        """Return the fraction of the machine's limit, 0-1."""
+        values = [row.limit_fraction for row in self.counted if row.limit_fraction]
+        return across_processes(values) if values else None
+
+    @property
+    def limit_name(self) -> str | None:
+        """Return the name of the limit that bounds this entry."""
+        return next((row.limit_name for row in self.counted if row.limit_name), None)
+
+    @cached_property
+    def cost(self) -> Interval | None:
+        """Return the cost per unit in the currency of its price; None without a price."""
+        values = [row.cost_per_unit for row in self.counted if row.cost_per_unit]
+        return across_processes(values) if values else None
+
+    @property
+    def verified_by(self) -> str | None:
+        """Return what verified every repeat of every process; None if any has no verification."""
+        words = {row.record.verified_by for row in self.counted}
+        return " and ".join(sorted(word for word in words if word)) if words and None not in words else None
+
+    @property
+    def worst(self) -> Row | None:
+        """Return the process with the largest error that was seen."""
+        seen = [row for row in self.rows if row.record.error is not None and not math.isnan(row.record.error)]
+        return max(seen, key=lambda row: row.record.error or 0.0, default=None)
+
+    @property
+    def cores_used(self) -> float | None:
+        """Return the processor seconds per second that were observed, the median of the processes."""
+        seen = [row.record.cores_used for row in self.counted if row.record.cores_used]
+        return median_interval(seen).value if seen else None
+
+    def phase(self, name: str) -> float | None:
+        """Return the seconds of a phase, the median of the processes that saw it."""
+        if name == "compute":
+            seen = list(self.medians.values())
+        elif name == "get":
+            seen = [row.get_s for row in self.counted if row.get_s is not None]
+        else:
+            seen = [row.record.phases[name] for row in self.counted if name in row.record.phases]
+        return median_interval(seen).value if seen else None
+
+    def times_as_fast_as(self, base: Entry, per_core: bool = False) -> Interval | None:
+        """Return the ratio of speeds, this over `base`, with its interval; None if either has nothing to compare.
+
+        Only processes of the same set are paired: those of another run or platform did not take turns.
+        """
+        mine, theirs = self._measures(per_core), base._measures(per_core)
+        if not mine or not theirs:
+            return None
+        sets = [{(row.record.run, row.record.job) for row in one.counted} for one in (self, base)]
+        if sets[0] != sets[1]:
+            theirs = {-1 - index: seconds for index, seconds in theirs.items()}
+        return ratio(base=mine, new=theirs)
+
+    def _measures(self, per_core: bool) -> Mapping[int, float]:
+        if not per_core:
+            return self.medians
+        return self._by_set(
+            {
+                row: row.median_s * row.record.cores_used
+                for row in self.counted
+                if row.median_s and row.record.cores_used
+            }
+        )
+
+    def _by_set(self, seconds: Mapping[Row, float]) -> Mapping[int, float]:
+        """Return `seconds` by a number for each set of processes: its index, counted on through several runs."""
+        jobs = sorted({(row.record.run, row.record.job) for row in self.rows})
+        return {
+            row.record.process + FEWER_SETS * jobs.index((row.record.run, row.record.job)): value
+            for row, value in seconds.items()
+        }
+
+
+def entries(evidence: Evidence) -> list[Entry]:
+    """Return every entry of the evidence, in the order in which the table first names it."""
+    grouped: dict[tuple[str, ...], list[Row]] = {}
+    for row in _rows(evidence):
+        record = row.record
+        shape = (record.case.id, record.platform, record.basis, record.commit)
+        grouped.setdefault(shape, []).append(row)
+    cards = {kernel: card(kernel) for kernel in sorted({rows[0].record.case.kernel for rows in grouped.values()})}
+    return [_entry(evidence, rows, cards[rows[0].record.case.kernel]) for rows in grouped.values()]
+
+
+def _entry(evidence: Evidence, rows: list[Row], kernel: Any) -> Entry:
+    rows.sort(key=lambda row: row.record.process)
+    record = rows[0].record
+    job = evidence.jobs.get(f"{record.run}/{record.job}")
+    known = kernel.implementations.get(record.case.implementation) if kernel else None
+    return Entry(
+        rows=tuple(rows),
+        machine=evidence.machines.get(record.machine or ""),
+        price=job.platform.price if job else None,
+        peer=known.peer if known else None,
+        adds=known.adds if known else "",
+    )
+
+
+def card(kernel: str) -> Any:
+    """Return the installed kernel of that name, or None: a report is written also where it is not installed."""
+    from daasbench import registry
+    from daasbench.errors import UsageError
+
+    try:
+        return registry.kernel(kernel)
+    except UsageError:
+        return None
+
+
+def _rows(evidence: Evidence) -> Iterator[Row]:
+    table = evidence.table
+    columns = {name: _cells(table[name]) for name in COLUMNS if name in table.columns}
+    for index, record in enumerate(evidence.records):
+        cells = {name: columns[name][index] if name in columns else None for name in COLUMNS}
+        if cells["price_date"] is not None:
+            cells["price_date"] = str(cells["price_date"])[:10]
+        yield Row(record=record, **cells)
+
+
+def _cells(column: Any) -> list[Any]:
+    """Return a column of the table as plain values, None where it has nothing."""
+    return [value if there else None for value, there in zip(column.tolist(), column.notna(), strict=True)]

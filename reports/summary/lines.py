@@ -1,0 +1,172 @@
+"""The report's table: one line an entry, every cell a figure with its unit, or the reason why there is none."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from daasbench.model import Basis, Outcome
+
+from ..wording import NOTHING, counted, factor, number, percent, spans
+from .claims import Field, Problem, compare
+from .entries import Entry
+from .sentences import OUTCOMES, cost, price_note, resources, speed, time
+
+Cell = tuple[str, str]  # what is said, and below it, smaller, its interval or its source
+EMPTY: Cell = (NOTHING, "")
+BASES = {
+    Basis.MEASURED: "measured",
+    Basis.PROJECTED: "projected from a model, not measured",
+    Basis.REHEARSED: "rehearsed against a stand-in, not measured on the platform",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of a table, in words."""
+
+    name: str
+    role: str  # ours, peer, reference
+    version: str
+    platform: str
+    resources: Cell
+    time: Cell
+    speed: Cell
+    against_reference: Cell
+    against_peer: Cell
+    per_core: Cell
+    limit: Cell
+    accuracy: Cell
+    cost: Cell
+    outcome: Outcome
+    outcome_words: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """The lines of one problem on one basis, fastest first, those without a figure last."""
+
+    basis: Basis
+    caption: str
+    lines: tuple[Line, ...]
+    unit: str
+    priced: bool
+    has_peer: bool
+    has_reference: bool
+
+
+def tables(problem: Problem) -> list[Table]:
+    """Return a table for each basis, so that what was measured never shares a column with anything else."""
+    made = []
+    for basis in Basis:
+        fields = [field for field in problem.fields if field.basis is basis]
+        rows = [(entry, field) for field in fields for entry in field.entries]
+        if not rows:
+            continue
+        rows.sort(key=lambda row: row[0].seconds)
+        made.append(
+            Table(
+                basis=basis,
+                caption=BASES[basis],
+                lines=tuple(line(entry, field) for entry, field in rows),
+                unit=next((entry.unit for entry, _ in rows if entry.units), "repeat"),
+                priced=any(entry.cost for entry, _ in rows),
+                has_peer=any(field.best_peer for field in fields),
+                has_reference=any(field.reference for field in fields),
+            )
+        )
+    return made
+
+
+def role(entry: Entry) -> str:
+    """Return what an entry is in a comparison: ours, peer or reference."""
+    return "reference" if entry.is_reference else "peer" if entry.peer else "ours"
+
+
+def line(entry: Entry, field: Field) -> Line:
+    """Return the line of an entry within its competition."""
+    good = bool(entry.counted) and entry in field.contenders
+    return Line(
+        name=entry.case.implementation,
+        role=role(entry),
+        version=entry.case.version,
+        platform=entry.platform,
+        resources=_resources(entry),
+        time=time(entry) if entry.time else EMPTY,
+        speed=speed(entry) if entry.time else EMPTY,
+        against_reference=_ratio(entry, field.reference) if good else EMPTY,
+        against_peer=_ratio(entry, field.best_peer) if good else EMPTY,
+        per_core=_ratio(entry, field.best_peer or field.reference, per_core=True) if good else EMPTY,
+        limit=_limit(entry),
+        accuracy=_accuracy(entry),
+        cost=(cost(entry), price_note(entry)) if entry.cost else EMPTY,
+        outcome=entry.outcome,
+        outcome_words=outcome(entry),
+        why=why(entry),
+    )
+
+
+def _resources(entry: Entry) -> Cell:
+    used = entry.cores_used
+    return resources(entry.case), f"{number(used)} cores used" if used else ""
+
+
+def _ratio(entry: Entry, base: Entry | None, per_core: bool = False) -> Cell:
+    if base is None:
+        return EMPTY
+    if entry is base:
+        return "1 ×", "by definition"
+    pair = compare(entry, base, per_core)
+    if pair is None or pair.ratio is None:
+        return EMPTY
+    if pair.ratio.low is None or pair.ratio.high is None:
+        return "no claim", "one process only"
+    main, interval = factor(pair.ratio.value, pair.ratio.low, pair.ratio.high)
+    return main, f"{interval} undecided" if pair.ratio.low <= 1 <= pair.ratio.high else interval
+
+
+def _limit(entry: Entry) -> Cell:
+    found = entry.fraction
+    if found is None:
+        return EMPTY
+    main, interval = percent(found.value, found.low, found.high)
+    return main, f"{interval} of {(entry.limit_name or '').replace('_', ' ')}".strip()
+
+
+def _accuracy(entry: Entry) -> Cell:
+    worst = entry.worst
+    if worst is None or worst.record.error is None:
+        return (NOTHING, "error is not a number") if entry.outcome is Outcome.WRONG else EMPTY
+    error, tolerance = worst.record.error, worst.record.tolerance
+    main = "0" if error == 0 else number(error, 2)
+    allowed = f"≤ {number(tolerance, 2)}" if tolerance is not None and math.isfinite(tolerance) else ""
+    by = worst.record.verified_by
+    return main, " ".join(part for part in (allowed, f"by {by}" if by else "not verified") if part)
+
+
+def outcome(entry: Entry) -> str:
+    """Return how the processes of an entry ended: ``"ok, 3 processes"``, ``"failed: 1 of 3 processes"``."""
+    if len(entry.outcomes) == 1:
+        return f"{OUTCOMES[entry.outcome]}, {counted(len(entry.rows), 'process')}"
+    ordered = [o for o in Outcome if o in entry.outcomes]
+    return "; ".join(f"{OUTCOMES[o]}: {entry.outcomes[o]} of {counted(len(entry.rows), 'process')}" for o in ordered)
+
+
+def why(entry: Entry) -> str:
+    """Return the sentences that explain what is not ok, each once, with the processes that it belongs to."""
+    told: dict[str, list[int]] = {}
+    for row in entry.rows:
+        if row.record.outcome is not Outcome.OK:
+            told.setdefault(explanation(row.record.outcome, row.record.message), []).append(row.record.process)
+    if len(told) == 1 and len(entry.outcomes) == 1:
+        return next(iter(told))
+    return " ".join(f"Process {spans(processes)}: {text}" for text, processes in told.items())
+
+
+def explanation(outcome: Outcome, message: str) -> str:
+    """Return why there is no figure: the record's own sentence, or what its outcome says."""
+    return message or {
+        Outcome.WRONG: "the oracle disagrees; its samples are kept and compared with nothing",
+        Outcome.TIMEOUT: "it did not end within its time limit",
+    }.get(outcome, "the record gives no reason")

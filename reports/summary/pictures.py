@@ -1,0 +1,205 @@
+"""Which figures the report shows, and what goes into them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ..figures import dots, roof, stacks, trace
+from ..wording import NOTHING, counted, plural
+from .claims import Field, Problem
+from .entries import Entry, Row
+from .lines import role
+from .sentences import details, field_answer, name, title
+
+if TYPE_CHECKING:
+    from daasbench.evidence import Evidence
+
+PROBLEMS = 6  # with figures of their own; a page with more is neither read nor quickly made
+CONTENDERS = 14  # in a comparison
+TRACES = 6  # in a figure of samples: as many as can be told apart by colour
+POINTS = 1500  # samples drawn in one figure
+ROOFS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure with its caption, which says in words what was left out."""
+
+    svg: str
+    caption: str
+
+
+def chosen(problems: Sequence[Problem]) -> list[Problem]:
+    """Return the problems that get figures: the first of each kernel, then the second of each, and so on."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for index, problem in enumerate(problems):
+        if any(field.contenders for field in problem.fields):
+            kernel = problem.first.case.kernel
+            ranked.append((seen[kernel], index, problem))
+            seen[kernel] += 1
+    keep = sorted(ranked, key=lambda one: one[:2])[:PROBLEMS]
+    return [problem for _, _, problem in sorted(keep, key=lambda one: one[1])]
+
+
+def pictures(problem: Problem, key: str) -> list[Picture]:
+    """Return the figures of a problem: comparison, phases and samples of its first competition with results."""
+    field = next((field for field in problem.fields if field.contenders), None)
+    if field is None:
+        return []
+    what = f"{title(problem.first.case)}, {details(problem.first.case)}, on {field.platform} ({field.basis.value})"
+    drawn = [_comparison(field, what, f"{key}-comparison"), _phases(field, what, f"{key}-phases")]
+    if any(row.record.samples for entry in field.contenders for row in entry.counted):
+        drawn.append(_samples(field, what, f"{key}-samples"))
+    return drawn
+
+
+def _left_out(shown: int, total: int, noun: str) -> str:
+    return f" Shown: the fastest {shown} of {total} {plural(noun)}." if total > shown else ""
+
+
+def _comparison(field: Field, what: str, key: str) -> Picture:
+    shown = field.contenders[:CONTENDERS]
+    unit = plural(shown[0].unit)
+    svg = dots.draw([_dot(entry) for entry in shown], unit, key, f"Comparison: {what}", field_answer(field))
+    text = (
+        f"Comparison: {what}. Dots: {unit} per second, geometric mean of the processes; lines: 95 % interval across"
+        " processes. Right: fraction of the machine's limit that bounds the work."
+    )
+    return Picture(svg=svg, caption=text + _left_out(len(shown), len(field.contenders), "verified implementation"))
+
+
+def _dot(entry: Entry) -> dots.Dot:
+    units = entry.units or 1.0
+    low, high = (entry.time.high, entry.time.low) if entry.time else (None, None)
+    return dots.Dot(
+        label=name(entry),
+        role=role(entry),  # type: ignore[arg-type]  # the three words of `role`
+        value=units / entry.seconds,
+        low=units / low if low else None,
+        high=units / high if high else None,
+        fraction=entry.fraction.value if entry.fraction else None,
+    )
+
+
+def _phases(field: Field, what: str, key: str) -> Picture:
+    shown = field.contenders[:CONTENDERS]
+    bars = []
+    for entry in shown:
+        seconds = {phase: entry.phase(phase) for phase in stacks.PHASES}
+        bars.append(stacks.Stack(label=name(entry), seconds={p: s for p, s in seconds.items() if s is not None}))
+    total = "; ".join(f"{bar.label}: {counted(len(bar.seconds), 'phase')}" for bar in bars)
+    svg = stacks.draw(bars, key, f"Phases: {what}", f"Seconds by phase, stacked. {total}.")
+    text = (
+        f"Phases: {what}. What one process does before its first result (inputs, put, set-up, first call) and then in"
+        " one steady repeat (compute, get); medians over the processes."
+    )
+    return Picture(svg=svg, caption=text + _left_out(len(shown), len(field.contenders), "verified implementation"))
+
+
+def _samples(field: Field, what: str, key: str) -> Picture:
+    shown = [entry for entry in field.contenders if any(row.record.samples for row in entry.counted)][:TRACES]
+    sets = _sets(shown)
+    total = sum(len(row.record.samples.seconds) for entry in shown for row in entry.counted if row.record.samples)
+    step = math.ceil(total / POINTS)
+    traces = [_trace(entry, sets, step) for entry in shown]
+    flags = Counter(flag for t in traces for flag in t.flags)
+    marked = (
+        f"{counted(flags[trace.COUNTS], 'sample')} that count, {counted(flags[trace.WARM_UP], 'warm-up')} and"
+        f" {flags[trace.DISTURBED]} disturbed are drawn"
+    )
+    svg = trace.draw(traces, list(sets.values()), key, f"Raw samples: {what}", f"{marked}.")
+    text = f"Raw samples as they were taken: {what}. {marked}."
+    if step > 1:
+        text += f" Of each process every {step}th of its {total // len(shown)} or so samples that count is drawn."
+    return Picture(svg=svg, caption=text + _left_out(len(shown), len(field.contenders), "verified implementation"))
+
+
+def _started(row: Row) -> float:
+    return datetime.fromisoformat(row.record.started_at).timestamp() if row.record.started_at else 0.0
+
+
+def _sets(entries: Sequence[Entry]) -> dict[int, trace.Stretch]:
+    """Return, for each set of processes, when it began and where it stands on the axis: pauses are left out."""
+    spans: dict[int, tuple[float, float]] = {}
+    for entry in entries:
+        for row in entry.counted:
+            if row.record.samples and row.record.samples.at_s:
+                began = _started(row)
+                times = [began + row.record.samples.at_s[0], began + row.record.samples.at_s[-1]]
+                old = spans.get(row.record.process, (times[0], times[1]))
+                spans[row.record.process] = (min(old[0], times[0]), max(old[1], times[1]))
+    placed: dict[int, trace.Stretch] = {}
+    position = 0.0
+    margin = 0.04 * sum(end - start for start, end in spans.values())
+    for process in sorted(spans):
+        start, end = spans[process]
+        placed[process] = trace.Stretch(
+            label=f"set {process}", origin=start, start=position, end=position + end - start
+        )
+        position += end - start + margin
+    return placed
+
+
+def _trace(entry: Entry, sets: dict[int, trace.Stretch], step: int) -> trace.Trace:
+    at: list[float] = []
+    seconds: list[float] = []
+    flags: list[int] = []
+    foreign: list[float] = []
+    for row in entry.counted:
+        samples = row.record.samples
+        if samples is None or not samples.at_s:
+            continue
+        place = sets[row.record.process]
+        shift = _started(row) - place.origin + place.start
+        for index, flag in enumerate(samples.flags):
+            if flag == trace.COUNTS and index % step:
+                continue
+            at.append(samples.at_s[index] + shift)
+            seconds.append(samples.seconds[index])
+            flags.append(flag)
+            foreign.append(samples.foreign[index] if index < len(samples.foreign) else math.nan)
+    return trace.Trace(label=name(entry), at_s=at, seconds=seconds, flags=flags, foreign=foreign)
+
+
+def rooflines(problems: Sequence[Problem], evidence: Evidence) -> list[Picture]:
+    """Return a roofline for each platform whose limits and whose kernels' operations are known."""
+    drawn = []
+    by_platform: dict[str, list[Entry]] = {}
+    for problem in problems:
+        for field in problem.measured:
+            for entry in field.contenders:
+                work = entry.counted[0].record.work
+                if work and work.flop > 0 and work.bytes > 0 and entry.counted[0].record.limits in evidence.limits:
+                    by_platform.setdefault(field.platform, []).append(entry)
+    for index, (platform, entries) in enumerate(sorted(by_platform.items())[:ROOFS]):
+        limits = max(
+            (evidence.limits[entry.counted[0].record.limits or ""] for entry in entries), key=lambda one: one.threads
+        )
+        names = {"triad": True, "matmul_float32": False, "matmul_float64": False}
+        ceilings = [
+            roof.Ceiling(label=name.replace("_", " "), value=limits.values[name].value, slope=slope)
+            for name, slope in names.items()
+            if name in limits.values
+        ]
+        points = [_point(entry) for entry in entries]
+        what = f"Roofline of {platform}, limits measured with {counted(limits.threads, 'thread')}"
+        text = f"{counted(len(points), 'implementation')} below {counted(len(ceilings), 'limit')}."
+        svg = roof.draw(ceilings, points, f"roof-{index}", what, text)
+        drawn.append(
+            Picture(svg=svg, caption=f"{what}. The work is counted from the problem, not from the implementation.")
+        )
+    return drawn
+
+
+def _point(entry: Entry) -> roof.Point:
+    work = entry.counted[0].record.work
+    if work is None:
+        raise ValueError(f"{NOTHING}: an entry without work has no place under a roof")
+    group = title(entry.case)
+    return roof.Point(label=name(entry), group=group, intensity=work.flop / work.bytes, speed=work.flop / entry.seconds)

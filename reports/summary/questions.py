@@ -1,0 +1,68 @@
+"""The questions that the runs asked, each with its problems and its answer."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .claims import Level, Problem
+from .sentences import LEVELS, headline
+
+if TYPE_CHECKING:
+    from daasbench.evidence import Evidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A question with the problems that were measured to answer it."""
+
+    text: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def answer(self) -> str:
+        """Return the answer in one sentence."""
+        return headline(self.problems)
+
+    @cached_property
+    def level(self) -> Level:
+        """Return the level of the answer: the lowest of its problems."""
+        return min((problem.level for problem in self.problems), default=Level.NONE)
+
+    @property
+    def level_words(self) -> tuple[str, str]:
+        """Return the level's sign and what it means; the lowest counts, and how many problems reach more is said."""
+        sign, words = LEVELS[self.level]
+        more = sum(problem.level > self.level for problem in self.problems)
+        if more:
+            words += f" (the lowest of {len(self.problems)} problems; {more} of them reach more)"
+        return sign, words
+
+    @property
+    def priced(self) -> bool:
+        """Return whether every problem has a fastest implementation with a cost at a dated price."""
+        fields = [field for problem in self.problems for field in problem.measured if field.fastest]
+        return bool(fields) and all(field.fastest.cost for field in fields if field.fastest)
+
+
+def questions(evidence: Evidence, problems: Sequence[Problem]) -> list[Question]:
+    """Return every question once, in the order of the problems; runs without a scenario ask what was measured."""
+    asked: dict[str, list[Problem]] = {}
+    texts = {run: _question(text) for run, text in evidence.scenarios.items()}
+    for problem in problems:
+        runs = sorted({row.record.run for entry in problem.newest for row in entry.rows})
+        for text in dict.fromkeys(texts.get(run) or "What was measured?" for run in runs):
+            asked.setdefault(text, []).append(problem)
+    return [Question(text=text, problems=tuple(mine)) for text, mine in asked.items()]
+
+
+def _question(scenario: str) -> str | None:
+    """Return the question of a scenario; None if its text is damaged (records are readable without it)."""
+    try:
+        question = tomllib.loads(scenario).get("question")
+    except tomllib.TOMLDecodeError:
+        return None
+    return question if isinstance(question, str) and question.strip() else None

@@ -1,0 +1,242 @@
+"""Claims in words: every sentence of the report that states a result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from daasbench.model import Case, Outcome
+from daasbench.statistics import Interval
+
+from ..wording import counted, duration, factor, listed, price, rate
+from .claims import Comparison, Field, Level, Problem, Verdict, compare
+from .entries import Entry, card
+
+LEVELS = {
+    Level.NONE: ("no evidence", "nothing finished with a result"),
+    Level.RUNS: ("L0", "it runs; its results are not verified"),
+    Level.VERIFIED: ("L1", "every repeat verified; one process, so no interval and no comparison"),
+    Level.INTERVAL: ("L2", "every repeat verified, several processes and an interval"),
+    Level.PLATFORMS: ("L3", "verified, with intervals, on two platforms or more"),
+}
+OUTCOMES = {
+    Outcome.OK: "ok",
+    Outcome.WRONG: "wrong result",
+    Outcome.FAILED: "failed",
+    Outcome.TIMEOUT: "time limit reached",
+    Outcome.SKIPPED: "skipped",
+}
+
+
+def resources(case: Case) -> str:
+    """Return what a case may use: ``"2 threads"``, ``"4 ranks × 2 threads"``, ``"1 GPU"``."""
+    parts = [counted(case.nodes, "node")] if case.nodes > 1 else []
+    if case.ranks > 1:
+        parts.append(counted(case.ranks, "rank"))
+    if case.threads > 1 or not (case.gpus or case.ranks > 1):
+        parts.append(counted(case.threads, "thread"))
+    if case.gpus:
+        parts.append(f"{case.gpus} GPU{'s' if case.gpus > 1 else ''}")
+    return " × ".join(parts)
+
+
+def name(entry: Entry) -> str:
+    """Return an entry's name within its problem: ``"numba (2 threads)"``."""
+    return f"{entry.case.implementation} ({resources(entry.case)})"
+
+
+def title(case: Case) -> str:
+    """Return what is computed: the kernel's title if it is installed, its name otherwise."""
+    kernel = card(case.kernel)
+    return kernel.card.title if kernel else case.kernel
+
+
+def file_name(case: Case) -> str:
+    """Return the name of the measured file, without its folder."""
+    return PurePosixPath(case.input).name if case.input else f"file {case.input_hash}"
+
+
+def details(case: Case) -> str:
+    """Return which problem of its kernel: size or file, and the options that were set."""
+    parts = [file_name(case) if case.input_hash or case.input else f"size {case.size}"]
+    settings = case.options | {option: PurePosixPath(path).name for option, path in case.files.items()}
+    parts += [f"{option} {value}" for option, value in sorted(settings.items())]
+    if case.cache:
+        parts.append("within the cache")
+    if case.nodes > 1:
+        parts.append(counted(case.nodes, "node"))
+    return ", ".join(parts)
+
+
+def source(case: Case) -> str:
+    """Return where the inputs come from, in words."""
+    if case.input_hash or case.input:
+        return f"measured data: {file_name(case)}, content hash {case.input_hash or 'not recorded'}"
+    return f"generated data: size {case.size}, seed {case.seed}"
+
+
+def speed(entry: Entry) -> tuple[str, str]:
+    """Return units per second and the interval; repeats per second where the units are not known."""
+    if entry.time is None:
+        return "", ""
+    units = entry.units or 1.0
+    low, high = (units / end if end else None for end in (entry.time.high, entry.time.low))
+    return rate(units / entry.time.value, low, high, entry.unit)
+
+
+def ratio(found: Interval) -> str:
+    """Return a ratio of speeds with its interval: ``"61.3 × [59.0, 63.7]"``."""
+    return " ".join(part for part in factor(found.value, found.low, found.high) if part)
+
+
+def field_answer(field: Field) -> str:
+    """Return the answer of one problem at one place, in one sentence that claims no more than its level."""
+    fastest = field.fastest
+    place = f"On {field.platform}, "
+    if fastest is None:
+        tried = Counter(OUTCOMES[entry.outcome] for entry in field.entries)
+        how = listed(f"{counted(count, 'case')} {word}" for word, count in tried.items())
+        return f"{place}no implementation has a verified result: {how}."
+    reached = " ".join(part for part in speed(fastest) if part)
+    others = len(field.contenders) - 1
+    if not others:
+        return f"{place}{name(fastest)} is the only implementation with a verified result: {reached}."
+    unknown = [rival for rival in field.rivals if rival.verdict is Verdict.UNKNOWN]
+    if unknown:
+        return (
+            f"{place}{name(fastest)} has the shortest median of {others + 1} verified implementations: {reached};"
+            " some of them ran in one process only, which gives no interval, so no comparison is claimed."
+        )
+    if field.rivals:
+        first = field.rivals[0]
+        bound = f"{ratio(first.ratio)} includes 1" if first.ratio else "no ratio"
+        names = listed([name(fastest), *(name(rival.base) for rival in field.rivals)], "and")
+        start = (
+            f"{place}the fastest is undecided between {names} (speed ratio {bound}); {name(fastest)} reaches {reached}"
+        )
+    else:
+        start = f"{place}{name(fastest)} is the fastest of {others + 1} verified implementations: {reached}"
+    return start + "".join(f"; {clause}" for clause in _against(field)) + "."
+
+
+def _against(field: Field) -> list[str]:
+    """Return the clauses that compare the fastest with the best peer and the reference."""
+    fastest = field.fastest
+    clauses = []
+    if fastest and fastest.peer and field.best_own:
+        pair = compare(field.best_own, fastest)
+        clauses.append(_clause(pair, f"the fastest that is not a peer, {name(field.best_own)},", "it"))
+    elif fastest and field.best_peer:
+        clauses.append(_clause(compare(fastest, field.best_peer), "it", f"the best peer, {name(field.best_peer)}"))
+    if fastest and field.reference and field.reference is not fastest:
+        pair = compare(fastest, field.reference)
+        clauses.append(_clause(pair, "it", f"the reference, {name(field.reference)}"))
+    return [clause for clause in clauses if clause]
+
+
+def _clause(pair: Comparison | None, subject: str, against: str) -> str:
+    if pair is None or pair.ratio is None or pair.verdict is Verdict.UNKNOWN:
+        return ""
+    if pair.verdict is Verdict.UNDECIDED:
+        return f"whether {subject.rstrip(',')} is faster than {against} is undecided ({ratio(pair.ratio)} includes 1)"
+    return f"{subject} is {ratio(pair.ratio)} as fast as {against}"
+
+
+def cost_sentence(field: Field) -> str:
+    """Return what a unit costs with the fastest, and with the cheapest if that is another; empty without prices."""
+    fastest, cheapest = field.fastest, field.cheapest
+    if fastest is None or fastest.cost is None:
+        return ""
+    text = f"Priced: {cost(fastest)} with {name(fastest)}, at the price {price_note(fastest)}"
+    if cheapest and cheapest is not fastest and cheapest.cost:
+        text += f"; the lowest cost is {cost(cheapest)} with {name(cheapest)}"
+    return text + "."
+
+
+def cost(entry: Entry) -> str:
+    """Return the cost per unit of an entry, with its currency."""
+    if entry.cost is None:
+        return ""
+    return price(entry.cost.value, entry.counted[0].currency or "of unknown currency", entry.unit)
+
+
+def price_note(entry: Entry) -> str:
+    """Return date, basis and source of the price behind a cost."""
+    row = entry.counted[0]
+    parts = [f"of {row.price_date or 'unknown date'}", row.price_basis, entry.price.source if entry.price else None]
+    return ", ".join(part for part in parts if part)
+
+
+def across_platforms(problem: Problem) -> str:
+    """Return how the platforms compare on a problem, each with its fastest; empty for one platform."""
+    fields = sorted((f for f in problem.measured if f.fastest), key=lambda f: f.fastest.seconds if f.fastest else 0)
+    if len(fields) < 2 or fields[0].fastest is None:
+        return ""
+    best = fields[0]
+    parts = []
+    for other in fields[1:]:
+        pair = compare(best.fastest, other.fastest) if best.fastest else None
+        if pair is None or pair.ratio is None or pair.verdict is Verdict.UNKNOWN:
+            parts.append(f"with {other.platform} no comparison is claimed (one process gives no interval)")
+        elif pair.verdict is Verdict.UNDECIDED:
+            parts.append(f"against {other.platform} it is undecided ({ratio(pair.ratio)} includes 1)")
+        else:
+            parts.append(f"{ratio(pair.ratio)} as fast as {other.platform}")
+    return f"Between platforms, each with its fastest: {best.platform} is ahead: {listed(parts)}."
+
+
+def headline(problems: Sequence[Problem]) -> str:
+    """Return the answer to a question in one sentence."""
+    fields = [field for problem in problems for field in problem.measured]
+    if not fields:
+        return "Nothing was measured yet that answers it."
+    if len(fields) == 1:
+        return field_answer(fields[0])
+    places = len({field.platform for field in fields})
+    noun = f"{counted(len(problems), 'problem')} on {counted(places, 'platform')}"
+    leaders = Counter(field.fastest.case.implementation for field in fields if field.fastest)
+    if not leaders:
+        return f"No implementation has a verified result in any of {noun}."
+    total = len(fields)
+    lead = listed(f"{who} has the shortest time in {count}" for who, count in leaders.most_common(3))
+    rest = total - sum(count for _, count in leaders.most_common(3))
+    others = f", others in {rest}" if rest else ""
+    of = "problems" if places == 1 else "pairs of problem and platform"
+    return f"Of {total} {of}, {lead}{others}; {_decided(fields)}{_range(fields)}."
+
+
+def _decided(fields: Sequence[Field]) -> str:
+    decided = sum(field.decided for field in fields)
+    if decided == len(fields):
+        return "each time faster than every other implementation by 95 % intervals"
+    if not decided:
+        return "no order is decided by 95 % intervals"
+    return f"{decided} of {len(fields)} are decided by 95 % intervals, for the others no order is claimed"
+
+
+def _range(fields: Sequence[Field]) -> str:
+    """Return between which factors the leader passes the best peer, where that is decided."""
+    pairs = [compare(field.fastest, field.best_peer) for field in fields if field.fastest]
+    found = [pair.ratio for pair in pairs if pair and pair.ratio and pair.verdict is Verdict.FASTER]
+    if not found:
+        return ""
+    if len(found) == 1:
+        return f"; in one of them it is {ratio(found[0])} as fast as the best peer"
+    least, most = (pick(found, key=lambda interval: interval.value) for pick in (min, max))
+    where = "all of them" if len(found) == len(fields) else f"{len(found)} of them"
+    return f"; in {where} the leader is {ratio(least)} to {ratio(most)} as fast as the best peer"
+
+
+def projection(field: Field) -> str:
+    """Return what was projected or rehearsed, in one sentence that says so and compares nothing."""
+    fastest = next((entry for entry in field.entries if entry.counted), None)
+    start = f"{field.basis.value.capitalize()}, not measured, on {field.platform}: "
+    if fastest is None:
+        return f"{start}no figure."
+    return f"{start}the shortest time is that of {name(fastest)}, {' '.join(filter(None, speed(fastest)))}."
+
+
+def time(entry: Entry) -> tuple[str, str]:
+    """Return the seconds of one repeat and the interval."""
+    return duration(entry.time.value, entry.time.low, entry.time.high) if entry.time else ("", "")

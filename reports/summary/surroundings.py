@@ -1,0 +1,209 @@
+"""The machines, what disturbed them, and how to measure the same again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from daasbench.model import Limits, Machine, Record
+
+from ..wording import counted, flow, listed, memory, number, percent
+from .claims import Problem
+from .entries import Entry
+from .sentences import source, title
+
+if TYPE_CHECKING:
+    from daasbench.evidence import Evidence
+
+DISTURBED, BUSY = 2, 0.05
+MACHINES = 12  # shown; more are counted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """One limit of a machine, in words."""
+
+    name: str
+    value: str
+    spread: str
+    repeats: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A machine with the limits that were measured on it."""
+
+    name: str
+    facts: tuple[tuple[str, str], ...]
+    limits: tuple[tuple[str, tuple[Limit, ...], tuple[str, ...]], ...]
+    warnings: tuple[str, ...]
+
+
+def sites(evidence: Evidence) -> list[Site]:
+    """Return every machine of the evidence once, however many jobs saw it."""
+    used: dict[str, list[Record]] = {}
+    for record in evidence.records:
+        if record.machine in evidence.machines:
+            used.setdefault(_same(evidence.machines[record.machine]), []).append(record)
+    found = []
+    for records in used.values():
+        machine = evidence.machines[records[0].machine or ""]
+        keys = {record.limits for record in records if record.limits in evidence.limits}
+        latest = {limits.threads: limits for limits in sorted(
+            (evidence.limits[key] for key in keys if key), key=lambda one: one.measured_at)}  # fmt: skip
+        found.append(_site(machine, records, [latest[threads] for threads in sorted(latest)]))
+    return found
+
+
+def _same(machine: Machine) -> str:
+    """Return what is equal for two observations of one machine."""
+    return repr(msgspec.structs.replace(machine, id="", observed_at="", commit="", environment={}))
+
+
+def _site(machine: Machine, records: Sequence[Record], limits: Sequence[Limits]) -> Site:
+    platforms = listed(sorted({record.platform for record in records}))
+    facts = [
+        ("Platform", platforms),
+        ("Processor", machine.cpu),
+        ("Cores", f"{machine.cores} physical, {machine.threads} hardware threads, {machine.usable_cores} usable"),
+        ("Memory", f"{memory(machine.memory_bytes)}, {memory(machine.usable_memory_bytes)} usable"),
+        ("Last-level cache", memory(machine.last_level_cache_bytes) if machine.last_level_cache_bytes else "not seen"),
+        ("Vector instructions", ", ".join(machine.instructions) or "not seen"),
+        ("GPU", machine.gpu or "none seen"),
+        ("Frequency governor", machine.governor or "not seen"),
+        ("Virtual", machine.virtual or "no sign of it"),
+        (
+            "System",
+            ", ".join(part for part in (machine.os, f"Python {machine.python}" if machine.python else "") if part),
+        ),
+    ]
+    return Site(
+        name=machine.host or platforms,
+        facts=tuple(fact for fact in facts if fact[1]),
+        limits=tuple(_limits(one) for one in limits),
+        warnings=tuple(_warnings(machine, records)),
+    )
+
+
+def _limits(limits: Limits) -> tuple[str, tuple[Limit, ...], tuple[str, ...]]:
+    rows = tuple(
+        Limit(
+            name=name.replace("_", " "),
+            value=flow(limit.value, limit.unit),
+            spread=f"{flow(limit.low, limit.unit)} to {flow(limit.high, limit.unit)}",
+            repeats=str(limit.repeats),
+        )
+        for name, limit in limits.values.items()
+    )
+    failed = tuple(f"{name}: {why}" for name, why in limits.failed.items())
+    return counted(limits.threads, "thread"), rows, failed
+
+
+def _warnings(machine: Machine, records: Sequence[Record]) -> list[str]:
+    """Return what makes the figures of this machine less sure."""
+    told = []
+    if machine.virtual:
+        told.append(f"This machine is virtual ({machine.virtual}): neighbours that it cannot see may share it.")
+    if machine.governor and machine.governor != "performance":
+        told.append(f"The frequency governor is {machine.governor!r}, so the clock may change while it measures.")
+    flags = [flag for record in records if record.samples for flag in record.samples.flags]
+    disturbed = flags.count(DISTURBED)
+    if disturbed:
+        share = percent(disturbed / len(flags))[0]
+        told.append(f"{disturbed} of {len(flags)} samples ({share}) were disturbed by foreign processes and repeated.")
+    busy = [record for record in records if _busy(record)]
+    if busy:
+        told.append(
+            f"{counted(len(busy), 'process')} of {len(records)} kept samples during which others used more than"
+            f" {percent(BUSY)[0]} of the machine; the raw samples show which."
+        )
+    wide = sorted({
+        f"{record.case.implementation} ({number(record.cores_used)} cores on {counted(record.case.threads, 'thread')})"
+        for record in records
+        if record.cores_used and record.cores_used > 1.1 * record.case.threads * record.case.ranks
+    })  # fmt: skip
+    if wide:
+        told.append(f"More cores were used than declared: {listed(wide[:5])}.")
+    return told
+
+
+def _busy(record: Record) -> bool:
+    samples = record.samples
+    return samples is not None and any(
+        flag == 0 and share > BUSY for flag, share in zip(samples.flags, samples.foreign, strict=False)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How to measure one run again."""
+
+    id: str
+    commit: str
+    dates: str
+    command: str
+    scenario: str
+
+
+def runs(evidence: Evidence, shown: int = 5) -> list[Run]:
+    """Return the newest `shown` runs with the commands that repeat them."""
+    found: dict[str, list[Record]] = {}
+    for record in evidence.records:
+        found.setdefault(record.run, []).append(record)
+    made = []
+    for run in sorted(found, key=lambda key: max(r.started_at for r in found[key]), reverse=True)[:shown]:
+        records = found[run]
+        commits = sorted({record.commit for record in records if record.commit})
+        days = sorted({record.started_at[:10] for record in records if record.started_at})
+        scenario = evidence.scenarios.get(run, "")
+        checkout = [f"git checkout {shlex.quote(commits[-1])}"] if commits else []
+        made.append(
+            Run(
+                id=run,
+                commit=listed(commits) or "not recorded",
+                dates=" to ".join(dict.fromkeys([days[0], days[-1]])) if days else "not recorded",
+                command="\n".join([*checkout, *_commands(run)]),
+                scenario=scenario,
+            )
+        )
+    return made
+
+
+def _commands(run: str) -> list[str]:
+    folder = shlex.quote(f"results/runs/{run}/scenario.toml")
+    return [
+        f"daasbench run {folder} --results again   # measures the same cases in a new folder",
+        "daasbench report summary --results results   # writes this page again from the records",
+    ]
+
+
+def versions(entries: Sequence[Entry]) -> list[tuple[str, str, str]]:
+    """Return kernel, implementation and its versions, each once."""
+    seen: dict[tuple[str, str], set[str]] = {}
+    for entry in entries:
+        seen.setdefault((entry.case.kernel, entry.case.implementation), set()).add(entry.case.version)
+    return [(kernel, way, listed(sorted(found))) for (kernel, way), found in sorted(seen.items())]
+
+
+def packages(evidence: Evidence) -> list[tuple[str, str]]:
+    """Return the packages that the machines had, with their versions."""
+    seen: dict[str, set[str]] = {}
+    for machine in evidence.machines.values():
+        for package, version in machine.packages.items():
+            seen.setdefault(package, set()).add(version)
+    return [(package, listed(sorted(found))) for package, found in sorted(seen.items())]
+
+
+def inputs(problems: Sequence[Problem]) -> list[tuple[str, str]]:
+    """Return kernel and origin of every input: measured files with name and content hash, or generated."""
+    seen = dict.fromkeys((title(problem.first.case), source(problem.first.case)) for problem in problems)
+    return list(seen)
+
+
+def peers_that_differ(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    """Return what an implementation does in addition, as its kernel's card says."""
+    return sorted({(entry.case.implementation, entry.adds) for entry in entries if entry.adds})
