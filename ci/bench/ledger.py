@@ -1,0 +1,142 @@
+"""Append a million records and load them into the tidy table: speed and memory.
+
+    python ci/bench/ledger.py [--records 1000000] [--files 4] [--folder DIR]
+
+Figures to reach: 20 000 appended a second; loaded in 10 s with at most 2 GB (peak resident memory of the
+loading process). A record is a full one: 10 samples and a warm-up with all their columns, work, phases,
+machine and limits by reference. A plain read of the same files is timed too, as the floor of this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from daasbench.model import SCHEMA, Case, Limit, Limits, Machine, Outcome, Record, Samples, Work
+from daasbench.records import Ledger
+
+IMPLEMENTATIONS = ("numpy", "numba", "compiled", "pyfai", "scipy")
+GB = 1e9
+
+
+def machine() -> Machine:
+    """Return the machine that all records refer to."""
+    return Machine(
+        id="machine", host="node", cpu="a processor", cores=64, threads=128, usable_cores=64, memory_bytes=2**38,
+        usable_memory_bytes=2**38, packages={f"package{i}": "1.2.3" for i in range(100)},
+    )  # fmt: skip
+
+
+def limits() -> Limits:
+    """Return the limits that all records refer to."""
+    names = ("triad", "read", "matmul_float32", "matmul_float64", "fft_float32")
+    values = {name: Limit(value=1e11, unit="B/s", low=9e10, high=1.1e11, repeats=5) for name in names}
+    return Limits(id="limits", machine="machine", threads=8, values=values)
+
+
+def samples(chance: random.Random, scale_s: float) -> Samples:
+    """Return 10 samples and a warm-up, as they come from a clock: with all their digits."""
+    seconds = [scale_s * chance.lognormvariate(0, 0.02) for _ in range(11)]
+    return Samples(
+        seconds=seconds, flags=[1] + [0] * 10, cpu_s=[1.9 * s for s in seconds], block=list(range(11)),
+        foreign=[chance.random() / 50 for _ in seconds], get_s=[s / 30 for s in seconds],
+        turn=[0] * 6 + [1] * 5, at_s=[i * scale_s for i in range(11)],
+    )  # fmt: skip
+
+
+def records(count: int, first: int) -> Iterator[Record]:
+    """Yield `count` records of 2000 cases, numbered from `first`."""
+    chance = random.Random(first)
+    works = [Work(unit="frame", units=4.0, bytes=1e8 * (i + 1), input_bytes=1e8 * (i + 1)) for i in range(400)]
+    cases = [
+        Case(kernel="azimuthal_integration", implementation=name, version="2.4.6", size="small", seed=i, threads=8)
+        for i in range(400)
+        for name in IMPLEMENTATIONS
+    ]
+    pool = [samples(chance, 10.0 ** chance.uniform(-4, 1)) for _ in range(500)]
+    for number in range(first, first + count):
+        case = cases[number % len(cases)]
+        yield Record(
+            key=f"{number:016x}", run="20261122T190000Z-bench", job="here-1", platform="here",
+            process=number // len(cases), case=case, outcome=Outcome.OK, verified_by="oracle", error=1.3e-7,
+            tolerance=1e-5, samples=pool[number % len(pool)], stop_reason="interval", work=works[case.seed or 0],
+            phases={"make": 1.25, "put": 0.011, "setup": 0.3, "first_call": 2.5}, blocks=12, order="interleaved",
+            cores_used=7.8, threads_seen=8, cpus=list(range(8)), peak_memory_bytes=2**31 + number,
+            started_at=f"2026-11-22T{number // 60000 % 24:02}:{number // 1000 % 60:02}:00.{number % 1000000:06}Z",
+            machine="machine", limits="limits", commit="0123456789ab", schema=SCHEMA,
+        )  # fmt: skip
+
+
+def write(folder: Path, count: int, files: int) -> float:
+    """Append `count` records to `files` ledgers below `folder`; return the seconds spent in `append`."""
+    spent = 0.0
+    for file in range(files):
+        with Ledger(folder / "runs" / "bench" / "jobs" / f"here-{file + 1}" / "records.jsonl") as ledger:
+            ledger.append(machine())
+            ledger.append(limits())
+            made = records(count // files, file * (count // files))
+            while batch := list(itertools.islice(made, 5000)):
+                start = time.perf_counter()
+                for record in batch:
+                    ledger.append(record)
+                spent += time.perf_counter() - start
+    return spent
+
+
+def load_here(folder: str) -> None:
+    """Load the tidy table in this process and print what it took as JSON."""
+    from daasbench.table import load
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    rows = len(load(folder))
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"rows": rows, "seconds": seconds, "peak_gb": peak * 1024 / GB, "start_gb": before * 1024 / GB}))
+
+
+def read_through(folder: Path) -> tuple[float, float]:
+    """Return the seconds that reading every byte takes, and the size in GB."""
+    start, size = time.perf_counter(), 0
+    for path in sorted(folder.rglob("records.jsonl")):
+        with path.open("rb", buffering=0) as file:
+            while block := file.read(2**24):
+                size += len(block)
+    return time.perf_counter() - start, size / GB
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--files", type=int, default=4)
+    parser.add_argument("--folder", type=Path, help="where the files are made (some 2.5 GB); default: temporary")
+    parser.add_argument("--load", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.load:
+        load_here(options.load)
+        return
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder = Path(name)
+        spent = write(folder, options.records, options.files)
+        read_s, size = read_through(folder)
+        print(f"appended  {options.records} records ({size:.2f} GB, {options.files} files)", flush=True)
+        print(f"          {options.records / spent:,.0f} records/s   (to reach: 20,000)", flush=True)
+        command = [sys.executable, __file__, "--load", name]
+        told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        print(f"loaded    {told['rows']} rows in {told['seconds']:.2f} s   (to reach: 10 s)")
+        print(f"          peak {told['peak_gb']:.2f} GB, {told['start_gb']:.2f} GB after imports   (to reach: 2 GB)")
+        print(f"floor     reading every byte takes {read_s:.2f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The evidence: everything that a report may look at, read once from files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import pandas as pd
+
+from daasbench.columns import Columns
+from daasbench.model import Job, Limits, Machine, Noun, Planned, Record
+from daasbench.table import ordered_rows, read_columns, table_of
+
+
+class Missing(Noun, frozen=True, kw_only=True):
+    """A planned case of which nothing came back: a gap, to be explained."""
+
+    run: str
+    job: str
+    platform: str
+    planned: Planned
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Records, machines, limits, jobs and scenarios of some results folders.
+
+    Attributes
+    ----------
+    table
+        The tidy table, last attempts only.
+    records
+        The whole records, one for each row of `table`, in its order.
+    machines, limits
+        By the id that records refer to (a hash of their content, so that files can be put together).
+    jobs
+        By ``run/job``.
+    scenarios
+        The text of each run's scenario, by run.
+    planned_missing
+        What was planned and has no record of any attempt.
+    warnings
+        Sentences on what could not be read.
+    """
+
+    table: pd.DataFrame
+    records: list[Record]
+    machines: dict[str, Machine]
+    limits: dict[str, Limits]
+    jobs: dict[str, Job]
+    scenarios: dict[str, str]
+    planned_missing: list[Missing]
+    warnings: list[str]
+
+
+def gather(*folders: str | os.PathLike[str]) -> Evidence:
+    """Return the evidence below `folders` (default: ``results``); some 5 kB of memory a record.
+
+    Raises
+    ------
+    UsageError
+        If a folder does not exist, or there are no records.
+    LedgerError
+        If a file cannot be read, or a newer daasbench wrote it.
+    """
+    columns = read_columns(*folders, keep=True)
+    rows = ordered_rows(columns, attempts=False)
+    jobs = {f"{source.job.run}/{source.job.id}": source.job for source in columns.sources if source.job}
+    planned = [(job, one) for job in jobs.values() for one in job.planned]
+    return Evidence(
+        table=table_of(columns, rows),
+        records=[columns.records[row] for row in rows],
+        machines={name: machine for (_, name), machine in columns.machines.items()},
+        limits={name: limits for (_, name), limits in columns.limits.items()},
+        jobs=jobs,
+        scenarios=_scenarios(columns),
+        planned_missing=[
+            Missing(run=job.run, job=job.id, platform=job.platform_name, planned=one)
+            for job, one in planned
+            if one.key not in columns.keys
+        ],
+        warnings=columns.warnings,
+    )
+
+
+def _scenarios(columns: Columns) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for source in columns.sources:
+        path = source.scenario()
+        if path is not None:
+            texts.setdefault(source.job.run if source.job else path.parent.name, path.read_text("utf-8", "replace"))
+    return texts

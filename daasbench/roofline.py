@@ -1,0 +1,58 @@
+"""The least time that a machine's measured limits leave for a piece of work.
+
+The roofline of Williams, Waterman and Patterson (doi:10.1145/1498765.1498785), with the limits that were
+measured in the same job instead of a data sheet's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daasbench.model import Limits, Work
+
+NAMES = ("memory_read", "memory_triad", "matmul_float32", "matmul_float64")
+PROBES = ("read", "triad", "matmul_float32", "matmul_float64")  # of NAMES, as in Limits.values
+
+MOSTLY_READ = 0.1  # below this share of output to input, writing does not slow the memory down
+
+Floats = NDArray[np.float64]
+
+
+def rates(limits: Sequence[Limits | None]) -> Floats:
+    """Return the measured limits, one row each, one column for each of NAMES; bytes/s and flop/s, NaN: none."""
+    table = np.full((len(limits), len(PROBES)), np.nan)
+    for row, measured in enumerate(limits):
+        for column, probe in enumerate(PROBES):
+            if measured is not None and probe in measured.values:
+                table[row, column] = measured.values[probe].value
+    return table
+
+
+def demands(works: Sequence[Work | None]) -> Floats:
+    """Return what each work needs of each of NAMES: bytes or flop, one row each; NaN where it is not known.
+
+    Memory is asked as a read where less than a tenth of the input is written, else as a triad.
+    """
+    table = np.zeros((len(works), len(NAMES)))
+    for row, work in enumerate(works):
+        if work is None or (work.bytes <= 0 and work.flop <= 0):
+            table[row] = np.nan
+            continue
+        reads = work.output_bytes < MOSTLY_READ * work.input_bytes
+        table[row, 0 if reads else 1] = work.bytes
+        table[row, 2 if work.flop_type == "float32" else 3] = work.flop
+    return table
+
+
+def least_times(demands: Floats, rates: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """Return, for each row, the index into NAMES of the limit that bounds it, and the least time in seconds.
+
+    The index is -1 and the time NaN where a limit that is needed was not measured.
+    """
+    seconds = np.where(demands == 0, 0.0, demands / rates)
+    least: Floats = seconds.max(axis=1, initial=0.0)  # NaN if any is
+    known = least > 0
+    return np.where(known, np.argmax(np.nan_to_num(seconds), axis=1), -1), np.where(known, least, np.nan)

@@ -1,0 +1,240 @@
+"""Intervals of medians and ratios; nothing else in daasbench computes a statistic.
+
+Every interval is a 95 % interval. Within one process the repeats are not independent of it (memory layout,
+clock, neighbours), so they only tell how well *its* median is known; between platforms, commits and
+implementations the unit of analysis is the process, and the interval is a t interval on logarithms.
+
+References
+----------
+.. [1] T. P. Hettmansperger, S. J. Sheather, "Confidence intervals based on interpolated order statistics",
+   Statistics & Probability Letters 4 (1986) 75-79, doi:10.1016/0167-7152(86)90021-0
+.. [2] B. L. Welch, "The generalization of Student's problem when several different population variances are
+   involved", Biometrika 34 (1947) 28-35, doi:10.1093/biomet/34.1-2.28
+.. [3] T. Kalibera, R. Jones, "Rigorous benchmarking in reasonable time", ISMM 2013,
+   doi:10.1145/2491894.2464160
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+CONFIDENCE = 0.95
+_T_OF_FEW = (12.706204736432095, 4.302652729911275, 3.182446305284263, 2.7764451051977934)  # 1-4 degrees
+ORDER_STATISTICS_FROM = 6  # fewest samples whose extremes cover the median with 95 %: 1 - 2 / 2**6
+
+Floats = NDArray[np.float64]
+
+
+class Interval(msgspec.Struct, frozen=True, kw_only=True):
+    """A value and its 95 % interval; the bounds are None where the samples cannot give any."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    method: str  # order statistics, t on logarithms, paired t on log ratios, Welch on log ratios, none
+
+
+def median_interval(samples: Sequence[float]) -> Interval:
+    """Return the median of the repeats within one process, with its 95 % interval.
+
+    Six samples and more: order statistics, interpolated after Hettmansperger and Sheather [1]_, which assume
+    nothing of the distribution. Two to five: a t interval on logarithms, which assumes one mode; it always
+    encloses the median. One sample, or a sample that is not positive among fewer than six: no bounds.
+
+    Raises
+    ------
+    ValueError
+        If there is no sample, or one is not finite.
+    """
+    values = np.asarray(samples, np.float64)
+    if not len(values) or not np.isfinite(values).all():
+        raise ValueError("a median needs at least one sample, and finite ones")
+    value, low, high = (float(column[0]) for column in median_intervals(values, np.array([len(values)])))
+    if np.isnan(low):
+        return Interval(value=value, low=None, high=None, n=len(values), method="none")
+    method = "order statistics" if len(values) >= ORDER_STATISTICS_FROM else "t on logarithms"
+    return Interval(value=value, low=low, high=high, n=len(values), method=method)
+
+
+def median_intervals(values: Floats, lengths: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+    """Return medians, low and high bounds of many records at once.
+
+    Parameters
+    ----------
+    values
+        The samples of all records, one record after the other.
+    lengths
+        How many samples each record has; the same rules as in :func:`median_interval`.
+
+    Returns
+    -------
+    tuple of arrays of float64, one element a record; NaN where there is nothing to say.
+    """
+    medians, lows, highs = (np.full(len(lengths), np.nan) for _ in range(3))
+    for rows, samples in _by_length(values, lengths):
+        n = samples.shape[1]
+        median = _middle(samples)
+        if n >= ORDER_STATISTICS_FROM:
+            low, high = _order_statistics(samples)
+        else:
+            low, high = _t_on_logarithms(samples)
+        medians[rows] = median
+        lows[rows] = np.minimum(low, median)  # rounding shall not put the median outside
+        highs[rows] = np.maximum(high, median)
+    return medians, lows, highs
+
+
+def medians(values: Floats, lengths: NDArray[np.int64]) -> Floats:
+    """Return the medians of many records, laid out as in :func:`median_intervals`; NaN for no samples."""
+    result = np.full(len(lengths), np.nan)
+    for rows, samples in _by_length(values, lengths):
+        result[rows] = _middle(samples)
+    return result
+
+
+def relative_half_width(interval: Interval) -> float | None:
+    """Return half the width of the interval as a fraction of its value; None without bounds or at zero."""
+    if interval.low is None or interval.high is None or interval.value == 0:
+        return None
+    return (interval.high - interval.low) / (2 * interval.value)
+
+
+def across_processes(medians: Sequence[float]) -> Interval:
+    """Return the geometric mean of the medians of processes, with its t interval on logarithms.
+
+    For one process there are no bounds: its repeats say nothing of the next process [3]_.
+
+    Raises
+    ------
+    ValueError
+        If there is no median, or one is not positive and finite.
+    """
+    logs = _logarithms(medians)
+    return _exponential(_mean(logs), _half_width(logs), len(logs), "t on logarithms")
+
+
+def ratio(base: Mapping[int, float], new: Mapping[int, float]) -> Interval:
+    """Return how many times `base` the medians of `new` are, with the 95 % interval.
+
+    Parameters
+    ----------
+    base, new
+        Median of each process, by the index of its set of processes. Where both have the same indices the
+        contenders took turns in the same sets, so that drift hits both and the logarithms of the ratios are
+        paired; otherwise the two means of logarithms are compared after Welch [2]_.
+
+    Raises
+    ------
+    ValueError
+        If either is empty, or a median is not positive and finite.
+    """
+    if base.keys() == new.keys():
+        order = sorted(base)
+        logs = _logarithms([new[i] for i in order]) - _logarithms([base[i] for i in order])
+        return _exponential(_mean(logs), _half_width(logs), len(logs), "paired t on log ratios")
+    old, now = _logarithms(list(base.values())), _logarithms(list(new.values()))
+    difference = _mean(now) - _mean(old)
+    return _exponential(difference, _welch(old, now), min(len(old), len(now)), "Welch on log ratios")
+
+
+def _by_length(values: Floats, lengths: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+    """Yield, for each number of samples, the rows that have it and their sorted samples, one row each."""
+    starts = np.cumsum(lengths) - lengths
+    for n in np.unique(lengths):
+        if n:
+            rows = np.flatnonzero(lengths == n)
+            samples = values[starts[rows, None] + np.arange(n)]
+            samples.sort(axis=1)
+            yield rows, samples
+
+
+def _middle(samples: Floats) -> Floats:
+    n = samples.shape[1]
+    below, above = samples[:, (n - 1) // 2], samples[:, n // 2]
+    middle: Floats = below + (above - below) / 2
+    return middle
+
+
+def _order_statistics(samples: Floats) -> tuple[Floats, Floats]:
+    depth, weight = _interpolation(samples.shape[1])
+    outer_low, inner_low = samples[:, depth - 1], samples[:, depth]
+    outer_high, inner_high = samples[:, -depth], samples[:, -depth - 1]
+    return outer_low + weight * (inner_low - outer_low), outer_high - weight * (outer_high - inner_high)
+
+
+@lru_cache(maxsize=4096)
+def _interpolation(n: int) -> tuple[int, float]:
+    """Return the depth d whose pair of order statistics covers 95 %, and the weight of depth d + 1."""
+    below = np.arange(n // 2 + 1)  # binomial: how many of n samples lie below the median
+    logs = np.concatenate([[0.0], np.cumsum(np.log((n - below[:-1]) / (below[:-1] + 1)))]) - n * np.log(2)
+    coverage = 1 - 2 * np.cumsum(np.exp(logs))
+    depth = int(np.flatnonzero(coverage >= CONFIDENCE)[-1]) + 1
+    outer, inner = float(coverage[depth - 1]), float(coverage[depth])
+    share = (outer - CONFIDENCE) / (outer - inner)
+    return depth, (n - depth) * share / (depth + (n - 2 * depth) * share)
+
+
+def _t_on_logarithms(samples: Floats) -> tuple[Floats, Floats]:
+    n = samples.shape[1]
+    if n < 2:
+        nothing = np.full(len(samples), np.nan)
+        return nothing, nothing
+    with np.errstate(divide="ignore", invalid="ignore"):  # zero has no logarithm: NaN says so
+        logs = np.log(samples)
+        half = _t(n - 1) * logs.std(axis=1, ddof=1) / np.sqrt(n)
+        low, high = np.exp(logs.mean(axis=1) - half), np.exp(logs.mean(axis=1) + half)
+    return low, high
+
+
+@lru_cache(maxsize=4096)
+def _t(degrees: float) -> float:
+    """Return the two-sided 95 % quantile of Student's t."""
+    if degrees in (1, 2, 3, 4):  # all that a worker needs: importing scipy costs it half a second
+        return _T_OF_FEW[int(degrees) - 1]
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
+
+
+def _logarithms(medians: Sequence[float]) -> Floats:
+    values = np.asarray(medians, np.float64)
+    if not len(values) or not (np.isfinite(values) & (values > 0)).all():
+        raise ValueError("an interval across processes needs at least one median, positive and finite")
+    logs: Floats = np.log(values)
+    return logs
+
+
+def _mean(logs: Floats) -> float:
+    return float(logs.mean())
+
+
+def _half_width(logs: Floats) -> float | None:
+    if len(logs) < 2:
+        return None
+    return _t(len(logs) - 1) * float(logs.std(ddof=1)) / float(np.sqrt(len(logs)))
+
+
+def _welch(old: Floats, now: Floats) -> float | None:
+    if min(len(old), len(now)) < 2:
+        return None
+    errors = np.array([old.var(ddof=1) / len(old), now.var(ddof=1) / len(now)])
+    total = float(errors.sum())
+    if total == 0:
+        return 0.0
+    degrees = total**2 / float((errors**2 / (np.array([len(old), len(now)]) - 1)).sum())
+    return _t(degrees) * float(np.sqrt(total))
+
+
+def _exponential(mean: float, half: float | None, n: int, method: str) -> Interval:
+    value = float(np.exp(mean))
+    if half is None:
+        return Interval(value=value, low=None, high=None, n=n, method="none")
+    bounds: Any = np.exp([mean - half, mean + half])
+    return Interval(value=value, low=float(bounds[0]), high=float(bounds[1]), n=n, method=method)
