@@ -1,0 +1,208 @@
+"""What each probe computes, and how its result is judged.
+
+========================  ===================================================================================
+``triad``                 b, c f64[elements] -> b + 3 c
+``read``                  b f64[elements] -> Σ b, f64[1]
+``matmul_float32``, 64    a, b [side, side] -> a b, in the same type
+``fft_float32``           signal f32[groups, 1024, 2, 16] -> its transforms over the second axis, same layout
+========================  ===================================================================================
+
+A group of signals is sixteen complex signals side by side: point, real and imaginary part, signal. Numbers
+are whole wherever a sum can be kept exact: then no order of summation, and no fused multiply-add, is an excuse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daasbench.contracts import Options, Parameters
+from daasbench.errors import InputError
+from daasbench.model import Verdict, Work
+
+from .options import Probe, ProbesOptions
+
+SCALE = 3.0
+POINTS = 1024
+SIGNALS = 16
+_EXACT = 0.5  # between two whole numbers: any difference at all is more
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbesProblem:
+    """The inputs of one probe: mappings of arrays by the names above."""
+
+    probe: Probe
+    blocks: Sequence[dict[str, Any]]
+
+
+def survey(path: Path, options: Options) -> Parameters:  # noqa: ARG001  (of any kind)
+    """Refuse: the probes measure the machine on numbers of their own."""
+    raise InputError(f"{path}: the probes read no files; leave --input out")
+
+
+read = survey
+
+
+def work(parameters: Parameters, options: ProbesOptions) -> Work:
+    """Return the least work of one repeat; units are 10^9 bytes of traffic, or 10^9 flop."""
+    probe, flop_type = options.probe, "float32"
+    if probe in ("triad", "read"):
+        elements = float(parameters["elements"])
+        inputs, output = (16.0, 8.0 * elements) if probe == "triad" else (8.0, 8.0)
+        moved = inputs * elements + (output if probe == "triad" else 0.0)
+        flop = elements * (2 if probe == "triad" else 1)
+        return Work(
+            unit="GB",
+            units=moved / 1e9,
+            flop=flop,
+            bytes=moved,
+            input_bytes=inputs * elements,
+            output_bytes=output,
+            flop_type="float64",
+        )
+    if probe == "fft_float32":
+        signals = float(parameters["groups"]) * SIGNALS
+        flop, inputs = transform_flop(POINTS) * signals, 8.0 * POINTS * signals
+        output = inputs
+    else:
+        side, item = float(parameters["side"]), 8.0 if probe == "matmul_float64" else 4.0
+        flop, inputs, output = 2 * side**3, 2 * side**2 * item, side**2 * item
+        flop_type = "float64" if item == 8 else "float32"
+    return Work(
+        unit="Gflop",
+        units=flop / 1e9,
+        flop=flop,
+        bytes=inputs + output,
+        input_bytes=inputs,
+        output_bytes=output,
+        flop_type=flop_type,  # type: ignore[arg-type]  # one of the two literals
+    )
+
+
+def transform_flop(points: int) -> float:
+    """Return the flop of one complex transform as everybody counts them: 5 n log2 n."""
+    return 5.0 * points * math.log2(points)
+
+
+def make(parameters: Parameters, options: ProbesOptions, seed: int, blocks: int) -> ProbesProblem:
+    """Return `blocks` blocks of random inputs."""
+    rngs = [np.random.default_rng([seed, block]) for block in range(blocks)]
+    return ProbesProblem(probe=options.probe, blocks=[_block(options.probe, parameters, rng) for rng in rngs])
+
+
+def _block(probe: Probe, parameters: Parameters, rng: np.random.Generator) -> dict[str, Any]:
+    if probe in ("triad", "read"):
+        names = ("b", "c") if probe == "triad" else ("b",)
+        return {name: _whole_numbers(rng, 2**20, (parameters["elements"],), np.float64) for name in names}
+    if probe == "fft_float32":
+        shape = (parameters["groups"], POINTS, 2, SIGNALS)
+        return {"signal": rng.standard_normal(shape, dtype=np.float32)}
+    # 13 and 31 bits: a product that is rounded to TF32 or to float32 on its way is caught; sums stay exact
+    side = parameters["side"]
+    largest, kind = (2**30, np.float64) if probe == "matmul_float64" else (2**12, np.float32)
+    return {
+        "a": _whole_numbers(rng, largest, (side, side), kind),
+        "b": _whole_numbers(rng, 1, (side, side), kind),
+    }
+
+
+def _whole_numbers(rng: np.random.Generator, largest: int, shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
+    return rng.integers(-largest, largest, shape, np.int32, endpoint=True).astype(kind)
+
+
+# --- the oracles --------------------------------------------------------------------------------------------
+
+
+def expect(problem: ProbesProblem, options: ProbesOptions) -> list[Any]:  # noqa: ARG001  (in the problem)
+    """Return, for each block, what its result is compared with."""
+    judges: dict[Probe, Callable[[dict[str, Any]], Any]] = {
+        "triad": lambda block: None,  # noqa: ARG005  (judged from its inputs)
+        "read": lambda block: int(block["b"].astype(np.int64).sum()),
+        "matmul_float32": _expect_product,
+        "matmul_float64": _expect_product,
+        "fft_float32": _expect_transform,
+    }
+    return [judges[problem.probe](block) for block in problem.blocks]
+
+
+def verify(
+    problem: ProbesProblem,
+    expectation: list[Any],
+    block: int,
+    result: Any,
+    implementation: str,  # noqa: ARG001  (all are judged alike)
+) -> Verdict:
+    """Return the verdict on the result of a block."""
+    inputs, expected = problem.blocks[block], expectation[block]
+    tolerance = _EXACT
+    if problem.probe == "triad":
+        error = _triad_error(inputs["b"], inputs["c"], result)
+    elif problem.probe == "read":
+        error = abs(float(np.asarray(result).item()) - expected)
+    elif problem.probe == "fft_float32":
+        error = _transform_error(expected, result)
+        tolerance = 5 * math.log2(POINTS) * float(np.finfo(np.float32).eps) / 2
+    else:
+        error = _product_error(expected, result)
+    return Verdict(error=error, tolerance=float(tolerance), verified_by="oracle")
+
+
+def _triad_error(b: NDArray[Any], c: NDArray[Any], got: NDArray[Any]) -> float:
+    """Return the largest difference; in chunks, so that judging needs no memory worth naming."""
+    if got.shape != b.shape:
+        return float("nan")
+    chunks = (slice(start, start + _CHUNK) for start in range(0, b.size, _CHUNK))
+    return float(np.max([np.abs(b[one] + SCALE * c[one] - got[one]).max() for one in chunks]))
+
+
+def _expect_product(block: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return r and A (B r): Freivalds' check, exact in whole numbers, so that no wrong element escapes."""
+    a, b = block["a"].astype(np.float64), block["b"].astype(np.float64)
+    weights = np.random.default_rng(0).integers(1, 17, b.shape[1]).astype(np.float64)
+    return weights, a @ (b @ weights)
+
+
+def _product_error(expected: tuple[NDArray[Any], NDArray[Any]], got: NDArray[Any]) -> float:
+    weights, product = expected
+    if got.shape != (product.size, weights.size):
+        return float("nan")
+    return float(np.abs(got.astype(np.float64) @ weights - product).max())
+
+
+def _expect_transform(block: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any], float]:
+    """Return weights, the transform of the weighted sum of all signals, and the energy of all (Parseval)."""
+    signal = block["signal"]
+    weights = np.random.default_rng(0).choice([-1.0, 1.0], (signal.shape[0], SIGNALS))
+    return weights, np.fft.fft(_weighted(weights, signal)), POINTS * _energy(signal)
+
+
+def _transform_error(expected: tuple[NDArray[Any], NDArray[Any], float], got: NDArray[Any]) -> float:
+    """Return by how much linearity or Parseval fails, relative to what random rounding errors add up to.
+
+    A transform is linear: the weighted sum of all results is the transform of the weighted sum, and one wrong
+    value anywhere is seen in it. In norm, rounding errors of all signals add up as the signals themselves do.
+    """
+    weights, spectrum, energy = expected
+    if got.shape != (weights.shape[0], POINTS, 2, SIGNALS):
+        return float("nan")
+    linear = np.linalg.norm(_weighted(weights, got) - spectrum) / np.linalg.norm(spectrum)
+    return float(np.max([linear, abs(_energy(got) / energy - 1)]))  # NaN, if either is
+
+
+def _weighted(weights: NDArray[Any], groups: NDArray[Any]) -> NDArray[Any]:
+    total = np.zeros((POINTS, 2))
+    for weight, group in zip(weights, groups, strict=True):
+        total += group.astype(np.float64) @ weight
+    return total[:, 0] + 1j * total[:, 1]
+
+
+def _energy(groups: NDArray[Any]) -> float:
+    return float(sum(np.square(group, dtype=np.float64).sum() for group in groups))
