@@ -118,7 +118,9 @@ def table_of(columns: Columns, rows: Integers) -> pd.DataFrame:
 
 def options_text(case: Case) -> str:
     """Return the options of a case and the names of its files as ``k=v k=v``; empty for none."""
-    return " ".join(f"{name}={value}" for name, value in sorted((case.options | case.files).items()))
+    options = case.options | case.files | ({"cache": True} if case.cache else {})
+    words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
+    return " ".join(f"{name}={value}" for name, value in sorted(words.items()))
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
