@@ -92,6 +92,8 @@ def _best(work: float, unit: str, run: Callable[[], Any], threads: int, seconds:
         elapsed_s = time.perf_counter() - began
         speeds.append(work / elapsed_s)
         most = max(most, (time.process_time() - cpu) / (threads * elapsed_s))
+    if most < _UNDISTURBED:
+        _log.warning("a limit was measured beside other work: %.0f %% of its processors at most", 100 * most)
     return Limit(value=max(speeds), unit=unit, low=min(speeds), high=max(speeds), repeats=len(speeds))
 
 
