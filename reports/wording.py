@@ -24,6 +24,11 @@ def number(value: float, digits: int = 3) -> str:
     return f"{rounded:.{places}f}"
 
 
+def amount(value: float) -> str:
+    """Return how much work something is: whole numbers below a million exactly, others with three digits."""
+    return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 else number(value)
+
+
 def short(value: float) -> str:
     """Return `value` for an axis: three digits at most, an SI prefix from 10 000 on, no zeros at the end."""
     scale, sign = prefix(value)
@@ -118,12 +123,12 @@ def flow(value: float, unit: str) -> str:
     return f"{number(value / scale)} {sign}{written}"
 
 
-def price(amount: float | Decimal, currency: str, unit: str) -> str:
-    """Return a cost per unit, for so many units that the amount is readable: ``"0.21 EUR per 1000 frames"``."""
-    value = float(amount)
+def price(cost: float | Decimal, currency: str, unit: str) -> tuple[str, str]:
+    """Return a cost, and for how many units: as many as make it readable: ``("0.21 EUR", "per 1000 frames")``."""
+    value = float(cost)
     steps = ((1, ""), (10**3, "1000 "), (10**6, "million "), (10**9, "billion "))
     count, word = next((step for step in steps if value * step[0] >= 0.01 or not value), steps[-1])
-    return f"{number(value * count)} {currency} per {word}{plural(unit) if word else unit}"
+    return f"{number(value * count)} {currency}", f"per {word}{plural(unit) if word else unit}"
 
 
 def plural(unit: str) -> str:

@@ -54,24 +54,32 @@ def _rows(where: Axes, count: int) -> None:
 
 
 def _draw_speeds(where: Axes, dots: Sequence[Dot], unit: str) -> None:
-    for row, dot in enumerate(dots):
-        colour, marker, _ = ROLES[dot.role]
-        whole = dot.low is not None and dot.high is not None
-        if dot.low is not None and dot.high is not None:
-            where.plot([dot.low, dot.high], [row, row], color=colour, linewidth=1.6, solid_capstyle="butt")
-            for end in (dot.low, dot.high):
-                where.plot([end, end], [row - 0.17, row + 0.17], color=colour, linewidth=1.6)
-        face = colour if whole else canvas.PAPER
-        where.plot([dot.value], [row], marker, markersize=5.5, color=colour, markerfacecolor=face)
-    ends = [end for dot in dots for end in (dot.value, dot.low, dot.high) if end is not None and end > 0]
+    for role, (colour, marker, _) in ROLES.items():
+        mine = [(row, dot) for row, dot in enumerate(dots) if dot.role == role]
+        whole = [(row, dot.low, dot.high) for row, dot in mine if dot.low is not None and dot.high is not None]
+        if whole:
+            rows, lows, highs = zip(*whole, strict=True)
+            where.hlines(rows, lows, highs, color=colour, linewidth=1.6)
+            for ends in (lows, highs):
+                where.vlines(
+                    ends, [row - 0.17 for row in rows], [row + 0.17 for row in rows], color=colour, linewidth=1.6
+                )
+        for filled in (True, False):
+            chosen = [(row, dot.value) for row, dot in mine if (dot.low is not None) == filled]
+            if chosen:
+                where.plot(
+                    [value for _, value in chosen], [row for row, _ in chosen], marker, markersize=5.5,
+                    color=colour, markerfacecolor=colour if filled else canvas.PAPER, linestyle="",
+                )  # fmt: skip
+    reach = [end for dot in dots for end in (dot.value, dot.low, dot.high) if end is not None and end > 0]
     where.set_yticks(range(len(dots)), [dot.label for dot in dots])
     _rows(where, len(dots))
-    _scale(where, min(ends), max(ends))
+    _scale(where, min(reach), max(reach))
     where.set_xlabel(f"{unit} per second (more is faster)")
 
 
 def _scale(where: Axes, least: float, most: float) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     from ..wording import short
 
@@ -80,7 +88,7 @@ def _scale(where: Axes, least: float, most: float) -> None:
         where.set_xlim(least / 1.6, most * 1.6)
         decades = most / least
         where.xaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 300 else (1.0, 3.0)))
-        where.xaxis.set_minor_formatter(NullFormatter())
+        where.xaxis.set_minor_locator(NullLocator())
     else:
         where.set_xlim(0, most * 1.08)
     where.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..wording import flow
+from ..wording import flow, short
 from . import canvas
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Point:
 
 def draw(ceilings: Sequence[Ceiling], points: Sequence[Point], name: str, title: str, description: str) -> str:
     """Return the roofline as SVG; points of one group share a colour."""
+    from matplotlib.ticker import FuncFormatter
+
     with canvas.style():
         figure = canvas.canvas(3.9)
         where = canvas.axes(figure, 0.75, 0.5, 2.3, 0.2)
@@ -43,6 +45,8 @@ def draw(ceilings: Sequence[Ceiling], points: Sequence[Point], name: str, title:
         _draw_ceilings(where, ceilings, [point.intensity for point in points])
         where.set_xlabel("floating-point operations per byte of least memory traffic")
         where.set_ylabel("FLOP/s reached")
+        for axis in (where.xaxis, where.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
         where.grid(which="major")
         where.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), handletextpad=0.3, borderaxespad=0)
         return canvas.svg(figure, name, title, description)
@@ -58,8 +62,8 @@ def _draw_ceilings(where: Axes, ceilings: Sequence[Ceiling], intensities: Sequen
         stop = min(high, levels[-1].value / slope.value) if levels else high
         where.plot([low, stop], [low * slope.value, stop * slope.value], color=canvas.INK, linewidth=1.2)
         where.text(
-            low * 1.2, low * slope.value * 1.8, f"{slope.label} {flow(slope.value, 'B/s')}",
-            rotation=45, rotation_mode="anchor", transform_rotates_text=True, fontsize=8, color=canvas.MUTED,
+            low * 1.6, low * slope.value * 0.75, f"{slope.label} {flow(slope.value, 'B/s')}",
+            va="top", fontsize=8, color=canvas.MUTED,
         )  # fmt: skip
     for level in levels:
         start = level.value / slopes[0].value if slopes else low

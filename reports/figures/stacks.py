@@ -29,6 +29,8 @@ PHASES: Mapping[str, tuple[str, str]] = {
 
 def draw(stacks: Sequence[Stack], name: str, title: str, description: str) -> str:
     """Return the phases as SVG: the parts in order, the steady repeat written at the end of its bar."""
+    from matplotlib.collections import PolyCollection
+
     with canvas.style():
         figure = canvas.canvas(1.1 + 0.27 * len(stacks))
         where = canvas.axes(figure, canvas.label_margin([stack.label for stack in stacks]), 0.48, 1.75, 0.45)
@@ -38,8 +40,13 @@ def draw(stacks: Sequence[Stack], name: str, title: str, description: str) -> st
         for phase in shown:
             widths = [stack.seconds.get(phase, 0.0) / scale for stack in stacks]
             colour = PHASES[phase][1]
-            where.barh(range(len(stacks)), widths, left=starts, height=0.62, color=colour, label=PHASES[phase][0])
-            starts = [start + width for start, width in zip(starts, widths, strict=True)]
+            ends = [start + width for start, width in zip(starts, widths, strict=True)]
+            corners = [
+                [(start, row - 0.31), (start, row + 0.31), (end, row + 0.31), (end, row - 0.31)]
+                for row, (start, end) in enumerate(zip(starts, ends, strict=True))
+            ]
+            where.add_collection(PolyCollection(corners, facecolor=colour, label=PHASES[phase][0]), autolim=False)
+            starts = ends
         for row, stack in enumerate(stacks):
             if "compute" in stack.seconds:
                 text = f" {duration(stack.seconds['compute'])[0]} a repeat"

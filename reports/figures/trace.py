@@ -74,19 +74,20 @@ def _draw_trace(samples: Axes, load: Axes, trace: Trace, colour: str, scale: flo
                 markersize=size, color=colour, markerfacecolor=face, markeredgewidth=0.9, linestyle="",
             )  # fmt: skip
     if trace.foreign:
-        load.plot(trace.at_s[: len(trace.foreign)], [100 * share for share in trace.foreign], "o",
-                  markersize=1.8, color=colour)  # fmt: skip
+        where = trace.at_s[: len(trace.foreign)]
+        load.vlines(where, 0, [100 * share for share in trace.foreign], color=colour, linewidth=1.2)
 
 
 def _finish(samples: Axes, load: Axes, sign: str) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     from ..wording import short
 
     low, high = samples.get_ylim()
     if low <= 0 or high > 5 * low:
         samples.set_yscale("log")
-        samples.yaxis.set_minor_formatter(NullFormatter())
+        samples.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 300 * max(low, 1e-3) else (1.0, 2.0, 5.0)))
+        samples.yaxis.set_minor_locator(NullLocator())
     samples.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     samples.set_ylabel(f"one repeat, {sign}")
     samples.set_xlabel("seconds of measuring; pauses between the sets of processes are left out")

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +45,8 @@ class SummaryReport:
             if wanted not in self.formats:
                 raise unknown("format", wanted, self.formats, f"report {self.name}")
         chosen = [known for known in self.formats if not formats or known in formats]
-        texts = {name: text for wanted in chosen for name, text in _texts(evidence, wanted).items()}
+        with _collecting_later():
+            texts = {name: text for wanted in chosen for name, text in _texts(evidence, wanted).items()}
         try:
             out.mkdir(parents=True, exist_ok=True)
             for name, text in texts.items():
@@ -54,6 +57,18 @@ class SummaryReport:
                 " name another folder with --out"
             ) from error
         return [out / name for name in texts]
+
+
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Keep the garbage collector from scanning all records again and again: it doubles the time of a figure."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _texts(evidence: Evidence, wanted: str) -> dict[str, str]:

@@ -28,8 +28,7 @@ class Line:
     name: str
     role: str  # ours, peer, reference
     version: str
-    platform: str
-    resources: Cell
+    place: Cell
     time: Cell
     speed: Cell
     against_reference: Cell
@@ -51,7 +50,7 @@ class Table:
     caption: str
     lines: tuple[Line, ...]
     unit: str
-    priced: bool
+    prices: tuple[str, ...]
     has_peer: bool
     has_reference: bool
 
@@ -71,7 +70,9 @@ def tables(problem: Problem) -> list[Table]:
                 caption=BASES[basis],
                 lines=tuple(line(entry, field) for entry, field in rows),
                 unit=next((entry.unit for entry, _ in rows if entry.units), "repeat"),
-                priced=any(entry.cost for entry, _ in rows),
+                prices=tuple(
+                    dict.fromkeys(f"{entry.platform}: price {price_note(entry)}" for entry, _ in rows if entry.cost)
+                ),
                 has_peer=any(field.best_peer for field in fields),
                 has_reference=any(field.reference for field in fields),
             )
@@ -91,8 +92,7 @@ def line(entry: Entry, field: Field) -> Line:
         name=entry.case.implementation,
         role=role(entry),
         version=entry.case.version,
-        platform=entry.platform,
-        resources=_resources(entry),
+        place=_place(entry),
         time=time(entry) if entry.time else EMPTY,
         speed=speed(entry) if entry.time else EMPTY,
         against_reference=_ratio(entry, field.reference) if good else EMPTY,
@@ -100,16 +100,16 @@ def line(entry: Entry, field: Field) -> Line:
         per_core=_ratio(entry, field.best_peer or field.reference, per_core=True) if good else EMPTY,
         limit=_limit(entry),
         accuracy=_accuracy(entry),
-        cost=(cost(entry), price_note(entry)) if entry.cost else EMPTY,
+        cost=cost(entry) if entry.cost else EMPTY,
         outcome=entry.outcome,
         outcome_words=outcome(entry),
         why=why(entry),
     )
 
 
-def _resources(entry: Entry) -> Cell:
+def _place(entry: Entry) -> Cell:
     used = entry.cores_used
-    return resources(entry.case), f"{number(used)} cores used" if used else ""
+    return entry.platform, resources(entry.case) + (f", {number(used)} cores used" if used else "")
 
 
 def _ratio(entry: Entry, base: Entry | None, per_core: bool = False) -> Cell:

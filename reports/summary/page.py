@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from daasbench.model import Outcome
 
-from ..wording import counted, duration, listed, memory, number, plural
+from ..wording import amount, counted, listed, memory, number, plural
 from . import gaps as gap_list
 from . import pictures, surroundings
 from .claims import Field, Problem, problems
@@ -148,7 +148,7 @@ def _problem_facts(problem: Problem) -> list[str]:
     told = [source(problem.first.case)]
     if works:
         work = works[0]
-        told.append(f"one repeat computes {number(work.units)} {plural(work.unit)}")
+        told.append(f"one repeat computes {amount(work.units)} {plural(work.unit)}")
         least = [f"{memory(work.bytes)} of memory traffic"] if work.bytes else []
         least += [f"{number(work.flop)} {work.flop_type} operations"] if work.flop else []
         told += [f"least work of one repeat: {listed(least)}"] if least else []
@@ -183,8 +183,8 @@ def _notes(every: Sequence[Entry], found: Sequence[Problem], drawn: Sequence[Pro
     strangers = sorted({f"{e.case.kernel} / {e.case.implementation}" for e in every if e.peer is None})
     if strangers:
         told.append(
-            f"Not installed where this report was written: {listed(strangers)}. Whether these are peers is therefore"
-            " not known here, and they are not compared as peers."
+            f"Not installed where this report was written: {listed(_some(strangers))}. Whether these are peers is"
+            " therefore not known here, and they are not compared as peers."
         )
     able = [problem for problem in found if any(field.contenders for field in problem.fields)]
     if figures and len(drawn) < len(able):
@@ -199,6 +199,10 @@ def _notes(every: Sequence[Entry], found: Sequence[Problem], drawn: Sequence[Pro
             " out of the comparisons, because a newer commit measured the same."
         )
     return told
+
+
+def _some(names: Sequence[str], shown: int = 6) -> list[str]:
+    return [*names[:shown], f"{len(names) - shown} more"] if len(names) > shown + 1 else list(names)
 
 
 def _literature(every: Sequence[Entry]) -> list[tuple[str, str, str]]:
@@ -223,7 +227,7 @@ def render(page: Page, template: str) -> str:
     )
     house.filters["cell"] = _markdown_cell
     style = (TEMPLATES / "summary.css").read_text(encoding="utf-8")
-    return house.get_template(template).render(page=page, style=style, duration=duration)
+    return house.get_template(template).render(page=page, style=style)
 
 
 def _markdown_cell(text: object) -> str:

@@ -19,10 +19,10 @@ from .sentences import details, field_answer, name, title
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
-PROBLEMS = 6  # with figures of their own; a page with more is neither read nor quickly made
+FEW, PROBLEMS = 8, 4  # so many problems all have figures; of more, so many: nobody scrolls through a hundred
 CONTENDERS = 14  # in a comparison
 TRACES = 6  # in a figure of samples: as many as can be told apart by colour
-POINTS = 1500  # samples drawn in one figure
+POINTS = 900  # samples drawn in one figure
 ROOFS = 2
 
 
@@ -43,7 +43,7 @@ def chosen(problems: Sequence[Problem]) -> list[Problem]:
             kernel = problem.first.case.kernel
             ranked.append((seen[kernel], index, problem))
             seen[kernel] += 1
-    keep = sorted(ranked, key=lambda one: one[:2])[:PROBLEMS]
+    keep = sorted(ranked, key=lambda one: one[:2])[: FEW if len(ranked) <= FEW else PROBLEMS]
     return [problem for _, _, problem in sorted(keep, key=lambda one: one[1])]
 
 
@@ -201,5 +201,5 @@ def _point(entry: Entry) -> roof.Point:
     work = entry.counted[0].record.work
     if work is None:
         raise ValueError(f"{NOTHING}: an entry without work has no place under a roof")
-    group = title(entry.case)
+    group = entry.case.kernel
     return roof.Point(label=name(entry), group=group, intensity=work.flop / work.bytes, speed=work.flop / entry.seconds)

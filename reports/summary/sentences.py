@@ -93,7 +93,7 @@ def ratio(found: Interval) -> str:
 def field_answer(field: Field) -> str:
     """Return the answer of one problem at one place, in one sentence that claims no more than its level."""
     fastest = field.fastest
-    place = f"On {field.platform}, "
+    place = f"On platform {field.platform}, "
     if fastest is None:
         tried = Counter(OUTCOMES[entry.outcome] for entry in field.entries)
         how = listed(f"{counted(count, 'case')} {word}" for word, count in tried.items())
@@ -148,16 +148,16 @@ def cost_sentence(field: Field) -> str:
     fastest, cheapest = field.fastest, field.cheapest
     if fastest is None or fastest.cost is None:
         return ""
-    text = f"Priced: {cost(fastest)} with {name(fastest)}, at the price {price_note(fastest)}"
+    text = f"Priced: {' '.join(cost(fastest))} with {name(fastest)}, at the price {price_note(fastest)}"
     if cheapest and cheapest is not fastest and cheapest.cost:
-        text += f"; the lowest cost is {cost(cheapest)} with {name(cheapest)}"
+        text += f"; the lowest cost is {' '.join(cost(cheapest))} with {name(cheapest)}"
     return text + "."
 
 
-def cost(entry: Entry) -> str:
-    """Return the cost per unit of an entry, with its currency."""
+def cost(entry: Entry) -> tuple[str, str]:
+    """Return the cost of an entry with its currency, and for how many units."""
     if entry.cost is None:
-        return ""
+        return "", ""
     return price(entry.cost.value, entry.counted[0].currency or "of unknown currency", entry.unit)
 
 
@@ -199,11 +199,15 @@ def headline(problems: Sequence[Problem]) -> str:
     if not leaders:
         return f"No implementation has a verified result in any of {noun}."
     total = len(fields)
-    lead = listed(f"{who} has the shortest time in {count}" for who, count in leaders.most_common(3))
+    lead = listed(f"{who} has the shortest time in {_share(count, total)}" for who, count in leaders.most_common(3))
     rest = total - sum(count for _, count in leaders.most_common(3))
     others = f", others in {rest}" if rest else ""
     of = "problems" if places == 1 else "pairs of problem and platform"
     return f"Of {total} {of}, {lead}{others}; {_decided(fields)}{_range(fields)}."
+
+
+def _share(count: int, total: int) -> str:
+    return "all" if count == total else str(count)
 
 
 def _decided(fields: Sequence[Field]) -> str:
@@ -231,7 +235,7 @@ def _range(fields: Sequence[Field]) -> str:
 def projection(field: Field) -> str:
     """Return what was projected or rehearsed, in one sentence that says so and compares nothing."""
     fastest = next((entry for entry in field.entries if entry.counted), None)
-    start = f"{field.basis.value.capitalize()}, not measured, on {field.platform}: "
+    start = f"{field.basis.value.capitalize()}, not measured, on platform {field.platform}: "
     if fastest is None:
         return f"{start}no figure."
     return f"{start}the shortest time is that of {name(fastest)}, {' '.join(filter(None, speed(fastest)))}."

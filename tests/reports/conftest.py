@@ -103,13 +103,19 @@ class Folder:
                 key=f"{one.id}-{platform}-{process}-{commit}-{basis}", run=self.run, job=platform, platform=platform,
                 process=process, case=one, outcome=outcome, basis=basis, work=work, machine=self._machine(platform),
                 limits="l1", commit=commit, schema=SCHEMA, started_at=started.format(process), order="interleaved",
-                samples=samples(median_s, hash((len(implementation), process))) if median_s else None,
+                samples=samples(median_s, 100 * len(implementation) + process) if median_s else None,
                 phases={"make": 0.4, "put": 0.0, "setup": 0.08, "first_call": 0.5} if median_s else {},
                 cores_used=1.9 if median_s else None, blocks=16, exceeds_cache=True,
-                **(told | (facts or {})),
+                **told,
             )  # fmt: skip
+            record = msgspec.structs.replace(record, **(facts or {}))
             self.records.setdefault(platform, []).append(record)
         return self
+
+    @staticmethod
+    def other_machine() -> Machine:
+        """Return a machine that is not the usual one."""
+        return msgspec.structs.replace(MACHINE, id="m2", host="node-8", cpu="Example 9001", packages={})
 
     def _machine(self, platform: str) -> str:
         return self.machines.setdefault(platform, MACHINE).id
@@ -148,10 +154,15 @@ def folder(tmp_path: Path) -> Callable[..., Folder]:
     return make
 
 
-@pytest.fixture
-def every_outcome(folder: Callable[..., Folder]) -> Folder:
+@pytest.fixture(scope="session")
+def fill() -> Callable[[Path], Folder]:
+    """Return :func:`every_outcome`."""
+    return every_outcome
+
+
+def every_outcome(path: Path) -> Folder:
     """Return a folder with every outcome, two problems, a price, a gap in the plan and a projected row."""
-    made = folder()
+    made = Folder(path)
     made.prices["here"] = PRICE
     made.add("numba", [0.0117, 0.0118, 0.0116])
     made.add("pyfai", [0.70, 0.71, 0.705], version="2026.9")
