@@ -264,7 +264,7 @@ def worse(one: Verdict, other: Verdict) -> Verdict:
     """Return the verdict that is further from right; one that is not ok is worse than one that is."""
     if one.ok != other.ok:
         return other if one.ok else one
-    return one if one.error >= other.error else other
+    return one if one.error is None or (other.error is not None and one.error >= other.error) else other
 
 
 def largest_difference(got: Any, expected: Any, *, seed: int = 0) -> float:

@@ -173,9 +173,12 @@ class Samples(Noun, frozen=True, kw_only=True):
 
 
 class Verdict(Noun, frozen=True, kw_only=True):
-    """What an oracle says of one result: wrong unless ``error <= tolerance`` (so NaN is wrong)."""
+    """What an oracle says of one result: wrong unless ``error <= tolerance`` (so NaN is wrong).
 
-    error: float
+    JSON knows no NaN and no infinity: on its way between processes such an error becomes None, which is wrong.
+    """
+
+    error: float | None
     tolerance: float
     verified_by: Literal["truth", "oracle", "peer", "agreement"]
     message: str = ""
@@ -183,7 +186,7 @@ class Verdict(Noun, frozen=True, kw_only=True):
     @property
     def ok(self) -> bool:
         """Return whether the result is right."""
-        return self.error <= self.tolerance
+        return self.error is not None and self.error <= self.tolerance
 
 
 class Record(Noun, frozen=True, kw_only=True, tag="record", omit_defaults=True):

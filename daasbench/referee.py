@@ -66,6 +66,7 @@ class Referee:
         self.write, self.now, self.scratch, self.log = write, now, scratch, log
         self.cpus = machine.allowed_cpus(os.getpid())[: machine.usable_cores()]
         self.chance = random.Random(job.order_seed)
+        self._maker: Contender | None = None
 
     def run_set(self, planned: Sequence[Planned]) -> None:
         """Measure the cases of one comparison in fresh processes; write one record for each."""
@@ -114,14 +115,21 @@ class Referee:
         for group in groups:
             _Round(self, group, made, order if len(fitting) > 1 else "alone").run()
 
+    def close(self) -> None:
+        """End the process that makes inputs."""
+        if self._maker is not None:
+            self._maker.close()
+            self._maker = None
+
     def _make(self, one: Planned) -> Made | Failure:
-        threads = len(self.cpus)
-        maker = Contender(threads, self.cpus, self.log)
-        try:
-            command = Command(step="make", spec=self.spec(one))
-            return maker.ask(command, Made, timeout_s=self.hard_limit_s)
-        finally:
-            maker.close()
+        """Return what the maker of inputs says; it measures nothing, so one process serves all sets of the job."""
+        if self._maker is None:
+            self._maker = Contender(len(self.cpus), self.cpus, self.log)
+        command = Command(step="make", spec=self.spec(one))
+        answer = self._maker.ask(command, Made, timeout_s=self.hard_limit_s)
+        if isinstance(answer, Failure):
+            self.close()  # it may be gone, or in any state
+        return answer
 
     @property
     def hard_limit_s(self) -> float:
@@ -338,7 +346,7 @@ class _Seat:
             reason=reason,
             message=message,
             verified_by=verdict.verified_by if verdict else None,
-            error=_finite(verdict.error) if verdict else None,
+            error=verdict.error if verdict else None,
             tolerance=verdict.tolerance if verdict else None,
             samples=samples,
             phases=phases,
@@ -400,11 +408,6 @@ def _cores_used(samples: Samples | None) -> float | None:
     ]
     wall_s = sum(wall for _, wall in counted)
     return round(sum(cpu for cpu, _ in counted) / wall_s, 3) if wall_s else None
-
-
-def _finite(error: float) -> float | None:
-    """Return the error, or None for what JSON cannot say; the message of the record says it."""
-    return error if math.isfinite(error) else None
 
 
 def _too_much(predicted: float, usable: float, case: Case) -> str:

@@ -36,6 +36,7 @@ from daasbench.progress import Progress, Tail, durations, progress
 from daasbench.referee import hard_limit_s, lack_of, sets_of
 from daasbench.results import RunFolder
 from daasbench.scenario import Plan, group, resume_key
+from daasbench.worker import LAST_WORDS
 
 POLL_S = 0.1
 
@@ -309,7 +310,7 @@ def last_words(log: Path) -> str:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:
         return ""
-    said = [line.removeprefix("daasbench worker: ") for line in lines if line.startswith("daasbench worker: ")]
+    said = [line.removeprefix(LAST_WORDS) for line in lines if line.startswith(LAST_WORDS)]
     return said[-1] if said else ""
 
 

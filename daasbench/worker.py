@@ -29,6 +29,7 @@ from daasbench.referee import Referee, sets_of
 log = logging.getLogger(__name__)
 
 LIMITS_TIMEOUT_S = 120.0
+LAST_WORDS = "daasbench worker: "  # begins the sentence in the log with which a worker gives up
 STOPPED = 130  # exit code after SIGTERM, or when the controller is gone
 
 
@@ -51,8 +52,11 @@ def work(job_file: Path) -> None:
             limits[line.threads] = line.id
         scratch = folder / "scratch"
         referee = Referee(job, observed, limits, write=ledger.append, now=utc_now, scratch=scratch, log=errors)
-        for planned in sets_of(job):
-            referee.run_set(planned)
+        try:
+            for planned in sets_of(job):
+                referee.run_set(planned)
+        finally:
+            referee.close()
 
 
 def _threads_of(job: Job) -> list[int]:
@@ -111,8 +115,12 @@ def main(arguments: Sequence[str]) -> int:
     try:
         work(Path(arguments[0]))
     except DaasbenchError as error:
-        print(f"daasbench worker: {error}", file=sys.stderr)
+        print(f"{LAST_WORDS}{error}", file=sys.stderr)
         return error.exit_code
+    except Exception as error:
+        log.exception("internal error")
+        print(f"{LAST_WORDS}internal error: {type(error).__name__}: {error}", file=sys.stderr)
+        return 70
     return 0
 
 

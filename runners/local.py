@@ -75,6 +75,7 @@ class LocalRunner:
         code = worker.poll()
         if code is None:
             return JobStatus(state=JobState.RUNNING, native="running")
+        _hang_up(worker)
         if code == 0:
             return JobStatus(state=JobState.DONE, native="exit 0")
         if code < 0:
@@ -102,3 +103,10 @@ class LocalRunner:
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()
+        _hang_up(worker)
+
+
+def _hang_up(worker: subprocess.Popen[bytes]) -> None:
+    """Close our end of the pipe by which the worker knows that its controller lives."""
+    if worker.stdin is not None:
+        worker.stdin.close()

@@ -151,7 +151,8 @@ def _show_end(ended: Ended, results: Path) -> None:
         click.echo(f"note: {message}", err=True)
     if ended.measured == 0:
         click.echo(f"everything is done: {ended.planned} measurements in {ended.folder}; --again measures anew")
-    show_run(Path(ended.folder))
+    if ended.outcomes:
+        show_run(Path(ended.folder))
     counts = ", ".join(f"{count} {outcome}" for outcome, count in ended.outcomes.items()) or "none"
     left = f", {ended.left} left: the same command goes on" if ended.left else ""
     click.echo(f"{ended.planned} measurements (cases x processes): {counts}{left}")

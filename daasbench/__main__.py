@@ -1,0 +1,5 @@
+"""``python -m daasbench``: the command line."""
+
+from daasbench.cli import main
+
+main()

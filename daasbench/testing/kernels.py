@@ -1,0 +1,101 @@
+"""What every kernel must keep: a contract that its tests inherit."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from daasbench.backends import arrays_in, is_here, map_arrays
+from daasbench.contracts import Implementation, Kernel, Resources
+from daasbench.measure import largest_difference
+from daasbench.model import Verdict
+
+
+class KernelContract:
+    """Subclass it, set `kernel`, and the tests below run on its size ``tiny``."""
+
+    kernel: ClassVar[Kernel]
+    seed: ClassVar[int] = 7
+
+    def _problem(self, *, seed: int | None = None, blocks: int = 2) -> Any:
+        parameters = self.kernel.sizes["tiny"]
+        return self.kernel.make(parameters, self.kernel.options(), self.seed if seed is None else seed, blocks)
+
+    def _ways(self) -> list[Implementation]:
+        return [one for one in self.kernel.implementations.values() if one.backend == "host" and is_here(one)]
+
+    def _verdicts(self, way: Implementation, problem: Any, rounds: int = 2) -> list[Verdict]:
+        expectation = self.kernel.expect(problem, self.kernel.options())
+        compute = way.load()(problem, Resources(threads=2 if way.threads else 1))
+        return [
+            self.kernel.verify(problem, expectation, index, compute(block), way.name)
+            for _ in range(rounds)
+            for index, block in enumerate(problem.blocks)
+        ]
+
+    def test_the_card_says_what_a_unit_is(self) -> None:
+        """A figure without its unit is none."""
+        assert self.kernel.card.title
+        assert self.kernel.card.unit
+
+    def test_there_are_sizes_for_tests_and_for_a_first_look(self) -> None:
+        """``tiny`` is for tests, ``small`` for seconds on two cores."""
+        assert {"tiny", "small"} <= set(self.kernel.sizes)
+
+    def test_the_reference_comes_first(self) -> None:
+        """It is the implementation ``numpy``."""
+        assert next(iter(self.kernel.implementations)) == "numpy"
+
+    def test_options_have_defaults_and_refuse_unknown_keys(self) -> None:
+        """A misspelt option shall be told."""
+        assert self.kernel.options() == self.kernel.options()
+        assert msgspec.structs.fields(self.kernel.options) is not None
+        assert self.kernel.options.__struct_config__.forbid_unknown_fields
+
+    def test_work_is_counted_from_the_problem(self) -> None:
+        """Units, bytes and the size of a block are known before anything is made."""
+        work = self.kernel.work(self.kernel.sizes["tiny"], self.kernel.options())
+        made = sum(array.nbytes for array in arrays_in(self._problem(blocks=1).blocks[0]))
+        assert work.units > 0
+        assert work.unit in self.kernel.card.unit  # a family of problems names them all
+        assert work.flop > 0 or work.bytes > 0
+        assert work.input_bytes == made
+
+    def test_the_same_seed_makes_the_same_inputs(self) -> None:
+        """And another seed, or another block, others."""
+        first, again, other = self._problem(), self._problem(), self._problem(seed=self.seed + 1)
+        assert largest_difference(first.blocks, again.blocks) == 0
+        assert largest_difference(first.blocks[0], other.blocks[0]) > 0
+        assert largest_difference(first.blocks[0], first.blocks[1]) > 0
+
+    def test_every_implementation_here_is_right_at_every_call(self) -> None:
+        """Also at the second, and for every block."""
+        problem = self._problem()
+        for way in self._ways():
+            for verdict in self._verdicts(way, problem):
+                assert verdict.ok, f"{way.name}: {verdict}"
+
+    def test_inputs_are_left_as_they_were(self) -> None:
+        """A kernel that writes into its inputs measures another problem at its second repeat."""
+        problem, untouched = self._problem(), self._problem()
+        for way in self._ways():
+            self._verdicts(way, problem, rounds=1)
+            assert largest_difference(problem.blocks, untouched.blocks) == 0, way.name
+
+    def test_not_a_number_never_passes(self) -> None:
+        """A result of NaN is wrong."""
+        problem = self._problem()
+        expectation = self.kernel.expect(problem, self.kernel.options())
+        way = self.kernel.implementations["numpy"]
+        result = way.load()(problem, Resources())(problem.blocks[0])
+        spoilt = map_arrays(_spoil, result)
+        assert not self.kernel.verify(problem, expectation, 0, spoilt, way.name).ok
+
+
+def _spoil(array: Any) -> Any:
+    import numpy as np
+
+    spoilt = array.copy()
+    spoilt[...] = np.nan if np.issubdtype(array.dtype, np.inexact) else np.iinfo(array.dtype).max
+    return spoilt

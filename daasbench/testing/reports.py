@@ -1,0 +1,38 @@
+"""What every report must keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from daasbench.contracts import Report
+
+
+class ReportContract:
+    """Subclass it, set `report`, and provide the fixture ``evidence``."""
+
+    report: ClassVar[Report]
+
+    def test_it_says_what_it_is(self) -> None:
+        """Name, title and formats are what the command line lists."""
+        assert self.report.name
+        assert self.report.title
+        assert self.report.formats
+
+    def test_the_same_evidence_gives_the_same_bytes(self, evidence: Any, tmp_path: Path) -> None:
+        """So that a report can be rebuilt and compared."""
+        written = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            paths = self.report.write(evidence, tmp_path / name, self.report.formats)
+            written.append({path.name: path.read_bytes() for path in paths})
+        assert written[0] == written[1]
+        assert len(written[0]) >= len(self.report.formats)
+
+    def test_each_format_can_be_had_alone(self, evidence: Any, tmp_path: Path) -> None:
+        """The first file is the main one, and of the format that was asked for."""
+        for one in self.report.formats:
+            (tmp_path / one).mkdir()
+            paths = self.report.write(evidence, tmp_path / one, [one])
+            assert paths[0].suffix == f".{one}"
+            assert paths[0].stat().st_size
