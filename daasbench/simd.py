@@ -1,0 +1,172 @@
+"""Sixteen numbers at once: an explicit ``<16 x float>`` for compiled loops (shared by kernels, below `contracts`).
+
+LLVM does not keep 16-wide accumulators in registers when a plain loop over a batch is compiled; with a type
+that *is* sixteen floats it has no choice::
+
+    total = splat(0.0)
+    for k in range(n):
+        total = fma(load(weights, 16 * k), load(samples, 16 * k), total)
+    store(out, 0, total)
+
+The type knows ``+``, ``-`` and ``*``. Where the processor has narrower registers LLVM splits each operation
+itself, and where it has no fused multiply-add it multiplies and adds: slower, and as right.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.datamodel import models
+from numba.core.typing.templates import ConcreteTemplate, infer_global
+from numba.extending import intrinsic, lower_builtin, register_model
+
+LANES = 16
+"""Numbers in one vector."""
+
+_VECTOR = ir.VectorType(ir.FloatType(), LANES)
+_BYTES_PER_FLOAT = 4
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# numba's own types do not say what these take and return
+_njit: Any = numba.njit
+_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
+_declare: Callable[..., Any] = cgutils.get_or_insert_function
+_lower: Callable[..., Callable[[Callable[..., Any]], Any]] = lower_builtin
+_infer: Callable[[Any], Callable[[type], Any]] = infer_global
+
+
+def compiled(*, parallel: bool = False, inline: bool = False) -> Callable[[Function], Function]:
+    """Return a decorator that compiles a function by numba when it is first called, and keeps the machine code.
+
+    Parameters
+    ----------
+    parallel
+        Whether ``numba.prange`` loops in it are shared between threads.
+    inline
+        Whether it is a small step of another compiled function, and has no cache of its own.
+    """
+
+    def decorate(function: Function) -> Function:
+        compile_: Callable[[Function], Function] = _njit(
+            parallel=parallel,
+            cache=not inline,
+            inline="always" if inline else "never",
+            nogil=True,
+            error_model="numpy",
+        )
+        return compile_(function)
+
+    return decorate
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: Any = np.float32, alignment: int = 64) -> Any:
+    """Return a zeroed C-contiguous array whose first byte lies on a multiple of `alignment` (a cache line)."""
+    wanted = np.dtype(dtype)
+    size = int(np.prod(shape)) * wanted.itemsize
+    raw = np.zeros(size + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
+    return raw[start : start + size].view(wanted).reshape(shape)
+
+
+class Float32x16(types.Type):
+    """The numba type of sixteen float32, one register of AVX-512."""
+
+    def __init__(self) -> None:
+        super().__init__(name="float32x16")
+
+
+float32x16 = Float32x16()
+
+
+@register_model(Float32x16)
+class _Model(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _VECTOR)  # type: ignore[no-untyped-call]  # numba's own
+
+
+def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    first = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(first, [index]), _VECTOR.as_pointer())
+
+
+def _is_flat_float32(array: Any) -> bool:
+    return isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C" and array.dtype == types.float32
+
+
+@_llvm
+def load(_: Any, array: Any, index: Any) -> Any:
+    """Return the sixteen numbers of a flat float32 array that begin at `index`; nothing checks its end."""
+    if not _is_flat_float32(array) or not isinstance(index, types.Integer):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        index_ = context.cast(builder, values[1], signature.args[1], types.intp)
+        address = _address(context, builder, signature.args[0], values[0], index_)
+        return builder.load(address, align=_BYTES_PER_FLOAT)
+
+    return float32x16(array, index), generate
+
+
+@_llvm
+def store(_: Any, array: Any, index: Any, vector: Any) -> Any:
+    """Write sixteen numbers to a flat float32 array from `index` on; nothing checks its end."""
+    if not _is_flat_float32(array) or not isinstance(index, types.Integer) or vector != float32x16:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        index_ = context.cast(builder, values[1], signature.args[1], types.intp)
+        address = _address(context, builder, signature.args[0], values[0], index_)
+        builder.store(values[2], address, align=_BYTES_PER_FLOAT)
+        return context.get_dummy_value()
+
+    return types.void(array, index, vector), generate
+
+
+@_llvm
+def splat(_: Any, number: Any) -> Any:
+    """Return sixteen times `number`, as float32."""
+    if not isinstance(number, (types.Float, types.Integer)):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        one = context.cast(builder, values[0], signature.args[0], types.float32)
+        first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), one, ir.Constant(ir.IntType(32), 0))
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        return builder.shuffle_vector(first, first, everywhere)
+
+    return float32x16(number), generate
+
+
+@_llvm
+def fma(_: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return ``a * b + c``, rounded once where the processor can."""
+    if not a == b == c == float32x16:
+        return None
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
+        name = f"llvm.fmuladd.v{LANES}f32"
+        return builder.call(_declare(builder.module, kind, name), values)
+
+    return float32x16(a, b, c), generate
+
+
+def _define(symbol: Any, instruction: str) -> None:
+    """Give the type the operator `symbol`, made of one LLVM instruction."""
+    cases = [float32x16(float32x16, float32x16)]
+    _infer(symbol)(type(f"_{instruction}", (ConcreteTemplate,), {"cases": cases}))
+
+    @_lower(symbol, float32x16, float32x16)
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return getattr(builder, instruction)(*values)
+
+
+for _symbol, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
+    _define(_symbol, _name)

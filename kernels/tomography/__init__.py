@@ -1,0 +1,117 @@
+"""Tomography: sinograms of a parallel beam become slices of an object, by filtered back-projection.
+
+Read `with_numpy.py` first: it is the algorithm, and `definition.py` its formula. Then `problem.py` (what is
+computed on), `oracle.py` (what is right), `phantom.py` (an object known exactly) and `readers.py` (real scans).
+The other ``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are compared with.
+"""
+
+from daasbench.authoring import FolderKernel, way
+from daasbench.contracts import Card, Reference
+
+from .options import TomographyOptions
+
+_HERE = "daasbench.kernels.tomography"
+_PEERS = "pip install 'daasbench[peers]'"
+
+kernel = FolderKernel(
+    name="tomography",
+    card=Card(
+        title="Filtered back-projection of parallel-beam tomograms",
+        unit="slice",
+        stands_for="nabu, TomoPy, ASTRA, algotom, TomocuPy, Savu",
+        community="micro- and nano-tomography: materials, biology, palaeontology; the largest data of a synchrotron",
+        method=(
+            "f(x, y) = π/Nθ Σ_θ q_θ(x cos θ + y sin θ + c): q the projections filtered with the Ram-Lak ramp "
+            "(1/4 at 0, -1/(πn)² at odd n), padded to a power of two of at least twice the detector; c the rotation "
+            "centre; interpolated linearly (nufft: band-limited). N² Nθ updates a slice: GUPS = N² Nθ Nz / 10⁹ / s"
+        ),
+        leaves_out="ring and stripe removal, phase retrieval, the writing of slices; cone beams and laminography",
+        tolerance=(
+            "1e-4 rms of the definition in float64 at pixels drawn by chance (nufft: 1e-3 of the band-limited "
+            "definition); and 0.04 √(512/N) rms of a known object within 0.45 N, where edges finer than a pixel "
+            "leave 0.017 √(512/N)"
+        ),
+        real_work="a scan is 500 to 2000 slices of 2048 pixels squared from 1500 to 6000 angles",
+        literature=(
+            Reference(
+                text="Ramachandran, Lakshminarayanan, PNAS 68, 2236 (1971): the filter",
+                doi="10.1073/pnas.68.9.2236",
+            ),
+            Reference(
+                text="Kak, Slaney, Principles of Computerized Tomographic Imaging (2001)",
+                doi="10.1137/1.9780898719277",
+            ),
+            Reference(
+                text="van Aarle et al., Opt. Express 24, 25129 (2016): the ASTRA toolbox",
+                doi="10.1364/OE.24.025129",
+            ),
+            Reference(
+                text="Nikitin, J. Synchrotron Rad. 30, 179 (2023): TomocuPy, 212 GUPS with I/O on an A100",
+                doi="10.1107/S1600577522010311",
+            ),
+        ),
+    ),
+    sizes={
+        "tiny": {"slices": 3, "angles": 60, "detector": 48},
+        "small": {"slices": 16, "angles": 180, "detector": 128},
+        "medium": {"slices": 16, "angles": 720, "detector": 512},
+        "large": {"slices": 16, "angles": 1500, "detector": 2048},
+    },
+    options=TomographyOptions,
+    problem=f"{_HERE}.problem",
+    ways=[
+        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=4.0),
+        way("numba", f"{_HERE}.with_numba:prepare", memory_factor=2.0),
+        way(
+            "nufft",
+            f"{_HERE}.with_nufft:prepare",
+            requires=("finufft",),
+            packages=("finufft",),
+            memory_factor=8.0,
+            adds="interpolates by the band-limited function through the samples instead of linearly",
+        ),
+        way(
+            "cupy",
+            f"{_HERE}.with_cupy:prepare",
+            backend="cuda",
+            gpus=1,
+            threads=False,
+            requires=("cupy",),
+            packages=("cupy-cuda13x",),
+            cure="pip install 'daasbench[gpu]'",
+            memory_factor=4.0,
+        ),
+        way(
+            "algotom",
+            f"{_HERE}.peers.with_algotom:prepare",
+            peer=True,
+            requires=("algotom",),
+            packages=("algotom",),
+            cure=_PEERS,
+            memory_factor=8.0,
+            adds="pads by 15 % with the edge's value, filters in complex128, weights by π / (Nθ - 1)",
+        ),
+        way(
+            "astra",
+            f"{_HERE}.peers.with_astra:prepare",
+            peer=True,
+            threads=False,
+            requires=("astra",),
+            packages=("astra-toolbox",),
+            cure="pip install 'daasbench[peers-gpl]'",
+            memory_factor=2.0,
+            adds="back-projects by the transpose of its linear projector, on one thread",
+        ),
+        way(
+            "skimage",
+            f"{_HERE}.peers.with_skimage:prepare",
+            peer=True,
+            threads=False,
+            requires=("skimage",),
+            packages=("scikit-image",),
+            cure=_PEERS,
+            memory_factor=2.0,
+            adds="masks the corners; projections are first shifted to its pixel grid by a phase ramp; one thread",
+        ),
+    ],
+)

@@ -1,0 +1,95 @@
+"""The formula, and its plain evaluation at single pixels: what implementations are checked against.
+
+A pixel in row i and column j of an image of N x N lies at ``x = j - (N - 1) / 2``, ``y = i - (N - 1) / 2``.
+At the angle theta it projects to the detector position ``t = x cos(theta) + y sin(theta) + centre``, in
+pixels. With the projections p and the ramp h [1]_ ::
+
+    q(theta, k) = sum over n of h(k - n) p(theta, n)
+    f(x, y)     = pi / Ntheta * sum over theta of q(theta, t)
+
+where q between two pixels is interpolated linearly, and is zero beyond the detector; or, for methods that work
+in Fourier space, is the one band-limited function through its samples (of a period of `padded_length`).
+
+Nothing here is shared with an implementation, but the numbers of the ramp and the geometry.
+
+References
+----------
+.. [1] Ramachandran, Lakshminarayanan: PNAS 68, 2236 (1971), doi:10.1073/pnas.68.9.2236;
+   Kak, Slaney: Principles of Computerized Tomographic Imaging, doi:10.1137/1.9780898719277, eq. 61.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+
+def padded_length(detector: int) -> int:
+    """Return the power of two, at least twice the detector, to which projections are padded with zeros."""
+    return 1 << (2 * detector - 1).bit_length()
+
+
+def ramp(offsets: Index) -> F64:
+    """Return the Ram-Lak filter at whole pixels: 1/4 at 0, -1 / (pi n)^2 at odd n, 0 at even n."""
+    odd = offsets % 2 != 0
+    values = np.zeros(offsets.shape)
+    values[odd] = -1 / (np.pi * offsets[odd]) ** 2
+    values[offsets == 0] = 0.25
+    return values
+
+
+def pixel_grid(size: int) -> F64:
+    """Return f64[size]: the coordinates of the pixels along one axis of an image, from the rotation axis."""
+    return np.arange(size, dtype=np.float64) - (size - 1) / 2
+
+
+def linear_at(sinograms: F32, angles: F64, centre: float, slices: Index, rows: Index, columns: Index) -> F64:
+    """Return f64[points]: the definition with linear interpolation, in float64, at single pixels.
+
+    Parameters
+    ----------
+    sinograms
+        f32[Nz, Ntheta, Nd], line integrals.
+    slices, rows, columns
+        The pixels, each of the same length.
+    """
+    detector = sinograms.shape[2]
+    x, y = pixel_grid(detector)[columns], pixel_grid(detector)[rows]
+    kernel = ramp(np.arange(1 - detector, detector))
+    values = np.zeros(slices.size)
+    for z in np.unique(slices):
+        chosen = np.flatnonzero(slices == z)
+        t = np.outer(np.cos(angles), x[chosen]) + np.outer(np.sin(angles), y[chosen]) + centre + 1
+        filtered = signal.fftconvolve(sinograms[z].astype(np.float64), kernel[None], axes=1)
+        filtered = np.pad(filtered[:, detector - 1 : 2 * detector - 1], ((0, 0), (1, 1)))
+        for q, position in zip(filtered, t, strict=True):
+            values[chosen] += np.interp(position, np.arange(detector + 2), q)
+    return values * np.pi / angles.size
+
+
+def bandlimited_at(blocks: Sequence[F32], angles: F64, centre: float, rows: Index, columns: Index) -> F64:
+    """Return f64[blocks, Nz, points]: the definition with band-limited interpolation, at single pixels.
+
+    Each point is a plain sum over frequencies; they are the same points in all slices of all blocks, whose
+    exponentials are then shared.
+    """
+    slices, _, detector = blocks[0].shape
+    length = padded_length(detector)
+    x, y = pixel_grid(detector)[columns], pixel_grid(detector)[rows]
+    response = np.fft.rfft(ramp((np.arange(length) + length // 2) % length - length // 2)).real
+    response[1:] *= 2  # k and -k together
+    response[-1] = 0  # the last frequency has no partner
+    values = np.zeros((len(blocks) * slices, rows.size))
+    for index, angle in enumerate(angles):
+        t = x * np.cos(angle) + y * np.sin(angle) + centre
+        waves = np.exp(2j * np.pi / length * np.outer(np.arange(response.size), t))
+        projections = np.concatenate([block[:, index] for block in blocks]).astype(np.float64)
+        values += ((np.fft.rfft(projections, length) * response) @ waves).real / length
+    return values.reshape(len(blocks), slices, rows.size) * np.pi / angles.size

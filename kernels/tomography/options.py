@@ -1,0 +1,42 @@
+"""What a user may say of a tomogram."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from daasbench.contracts import Options
+
+
+class TomographyOptions(Options, frozen=True, kw_only=True):
+    """Options of the kernel `tomography`; all but `centre` describe an ``--input`` file.
+
+    Attributes
+    ----------
+    centre
+        Where the rotation axis falls on the detector, in pixels; the middle of the first pixel is 0. None: the
+        middle of the detector for generated inputs; estimated from projections half a turn apart for a file.
+    dataset, flats, darks, angles
+        Paths inside the HDF5 file of the frames [projection, row, column], the open-beam frames, the frames
+        without beam and the angles. None: found by the DXchange and NXtomo conventions. ``""``: there are none.
+    angle_unit
+        None: as the file says, else degrees.
+    minus_log
+        Whether the frames are intensities, to become ``-log((frame - dark) / (flat - dark))``. False: they are
+        line integrals already; flats and darks are left alone.
+    rows
+        Detector rows to reconstruct, ``"first:last"`` with `last` excluded; None: all.
+    slices
+        Rows in one block, reconstructed in one repeat (fewer if the file has fewer).
+    """
+
+    centre: float | None = None
+    dataset: str | None = None
+    flats: str | None = None
+    darks: str | None = None
+    angles: str | None = None
+    angle_unit: Literal["degree", "radian"] | None = None
+    minus_log: bool = True
+    rows: Annotated[str, msgspec.Meta(pattern=r"^\d+:\d+$")] | None = None
+    slices: Annotated[int, msgspec.Meta(ge=1)] = 16

@@ -1,0 +1,150 @@
+"""What is right: by truth where the object is known, by the definition at single pixels everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daasbench.model import Verdict
+
+from .definition import bandlimited_at, linear_at, pixel_grid
+from .options import TomographyOptions
+from .phantom import Phantom
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+BANDLIMITED = frozenset({"nufft"})
+"""Implementations that interpolate in Fourier space; all others interpolate linearly."""
+
+PEERS = frozenset({"algotom", "astra", "skimage"})
+"""Packages with padding, filters or masks of their own."""
+
+LINEAR_TOLERANCE = 1e-4  # float32 sums over the angles are a hundred times better; KERNELS asks for this
+BANDLIMITED_TOLERANCE = 1e-3  # what the non-uniform transform is asked for
+PEER_TOLERANCE = 0.1  # where no truth exists: other padding and weights of the ends, the same picture
+TRUTH_TOLERANCE = 0.04  # of 512 pixels; direct methods and peers leave 0.017: edges finer than a pixel
+
+_FIELD = 0.45  # of the image: the radius inside which results are compared with the truth
+_LINEAR_POINTS, _BANDLIMITED_POINTS, _TRUTH_POINTS = 2048, 32, 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """What a result must be at some pixels."""
+
+    slices: Index
+    rows: Index
+    columns: Index
+    values: F64
+
+    def error(self, volume: F32) -> float:
+        """Return the root mean square difference relative to that of the values; NaN if one is not finite."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            difference = volume[self.slices, self.rows, self.columns] - self.values
+            return float(np.linalg.norm(difference) / np.linalg.norm(self.values))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What the results of a block must be: by both definitions, inside the field, and in truth."""
+
+    linear: Samples
+    bandlimited: Samples
+    field: Samples  # the definition with linear interpolation, inside the circle that all projections see
+    truth: Samples | None
+
+
+def expect(problem: Problem, options: TomographyOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
+    """Return what each block must become, at pixels that are drawn anew for each comparison."""
+    rng = np.random.default_rng()
+    size = problem.blocks[0].shape[2]
+    rows, columns = rng.integers(0, size, (2, _BANDLIMITED_POINTS))
+    spectral = bandlimited_at(problem.blocks, problem.angles, problem.centre, rows, columns)
+    made = []
+    for index, block in enumerate(problem.blocks):
+        z, i, j = (rng.integers(0, end, _LINEAR_POINTS) for end in (block.shape[0], size, size))
+        values = linear_at(block, problem.angles, problem.centre, z, i, j)
+        seen = _radius(i, j, size) < _FIELD * size
+        made.append(
+            Expectation(
+                linear=Samples(slices=z, rows=i, columns=j, values=values),
+                field=Samples(slices=z[seen], rows=i[seen], columns=j[seen], values=values[seen]),
+                bandlimited=Samples(
+                    slices=np.arange(block.shape[0])[:, None], rows=rows, columns=columns, values=spectral[index]
+                ),
+                truth=_truth(problem.phantoms[index], block.shape[0], size, rng) if problem.phantoms else None,
+            )
+        )
+    return made
+
+
+def verify(problem: Problem, expectation: list[Expectation], block: int, result: F32, implementation: str) -> Verdict:
+    """Return the verdict on the volume of a block: of all checks the one that comes closest to failing."""
+    slices, _, size = problem.blocks[block].shape
+    if result.shape != (slices, size, size) or result.dtype != np.float32:
+        message = f"the volume is {result.dtype}{list(result.shape)}, not float32[{slices}, {size}, {size}]"
+        return Verdict(error=1.0, tolerance=0.0, verified_by="oracle", message=message)
+    verdicts = _checks(expectation[block], result, implementation, size)
+    return max(verdicts, key=_nearness)
+
+
+def _nearness(verdict: Verdict) -> float:
+    """Return how close a verdict is to wrong: above 1 it is; infinite if its error is no number."""
+    error = verdict.error
+    return np.inf if error is None or np.isnan(error) else error / verdict.tolerance
+
+
+def truth_tolerance(size: int) -> float:
+    """Return the largest right error against the truth: edges are what is wrong, and 1 / size of the area."""
+    return TRUTH_TOLERANCE * float(np.sqrt(512 / size))
+
+
+def _checks(expected: Expectation, volume: F32, implementation: str, size: int) -> list[Verdict]:
+    """Return the verdicts of every oracle that applies."""
+    made: list[Verdict] = []
+
+    def check(samples: Samples, tolerance: float, by: Literal["truth", "oracle"], message: str) -> None:
+        made.append(Verdict(error=samples.error(volume), tolerance=tolerance, verified_by=by, message=message))
+
+    if expected.truth is not None:
+        check(
+            expected.truth,
+            truth_tolerance(size),
+            "truth",
+            f"rms error of the density within {_FIELD} of the image",
+        )
+    if implementation in BANDLIMITED:
+        check(expected.bandlimited, BANDLIMITED_TOLERANCE, "oracle", "rms difference from the sum over frequencies")
+    elif implementation not in PEERS:
+        check(expected.linear, LINEAR_TOLERANCE, "oracle", "rms difference from the definition in float64")
+    elif expected.truth is None:
+        check(
+            expected.field,
+            PEER_TOLERANCE,
+            "oracle",
+            "rms difference from the definition, for a package that pads and weights in its own way",
+        )
+    return made
+
+
+def _radius(rows: Index, columns: Index, size: int) -> F64:
+    grid = pixel_grid(size)
+    radius: F64 = np.hypot(grid[columns], grid[rows])
+    return radius
+
+
+def _truth(phantom: Phantom, slices: int, size: int, rng: np.random.Generator) -> Samples:
+    rows, columns = rng.integers(0, size, (2, _TRUTH_POINTS))
+    seen = _radius(rows, columns, size) < _FIELD * size
+    rows, columns = rows[seen], columns[seen]
+    z = rng.integers(0, slices, rows.size)
+    grid = pixel_grid(size)
+    return Samples(slices=z, rows=rows, columns=columns, values=phantom.density(z, grid[columns], grid[rows]))

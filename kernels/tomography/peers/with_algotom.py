@@ -1,0 +1,45 @@
+"""algotom: filter by numpy, back-projection by numba with threads over the angles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numba
+import numpy as np
+from algotom.rec import reconstruction
+from numpy.typing import NDArray
+
+from daasbench.contracts import Resources
+
+if TYPE_CHECKING:
+    from ..problem import Problem
+
+F32 = NDArray[np.float32]
+
+_MOST_PADDING, _PADDING = 150, 0.15  # algotom's own choice, in pixels and as a fraction of the detector
+
+
+def prepare(problem: Problem, resources: Resources) -> Callable[[F32], F32]:
+    """Return the function that turns a block of sinograms into a volume; the ramp is made beforehand."""
+    numba.set_num_threads(resources.threads)
+    _, angles, detector = problem.blocks[0].shape
+    padding = min(int(_PADDING * detector), _MOST_PADDING)
+    ramp = reconstruction.make_2d_ramp_window(angles, detector + 2 * padding)
+
+    def compute(sinograms: F32) -> F32:
+        volume = reconstruction.fbp_reconstruction(
+            sinograms.transpose(1, 0, 2),
+            problem.centre,
+            angles=-problem.angles,  # its rows run the other way
+            ratio=None,
+            ramp_win=ramp,
+            filter_name=None,
+            pad=padding,
+            apply_log=False,
+            gpu=False,
+            ncore=resources.threads,
+        )
+        return np.ascontiguousarray(volume.transpose(1, 0, 2), np.float32)
+
+    return compute

@@ -1,0 +1,69 @@
+"""The packages of the field, through their adapters, see the same object in the same place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from daasbench.kernels.tomography import kernel
+
+PEERS = {"algotom": "algotom", "astra": "astra", "skimage": "skimage"}
+
+
+@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize(("detector", "centre"), [(64, None), (63, None), (64, 29.3)])
+def test_a_peer_reconstructs_the_known_object(
+    needs: Any, generated: Any, compute: Any, verdict: Any, name: str, detector: int, centre: float | None
+) -> None:
+    needs(PEERS[name])
+    problem = generated(2, 90, detector, centre=centre)
+    found = verdict(problem, compute(problem, name), name)
+    assert found.ok, found
+    assert found.verified_by == "truth"
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_peer_agrees_with_the_definition_where_no_truth_is_known(
+    needs: Any, generated: Any, problem_of: Any, compute: Any, verdict: Any, name: str
+) -> None:
+    needs(PEERS[name])
+    problem = problem_of(generated(2, 90, 64).blocks[0])
+    found = verdict(problem, compute(problem, name), name)
+    assert found.ok, found
+    assert found.verified_by == "oracle"
+
+
+def test_scikit_image_and_the_reference_are_the_same_where_their_grids_are(
+    needs: Any, generated: Any, compute: Any
+) -> None:
+    needs("skimage")
+    problem = generated(1, 60, 63)
+    peer, ours = compute(problem, "skimage"), compute(problem, "numpy")
+    inside = peer != 0  # it masks the corners
+    assert np.abs(peer - ours)[inside].max() < 1e-5
+
+
+def test_the_reference_inverts_astras_projector_as_astra_does(
+    needs: Any, generated: Any, problem_of: Any, compute: Any
+) -> None:
+    needs("astra")
+    import astra
+    from daasbench.kernels.tomography.peers.with_astra import linear_projector
+
+    problem = generated(1, 90, 64)
+    picture = compute(problem, "numpy")[0]
+    data, sinogram = astra.create_sino(picture, linear_projector(problem.angles, 64, 64))
+    astra.data2d.delete(data)
+    back = problem_of(sinogram[None])
+    ours, theirs = compute(back, "numba")[0], compute(back, "astra")[0]
+    middle = slice(16, 48)
+    assert np.linalg.norm((ours - theirs)[middle, middle]) < 0.03 * np.linalg.norm(theirs[middle, middle])
+
+
+def test_every_way_names_what_it_needs_and_the_command_that_brings_it() -> None:
+    for way in kernel.ways:
+        if way.peer or way.backend == "cuda":
+            assert way.requires
+            assert way.cure.startswith("pip install 'daasbench[")
+    assert kernel.implementations["astra"].cure == "pip install 'daasbench[peers-gpl]'"
