@@ -7,11 +7,12 @@ batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from operator import attrgetter
-from typing import Generic, Literal, NamedTuple, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from daasbench import statistics
 from daasbench.folders import JobFolder
-from daasbench.lines import Parser, numbered_lines, torn_sentence
+from daasbench.lines import Parser, lines_of, torn_sentence
 from daasbench.model import Case, Limits, Line, Machine, Record, Work
 from daasbench.records import orphans
 
@@ -108,8 +109,10 @@ class Ending(NamedTuple):
     basis: str
 
 
-_PLACE = attrgetter(*Scope._fields[1:])
-_ENDING = attrgetter(*Ending._fields)
+Place = tuple[str, str, str, str | None, str | None, str]  # a Scope without its source
+Words = tuple[str, str | None, str, str | None, str | None, str, str]  # an Ending
+_PLACE: Callable[[_Row], Place] = attrgetter(*Scope._fields[1:])
+_WORDS: Callable[[_Row], Words] = attrgetter(*Ending._fields)
 _NUMBERS = ("process", "attempt", "error", "tolerance", "peak_memory_bytes", "energy_j")
 _PHASES = _Phases.__struct_fields__
 
@@ -132,6 +135,29 @@ class _Decoded(_Distinct[bytes], Generic[Thing]):
     def __missing__(self, text: bytes) -> int:
         self.things.append(self._decode(text))
         return super().__missing__(text)
+
+
+class Piece(NamedTuple):
+    """Some lines of a file: those that start from `start` to below `end` (None: all that follow)."""
+
+    source: int
+    path: Path
+    start: int = 0
+    end: int | None = None
+
+
+class Part(NamedTuple):
+    """What was read of some pieces: plain, to be sent from one process to another."""
+
+    codes: NDArray[np.int32]
+    numbers: dict[str, Floats]
+    started_at: list[str]
+    texts: tuple[list[bytes], list[tuple[int, Place]], list[Words], list[bytes]]  # what the four codes mean
+    machines: dict[tuple[int, str], Machine]
+    limits: dict[tuple[int, str], Limits]
+    turns: dict[tuple[int, str, int], list[bytes]]
+    ended: dict[int, str]
+    torn: dict[int, list[int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,80 +183,64 @@ class Columns:
     machines: dict[tuple[int, str], Machine]
     limits: dict[tuple[int, str], Limits]
     records: list[Record]
-    keys: set[str]
     warnings: list[str]
 
 
 @dataclass
 class Reader:
-    """Read job folders into :class:`Columns`.
+    """Read pieces of files into :class:`Columns`.
 
     Parameters
     ----------
     keep
-        Whether to keep the whole records and their keys too, as reports need (some 5 kB each).
+        Whether to keep the whole records too, as reports need (some 5 kB each).
+    tell_ended
+        Whether a :class:`Part` shall tell which attempts ended in it, for turns that another part read.
     """
 
     keep: bool = False
-    sources: list[JobFolder] = field(default_factory=list)
+    tell_ended: bool = False
     machines: dict[tuple[int, str], Machine] = field(default_factory=dict)
     limits: dict[tuple[int, str], Limits] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._cases: _Decoded[Case] = _Decoded(Case)
         self._works: _Decoded[Work | None] = _Decoded(Work | None)
-        self._scopes: _Distinct[tuple[int, tuple[object, ...]]] = _Distinct()
-        self._endings: _Distinct[tuple[object, ...]] = _Distinct()
+        self._scopes: _Distinct[tuple[int, Place]] = _Distinct()
+        self._endings: _Distinct[Words] = _Distinct()
         self._batch: list[_Row] = []
         self._codes: list[tuple[int, int, int, int]] = []
         self._started: list[str] = []
         self._done: list[tuple[NDArray[np.int32], dict[str, Floats]]] = []
+        self._turns: dict[tuple[int, str, int], list[bytes]] = {}  # whose record has not come yet
+        self._ended: dict[int, list[str]] = {}
+        self._torn: dict[int, list[int]] = {}
         self._parser: Parser[_Row | _Head | Machine | Limits] = Parser(_Row | _Head | Machine | Limits)  # type: ignore[arg-type]  # a union
         self._whole: Parser[Line] = Parser(Line)  # type: ignore[arg-type]  # a union
 
-    def read(self, source: JobFolder) -> None:
-        """Add the records of one job folder; a killed attempt becomes a record of its own."""
-        index, path = len(self.sources), source.records
-        self.sources.append(source)
-        if not path.exists():
-            return
-        killed: dict[tuple[str, int], list[bytes]] = {}  # turns whose record has not come yet
-        first: bytes | None = None
-        torn: list[int] = []
-        parse = self._parser.parse
-        for number, text in numbered_lines(path):
+    def read(self, piece: Piece) -> None:
+        """Add the lines of a piece."""
+        index, path = piece.source, piece.path
+        parse, turns = self._parser.parse, self._turns
+        ended = self._ended.setdefault(index, []) if self.tell_ended else None
+        for offset, text in lines_of(path, piece.start, piece.end):
             line = parse(text, path)
-            kind = type(line)
-            if kind is _Row and self._add(line, text, index):  # type: ignore[arg-type]  # is a _Row
-                first = first or text
-                if killed:
-                    killed.pop((line.key, line.attempt), None)  # type: ignore[union-attr]  # is a _Row
+            if type(line) is _Row and self._add(line, text, piece):
+                if turns:
+                    turns.pop((index, line.key, line.attempt), None)
+                if ended is not None:
+                    ended.append(f"{line.key} {line.attempt}")
             elif isinstance(line, _Head):
-                killed.setdefault((line.key, line.attempt), []).append(text)
+                turns.setdefault((index, line.key, line.attempt), []).append(text)
             elif isinstance(line, Machine):
                 self.machines[index, line.id] = line
             elif isinstance(line, Limits):
                 self.limits[index, line.id] = line
             else:
-                torn.append(number)
-        if killed:
-            self._bury(chain([first] if first else [], *killed.values()), index, source)
-        self.warnings += filter(None, [torn_sentence(path, torn)])
+                self._torn.setdefault(index, []).append(offset)
 
-    def _bury(self, texts: Iterable[bytes], index: int, source: JobFolder) -> None:
-        """Add a record for each killed attempt among the turns `texts`."""
-        parsed = (self._whole.parse(text, source.records) for text in texts)
-        lines: list[Line] = [line for line in parsed if line is not None]
-        lines += [machine for (file, _), machine in self.machines.items() if file == index]
-        for record in orphans(lines, source.job):
-            text = msgspec.json.encode(record)
-            row = self._parser.parse(text, source.records)
-            if isinstance(row, _Row):
-                self._add(row, text, index)
-
-    def _add(self, row: _Row, text: bytes, index: int) -> bool:
+    def _add(self, row: _Row, text: bytes, piece: Piece) -> bool:
         """Take a row into the batch; return False, and nothing taken, if it is not valid as a whole."""
         samples = row.samples
         if samples is not None and len(samples.seconds) != len(samples.flags):
@@ -240,11 +250,11 @@ class Reader:
         except msgspec.MsgspecError:
             return False
         if self.keep:
-            record = self._whole.parse(text, self.sources[index].records)
+            record = self._whole.parse(text, piece.path)
             if not isinstance(record, Record):
                 return False
             self.records.append(record)
-        self._codes.append((case, self._scopes[index, _PLACE(row)], self._endings[_ENDING(row)], work))
+        self._codes.append((case, self._scopes[piece.source, _PLACE(row)], self._endings[_WORDS(row)], work))
         self._batch.append(row)
         if len(self._batch) == BATCH:
             self._flush()
@@ -253,36 +263,98 @@ class Reader:
     def _flush(self) -> None:
         """Turn the batch into arrays, its samples into statistics."""
         batch = self._batch
-        numbers = _floats(_NUMBERS, batch) | _floats(_PHASES, [row.phases for row in batch])
-        numbers |= _sample_statistics([row.samples or _NO_SAMPLES for row in batch])
-        self._done.append((np.array(self._codes, np.int32).T, numbers))
-        self._started += [row.started_at for row in batch]
+        if batch:
+            numbers = _floats(_NUMBERS, batch) | _floats(_PHASES, [row.phases for row in batch])
+            numbers |= _sample_statistics([row.samples or _NO_SAMPLES for row in batch])
+            self._done.append((np.array(self._codes, np.int32).T, numbers))
+            self._started += [row.started_at for row in batch]
         self._batch, self._codes = [], []
 
-    def columns(self) -> Columns:
-        """Return everything that was read."""
-        if self._batch:
-            self._flush()
-        codes = [np.concatenate(parts) for parts in zip(*(c for c, _ in self._done), strict=True)]
-        case, scope, ending, work = codes or [np.zeros(0, np.int32)] * 4
+    def part(self) -> Part:
+        """Return what was read, to be absorbed by the reader of another process."""
+        self._flush()
         names = self._done[0][1] if self._done else ()
+        return Part(
+            codes=np.concatenate([np.zeros((4, 0), np.int32), *(codes for codes, _ in self._done)], axis=1),
+            numbers={name: np.concatenate([numbers[name] for _, numbers in self._done]) for name in names},
+            started_at=self._started,
+            texts=(list(self._cases), list(self._scopes), list(self._endings), list(self._works)),
+            machines=self.machines,
+            limits=self.limits,
+            turns=self._turns,
+            ended={index: "\n".join(keys) for index, keys in self._ended.items()},
+            torn=self._torn,
+        )
+
+    def absorb(self, part: Part) -> None:
+        """Add what another process read; parts come in the order of their pieces."""
+        self._flush()
+        for index in {index for index, _, _ in self._turns} & part.ended.keys():
+            ended = set(part.ended[index].split("\n"))
+            gone = [turn for turn in self._turns if turn[0] == index and f"{turn[1]} {turn[2]}" in ended]
+            for turn in gone:
+                del self._turns[turn]
+        for turn, texts in part.turns.items():
+            self._turns.setdefault(turn, []).extend(texts)
+        for index, offsets in part.torn.items():
+            self._torn.setdefault(index, []).extend(offsets)
+        self.machines |= part.machines
+        self.limits |= part.limits
+        if len(part.started_at):
+            tables: list[tuple[dict[Any, int], list[Any]]] = [
+                (self._cases, part.texts[0]),
+                (self._scopes, part.texts[1]),
+                (self._endings, part.texts[2]),
+                (self._works, part.texts[3]),
+            ]
+            own = [np.array([table[text] for text in texts]) for table, texts in tables]
+            codes = np.array([mine[codes] for mine, codes in zip(own, part.codes, strict=True)], np.int32)
+            self._done.append((codes, part.numbers))
+            self._started += part.started_at
+
+    def _bury(self, sources: Sequence[JobFolder]) -> None:
+        """Add a record for each killed attempt: turns whose record never came."""
+        for index in sorted({index for index, _, _ in self._turns}):
+            source = sources[index]
+            texts = [text for turn, texts in self._turns.items() if turn[0] == index for text in texts]
+            lines: list[Line] = [machine for (file, _), machine in self.machines.items() if file == index]
+            if source.job is None:
+                lines += self._first_record(source.records)
+            lines += [line for line in (self._whole.parse(text, source.records) for text in texts) if line]
+            for record in orphans(lines, source.job):
+                text = msgspec.json.encode(record)
+                row = self._parser.parse(text, source.records)
+                if isinstance(row, _Row):
+                    self._add(row, text, Piece(index, source.records))
+        self._turns.clear()
+
+    def _first_record(self, path: Path) -> list[Record]:
+        """Return the first record of a file, which tells its run, job and platform."""
+        lines = (self._whole.parse(text, path) for _, text in lines_of(path))
+        return list(islice((line for line in lines if isinstance(line, Record)), 1))
+
+    def columns(self, sources: Sequence[JobFolder]) -> Columns:
+        """Return everything that was read of `sources`; a killed attempt is a record of its own."""
+        self._bury(sources)
+        part = self.part()
+        self._done.clear()
+        case, scope, ending, work = part.codes
         return Columns(
-            sources=self.sources,
+            sources=list(sources),
             case=case,
             scope=scope,
             ending=ending,
             work=work,
             cases=self._cases.things,
-            scopes=[Scope(index, *place) for index, place in self._scopes],  # type: ignore[arg-type]  # of _PLACE
-            endings=[Ending(*words) for words in self._endings],  # type: ignore[arg-type]  # of _ENDING
+            scopes=[Scope(index, *place) for index, place in self._scopes],
+            endings=[Ending(*words) for words in self._endings],
             works=self._works.things,
-            numbers={name: np.concatenate([numbers[name] for _, numbers in self._done]) for name in names},
+            numbers=part.numbers,
             started_at=self._started,
             machines=self.machines,
             limits=self.limits,
             records=self.records,
-            keys={record.key for record in self.records},
-            warnings=self.warnings,
+            warnings=[torn_sentence(sources[index].records, offsets) for index, offsets in self._torn.items()],
         )
 
 

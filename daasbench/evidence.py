@@ -66,7 +66,7 @@ def gather(*folders: str | os.PathLike[str]) -> Evidence:
     columns = read_columns(*folders, keep=True)
     rows = ordered_rows(columns, attempts=False)
     jobs = {f"{source.job.run}/{source.job.id}": source.job for source in columns.sources if source.job}
-    planned = [(job, one) for job in jobs.values() for one in job.planned]
+    known = {record.key for record in columns.records}  # of any attempt
     return Evidence(
         table=table_of(columns, rows),
         records=[columns.records[row] for row in rows],
@@ -76,8 +76,9 @@ def gather(*folders: str | os.PathLike[str]) -> Evidence:
         scenarios=_scenarios(columns),
         planned_missing=[
             Missing(run=job.run, job=job.id, platform=job.platform_name, planned=one)
-            for job, one in planned
-            if one.key not in columns.keys
+            for job in jobs.values()
+            for one in job.planned
+            if one.key not in known
         ],
         warnings=columns.warnings,
     )

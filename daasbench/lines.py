@@ -16,15 +16,28 @@ FILE = "records.jsonl"
 Kind = TypeVar("Kind")
 
 
-def torn_sentence(path: Path, torn: Sequence[int]) -> str:
-    """Return the sentence on the torn or invalid lines of a file, counted from 1; empty for none."""
-    if not torn:
+def torn_sentence(path: Path, offsets: Sequence[int]) -> str:
+    """Return the sentence on the torn or invalid lines that start at `offsets`; empty for none."""
+    if not offsets:
         return ""
-    numbers = ", ".join(map(str, torn[:5])) + (" ..." if len(torn) > 5 else "")
+    numbers = ", ".join(map(str, line_numbers(path, offsets[:5]))) + (" ..." if len(offsets) > 5 else "")
     return (
-        f"{path}: {len(torn)} torn or invalid line{'s' if len(torn) > 1 else ''} left out (line {numbers}), as "
-        f"a kill or a full disk leaves; what they would have said is measured again"
+        f"{path}: {len(offsets)} torn or invalid line{'s' if len(offsets) > 1 else ''} left out (line {numbers}), "
+        f"as a kill or a full disk leaves; what they would have said is measured again"
     )
+
+
+def line_numbers(path: Path, offsets: Sequence[int]) -> list[int]:
+    """Return the numbers, from 1, of the lines that start at `offsets` (ascending)."""
+    numbers, number, position = [], 1, 0
+    with path.open("rb") as file:
+        for offset in offsets:
+            while position < offset:
+                block = file.read(min(2**20, offset - position))
+                number += block.count(b"\n")
+                position += len(block)
+            numbers.append(number)
+    return numbers
 
 
 class _Stub(msgspec.Struct):
@@ -72,8 +85,8 @@ def refuse_newer(schema: int, path: Path) -> None:
         )
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines of a file that are not blank, with their numbers from 1.
+def lines_of(path: Path, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that are not blank and start at a byte from `start` to below `end`, after that offset.
 
     Raises
     ------
@@ -82,8 +95,15 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """
     try:
         with path.open("rb", buffering=2**20) as file:
-            for number, text in enumerate(file, 1):
+            if start:
+                file.seek(start - 1)
+                file.readline()  # the rest of a line that starts before
+            offset = file.tell()
+            for text in file:
+                if end is not None and offset >= end:
+                    return
                 if not text.isspace():
-                    yield number, text
+                    yield offset, text
+                offset += len(text)
     except OSError as error:
         raise LedgerError(f"{path}: cannot read records ({error.strerror}); nothing was changed") from error

@@ -10,14 +10,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
 
 from daasbench.errors import LedgerError
-from daasbench.lines import FILE, Parser, numbered_lines, torn_sentence
+from daasbench.lines import FILE, Parser, line_numbers, lines_of, torn_sentence
 from daasbench.model import SCHEMA, Job, Line, Machine, Outcome, Reason, Record, Samples, Turn
 
 _CURES = {
@@ -125,16 +125,15 @@ def _failure(path: Path, error: OSError) -> LedgerError:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What was read of one file: its lines in order, and the numbers of those that are torn or invalid."""
+    """What was read of one file.
 
-    path: Path
+    `lines` are in order; `torn` are the numbers, from 1, of the lines that are torn or invalid, and `warning` is
+    the sentence on them, empty if there are none.
+    """
+
     lines: list[Line]
-    torn: list[int] = field(default_factory=list)
-
-    @property
-    def warning(self) -> str:
-        """Return the sentence on torn lines; empty if there are none."""
-        return torn_sentence(self.path, self.torn)
+    torn: list[int]
+    warning: str
 
 
 def read_lines(path: Path) -> Reading:
@@ -146,14 +145,15 @@ def read_lines(path: Path) -> Reading:
         If the file cannot be read, or a newer daasbench wrote it.
     """
     parser: Parser[Line] = Parser(Line)  # type: ignore[arg-type]  # a union is not a type to mypy
-    reading: Reading = Reading(path=path, lines=[])
-    for number, text in numbered_lines(path):
+    lines: list[Line] = []
+    torn: list[int] = []
+    for offset, text in lines_of(path):
         line = parser.parse(text, path)
         if line is None:
-            reading.torn.append(number)
+            torn.append(offset)
         else:
-            reading.lines.append(line)
-    return reading
+            lines.append(line)
+    return Reading(lines=lines, torn=line_numbers(path, torn), warning=torn_sentence(path, torn))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from daasbench import roofline
-from daasbench.columns import Columns, Ending, Floats, Reader, Scope
+from daasbench.columns import Columns, Ending, Floats, Scope
 from daasbench.costs.price import Per, charged_units, per_second
 from daasbench.errors import Lacking, UsageError
 from daasbench.folders import job_folders
 from daasbench.model import Case, Outcome, Price
+from daasbench.pieces import read_all
 
 COLUMNS = (
     "run", "case", "platform", "kernel", "implementation", "version", "size", "seed", "input", "options",
@@ -59,10 +60,9 @@ def load(*folders: str | os.PathLike[str], attempts: bool = False) -> pd.DataFra
 def read_columns(*folders: str | os.PathLike[str], keep: bool = False) -> Columns:
     """Return the records below `folders` as columns; `keep` keeps the whole records too."""
     found, warnings = job_folders([Path(folder) for folder in folders or ("results",)])
-    reader = Reader(keep=keep, warnings=warnings)
-    for job_folder in found:
-        reader.read(job_folder)
-    return reader.columns()
+    columns = read_all(found, keep=keep)
+    columns.warnings[:0] = warnings
+    return columns
 
 
 def ordered_rows(columns: Columns, *, attempts: bool) -> Integers:

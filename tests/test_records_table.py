@@ -11,14 +11,16 @@ import pandas as pd
 import pytest
 
 import daasbench
-from daasbench import columns
+from daasbench import columns, pieces
 from daasbench.errors import Lacking, LedgerError, UsageError
 from daasbench.evidence import gather
 from daasbench.model import (
     SCHEMA,
     Case,
     Job,
+    Limits,
     Line,
+    Machine,
     Outcome,
     Planned,
     Platform,
@@ -30,9 +32,9 @@ from daasbench.model import (
     Turn,
     Work,
 )
-from daasbench.records import Ledger
+from daasbench.records import Ledger, read_lines
 from daasbench.statistics import median_interval
-from daasbench.table import COLUMNS, load, write_csv, write_parquet
+from daasbench.table import COLUMNS, load, ordered_rows, read_columns, table_of, write_csv, write_parquet
 
 SAMPLE = Path(__file__).parent / "data" / "records_v1.jsonl"  # made once by make_records_v1.py, and frozen
 CASE = Case(kernel="sum", implementation="numpy", version="2", size="small", seed=0, threads=4)
@@ -100,7 +102,8 @@ def test_the_frozen_sample_of_schema_1_loads_with_its_cells(frozen: Path) -> Non
     row = table[table["implementation"] == "numba"].iloc[0]
     interval = median_interval([2.0, 2.5, 2.25])
     expected = {
-        "run": "20261122T190000Z-sample", "platform": "here", "kernel": "tomography", "version": "0.63.1",
+        "run": "20261122T190000Z-sample", "platform": "here", "kernel": "tomography", "implementation": "numba",
+        "version": "0.63.1",
         "size": "small", "seed": 0, "nodes": 1, "ranks": 1, "threads": 2, "gpus": 0, "process": 0, "attempt": 1,
         "outcome": "ok", "verified_by": "truth", "error": 0.01, "tolerance": 0.05, "repeats": 3,
         "stop_reason": "interval", "median_s": 2.25, "low_s": interval.low, "high_s": interval.high,
@@ -194,6 +197,54 @@ def test_batches_give_the_table_that_one_batch_gives(tmp_path: Path, monkeypatch
         assert whole["repeats"][i] == len(counted)
         if counted:
             assert whole["median_s"][i] == pytest.approx(median_interval(counted).value)
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_several_processes_read_what_one_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int) -> None:
+    lines: list[Line] = [line for line in read_lines(SAMPLE).lines if isinstance(line, (Machine, Limits))]
+    for i in range(12):
+        turns = Samples(seconds=[1.0 + i, 2.0], flags=[0, 0])
+        one = record(process=i, samples=turns, machine="b0a1c2d3e4f50617", limits="c0ffee0000000002")
+        told = Turn(key=one.key, process=i, attempt=1, case=CASE, started_at=one.started_at, samples=turns)
+        lines += [told, told] if i % 5 == 4 else [told, told, one]  # some were killed
+    file = write(write(tmp_path, *lines), record(process=40), name="here-2") / "runs/r/jobs/here-1/records.jsonl"
+    file.write_bytes(file.read_bytes().replace(b'"turn"', b'"torn', 1) + b'{"type":"rec')
+    alone, words = read_columns(tmp_path), list[int]()
+    monkeypatch.setattr(pieces, "ALONE_UP_TO", 0)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(processes)))
+
+    def count(self: columns.Reader, part: columns.Part) -> None:
+        words.append(len(part.started_at))
+        take(self, part)
+
+    take = columns.Reader.absorb
+    monkeypatch.setattr(columns.Reader, "absorb", count)
+    together = read_columns(tmp_path)
+    assert len(words) == processes
+    assert sum(words) == 11
+    assert together.warnings == alone.warnings != []
+    tables = [table_of(one, ordered_rows(one, attempts=True)) for one in (alone, together)]
+    assert tables[0]["reason"].eq("interrupted").sum() == 2
+    assert tables[0]["host"].notna().sum() == 12
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_a_newer_schema_is_refused_by_several_processes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, record(), msgspec.structs.replace(record(), schema=SCHEMA + 1))
+    monkeypatch.setattr(pieces, "ALONE_UP_TO", 0)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1})
+    with pytest.raises(LedgerError, match="upgrade"):
+        load(tmp_path)
+
+
+def test_where_no_other_process_can_be_started_this_one_reads_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = load(write(tmp_path, record(), record(process=1)))
+    monkeypatch.setattr(pieces, "ALONE_UP_TO", 0)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1})
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    pd.testing.assert_frame_equal(load(tmp_path), whole)
 
 
 def test_torn_and_invalid_lines_are_left_out_with_a_warning(tmp_path: Path) -> None:
