@@ -59,11 +59,9 @@ def scaled(value: float, low: float | None, high: float | None, scale: float) ->
     main = number(value / scale, digits)
     if low is None or high is None:
         return main, ""
-    places = len(main.partition(".")[2]) if "×" not in main else None
-    ends = [
-        f"{end / scale:.{places}f}" if places is not None and end / scale < 1e6 else number(end / scale, digits)
-        for end in (low, high)
-    ]
+    places = len(main.partition(".")[2])
+    alike = "×" not in main and high < 10 * low and high / scale < 1e6  # else each end needs digits of its own
+    ends = [f"{end / scale:.{places}f}" if alike else number(end / scale) for end in (low, high)]
     return main, f"[{ends[0]}, {ends[1]}]"
 
 

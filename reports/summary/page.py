@@ -148,7 +148,7 @@ def _problem_facts(problem: Problem) -> list[str]:
     told = [source(problem.first.case)]
     if works:
         work = works[0]
-        told.append(f"one repeat computes {amount(work.units)} {plural(work.unit)}")
+        told.append(f"one repeat computes {amount(work.units)} {work.unit if work.units == 1 else plural(work.unit)}")
         least = [f"{memory(work.bytes)} of memory traffic"] if work.bytes else []
         least += [f"{number(work.flop)} {work.flop_type} operations"] if work.flop else []
         told += [f"least work of one repeat: {listed(least)}"] if least else []
@@ -171,11 +171,17 @@ def _facts(evidence: Evidence, every: Sequence[Entry], found: Sequence[Problem])
     return [
         ("Platforms", listed(sorted({entry.platform for entry in every}))),
         ("Scope", f"{counted(kernels, 'kernel')}, {counted(len(found), 'problem')}, {counted(len(every), 'case')}"),
-        ("Inputs", f"measured data in {measured}, generated data in {len(found) - measured} of the problems"),
+        ("Inputs", _inputs(measured, len(found))),
         ("Evidence", f"{good} of {counted(len(records), 'process')} verified right"),
         ("Dates", " to ".join(dict.fromkeys([days[0], days[-1]])) if days else "not recorded"),
         ("Suite commit", listed(commits) or "not recorded"),
     ]
+
+
+def _inputs(measured: int, total: int) -> str:
+    if measured in (0, total):
+        return f"{'measured' if measured else 'generated'} data in every problem"
+    return f"measured data in {measured} of {counted(total, 'problem')}, generated data in the others"
 
 
 def _notes(every: Sequence[Entry], found: Sequence[Problem], drawn: Sequence[Problem], figures: bool) -> list[str]:

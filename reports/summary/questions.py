@@ -34,11 +34,12 @@ class Question:
 
     @property
     def level_words(self) -> tuple[str, str]:
-        """Return the level's sign and what it means; the lowest counts, and how many problems reach more is said."""
+        """Return the level's sign and what it means: the lowest counts; how many problems reach more is said."""
         sign, words = LEVELS[self.level]
         more = sum(problem.level > self.level for problem in self.problems)
         if more:
-            words += f" (the lowest of {len(self.problems)} problems; {more} of them reach more)"
+            reach = "reaches" if more == 1 else "reach"
+            words += f" (the lowest of {len(self.problems)} problems; {more} of them {reach} more)"
         return sign, words
 
     @property

@@ -121,15 +121,15 @@ def field_answer(field: Field) -> str:
 
 
 def _against(field: Field) -> list[str]:
-    """Return the clauses that compare the fastest with the best peer and the reference."""
-    fastest = field.fastest
+    """Return the clauses that compare the fastest with the best peer and the reference, unless already said."""
+    fastest, said = field.fastest, [rival.base for rival in field.rivals]
     clauses = []
-    if fastest and fastest.peer and field.best_own:
+    if fastest and fastest.peer and field.best_own and field.best_own not in said:
         pair = compare(field.best_own, fastest)
         clauses.append(_clause(pair, f"the fastest that is not a peer, {name(field.best_own)},", "it"))
-    elif fastest and field.best_peer:
+    elif fastest and not fastest.peer and field.best_peer and field.best_peer not in said:
         clauses.append(_clause(compare(fastest, field.best_peer), "it", f"the best peer, {name(field.best_peer)}"))
-    if fastest and field.reference and field.reference is not fastest:
+    if fastest and field.reference and field.reference not in said:
         pair = compare(fastest, field.reference)
         clauses.append(_clause(pair, "it", f"the reference, {name(field.reference)}"))
     return [clause for clause in clauses if clause]
@@ -220,16 +220,19 @@ def _decided(fields: Sequence[Field]) -> str:
 
 
 def _range(fields: Sequence[Field]) -> str:
-    """Return between which factors the leader passes the best peer, where that is decided."""
-    pairs = [compare(field.fastest, field.best_peer) for field in fields if field.fastest]
+    """Return between which factors the leader passes the best peer, or numpy without peers, where decided."""
+    with_peers = any(field.best_peer for field in fields)
+    whom = "the best peer" if with_peers else "the numpy reference"
+    bases = [(field.fastest, field.best_peer if with_peers else field.reference) for field in fields]
+    pairs = [compare(fastest, base) for fastest, base in bases if fastest]
     found = [pair.ratio for pair in pairs if pair and pair.ratio and pair.verdict is Verdict.FASTER]
     if not found:
         return ""
-    if len(found) == 1:
-        return f"; in one of them it is {ratio(found[0])} as fast as the best peer"
-    least, most = (pick(found, key=lambda interval: interval.value) for pick in (min, max))
     where = "all of them" if len(found) == len(fields) else f"{len(found)} of them"
-    return f"; in {where} the leader is {ratio(least)} to {ratio(most)} as fast as the best peer"
+    if len(found) == 1:
+        return f"; in {where} the leader is {ratio(found[0])} as fast as {whom}"
+    least, most = (pick(found, key=lambda interval: interval.value) for pick in (min, max))
+    return f"; in {where} the leader is {ratio(least)} to {ratio(most)} as fast as {whom}"
 
 
 def projection(field: Field) -> str:
