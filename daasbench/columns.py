@@ -1,88 +1,33 @@
 """Records of many files as columns: the fast way from lines to a table.
 
-A million records are not kept as objects. Each line is decoded into a narrow row; what repeats (cases, work,
-machines, endings) becomes a code into a list of distinct ones, and samples become their statistics, batch by
-batch.
+A million records are not kept as objects. Each line is decoded into a narrow row (:mod:`daasbench.rows`); what
+repeats (cases, work, machines, endings) becomes a code into a list of distinct ones, and samples become their
+statistics, batch by batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench import statistics
 from daasbench.folders import JobFolder
 from daasbench.lines import Parser, lines_of, torn_sentence
 from daasbench.model import Case, Limits, Line, Machine, Record, Work
 from daasbench.records import orphans
+from daasbench.rows import Floats, Head, Row, arrays
 
 BATCH = 1024  # rows held as objects at once: some 3 MB, so that they stay in the processor's cache
 
-Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 Thing = TypeVar("Thing")
-Number = TypeVar("Number", np.float64, np.int64)
-
-
-class _Phases(msgspec.Struct, frozen=True, gc=False):
-    make: float | None = None
-    put: float | None = None
-    setup: float | None = None
-    first_call: float | None = None
-
-
-class _Samples(msgspec.Struct, gc=False):
-    seconds: list[float] = []
-    flags: list[int] = []
-    foreign: list[float] = []
-    get_s: list[float] = []
-
-
-_NO_SAMPLES = _Samples()
-
-
-class _Row(msgspec.Struct, tag="record", kw_only=True, gc=False):
-    """The part of a :class:`~daasbench.model.Record` that the table shows, in the order of its lines."""
-
-    key: str
-    run: str
-    job: str
-    platform: str
-    process: int
-    attempt: int = 1
-    case: msgspec.Raw
-    outcome: Literal["ok", "wrong", "failed", "timeout", "skipped"]
-    reason: str | None = None
-    message: str = ""
-    verified_by: str | None = None
-    error: float | None = None
-    tolerance: float | None = None
-    samples: _Samples | None = None
-    phases: _Phases = _Phases()
-    stop_reason: str | None = None
-    work: msgspec.Raw = msgspec.Raw(b"null")
-    peak_memory_bytes: int | None = None
-    energy_j: float | None = None
-    energy_basis: str = "none"
-    basis: str = "measured"
-    started_at: str = ""
-    machine: str | None = None
-    limits: str | None = None
-    commit: str = ""
-    schema: int
-
-
-class _Head(msgspec.Struct, tag="turn"):
-    key: str
-    attempt: int
 
 
 class Scope(NamedTuple):
@@ -111,10 +56,8 @@ class Ending(NamedTuple):
 
 Place = tuple[str, str, str, str | None, str | None, str]  # a Scope without its source
 Words = tuple[str, str | None, str, str | None, str | None, str, str]  # an Ending
-_PLACE: Callable[[_Row], Place] = attrgetter(*Scope._fields[1:])
-_WORDS: Callable[[_Row], Words] = attrgetter(*Ending._fields)
-_NUMBERS = ("process", "attempt", "error", "tolerance", "peak_memory_bytes", "energy_j")
-_PHASES = _Phases.__struct_fields__
+_PLACE: Callable[[Row], Place] = attrgetter(*Scope._fields[1:])
+_WORDS: Callable[[Row], Words] = attrgetter(*Ending._fields)
 
 
 class _Distinct(dict[Thing, int], Generic[Thing]):
@@ -209,14 +152,14 @@ class Reader:
         self._works: _Decoded[Work | None] = _Decoded(Work | None)
         self._scopes: _Distinct[tuple[int, Place]] = _Distinct()
         self._endings: _Distinct[Words] = _Distinct()
-        self._batch: list[_Row] = []
+        self._batch: list[Row] = []
         self._codes: list[tuple[int, int, int, int]] = []
         self._started: list[str] = []
         self._done: list[tuple[NDArray[np.int32], dict[str, Floats]]] = []
         self._turns: dict[tuple[int, str, int], list[bytes]] = {}  # whose record has not come yet
         self._ended: dict[int, list[str]] = {}
         self._torn: dict[int, list[int]] = {}
-        self._parser: Parser[_Row | _Head | Machine | Limits] = Parser(_Row | _Head | Machine | Limits)  # type: ignore[arg-type]  # a union
+        self._parser: Parser[Row | Head | Machine | Limits] = Parser(Row | Head | Machine | Limits)  # type: ignore[arg-type]  # a union
         self._whole: Parser[Line] = Parser(Line)  # type: ignore[arg-type]  # a union
 
     def read(self, piece: Piece) -> None:
@@ -226,12 +169,12 @@ class Reader:
         ended = self._ended.setdefault(index, []) if self.tell_ended else None
         for offset, text in lines_of(path, piece.start, piece.end):
             line = parse(text, path)
-            if type(line) is _Row and self._add(line, text, piece):
+            if type(line) is Row and self._add(line, text, piece):
                 if turns:
                     turns.pop((index, line.key, line.attempt), None)
                 if ended is not None:
                     ended.append(f"{line.key} {line.attempt}")
-            elif isinstance(line, _Head):
+            elif isinstance(line, Head):
                 turns.setdefault((index, line.key, line.attempt), []).append(text)
             elif isinstance(line, Machine):
                 self.machines[index, line.id] = line
@@ -240,7 +183,7 @@ class Reader:
             else:
                 self._torn.setdefault(index, []).append(offset)
 
-    def _add(self, row: _Row, text: bytes, piece: Piece) -> bool:
+    def _add(self, row: Row, text: bytes, piece: Piece) -> bool:
         """Take a row into the batch; return False, and nothing taken, if it is not valid as a whole."""
         samples = row.samples
         if samples is not None and len(samples.seconds) != len(samples.flags):
@@ -264,9 +207,7 @@ class Reader:
         """Turn the batch into arrays, its samples into statistics."""
         batch = self._batch
         if batch:
-            numbers = _floats(_NUMBERS, batch) | _floats(_PHASES, [row.phases for row in batch])
-            numbers |= _sample_statistics([row.samples or _NO_SAMPLES for row in batch])
-            self._done.append((np.array(self._codes, np.int32).T, numbers))
+            self._done.append((np.array(self._codes, np.int32).T, arrays(batch)))
             self._started += [row.started_at for row in batch]
         self._batch, self._codes = [], []
 
@@ -324,7 +265,7 @@ class Reader:
             for record in orphans(lines, source.job):
                 text = msgspec.json.encode(record)
                 row = self._parser.parse(text, source.records)
-                if isinstance(row, _Row):
+                if isinstance(row, Row):
                     self._add(row, text, Piece(index, source.records))
         self._turns.clear()
 
@@ -356,42 +297,3 @@ class Reader:
             records=self.records,
             warnings=[torn_sentence(sources[index].records, offsets) for index, offsets in self._torn.items()],
         )
-
-
-def _floats(names: tuple[str, ...], things: Sequence[object]) -> dict[str, Floats]:
-    """Return one attribute of all things a column; NaN for None."""
-    columns = zip(*map(attrgetter(*names), things), strict=True)
-    return {name: np.array(column, np.float64) for name, column in zip(names, columns, strict=True)}
-
-
-def _sample_statistics(samples: list[_Samples]) -> dict[str, Floats]:
-    """Return the statistics over the counted samples of each record."""
-    flags, lengths = _flat([s.flags for s in samples], np.int64)
-    counts = flags == 0
-    row = np.repeat(np.arange(len(samples)), lengths)
-
-    def counted(columns: list[list[float]]) -> tuple[Floats, NDArray[np.int64]]:
-        """Return the counted values of a column; none of a record whose column is not whole."""
-        values, found = _flat(columns, np.float64)
-        whole = found == lengths
-        present = whole[row]
-        if not whole.all():
-            values = values[np.repeat(whole, found)]
-        return values[counts[present]], np.bincount(row[present & counts], minlength=len(samples))
-
-    seconds, repeats = counted([s.seconds for s in samples])
-    median, low, high = statistics.median_intervals(seconds, repeats)
-    return {
-        "repeats": repeats.astype(np.float64),
-        "median_s": median,
-        "low_s": low,
-        "high_s": high,
-        "get_s": statistics.medians(*counted([s.get_s for s in samples])),
-        "foreign_cpu": statistics.medians(*counted([s.foreign for s in samples])),
-    }
-
-
-def _flat(columns: Sequence[Sequence[float]], dtype: type[Number]) -> tuple[NDArray[Number], NDArray[np.int64]]:
-    """Return the values of all columns, one after the other, and how many each has."""
-    lengths = np.fromiter(map(len, columns), np.int64, len(columns))
-    return np.fromiter(chain.from_iterable(columns), dtype, int(lengths.sum())), lengths

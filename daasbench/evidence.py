@@ -67,6 +67,12 @@ def gather(*folders: str | os.PathLike[str]) -> Evidence:
     rows = ordered_rows(columns, attempts=False)
     jobs = {f"{source.job.run}/{source.job.id}": source.job for source in columns.sources if source.job}
     known = {record.key for record in columns.records}  # of any attempt
+    missing = {  # by key: the last job that should have brought it
+        one.key: Missing(run=job.run, job=job.id, platform=job.platform_name, planned=one)
+        for job in jobs.values()
+        for one in job.planned
+        if one.key not in known
+    }
     return Evidence(
         table=table_of(columns, rows),
         records=[columns.records[row] for row in rows],
@@ -74,12 +80,7 @@ def gather(*folders: str | os.PathLike[str]) -> Evidence:
         limits={name: limits for (_, name), limits in columns.limits.items()},
         jobs=jobs,
         scenarios=_scenarios(columns),
-        planned_missing=[
-            Missing(run=job.run, job=job.id, platform=job.platform_name, planned=one)
-            for job in jobs.values()
-            for one in job.planned
-            if one.key not in known
-        ],
+        planned_missing=list(missing.values()),
         warnings=columns.warnings,
     )
 

@@ -13,12 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from daasbench import roofline
-from daasbench.columns import Columns, Ending, Floats, Scope
+from daasbench.columns import Columns, Ending, Scope
 from daasbench.costs.price import Per, charged_units, per_second
 from daasbench.errors import Lacking, UsageError
 from daasbench.folders import job_folders
 from daasbench.model import Case, Outcome, Price
 from daasbench.pieces import read_all
+from daasbench.rows import Floats
 
 COLUMNS = (
     "run", "case", "platform", "kernel", "implementation", "version", "size", "seed", "input", "options",

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import daasbench
-from daasbench import columns, pieces
+from daasbench import columns, pieces, rows
 from daasbench.errors import Lacking, LedgerError, UsageError
 from daasbench.evidence import gather
 from daasbench.model import (
@@ -296,12 +296,13 @@ def test_evidence_of_the_frozen_sample_joins_machines_and_limits(frozen: Path) -
 
 
 def test_a_job_that_never_started_is_a_gap_and_not_an_error(tmp_path: Path) -> None:
-    write(tmp_path, record())
-    waiting = msgspec.structs.replace(job(Planned(key="later", case=CASE, process=9)), id="here-2")
+    later = Planned(key="later", case=CASE, process=9)
+    write(tmp_path, record(), made=job(later))  # the first job was to bring it too
+    waiting = msgspec.structs.replace(job(later), id="here-2")
     folder = tmp_path / "runs" / "r" / "jobs" / "here-2"
     folder.mkdir()
     (folder / "job.json").write_bytes(msgspec.json.encode(waiting))
-    assert [one.planned.key for one in gather(tmp_path).planned_missing] == ["later"]
+    assert [(one.job, one.planned) for one in gather(tmp_path).planned_missing] == [("here-2", later)]
 
 
 def test_any_folder_with_records_somewhere_below_is_read(tmp_path: Path) -> None:
@@ -356,7 +357,7 @@ def test_parquet_without_pyarrow_says_how_to_get_it(frozen: Path, monkeypatch: p
 
 
 def test_the_narrow_row_knows_every_outcome_and_no_field_that_a_record_has_not() -> None:
-    row = columns._Row
+    row = rows.Row
     assert set(row.__struct_fields__) <= set(Record.__struct_fields__)
     outcome = next(field for field in msgspec.inspect.type_info(row).fields if field.name == "outcome")
     assert set(outcome.type.values) == set(Outcome)
