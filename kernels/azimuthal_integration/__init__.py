@@ -42,10 +42,10 @@ kernel = FolderKernel(
         ),
     ),
     sizes={
-        "tiny": {"frames": 3, "ny": 211, "nx": 197, "pixel_m": 7.5e-4},
-        "small": {"frames": 16, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5},  # Eiger 4M
-        "medium": {"frames": 64, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5},
-        "large": {"frames": 512, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5},
+        "tiny": {"frames": 3, "ny": 211, "nx": 197, "pixel_m": 7.5e-4, "ring_width": 0.08},
+        "small": {"frames": 16, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5, "ring_width": 0.025},  # Eiger 4M
+        "medium": {"frames": 64, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5, "ring_width": 0.025},
+        "large": {"frames": 512, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5, "ring_width": 0.025},
     },
     options=AzimuthalOptions,
     problem=f"{_HERE}.problem",
@@ -68,6 +68,7 @@ kernel = FolderKernel(
             peer=True,
             requires=("pyFAI",),
             packages=("pyFAI",),
+            memory_factor=3.0,
             cure=_PEERS,
             adds="counts, Σω², standard deviation and error of the mean of each bin; checks its caches every frame",
         ),

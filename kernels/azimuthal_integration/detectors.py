@@ -66,8 +66,8 @@ def find_detector(name: str) -> Known | None:
 
     Raises
     ------
-    KeyError
-        With the sentence that says why: an unknown name, or pixels that are not a regular flat grid.
+    ValueError
+        With the reason: an unknown name, or pixels that are not a regular flat grid.
     """
     key = re.sub(r"[^a-z0-9]", "", name.lower())
     if key in ("", "detector", "none"):
@@ -75,7 +75,7 @@ def find_detector(name: str) -> Known | None:
     if key.endswith("cdte"):  # "Pilatus CdTe 1M" is also written "Pilatus 1M CdTe"
         key = re.sub(r"^(pilatus4|pilatus|eiger2)(.*)cdte$", r"\1cdte\2", key)
     if key in IRREGULAR:
-        raise KeyError(f"detector {name!r} is not a flat grid of equal pixels, and only such are supported")
+        raise ValueError(f"is of detector {name!r}, not a flat grid of equal pixels; only such are supported")
     if key not in KNOWN:
-        raise KeyError(unknown_sentence("detector", name, KNOWN))
+        raise ValueError(unknown_sentence("detector", name, KNOWN))
     return KNOWN[key]

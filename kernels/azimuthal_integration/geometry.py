@@ -48,31 +48,48 @@ class Geometry:
         about1 = np.array([[1, 0, 0], [0, c1, s1], [0, -s1, c1]])  # left-handed, as the definition has it
         about2 = np.array([[c2, 0, -s2], [0, 1, 0], [s2, 0, c2]])  # left-handed
         about3 = np.array([[c3, -s3, 0], [s3, c3, 0], [0, 0, 1]])
-        return about3 @ about2 @ about1
+        turn: Array = about3 @ about2 @ about1
+        return turn
 
     def centres(self) -> Positions:
         """Return the positions of the pixels' centres, arrays of the detector's shape."""
-        return self._positions(0.5, 0)
+        rows, columns = (np.arange(n) + 0.5 for n in self.shape)
+        return self.positions(rows[:, None], columns[None, :])
 
     def corners(self) -> Positions:
         """Return the positions of the grid of corners, one more row and column than pixels."""
-        return self._positions(0.0, 1)
+        rows, columns = (np.arange(n + 1.0) for n in self.shape)
+        return self.positions(rows[:, None], columns[None, :])
 
-    def _positions(self, offset: float, extra: int) -> Positions:
-        rows, columns = (np.arange(n + extra) + offset for n in self.shape)
-        if self.flip1:
-            rows = self.shape[0] - rows
-        if self.flip2:
-            columns = self.shape[1] - columns
-        along1 = (rows * self.pixel1_m - self.poni1_m)[:, None]
-        along2 = (columns * self.pixel2_m - self.poni2_m)[None, :]
+    def extremes(self, unit: Unit) -> tuple[float, float]:
+        """Return the least and the largest radial coordinate on the detector.
+
+        They lie on its outline, or where the beam's line goes through it.
+        """
+        ny, nx = self.shape
+        rows, columns = np.arange(ny + 1.0), np.arange(nx + 1.0)
+        on1, on2, on3 = self.rotation()[2]  # the beam, in the detector's axes
+        row = (self.poni1_m + self.distance_m * on1 / on3) / self.pixel1_m if on3 else -1.0
+        column = (self.poni2_m + self.distance_m * on2 / on3) / self.pixel2_m if on3 else -1.0
+        row, column = ny - row if self.flip1 else row, nx - column if self.flip2 else column
+        candidates = [(rows[:, None], np.array([[0.0, nx]])), (np.array([[0.0], [ny]]), columns[None, :])]
+        if 0 <= row <= ny and 0 <= column <= nx:
+            candidates.append((np.array([[row]]), np.array([[column]])))
+        found = np.concatenate([self.positions(*at).radial(unit).ravel() for at in candidates])
+        return float(found.min()), float(found.max())
+
+    def positions(self, rows: Array, columns: Array) -> Positions:
+        """Return the positions of points on the detector, given as fractional row and column."""
+        along1 = (self.shape[0] - rows if self.flip1 else rows) * self.pixel1_m - self.poni1_m
+        along2 = (self.shape[1] - columns if self.flip2 else columns) * self.pixel2_m - self.poni2_m
         up, sideways, beam = (row[0] * along1 + (row[1] * along2 + row[2] * self.distance_m) for row in self.rotation())
         return Positions(up=up, sideways=sideways, beam=beam, wavelength_m=self.wavelength_m)
 
     def solid_angle(self) -> Array:
         """Return the solid angle of each pixel relative to one at the PONI: f64[rows, columns], cos³(incidence)."""
         at = self.centres()
-        return (self.distance_m / np.sqrt(at.up**2 + at.sideways**2 + at.beam**2)) ** 3
+        relative: Array = (self.distance_m / np.sqrt(at.up**2 + at.sideways**2 + at.beam**2)) ** 3
+        return relative
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +105,7 @@ class Positions:
         """Return the radial coordinate in `unit`, f64; InputError where q is asked and no wavelength known."""
         from_beam = np.hypot(self.up, self.sideways)
         if unit == "r_mm":
-            return from_beam * 1e3
+            return np.asarray(from_beam * 1e3)
         two_theta = np.arctan2(from_beam, self.beam)
         if unit == "2th_rad":
             return two_theta
@@ -97,7 +114,7 @@ class Positions:
         if self.wavelength_m is None:
             raise InputError(f"unit = {unit!r} needs a wavelength, and the geometry has none; use '2th_deg' or 'r_mm'")
         per_nm = 4e-9 * math.pi / self.wavelength_m * np.sin(two_theta / 2)
-        return per_nm if unit == "q_nm^-1" else per_nm / 10
+        return np.asarray(per_nm if unit == "q_nm^-1" else per_nm / 10)
 
     def azimuth(self) -> Array:
         """Return the angle about the beam, from sideways to up: f64, -π to π."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 TOLERANCE = 1e-5
+# pyFAI computes shares from single-precision corners, right to some 1e-4. Over smooth rings that averages out to
+# below 1e-5; a bin that one bright pixel dominates (a spot in a measured frame) differs by up to 1e-3.
+PYFAI_SPLIT_TOLERANCE = 2e-3
 PIXELS_TRUSTED = 10.0  # below so many pixels a bin, errors count less: single-precision shares are coarse there
 CHI2_TOLERANCE = 0.1
 LARGE_BLOCK_BYTES = 10**9  # above it, frames picked anew for every result are compared
@@ -88,12 +91,10 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Integ
     for verdict in (_photons(problem, expectation, block, result), _chi2(problem, expectation, result)):
         if verdict is not None and not verdict.ok:
             return verdict
-    if implementation == "numpy" and (chi2 := _chi2(problem, expectation, result)) is not None:
-        return chi2
-    compared = _against_reference(problem, expectation, block, result)
+    compared = _against_reference(problem, expectation, block, result, implementation)
     if implementation != "numpy" or not compared.ok:
         return compared
-    return _against_itself_or_peer(problem, expectation, block, result, compared)
+    return _chi2(problem, expectation, result) or _peer(problem, expectation, block, result) or _agreement(compared)
 
 
 def _wrong(message: str) -> Verdict:
@@ -122,7 +123,8 @@ def _chi2(problem: Problem, expectation: Expectation, result: Integrated) -> Ver
     if problem.truth is None:
         return None
     trusted = expectation.norm > PIXELS_TRUSTED
-    pulls = (result.intensity - problem.truth)[:, trusted] / result.sigma[:, trusted]
+    with np.errstate(divide="ignore", invalid="ignore"):  # a sigma of 0 makes it infinite, and so wrong
+        pulls = (result.intensity - problem.truth)[:, trusted] / result.sigma[:, trusted]
     if pulls.size == 0:
         return None
     chi2 = float(np.mean(pulls**2))
@@ -131,28 +133,38 @@ def _chi2(problem: Problem, expectation: Expectation, result: Integrated) -> Ver
     return Verdict(error=abs(chi2 - 1), tolerance=max(CHI2_TOLERANCE, chance), verified_by="truth", message=message)
 
 
-def _against_reference(problem: Problem, expectation: Expectation, block: int, result: Integrated) -> Verdict:
+def _against_reference(
+    problem: Problem, expectation: Expectation, block: int, result: Integrated, implementation: str
+) -> Verdict:
     """Return the largest relative difference to the numpy reference, on all frames or, if large, on some."""
     block_frames = problem.blocks[block]
     if expectation.reference is not None:
-        reference, picked = expectation.reference[block % problem.distinct], slice(None)
+        reference, picked = expectation.reference[block % problem.distinct], np.arange(len(block_frames))
         message = "plain numpy reference"
     else:
-        some = np.random.default_rng().choice(len(block_frames), SAMPLED_FRAMES, replace=False)
-        reference, picked = with_numpy.prepare(problem)(block_frames[some]), some
-        message = f"plain numpy reference, frames {', '.join(map(str, sorted(some)))}"
+        picked = np.random.default_rng().permutation(len(block_frames))[:SAMPLED_FRAMES]
+        reference = with_numpy.prepare(problem)(block_frames[picked])
+        message = f"plain numpy reference, frames {', '.join(map(str, sorted(picked)))}"
     error = _difference(result, reference, expectation.norm, picked)
     if problem.exact and result.signal is not None and not np.array_equal(result.signal[picked], reference.signal):
         return _wrong("sums of integers are not equal to numpy.bincount")
-    return Verdict(error=error, tolerance=TOLERANCE, verified_by="oracle", message=message)
+    tolerance = _pyfai_tolerance(problem) if implementation == "pyfai" else TOLERANCE
+    return Verdict(error=error, tolerance=tolerance, verified_by="oracle", message=message)
 
 
-def _against_itself_or_peer(
-    problem: Problem, expectation: Expectation, block: int, result: Integrated, compared: Verdict
-) -> Verdict:
-    if expectation.peer is not None:
-        error = _difference(result, expectation.peer[block % problem.distinct], expectation.norm)
-        return Verdict(error=error, tolerance=TOLERANCE, verified_by="peer", message="pyFAI")
+def _pyfai_tolerance(problem: Problem) -> float:
+    return PYFAI_SPLIT_TOLERANCE if problem.mode == "split" else TOLERANCE
+
+
+def _peer(problem: Problem, expectation: Expectation, block: int, result: Integrated) -> Verdict | None:
+    """Return the difference to pyFAI, where it was asked."""
+    if expectation.peer is None:
+        return None
+    error = _difference(result, expectation.peer[block % problem.distinct], expectation.norm)
+    return Verdict(error=error, tolerance=_pyfai_tolerance(problem), verified_by="peer", message="pyFAI")
+
+
+def _agreement(compared: Verdict) -> Verdict:
     message = "numpy against itself and the sum of the photons; install pyFAI for an independent word"
     return Verdict(error=compared.error, tolerance=TOLERANCE, verified_by="agreement", message=message)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from daasbench.errors import UsageError
+
 if TYPE_CHECKING:
     from .geometry import Geometry
     from .options import AzimuthalOptions, Unit
@@ -37,10 +39,11 @@ class RadialAxis:
     @classmethod
     def of(cls, geometry: Geometry, options: AzimuthalOptions) -> RadialAxis:
         """Return the axis that `options` ask for; by default from the innermost to the outermost point."""
-        corners = geometry.corners().radial(options.unit)
-        centres = geometry.centres().radial(options.unit)
-        low = min(float(corners.min()), float(centres.min())) if options.radial_min is None else options.radial_min
-        high = float(corners.max()) if options.radial_max is None else options.radial_max
+        innermost, outermost = geometry.extremes(options.unit)
+        low = innermost if options.radial_min is None else options.radial_min
+        high = outermost if options.radial_max is None else options.radial_max
+        if not low < high:
+            raise UsageError(f"radial range: {low:g} to {high:g} {options.unit} is empty; see radial_min, radial_max")
         return cls(unit=options.unit, bins=options.bins, low=low, high=high)
 
 
@@ -77,6 +80,48 @@ class PixelBins:
         """Return ``Σ_p c_pb w_p``: f64[bins]."""
         pixel, bin_, share = self.entries()
         return np.bincount(bin_, weights=share * weights[pixel], minlength=self.bins)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoBins:
+    """The same shares, compact, for fast loops: most pixels touch one bin or two; the others stand in a list.
+
+    Attributes
+    ----------
+    first
+        u16[pixels], the first bin; number of bins where the pixel is in none or in the list.
+    weight
+        f32[pixels], the share in that bin; the rest belongs to the next bin.
+    wide_pixel, wide_first, wide_begin, wide_share
+        The list: u32 pixel (ascending), u16 first bin, i64 start of its shares (one more), f32 shares.
+    """
+
+    first: Array
+    weight: Array
+    wide_pixel: Array
+    wide_first: Array
+    wide_begin: Array
+    wide_share: Array
+
+    @classmethod
+    def of(cls, table: PixelBins) -> TwoBins:
+        """Return the compact form of `table`."""
+        start = np.cumsum(table.count, dtype=np.int64) - table.count
+        narrow = (table.count == 1) | (table.count == 2)
+        weight = np.zeros(table.count.size, np.float32)
+        weight[narrow] = table.share[start[narrow]]
+        wide = np.flatnonzero(table.count > 2)
+        count = table.count[wide].astype(np.int64)
+        begin = np.cumsum(np.append(0, count))
+        entry = np.repeat(start[wide] - begin[:-1], count) + np.arange(begin[-1])
+        return cls(
+            first=np.where(narrow, table.first, table.bins).astype(np.uint16),
+            weight=weight,
+            wide_pixel=wide.astype(np.uint32),
+            wide_first=table.first[wide],
+            wide_begin=begin,
+            wide_share=table.share[entry].astype(np.float32),
+        )
 
 
 def unsplit(axis: RadialAxis, geometry: Geometry, mask: Array, sectors: int = 1) -> PixelBins:
@@ -118,7 +163,8 @@ def _split_band(radial: Array, azimuth: Array, mask: Array, bins: int) -> tuple[
     """Return `first`, `count` and `share` of the pixels between the rows of corners `radial`, `azimuth`."""
     r = _around(radial)
     a = _around(azimuth)
-    a = (a - a[0] + np.pi) % (2 * np.pi) - np.pi  # from the first corner on: no jump at ±π
+    a -= a[0].copy()
+    a -= 2 * np.pi * np.rint(a / (2 * np.pi))  # from the first corner on: no jump at ±π
     low, high = np.floor(r.min(axis=0)), np.floor(r.max(axis=0))
     outside = mask.ravel() | (high < 0) | (low >= bins)
     low, high = np.clip(low, 0, bins - 1), np.clip(high, 0, bins - 1)

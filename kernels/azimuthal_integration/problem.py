@@ -120,12 +120,13 @@ def make(parameters: Mapping[str, Any], options: AzimuthalOptions, seed: int, bl
         raise UsageError("geometry, mask, dataset and frame describe a file; give it with --input FILE")
     geometry = powder.make_geometry(parameters)
     axis = RadialAxis.of(geometry, options)
-    mask = powder.make_mask(geometry.shape, np.random.default_rng([seed, blocks, 0x6D61736B]))
+    gaps, bad = powder.make_masks(geometry.shape, np.random.default_rng([seed]))
+    mask, count = gaps | bad, int(parameters["frames"])
     centres = geometry.centres()
     tangent = np.hypot(centres.up, centres.sideways) / centres.beam
-    sample = powder.Powder(extent=float(tangent.max()), width=0.025 if min(geometry.shape) > 1000 else 0.05)
-    expected = sample.counts(tangent) * geometry.solid_angle()
-    frames = [powder.make_frames(expected, mask, int(parameters["frames"]), [seed, block]) for block in range(blocks)]
+    sample = powder.Powder(extent=float(tangent.max()), width=float(parameters["ring_width"]))
+    expected = sample.counts(tangent.astype(np.float32)) * geometry.solid_angle()
+    frames = [powder.make_frames(expected, gaps, bad, count, [seed, block]) for block in range(blocks)]
     return Problem(
         blocks=frames,
         geometry=geometry,
@@ -136,7 +137,7 @@ def make(parameters: Mapping[str, Any], options: AzimuthalOptions, seed: int, bl
         distinct=blocks,
         truth=np.tile(sample.profile(axis, geometry), options.azimuthal_bins),
         masked_pixels=int(mask.sum()),
-        lost_values=sum(int((frame[~mask] == DUMMY).sum()) for block in frames for frame in block),
+        lost_values=sum(int((block == DUMMY).sum()) - len(block) * int(gaps.sum()) for block in frames),
     )
 
 

@@ -14,6 +14,8 @@ bins, a few kB, are what is reached at random. Three devices:
   some is added pixel by pixel.
 """
 
+# mypy: disable-error-code="no-untyped-def,call-arg"
+# Reason: numba infers the types of the compiled functions, and keeps one compiled form for each.
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -26,6 +28,7 @@ from numba import njit, prange
 from daasbench.contracts import Resources
 
 from .integrated import Integrated
+from .pixels import TwoBins
 from .powder import DUMMY
 
 if TYPE_CHECKING:
@@ -72,40 +75,18 @@ def _unsplit_sums(problem: Problem, parts: int) -> Callable[[Array], tuple[Array
 
 def _split_sums(problem: Problem, parts: int) -> Callable[[Array], tuple[Array, Array, Array]]:
     bins = problem.pixel_bins.bins
-    first, weight, wide = two_bin_map(problem)
+    two = TwoBins.of(problem.pixel_bins)
+    strip_start = np.searchsorted(two.wide_pixel, np.arange(0, two.first.size + STRIP, STRIP))
+    wide = (two.wide_pixel, two.wide_begin, two.wide_first, two.wide_share, strip_start)
     solid_angle = problem.solid_angle.ravel()
 
     def add_up(frames: Array) -> tuple[Array, Array, Array]:
         sums = np.empty((3, len(frames), parts, bins))
-        sum_split(frames, first, weight, *wide, solid_angle, sums)
+        sum_split(frames, two.first, two.weight, *wide, solid_angle, sums)
         signal, variance, lost = sums.sum(axis=2)
         return signal, np.maximum(variance, 0.0), lost
 
     return add_up
-
-
-def two_bin_map(problem: Problem) -> tuple[Array, Array, tuple[Array, ...]]:
-    """Return the map of pixels that touch at most two bins, and the list of the others.
-
-    Returns
-    -------
-    first : u16[pixels], the first bin; number of bins where the pixel is in none or in the list
-    weight : f32[pixels], its share
-    wide : the list: u32 pixel, i64 start of its shares (one more), u16 first bin, f32 shares, and for each strip
-        the i64 index of its first pixel in the list (one more)
-    """
-    table = problem.pixel_bins
-    start = np.cumsum(table.count, dtype=np.int64) - table.count
-    narrow = (table.count == 1) | (table.count == 2)
-    weight = np.zeros(table.count.size, np.float32)
-    weight[narrow] = table.share[start[narrow]]
-    pixel = np.flatnonzero(table.count > 2)
-    count = table.count[pixel].astype(np.int64)
-    begin = np.cumsum(np.append(0, count))
-    entry = np.repeat(start[pixel] - begin[:-1], count) + np.arange(begin[-1])
-    strips = np.searchsorted(pixel, np.arange(0, table.count.size + STRIP, STRIP))
-    wide = (pixel.astype(np.uint32), begin, table.first[pixel], table.share[entry].astype(np.float32), strips)
-    return np.where(narrow, table.first, table.bins).astype(np.uint16), weight, wide
 
 
 # --- compiled ------------------------------------------------------------------------------------------------
