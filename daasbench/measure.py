@@ -20,8 +20,10 @@ import msgspec
 from daasbench import registry, scratch
 from daasbench.backends import arrays_in, map_arrays, open_backend, require
 from daasbench.contracts import Backend, Kernel, Options, Resources
+from daasbench.energy import EnergyCounter
 from daasbench.errors import DaasbenchError, Lacking
 from daasbench.model import Case, Limits, Noun, Outcome, Reason, Samples, Verdict, Work
+from daasbench.processes import peak_memory_bytes, reset_peak_memory
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ class Session:
         self.spec, self.clock = spec, clock
         self.kernel = find_kernel(spec.case, spec.source)
         self.implementation = self.kernel.implementations[spec.case.implementation]
+        self.energy = EnergyCounter()
         self.verified: dict[int, Any] = {}  # block: a result that the oracle found right
         self.repeat = 0
         self.backend: Backend
@@ -95,6 +98,7 @@ class Session:
         require(self.implementation)
         make = self.implementation.load()
         self.problem, self.expectation = scratch.load(Path(self.spec.scratch))
+        reset_peak_memory()  # what handing over the inputs took is not the kernel's
         host_blocks = scratch.apart(list(self.problem.blocks))
         self.backend = open_backend(self.implementation.backend)
         phases: dict[str, float] = {}
@@ -118,14 +122,19 @@ class Session:
         `origin` is the clock's reading at the record's start, from which `at_s` counts.
         """
         taken: list[tuple[float, int, float, float, int, float]] = []
+        energy_j: list[float] = []
         worst: Verdict | None = None
         started = self.clock()
         for index in range(repeats + 1):
             block = self.repeat % len(self.blocks)
             at_s = self.clock() - origin
+            before_j = self.energy.joules()
             seconds, cpu_s, result = self._timed(block)
+            after_j = self.energy.joules()
             verdict, get_s = self._verify(block, result)
             del result
+            if before_j is not None and after_j is not None:
+                energy_j.append(after_j - before_j)
             taken.append((seconds, 1 if index == 0 else 0, cpu_s, get_s, block, at_s))
             self.repeat += 1
             worst = verdict if worst is None else worse(worst, verdict)
@@ -140,9 +149,8 @@ class Session:
             block=list(columns[4]),
             turn=[number] * len(taken),
             at_s=list(columns[5]),
+            energy_j=energy_j,
         )
-        from daasbench.machine import peak_memory_bytes
-
         return Turned(
             samples=samples,
             verdict=worst,

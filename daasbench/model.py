@@ -166,6 +166,7 @@ class Samples(Noun, frozen=True, kw_only=True):
     block: list[int] = []
     turn: list[int] = []
     at_s: list[float] = []
+    energy_j: list[float] = []  # of the processor packages during the sample; empty where no counter is
 
     def counted(self) -> list[float]:
         """Return the seconds of the samples that count: no warm-ups, no disturbed turns."""
@@ -217,7 +218,7 @@ class Record(Noun, frozen=True, kw_only=True, tag="record", omit_defaults=True):
     cpus: list[int] = []  # processors it was allowed to run on, observed
     peak_memory_bytes: int | None = None
     peak_device_bytes: int | None = None
-    energy_j: float | None = None
+    energy_j: float | None = None  # a repeat: mean over the samples that count
     energy_basis: str = "none"  # measured, modelled or none
     basis: Basis = Basis.MEASURED
     started_at: str = ""  # UTC, ISO 8601

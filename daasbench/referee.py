@@ -340,6 +340,7 @@ class _Seat:
         if self.prepared:
             phases |= self.prepared.phases
         verdict, turned = self.verdict, self.turned
+        energy_j = _energy_j(samples)
         return Record(
             **self.referee.identity(self.planned, self.started_at),
             outcome=outcome,
@@ -360,6 +361,8 @@ class _Seat:
             cpus=self.allowed,
             peak_memory_bytes=turned.peak_memory_bytes if turned else None,
             peak_device_bytes=turned.peak_device_bytes if turned else None,
+            energy_j=energy_j,
+            energy_basis="none" if energy_j is None else "measured",
         )
 
 
@@ -408,6 +411,14 @@ def _cores_used(samples: Samples | None) -> float | None:
     ]
     wall_s = sum(wall for _, wall in counted)
     return round(sum(cpu for cpu, _ in counted) / wall_s, 3) if wall_s else None
+
+
+def _energy_j(samples: Samples | None) -> float | None:
+    """Return the mean energy of the samples that count; None where no counter was."""
+    if samples is None or len(samples.energy_j) != len(samples.flags):
+        return None
+    counted = [energy for energy, flag in zip(samples.energy_j, samples.flags, strict=True) if not flag]
+    return sum(counted) / len(counted) if counted else None
 
 
 def _too_much(predicted: float, usable: float, case: Case) -> str:

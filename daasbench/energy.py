@@ -1,0 +1,52 @@
+"""Energy counters of the processor packages, where the kernel lets us read them (Linux powercap, RAPL).
+
+They count what the whole package took, idle power and neighbours included, and are renewed about every
+millisecond: the energy of a repeat is meaningful from some 20 ms on, and only on a machine of one's own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+POWERCAP = Path("/sys/class/powercap")
+
+
+class EnergyCounter:
+    """Joules of all processor packages since this counter was made.
+
+    Parameters
+    ----------
+    root
+        The powercap folder of sysfs. Its top zones ``intel-rapl:N`` (also on AMD) are the packages; their
+        sub-zones (cores, memory) are parts of them and would count twice.
+    """
+
+    def __init__(self, root: Path = POWERCAP) -> None:
+        self._zones = [zone for zone in sorted(root.glob("intel-rapl:*")) if zone.name.count(":") == 1]
+        self._last = [self._read(zone, "energy_uj") for zone in self._zones]
+        self._wraps = [self._read(zone, "max_energy_range_uj") or 0 for zone in self._zones]
+        self._total_uj = 0
+
+    @property
+    def here(self) -> bool:
+        """Return whether there are counters that this process may read."""
+        return bool(self._zones) and all(last is not None for last in self._last)
+
+    def joules(self) -> float | None:
+        """Return the joules since this counter was made; None without counters. Call it before it wraps twice."""
+        if not self.here:
+            return None
+        for index, zone in enumerate(self._zones):
+            now, last = self._read(zone, "energy_uj"), self._last[index]
+            if now is None or last is None:
+                return None
+            self._total_uj += now - last if now >= last else now - last + self._wraps[index]
+            self._last[index] = now
+        return self._total_uj / 1e6
+
+    @staticmethod
+    def _read(zone: Path, name: str) -> int | None:
+        try:
+            return int((zone / name).read_text())
+        except (OSError, ValueError):
+            return None
