@@ -63,11 +63,16 @@ class Basis(StrEnum):
 class Price(Written, frozen=True, kw_only=True):
     """What a resource costs; `amount` is a decimal written as text, so that no cent is rounded."""
 
-    amount: Annotated[str, msgspec.Meta(pattern=r"^\d+(\.\d+)?$")]
-    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
+    amount: Annotated[
+        str,
+        msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$", description='a decimal number as text, such as "1.85"'),
+    ]
+    currency: Annotated[
+        str, msgspec.Meta(pattern=r"^[A-Z]{3}$", description='a currency of three capital letters, such as "EUR"')
+    ]
     per: Literal["node-hour", "core-hour", "gpu-hour"]
-    date: datetime.date
-    source: str
+    date: Annotated[datetime.date, msgspec.Meta(description="a date such as 2026-11-01")]
+    source: Annotated[str, msgspec.Meta(pattern=r"\S", description="where the price comes from, in words")]
     basis: Literal["list", "ratio", "estimate", "quote"] = "quote"
 
 
@@ -123,13 +128,21 @@ class Case(Noun, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """Return the content hash of the case: 16 hexadecimal digits; names of files do not count."""
-        return digest(msgspec.structs.replace(self, input=None, files={}))
+        """Return the content hash of the case: 16 hexadecimal digits; names of files do not count.
+
+        What is at its default does not count either, so that a field that is added later changes no id.
+        """
+        named = msgspec.structs.replace(self, input=None, files={})
+        facts = {key: getattr(named, key) for key in Case.__struct_fields__}
+        return digest({key: value for key, value in facts.items() if value != getattr(_BLANK, key)})
 
     @property
     def problem_id(self) -> str:
         """Return the hash of what is computed: equal for all contenders of one comparison."""
         return digest([self.kernel, self.size, self.seed, self.input_hash, self.options, self.cache, self.nodes])
+
+
+_BLANK = Case(kernel="", implementation="", version="")
 
 
 class Work(Noun, frozen=True, kw_only=True):
@@ -200,6 +213,7 @@ class Record(Noun, frozen=True, kw_only=True, tag="record", omit_defaults=True):
     process: int  # index of the set of processes, from 0
     attempt: int = 1
     case: Case
+    peer: bool | None = None  # whether the implementation is another project's package; None: not known
     outcome: Outcome
     reason: Reason | None = None
     message: str = ""

@@ -21,7 +21,7 @@ import msgspec
 from daasbench import machine, measure
 from daasbench.backends import require
 from daasbench.contender import Command, Contender
-from daasbench.errors import Lacking
+from daasbench.errors import DaasbenchError, Lacking
 from daasbench.measure import Failure, Made, Prepared, Spec, Turned
 from daasbench.model import SCHEMA, Case, Job, Machine, Outcome, Planned, Reason, Record, Samples, Turn, Verdict
 from daasbench.statistics import median_interval, relative_half_width
@@ -160,6 +160,13 @@ class Referee:
             message=failure.message,
         )
 
+    def _is_peer(self, case: Case) -> bool | None:
+        try:
+            kernel = measure.find_kernel(case, self.job.sources.get(case.kernel))
+            return kernel.implementations[case.implementation].peer
+        except (DaasbenchError, KeyError):
+            return None
+
     def identity(self, one: Planned, started_at: str) -> dict[str, Any]:
         """Return the fields of a record that do not depend on how the attempt ended."""
         return {
@@ -170,6 +177,7 @@ class Referee:
             "process": one.process,
             "attempt": one.attempt,
             "case": one.case,
+            "peer": self._is_peer(one.case),
             "commit": self.job.commit,
             "machine": self.observed.id,
             "limits": self.limits.get(one.case.threads),

@@ -55,7 +55,7 @@ class Entry:
     rows: tuple[Row, ...]
     machine: Machine | None
     price: Price | None
-    peer: bool | None  # None: its kernel is not installed where the report is written
+    peer: bool | None  # None: neither the record nor an installed kernel says
     adds: str = ""
 
     @property
@@ -229,7 +229,7 @@ def _entry(evidence: Evidence, rows: list[Row], kernel: Any) -> Entry:
         rows=tuple(rows),
         machine=evidence.machines.get(record.machine or ""),
         price=job.platform.price if job else None,
-        peer=known.peer if known else None,
+        peer=record.peer if record.peer is not None else known.peer if known else None,
         adds=known.adds if known else "",
     )
 
