@@ -63,11 +63,12 @@ def job_folders(folders: Sequence[Path]) -> tuple[list[JobFolder], list[str]]:
             found[path] = JobFolder(root=root, path=path, job=job)
             warnings += filter(None, [warning])
     if not any(job_folder.records.is_file() for job_folder in found.values()):
-        raise _no_records(folders)
+        raise no_records(folders)
     return list(found.values()), warnings
 
 
-def _no_records(folders: Sequence[Path]) -> UsageError:
+def no_records(folders: Sequence[Path]) -> UsageError:
+    """Return the error for folders in which nothing has been measured yet."""
     where = ", ".join(map(str, folders))
     return UsageError(
         f"{where}: no records here; measure first (daasbench run quickstart), or name another folder with --results"

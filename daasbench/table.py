@@ -16,7 +16,7 @@ from daasbench import roofline
 from daasbench.columns import Columns, Ending, Scope
 from daasbench.costs.price import Per, charged_units, per_second
 from daasbench.errors import Lacking, UsageError
-from daasbench.folders import job_folders
+from daasbench.folders import job_folders, no_records
 from daasbench.model import Case, Outcome, Price
 from daasbench.pieces import read_all
 from daasbench.rows import Floats
@@ -60,8 +60,11 @@ def load(*folders: str | os.PathLike[str], attempts: bool = False) -> pd.DataFra
 
 def read_columns(*folders: str | os.PathLike[str], keep: bool = False) -> Columns:
     """Return the records below `folders` as columns; `keep` keeps the whole records too."""
-    found, warnings = job_folders([Path(folder) for folder in folders or ("results",)])
+    paths = [Path(folder) for folder in folders or ("results",)]
+    found, warnings = job_folders(paths)
     columns = read_all(found, keep=keep)
+    if not len(columns.case):  # a run that was ended before its first measurement
+        raise no_records(paths)
     columns.warnings[:0] = warnings
     return columns
 

@@ -361,3 +361,11 @@ def test_the_narrow_row_knows_every_outcome_and_no_field_that_a_record_has_not()
     assert set(row.__struct_fields__) <= set(Record.__struct_fields__)
     outcome = next(field for field in msgspec.inspect.type_info(row).fields if field.name == "outcome")
     assert set(outcome.type.values) == set(Outcome)
+
+
+def test_a_ledger_with_a_machine_and_no_measurement_is_told_and_not_a_crash(tmp_path: Path) -> None:
+    whole = (Path(__file__).parent / "data" / "records_v1.jsonl").read_bytes().splitlines()
+    machine = next(line for line in whole if line.startswith(b'{"type":"machine"'))
+    (tmp_path / "records.jsonl").write_bytes(machine + b"\n")
+    with pytest.raises(UsageError, match="no records here; measure first"):
+        daasbench.load(tmp_path)
