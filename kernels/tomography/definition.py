@@ -24,11 +24,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Index = NDArray[np.intp]
+
+_ANGLES = 16  # at a time, which bounds the memory for exponentials
 
 
 def padded_length(detector: int) -> int:
@@ -62,13 +63,13 @@ def linear_at(sinograms: F32, angles: F64, centre: float, slices: Index, rows: I
     """
     detector = sinograms.shape[2]
     x, y = pixel_grid(detector)[columns], pixel_grid(detector)[rows]
-    kernel = ramp(np.arange(1 - detector, detector))
+    pixels = np.arange(detector)
+    convolution = ramp(np.subtract.outer(pixels, pixels))
     values = np.zeros(slices.size)
     for z in np.unique(slices):
         chosen = np.flatnonzero(slices == z)
         t = np.outer(np.cos(angles), x[chosen]) + np.outer(np.sin(angles), y[chosen]) + centre + 1
-        filtered = signal.fftconvolve(sinograms[z].astype(np.float64), kernel[None], axes=1)
-        filtered = np.pad(filtered[:, detector - 1 : 2 * detector - 1], ((0, 0), (1, 1)))
+        filtered = np.pad(sinograms[z].astype(np.float64) @ convolution, ((0, 0), (1, 1)))
         for q, position in zip(filtered, t, strict=True):
             values[chosen] += np.interp(position, np.arange(detector + 2), q)
     return values * np.pi / angles.size
@@ -87,9 +88,11 @@ def bandlimited_at(blocks: Sequence[F32], angles: F64, centre: float, rows: Inde
     response[1:] *= 2  # k and -k together
     response[-1] = 0  # the last frequency has no partner
     values = np.zeros((len(blocks) * slices, rows.size))
-    for index, angle in enumerate(angles):
-        t = x * np.cos(angle) + y * np.sin(angle) + centre
-        waves = np.exp(2j * np.pi / length * np.outer(np.arange(response.size), t))
-        projections = np.concatenate([block[:, index] for block in blocks]).astype(np.float64)
-        values += ((np.fft.rfft(projections, length) * response) @ waves).real / length
+    for first in range(0, angles.size, _ANGLES):
+        turn = angles[first : first + _ANGLES]
+        t = np.outer(np.cos(turn), x) + np.outer(np.sin(turn), y) + centre
+        waves = np.exp(2j * np.pi / length * np.arange(response.size)[:, None] * t[:, None])
+        projections = np.concatenate([block[:, first : first + _ANGLES] for block in blocks]).astype(np.float64)
+        spectra = np.fft.rfft(projections, length) * (response / length)
+        values += (spectra.reshape(len(values), -1) @ waves.reshape(-1, rows.size)).real
     return values.reshape(len(blocks), slices, rows.size) * np.pi / angles.size

@@ -142,15 +142,16 @@ def _back_project(filtered: F32, cosines: Any, sines: Any, centre: float, volume
         sums = np.zeros(_ROWS * _COLUMNS * LANES, np.float32)
         places, weights = np.empty(_ANGLES * _COLUMNS, np.int32), np.empty(_ANGLES * _COLUMNS, np.float32)
         for angle in range(0, cosines.size, _ANGLES):
-            angles = min(_ANGLES, cosines.size - angle)
+            angles, base = min(_ANGLES, cosines.size - angle), angle * (size + 3) * LANES
             for i in range(_ROWS):
                 for a in range(angles):
                     x, y = column - (size - 1) / 2, row + i - (size - 1) / 2
                     cosine = cosines[angle + a]
                     position = np.float32(x * cosine + y * sines[angle + a] + centre + 1)
-                    _locate(position, np.float32(cosine), angle + a, size, a * _COLUMNS, places, weights)
+                    _locate(position, np.float32(cosine), a, size, places, weights)
                 for group in range(0, _COLUMNS, _GROUP):
-                    _add_angles(filtered, places, weights, angles, group, sums, (i * _COLUMNS + group) * LANES)
+                    at = (i * _COLUMNS + group) * LANES
+                    _add_angles(filtered, base, places, weights, angles, group, sums, at)
         for z in range(slices):
             for i in range(min(_ROWS, size - row)):
                 for j in range(min(_COLUMNS, size - column)):
@@ -158,32 +159,34 @@ def _back_project(filtered: F32, cosines: Any, sines: Any, centre: float, volume
 
 
 @compiled(inline=True)
-def _locate(position: Any, step: Any, angle: int, detector: int, first: int, places: Any, weights: F32) -> None:
+def _locate(position: Any, step: Any, angle: int, detector: int, places: Any, weights: F32) -> None:
     """Write, for a row of a tile at one angle, where the left neighbour begins and the right one's weight."""
-    last = np.float32(detector + 1)
-    row = angle * (detector + 3) * LANES
+    last, first = np.float32(detector + 1), angle * _COLUMNS
+    row = np.int32(angle * (detector + 3))
     for j in range(_COLUMNS):
         t = min(max(position + np.float32(j) * step, np.float32(0)), last)
         left = np.int32(t)
-        places[first + j] = np.int32(row) + left * np.int32(LANES)
+        places[first + j] = (row + left) * np.int32(LANES)
         weights[first + j] = t - np.float32(left)
 
 
 @compiled(inline=True)
-def _add_angles(filtered: F32, places: Any, weights: F32, angles: int, group: int, sums: F32, at: int) -> None:
+def _add_angles(
+    filtered: F32, base: int, places: Any, weights: F32, angles: int, group: int, sums: F32, at: int
+) -> None:
     """Add the angles to eight pixels of a row, whose sums stay in registers meanwhile."""
     s0, s1, s2, s3 = load(sums, at), load(sums, at + 16), load(sums, at + 32), load(sums, at + 48)
     s4, s5, s6, s7 = load(sums, at + 64), load(sums, at + 80), load(sums, at + 96), load(sums, at + 112)
     for a in range(angles):
         p = np.uint64(a * _COLUMNS + group)
-        s0 = _add(filtered, places[p], weights[p], s0)
-        s1 = _add(filtered, places[p + 1], weights[p + 1], s1)
-        s2 = _add(filtered, places[p + 2], weights[p + 2], s2)
-        s3 = _add(filtered, places[p + 3], weights[p + 3], s3)
-        s4 = _add(filtered, places[p + 4], weights[p + 4], s4)
-        s5 = _add(filtered, places[p + 5], weights[p + 5], s5)
-        s6 = _add(filtered, places[p + 6], weights[p + 6], s6)
-        s7 = _add(filtered, places[p + 7], weights[p + 7], s7)
+        s0 = _add(filtered, base + places[p], weights[p], s0)
+        s1 = _add(filtered, base + places[p + 1], weights[p + 1], s1)
+        s2 = _add(filtered, base + places[p + 2], weights[p + 2], s2)
+        s3 = _add(filtered, base + places[p + 3], weights[p + 3], s3)
+        s4 = _add(filtered, base + places[p + 4], weights[p + 4], s4)
+        s5 = _add(filtered, base + places[p + 5], weights[p + 5], s5)
+        s6 = _add(filtered, base + places[p + 6], weights[p + 6], s6)
+        s7 = _add(filtered, base + places[p + 7], weights[p + 7], s7)
     for lane, total in enumerate((s0, s1, s2, s3, s4, s5, s6, s7)):
         store(sums, at + lane * LANES, total)
 

@@ -36,6 +36,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F32], F32]:
             ramp_win=ramp,
             filter_name=None,
             pad=padding,
+            pad_mode="constant",
             apply_log=False,
             gpu=False,
             ncore=resources.threads,
