@@ -23,7 +23,7 @@ WAVELENGTH_M = 8.266e-11  # 15 keV
 BAND_ROWS = 64  # temporaries of so many rows stay in the cache
 BAD_PIXELS = 5e-4  # share of hot and dead pixels
 HOT_COUNTS = 1_000_000
-LOST_PIXELS = 5e-6  # share of pixels without data in one frame only
+LOST_PIXELS = 1e-6  # share of pixels without data in one frame only
 
 
 @dataclass(frozen=True, kw_only=True)

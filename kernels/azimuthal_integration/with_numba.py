@@ -5,13 +5,13 @@ Here the frame is read straight through, beside a map that says for each pixel i
 bins, a few kB, are what is reached at random. Three devices:
 
 - *Lanes.* Neighbouring pixels fall into the same bin, and an addition would wait for the one before it. Four
-  copies of the sums take turns, and are added up at the end.
+  copies of the sums take turns, and are added up at the end of a strip.
 - *Two bins from one.* A split pixel that touches the bins b and b+1 with shares w and 1-w needs
   Σ w n, Σ (1-w) n, Σ w² n and Σ (1-w)² n. Let A, B, C be the sums of n, w n and w² n over the pixels whose first
   bin is b; then the second bin gets A-B and A-2B+C. So each pixel adds to one place only. The few pixels that
   touch more bins stand in a list.
-- *Strips.* Values without data are looked for in a strip of a frame at a time, vectorised; only a strip that has
-  some is added pixel by pixel.
+- *No test a pixel.* A value without data is 2**32 - 1 or NaN: a sum below that has none in it. Only the strip whose
+  sums are not is added once more, pixel by pixel, leaving those values out.
 """
 
 # mypy: disable-error-code="no-untyped-def,call-arg"
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-STRIP = 4096  # pixels; with their bins and shares they fit into the L1 cache
+STRIP = 32_768  # pixels between two looks at the sums: often enough to lose little, seldom enough to cost little
 LANES = 4
 NO_DATA = np.uint32(DUMMY)
 ALMOST_ALL = 1e-9  # a bin that keeps less than this of its norm has lost all its pixels
@@ -97,12 +97,9 @@ def _no_data(value):
     return value == NO_DATA or value != value
 
 
-@njit(cache=True)
-def _any_lost(values, bins, outside):
-    lost = np.uint32(0)
-    for i in range(values.size):
-        lost |= np.uint32(_no_data(values[i]) & (bins[i] != outside))
-    return lost != 0
+@njit(inline="always")
+def _may_hold_no_data(total):
+    return not total < NO_DATA  # so that NaN may
 
 
 @njit(cache=True)
@@ -118,13 +115,27 @@ def _add_strip(values, bins, lane0, lane1, lane2, lane3):
 
 
 @njit(cache=True)
-def _add_strip_with_lost(values, bins, solid_angle, outside, lane, lost):
+def _take_over(lanes, signal):
+    """Add the lanes to `signal` and clear them; unless they may hold a value without data: then only clear them."""
+    clean = True
+    for k in range(signal.size):
+        clean &= not _may_hold_no_data(lanes[0, k] + lanes[1, k] + lanes[2, k] + lanes[3, k])
+    if clean:
+        for k in range(signal.size):
+            signal[k] += lanes[0, k] + lanes[1, k] + lanes[2, k] + lanes[3, k]
+    lanes[:] = 0
+    return clean
+
+
+@njit(cache=True)
+def _add_valid(values, bins, solid_angle, signal, lost):
     for i in range(values.size):
-        if bins[i] != outside:
+        b = bins[i]
+        if b < signal.size:
             if _no_data(values[i]):
-                lost[bins[i]] += solid_angle[i]
+                lost[b] += solid_angle[i]
             else:
-                lane[bins[i]] += values[i]
+                signal[b] += values[i]
 
 
 @njit(parallel=True, cache=True)
@@ -132,21 +143,18 @@ def sum_unsplit(frames, bins, solid_angle, sums, lost):
     """Fill `sums` [frames, parts, bins] with the counts in each bin, `lost` with the norm of values without data."""
     pixels = frames.shape[1]
     parts, size = sums.shape[1:]
-    outside = np.uint16(size)
     strips = (pixels + STRIP - 1) // STRIP
     for task in prange(frames.shape[0] * parts):
         frame, part = task // parts, task % parts
         values = frames[frame]
         lanes = np.zeros((LANES, size + 1), sums.dtype)
+        sums[frame, part] = 0
         lost[frame, part] = 0.0
         for strip in range(part * strips // parts, (part + 1) * strips // parts):
             here = slice(strip * STRIP, min(strip * STRIP + STRIP, pixels))
-            if _any_lost(values[here], bins[here], outside):
-                _add_strip_with_lost(values[here], bins[here], solid_angle[here], outside, lanes[0], lost[frame, part])
-            else:
-                _add_strip(values[here], bins[here], lanes[0], lanes[1], lanes[2], lanes[3])
-        for k in range(size):
-            sums[frame, part, k] = lanes[0, k] + lanes[1, k] + lanes[2, k] + lanes[3, k]
+            _add_strip(values[here], bins[here], lanes[0], lanes[1], lanes[2], lanes[3])
+            if not _take_over(lanes, sums[frame, part]):
+                _add_valid(values[here], bins[here], solid_angle[here], sums[frame, part], lost[frame, part])
 
 
 @njit(cache=True)
@@ -155,28 +163,41 @@ def _add_split_strip(values, bins, weights, lanes):
         for lane in range(LANES):
             i = np.uint64(group) * np.uint64(LANES) + np.uint64(lane)
             if i < values.size:
-                sums = lanes[lane, bins[i]]
+                moments = lanes[lane, bins[i]]
                 counts, weight = np.float64(values[i]), np.float64(weights[i])
-                sums[0] += counts
-                sums[1] += weight * counts
-                sums[2] += weight * weight * counts
+                moments[0] += counts
+                moments[1] += weight * counts
+                moments[2] += weight * weight * counts
 
 
 @njit(cache=True)
-def _add_split_strip_with_lost(values, bins, weights, solid_angle, outside, lane, lost):
+def _take_over_moments(lanes, moments):
+    """Add the lanes to `moments` and clear them; unless they may hold a value without data: then only clear them."""
+    clean = True
+    for k in range(moments.shape[0]):
+        clean &= not _may_hold_no_data(lanes[0, k, 0] + lanes[1, k, 0] + lanes[2, k, 0] + lanes[3, k, 0])
+    if clean:
+        for k in range(moments.shape[0]):
+            for j in range(3):
+                moments[k, j] += lanes[0, k, j] + lanes[1, k, j] + lanes[2, k, j] + lanes[3, k, j]
+    lanes[:] = 0.0
+    return clean
+
+
+@njit(cache=True)
+def _add_valid_split(values, bins, weights, solid_angle, moments, lost):
     for i in range(values.size):
         b = bins[i]
-        if b == outside:
-            continue
-        weight = np.float64(weights[i])
-        if _no_data(values[i]):
-            lost[b] += weight * solid_angle[i]
-            lost[b + 1] += (1.0 - weight) * solid_angle[i]
-        else:
-            counts = np.float64(values[i])
-            lane[b, 0] += counts
-            lane[b, 1] += weight * counts
-            lane[b, 2] += weight * weight * counts
+        if b < moments.shape[0]:
+            weight = np.float64(weights[i])
+            if _no_data(values[i]):
+                lost[b] += weight * solid_angle[i]
+                lost[b + 1] += (1.0 - weight) * solid_angle[i]
+            else:
+                counts = np.float64(values[i])
+                moments[b, 0] += counts
+                moments[b, 1] += weight * counts
+                moments[b, 2] += weight * weight * counts
 
 
 @njit(cache=True)
@@ -194,38 +215,37 @@ def _add_wide(values, pixel, begin, first, shares, from_, to, solid_angle, signa
                 variance[b] += share * share * value
 
 
+@njit(cache=True)
+def _spill_over(moments, signal, variance):
+    """Add to each bin its own pixels' B and C, and the rest of its predecessor's: A - B and A - 2B + C."""
+    rest, rest_squared = 0.0, 0.0
+    for k in range(moments.shape[0]):
+        a, b, c = moments[k]
+        signal[k] += b + rest
+        variance[k] += c + rest_squared
+        rest, rest_squared = a - b, a - 2.0 * b + c
+
+
 @njit(parallel=True, cache=True)
 def sum_split(frames, bins, weights, pixel, begin, first, shares, strip_start, solid_angle, sums):
     """Fill `sums` [3, frames, parts, bins] with signal, variance and the norm of values without data."""
     pixels = frames.shape[1]
     parts, size = sums.shape[2:]
-    outside = np.uint16(size)
     strips = (pixels + STRIP - 1) // STRIP
     for task in prange(frames.shape[0] * parts):
         frame, part = task // parts, task % parts
         values = frames[frame]
         lanes = np.zeros((LANES, size + 1, 4))  # A, B, C and nothing: a power of two is quickly addressed
-        signal, variance, lost = np.zeros(size + 1), np.zeros(size + 1), np.zeros(size + 2)
+        moments, lost = np.zeros((size, 3)), np.zeros(size + 1)
+        signal, variance = np.zeros(size), np.zeros(size)
         for strip in range(part * strips // parts, (part + 1) * strips // parts):
             here = slice(strip * STRIP, min(strip * STRIP + STRIP, pixels))
-            if _any_lost(values[here], bins[here], outside):
-                _add_split_strip_with_lost(
-                    values[here], bins[here], weights[here], solid_angle[here], outside, lanes[0], lost
-                )
-            else:
-                _add_split_strip(values[here], bins[here], weights[here], lanes)
-            _add_wide(
-                values, pixel, begin, first, shares, strip_start[strip], strip_start[strip + 1],
-                solid_angle, signal, variance, lost,
-            )  # fmt: skip
-        spill, spill_variance = 0.0, 0.0  # what the pixels of the bin before share with this one
-        for k in range(size):
-            a, b, c = 0.0, 0.0, 0.0
-            for lane in range(LANES):
-                a += lanes[lane, k, 0]
-                b += lanes[lane, k, 1]
-                c += lanes[lane, k, 2]
-            sums[0, frame, part, k] = signal[k] + b + spill
-            sums[1, frame, part, k] = variance[k] + c + spill_variance
-            sums[2, frame, part, k] = lost[k]
-            spill, spill_variance = a - b, a - 2.0 * b + c
+            _add_split_strip(values[here], bins[here], weights[here], lanes)
+            if not _take_over_moments(lanes, moments):
+                _add_valid_split(values[here], bins[here], weights[here], solid_angle[here], moments, lost)
+            listed = strip_start[strip], strip_start[strip + 1]
+            _add_wide(values, pixel, begin, first, shares, *listed, solid_angle, signal, variance, lost)
+        _spill_over(moments, signal, variance)
+        sums[0, frame, part] = signal
+        sums[1, frame, part] = variance
+        sums[2, frame, part] = lost[:size]
