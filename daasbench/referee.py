@@ -123,13 +123,16 @@ class Referee:
 
     def _make(self, one: Planned) -> Made | Failure:
         """Return what the maker of inputs says; it measures nothing, so one process serves all sets of the job."""
-        if self._maker is None:
-            self._maker = Contender(len(self.cpus), self.cpus, self.log)
         command = Command(step="make", spec=self.spec(one))
-        answer = self._maker.ask(command, Made, timeout_s=self.hard_limit_s)
-        if isinstance(answer, Failure):
+        while True:
+            fresh = self._maker is None
+            self._maker = self._maker or Contender(len(self.cpus), self.cpus, self.log)
+            answer = self._maker.ask(command, Made, timeout_s=self.hard_limit_s)
+            if not isinstance(answer, Failure):
+                return answer
             self.close()  # it may be gone, or in any state
-        return answer
+            if fresh:
+                return answer
 
     @property
     def hard_limit_s(self) -> float:

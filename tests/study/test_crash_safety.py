@@ -59,13 +59,23 @@ def test_a_killed_contender_is_a_failed_record_and_the_others_are_measured(campa
     controller = campaign.start()
     campaign.wait_for("turn")
     worker = psutil.Process(controller.pid).children()[0]
-    victims = [one for one in worker.children() if "daasbench.contender" in " ".join(one.cmdline())]
-    kill(victims[0])
+    newest = max(worker.children(), key=lambda one: (one.create_time(), one.pid))  # the first makes the inputs
+    kill(newest)
     controller.communicate(timeout=60)
     assert controller.returncode == 1
     failed = [one for one in campaign.lines("record") if one["outcome"] == "failed"]
     assert len(failed) == 1
     assert "SIGKILL" in str(failed[0]["message"])
+    assert len(campaign.ended_once()) == campaign.cells
+
+
+def test_a_killed_maker_of_inputs_is_replaced(campaign: Campaign) -> None:
+    controller = campaign.start()
+    campaign.wait_for("turn")
+    worker = psutil.Process(controller.pid).children()[0]
+    kill(min(worker.children(), key=lambda one: (one.create_time(), one.pid)))
+    controller.communicate(timeout=60)
+    assert controller.returncode == 0
     assert len(campaign.ended_once()) == campaign.cells
 
 
