@@ -89,7 +89,7 @@ kernel = FolderKernel(
             packages=("algotom",),
             cure=_PEERS,
             memory_factor=8.0,
-            adds="pads by 15 % with the edge's value, filters in complex128, weights by π / (Nθ - 1)",
+            adds="pads by 15 % with zeros, filters in complex128, weights by π / (Nθ - 1)",
         ),
         way(
             "astra",
