@@ -10,7 +10,7 @@ export MPLCONFIGDIR = $(CURDIR)/.venv/cache/matplotlib
 export XDG_CACHE_HOME = $(CURDIR)/.venv/cache
 
 BIN = .venv/bin
-DECLARED = pyproject.toml setup.py constraints.txt ci/setup
+DECLARED = pyproject.toml setup.py constraints.txt ci/setup ci/install
 
 .PHONY: help run test check bench docs clean
 

@@ -1,0 +1,91 @@
+"""Write docs/reference/kernels/ from the kernels' cards, sizes, implementations and options.
+
+    python docs/make_kernels.py
+
+`pages` returns the same without writing, so that a test can tell whether the pages are up to date.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+
+from daasbench import registry
+from daasbench.contracts import Implementation, Kernel
+
+FOLDER = Path(__file__).resolve().parent / "reference/kernels"
+TEXTS = ("stands_for", "community", "method", "leaves_out", "tolerance", "real_work")
+
+
+def main() -> None:
+    """Write every page, and remove those of kernels that are gone."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    made = pages()
+    for old in FOLDER.glob("*.md"):
+        if old.name not in made:
+            old.unlink()
+    for name, text in made.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+        print(FOLDER / name)
+
+
+def pages() -> Mapping[str, str]:
+    """Return the text of each page by its file name."""
+    kernels = [registry.kernel(name) for name in registry.kernels()]
+    return {"index.md": index(kernels), **{f"{kernel.name}.md": page(kernel) for kernel in kernels}}
+
+
+def index(kernels: list[Kernel]) -> str:
+    """Return the page that lists the kernels."""
+    rows = [
+        f"| [{kernel.name}]({kernel.name}.md) | {kernel.card.title} | {kernel.card.unit} | {ways(kernel)} |"
+        for kernel in kernels
+    ]
+    table = ["| Kernel | Computes | Unit | Implementations |", "|---|---|---|---|", *rows]
+    return "\n".join(["# Kernels", "", "Written by `docs/make_kernels.py` from the kernels' cards.", "", *table, ""])
+
+
+def ways(kernel: Kernel) -> str:
+    """Return the implementations of a kernel in words, peers marked."""
+    return ", ".join(f"{one.name} (peer)" if one.peer else one.name for one in kernel.implementations.values())
+
+
+def page(kernel: Kernel) -> str:
+    """Return the page of one kernel."""
+    card = kernel.card
+    lines = [f"# {kernel.name}", "", f"{card.title}. A unit is a {card.unit}.", ""]
+    for field in TEXTS:
+        if text := getattr(card, field):
+            lines += [f"**{field.replace('_', ' ').capitalize()}.** {text}.", ""]
+    lines += ["## Sizes", "", "| Size | Parameters |", "|---|---|"]
+    for size, parameters in kernel.sizes.items():
+        told = ", ".join(f"{name} {value}" for name, value in parameters.items())
+        lines.append(f"| `{size}` | {told} |")
+    lines += ["", "## Implementations", "", "The first is the reference.", ""]
+    lines += ["| Name | Kind | Where | Needs | Differs |", "|---|---|---|---|---|"]
+    lines += [row(one) for one in kernel.implementations.values()]
+    lines += ["", "## Options", "", *options(kernel)]
+    if card.literature:
+        lines += ["", "## Literature", ""]
+        lines += [f"- {one.text}" + (f", doi:{one.doi}" if one.doi else "") for one in card.literature]
+    return "\n".join([*lines, ""])
+
+
+def row(way: Implementation) -> str:
+    """Return the table row of an implementation."""
+    where = {"host": "processor, with threads" if way.threads else "processor, one thread", "cuda": "GPU"}
+    needs = ", ".join(way.packages or way.requires)
+    kind = "peer" if way.peer else "ours"
+    return f"| `{way.name}` | {kind} | {where.get(way.backend, way.backend)} | {needs} | {way.adds} |"
+
+
+def options(kernel: Kernel) -> list[str]:
+    """Return the options as their class documents them, in a block of text."""
+    doc = inspect.getdoc(kernel.options) or ""
+    _, _, attributes = doc.partition("Attributes\n----------\n")
+    return ["```text", *attributes.rstrip().splitlines(), "```"] if attributes else ["None."]
+
+
+if __name__ == "__main__":
+    main()

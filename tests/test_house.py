@@ -1,0 +1,138 @@
+"""The rules of the house that a machine can see."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import subprocess
+import tokenize
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("kernels", "scenarios", "runners", "reports")
+MODULES = sorted(path for room in ("daasbench", *ROOMS) for path in (ROOT / room).rglob("*.py"))
+SCRIPTS = sorted(path for folder in ("tests", "ci", "docs") for path in (ROOT / folder).rglob("*.py"))
+LONGEST = 400
+NO_NOUNS = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}
+
+
+def relative(path: Path) -> str:
+    """Return a path as people name it."""
+    return str(path.relative_to(ROOT))
+
+
+def tracked_texts() -> Iterator[tuple[str, str]]:
+    """Yield name and text of every tracked text file; of every source file where there is no git."""
+    try:
+        command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        paths = [ROOT / name for name in listed.split("\0") if name]
+    except (OSError, subprocess.CalledProcessError):
+        paths = [*MODULES, *SCRIPTS, *ROOT.glob("*.*"), *(ROOT / "docs").rglob("*.md")]
+    for path in paths:
+        try:
+            yield relative(path), path.read_text(encoding="utf-8")
+        except (UnicodeDecodeError, OSError):  # a picture; a file that is about to be committed away
+            continue
+
+
+def comments(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line number and text of every comment."""
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def public_things(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """Yield the public functions and classes of a module, and the public methods of its public classes."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                for inner in node.body:
+                    if isinstance(inner, ast.FunctionDef) and not inner.name.startswith("_"):
+                        yield inner
+
+
+def test_no_module_is_longer_than_400_lines() -> None:
+    lengths = {relative(path): len(path.read_text().splitlines()) for path in [*MODULES, *SCRIPTS]}
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_every_module_is_named_after_a_noun_of_its_own() -> None:
+    assert [relative(path) for path in MODULES if path.stem in NO_NOUNS] == []
+
+
+def test_every_public_function_and_class_has_a_docstring() -> None:
+    bare = []
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        bare += [
+            f"{relative(path)}:{one.lineno} {one.name}" for one in public_things(tree) if not ast.get_docstring(one)
+        ]
+    assert bare == []
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert [relative(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+def test_only_the_command_line_prints() -> None:
+    printing = []
+    for path in MODULES:
+        if (ROOT / "daasbench/cli") in path.parents or path == ROOT / "daasbench/worker.py":
+            continue  # the worker's log is where it says why it could not write its ledger
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "click.echo", "click.secho"):
+                printing.append(f"{relative(path)}:{node.lineno}")
+    assert printing == []
+
+
+def test_the_worker_prints_into_its_log_only() -> None:
+    calls = [n for n in ast.walk(ast.parse((ROOT / "daasbench/worker.py").read_text())) if isinstance(n, ast.Call)]
+    printing = [call for call in calls if ast.unparse(call.func) == "print"]
+    assert printing
+    assert all("file=sys.stderr" in ast.unparse(call) for call in printing)
+
+
+def test_no_tracked_file_names_a_package_index_or_a_path_of_one_machine() -> None:
+    index = r"index-" + r"url|pypi\.org/" + r"simple|files\.python" + r"hosted"
+    place = "|".join(re.escape(part) for part in (str(ROOT) + "/", "/ro" + "ot/", "/ho" + "me/", "/Us" + "ers/"))
+    pattern = re.compile(f"{index}|{place}")
+    found = [
+        f"{name}:{number}: {line.strip()}"
+        for name, text in tracked_texts()
+        for number, line in enumerate(text.splitlines(), start=1)
+        if pattern.search(line)
+    ]
+    assert found == []
+
+
+def test_every_silenced_complaint_names_its_code() -> None:
+    silent = re.compile(r"#\s*(type:\s*ignore(?!\[[a-z\-, ]+\])|noqa(?!: [A-Z]+\d+))")
+    found = [
+        f"{relative(path)}:{number}: {comment}"
+        for path in [*MODULES, *SCRIPTS]
+        for number, comment in comments(path)
+        if silent.match(comment)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("group", ["kernels", "runners", "reports"])
+def test_every_entry_point_of_ours_resolves(group: str) -> None:
+    ours = [one for one in metadata.entry_points(group=f"daasbench.{group}") if one.value.startswith("daasbench.")]
+    assert ours
+    for point in ours:
+        assert point.load() is not None
+
+
+def test_the_declared_version_is_the_packages() -> None:
+    import daasbench
+
+    assert metadata.version("daasbench") == daasbench.__version__
