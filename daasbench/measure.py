@@ -21,7 +21,7 @@ from daasbench import registry, scratch
 from daasbench.backends import arrays_in, map_arrays, open_backend, require
 from daasbench.contracts import Backend, Kernel, Options, Resources
 from daasbench.energy import EnergyCounter
-from daasbench.errors import DaasbenchError, Lacking
+from daasbench.errors import DaasbenchError, Lacking, UsageError
 from daasbench.model import Case, Limits, Noun, Outcome, Reason, Samples, Verdict, Work
 from daasbench.processes import peak_memory_bytes, reset_peak_memory
 
@@ -50,6 +50,7 @@ class Made(Noun, frozen=True, kw_only=True, tag=True):
     blocks: int
     exceeds_cache: bool | None
     expect_s: float
+    bytes: int  # on disk, inputs and expectation
 
 
 class Prepared(Noun, frozen=True, kw_only=True, tag=True):
@@ -223,8 +224,8 @@ def make_inputs(spec: Spec) -> Made:
     started = time.perf_counter()
     expectation = kernel.expect(problem, options)
     expect_s = time.perf_counter() - started
-    scratch.save(Path(spec.scratch), (problem, expectation))
-    return Made(make_s=make_s, work=work, blocks=blocks, exceeds_cache=exceeds, expect_s=expect_s)
+    size = scratch.save(Path(spec.scratch), (problem, expectation))
+    return Made(make_s=make_s, work=work, blocks=blocks, exceeds_cache=exceeds, expect_s=expect_s, bytes=size)
 
 
 def block_count(case: Case, input_bytes: float, cache_bytes: int | None) -> tuple[int, bool | None]:
@@ -257,9 +258,12 @@ def measure_limits(threads: int, limits_id: str, machine_id: str, measured_at: s
 
 def find_kernel(case: Case, source: str | None) -> Kernel:
     """Return the kernel of a case: an installed one, or that of the user's file `source`."""
-    if source is not None:
-        return registry.kernel_from_file(Path(f"{source}:{case.kernel}"))
-    return registry.kernel(case.kernel)
+    if source is None:
+        return registry.kernel(case.kernel)
+    kernel = registry.kernel_from_file(Path(f"{source}:{case.kernel}"))
+    if registry.version_of(kernel.implementations[case.implementation], Path(source)) != case.version:
+        raise UsageError(f"{source}: was changed since this run was planned; run the same command again")
+    return kernel
 
 
 def case_options(kernel: Kernel, case: Case, paths: dict[str, str]) -> Options:

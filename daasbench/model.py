@@ -107,6 +107,11 @@ class Repeat(Written, frozen=True, kw_only=True):
     limit_s: Seconds = 600.0  # per case and process
     max_repeats: Count = 10_000
 
+    @property
+    def hard_limit_s(self) -> float:
+        """Return when a process that has not come back is ended: a quarter and a second after its limit."""
+        return 1.25 * self.limit_s + 1.0
+
 
 class Case(Noun, frozen=True, kw_only=True):
     """One cell of a table. `size` and `seed` are None where an input file is measured."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from daasbench import records, registry, results
+from daasbench import maker, records, registry, results
 from daasbench.clock import utc_now
 from daasbench.contracts import Runner
 from daasbench.costs.price import worst_case
@@ -33,7 +33,7 @@ from daasbench.model import (
     Turn,
 )
 from daasbench.progress import Progress, Tail, durations, progress
-from daasbench.referee import hard_limit_s, lack_of, sets_of
+from daasbench.referee import lack_of
 from daasbench.results import RunFolder
 from daasbench.scenario import Plan, group, resume_key
 from daasbench.worker import LAST_WORDS
@@ -173,9 +173,9 @@ def preview(plan: Plan, *, results_folder: Path, commit: str) -> Preview:
 
 
 def longest_s(job: Job) -> float:
-    """Return the longest that a job can take: every process, and every maker of inputs, at its limit."""
-    one = hard_limit_s(job.repeat.limit_s)
-    return sum((len(planned) + 1) * one for planned in sets_of(job))
+    """Return the longest that a job can take: every process, and the maker of inputs, at its limit."""
+    making_s = maker.limit_s(job.repeat.limit_s) * len({one.case.problem_id for one in job.planned})
+    return making_s + len(job.planned) * job.repeat.hard_limit_s
 
 
 def ceiling(job: Job) -> tuple[Decimal, str] | None:

@@ -1,0 +1,232 @@
+"""Contenders taking turns: who has the word, for how long, when it is enough, and what is written down."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from daasbench import machine, measure
+from daasbench.contender import Command
+from daasbench.measure import Failure, Made, Prepared, Turned
+from daasbench.model import Outcome, Planned, Reason, Record, Samples, Turn, Verdict
+from daasbench.statistics import median_interval, relative_half_width
+from daasbench.watch import Watch
+
+if TYPE_CHECKING:
+    from daasbench.referee import Referee
+
+TURN_S = 0.25  # aim for the length of a turn: long enough for the kernel's processor accounting (10 ms)
+TURN_REPEATS = 64  # most in one turn
+LEAST_TURNS = 3  # of a contender that is not alone
+FOREIGN = 0.05  # share of the usable processors above which a turn is repeated
+RETAKES = 2
+
+
+class Round:
+    """Contenders that take turns until each has enough."""
+
+    def __init__(self, referee: Referee, planned: Sequence[Planned], made: Made, order: str) -> None:
+        self.referee, self.made, self.order = referee, made, order
+        self.seats = [Seat(referee, one, made, order) for one in planned]
+
+    def run(self) -> None:
+        try:
+            self.referee.chance.shuffle(self.seats)
+            for seat in self.seats:
+                seat.prepare()
+                seat.pause(len(self.seats) > 1)
+            while active := [seat for seat in self.seats if seat.active]:
+                self.referee.chance.shuffle(active)
+                for seat in active:
+                    seat.take_turn(alone=len(self.seats) == 1)
+                    seat.pause(len(self.seats) > 1)
+        finally:
+            for seat in self.seats:
+                seat.leave()
+
+
+class Seat:
+    """One contender in a round: its process, its samples, and whether it is done."""
+
+    def __init__(self, referee: Referee, planned: Planned, made: Made, order: str) -> None:
+        self.referee, self.planned, self.made, self.order = referee, planned, made, order
+        self.repeat = referee.job.repeat
+        self.started_at = referee.now()
+        self.contender = referee.start(planned)
+        self.parts: list[Samples] = []
+        self.prepared: Prepared | None = None
+        self.verdict: Verdict | None = None
+        self.turned: Turned | None = None
+        self.turns = 0
+        self.cpu_s = self.busy_s = 0.0
+        self.threads_seen: int | None = None
+        self.allowed: list[int] = []
+        self.stopped = False
+        self.active = True
+
+    # --- steps
+
+    def prepare(self) -> None:
+        command = Command(step="prepare", spec=self.referee.spec(self.planned))
+        answer = self.contender.ask(command, Prepared, timeout_s=self.repeat.hard_limit_s)
+        if isinstance(answer, Failure):
+            self._fail(answer)
+            return
+        self.prepared, self.verdict = answer, answer.verdict
+
+    def take_turn(self, *, alone: bool) -> None:
+        """Give the contender the word; repeat the turn while others disturb it, and keep every sample."""
+        for retake in range(RETAKES + 1):
+            samples = self._one_turn()
+            if samples is None:
+                return
+            disturbed = max(samples.foreign, default=0.0) > FOREIGN and retake < RETAKES and not self._spent()
+            if disturbed:
+                samples = msgspec.structs.replace(samples, flags=[flag or 2 for flag in samples.flags])
+            self._keep(samples)
+            if not disturbed:
+                break
+        self._consider_stopping(alone)
+
+    def pause(self, others: bool) -> None:
+        """Stop the process while it waits, if there are others."""
+        if self.active and others:
+            machine.stop_tree(self.contender.pid)
+            self.stopped = True
+
+    def leave(self) -> None:
+        """End the process, whatever its state."""
+        self.contender.close()
+
+    # --- inside
+
+    def _one_turn(self) -> Samples | None:
+        if self.stopped:
+            machine.continue_tree(self.contender.pid)
+            self.stopped = False
+        pid = self.contender.pid
+        left_s = self.repeat.limit_s - self.contender.active_s
+        command = Command(step="turn", repeats=self._repeats(), turn=self.turns, limit_s=max(left_s, 0.0))
+        watch = Watch(pid, self.referee.cpus)
+        slack = self.repeat.hard_limit_s - self.repeat.limit_s
+        answer = self.contender.ask(command, Turned, timeout_s=max(left_s, 0.0) + slack)
+        seen = watch.stop()
+        self.turns += 1
+        if isinstance(answer, Failure):
+            self._fail(answer)
+            return None
+        self.turned = answer
+        if answer.verdict is not None and self.verdict is not None:
+            self.verdict = measure.worse(self.verdict, answer.verdict)
+        self.threads_seen = max(self.threads_seen or 0, seen.threads) if seen.threads is not None else self.threads_seen
+        self.allowed = seen.cpus or self.allowed
+        return msgspec.structs.replace(answer.samples, foreign=[round(seen.foreign, 4)] * len(answer.samples.seconds))
+
+    def _repeats(self) -> int:
+        counted = measure.concatenate(self.parts).counted()
+        if counted:
+            one_s = sorted(counted)[len(counted) // 2]
+        else:
+            one_s = self.prepared.phases["first_call"] if self.prepared else TURN_S
+        wished = math.ceil(TURN_S / max(one_s, 1e-9))
+        return max(1, min(wished, TURN_REPEATS, self.repeat.max_repeats - len(counted)))
+
+    def _keep(self, samples: Samples) -> None:
+        self.parts.append(samples)
+        one = self.planned
+        self.referee.write(
+            Turn(
+                key=one.key,
+                process=one.process,
+                attempt=one.attempt,
+                case=one.case,
+                started_at=self.started_at,
+                samples=samples,
+            )
+        )
+
+    def _spent(self) -> bool:
+        return self.contender.active_s >= self.repeat.limit_s
+
+    def _consider_stopping(self, alone: bool) -> None:
+        if self.verdict is not None and not self.verdict.ok:
+            self._done("wrong")
+            return
+        counted = measure.concatenate(self.parts).counted()
+        enough = len(counted) >= self.repeat.min_repeats and (alone or self.turns >= LEAST_TURNS)
+        width = relative_half_width(median_interval(counted)) if len(counted) > 1 else None
+        if enough and width is not None and width <= self.repeat.interval:
+            self._done("interval")
+        elif len(counted) >= self.repeat.max_repeats:
+            self._done("max_repeats")
+        elif self._spent():
+            self._done("limit")
+
+    def _fail(self, failure: Failure) -> None:
+        self.active = False
+        self.referee.write(self._record(failure.outcome, failure.reason, failure.message, None))
+
+    def _done(self, stop_reason: str) -> None:
+        self.active = False
+        verdict = self.verdict
+        right = verdict is not None and verdict.ok
+        counted = measure.concatenate(self.parts).counted()
+        if right and not counted:
+            told = f"no repeat ended within limit_s = {self.repeat.limit_s:g}; raise it"
+            self.referee.write(self._record(Outcome.TIMEOUT, Reason.KERNEL, told, stop_reason))
+            return
+        outcome, reason = (Outcome.OK, None) if right else (Outcome.WRONG, Reason.KERNEL)
+        self.referee.write(self._record(outcome, reason, verdict.message if verdict else "", stop_reason))
+
+    def _record(self, outcome: Outcome, reason: Reason | None, message: str, stop_reason: str | None) -> Record:
+        samples = measure.concatenate(self.parts) if self.parts else None
+        phases = {"make": self.made.make_s}
+        if self.prepared:
+            phases |= self.prepared.phases
+        verdict, turned = self.verdict, self.turned
+        energy_j = _energy_j(samples)
+        return Record(
+            **self.referee.identity(self.planned, self.started_at),
+            outcome=outcome,
+            reason=reason,
+            message=message,
+            verified_by=verdict.verified_by if verdict else None,
+            error=verdict.error if verdict else None,
+            tolerance=verdict.tolerance if verdict else None,
+            samples=samples,
+            phases=phases,
+            stop_reason=stop_reason,
+            work=self.made.work,
+            blocks=self.made.blocks,
+            exceeds_cache=self.made.exceeds_cache,
+            order=self.order,
+            cores_used=_cores_used(samples),
+            threads_seen=self.threads_seen,
+            cpus=self.allowed,
+            peak_memory_bytes=turned.peak_memory_bytes if turned else None,
+            peak_device_bytes=turned.peak_device_bytes if turned else None,
+            energy_j=energy_j,
+            energy_basis="none" if energy_j is None else "measured",
+        )
+
+
+def _cores_used(samples: Samples | None) -> float | None:
+    """Return processor seconds per second over the samples that count; None if there are none."""
+    if samples is None:
+        return None
+    counted = [
+        (cpu, wall) for cpu, wall, flag in zip(samples.cpu_s, samples.seconds, samples.flags, strict=True) if not flag
+    ]
+    wall_s = sum(wall for _, wall in counted)
+    return round(sum(cpu for cpu, _ in counted) / wall_s, 3) if wall_s else None
+
+
+def _energy_j(samples: Samples | None) -> float | None:
+    """Return the mean energy of the samples that count; None where no counter was."""
+    if samples is None or len(samples.energy_j) != len(samples.flags):
+        return None
+    counted = [energy for energy, flag in zip(samples.energy_j, samples.flags, strict=True) if not flag]
+    return sum(counted) / len(counted) if counted else None
