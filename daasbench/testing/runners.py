@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
+from daasbench import registry
 from daasbench.contracts import Runner
 from daasbench.model import Case, Job, JobState, JobStatus, Outcome, Planned, Platform, Record, Repeat, digest
 
@@ -32,9 +33,10 @@ def sample_job(folder: Path, *, runner: str, cases: int = 2, sleep_s: float = 0.
     """Return a job of a few quick cases of a kernel in a Python file that is written into `folder`."""
     source = folder / "frame_sums.py"
     source.write_text(KERNEL.format(sleep_s=sleep_s))
+    version = registry.version_of(registry.kernel_from_file(source).implementations["numpy"], source)
     planned = []
     for seed in range(cases):
-        case = Case(kernel="frame_sums", implementation="numpy", version="1", size="tiny", seed=seed, cache=True)
+        case = Case(kernel="frame_sums", implementation="numpy", version=version, size="tiny", seed=seed, cache=True)
         planned.append(Planned(key=digest([case.id, "here"]), case=case, process=0))
     return Job(
         id="001-here",
