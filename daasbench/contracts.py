@@ -17,6 +17,9 @@ from daasbench.model import Job, JobStatus, Request, Scalar, Verdict, Work
 FilePath = Annotated[str, msgspec.Meta(extra={"file": True})]
 """Type of a kernel option that names a file: resolved beside the scenario, hashed into the case's identity."""
 
+OF_INPUT = msgspec.Meta(extra={"of_input": True})
+"""Mark of a kernel option that describes the input file: refused without one, left out with generated data."""
+
 Parameters = Mapping[str, Any]
 """What determines the shape of a problem: the numbers of a size, or what a survey of a file found."""
 

@@ -8,22 +8,27 @@ Groups of entry points: ``daasbench.kernels``, ``.runners``, ``.reports``, ``.pr
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.util
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
 
 import msgspec
 
-from daasbench.authoring import FunctionKernel
 from daasbench.contracts import Implementation, Kernel, Report, Runner
 from daasbench.errors import PluginError, unknown
+from daasbench.userfile import content_of, is_file, kernel_from_file, source_of
 
 PREFIX = "daasbench."
+OURS = "daasbench"  # the distribution whose plug-ins come before others of the same name
+
+# What a plug-in of each group must have; the protocols of `contracts` say what it is.
+PARTS = {
+    "kernels": ("name", "card", "sizes", "options", "implementations", "reads_files", "work", "make", "verify"),
+    "runners": ("name", "check", "render", "submit", "poll", "fetch", "cancel"),
+    "reports": ("name", "title", "formats", "write"),
+}
 
 
 class Plugin(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,41 +41,116 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-@functools.cache
-def _entry_points(group: str) -> Mapping[str, metadata.EntryPoint]:
-    return {point.name: point for point in metadata.entry_points(group=PREFIX + group)}
+class _Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What the installed distributions declare."""
+
+    points: dict[str, dict[str, metadata.EntryPoint]]  # by group and name
+    warnings: list[str]
+
+
+# --- what is declared -----------------------------------------------------------------------------------------
 
 
 @functools.cache
-def _load(group: str, name: str) -> Any:
-    points = _entry_points(group)
-    singular = group.removesuffix("s")
-    if name not in points:
-        raise unknown(singular, name, points)
-    point = points[name]
-    try:
-        return point.load()
-    except Exception as error:  # a plug-in is foreign code: whatever it raises is its own failure
-        raise PluginError(
-            f"{singular} {name!r} from {_origin(point)} cannot be loaded: {type(error).__name__}: {error};"
-            " mend or uninstall that package"
-        ) from error
+def _found() -> _Found:
+    """Return the entry points of every distribution; one that cannot be read is a warning."""
+    points: dict[str, dict[str, metadata.EntryPoint]] = {}
+    warnings: list[str] = []
+    seen: set[str] = set()
+    for distribution in sorted(metadata.distributions(), key=_is_ours, reverse=True):
+        try:
+            declared = [one for one in distribution.entry_points if one.group.startswith(PREFIX)]
+            name = distribution.name if declared else ""
+        except Exception as error:  # foreign metadata, broken in whatever way
+            warnings.append(f"{_place(distribution)}: its entry points cannot be read: {error}; reinstall that package")
+            continue
+        if not declared or name in seen:  # the same distribution further down the path
+            continue
+        seen.add(name)
+        for point in declared:
+            group = point.group.removeprefix(PREFIX)
+            first = points.setdefault(group, {}).setdefault(point.name, point)
+            if first is not point:
+                told = f"{_singular(group)} {point.name!r} is brought by {_origin(first)} and by {_origin(point)}"
+                warnings.append(f"{told}; the first of them is used: uninstall the one that you do not want")
+    return _Found(points=points, warnings=warnings)
+
+
+def _is_ours(distribution: metadata.Distribution) -> bool:
+    folder = getattr(distribution, "_path", None)  # cheaper than to read the metadata of every distribution
+    return folder is not None and folder.name.partition("-")[0].partition(".")[0] == OURS
+
+
+def _place(distribution: metadata.Distribution) -> str:
+    return str(getattr(distribution, "_path", None) or "an installed package")
 
 
 def _origin(point: metadata.EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
+def _singular(group: str) -> str:
+    return group.removesuffix("s")
+
+
+def warnings() -> list[str]:
+    """Return what is wrong with the installed plug-ins as a whole: unreadable metadata, names used twice."""
+    return list(_found().warnings)
+
+
 def names(group: str) -> list[str]:
     """Return the names in `group` (``"kernels"``, ``"runners"``, ``"reports"``), sorted; loads nothing."""
-    return sorted(_entry_points(group))
+    return sorted(_found().points.get(group, {}))
+
+
+def kernels() -> list[str]:
+    """Return the names of the installed kernels."""
+    return names("kernels")
+
+
+# --- loading --------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _load(group: str, name: str) -> Any:
+    points = _found().points.get(group, {})
+    if name not in points:
+        raise unknown(_singular(group), name, points)
+    point = points[name]
+    try:
+        return _checked(point.load(), group, name)
+    except (Exception, SystemExit) as error:  # a plug-in is foreign code: whatever it raises is its own failure
+        told = str(error) if isinstance(error, _Misshapen) else f"{type(error).__name__}: {error}"
+        raise PluginError(
+            f"{_singular(group)} {name!r} from {_origin(point)} cannot be loaded: {told};"
+            " mend or uninstall that package"
+        ) from error
+
+
+class _Misshapen(Exception):
+    """What was loaded is not what its group needs."""
+
+
+def _checked(plugin: Any, group: str, name: str) -> Any:
+    """Return a plug-in, if it has the parts that its group needs."""
+    if isinstance(plugin, type) != (group == "runners"):
+        wanted = "a class" if group == "runners" else "an object, not a class"
+        raise _Misshapen(f"expected {wanted}, got {plugin!r}")
+    for part in PARTS.get(group, ()):
+        try:
+            getattr(plugin, part)
+        except AttributeError as error:
+            raise _Misshapen(f"it is no {_singular(group)}: it has no {part!r}") from error
+    if group == "kernels" and plugin.name != name:
+        raise _Misshapen(f"it calls itself {plugin.name!r}, its package {name!r}")
+    return plugin
 
 
 def catalogue(group: str) -> list[Plugin]:
     """Return every plug-in of `group`, loaded in isolation: a broken one carries its error."""
     found = []
     for name in names(group):
-        point = _entry_points(group)[name]
+        point = _found().points[group][name]
         error = None
         try:
             _load(group, name)
@@ -85,14 +165,14 @@ def kernel(name: str) -> Kernel:
     return cast(Kernel, _load("kernels", name))
 
 
-def kernels() -> list[str]:
-    """Return the names of the installed kernels."""
-    return names("kernels")
-
-
 def runner(name: str) -> Runner:
     """Return a new runner `name`; raise UnknownName or PluginError."""
-    return cast(Runner, _load("runners", name)())
+    make: Callable[[], Runner] = _load("runners", name)
+    try:
+        return make()
+    except Exception as error:  # as above
+        told = f"{type(error).__name__}: {error}"
+        raise PluginError(f"runner {name!r} cannot be made: {told}; mend or uninstall its package") from error
 
 
 def report(name: str) -> Report:
@@ -101,61 +181,20 @@ def report(name: str) -> Report:
 
 
 def shelves() -> list[Path]:
-    """Return the folders of all installed packages that carry ``*.toml`` scenarios and ``platforms/``."""
+    """Return the folders of all installed packages that carry ``*.toml`` scenarios and ``platforms/``, ours first."""
+    points: Mapping[str, metadata.EntryPoint] = _found().points.get("scenarios", {})
     found = []
-    for point in _entry_points("scenarios").values():
-        spec = importlib.util.find_spec(point.value)
+    for point in points.values():
+        try:
+            spec = importlib.util.find_spec(point.value)
+        except Exception:  # its package cannot be imported: it ships nothing, and what else it brings says why
+            continue
         if spec and spec.submodule_search_locations:
             found.append(Path(next(iter(spec.submodule_search_locations))))
     return found
 
 
-def kernel_from_file(path: Path) -> FunctionKernel:
-    """Return the kernel that a user's Python file defines; ``file.py:name`` chooses among several.
-
-    Raises
-    ------
-    PluginError
-        The file is missing, does not run, or defines no kernel, or more than one and none is chosen.
-    """
-    text, _, chosen = str(path).partition(".py:")
-    file = Path(text + ".py") if chosen else path
-    if not file.is_file():
-        raise PluginError(f"{file}: no such file; name a Python file that defines a kernel")
-    module = _run_file(file)
-    found = {one.name: one for one in vars(module).values() if isinstance(one, FunctionKernel)}
-    if chosen and chosen not in found:
-        raise unknown("kernel", chosen, found, str(file))
-    if not found:
-        raise PluginError(f"{file}: defines no kernel; decorate a function with @daasbench.kernel(...)")
-    if len(found) > 1 and not chosen:
-        raise PluginError(f"{file}: defines {len(found)} kernels; choose one: {file}:{sorted(found)[0]}")
-    one = found[chosen] if chosen else next(iter(found.values()))
-    if one._make is None and not one.reads_files:
-        raise PluginError(f"{file}: kernel {one.name} has no inputs; add @{one.name}.inputs(tiny={{...}})")
-    return one
-
-
-def _run_file(file: Path) -> ModuleType:
-    name = "daasbench_user_" + hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"{file}: is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # so that what it defines can be pickled
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # the user's own code
-        del sys.modules[name]
-        raise PluginError(f"{file}: does not run: {type(error).__name__}: {error}") from error
-    return module
-
-
-def is_file(name: str) -> bool:
-    """Return whether a kernel's name is a path of a user's Python file."""
-    return name.endswith(".py") or ".py:" in name
+# --- versions -------------------------------------------------------------------------------------------------
 
 
 def version_of(implementation: Implementation, source: Path | None = None) -> str:
@@ -172,7 +211,25 @@ def version_of(implementation: Implementation, source: Path | None = None) -> st
         except metadata.PackageNotFoundError:
             return "absent"
     if source is not None:
-        return "file-" + hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+        return f"file-{content_of(source)}"
     from daasbench import __version__
 
     return __version__
+
+
+__all__ = [
+    "PARTS",
+    "Plugin",
+    "catalogue",
+    "is_file",
+    "kernel",
+    "kernel_from_file",
+    "kernels",
+    "names",
+    "report",
+    "runner",
+    "shelves",
+    "source_of",
+    "version_of",
+    "warnings",
+]

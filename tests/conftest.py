@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,34 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name in one line what this machine lacks."""
     if _absent:
         terminalreporter.write_line("absent on this machine: " + "; ".join(sorted(_absent)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """How a command ended: exit code, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Return a function that runs a command line in this process, in an empty folder: ``say("run", "./q.toml")``.
+
+    The suite's commit is fixed, so that editing a source file while the tests run changes no resume key.
+    """
+    from daasbench import cli
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("daasbench.machine.suite_commit", lambda: "0123456789ab")
+
+    def run(*words: str | Path) -> Said:
+        capsys.readouterr()
+        monkeypatch.setattr("sys.argv", ["daasbench", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return Said(code=int(str(ended.value.code)), out=said.out, err=said.err)
+
+    return run

@@ -7,6 +7,7 @@ refused; 70 internal error; 130 interrupted.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,14 +25,24 @@ COMMANDS = {
     "report": ("daasbench.cli.answer", "evidence in, files that a person reads out"),
 }
 
+EXIT_CODES = """\b
+Exit codes:
+  0    done; run: every case is ok, or skipped because the machine lacks something
+  1    run: some case is wrong, failed or timed out
+  2    a wrong option, or a bad file; nothing was run
+  3    unfinished: the same command goes on
+  4    the budget is too small; nothing was run
+  70   internal error: --debug shows the traceback
+  130  interrupted; what was measured is kept"""
+
 
 class _Commands(click.Group):
     """Imports a command when it is used, so that --help is quick."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's form)
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  (click's form)
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), f"{cmd_name}_command")
@@ -40,22 +51,25 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from daasbench.errors import unknown_sentence
+        from daasbench.errors import unknown
 
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(unknown_sentence("command", args[0], COMMANDS), ctx)
+            raise unknown("command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  (as above)
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
 @click.version_option(__version__, prog_name="daasbench")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.pass_context
-def daasbench(ctx: click.Context, debug: bool) -> None:
+def daasbench(debug: bool) -> None:
     """Measure representative analysis kernels, verified, and report what they tell.
 
     \b
@@ -63,27 +77,26 @@ def daasbench(ctx: click.Context, debug: bool) -> None:
     daasbench report summary            one page that answers the question
     daasbench run azimuthal_integration --input frame.tif --set geometry=cal.poni
     """
-    ctx.obj = {"debug": debug}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; the only place where an exception becomes an exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    raise SystemExit(_run(arguments, debug="--debug" in arguments))
+    debug = "--debug" in arguments
+    raise SystemExit(_run([one for one in arguments if one != "--debug"], debug=debug))
 
 
 def _run(arguments: list[str], *, debug: bool) -> int:
-    from daasbench.errors import DaasbenchError
+    from daasbench.errors import DaasbenchError, Lacking
 
     try:
-        code = daasbench.main(
-            [one for one in arguments if one != "--debug"], prog_name="daasbench", standalone_mode=False
-        )
+        code = daasbench.main(arguments, prog_name="daasbench", standalone_mode=False)
+        sys.stdout.flush()
         return int(code or 0)
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as error:
-        error.show()
+        _complain(_usage(error, arguments))
         return 2
     except (click.Abort, KeyboardInterrupt):
         _complain("interrupted; what was measured is kept: run the same command again to go on")
@@ -92,9 +105,9 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         if debug:
             raise
         _complain(str(error))
-        return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
+        return 2 if isinstance(error, Lacking) else error.exit_code
+    except BrokenPipeError:  # `daasbench results --csv - | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is silent
         return 0
     except Exception as error:
         if debug:
@@ -103,8 +116,16 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         return 70
 
 
+def _usage(error: click.ClickException, arguments: Sequence[str]) -> str:
+    """Return click's complaint as one sentence that says where help is."""
+    told = error.format_message().rstrip(".")
+    command = next((one for one in arguments[:1] if one in COMMANDS), "")
+    place = f"{command}: " if command else ""
+    return f"{place}{told[:1].lower()}{told[1:]}; see {' '.join(filter(None, ['daasbench', command]))} --help"
+
+
 def _complain(sentence: str) -> None:
-    click.echo(f"daasbench: {sentence}", err=True)
+    click.echo(f"daasbench: {' '.join(sentence.splitlines())}", err=True)
 
 
-__all__ = ["COMMANDS", "daasbench", "main"]
+__all__ = ["COMMANDS", "EXIT_CODES", "daasbench", "main"]

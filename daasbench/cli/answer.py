@@ -6,16 +6,17 @@ from pathlib import Path
 
 import click
 
-from daasbench import registry
-from daasbench.errors import LedgerError, UsageError
+from daasbench.cli.ask import results_folder
+from daasbench.errors import LedgerError, UsageError, unknown_sentence
 
 many_results = click.option(
     "--results",
     "results",
     multiple=True,
-    type=click.Path(path_type=Path),
-    default=[Path("results")],
+    metavar="DIR",
+    default=["results"],
     show_default="results",
+    callback=results_folder,
     help="A results folder, or any folder with records; may be given several times.",
 )
 
@@ -91,16 +92,17 @@ def _show(table: object) -> None:
     show_default=True,
     help="The folder to write into.",
 )
-@click.option("--format", "formats", metavar="html,md,csv", help="Only these formats.  [default: all]")
+@click.option("--format", "formats", metavar="html,md,csv", help="Only these formats.", show_default="all")
 def report_command(report: str, results: tuple[Path, ...], out: Path, formats: str | None) -> None:
     """Write REPORT from the records of results folders; the same records give the same bytes."""
+    from daasbench import registry
     from daasbench.evidence import gather
 
     chosen = registry.report(report)
-    wanted = [one.strip() for one in formats.split(",")] if formats else list(chosen.formats)
+    wanted = list(chosen.formats) if formats is None else [one.strip() for one in formats.split(",")]
     for one in wanted:
         if one not in chosen.formats:
-            raise UsageError(f"--format {one}: report {report} has no such format; it has: {', '.join(chosen.formats)}")
+            raise UsageError(unknown_sentence("format", one, chosen.formats, f"--format {formats}"))
     evidence = gather(*results)
     try:
         out.mkdir(parents=True, exist_ok=True)

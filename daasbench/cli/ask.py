@@ -1,28 +1,44 @@
-"""From words on the command line to a plan: which scenario is meant, and what ``--set`` changes in it."""
+"""From words on the command line to a plan: which scenario is meant, and what the options change in it.
+
+A path that is written on the command line is relative to where the command is given; a path in a file is
+relative to that file.
+"""
 
 from __future__ import annotations
 
-import copy
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from daasbench import machine, registry, toml
-from daasbench.errors import ScenarioError, UnknownName, unknown_sentence
-from daasbench.scenario import CaseBlock, Plan, Scenario, load, shipped_files
+from daasbench.errors import DaasbenchError, ScenarioError, UnknownName, UsageError, unknown_sentence
+
+if TYPE_CHECKING:
+    from daasbench.scenario import Plan
 
 KERNEL_REPEAT = {"processes": 3, "limit_s": 60.0, "interval": 0.05, "max_repeats": 200}
 
-results_option = click.option(
+_KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+|\[\d+\])*")
+_DATA = "data:"
+
+
+def results_folder(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:  # noqa: ARG001  (click's form)
+    """Return the folder, or the folders, of ``--results``; refuse what cannot be meant."""
+    for one in value if isinstance(value, tuple) else (value,):
+        if not str(one).strip() or str(one).startswith("--"):
+            raise UsageError(f"--results {str(one)!r}: is not a folder's name; write --results DIR")
+    return tuple(map(Path, value)) if isinstance(value, tuple) else Path(value)
+
+
+results_option: Callable[[Any], Any] = click.option(
     "--results",
-    "results",
-    type=click.Path(file_okay=True, path_type=Path),
-    default=Path("results"),
+    metavar="DIR",
+    default="results",
     show_default=True,
+    callback=results_folder,
     help="The results folder.",
 )
 
@@ -32,40 +48,40 @@ class Asked:
 
     def __init__(self, word: str) -> None:
         self.raw, self.name, self.where, self.folder = _find(word)
-        self.raw = copy.deepcopy(self.raw)
+        self._changes: list[str] = []
 
     def set_platforms(self, platforms: Sequence[str]) -> None:
-        """Ask these platforms instead; paths are relative to where the command was given."""
+        """Ask these platforms instead."""
         if platforms:
-            self.raw["platforms"] = [
-                str(Path(one).resolve()) if "/" in one or one.endswith(".toml") else one for one in platforms
-            ]
+            self.raw["platforms"] = [_beside_command(one) if _is_path(one) else one for one in platforms]
+            self._changes += [f"--platform {one}" for one in platforms]
 
     def set_input(self, path: str | None) -> None:
         """Measure this file in every case."""
         if path is None:
             return
         for block in self._blocks():
-            block["input"] = str(Path(path).resolve()) if not path.startswith("data:") else path
+            block["input"] = _beside_command(path)
+        self._changes.append(f"--input {path}")
 
     def set_values(self, settings: Sequence[str]) -> None:
         """Apply ``k=v``: dotted keys of the scenario, bare keys as options of the kernel."""
         for setting in settings:
             key, equals, text = setting.partition("=")
-            if not equals or not key:
-                raise ScenarioError(f"--set {setting}: is not of the form key=value")
-            self._set(key.strip(), text.strip(), f"--set {setting}")
+            key = key.strip()
+            if not equals or not _KEY.fullmatch(key):
+                told = "is not key=value; write an option of the kernel, or a dotted key: cases.threads=1"
+                raise ScenarioError(f"--set {setting}: {told}")
+            self._set(re.findall(r"[\w-]+", key), text.strip(), f"--set {setting}")
+            self._changes.append(f"--set {setting}")
 
     def plan(self) -> Plan:
         """Return the plan: everything resolved and checked."""
-        return load(
-            self.raw,
-            name=self.name,
-            where=self.where,
-            folder=self.folder,
-            cores_here=machine.usable_cores(),
-            gpus_here=0,
-        )
+        from daasbench import machine
+        from daasbench.scenario import load
+
+        where = f"{self.where} with {' '.join(self._changes)}" if self._changes else self.where
+        return load(self.raw, name=self.name, where=where, folder=self.folder, cores_here=machine.usable_cores())
 
     def text(self) -> str:
         """Return the scenario as TOML, with every change."""
@@ -73,52 +89,71 @@ class Asked:
 
         return tomli_w.dumps(self.raw)
 
+    # --- inside
+
     def _blocks(self) -> list[dict[str, Any]]:
         blocks = self.raw.get("cases", [])
         return [one for one in blocks if isinstance(one, dict)] if isinstance(blocks, list) else []
 
-    def _set(self, key: str, text: str, where: str) -> None:
-        path = [step for step in re.split(r"[.\[\]]", key) if step]
+    def _set(self, path: list[str], text: str, where: str) -> None:
+        from daasbench.scenario import Scenario
+
         if len(path) == 1:
-            self._set_option(path[0], text, where)
+            if path[0] in Scenario.__struct_fields__:
+                self.raw[path[0]] = _value(text)
+            else:
+                self._set_option(path[0], text, where)
             return
+        value = _anchored(path, _value(text))
         if path[0] == "cases" and not path[1].isdigit():
             for block in self._blocks():
-                _put(block, path[1:], _value(text), where)
-            return
-        _put(self.raw, path, _value(text), where)
+                _put(block, path[1:], value, where)
+        else:
+            _put(self.raw, path, value, where)
 
     def _set_option(self, key: str, text: str, where: str) -> None:
+        """Set an option of every kernel that has it."""
+        from daasbench import toml
+
         known: set[str] = set()
         taken = False
         for block in self._blocks():
-            fields = _options_of(str(block.get("kernel", "")), self.folder)
+            fields = self._options_of(block)
+            if fields is None:
+                return  # the scenario's own check says what is wrong with the kernel
             known |= set(fields)
             if key in fields:
-                value: Any = str(_beside_command(text)) if fields[key] else _value(text, as_text=fields[key] is None)
-                block.setdefault("options", {})[key] = value
+                value = _value(text, as_text=toml.only_text(fields[key]))
+                if toml.marked(fields[key], "file"):
+                    value = _beside_command(str(value))
+                _put(block, ["options", key], value, where)
                 taken = True
         if not taken:
-            hint = ""
-            if key in CaseBlock.__struct_fields__:
-                hint = f"; {key} is a key of cases: --set cases.{key}=..."
-            elif key in Scenario.__struct_fields__:
-                hint = f"; {key} is a table or text of the scenario: use dotted keys"
-            raise ScenarioError(unknown_sentence("option", key, known, where) + hint)
+            raise ScenarioError(unknown_sentence("option", key, known, where) + _hint(key, text))
+
+    def _options_of(self, block: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the types of the options of a block's kernel; None if there is no such kernel."""
+        from daasbench import registry, toml
+
+        name = str(block.get("kernel", ""))
+        try:
+            kernel = registry.kernel_from_file(self.folder / name) if registry.is_file(name) else registry.kernel(name)
+        except DaasbenchError:
+            return None
+        return toml.fields(kernel.options)
 
 
 def _find(word: str) -> tuple[dict[str, Any], str, str, Path]:
     """Return tables, name, how messages name it, and the folder that its paths are relative to."""
+    from daasbench import registry, toml
+    from daasbench.scenario import shipped_files
+
     if registry.is_file(word):
-        path = Path(word)
-        kernel = registry.kernel_from_file(path)
+        kernel = registry.kernel_from_file(Path(word))
         size = "small" if "small" in kernel.sizes else next(iter(kernel.sizes), "small")
-        return (
-            _of_kernel(str(path.resolve()) if ":" not in word else word, kernel.name, size, kernel.card.title),
-            (kernel.name),
-            str(path),
-            Path.cwd(),
-        )
+        file, chosen = registry.source_of(Path(word))
+        target = f"{file.resolve()}:{chosen}" if chosen else str(file.resolve())
+        return _of_kernel(target, kernel.name, size, kernel.card.title), kernel.name, str(file), Path.cwd()
     if "/" in word or word.endswith(".toml"):
         path = Path(word)
         return toml.read(path), path.stem, str(path), path.parent
@@ -128,7 +163,9 @@ def _find(word: str) -> tuple[dict[str, Any], str, str, Path]:
     if word in registry.kernels():
         title = registry.kernel(word).card.title
         return _of_kernel(word, word, "small", title), word, f"kernel {word}", Path.cwd()
-    raise UnknownName(unknown_sentence("scenario or kernel", word, [*scenarios, *registry.kernels()]))
+    beside = [one for one in (word, f"{word}.toml", f"{word}.py") if word and Path(one).is_file()]
+    hint = f"; to run the file beside you write ./{beside[0]}" if beside else ""
+    raise UnknownName(unknown_sentence("scenario or kernel", word, [*scenarios, *registry.kernels()]) + hint)
 
 
 def _of_kernel(kernel: str, name: str, size: str, title: str) -> dict[str, Any]:
@@ -140,55 +177,66 @@ def _of_kernel(kernel: str, name: str, size: str, title: str) -> dict[str, Any]:
     }
 
 
-def _options_of(name: str, folder: Path) -> dict[str, bool | None]:
-    """Return the options of a kernel by name: True if it names a file, None if it is text, else False."""
-    import msgspec.inspect as inspect
-
-    from daasbench.scenario import _is_file
-
-    try:
-        kernel = registry.kernel_from_file(folder / name) if registry.is_file(name) else registry.kernel(name)
-    except Exception:  # the scenario's own check says what is wrong with the kernel
-        return {}
-    info = inspect.type_info(kernel.options)
-    fields = info.fields if isinstance(info, inspect.StructType) else ()
-    return {one.name: True if _is_file(one.type) else None if _is_text(one.type) else False for one in fields}
-
-
-def _is_text(kind: Any) -> bool:
-    import msgspec.inspect as inspect
-
-    if isinstance(kind, inspect.UnionType):
-        return all(_is_text(one) or isinstance(one, inspect.NoneType) for one in kind.types)
-    if isinstance(kind, inspect.Metadata):
-        return _is_text(kind.type)
-    return isinstance(kind, inspect.StrType | inspect.LiteralType)
-
-
-def _beside_command(text: str) -> Path | str:
-    return text if text.startswith("data:") else Path(text.strip('"')).resolve()
+# --- values ---------------------------------------------------------------------------------------------------
 
 
 def _value(text: str, *, as_text: bool = False) -> Any:
-    """Return the TOML value that `text` is, or the text itself."""
+    """Return the TOML value that `text` is, or the text itself; `as_text`: a number is meant as text."""
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        tables = tomllib.loads(f"value = {text}")
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
-    return value if not as_text or isinstance(value, str) else text
+    value = tables["value"]
+    return text if len(tables) > 1 or (as_text and not isinstance(value, str)) else value
+
+
+def _anchored(path: Sequence[str], value: Any) -> Any:
+    """Return the value of a dotted key; a path among them is made absolute, from where the command is given."""
+    if isinstance(value, list):
+        return [_anchored([*path, str(index)], one) for index, one in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    if path[0] == "platforms" or path[-1] == "kernel":
+        return _beside_command(value) if _is_path(value) else value
+    if path[-1] == "input" or (path[-2] == "options" and Path(value).is_file()):
+        return _beside_command(value)
+    return value
+
+
+def _is_path(word: str) -> bool:
+    return "/" in word or word.endswith((".toml", ".py"))
+
+
+def _beside_command(text: str) -> str:
+    return text if text.startswith(_DATA) or not text else str(Path(text).expanduser().resolve())
 
 
 def _put(table: Any, path: Sequence[str], value: Any, where: str) -> None:
+    """Set the value at `path` in nested tables and lists; a table that is not there is made."""
     *way, last = path
-    for step in way:
-        if isinstance(table, list):
-            if not step.isdigit() or int(step) >= len(table):
-                raise ScenarioError(f"{where}: there is no entry {step}; there are {len(table)}, counted from 0")
-            table = table[int(step)]
-        elif isinstance(table, dict):
-            table = table.setdefault(step, {})
-        else:
-            raise ScenarioError(f"{where}: {step} is not a table")
-    if not isinstance(table, dict):
-        raise ScenarioError(f"{where}: {'.'.join(way)} is not a table")
-    table[last] = value
+    for index, step in enumerate(way):
+        inside = ".".join(way[: index + 1])
+        table = table[_entry(table, step, where)] if isinstance(table, list) else table.setdefault(step, {})
+        if not isinstance(table, dict | list):
+            raise ScenarioError(f"{where}: {inside} is not a table; leave out what follows it")
+    if isinstance(table, list):
+        table[_entry(table, last, where)] = value
+    else:
+        table[last] = value
+
+
+def _entry(entries: list[Any], step: str, where: str) -> int:
+    if not step.isdigit() or int(step) >= len(entries):
+        raise ScenarioError(f"{where}: there is no entry {step}; there are {len(entries)}, counted from 0")
+    return int(step)
+
+
+def _hint(key: str, text: str) -> str:
+    """Return how the key is written, if it is one of a table."""
+    from daasbench.expand import CaseBlock
+    from daasbench.model import Goal, Repeat
+
+    for table, kind in (("cases", CaseBlock), ("repeat", Repeat), ("goal", Goal)):
+        if key in kind.__struct_fields__:
+            return f"; {key} is a key of {table}: --set {table}.{key}={text}"
+    return ""

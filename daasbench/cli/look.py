@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,6 @@ from typing import Any
 import click
 import msgspec
 
-from daasbench import registry
 from daasbench.cli.ask import results_option
 from daasbench.cli.tables import show_table
 from daasbench.errors import Lacking, UsageError, unknown
@@ -28,15 +29,17 @@ def _print_json(thing: Any) -> None:
 @click.command("doctor", short_help="what runs here, what is missing, the one command that adds it")
 @json_option
 def doctor_command(as_json: bool) -> None:
-    """Say what runs here, what is missing, and the command that adds it."""
-    from daasbench import machine
+    """Say what runs here, what is missing, and the command that adds it; a broken plug-in is named at the end."""
+    from daasbench import machine, registry
     from daasbench.clock import utc_now
 
     seen = machine.observe(commit=machine.suite_commit(), observed_at=utc_now())
     ways = _ways()
-    broken = [one for group in ("kernels", "runners", "reports") for one in registry.catalogue(group) if one.error]
+    broken = [one for group in registry.PARTS for one in registry.catalogue(group) if one.error]
+    warnings = registry.warnings()
     if as_json:
-        _print_json({"schema": 1, "machine": seen, "implementations": ways, "broken": broken})
+        facts = {"machine": seen, "implementations": ways, "broken": broken, "warnings": warnings}
+        _print_json({"schema": 1, **facts})
         return
     memory = f"{seen.usable_memory_bytes / 2**30:.1f} of {seen.memory_bytes / 2**30:.1f} GiB usable"
     cache = f", last-level cache {seen.last_level_cache_bytes / 2**20:.0f} MiB" if seen.last_level_cache_bytes else ""
@@ -48,14 +51,15 @@ def doctor_command(as_json: bool) -> None:
         ("kernel", "implementation", "kind", "here", "to get it"),
         [(w["kernel"], w["implementation"], w["kind"], "yes" if not w["lacks"] else "no", w["cure"]) for w in ways],
     )
-    for one in broken:
-        click.echo(f"\nbroken plug-in: {one.error}")
+    for told in [*(f"broken plug-in: {one.error}" for one in broken), *(f"warning: {one}" for one in warnings)]:
+        click.echo(f"\n{told}")
     cures = sorted({w["cure"].removeprefix("install it: ") for w in ways if "pip install" in w["cure"]})
     if cures:
         click.echo("\nto add what is missing:\n" + "\n".join(f"  {cure}" for cure in cures))
 
 
 def _ways() -> list[dict[str, str]]:
+    from daasbench import registry
     from daasbench.backends import require
 
     found = []
@@ -81,50 +85,64 @@ def _ways() -> list[dict[str, str]]:
 @click.argument("kind", type=click.Choice(KINDS))
 @json_option
 def list_command(kind: str, as_json: bool) -> None:
-    """List what is installed of a KIND; a plug-in that cannot be loaded is listed with what is wrong."""
+    """List what is installed of a KIND; what cannot be loaded is listed with what is wrong."""
+    from daasbench import registry
+
     rows = {"scenarios": _scenarios, "platforms": _platforms}.get(kind, lambda: _plugins(kind))()
+    warnings = registry.warnings()
     if as_json:
-        _print_json({"schema": 1, "kind": kind, "entries": rows})
+        _print_json({"schema": 1, "kind": kind, "entries": rows, "warnings": warnings})
         return
     show_table(("name", "what"), [(row["name"], row["what"]) for row in rows])
-    for row in rows:
-        if row.get("error"):
-            click.echo(f"warning: {row['error']}", err=True)
+    for told in [*(row["error"] for row in rows if row["error"]), *warnings]:
+        click.echo(f"warning: {told}", err=True)
+
+
+def _row(name: str, what: str, origin: str, error: str = "") -> dict[str, str]:
+    return {"name": name, "what": what, "from": origin, "error": error}
 
 
 def _plugins(kind: str) -> list[dict[str, str]]:
+    from daasbench import registry
+
     rows = []
     for plugin in registry.catalogue(kind):
-        row = {"name": plugin.name, "what": "", "from": plugin.distribution, "error": plugin.error or ""}
-        if plugin.error:
-            row["what"] = "cannot be loaded"
-        elif kind == "kernels":
-            kernel = registry.kernel(plugin.name)
-            ways = ", ".join(f"{w.name} (peer)" if w.peer else w.name for w in kernel.implementations.values())
-            row["what"] = f"{kernel.card.title}; a unit is a {kernel.card.unit}; {ways}"
-        elif kind == "reports":
-            row["what"] = registry.report(plugin.name).title
-        else:
-            row["what"] = (type(registry.runner(plugin.name)).__doc__ or "").strip().splitlines()[0]
-        rows.append(row)
+        what = "cannot be loaded" if plugin.error else _what(kind, plugin.name)
+        rows.append(_row(plugin.name, what, plugin.distribution, plugin.error or ""))
     return rows
 
 
-def _scenarios() -> list[dict[str, str]]:
-    from daasbench import toml
-    from daasbench.scenario import shipped_files
+def _what(kind: str, name: str) -> str:
+    from daasbench import registry
 
-    return [{"name": stem, "what": str(toml.read(path).get("question", ""))} for stem, path in shipped_files().items()]
+    if kind == "kernels":
+        kernel = registry.kernel(name)
+        ways = ", ".join(f"{w.name} (peer)" if w.peer else w.name for w in kernel.implementations.values())
+        return f"{kernel.card.title}; a unit is a {kernel.card.unit}; {ways}"
+    if kind == "reports":
+        return registry.report(name).title
+    return (type(registry.runner(name)).__doc__ or "").strip().partition("\n")[0]
+
+
+def _scenarios() -> list[dict[str, str]]:
+    return _files("", lambda raw: str(raw.get("question", "")))
 
 
 def _platforms() -> list[dict[str, str]]:
+    return _files("platforms", lambda raw: f"{raw.get('description', '')} (runner {raw.get('runner', '?')})".strip())
+
+
+def _files(folder: str, what: Callable[[dict[str, Any]], str]) -> list[dict[str, str]]:
     from daasbench import toml
+    from daasbench.errors import ScenarioError
     from daasbench.scenario import shipped_files
 
     rows = []
-    for stem, path in shipped_files("platforms").items():
-        raw = toml.read(path)
-        rows.append({"name": stem, "what": f"{raw.get('description', '')} (runner {raw.get('runner', '?')})".strip()})
+    for stem, path in shipped_files(folder).items():
+        try:
+            rows.append(_row(stem, what(toml.read(path)), str(path)))
+        except ScenarioError as error:
+            rows.append(_row(stem, "cannot be read", str(path), str(error)))
     return rows
 
 
@@ -136,7 +154,10 @@ def _platforms() -> list[dict[str, str]]:
 @click.argument("name")
 @json_option
 def show_command(kind: str, name: str, as_json: bool) -> None:
-    """Show one KIND by NAME: a kernel's card and ways, or the text of a file."""
+    """Show one KIND by NAME: a kernel's card and ways, or the text of a file.
+
+    NAME may be a file of yours: daasbench show kernel ./my_kernel.py
+    """
     shown: dict[str, Callable[[str], dict[str, Any]]] = {
         "kernel": _kernel,
         "scenario": lambda stem: _file(stem, "", "scenario"),
@@ -153,17 +174,20 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
 
 def _show_fact(key: str, value: Any) -> None:
     if key == "text":
-        click.echo(value, nl=False)
+        click.echo(f"\n{value}", nl=False)
     elif isinstance(value, list) and value and isinstance(value[0], dict):
         click.echo(f"\n{key.replace('_', ' ')}")
         columns = list(value[0])
-        show_table(columns, [[str(row[column]) for column in columns] for row in value])
+        headers = [column.replace("_", " ") for column in columns]
+        show_table(headers, [[_cell(row[column]) for column in columns] for row in value])
     elif value:
         told = "\n".join(f"  {line}" for line in value) if isinstance(value, list) else str(value)
         click.echo(f"{key.replace('_', ' ')}:{chr(10) if isinstance(value, list) else ' '}{told}")
 
 
 def _kernel(name: str) -> dict[str, Any]:
+    from daasbench import registry
+
     kernel = registry.kernel_from_file(Path(name)) if registry.is_file(name) else registry.kernel(name)
     card = kernel.card
     return {
@@ -179,49 +203,62 @@ def _kernel(name: str) -> dict[str, Any]:
         "literature": [
             f"{one.text} {'https://doi.org/' + one.doi if one.doi else ''}".strip() for one in card.literature
         ],
-        "sizes": [{"size": size, "parameters": _pairs(numbers)} for size, numbers in kernel.sizes.items()],
+        "sizes": [{"size": size, "parameters": dict(numbers)} for size, numbers in kernel.sizes.items()],
         "options": _options(kernel),
         "implementations": [
             {
                 "implementation": way.name,
                 "kind": "peer" if way.peer else "ours",
-                "runs on": way.backend,
+                "runs_on": way.backend,
                 "threads": "axis" if way.threads else "1",
                 "needs": ", ".join(way.packages or way.requires),
-                "in addition": way.adds,
+                "in_addition": way.adds,
             }
             for way in kernel.implementations.values()
         ],
     }
 
 
-def _citation(text: str, doi: str) -> str:
-    return f"{text} https://doi.org/{doi}" if doi else text
+def _options(kernel: Any) -> list[dict[str, Any]]:
+    words = _attributes(kernel.options.__doc__ or "")
+    return [
+        {"option": one.name, "default": one.default, "what": words.get(one.name, "")}
+        for one in msgspec.structs.fields(kernel.options)
+    ]
 
 
-def _options(kernel: Any) -> list[dict[str, str]]:
-    rows = []
-    for one in msgspec.structs.fields(kernel.options):
-        default = "none" if one.default is None else str(one.default)
-        rows.append({"option": one.name, "default": default})
-    return rows
+def _attributes(doc: str) -> dict[str, str]:
+    """Return the first sentence of each attribute that a numpydoc docstring documents."""
+    found: dict[str, str] = {}
+    text = inspect.cleandoc(doc).partition("Attributes\n----------\n")[2]
+    for match in re.finditer(r"^(\S[^\n]*)\n((?: +[^\n]*\n?)+)", text, re.MULTILINE):
+        words = " ".join(match[2].split()).replace("``", "'")
+        for name in match[1].split(","):
+            found[name.strip()] = words
+    return found
 
 
-def _pairs(numbers: Any) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in dict(numbers).items())
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {one}" for key, one in value.items())
+    return "none" if value is None else str(value)
 
 
 def _file(stem: str, folder: str, kind: str) -> dict[str, Any]:
+    from daasbench import toml
     from daasbench.scenario import shipped_files
 
     files = shipped_files(folder)
-    path = files.get(stem) or (Path(stem) if stem.endswith(".toml") and Path(stem).is_file() else None)
+    path = Path(stem) if "/" in stem or stem.endswith(".toml") else files.get(stem)
     if path is None:
         raise unknown(kind, stem, files)
-    return {"text": path.read_text()}
+    toml.read(path)  # says what is wrong with it
+    return {kind: path.stem, "file": str(path), "text": path.read_text(encoding="utf-8-sig")}
 
 
 def _report(name: str) -> dict[str, Any]:
+    from daasbench import registry
+
     report = registry.report(name)
     return {"report": report.name, "title": report.title, "formats": list(report.formats)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from types import TracebackType
@@ -41,9 +42,12 @@ class Shown:
             self._bar.stop()
 
     def tell(self, news: News) -> None:
-        """Show that a measurement has ended."""
-        if self.quiet:
-            return
+        """Show that a measurement has ended; where nobody listens any more, measuring goes on."""
+        if not self.quiet:
+            with contextlib.suppress(BrokenPipeError):
+                self._show(news)
+
+    def _show(self, news: News) -> None:
         text = _sentence(news.record) if news.record else news.message
         if self._bar is not None:
             if self._task is None:

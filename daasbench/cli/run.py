@@ -23,11 +23,27 @@ if TYPE_CHECKING:
 
 @click.command("run", short_help="measure a scenario, a kernel, or a kernel of your own")
 @click.argument("what", metavar="SCENARIO|KERNEL")
-@click.option("--platform", "platforms", multiple=True, metavar="P", help="A platform instead of the scenario's.")
-@results_option
-@click.option("--input", "input_file", metavar="FILE", help="Measure on this file.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="K=V", help="A dotted key of the scenario, or an option of the kernel."
+    "--platform",
+    "platforms",
+    multiple=True,
+    metavar="P",
+    help="A platform instead of the scenario's: a name, or a TOML file; may be given several times.",
+)
+@results_option
+@click.option(
+    "--input",
+    "input_file",
+    metavar="FILE",
+    help="Measure on this file: HDF5, NeXus, or a format of the kernel's field.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="K=V",
+    help="An option of the kernel (bins=500) or a dotted key of the scenario (cases.threads=1, repeat.processes=5);"
+    " the value is TOML; may be given several times.",
 )
 @click.option("--budget", metavar="AMOUNT", help='Refuse if the worst case costs more: "20" or "20 EUR".')
 @click.option("--again", is_flag=True, help="Start a new run although this one is done or begun.")
@@ -48,9 +64,17 @@ def run_command(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Measure a scenario (a name, or a path with / or .toml), a kernel, or a kernel in a Python file of yours.
+    """Measure a SCENARIO (a name, or a path with / or .toml), a KERNEL, or a kernel in a Python file of yours (.py).
 
     The same command goes on where it was interrupted; when everything is done it measures nothing.
+
+    \b
+    daasbench run quickstart
+    daasbench run tomography --set cases.sizes=tiny --set repeat.processes=5
+    daasbench run ./my_kernel.py --dry-run
+
+    Exit codes: 0 every case is ok or skipped, 1 some case is wrong, failed or timed out; the others are those of
+    every command (daasbench --help).
     """
     from daasbench import study
     from daasbench.machine import suite_commit
@@ -63,12 +87,14 @@ def run_command(
     plan = asked.plan()
     commit = suite_commit()
     if dry_run:
-        _show_preview(study.preview(plan, results_folder=results, commit=commit), plan.notes, as_json)
+        preview = study.preview(plan, results_folder=results, commit=commit)
+        _show_preview(preview, plan.notes, as_json)
+        _compare(preview, limit)
         return 0
     _ask(plan, yes or as_json or not sys.stdin.isatty())
     if not as_json:
         for note in plan.notes:
-            click.echo(f"note: {note}")
+            click.echo(f"note: {note}", err=True)
     from daasbench.cli.progress import Shown
 
     command = "daasbench " + shlex.join(sys.argv[1:])
@@ -100,11 +126,25 @@ def _amount(text: str) -> tuple[Decimal, str | None]:
     return Decimal(match[1]), match[2].upper() if match[2] else None
 
 
+def _compare(preview: Preview, limit: tuple[Decimal, str | None] | None) -> None:
+    """Say if the run would be refused."""
+    if limit is None:
+        return
+    worst: dict[str, Decimal] = {}
+    for money in filter(None, preview.ceiling.values()):
+        amount, currency = money.split()
+        worst[currency] = worst.get(currency, Decimal(0)) + Decimal(amount)
+    for currency, total in worst.items():
+        if limit[1] not in (None, currency) or total > limit[0]:
+            told = f"{limit[0]} {limit[1] or currency}"
+            click.echo(f"note: the ceiling of {total} {currency} is not within --budget {told}: refused", err=True)
+
+
 def _ask(plan: Plan, yes: bool) -> None:
     priced = [name for name, one in plan.platforms.items() if one.price is not None]
     remote = [name for name in priced if plan.platforms[name].runner != "local"]
     if remote and not yes:
-        click.confirm(f"{', '.join(remote)} costs money; start?", abort=True)
+        click.confirm(f"{', '.join(remote)} {'cost' if len(remote) > 1 else 'costs'} money; start?", abort=True)
 
 
 def _rows(folder: Path) -> list[dict[str, object]]:
@@ -120,8 +160,10 @@ def _show_preview(preview: Preview, notes: list[str], as_json: bool) -> None:
         click.echo(msgspec.json.encode(facts).decode())
         return
     for note in notes:
-        click.echo(f"note: {note}")
-    click.echo(f"{preview.cells} cells in {len(preview.requests)} job(s); nothing is run")
+        click.echo(f"note: {note}", err=True)
+    cases = f"{preview.cells} case{'s' if preview.cells > 1 else ''}"
+    jobs = f"{len(preview.requests)} job{'s' if len(preview.requests) > 1 else ''}"
+    click.echo(f"{cases} in {jobs}; nothing is run")
     for job, request in preview.requests.items():
         click.echo(f"\njob {job}, by the runner {request.runner}:")
         click.echo(f"  command  {shlex.join(request.command)}")
