@@ -42,6 +42,8 @@ class Problem:
         What each block shows, where that is known; None for a measured file.
     repaired
         Samples of a file that were dead or not finite and are interpolated.
+    distinct
+        Block b shows the same as block ``b % distinct``, in memory of its own; None: all differ.
     """
 
     blocks: Sequence[F32]
@@ -49,6 +51,7 @@ class Problem:
     centre: float
     phantoms: Sequence[Phantom] | None = None
     repaired: int = 0
+    distinct: int | None = None
 
 
 def survey(path: Path, options: TomographyOptions) -> Parameters:
@@ -97,4 +100,10 @@ def make(parameters: Parameters, options: TomographyOptions, seed: int, blocks: 
 def read(path: Path, parameters: Parameters, options: TomographyOptions, blocks: int) -> Problem:
     """Return the sinograms of a file."""
     found = readers.read(path, options, parameters["slices"], blocks)
-    return Problem(blocks=found.blocks, angles=found.angles, centre=found.centre, repaired=found.repaired)
+    return Problem(
+        blocks=found.blocks,
+        angles=found.angles,
+        centre=found.centre,
+        repaired=found.repaired,
+        distinct=found.distinct,
+    )

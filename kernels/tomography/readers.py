@@ -28,12 +28,14 @@ class Sinograms:
     """What was read: `blocks` of f32[slices, angles, detector] line integrals, and how they lie.
 
     `repaired` counts the samples that were dead, masked or not finite and are interpolated along the detector.
+    Only the first `distinct` blocks differ; the others are copies of them, in the same order.
     """
 
     blocks: tuple[F32, ...]
     angles: F64
     centre: float
     repaired: int
+    distinct: int
 
 
 def survey(path: Path, options: TomographyOptions) -> Mapping[str, Any]:
@@ -62,6 +64,7 @@ def read(path: Path, options: TomographyOptions, slices: int, blocks: int) -> Si
             angles=scan.angles,
             centre=centre,
             repaired=sum(repaired for _, repaired in made),
+            distinct=len(made),
         )
 
 
