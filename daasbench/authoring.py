@@ -296,7 +296,7 @@ class FunctionKernel:
         """Return the oracle's answer as a number; refuse what only looks like one."""
         value = said.item() if getattr(said, "shape", None) == () else said
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            what = str(value) if isinstance(value, bool | None) else f"a {type(said).__name__}"
+            what = str(value) if isinstance(value, bool | None) else f"something of type {type(said).__name__}"
             told = f"the oracle of {self.name} returned {what}; it shall return one number: how wrong the result is"
             raise PluginError(f"{told} (0: right)")
         if value < 0:

@@ -1,0 +1,349 @@
+"""A scenario becomes cells: every cell explicit, its id a hash of what is computed and by what."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+
+from daasbench import scenario
+from daasbench.authoring import FunctionKernel
+from daasbench.contracts import OF_INPUT, FilePath, Options
+from daasbench.errors import ScenarioError
+from daasbench.files import content_hash, find_file
+from daasbench.model import Case, Planned
+from daasbench.scenario import Plan, group, load, resume_key
+
+CORES = 8
+
+
+class FakeOptions(Options, frozen=True, kw_only=True):
+    """Options of the fake kernel."""
+
+    bins: int = 10
+    mask: FilePath | None = None
+    dataset: Annotated[str | None, OF_INPUT] = None
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FunctionKernel:
+    """Return a kernel with every kind of implementation, installed as ``fake``."""
+    made = FunctionKernel(
+        name="fake",
+        reference=lambda inputs: 0,
+        unit="frame",
+        oracle=lambda inputs, got: 0.0,
+        tolerance=1.0,
+        options=FakeOptions,
+        sizes={"tiny": {}, "small": {}},
+        reads_files=True,
+    )
+    made._read = lambda path: {}
+    made._add("numpy", lambda inputs: 0, threads=False)
+    made._add("numba", lambda inputs: 0)
+    made._add("mpi", lambda inputs: 0, backend="ranks")
+    made._add("cupy", lambda inputs: 0, backend="cuda", gpus=1, threads=False)
+    made._add("peer", lambda inputs: 0, peer=True, requires=("numpy",))
+    made._add("absent", lambda inputs: 0, peer=True, requires=("not_there_at_all",))
+    monkeypatch.setattr("daasbench.registry.kernel", lambda name: made)
+    return made
+
+
+@pytest.fixture
+def plan_of(fake: FunctionKernel, tmp_path: Path):
+    """Return a function that loads a scenario of one table of cases."""
+
+    def make(*, platforms: list[str] | None = None, repeat: dict[str, Any] | None = None, **block: Any) -> Plan:
+        raw = {
+            "question": "?",
+            "platforms": platforms or ["here"],
+            "cases": [{"kernel": "fake", "implementations": "numba", "threads": 1, **block}],
+            "repeat": repeat or {"processes": 1},
+        }
+        return load(raw, name="q", where="q.toml", folder=tmp_path, cores_here=CORES, gpus_here=2)
+
+    return make
+
+
+def cells(plan: Plan, *fields: str) -> list[tuple[Any, ...]]:
+    """Return these fields of every case."""
+    return [tuple(getattr(cell.case, one) for one in fields) for cell in plan.cells]
+
+
+# --- expanding ------------------------------------------------------------------------------------------------
+
+
+def test_lists_expand_to_a_grid(plan_of):
+    found = cells(plan_of(sizes=["tiny", "small"], seed=[0, 1], threads=[1, 2]), "size", "seed", "threads")
+    assert len(found) == 8
+    assert set(found) == {(size, seed, n) for size in ("tiny", "small") for seed in (0, 1) for n in (1, 2)}
+
+
+def test_zip_pairs_axes(plan_of):
+    plan = plan_of(implementations="mpi", ranks=[1, 2, 4], threads=[8, 4, 2], zip=[["ranks", "threads"]])
+    assert cells(plan, "ranks", "threads") == [(1, 8), (2, 4), (4, 2)]
+
+
+def test_zip_pairs_axes_whose_counts_are_equal_on_this_machine(plan_of):
+    plan = plan_of(implementations="mpi", ranks=[1, 2], threads=[CORES, "max"], zip=[["ranks", "threads"]])
+    assert cells(plan, "ranks", "threads") == [(1, CORES), (2, CORES)]
+
+
+def test_axes_that_an_implementation_does_not_have_collapse_to_one_cell(plan_of):
+    plan = plan_of(implementations="all", nodes=[1, 2], ranks=[1, 2], threads=[1, 2], gpus=[1, 2])
+    by_way: dict[str, list[tuple[int, ...]]] = {}
+    for cell in plan.cells:
+        case = cell.case
+        by_way.setdefault(case.implementation, []).append((case.nodes, case.ranks, case.threads, case.gpus))
+    assert by_way["numpy"] == [(1, 1, 1, 0)]
+    assert by_way["numba"] == [(1, 1, 1, 0), (1, 1, 2, 0)]
+    assert by_way["cupy"] == [(1, 1, 1, 1), (1, 1, 1, 2)]
+    assert len(by_way["mpi"]) == 8
+
+
+def test_max_is_the_usable_cores_and_duplicates_are_merged(plan_of):
+    assert cells(plan_of(threads=[1, CORES, "max"]), "threads") == [(1,), (CORES,)]
+    assert cells(plan_of(implementations="mpi", ranks="max", nodes="max"), "nodes", "ranks") == [(1, CORES)]
+    assert cells(plan_of(implementations="cupy", gpus="max"), "gpus") == [(2,)]
+    assert len(plan_of(sizes=["tiny", "tiny"], implementations=["numba", "numba"]).cells) == 1
+
+
+def test_max_is_what_the_platform_declares(plan_of, tmp_path):
+    (tmp_path / "big.toml").write_text('runner = "local"\nnodes = 3\ncores_per_node = 64\ngpus_per_node = 4')
+    plan = plan_of(platforms=["./big.toml"], implementations="mpi", nodes="max", threads="max")
+    assert cells(plan, "nodes", "threads") == [(3, 64)]
+    assert cells(plan_of(platforms=["./big.toml"], implementations="cupy", gpus="max"), "gpus") == [(4,)]
+
+
+def test_all_is_every_implementation_but_peers_and_peers_adds_what_is_installed(plan_of):
+    assert cells(plan_of(implementations="all"), "implementation") == [("numpy",), ("numba",), ("mpi",), ("cupy",)]
+    with_peers = cells(plan_of(implementations="peers"), "implementation")
+    assert with_peers == [("numpy",), ("numba",), ("mpi",), ("cupy",), ("peer",)]
+    assert cells(plan_of(implementations=["absent", "numpy"]), "implementation") == [("absent",), ("numpy",)]
+
+
+def test_every_platform_has_its_cells(plan_of, tmp_path):
+    (tmp_path / "other.toml").write_text('runner = "local"')
+    plan = plan_of(platforms=["here", "other.toml"])
+    assert [cell.platform for cell in plan.cells] == ["here", "other"]
+    assert list(plan.platforms) == ["here", "other"]
+
+
+def test_a_kernel_may_be_a_file_beside_the_scenario(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "mine.py").write_text(
+        "from daasbench import kernel\n"
+        "@kernel(unit='a', oracle=lambda i, g: 0, tolerance=1)\n"
+        "def mine(inputs): return 0\n"
+        "@mine.inputs(tiny={'n': 1})\n"
+        "def make(n): return 0\n"
+    )
+    raw = {"question": "?", "platforms": ["here"], "cases": [{"kernel": "sub/mine.py:mine", "sizes": "tiny"}]}
+    [cell] = load(raw, name="q", where="q.toml", folder=tmp_path, cores_here=1).cells
+    assert cell.source == str(tmp_path / "sub" / "mine.py")
+    assert cell.case.version.startswith("file-")
+
+
+def test_two_kernels_of_one_name_are_refused(tmp_path):
+    text = (
+        "from daasbench import kernel\n@kernel(unit='a', oracle=lambda i, g: 0, tolerance=1)\ndef mine(i): return 0\n"
+    )
+    text += "@mine.inputs(small={})\ndef make(): return 0\n"
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(text)
+    raw = {"question": "?", "platforms": ["here"], "cases": [{"kernel": "./a.py"}, {"kernel": "./b.py"}]}
+    with pytest.raises(ScenarioError, match=r"cases\[1\].kernel: two kernels are called 'mine'"):
+        load(raw, name="q", where="q.toml", folder=tmp_path, cores_here=1)
+
+
+# --- files ----------------------------------------------------------------------------------------------------
+
+
+def test_a_measured_file_that_is_absent_is_replaced_by_generated_data_with_a_note(plan_of, tmp_path, monkeypatch):
+    monkeypatch.setenv("DAASBENCH_DATA", str(tmp_path / "data"))
+    block = {"input": "data:a/frames.h5", "sizes": "tiny", "options": {"dataset": "/x", "mask": "data:m.tif"}}
+    plan = plan_of(**block)
+    assert plan.notes == ["fake: measured file a/frames.h5 is not in DAASBENCH_DATA; generated data is used instead"]
+    [cell] = plan.cells
+    assert (cell.case.size, cell.case.seed, cell.case.input) == ("tiny", 0, None)
+    assert cell.case.options == {}  # those that describe the file went with it
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    (tmp_path / "data" / "a" / "frames.h5").write_bytes(b"frames")
+    (tmp_path / "data" / "m.tif").write_bytes(b"mask")
+    plan = plan_of(**block)
+    assert plan.notes == []
+    [cell] = plan.cells
+    assert (cell.case.size, cell.case.seed, cell.case.input) == (None, None, "data:a/frames.h5")
+    assert cell.case.files == {"mask": "m.tif"}
+    assert cell.case.options == {"dataset": "/x"}
+
+
+def test_an_option_of_a_file_is_refused_without_one(plan_of):
+    with pytest.raises(ScenarioError, match=r"cases\[0\].options.dataset: describes a file; name it with input"):
+        plan_of(options={"dataset": "/x"})
+
+
+def test_a_file_is_found_beside_the_scenario(tmp_path):
+    (tmp_path / "frames.h5").write_bytes(b"frames")
+    assert find_file("frames.h5", tmp_path) == tmp_path / "frames.h5"
+    assert find_file(str(tmp_path / "frames.h5"), Path("/")) == tmp_path / "frames.h5"
+
+
+def test_the_hash_of_files_is_of_their_content_and_purpose_not_of_their_names(tmp_path):
+    for name, content in (("a", b"one"), ("b", b"one"), ("c", b"two")):
+        (tmp_path / name).write_bytes(content)
+    a, b, c = (str(tmp_path / name) for name in "abc")
+    assert content_hash({"input": a}) == content_hash({"input": b})
+    assert content_hash({"input": a}) != content_hash({"input": c})
+    assert content_hash({"input": a}) != content_hash({"mask": a})
+    assert content_hash({"input": a, "mask": c}) == content_hash({"mask": c, "input": a})
+    assert content_hash({"input": a, "mask": c}) != content_hash({"input": c, "mask": a})
+
+
+def test_of_a_large_file_its_size_and_even_samples_count(tmp_path, monkeypatch):
+    monkeypatch.setattr("daasbench.files.SAMPLE_BYTES", 4)
+    path = tmp_path / "large"
+    content = bytearray(1000)
+    path.write_bytes(content)
+    before = content_hash({"input": str(path)})
+    for place in (0, 998):
+        changed = copy.copy(content)
+        changed[place] = 1
+        path.write_bytes(changed)
+        assert content_hash({"input": str(path)}) != before
+    path.write_bytes(bytes(1001))
+    assert content_hash({"input": str(path)}) != before
+
+
+# --- identity -------------------------------------------------------------------------------------------------
+
+FIXED = Case(
+    kernel="azimuthal_integration",
+    implementation="numba",
+    version="0.1.0",
+    size="small",
+    seed=0,
+    options={"bins": 500, "mode": "nosplit"},
+    threads=2,
+)
+
+
+def test_the_id_of_a_case_never_changes():
+    assert FIXED.id == "556e2feebcd5f40e"
+    with_file = msgspec.structs.replace(FIXED, size=None, seed=None, input_hash="0123456789abcdef")
+    assert with_file.id == "793f8d9155188db1"
+
+
+def test_the_id_of_a_case_does_not_depend_on_names_of_files_or_the_order_of_keys():
+    renamed = msgspec.structs.replace(FIXED, input="/home/me/frames.h5", files={"mask": "mask.tif"})
+    assert renamed.id == FIXED.id
+    turned = msgspec.structs.replace(FIXED, options={"mode": "nosplit", "bins": 500})
+    assert turned.id == FIXED.id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kernel": "tomography"},
+        {"implementation": "numpy"},
+        {"version": "0.2.0"},
+        {"size": "tiny"},
+        {"seed": 1},
+        {"input_hash": "fedcba9876543210"},
+        {"options": {"bins": 501, "mode": "nosplit"}},
+        {"cache": True},
+        {"nodes": 2},
+        {"ranks": 2},
+        {"threads": 1},
+        {"gpus": 1},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_id_of_a_case_depends_on_everything_else(change):
+    assert msgspec.structs.replace(FIXED, **change).id != FIXED.id
+
+
+def test_ids_do_not_depend_on_where_files_lie_how_keys_are_ordered_or_how_often_is_repeated(plan_of, tmp_path):
+    (tmp_path / "one.h5").write_bytes(b"frames")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "two.h5").write_bytes(b"frames")
+    (tmp_path / "three.h5").write_bytes(b"other frames")
+    one = plan_of(input="one.h5", options={"bins": 5, "dataset": "/x"})
+    two = plan_of(input="sub/two.h5", options={"dataset": "/x", "bins": 5}, repeat={"processes": 7, "limit_s": 9})
+    three = plan_of(input="three.h5", options={"bins": 5, "dataset": "/x"})
+    assert one.cells[0].case.id == two.cells[0].case.id
+    assert one.cells[0].case.id != three.cells[0].case.id
+
+
+def test_an_option_at_its_default_is_no_other_case(plan_of):
+    assert plan_of(options={"bins": 10}).cells[0].case.id == plan_of().cells[0].case.id
+
+
+def test_what_a_kernel_of_the_users_own_is_follows_from_its_content(tmp_path):
+    text = (
+        "from daasbench import kernel\n@kernel(unit='a', oracle=lambda i, g: 0, tolerance=1)\ndef mine(i): return 0\n"
+    )
+    text += "@mine.inputs(small={})\ndef make(): return 0\n"
+    ids = []
+    for name, content in (("a.py", text), ("b.py", text), ("c.py", text + "# changed\n")):
+        (tmp_path / name).write_text(content)
+        raw = {"question": "?", "platforms": ["here"], "cases": [{"kernel": f"./{name}"}]}
+        plan = load(raw, name="q", where="q.toml", folder=tmp_path, cores_here=1)
+        ids.append(plan.cells[0].case.id)
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_a_resume_key_depends_on_case_platform_process_and_commit():
+    keys = {
+        resume_key(FIXED, "here", 0, "c"),
+        resume_key(FIXED, "there", 0, "c"),
+        resume_key(FIXED, "here", 1, "c"),
+        resume_key(FIXED, "here", 0, "d"),
+        resume_key(msgspec.structs.replace(FIXED, seed=1), "here", 0, "c"),
+    }
+    assert len(keys) == 5
+
+
+def test_a_plan_is_found_again_by_what_it_measures_not_by_its_texts(plan_of):
+    plan = plan_of()
+    other_text = msgspec.structs.replace(
+        plan, scenario=msgspec.structs.replace(plan.scenario, question="Really?"), notes=["n"]
+    )
+    assert other_text.identity == plan.identity
+    assert plan_of(seed=1).identity != plan.identity
+    assert plan_of(repeat={"processes": 2}).identity != plan.identity
+
+
+# --- jobs -----------------------------------------------------------------------------------------------------
+
+
+def test_cells_are_grouped_to_one_job_a_platform_in_an_order_that_the_run_decides(plan_of, tmp_path):
+    (tmp_path / "other.toml").write_text('runner = "local"')
+    plan = plan_of(platforms=["here", "other.toml"], seed=list(range(20)))
+    todo: dict[str, list[Planned]] = {}
+    for cell in plan.cells:
+        planned = Planned(key=resume_key(cell.case, cell.platform, 0, "c"), case=cell.case, process=0)
+        todo.setdefault(cell.platform, []).append(planned)
+    jobs = group(plan, todo, run="r", first=3, commit="c")
+    assert [job.id for job in jobs] == ["003-here", "004-other"]
+    for job in jobs:
+        assert sorted(one.key for one in job.planned) == sorted(one.key for one in todo[job.platform_name])
+        assert job.planned != todo[job.platform_name]
+    assert group(plan, todo, run="r", first=3, commit="c") == jobs
+    assert group(plan, todo, run="s", first=3, commit="c")[0].planned != jobs[0].planned
+
+
+def test_every_shipped_scenario_and_platform_loads(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAASBENCH_DATA", str(tmp_path))  # empty: generated data is always there
+    from daasbench import toml
+
+    shipped = scenario.shipped_files()
+    assert "quickstart" in shipped
+    for stem, path in shipped.items():
+        plan = load(toml.read(path), name=stem, where=path.name, folder=path.parent, cores_here=2)
+        assert plan.cells
+    for stem, path in scenario.shipped_files("platforms").items():
+        assert scenario.load_platform(str(path), path.parent, path.name)[0] == stem
