@@ -60,7 +60,7 @@ class Seat:
         self.prepared: Prepared | None = None
         self.verdict: Verdict | None = None
         self.turned: Turned | None = None
-        self.turns = 0
+        self.turns = self.rounds = 0  # with and without the repeated ones
         self.cpu_s = self.busy_s = 0.0
         self.threads_seen: int | None = None
         self.allowed: list[int] = []
@@ -89,6 +89,7 @@ class Seat:
             self._keep(samples)
             if not disturbed:
                 break
+        self.rounds += 1
         self._consider_stopping(alone)
 
     def pause(self, others: bool) -> None:
@@ -156,7 +157,7 @@ class Seat:
             self._done("wrong")
             return
         counted = measure.concatenate(self.parts).counted()
-        enough = len(counted) >= self.repeat.min_repeats and (alone or self.turns >= LEAST_TURNS)
+        enough = len(counted) >= self.repeat.min_repeats and (alone or self.rounds >= LEAST_TURNS)
         width = relative_half_width(median_interval(counted)) if len(counted) > 1 else None
         if enough and width is not None and width <= self.repeat.interval:
             self._done("interval")

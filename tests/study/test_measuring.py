@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -184,5 +183,3 @@ def test_the_first_sample_of_a_turn_is_a_marked_warm_up_and_kept(evidence: Evide
         assert 1 not in flags[1:]
     assert len(samples.counted()) == evidence.table.set_index("implementation").loc["numpy", "repeats"]
     assert record.order == "interleaved"
-
-
