@@ -114,7 +114,7 @@ def open_backend(name: str) -> Backend:
 def require(implementation: Implementation) -> None:
     """Raise Lacking, with its cure, if this machine does not have what `implementation` needs."""
     for module in implementation.requires:
-        if importlib.util.find_spec(module) is None:
+        if not _is_installed(module):
             raise Lacking(f"the Python package {module} is not installed", _cure(implementation, module))
     if implementation.backend == "cuda":
         _require_cuda()
@@ -122,11 +122,19 @@ def require(implementation: Implementation) -> None:
 
 def is_here(implementation: Implementation) -> bool:
     """Return whether the modules that `implementation` needs are installed."""
-    return all(importlib.util.find_spec(module) is not None for module in implementation.requires)
+    return all(_is_installed(module) for module in implementation.requires)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # a part of a package that is not there, or that cannot be imported
+        return False
 
 
 def _cure(implementation: Implementation, module: str) -> str:
-    return implementation.cure or f"install it: pip install {' '.join(implementation.packages) or module}"
+    package = " ".join(implementation.packages) or module.partition(".")[0]
+    return implementation.cure or f"install it: pip install {package}"
 
 
 def _require_cuda() -> None:

@@ -21,7 +21,7 @@ from daasbench import registry, scratch
 from daasbench.backends import arrays_in, map_arrays, open_backend, require
 from daasbench.contracts import Backend, Kernel, Options, Resources
 from daasbench.energy import EnergyCounter
-from daasbench.errors import DaasbenchError, Lacking, UsageError
+from daasbench.errors import DaasbenchError, Lacking, Unfinished
 from daasbench.model import Case, Limits, Noun, Outcome, Reason, Samples, Verdict, Work
 from daasbench.processes import peak_memory_bytes, reset_peak_memory
 
@@ -262,7 +262,7 @@ def find_kernel(case: Case, source: str | None) -> Kernel:
         return registry.kernel(case.kernel)
     kernel = registry.kernel_from_file(Path(f"{source}:{case.kernel}"))
     if registry.version_of(kernel.implementations[case.implementation], Path(source)) != case.version:
-        raise UsageError(f"{source}: was changed since this run was planned; run the same command again")
+        raise Unfinished(f"{source}: was changed since this run was planned; run the same command again")
     return kernel
 
 
@@ -319,6 +319,8 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, MemoryError):
         told = f"out of memory: {error}" if str(error) else "out of memory"
         return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=told)
+    if isinstance(error, Unfinished):
+        return Failure(outcome=Outcome.FAILED, reason=Reason.INTERRUPTED, message=str(error))
     if isinstance(error, DaasbenchError):
         return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=str(error))
     told = f"{type(error).__name__}: {error}".strip().rstrip(":")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -65,8 +66,11 @@ class Referee:
         """Measure the cases of one comparison in fresh processes; write one record for each."""
         able = []
         for one in planned:
-            lack = lack_of(one.case, self.job.sources.get(one.case.kernel), gpus=len(self.observed.gpus))
-            if lack:
+            source = self.job.sources.get(one.case.kernel)
+            lack = measure.guarded(partial(lack_of, one.case, source, gpus=len(self.observed.gpus)))
+            if isinstance(lack, Failure):  # the plug-in's own code, asked what it needs
+                self.write(self._record(one, self.now(), lack))
+            elif lack:
                 failure = Failure(outcome=Outcome.SKIPPED, reason=Reason.CAPACITY, message=lack)
                 self.write(self._record(one, self.now(), failure))
             else:
