@@ -132,7 +132,7 @@ def _overview(field: Field) -> Mapping[str, Any]:
     fastest = field.fastest
     line: dict[str, Any] = {"platform": field.platform, "level": LEVELS[field.level]}
     if fastest is None:
-        return line | {"fastest": "no verified result", "decided": ""}
+        return line | {"fastest": "no verified result", "decided": "", "speed": "", "peer": "", "reference": ""}
     words = "decided" if field.decided else "undecided" if field.level >= 2 and field.rivals else "not compared"
     pairs = {"peer": field.best_peer, "reference": field.reference}
     for word, base in pairs.items():

@@ -324,6 +324,11 @@ def test_a_kernel_that_is_not_installed_is_reported_all_the_same(folder: Callabl
     assert "Not installed where this report was written: elsewhere / fast and elsewhere / numpy." in text
 
 
+def test_a_problem_without_a_result_stands_in_the_overview(folder: Callable[..., Any], tmp_path: Path) -> None:
+    made = folder().add("numba", [0.0117, 0.0118]).add("endless", [None], outcome=Outcome.TIMEOUT, size="large")
+    assert "no verified result" in written(made.gather(), tmp_path, "html")["summary.html"]
+
+
 def test_an_older_commit_is_listed_and_not_compared(folder: Callable[..., Any], tmp_path: Path) -> None:
     made = folder().add("numba", [0.01, 0.0101], commit="new")
     made.add("numba", [0.02, 0.0201], commit="old", started="2026-10-01T10:{:02d}:00+00:00", facts={"process": 7})
