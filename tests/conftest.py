@@ -46,6 +46,22 @@ def needs() -> Callable[[str], None]:
     return need
 
 
+@pytest.fixture(scope="session")
+def program() -> Callable[..., str]:
+    """Return a function that finds the first of some programs; the test is left out where there is none."""
+
+    def find(*names: str, cure: str) -> str:
+        import shutil
+
+        for name in names:
+            if found := shutil.which(name):
+                return found
+        lacking(f"{names[0]} ({cure})")
+        return ""
+
+    return find
+
+
 def lacking(what: str) -> None:
     """Leave this test out because the machine lacks `what`; it is named in one line at the end."""
     _absent.add(what)
