@@ -86,9 +86,9 @@ float32x16 = Float32x16()
 
 
 @register_model(Float32x16)
-class _Model(models.PrimitiveModel):
+class _Model(models.PrimitiveModel):  # type: ignore[misc]  # numba is untyped
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _VECTOR)  # type: ignore[no-untyped-call]  # numba's own
+        super().__init__(manager, kind, _VECTOR)
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:

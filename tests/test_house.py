@@ -102,7 +102,7 @@ def test_the_worker_prints_into_its_log_only() -> None:
 
 def test_no_tracked_file_names_a_package_index_or_a_path_of_one_machine() -> None:
     index = r"index-" + r"url|pypi\.org/" + r"simple|files\.python" + r"hosted"
-    place = "|".join(re.escape(part) for part in (str(ROOT) + "/", "/ro" + "ot/", "/ho" + "me/", "/Us" + "ers/"))
+    place = "|".join(re.escape(f"{folder}/") for folder in (ROOT, Path.home()) if len(folder.parts) > 1)
     pattern = re.compile(f"{index}|{place}")
     found = [
         f"{name}:{number}: {line.strip()}"

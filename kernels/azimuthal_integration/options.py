@@ -13,7 +13,7 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 MOST_BINS = 65_000  # a bin's number travels beside every pixel in 16 bits, and two numbers are kept free
 
 
-class AzimuthalOptions(Options, kw_only=True):
+class AzimuthalOptions(Options, frozen=True, kw_only=True):
     """Options of the kernel `azimuthal_integration`.
 
     Attributes
