@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 SAMPLED_ABOVE_BYTES = 10**9  # results above are compared at positions drawn anew each time
 SAMPLED_POSITIONS = 1_000_000
+NANOSECOND = 9  # digits that are kept: the clock has no more, and a ledger is read in half the time
 MOST_BLOCKS = 512  # of inputs so small that many more would be needed to leave the cache
 
 
@@ -143,13 +144,13 @@ class Session:
                 break
         columns = list(zip(*taken, strict=True))
         samples = Samples(
-            seconds=list(columns[0]),
+            seconds=[round(one, NANOSECOND) for one in columns[0]],
             flags=list(columns[1]),
-            cpu_s=list(columns[2]),
-            get_s=list(columns[3]),
+            cpu_s=[round(one, NANOSECOND) for one in columns[2]],
+            get_s=[round(one, NANOSECOND) for one in columns[3]],
             block=list(columns[4]),
             turn=[number] * len(taken),
-            at_s=list(columns[5]),
+            at_s=[round(one, NANOSECOND) for one in columns[5]],
             energy_j=energy_j,
         )
         return Turned(

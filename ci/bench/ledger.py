@@ -45,12 +45,12 @@ def limits() -> Limits:
 
 
 def samples(chance: random.Random, scale_s: float) -> Samples:
-    """Return 10 samples and a warm-up, as they come from a clock: with all their digits."""
-    seconds = [scale_s * chance.lognormvariate(0, 0.02) for _ in range(11)]
+    """Return 10 samples and a warm-up, as a contender writes them: to the nanosecond."""
+    seconds = [round(scale_s * chance.lognormvariate(0, 0.02), 9) for _ in range(11)]
     return Samples(
-        seconds=seconds, flags=[1] + [0] * 10, cpu_s=[1.9 * s for s in seconds], block=list(range(11)),
-        foreign=[chance.random() / 50 for _ in seconds], get_s=[s / 30 for s in seconds],
-        turn=[0] * 6 + [1] * 5, at_s=[i * scale_s for i in range(11)],
+        seconds=seconds, flags=[1] + [0] * 10, cpu_s=[round(1.9 * s, 9) for s in seconds], block=list(range(11)),
+        foreign=[round(chance.random() / 50, 4) for _ in seconds], get_s=[round(s / 30, 9) for s in seconds],
+        turn=[0] * 6 + [1] * 5, at_s=[round(i * scale_s, 9) for i in range(11)],
     )  # fmt: skip
 
 
