@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from daasbench.authoring import kernel as kernel
     from daasbench.table import load as load
+    from daasbench.userkernel import kernel as kernel
 
 __version__ = "0.1.0"
 
-_LAZY = {"kernel": "daasbench.authoring", "load": "daasbench.table"}
+_LAZY = {"kernel": "daasbench.userkernel", "load": "daasbench.table"}
 
 
 def __getattr__(name: str) -> Any:

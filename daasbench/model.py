@@ -63,13 +63,8 @@ class Basis(StrEnum):
 class Price(Written, frozen=True, kw_only=True):
     """What a resource costs; `amount` is a decimal written as text, so that no cent is rounded."""
 
-    amount: Annotated[
-        str,
-        msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$", description='a decimal number as text, such as "1.85"'),
-    ]
-    currency: Annotated[
-        str, msgspec.Meta(pattern=r"^[A-Z]{3}$", description='a currency of three capital letters, such as "EUR"')
-    ]
+    amount: Annotated[str, msgspec.Meta(pattern=r"^\d{1,9}(\.\d{1,9})?$", description='a number in quotes: "1.85"')]
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$", description='three capital letters: "EUR"')]
     per: Literal["node-hour", "core-hour", "gpu-hour"]
     date: Annotated[datetime.date, msgspec.Meta(description="a date such as 2026-11-01")]
     source: Annotated[str, msgspec.Meta(pattern=r"\S", description="where the price comes from, in words")]
@@ -133,12 +128,10 @@ class Case(Noun, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """Return the content hash of the case: 16 hexadecimal digits; names of files do not count.
-
-        What is at its default does not count either, so that a field that is added later changes no id.
-        """
+        """Return the content hash of the case: 16 hexadecimal digits; names of files do not count."""
         named = msgspec.structs.replace(self, input=None, files={})
         facts = {key: getattr(named, key) for key in Case.__struct_fields__}
+        # without what is at its default, so that a field that is added later changes no id
         return digest({key: value for key, value in facts.items() if value != getattr(_BLANK, key)})
 
     @property

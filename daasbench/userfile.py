@@ -10,8 +10,8 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from daasbench.authoring import FunctionKernel
 from daasbench.errors import DaasbenchError, PluginError, unknown
+from daasbench.userkernel import FunctionKernel
 
 
 def is_file(name: str) -> bool:

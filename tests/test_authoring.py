@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from daasbench import kernel, userfile
-from daasbench.authoring import FunctionKernel
+from daasbench.userkernel import FunctionKernel
 from daasbench.errors import PluginError, UnknownName
 
 # verbatim from docs: DESIGN section 6

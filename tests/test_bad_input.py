@@ -214,7 +214,7 @@ PLATFORMS = [
     *[
         (
             PRICE.replace('"1.85"', amount),
-            f'p.toml: price.amount: expected a decimal number as text, such as "1.85", {got}',
+            f'p.toml: price.amount: expected a number in quotes: "1.85", {got}',
         )
         for amount, got in [
             ('"-1.85"', "got the text '-1.85'"),
@@ -226,7 +226,7 @@ PLATFORMS = [
     ],
     (
         PRICE.replace("EUR", "euro"),
-        'p.toml: price.currency: expected a currency of three capital letters, such as "EUR"',
+        'p.toml: price.currency: expected three capital letters: "EUR"',
     ),
     (PRICE.replace("node-hour", "node-minute"), "price.per: expected one of 'core-hour', 'gpu-hour', 'node-hour'"),
     (

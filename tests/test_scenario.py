@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from daasbench import scenario
-from daasbench.authoring import FunctionKernel
+from daasbench.userkernel import FunctionKernel
 from daasbench.contracts import OF_INPUT, FilePath, Options
 from daasbench.errors import ScenarioError
 from daasbench.files import content_hash, find_file

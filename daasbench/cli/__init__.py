@@ -36,6 +36,10 @@ Exit codes:
   130  interrupted; what was measured is kept"""
 
 
+class _NobodyReads(Exception):
+    """The reader of standard output went away: ``daasbench results --csv - | head``."""
+
+
 class _Commands(click.Group):
     """Imports a command when it is used, so that --help is quick."""
 
@@ -46,7 +50,14 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), f"{cmd_name}_command")
+        command.epilog = command.epilog or "Exit codes: see daasbench --help."
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # click would end with exit code 1: "some case is wrong"
+            raise _NobodyReads from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -90,9 +101,9 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     from daasbench.errors import DaasbenchError, Lacking
 
     try:
-        code = daasbench.main(arguments, prog_name="daasbench", standalone_mode=False)
-        sys.stdout.flush()
-        return int(code or 0)
+        code = int(daasbench.main(arguments, prog_name="daasbench", standalone_mode=False) or 0)
+        _flush()
+        return code
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as error:
@@ -106,14 +117,22 @@ def _run(arguments: list[str], *, debug: bool) -> int:
             raise
         _complain(str(error))
         return 2 if isinstance(error, Lacking) else error.exit_code
-    except BrokenPipeError:  # `daasbench results --csv - | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is silent
+    except _NobodyReads:
+        _flush()
         return 0
     except Exception as error:
         if debug:
             raise
         _complain(f"internal error: {type(error).__name__}: {error}; run again with --debug and report the traceback")
         return 70
+
+
+def _flush() -> None:
+    """Write what is left for standard output; where nobody reads it, drop it in silence."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: click.ClickException, arguments: Sequence[str]) -> str:

@@ -49,16 +49,17 @@ def doctor_command(as_json: bool) -> None:
     click.echo(f"suite     {seen.commit}, Python {seen.python}\n")
     show_table(
         ("kernel", "implementation", "kind", "here", "to get it"),
-        [(w["kernel"], w["implementation"], w["kind"], "yes" if not w["lacks"] else "no", w["cure"]) for w in ways],
+        [(w["kernel"], w["implementation"], w["kind"], "no" if w["lacks"] else "yes", w["cure"] or "") for w in ways],
     )
     for told in [*(f"broken plug-in: {one.error}" for one in broken), *(f"warning: {one}" for one in warnings)]:
         click.echo(f"\n{told}")
-    cures = sorted({w["cure"].removeprefix("install it: ") for w in ways if "pip install" in w["cure"]})
+    commands = {str(w["cure"]).removeprefix("install it: ") for w in ways}
+    cures = sorted(one for one in commands if one.startswith("pip install"))
     if cures:
         click.echo("\nto add what is missing:\n" + "\n".join(f"  {cure}" for cure in cures))
 
 
-def _ways() -> list[dict[str, str]]:
+def _ways() -> list[dict[str, Any]]:
     from daasbench import registry
     from daasbench.backends import require
 
@@ -67,7 +68,7 @@ def _ways() -> list[dict[str, str]]:
         if plugin.error:
             continue
         for way in registry.kernel(plugin.name).implementations.values():
-            lacks = cure = ""
+            lacks = cure = None
             try:
                 require(way)
             except Lacking as lack:
@@ -98,17 +99,17 @@ def list_command(kind: str, as_json: bool) -> None:
         click.echo(f"warning: {told}", err=True)
 
 
-def _row(name: str, what: str, origin: str, error: str = "") -> dict[str, str]:
+def _row(name: str, what: str, origin: str, error: str | None = None) -> dict[str, Any]:
     return {"name": name, "what": what, "from": origin, "error": error}
 
 
-def _plugins(kind: str) -> list[dict[str, str]]:
+def _plugins(kind: str) -> list[dict[str, Any]]:
     from daasbench import registry
 
     rows = []
     for plugin in registry.catalogue(kind):
         what = "cannot be loaded" if plugin.error else _what(kind, plugin.name)
-        rows.append(_row(plugin.name, what, plugin.distribution, plugin.error or ""))
+        rows.append(_row(plugin.name, what, plugin.distribution, plugin.error))
     return rows
 
 
@@ -124,15 +125,15 @@ def _what(kind: str, name: str) -> str:
     return (type(registry.runner(name)).__doc__ or "").strip().partition("\n")[0]
 
 
-def _scenarios() -> list[dict[str, str]]:
+def _scenarios() -> list[dict[str, Any]]:
     return _files("", lambda raw: str(raw.get("question", "")))
 
 
-def _platforms() -> list[dict[str, str]]:
+def _platforms() -> list[dict[str, Any]]:
     return _files("platforms", lambda raw: f"{raw.get('description', '')} (runner {raw.get('runner', '?')})".strip())
 
 
-def _files(folder: str, what: Callable[[dict[str, Any]], str]) -> list[dict[str, str]]:
+def _files(folder: str, what: Callable[[dict[str, Any]], str]) -> list[dict[str, Any]]:
     from daasbench import toml
     from daasbench.errors import ScenarioError
     from daasbench.scenario import shipped_files
@@ -285,8 +286,7 @@ def status_command(run: str | None, results: Path, as_json: bool) -> None:
     if as_json:
         _print_json({"schema": 1, "runs": rows})
         return
-    columns = ("run", "state", "done", "outcomes", "held by")
-    show_table(columns, [[str(row[column.replace(" ", "_")]) for column in columns] for row in rows])
+    show_table(("run", "state", "done", "outcomes", "held by"), [_status_cells(row) for row in rows])
 
 
 def _run_row(folder: Any) -> dict[str, Any]:
@@ -298,13 +298,19 @@ def _run_row(folder: Any) -> dict[str, Any]:
     outcomes = progress(folder.path).outcomes
     counts = Counter(str(outcomes[key]) for key in planned if key in outcomes)
     holder = folder.holder()
-    left = len(planned) - counts.total()
     finished = any(event.event == "finished" for event in folder.events())
-    state = "running" if holder else "finished" if finished and not left else "unfinished"
+    done = finished and counts.total() == len(planned)
     return {
         "run": folder.id,
-        "state": state,
-        "done": f"{counts.total()}/{len(planned)}",
-        "outcomes": ", ".join(f"{count} {name}" for name, count in sorted(counts.items())),
-        "held_by": f"process {holder.pid} on {holder.host} since {holder.since}" if holder else "",
+        "state": "running" if holder else "finished" if done else "unfinished",
+        "planned": len(planned),
+        "done": counts.total(),
+        "outcomes": dict(sorted(counts.items())),
+        "held_by": {"process": holder.pid, "host": holder.host, "since": holder.since} if holder else None,
     }
+
+
+def _status_cells(row: dict[str, Any]) -> list[str]:
+    outcomes = ", ".join(f"{count} {name}" for name, count in row["outcomes"].items())
+    held = "process {process} on {host} since {since}".format(**row["held_by"]) if row["held_by"] else ""
+    return [row["run"], row["state"], f"{row['done']}/{row['planned']}", outcomes, held]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import sys
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from daasbench.study import Ended, Preview
 
 
-@click.command("run", short_help="measure a scenario, a kernel, or a kernel of your own")
+@click.command(
+    "run",
+    short_help="measure a scenario, a kernel, or a kernel of your own",
+    epilog="Exit codes: 0 every case is ok or skipped, 1 some case is wrong, failed or timed out; the others: see"
+    " daasbench --help.",
+)
 @click.argument("what", metavar="SCENARIO|KERNEL")
 @click.option(
     "--platform",
@@ -72,9 +78,6 @@ def run_command(
     daasbench run quickstart
     daasbench run tomography --set cases.sizes=tiny --set repeat.processes=5
     daasbench run ./my_kernel.py --dry-run
-
-    Exit codes: 0 every case is ok or skipped, 1 some case is wrong, failed or timed out; the others are those of
-    every command (daasbench --help).
     """
     from daasbench import study
     from daasbench.machine import suite_commit
@@ -110,13 +113,19 @@ def run_command(
             redact=redact,
             tell=shown.tell,
         )
+    with contextlib.suppress(BrokenPipeError):  # the exit code counts, whoever reads
+        _tell(ended, plan, results, as_json)
+    return ended.exit_code
+
+
+def _tell(ended: Ended, plan: Plan, results: Path, as_json: bool) -> None:
     if as_json:
         rows = _rows(Path(ended.folder))
-        facts = {"schema": 1, "exit_code": ended.exit_code, "rows": rows, **msgspec.to_builtins(ended)}
+        facts = {"schema": 1, "exit_code": ended.exit_code, "notes": plan.notes, **msgspec.to_builtins(ended)}
+        facts["rows"] = rows
         click.echo(msgspec.json.encode(facts).decode())
     else:
         _show_end(ended, results)
-    return ended.exit_code
 
 
 def _amount(text: str) -> tuple[Decimal, str | None]:
@@ -161,8 +170,8 @@ def _show_preview(preview: Preview, notes: list[str], as_json: bool) -> None:
         return
     for note in notes:
         click.echo(f"note: {note}", err=True)
-    cases = f"{preview.cells} case{'s' if preview.cells > 1 else ''}"
-    jobs = f"{len(preview.requests)} job{'s' if len(preview.requests) > 1 else ''}"
+    cases = f"{preview.cells} case{'' if preview.cells == 1 else 's'}"
+    jobs = f"{len(preview.requests)} job{'' if len(preview.requests) == 1 else 's'}"
     click.echo(f"{cases} in {jobs}; nothing is run")
     for job, request in preview.requests.items():
         click.echo(f"\njob {job}, by the runner {request.runner}:")
@@ -192,12 +201,16 @@ def _show_end(ended: Ended, results: Path) -> None:
     for message in ended.messages:
         click.echo(f"note: {message}", err=True)
     if ended.measured == 0:
-        click.echo(f"everything is done: {ended.planned} measurements in {ended.folder}; --again measures anew")
+        click.echo(f"everything is done: {_measurements(ended.planned)} in {ended.folder}; --again measures anew")
     if ended.outcomes:
         show_run(Path(ended.folder))
     counts = ", ".join(f"{count} {outcome}" for outcome, count in ended.outcomes.items()) or "none"
     left = f", {ended.left} left: the same command goes on" if ended.left else ""
-    click.echo(f"{ended.planned} measurements (cases x processes): {counts}{left}")
+    click.echo(f"{_measurements(ended.planned)} (cases x processes): {counts}{left}")
     if Outcome.OK in ended.outcomes:
         where = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
         click.echo(f"records: {ended.folder}\nnext:    daasbench report summary{where}")
+
+
+def _measurements(count: int) -> str:
+    return f"{count} measurement{'' if count == 1 else 's'}"

@@ -1,0 +1,227 @@
+"""The commands that only look, the help of all of them, and the command as a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from daasbench.cli import COMMANDS, daasbench
+
+KERNEL = """\
+from daasbench import kernel
+@kernel(unit="frame", oracle=lambda inputs, got: 0, tolerance=0)
+def frame_sums(inputs):
+    return 0
+@frame_sums.inputs(tiny={"n": 4})
+def frames(n, rng):
+    return {"frames": rng.random((n, 64, 64))}
+@frame_sums.implementation("absent", requires=("not_there_at_all",))
+def absent(inputs):
+    return None
+"""
+
+SCENARIO = """\
+question = "How fast are sums?"
+platforms = ["here"]
+[[cases]]
+kernel = "./sums.py"
+implementations = "absent"
+sizes = "tiny"
+cache = true
+[repeat]
+processes = 1
+"""
+
+
+@pytest.fixture
+def sums(tmp_path: Path) -> Path:
+    """Return the path of a scenario of which nothing can be run here."""
+    (tmp_path / "sums.py").write_text(KERNEL)
+    (tmp_path / "sums.toml").write_text(SCENARIO)
+    return tmp_path / "sums.toml"
+
+
+# --- looking --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["kernels", "scenarios", "platforms", "runners", "reports"])
+def test_everything_installed_is_listed(say, kind):
+    said = say("list", kind)
+    assert said.code == 0
+    told = json.loads(say("list", kind, "--json").out)
+    assert (told["schema"], told["kind"], told["warnings"]) == (1, kind, [])
+    assert told["entries"]
+    for entry in told["entries"]:
+        assert set(entry) == {"name", "what", "from", "error"}
+        assert entry["error"] is None
+        assert entry["name"] in said.out
+
+
+def test_a_kernel_is_shown_with_its_sizes_options_and_ways(say, sums):
+    said = say("show", "kernel", "azimuthal_integration")
+    assert said.code == 0
+    for word in ("sizes", "options", "implementations", "bins", "Number of radial bins", "doi.org"):
+        assert word in said.out
+    told = json.loads(say("show", "kernel", "azimuthal_integration", "--json").out)
+    assert {"option": "bins", "default": 1000, "what": "Number of radial bins."} in told["options"]
+    assert json.loads(say("show", "kernel", "./sums.py", "--json").out)["kernel"] == "frame_sums"
+
+
+def test_files_and_reports_are_shown(say, sums):
+    assert 'runner = "local"' in say("show", "platform", "here").out
+    assert "question" in say("show", "scenario", "quickstart").out
+    assert json.loads(say("show", "scenario", "./sums.toml", "--json").out)["text"] == SCENARIO
+    assert "html" in say("show", "report", "summary").out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["show", "kernel", "tomografy"], "no kernel 'tomografy'; did you mean 'tomography'"),
+        (["show", "scenario", "quikstart"], "no scenario 'quikstart'; did you mean 'quickstart'"),
+        (["show", "scenario", "./nowhere.toml"], "nowhere.toml: no such file"),
+        (["show", "platform", "hear"], "no platform 'hear'; did you mean 'here'"),
+        (["show", "report", "sumary"], "no report 'sumary'; did you mean 'summary'"),
+        (["show", "colour", "red"], "show: invalid value for '{kernel|scenario|platform|report}'"),
+        (["list", "kernel"], "list: invalid value for"),
+        (["list"], "list: missing argument"),
+        (["statsu"], "no command 'statsu'; did you mean 'status'"),
+        (["status"], "results: holds no runs; measure with: daasbench run quickstart"),
+        (["status", "--results", "nowhere"], "nowhere: holds no runs"),
+        (["results"], "results: no such folder"),
+        (["results", "--results", "q.toml"], "q.toml: no such folder"),
+        (["report", "sumary"], "no report 'sumary'; did you mean 'summary'"),
+        (["report", "summary", "--format", "htm"], "--format htm: no format 'htm'; did you mean 'html'"),
+        (["report", "summary", "--format", ""], "no format ''"),
+        (["report", "summary"], "results: no such folder"),
+        (["report"], "report: missing argument 'REPORT'"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_word_is_one_sentence_and_exit_code_2(say, words, sentence):
+    said = say(*words)
+    assert said.code == 2
+    assert sentence in said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+
+
+def test_doctor_says_what_is_missing_and_how_to_get_it(say, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pyFAI" else find_spec(name))
+    said = say("doctor")
+    assert said.code == 0
+    assert "usable cores" in said.out
+    assert "pip install 'daasbench[peers]'" in said.out
+    told = json.loads(say("doctor", "--json").out)
+    lacking = {(one["kernel"], one["implementation"]): one["cure"] for one in told["implementations"] if one["lacks"]}
+    assert "daasbench[peers]" in str(lacking["azimuthal_integration", "pyfai"])
+    here = [one for one in told["implementations"] if one["implementation"] == "numpy"]
+    assert all(one["lacks"] is None for one in here)
+    assert told["broken"] == []
+
+
+# --- help -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_command_reads_well_and_leads_to_the_exit_codes(say, name):
+    said = say(name, "--help")
+    assert said.code == 0
+    assert "Exit codes: " in said.out
+    assert max(map(len, said.out.splitlines())) <= 100
+    command = daasbench.get_command(None, name)  # type: ignore[arg-type]  # it needs no context
+    for parameter in command.params:  # type: ignore[union-attr]  # every name of COMMANDS is one
+        if parameter.param_type_name == "option":
+            assert re.fullmatch(r'[A-Z"].*[.:]', parameter.help), parameter.name
+
+
+def test_the_help_names_every_command_and_exit_code(say):
+    said = say("--help")
+    for word in (*COMMANDS, "Exit codes", "130"):
+        assert word in said.out
+
+
+def test_the_page_of_the_command_line_is_what_the_commands_say(checkout):
+    spec = importlib.util.spec_from_file_location("make_cli", checkout / "docs" / "make_cli.py")
+    assert spec is not None
+    assert spec.loader is not None
+    make_cli = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_cli)
+    page = make_cli.FILE.read_text(encoding="utf-8")
+    assert page == make_cli.page(), "run: python docs/make_cli.py"
+
+
+def test_every_key_of_every_json_output_is_documented(say, sums, checkout):
+    page = (checkout / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
+    say("run", "./sums.toml")
+    commands = [
+        ["run", "./sums.toml", "--json"],
+        ["run", "./sums.toml", "--json", "--dry-run"],
+        ["list", "kernels", "--json"],
+        ["show", "kernel", "tomography", "--json"],
+        ["show", "report", "summary", "--json"],
+        ["doctor", "--json"],
+        ["status", "--json"],
+    ]
+    for words in commands:
+        told = json.loads(say(*words).out)
+        inside = [one[0] for one in told.values() if isinstance(one, list) and one and isinstance(one[0], dict)]
+        keys = set(told) | {key for one in inside if "median_s" not in one for key in one}
+        missing = {key for key in keys if f"`{key}`" not in page}
+        assert not missing, f"{words}: {missing}"
+
+
+# --- in a process of its own ----------------------------------------------------------------------------------
+
+
+def run_python(code: str, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run Python code as a process of its own."""
+    return subprocess.run([sys.executable, "-c", code, *words], cwd=folder, capture_output=True, text=True)
+
+
+def test_help_and_import_load_no_heavy_library(tmp_path):
+    heavy = "{'numpy', 'pandas', 'msgspec', 'psutil', 'rich', 'numba', 'h5py', 'scipy'}"
+    code = (
+        f"import sys; from daasbench.cli import _run; _run(['--help'], debug=False); print({heavy} & set(sys.modules))"
+    )
+    assert run_python(code, folder=tmp_path).stdout.splitlines()[-1] == "set()"
+    code = f"import sys, daasbench; print(({heavy} | {{'click'}}) & set(sys.modules))"
+    assert run_python(code, folder=tmp_path).stdout == "set()\n"
+
+
+def test_an_internal_error_is_one_sentence_and_a_traceback_only_on_demand(tmp_path):
+    code = (
+        "import daasbench.cli.look, daasbench.registry\n"
+        "def broken(*a): raise ZeroDivisionError('a bug')\n"
+        "daasbench.registry.catalogue = broken\n"
+        "from daasbench.cli import main; main()"
+    )
+    said = run_python(code, "list", "kernels", folder=tmp_path)
+    assert said.returncode == 70
+    assert said.stderr.startswith("daasbench: internal error: ZeroDivisionError: a bug; run again with --debug")
+    assert "Traceback" not in said.stderr
+    assert "Traceback" in run_python(code, "list", "kernels", "--debug", folder=tmp_path).stderr
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    code = "from daasbench.cli import main; main()"
+    listing = subprocess.Popen(
+        [sys.executable, "-c", code, "show", "kernel", "tomography"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert listing.stdout is not None
+    listing.stdout.close()
+    assert listing.stderr is not None
+    assert listing.stderr.read() == ""
+    listing.stderr.close()
+    assert listing.wait() == 0
