@@ -378,6 +378,17 @@ def test_an_input_without_its_geometry_is_refused_with_the_option_to_give(refuse
     assert "--set geometry=FILE" in refused("azimuthal_integration", "--input", "f.h5")
 
 
+@pytest.mark.parametrize(
+    ("kernel", "option"),
+    [("azimuthal_integration", "dataset=/x"), ("azimuthal_integration", "frame=3"), ("tomography", "slices=4")],
+)
+def test_an_option_that_describes_a_file_is_refused_without_one(refused, kernel, option):
+    key = option.partition("=")[0]
+    assert f"cases[0].options.{key}: describes a file; name it with input, or --input" in refused(
+        kernel, "--set", option
+    )
+
+
 @pytest.mark.parametrize("content", [b"", b"hello"])
 def test_a_tomogram_that_cannot_be_read_is_refused(refused, tmp_path, content):
     (tmp_path / "t.h5").write_bytes(content)

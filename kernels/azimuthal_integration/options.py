@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daasbench.contracts import FilePath, Options
+from daasbench.contracts import OF_INPUT, FilePath, Options
 
 Unit = Literal["2th_deg", "2th_rad", "q_nm^-1", "q_A^-1", "r_mm"]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -53,10 +53,10 @@ class AzimuthalOptions(Options, frozen=True, kw_only=True):
     unit: Unit = "2th_deg"
     radial_min: float | None = None
     radial_max: float | None = None
-    geometry: FilePath | None = None
-    position: float | str | None = None
-    mask: FilePath | None = None
-    dataset: str | None = None
-    frame: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    geometry: Annotated[FilePath | None, OF_INPUT] = None
+    position: Annotated[float | str | None, OF_INPUT] = None
+    mask: Annotated[FilePath | None, OF_INPUT] = None
+    dataset: Annotated[str | None, OF_INPUT] = None
+    frame: Annotated[Annotated[int, msgspec.Meta(ge=0)] | None, OF_INPUT] = None
     frames: Positive = 16
-    dummy: float | None = None
+    dummy: Annotated[float | None, OF_INPUT] = None

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daasbench.contracts import Options
+from daasbench.contracts import OF_INPUT, Options
 
 
 class TomographyOptions(Options, frozen=True, kw_only=True):
@@ -32,11 +32,13 @@ class TomographyOptions(Options, frozen=True, kw_only=True):
     """
 
     centre: float | None = None
-    dataset: str | None = None
-    flats: str | None = None
-    darks: str | None = None
-    angles: str | None = None
-    angle_unit: Literal["degree", "radian"] | None = None
-    minus_log: bool = True
-    rows: Annotated[str, msgspec.Meta(pattern=r"^\d+:\d+$")] | None = None
-    slices: Annotated[int, msgspec.Meta(ge=1)] = 16
+    dataset: Annotated[str | None, OF_INPUT] = None
+    flats: Annotated[str | None, OF_INPUT] = None
+    darks: Annotated[str | None, OF_INPUT] = None
+    angles: Annotated[str | None, OF_INPUT] = None
+    angle_unit: Annotated[Literal["degree", "radian"] | None, OF_INPUT] = None
+    minus_log: Annotated[bool, OF_INPUT] = True
+    rows: Annotated[
+        Annotated[str, msgspec.Meta(pattern=r"^\d+:\d+$", description='rows as "first:last"')] | None, OF_INPUT
+    ] = None
+    slices: Annotated[Annotated[int, msgspec.Meta(ge=1)], OF_INPUT] = 16
