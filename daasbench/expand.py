@@ -204,8 +204,11 @@ class Grid:
         except UsageError as error:
             self._refuse(".options", error, error)
         except Exception as error:  # a plug-in is foreign code
-            told = f"kernel {self.kernel.name} cannot say what its problem is: {type(error).__name__}: {error}"
-            self._refuse("", told, error)
+            said = f"{type(error).__name__}: {error}"
+            if "input" in self.paths:
+                told = f"kernel {self.kernel.name} cannot read it, it may be damaged: {said}"
+                raise InputError(f"{self.paths['input']}: {told}") from error
+            self._refuse("", f"kernel {self.kernel.name} cannot tell what its problem is: {said}", error)
 
     def _cell(self, platform: str, point: Mapping[str, Any]) -> Cell:
         way: Implementation = point["implementations"]

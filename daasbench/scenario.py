@@ -85,8 +85,8 @@ def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_h
     if asked > MOST_MEASUREMENTS:
         told = f"asks for {asked} measurements (cases x processes), more than {MOST_MEASUREMENTS}"
         raise ScenarioError(f"{where}: {told}; lower repeat.processes or shorten a list")
-    notes = [*registry.warnings(), *(note for grid in grids for note in grid.notes)]
-    return Plan(name=name, scenario=scenario, platforms=platforms, cells=list(cells.values()), notes=notes)
+    notes = dict.fromkeys([*registry.warnings(), *(note for grid in grids for note in grid.notes)])
+    return Plan(name=name, scenario=scenario, platforms=platforms, cells=list(cells.values()), notes=list(notes))
 
 
 def _check_repeat(repeat: Repeat, where: str) -> None:

@@ -103,3 +103,22 @@ def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return Said(code=int(str(ended.value.code)), out=said.out, err=said.err)
 
     return run
+
+
+@pytest.fixture
+def refused(say: Callable[..., Said], tmp_path: Path) -> Callable[..., str]:
+    """Return a function that runs a command which must be refused, and returns the sentence."""
+
+    def run(*words: str | Path) -> str:
+        said = say("run", *words)
+        assert said.code == 2, said
+        assert said.err.startswith("daasbench: ")
+        assert said.err.count("\n") == 1, f"not one sentence: {said.err}"
+        assert not said.err.rstrip().endswith((".", ":", ";"))
+        assert "Traceback" not in said.err
+        assert "internal error" not in said.err
+        assert said.out == ""
+        assert not (tmp_path / "results").exists(), "something was run"
+        return said.err
+
+    return run

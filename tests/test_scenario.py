@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 from daasbench import scenario
-from daasbench.userkernel import FunctionKernel
 from daasbench.contracts import OF_INPUT, FilePath, Options
-from daasbench.errors import ScenarioError
+from daasbench.errors import InputError, ScenarioError
 from daasbench.files import content_hash, find_file
 from daasbench.model import Case, Planned
 from daasbench.scenario import Plan, group, load, resume_key
+from daasbench.userkernel import FunctionKernel
 
 CORES = 8
 
@@ -184,6 +184,24 @@ def test_a_measured_file_that_is_absent_is_replaced_by_generated_data_with_a_not
 def test_an_option_of_a_file_is_refused_without_one(plan_of):
     with pytest.raises(ScenarioError, match=r"cases\[0\].options.dataset: describes a file; name it with input"):
         plan_of(options={"dataset": "/x"})
+
+
+def test_what_a_plug_in_raises_about_a_file_or_a_size_is_one_sentence(plan_of, fake, tmp_path, monkeypatch):
+    (tmp_path / "f.h5").write_bytes(b"")
+
+    def broken(*_: object) -> None:
+        raise KeyError("no such lens")
+
+    monkeypatch.setattr(fake, "survey", broken)
+    with pytest.raises(
+        InputError, match=r"f.h5: kernel fake cannot read it, it may be damaged: KeyError: 'no such lens'"
+    ):
+        plan_of(input="f.h5")
+    monkeypatch.setattr(fake, "work", broken)
+    with pytest.raises(
+        ScenarioError, match=r"q.toml: cases\[0\]: kernel fake cannot tell what its problem is: KeyError"
+    ):
+        plan_of()
 
 
 def test_a_file_is_found_beside_the_scenario(tmp_path):
