@@ -40,7 +40,11 @@ def needs() -> Callable[[str], None]:
     def need(module: str) -> None:
         import importlib.util
 
-        if importlib.util.find_spec(module) is None:
+        try:
+            found = importlib.util.find_spec(module)
+        except ModuleNotFoundError:  # of the package that holds it
+            found = None
+        if found is None:
             lacking(f"Python package {module}")
 
     return need
