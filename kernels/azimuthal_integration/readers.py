@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from daasbench.errors import InputError
+from daasbench.hdf5 import Contents, check_sources, contents, dataset_at, distinct, open_hdf5
 
 from .powder import DUMMY
 
@@ -55,8 +57,11 @@ def open_stack(path: Path, dataset: str | None, shape: Shape | None) -> Iterator
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     if path.suffix.lower() in HDF5_SUFFIXES or _is_hdf5(path):
-        with _open_hdf5(path, dataset, shape) as stack:
-            yield stack
+        with open_hdf5(path) as file:
+            found = _choose(path, file, dataset, shape)
+            for each in found:
+                check_sources(path, each)
+            yield Hdf5Stack(path, found)
         return
     if dataset is not None:
         raise InputError(f"{path}: dataset = {dataset!r} is for HDF5 files, and this is none")
@@ -102,14 +107,15 @@ class FabioStack:
     def __init__(self, path: Path) -> None:
         import fabio
 
+        logging.getLogger("fabio").addHandler(logging.NullHandler())  # what it complains of, our error says
         self.path = path
         try:
             self._image = fabio.open(str(path))
             rows, columns = self._image.data.shape
         except FABIO_ERRORS as error:
             raise InputError(
-                f"{path}: cannot be read as an image ({type(error).__name__}: {error}); "
-                "expected HDF5 or a format of fabio (tif, edf, cbf, img, ...)"
+                f"{path}: cannot be read as an image ({error}); it is empty, truncated, damaged or of another "
+                "format; expected HDF5 or a format of fabio (tif, edf, cbf, img, ...)"
             ) from error
         self.shape = (int(self._image.nframes), int(rows), int(columns))
 
@@ -161,68 +167,62 @@ def _is_hdf5(path: Path) -> bool:
     return bool(h5py.is_hdf5(path))
 
 
-@contextmanager
-def _open_hdf5(path: Path, dataset: str | None, shape: Shape | None) -> Iterator[Stack]:
-    import h5py
-    import hdf5plugin  # noqa: F401  (registers the compressions of detectors)
+def _choose(path: Path, file: Any, wanted: str | None, shape: Shape | None) -> list[Any]:
+    """Return the datasets that are the frames: the one `wanted`, else NeXus' default, else the only one that can be.
 
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path}: is no readable HDF5 file, or it is truncated: {error}") from error
-    with file:
-        found = dict(_image_datasets(file))
-        yield Hdf5Stack(path, _choose(path, file, dataset, shape, found))
-
-
-def _image_datasets(group: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yield path and dataset of everything that could be frames, links followed, in the file's order."""
-    import h5py
-
-    for name in group:
-        path = f"{prefix}/{name}"
-        try:
-            item = group[name]
-        except (KeyError, OSError):
-            continue  # a link that leads nowhere
-        if isinstance(item, h5py.Group) and depth < 12:  # links may go round
-            yield from _image_datasets(item, path, depth + 1)
-        elif isinstance(item, h5py.Dataset) and item.ndim in (2, 3) and item.dtype.kind in "biuf" and item.size:
-            yield path, item
-
-
-def _choose(path: Path, file: Any, wanted: str | None, shape: Shape | None, found: dict[str, Any]) -> list[Any]:
-    """Return the datasets that are the frames; raise InputError, which lists what is there, if that is not clear."""
-    listing = "; ".join(f"{name} {d.shape} {d.dtype}" for name, d in found.items()) or "none of two or three dimensions"
+    DECTRIS' series of linked files counts as one, and a stack goes before single images (masks, flat fields).
+    """
+    found = contents(file)
     if wanted is not None:
-        key = "/" + wanted.strip("/")
-        if key not in found:
-            raise InputError(f"{path}: has no frames at dataset = {wanted!r}; it has: {listing}")
-        return [found[key]]
+        dataset = dataset_at(file, wanted)
+        if dataset is None or not _may_be_frames(dataset):
+            problem = "no dataset" if dataset is None else "no frames, which are numbers [frame, row, column],"
+            raise InputError(f"{path}: has {problem} at dataset = {wanted!r}; it has: {found}")
+        return [dataset]
     default = _nexus_default(file)
-    if default in found:
-        return [found[default]]
-    fitting = {n: d for n, d in found.items() if shape is None or d.shape[-2:] == shape} or found
-    series = [d for n, d in sorted(fitting.items()) if re.search(r"/data_\d{6}$", n)]
-    if series and len(series) == len(fitting):
-        return series
-    if len(fitting) != 1:
-        problem = "has no frames" if not fitting else "has several datasets that could be the frames"
-        raise InputError(f"{path}: {problem}; set dataset=PATH; it has: {listing}")
-    return list(fitting.values())
+    if default is not None and _may_be_frames(default):
+        return [default]
+    possible = {name: d for name, d in distinct(found.datasets).items() if _may_be_frames(d)}
+    fitting = {name: d for name, d in possible.items() if shape is None or d.shape[-2:] == shape} or possible
+    series = _series(path, fitting, found)
+    stacks = [d for d in fitting.values() if d.ndim == 3]
+    signals = [d for d in fitting.values() if d.attrs.get("signal") in (1, "1", b"1")]  # NeXus before 2014
+    for choice in (signals, stacks, list(fitting.values())):
+        if series or len(choice) == 1:
+            return series or choice
+    problem = "several datasets that could be the frames" if fitting else "no frames, numbers [frame, row, column]"
+    raise InputError(f"{path}: has {problem}; set dataset=PATH; it has: {found}")
 
 
-def _nexus_default(file: Any) -> str | None:
-    """Return the path of the signal that the NeXus attributes `default` and `signal` lead to."""
-    item, path = file, ""
+def _may_be_frames(dataset: Any) -> bool:
+    return dataset.ndim in (2, 3) and dataset.dtype.kind in "biuf" and dataset.size > 0
+
+
+def _series(path: Path, fitting: Mapping[str, Any], found: Contents) -> list[Any]:
+    """Return the datasets that a DECTRIS master file links to, in their order.
+
+    The links are made before the measurement: at its end, after one that was stopped, some may lead nowhere.
+    """
+    pattern = re.compile(r"/data_\d{6}$")
+    series = [name for name in sorted(fitting) if pattern.search(name)]
+    lost = min((name for name in found.broken if pattern.search(name)), default=None)
+    if lost is not None and (not series or lost < series[-1]):
+        raise InputError(
+            f"{path}: its link {lost} leads to {found.broken[lost]}, which is missing; put that beside the file"
+        )
+    return [fitting[name] for name in series]
+
+
+def _nexus_default(file: Any) -> Any | None:
+    """Return the dataset that the NeXus attributes `default` and `signal` lead to."""
+    item = file
     for _ in range(8):
         step = item.attrs.get("default") or item.attrs.get("signal")
         if isinstance(step, bytes):
             step = step.decode()
         if not isinstance(step, str) or step.lstrip("/") not in item:
             return None
-        path += "/" + step.strip("/")
         item = item[step.lstrip("/")]
         if hasattr(item, "dtype"):
-            return path
+            return item
     return None

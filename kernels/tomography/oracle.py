@@ -48,11 +48,15 @@ class Samples:
     values: F64
 
     def error(self, volume: F32) -> float:
-        """Return the root mean square difference relative to that of the values; NaN if one is not finite."""
+        """Return the root mean square difference relative to that of the values; NaN if one is not finite.
+
+        Where the values are all zero (rows that see no object), a result that is not is infinitely wrong.
+        """
         with np.errstate(invalid="ignore", over="ignore"):
             found = volume[self.slices, self.rows, self.columns].astype(np.float64)
             difference = (found if found.ndim == self.values.ndim else found.mean(axis=0)) - self.values
-            return float(np.linalg.norm(difference) / np.linalg.norm(self.values))
+            scale, missed = np.linalg.norm(self.values), np.linalg.norm(difference)
+            return float(missed / scale) if scale > 0 else float("inf") if missed > 0 else float(missed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,8 @@ def survey(path: Path, options: TomographyOptions) -> Mapping[str, Any]:
     with open_scan(path, options) as scan:
         rows = _row_range(scan, options)
         _check_centre(scan, options.centre)
+        if options.centre is None:
+            _half_turn_apart(scan)
         return {
             "slices": min(options.slices, rows.stop - rows.start),
             "angles": scan.projections.size,
@@ -72,21 +74,33 @@ def estimate_centre(scan: Scan, rows: slice, options: TomographyOptions) -> floa
     """Return the rotation centre in pixels: the mirror line between two projections half a turn apart.
 
     The pair is the one closest to half a turn. About its centre the one is the mirror image of the other; the
-    centre with the least mean square difference over their overlap is searched in steps of 0.5 and 0.05 pixel.
+    centre with the least mean square difference over their overlap is searched in the middle three fifths of the
+    detector, in steps of 0.5 and 0.05 pixel. InputError where it does not lie there.
     """
+    one, other = (_sinograms(scan, rows, options, [index])[0][:, 0] for index in _half_turn_apart(scan))
+    detector = one.shape[1]
+    coarse = np.arange(0.2 * detector, 0.8 * detector, _COARSE)
+    best = coarse[np.argmin([_mirror_mismatch(one, other, centre) for centre in coarse])]
+    if best in (coarse[0], coarse[-1]):
+        raise InputError(
+            f"{scan.path}: no rotation centre is found between {coarse[0]:.0f} and {coarse[-1]:.0f} of {detector} "
+            "columns; say --set centre=PIXEL"
+        )
+    fine = np.arange(best - _COARSE, best + _COARSE + _FINE / 2, _FINE)
+    return float(fine[np.argmin([_mirror_mismatch(one, other, centre) for centre in fine])])
+
+
+def _half_turn_apart(scan: Scan) -> tuple[int, int]:
+    """Return the two projections whose angles differ by half a turn, as nearly as any."""
     apart = np.abs(np.abs(scan.angles[:, None] - scan.angles[None]) - np.pi)
     first, second = np.unravel_index(np.argmin(apart), apart.shape)
     if apart[first, second] > _HALF_TURN_TOLERANCE:
         raise InputError(
-            f"{scan.path}: no two projections are half a turn apart, so the rotation centre cannot be estimated; "
-            "say --set centre=PIXEL"
+            f"{scan.path}: the angles go from {np.rad2deg(scan.angles.min()):.4g} to "
+            f"{np.rad2deg(scan.angles.max()):.4g} degrees, no two half a turn apart, so the rotation centre cannot be "
+            "estimated; say --set centre=PIXEL, or, if these are radians, --set angle_unit=radian"
         )
-    one, other = (_sinograms(scan, rows, options, [index])[0][:, 0] for index in (first, second))
-    detector = one.shape[1]
-    coarse = np.arange(0.2 * detector, 0.8 * detector, _COARSE)
-    best = coarse[np.argmin([_mirror_mismatch(one, other, centre) for centre in coarse])]
-    fine = np.arange(best - _COARSE, best + _COARSE + _FINE / 2, _FINE)
-    return float(fine[np.argmin([_mirror_mismatch(one, other, centre) for centre in fine])])
+    return int(first), int(second)
 
 
 def _mirror_mismatch(one: F32, other: F32, centre: float) -> float:

@@ -130,7 +130,47 @@ def test_shapes_that_do_not_fit_are_refused(scan_file: Any) -> None:
     assert "has 40 angles" in refused(scan_file(exchange__theta=np.arange(40.0)))
     assert "40 of them finite" in refused(scan_file(exchange__theta=np.r_[np.arange(40.0), np.nan]))
     assert "must be [frames, 5, 40]" in refused(scan_file(exchange__data_white=np.ones((2, 5, 39))))
-    assert "no usable pixel" in refused(scan_file(exchange__data_white=np.zeros((2, 5, 40))))
+    assert "no usable pixel" in refused(scan_file(exchange__data_white=np.zeros((2, 5, 40))), centre=18.2)
+
+
+def test_angles_that_are_none_are_refused(scan_file: Any) -> None:
+    assert "angles are numbers" in refused(scan_file(exchange__theta=np.array([b"0"] * 41)))
+    said = refused(scan_file(exchange__theta=np.linspace(0, np.pi, 41)))
+    assert "from 0 to 3.142 degrees" in said
+    assert "angle_unit=radian" in said
+    path = scan_file(exchange__theta=np.linspace(0, 0.5, 41))
+    with h5py.File(path, "a") as file:
+        file["exchange/theta"].attrs["units"] = "turns"
+    assert "is in 'turns'" in refused(path)
+
+
+def test_a_centre_beyond_the_searched_range_is_not_guessed(scan_file: Any) -> None:
+    ramp = np.exp(-np.arange(40.0) / 40)[None, None] * np.ones((41, 5, 1))
+    path = scan_file(exchange__data=100 + 800 * ramp, exchange__theta=np.linspace(0, 180, 41))
+    assert "no rotation centre is found between 8 and 3" in refused(path)
+
+
+def test_a_scan_behind_links_to_other_files_is_found(scan_file: Any, tmp_path: Path) -> None:
+    path = scan_file(exchange__theta=np.linspace(0, 180, 41))
+    with h5py.File(path) as file:
+        frames = np.concatenate(
+            [file["exchange/data_dark"][()], file["exchange/data_white"][()], file["exchange/data"][()]]
+        )
+        angles = np.r_[np.zeros(4), file["exchange/theta"][()]]
+    with h5py.File(tmp_path / "raw.h5", "w") as file:
+        file["frames"], file["angles"], file["key"] = frames, angles, np.r_[2, 2, 1, 1, np.zeros(41)]
+    linked = tmp_path / "linked.nxs"
+    with h5py.File(linked, "w") as file:
+        for name, source in (
+            ("detector/data", "frames"), ("detector/image_key", "key"), ("sample/rotation_angle", "angles")
+        ):  # fmt: skip
+            file[f"entry/{name}"] = h5py.ExternalLink("raw.h5", f"/{source}")
+    for options in ({}, {"dataset": "entry/detector/data"}):
+        found = read(linked, **options)
+        np.testing.assert_array_equal(found.blocks[0], read(path).blocks[0])
+        np.testing.assert_allclose(found.angles, np.linspace(0, np.pi, 41))
+    (tmp_path / "raw.h5").unlink()
+    assert "entry/detector/data -> raw.h5 (missing)" in refused(linked)
 
 
 def test_options_that_do_not_fit_the_file_are_refused(scan_file: Any) -> None:

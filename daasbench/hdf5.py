@@ -1,0 +1,131 @@
+"""HDF5 and NeXus files as beamlines write them: opened, searched through all their links, and listed.
+
+What such a file shows may lie in others, by external links and virtual datasets. HDF5 passes over a link that
+leads nowhere, and reads zeros where the source of a virtual dataset is missing; here both are found and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daasbench.errors import InputError
+
+LISTED = 20  # datasets in a message
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What is in an HDF5 file.
+
+    Attributes
+    ----------
+    datasets
+        Every dataset by its path (without the first ``/``), in the file's order, links followed; one that is
+        linked appears under each path. Of groups that are linked only the first path is followed.
+    broken
+        Every link that leads nowhere by its path, and where it should lead.
+    """
+
+    datasets: Mapping[str, Any]
+    broken: Mapping[str, str]
+
+    def __str__(self) -> str:
+        """Return datasets with type and shape, and broken links, for messages."""
+        lines = [f"{path} {dataset.dtype}{list(dataset.shape or ())}" for path, dataset in self.datasets.items()]
+        lines += [f"{path} -> {target} (missing)" for path, target in self.broken.items()]
+        more = f", and {len(lines) - LISTED} more" if len(lines) > LISTED else ""
+        return ", ".join(lines[:LISTED]) + more if lines else "no datasets"
+
+    def called(self, name: str) -> Iterator[str]:
+        """Return the paths of the datasets whose last part is `name`."""
+        return (path for path in self.datasets if path.rpartition("/")[2] == name)
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[Any]:
+    """Open an HDF5 file for reading, the compressions of detectors known.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened.
+    """
+    import h5py
+    import hdf5plugin  # noqa: F401  (registers the compressions)
+
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read as HDF5 ({error}); it is empty, truncated, damaged or of another format"
+        ) from error
+    with file:
+        yield file
+
+
+def contents(file: Any) -> Contents:
+    """Return what is in an open file."""
+    datasets: dict[str, Any] = {}
+    broken: dict[str, str] = {}
+    _collect(file, "", {identity(file)}, datasets, broken)
+    return Contents(datasets=datasets, broken=broken)
+
+
+def _collect(group: Any, prefix: str, seen: set[Any], datasets: dict[str, Any], broken: dict[str, str]) -> None:
+    import h5py
+
+    for name in group:
+        path = prefix + name
+        try:
+            item = group[name]
+        except (KeyError, OSError):
+            link = group.get(name, getlink=True)
+            broken[path] = getattr(link, "filename", "") or getattr(link, "path", "an unreadable object")
+            continue
+        if isinstance(item, h5py.Dataset):
+            datasets[path] = item
+        elif isinstance(item, h5py.Group) and identity(item) not in seen:  # links may go round
+            seen.add(identity(item))
+            _collect(item, f"{path}/", seen, datasets, broken)
+
+
+def identity(item: Any) -> tuple[int, int]:
+    """Return what is the same for two paths, in one file or by external links, that lead to one object."""
+    import h5py
+
+    info = h5py.h5o.get_info(item.id)
+    return info.fileno, info.addr
+
+
+def distinct(datasets: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `datasets` without those that an earlier path leads to as well."""
+    first = {identity(dataset): path for path, dataset in reversed(list(datasets.items()))}
+    return {path: dataset for path, dataset in datasets.items() if first[identity(dataset)] == path}
+
+
+def dataset_at(file: Any, path: str) -> Any | None:
+    """Return the dataset at `path`; None if there is none."""
+    import h5py
+
+    try:
+        item = file.get(path)
+    except (KeyError, OSError, ValueError):  # through a dataset, or a broken link
+        return None
+    return item if isinstance(item, h5py.Dataset) else None
+
+
+def check_sources(path: Path, dataset: Any) -> None:
+    """Raise InputError where a file that a virtual dataset takes its values from is missing: it would read as 0."""
+    if not dataset.is_virtual:
+        return
+    folder = Path(dataset.file.filename).parent
+    for source in dataset.virtual_sources():
+        name = source.file_name
+        if name != "." and "%" not in name and not (folder / name).is_file() and not Path(name).is_file():
+            raise InputError(f"{path}: {dataset.name} takes values from {name!r}, which is missing; put it there")
