@@ -8,6 +8,7 @@ worker that started it.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import select
 import signal
@@ -16,15 +17,18 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import msgspec
 
 from daasbench.measure import Failure, Spec, Step
 from daasbench.model import Noun, Outcome, Reason
+from daasbench.processes import kill_tree
 
 T = TypeVar("T")
 
+LOOK_S = 0.5  # between looks whether a process that says nothing is still there
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -45,6 +49,7 @@ class Command(Noun, frozen=True, kw_only=True, omit_defaults=True):
     repeats: int = 0
     turn: int = 0
     limit_s: float = 0.0
+    origin: float = 0.0  # the clock's reading at the record's start: one clock for all processes of a machine
     names: list[str] = []  # of a limits step: its id, the machine's id, the time
 
 
@@ -52,31 +57,25 @@ class Contender:
     """The referee's handle of one measuring process."""
 
     def __init__(self, threads: int, cpus: Sequence[int], log: IO[bytes]) -> None:
-        ours_read, theirs_write = os.pipe()
-        theirs_read, ours_write = os.pipe()
-        self._read, self._write = ours_read, ours_write
+        theirs_read, self._write = os.pipe()
+        self._read, theirs_write = os.pipe()
+        theirs_life, self._life = os.pipe()  # nothing is ever written: it ends with this process
+        theirs = (theirs_read, theirs_write, theirs_life)
         self._pending = b""
-        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
-        pinned = ",".join(map(str, cpus))
         self.process = subprocess.Popen(
             [
-                sys.executable,
-                "-m",
-                "daasbench.contender",
-                str(theirs_read),
-                str(theirs_write),
-                pinned,
-                str(os.getpid()),
+                *(sys.executable, "-m", "daasbench.contender", ",".join(map(str, cpus)), str(os.getpid())),
+                *map(str, theirs),
             ],
-            env=environment,
-            pass_fds=(theirs_read, theirs_write),
+            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))},
+            pass_fds=theirs,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-        os.close(theirs_read)
-        os.close(theirs_write)
+        for descriptor in theirs:
+            os.close(descriptor)
         self.active_s = 0.0  # time in which it had the word
 
     @property
@@ -104,11 +103,16 @@ class Contender:
         return msgspec.json.decode(line, type=answer | Failure)
 
     def _line(self, deadline: float) -> bytes | None:
-        """Return the next line, b"" at the end of the stream, or None at the deadline."""
+        """Return the next line, b"" when the process has ended, or None at the deadline."""
         while b"\n" not in self._pending:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._read], [], [], left)[0]:
+            if left <= 0:
                 return None
+            ended = self.process.poll() is not None  # its children may hold the other end of the pipe
+            if not select.select([self._read], [], [], 0 if ended else min(left, LOOK_S))[0]:
+                if ended:
+                    return b""
+                continue
             chunk = os.read(self._read, 1 << 16)
             if not chunk:
                 return b""
@@ -128,17 +132,15 @@ class Contender:
 
     def close(self) -> None:
         """End the process and everything that it started."""
-        from daasbench.machine import kill_tree
-
         if self.process.poll() is None:
             kill_tree(self.pid)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)  # what its children left behind; the group is its own
         self.process.wait()
-        for descriptor in (self._read, self._write):
-            with suppress(OSError):
+        for descriptor in (self._read, self._write, self._life):
+            if descriptor >= 0:
                 os.close(descriptor)
-        self._read = self._write = -1
+        self._read = self._write = self._life = -1
 
 
 def serve(read: int, write: int) -> None:
@@ -149,7 +151,6 @@ def serve(read: int, write: int) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
     session: measure.Session | None = None
-    origin = time.perf_counter()
 
     def prepare(command: Command) -> Any:
         nonlocal session
@@ -159,7 +160,7 @@ def serve(read: int, write: int) -> None:
     def turn(command: Command) -> Any:
         if session is None:
             raise RuntimeError("a turn was asked of a contender that is not prepared")
-        return session.turn(command.repeats, number=command.turn, limit_s=command.limit_s, origin=origin)
+        return session.turn(command.repeats, number=command.turn, limit_s=command.limit_s, origin=command.origin)
 
     steps: Mapping[str, Callable[[Command], Any]] = {
         "make": lambda command: measure.make_inputs(_spec(command)),
@@ -180,17 +181,38 @@ def _spec(command: Command) -> Spec:
     return command.spec
 
 
-def die_with(parent: int) -> None:
-    """Arrange that this process is killed when `parent` ends; end at once if it has ended already."""
+def die_with(parent: int, life: int) -> None:
+    """Arrange that this process and its children are killed when `parent` ends; end at once if it has.
+
+    `life` is a pipe whose other end `parent` holds: its end kills the process group, stopped members too, which
+    the signal at a parent's death would not reach.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpgid(0))
+        fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
     if os.getppid() != parent:
         os._exit(1)
 
 
-if __name__ == "__main__":
-    die_with(int(sys.argv[4]))
-    if sys.argv[3] and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {int(cpu) for cpu in sys.argv[3].split(",")})
+def pin(cpus: Sequence[int]) -> None:
+    """Let this process run on `cpus` only, with all threads that libraries have started already."""
+    if cpus and hasattr(os, "sched_setaffinity"):
+        for task in Path("/proc/self/task").iterdir():
+            os.sched_setaffinity(int(task.name), cpus)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve as a measuring process: processors, the worker's process id, and three descriptors."""
+    cpus, parent, read, write, life = arguments
+    die_with(int(parent), int(life))
+    pin([int(cpu) for cpu in filter(None, cpus.split(","))])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
-    serve(int(sys.argv[1]), int(sys.argv[2]))
+    for descriptor in (read, write, life):
+        os.set_inheritable(int(descriptor), False)  # what a kernel starts has no part in this
+    serve(int(read), int(write))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

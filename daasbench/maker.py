@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from daasbench import machine
 from daasbench.contender import Command, Contender
 from daasbench.measure import Failure, Made, Spec
 from daasbench.model import Outcome, Reason
@@ -71,8 +72,10 @@ class Maker:
         while True:
             fresh = self._process is None
             self._process = self._process or Contender(len(self.cpus), self.cpus, self.log)
+            machine.continue_tree(self._process.pid)
             answer = self._process.ask(Command(step="make", spec=spec), Made, timeout_s=self.timeout_s)
             if not isinstance(answer, Failure):
+                machine.stop_tree(self._process.pid)  # its thread pools shall not spin beside the contenders
                 return answer
             self._end()  # it may be gone, or in any state
             if answer.outcome == Outcome.TIMEOUT:  # no contender was slow

@@ -10,25 +10,26 @@ the backend keeps arrays), `setup` (plans, lookup tables), `first_call` (compila
 from __future__ import annotations
 
 import logging
+import math
+import random
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from daasbench import registry, scratch
-from daasbench.backends import arrays_in, map_arrays, open_backend, require
+from daasbench import machine, registry
+from daasbench.backends import map_arrays, open_backend, require
 from daasbench.contracts import Backend, Kernel, Options, Resources
 from daasbench.energy import EnergyCounter
-from daasbench.errors import DaasbenchError, Lacking, Unfinished
+from daasbench.errors import DaasbenchError, Lacking, LedgerError, Unfinished
 from daasbench.model import Case, Limits, Noun, Outcome, Reason, Samples, Verdict, Work
 from daasbench.processes import peak_memory_bytes, reset_peak_memory
 
 log = logging.getLogger(__name__)
 
-SAMPLED_ABOVE_BYTES = 10**9  # results above are compared at positions drawn anew each time
-SAMPLED_POSITIONS = 1_000_000
 NANOSECOND = 9  # digits that are kept: the clock has no more, and a ledger is read in half the time
 MOST_BLOCKS = 512  # of inputs so small that many more would be needed to leave the cache
 
@@ -59,7 +60,6 @@ class Prepared(Noun, frozen=True, kw_only=True, tag=True):
 
     phases: dict[str, float]
     verdict: Verdict
-    first_cpu_s: float
 
 
 class Failure(Noun, frozen=True, kw_only=True, tag=True):
@@ -88,7 +88,9 @@ class Session:
         self.implementation = self.kernel.implementations[spec.case.implementation]
         self.energy = EnergyCounter()
         self.verified: dict[int, Any] = {}  # block: a result that the oracle found right
-        self.repeat = 0
+        self.untouched: dict[int, tuple[int, ...]] = {}  # block: fingerprint of inputs in this process's memory
+        self.chance = random.Random()  # positions that are compared: others in each process, each time
+        self.repeat = self.peak_bytes = 0
         self.backend: Backend
         self.problem: Any
         self.expectation: Any
@@ -99,8 +101,10 @@ class Session:
         """Load the inputs, put them in place, set up, call once, and verify."""
         require(self.implementation)
         make = self.implementation.load()
+        from daasbench import scratch
+        from daasbench.differences import fingerprint
+
         self.problem, self.expectation = scratch.load(Path(self.spec.scratch))
-        reset_peak_memory()  # what handing over the inputs took is not the kernel's
         host_blocks = scratch.apart(list(self.problem.blocks))
         self.backend = open_backend(self.implementation.backend)
         phases: dict[str, float] = {}
@@ -108,67 +112,71 @@ class Session:
         self.blocks = [self.backend.put(block) for block in host_blocks]
         self.backend.wait()
         phases["put"] = self.clock() - started
+        if self.implementation.backend == "host":
+            self.untouched = {block: fingerprint(one) for block, one in enumerate(self.blocks)}
         case = self.spec.case
         started = self.clock()
         self.compute = make(self.problem, Resources(threads=case.threads, ranks=case.ranks, gpus=case.gpus))
         self.backend.wait()
         phases["setup"] = self.clock() - started
-        seconds, cpu_s, result = self._timed(0)
-        phases["first_call"] = seconds
+        phases["first_call"], _, result = self._timed(0)
         verdict, _ = self._verify(0, result)
-        return Prepared(phases=phases, verdict=verdict, first_cpu_s=cpu_s)
+        return Prepared(phases=phases, verdict=worse(verdict, self._inputs_kept(verdict, {0})))
 
     def turn(self, repeats: int, *, number: int, limit_s: float, origin: float) -> Turned:
         """Measure up to `repeats` repeats after one marked warm-up; stop early at `limit_s`.
 
         `origin` is the clock's reading at the record's start, from which `at_s` counts.
         """
-        taken: list[tuple[float, int, float, float, int, float]] = []
-        energy_j: list[float] = []
+        samples = Samples()
         worst: Verdict | None = None
         started = self.clock()
         for index in range(repeats + 1):
-            block = self.repeat % len(self.blocks)
-            at_s = self.clock() - origin
-            before_j = self.energy.joules()
-            seconds, cpu_s, result = self._timed(block)
-            after_j = self.energy.joules()
-            verdict, get_s = self._verify(block, result)
-            del result
-            if before_j is not None and after_j is not None:
-                energy_j.append(after_j - before_j)
-            taken.append((seconds, 1 if index == 0 else 0, cpu_s, get_s, block, at_s))
-            self.repeat += 1
+            verdict = self._repeat(samples, flag=1 if index == 0 else 0, origin=origin)
             worst = verdict if worst is None else worse(worst, verdict)
             if index and self.clock() - started > limit_s:
                 break
-        columns = list(zip(*taken, strict=True))
-        samples = Samples(
-            seconds=[round(one, NANOSECOND) for one in columns[0]],
-            flags=list(columns[1]),
-            cpu_s=[round(one, NANOSECOND) for one in columns[2]],
-            get_s=[round(one, NANOSECOND) for one in columns[3]],
-            block=list(columns[4]),
-            turn=[number] * len(taken),
-            at_s=[round(one, NANOSECOND) for one in columns[5]],
-            energy_j=energy_j,
-        )
+        samples.turn.extend([number] * len(samples.seconds))
+        if worst is not None:
+            worst = worse(worst, self._inputs_kept(worst, set(samples.block)))
         return Turned(
             samples=samples,
             verdict=worst,
-            peak_memory_bytes=peak_memory_bytes(),
+            peak_memory_bytes=self.peak_bytes,
             peak_device_bytes=self.backend.peak_bytes(),
         )
 
+    def _repeat(self, samples: Samples, *, flag: int, origin: float) -> Verdict:
+        """Add one sample to `samples`; return the verdict on its result."""
+        block = self.repeat % len(self.blocks)
+        at_s = self.clock() - origin
+        before_j = self.energy.joules()
+        seconds, cpu_s, result = self._timed(block)
+        after_j = self.energy.joules()
+        verdict, get_s = self._verify(block, result)
+        if before_j is not None and after_j is not None:
+            samples.energy_j.append(after_j - before_j)
+        samples.seconds.append(round(seconds, NANOSECOND))
+        samples.flags.append(flag)
+        samples.cpu_s.append(round(cpu_s, NANOSECOND))
+        samples.get_s.append(round(get_s, NANOSECOND))
+        samples.block.append(block)
+        samples.at_s.append(round(at_s, NANOSECOND))
+        self.repeat += 1
+        return verdict
+
     def _timed(self, block: int) -> tuple[float, float, Any]:
         inputs, compute, wait, clock = self.blocks[block], self.compute, self.backend.wait, self.clock
+        reset_peak_memory()  # neither handing over the inputs nor verifying is the kernel's
         wait()
         cpu = time.process_time()
         started = clock()
         result = compute(inputs)
         wait()
         seconds = clock() - started
-        return seconds, time.process_time() - cpu, result
+        cpu_s = time.process_time() - cpu
+        self.peak_bytes = max(self.peak_bytes, peak_memory_bytes())
+        return seconds, cpu_s, result
 
     def _verify(self, block: int, result: Any) -> tuple[Verdict, float]:
         """Return what the oracle says, then whether the result equals the verified one of the same block."""
@@ -181,14 +189,17 @@ class Session:
         if not verdict.ok:
             where = f"repeat {self.repeat} (block {block})"
             said = f": {verdict.message}" if verdict.message else ""
-            told = f"{where}: error {verdict.error:.3g} is not within {verdict.tolerance:.3g}{said}"
+            error = "no number" if verdict.error is None else f"{verdict.error:.3g}"
+            told = f"{where}: error {error} is not within {verdict.tolerance:.3g}{said}"
             return msgspec.structs.replace(verdict, message=told), get_s
         if tolerance is None:
             return verdict, get_s
         if block not in self.verified:
             self.verified[block] = map_arrays(lambda array: array.copy(), on_host)
             return verdict, get_s
-        difference = largest_difference(on_host, self.verified[block], seed=self.repeat)
+        from daasbench.differences import largest_difference
+
+        difference = largest_difference(on_host, self.verified[block], seed=self.chance.getrandbits(63))
         if difference <= tolerance:
             return verdict, get_s
         told = (
@@ -197,9 +208,24 @@ class Session:
         )
         return Verdict(error=difference, tolerance=tolerance, verified_by=verdict.verified_by, message=told), get_s
 
+    def _inputs_kept(self, verdict: Verdict, blocks: Set[int]) -> Verdict:
+        """Return `verdict`, or one that says that inputs are not what they were."""
+        from daasbench.differences import fingerprint
+
+        for block in sorted(blocks & self.untouched.keys()):
+            if fingerprint(self.blocks[block]) != self.untouched[block]:
+                told = (
+                    f"it writes into its inputs (block {block}): later repeats compute another problem than the one"
+                    " that is verified; let it work on a copy"
+                )
+                return msgspec.structs.replace(verdict, error=math.inf, message=told)
+        return verdict
+
 
 def make_inputs(spec: Spec) -> Made:
     """Make or read the inputs of a comparison, and what its oracle needs; leave both in the scratch folder."""
+    from daasbench import scratch
+
     kernel = find_kernel(spec.case, spec.source)
     options = case_options(kernel, spec.case, spec.paths)
     file = Path(spec.paths["input"]) if "input" in spec.paths else None
@@ -213,20 +239,40 @@ def make_inputs(spec: Spec) -> Made:
 
     work = kernel.work(parameters, options)
     blocks, exceeds = block_count(case, work.input_bytes, spec.cache_bytes)
+    _check_room(spec, work, blocks)
     started = time.perf_counter()
     problem = make(blocks)
     own_work = getattr(problem, "work", None)
     if isinstance(own_work, Work):  # a kernel that knows its inputs only when they are made
-        work = own_work
+        work, made = own_work, blocks
         blocks, exceeds = block_count(case, work.input_bytes, spec.cache_bytes)
-        if blocks > 1:
+        _check_room(spec, work, blocks)
+        if blocks != made:
             problem = make(blocks)
     make_s = time.perf_counter() - started
     started = time.perf_counter()
     expectation = kernel.expect(problem, options)
     expect_s = time.perf_counter() - started
-    size = scratch.save(Path(spec.scratch), (problem, expectation))
+    try:
+        size = scratch.save(Path(spec.scratch), (problem, expectation))
+    except OSError as error:  # the disk's fault, not the kernel's
+        told = f"{spec.scratch}: the inputs cannot be written: {error.strerror or error}; free some space"
+        raise LedgerError(f"{told} and run the same command again") from error
     return Made(make_s=make_s, work=work, blocks=blocks, exceeds_cache=exceeds, expect_s=expect_s, bytes=size)
+
+
+def _check_room(spec: Spec, work: Work, blocks: int) -> None:
+    """Raise Lacking if the inputs fit neither into memory nor on the disk that hands them over."""
+    needed = blocks * work.input_bytes + work.shared_bytes
+    usable = machine.usable_memory_bytes()
+    if needed > usable:
+        told = f"the inputs take {needed / 2**30:.1f} GiB of memory, {usable / 2**30:.1f} GiB are usable here"
+        raise Lacking(told, "choose a smaller size or a larger machine")
+    place = next(folder for folder in Path(spec.scratch).resolve().parents if folder.is_dir())
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        told = f"the inputs take {needed / 2**30:.1f} GiB of disk, {free / 2**30:.1f} GiB are free in {place}"
+        raise Lacking(told, "free some space, or choose another folder with --results")
 
 
 def block_count(case: Case, input_bytes: float, cache_bytes: int | None) -> tuple[int, bool | None]:
@@ -275,42 +321,12 @@ def case_options(kernel: Kernel, case: Case, paths: dict[str, str]) -> Options:
 
 def worse(one: Verdict, other: Verdict) -> Verdict:
     """Return the verdict that is further from right; one that is not ok is worse than one that is."""
-    if one.ok != other.ok:
-        return other if one.ok else one
-    return one if one.error is None or (other.error is not None and one.error >= other.error) else other
+    return other if _distance(other) > _distance(one) else one
 
 
-def largest_difference(got: Any, expected: Any, *, seed: int = 0) -> float:
-    """Return the largest absolute difference of two results, relative to the largest magnitude expected.
-
-    Results are nests of arrays of equal shape; not-a-number equals only itself at the same place, and any
-    difference of structure or shape is infinite. Above 1 GB, a million positions drawn by `seed` are compared.
-    """
-    import numpy as np
-
-    ours, theirs = arrays_in(got), arrays_in(expected)
-    if [a.shape for a in ours] != [b.shape for b in theirs]:
-        return float("inf")
-    total = sum(array.nbytes for array in theirs)
-    chance = np.random.default_rng(seed)
-    largest = 0.0
-    for a, b in zip(ours, theirs, strict=True):
-        if total > SAMPLED_ABOVE_BYTES:
-            at = chance.integers(0, b.size, min(SAMPLED_POSITIONS, b.size))
-            a, b = a.reshape(-1)[at], b.reshape(-1)[at]
-        if np.array_equal(a, b):
-            continue
-        if not np.issubdtype(b.dtype, np.inexact):
-            a, b = a.astype(np.float64), b.astype(np.float64)
-        empty = np.isnan(a) & np.isnan(b)
-        gap = np.abs(np.where(empty, 0, a - b))
-        scale = float(np.nanmax(np.abs(np.where(empty, 0, b)), initial=0.0))
-        relative = float(gap.max()) / scale if scale else float(gap.max())
-        if not relative <= largest:
-            largest = relative
-            if largest != largest:  # not a number where a number was expected
-                return float("inf")
-    return largest
+def _distance(verdict: Verdict) -> tuple[bool, float]:
+    error = verdict.error
+    return not verdict.ok, math.inf if error is None or math.isnan(error) else error
 
 
 def failure_of(error: BaseException) -> Failure:

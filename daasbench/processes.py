@@ -60,9 +60,28 @@ def kill_tree(pid: int) -> list[int]:
 
 
 def _tree(pid: int) -> list[psutil.Process]:
+    found = []
+    for number in _numbers(pid):
+        with contextlib.suppress(psutil.Error):
+            found.append(psutil.Process(number))
+    return found
+
+
+def _numbers(pid: int) -> list[int]:
+    """Return the ids of `pid` and of its descendants, parents first; without looking at every process there is."""
+    found = [pid]
     try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
+        for parent in found:
+            for task in (_PROC / str(parent) / "task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+    except OSError:  # one is gone meanwhile, or a kernel without this file, or no Linux
+        return _all_numbers(pid)
+    return found
+
+
+def _all_numbers(pid: int) -> list[int]:
+    try:
+        return [pid, *(process.pid for process in psutil.Process(pid).children(recursive=True))]
     except psutil.Error:
         return []
 

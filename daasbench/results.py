@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,16 @@ class RunFolder:
         """Return the jobs that were ever planned, in order."""
         return sorted(path.name for path in (self.path / "jobs").glob("*") if path.is_dir())
 
+    def next_job(self) -> int:
+        """Return the number of the next job: one more than that of any before."""
+        numbers = [name.partition("-")[0] for name in self.job_ids()]
+        return max((int(number) for number in numbers if number.isdecimal()), default=0) + 1
+
+    def sweep(self) -> None:
+        """Remove inputs that a killed worker left behind; for who holds the lock while no worker is at work."""
+        for folder in (self.path / "jobs").glob("*/scratch"):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def jobs(self) -> Iterator[Job]:
         """Yield every job that reached a node; one whose file was never completed is left out."""
         for name in self.job_ids():
@@ -89,12 +100,21 @@ class RunFolder:
                 size = os.fstat(descriptor).st_size
                 if size and os.pread(descriptor, 1, size - 1) != b"\n":
                     line = b"\n" + line
-                os.write(descriptor, line)
+                if os.write(descriptor, line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:
             raise unwritable(self.journal, error) from error
+
+    def created(self) -> Event | None:
+        """Return the journal's first word: what the run is of; None if even that is lost."""
+        return next((one for one in self.events() if one.event == "created"), None)
+
+    def finished(self) -> bool:
+        """Return whether every planned case had its outcome once."""
+        return any(one.event == "finished" for one in self.events())
 
     # --- the lock
 
@@ -192,12 +212,16 @@ def opened(
         (results / "runs").mkdir(parents=True, exist_ok=True)
         door = os.open(results / "runs" / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise unwritable(results, error) from error
+        done = None if again else latest(results, identity, commit)
+        if done is None or not done.finished():
+            raise unwritable(results, error) from error
+        yield done  # nothing needs to be written
+        return
     with contextlib.ExitStack() as stack:
         try:
             with contextlib.suppress(OSError):
                 fcntl.flock(door, fcntl.LOCK_EX)
-            found = None if again else _latest(results, identity, commit)
+            found = None if again else latest(results, identity, commit)
             folder = found or _create(results, name, identity, commit, text, at, command)
             stack.enter_context(folder.locked(at))
         finally:
@@ -205,20 +229,19 @@ def opened(
         yield folder
 
 
-def _latest(results: Path, identity: str, commit: str) -> RunFolder | None:
+def latest(results: Path, identity: str, commit: str) -> RunFolder | None:
+    """Return the run that this plan goes on with: its latest, unless that was finished under another commit."""
     for folder in reversed(runs(results)):
-        events = folder.events()
-        created = next((one for one in events if one.event == "created"), None)
-        if created is None or created.detail.get("identity") != identity:
-            continue
-        finished = any(one.event == "finished" for one in events)
-        same = created.detail.get("commit") == commit
-        return folder if same or not finished else None
+        created = folder.created()
+        if created is not None and created.detail.get("identity") == identity:
+            same = created.detail.get("commit") == commit
+            return folder if same or not folder.finished() else None
     return None
 
 
 def _create(results: Path, name: str, identity: str, commit: str, text: str, at: str, command: str) -> RunFolder:
     stamp = at[:19].replace("-", "").replace(":", "") + "Z"
+    stamp = max([stamp, *(one.id.partition("-")[0] for one in runs(results))])  # a clock may have been set back
     base = f"{stamp}-{name}-{digest([identity, commit])[:6]}"
     path, number = results / "runs" / base, 1
     try:

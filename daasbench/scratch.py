@@ -55,18 +55,24 @@ def aligned(size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def apart(blocks: list[Any]) -> list[Any]:
-    """Return `blocks` with those that are one and the same object copied, so that each has memory of its own."""
-    from daasbench.backends import map_arrays
+    """Return `blocks` with every array that stands in more than one of them copied: each has memory of its own.
+
+    A reader repeats the blocks of a file that has too few; in one memory they would measure the cache.
+    """
+    from daasbench.backends import arrays_in, map_arrays
 
     seen: set[int] = set()
     result = []
     for block in blocks:
-        result.append(map_arrays(_copy, block) if id(block) in seen else block)
-        seen.add(id(block))
+        result.append(map_arrays(lambda array: _copy(array) if id(array) in seen else array, block))
+        seen.update(map(id, arrays_in(block)))
     return result
 
 
 def _copy(array: Any) -> Any:
-    memory = aligned(array.nbytes).view(array.dtype).reshape(array.shape)
+    if array.dtype.hasobject or not array.nbytes:
+        return array.copy()
+    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    memory = aligned(array.nbytes).view(array.dtype).reshape(array.shape, order=order)
     memory[...] = array
     return memory

@@ -36,7 +36,7 @@ from daasbench.progress import Progress, Tail, durations, progress
 from daasbench.referee import lack_of
 from daasbench.results import RunFolder
 from daasbench.scenario import Plan, group, resume_key
-from daasbench.worker import LAST_WORDS
+from daasbench.worker import LAST_WORDS, LIMITS_TIMEOUT_S
 
 POLL_S = 0.1
 
@@ -113,11 +113,12 @@ def run(
         again=again,
         command=command,
     ) as folder:
+        folder.sweep()
         done = progress(folder.path)
         todo = outstanding(plan, commit, done)
         jobs = [
             msgspec.structs.replace(job, redact=redact)
-            for job in group(plan, todo, run=folder.id, first=len(folder.job_ids()) + 1, commit=commit)
+            for job in group(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
         ]
         check_budget(jobs, budget)
         messages: list[str] = []
@@ -152,12 +153,13 @@ def may_run_now(case: Case, source: str | None) -> bool:
     return lack_of(case, source, gpus=case.gpus) is None
 
 
-def preview(plan: Plan, *, results_folder: Path, commit: str) -> Preview:
+def preview(plan: Plan, *, results_folder: Path, commit: str, again: bool = False) -> Preview:
     """Return exactly what a run would send, with its longest time and its price ceiling; touches nothing."""
-    todo = outstanding(plan, commit, Progress())
-    jobs = group(plan, todo, run="dry-run", first=1, commit=commit)
+    begun = None if again else results.latest(results_folder, plan.identity, commit)
+    folder = begun or RunFolder(results_folder / "runs" / "dry-run")
+    todo = outstanding(plan, commit, progress(folder.path))
+    jobs = group(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
     history = durations(results_folder)
-    folder = RunFolder(results_folder / "runs" / "dry-run")
     requests, longest, expected, ceilings = {}, {}, {}, {}
     for job in jobs:
         requests[job.id] = registry.runner(job.platform.runner).render(job, folder.job_folder(job.id))
@@ -173,8 +175,10 @@ def preview(plan: Plan, *, results_folder: Path, commit: str) -> Preview:
 
 
 def longest_s(job: Job) -> float:
-    """Return the longest that a job can take: every process, and the maker of inputs, at its limit."""
-    making_s = maker.limit_s(job.repeat.limit_s) * len({one.case.problem_id for one in job.planned})
+    """Return the longest that a job can take: every process, and the makers of inputs and limits, at their limits."""
+    sets = {(one.process, one.case.problem_id) for one in job.planned}
+    probed = {one.case.threads for one in job.planned}
+    making_s = maker.limit_s(job.repeat.limit_s) * len(sets) + LIMITS_TIMEOUT_S * len(probed)
     return making_s + len(job.planned) * job.repeat.hard_limit_s
 
 
@@ -223,16 +227,18 @@ def follow(job: Job, folder: RunFolder, tell: Tell) -> list[str]:
     submitted_at = utc_now()
     keep = [folder.lock_descriptor] if folder.lock_descriptor is not None else []
     handle = runner.submit(request, place, keep)
-    folder.note(utc_now(), "submitted", job.id, handle=handle)
     try:
+        folder.note(utc_now(), "submitted", job.id, handle=handle)
         status = wait(runner, handle, job, place, tell)
     except BaseException:
         runner.cancel(handle)
         runner.fetch(handle, place)
+        folder.sweep()
         account(job, place, JobStatus(state=JobState.CANCELLED, native="cancelled", reason=Reason.INTERRUPTED))
         folder.note(utc_now(), "interrupted", job.id)
         raise
     runner.fetch(handle, place)
+    folder.sweep()
     message = account(job, place, status)
     errand = JobRecord(
         job=job.id,

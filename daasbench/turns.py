@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from daasbench import machine, measure
-from daasbench.contender import Command
+from daasbench.contender import Command, Contender
 from daasbench.measure import Failure, Made, Prepared, Turned
 from daasbench.model import Outcome, Planned, Reason, Record, Samples, Turn, Verdict
 from daasbench.statistics import median_interval, relative_half_width
@@ -37,12 +38,12 @@ class Round:
             self.referee.chance.shuffle(self.seats)
             for seat in self.seats:
                 seat.prepare()
-                seat.pause(len(self.seats) > 1)
+                seat.rest(len(self.seats) > 1)
             while active := [seat for seat in self.seats if seat.active]:
                 self.referee.chance.shuffle(active)
                 for seat in active:
                     seat.take_turn(alone=len(self.seats) == 1)
-                    seat.pause(len(self.seats) > 1)
+                    seat.rest(len(self.seats) > 1)
         finally:
             for seat in self.seats:
                 seat.leave()
@@ -54,9 +55,11 @@ class Seat:
     def __init__(self, referee: Referee, planned: Planned, made: Made, order: str) -> None:
         self.referee, self.planned, self.made, self.order = referee, planned, made, order
         self.repeat = referee.job.repeat
-        self.started_at = referee.now()
-        self.contender = referee.start(planned)
+        self.started_at = ""
+        self.origin = 0.0
+        self.contender: Contender | None = None
         self.parts: list[Samples] = []
+        self.counted: list[float] = []  # seconds of the samples that count
         self.prepared: Prepared | None = None
         self.verdict: Verdict | None = None
         self.turned: Turned | None = None
@@ -70,6 +73,9 @@ class Seat:
     # --- steps
 
     def prepare(self) -> None:
+        """Start the process, when no other runs, and let it get ready."""
+        self.started_at, self.origin = self.referee.now(), time.perf_counter()
+        self.contender = self.referee.start(self.planned)
         command = Command(step="prepare", spec=self.referee.spec(self.planned))
         answer = self.contender.ask(command, Prepared, timeout_s=self.repeat.hard_limit_s)
         if isinstance(answer, Failure):
@@ -92,28 +98,32 @@ class Seat:
         self.rounds += 1
         self._consider_stopping(alone)
 
-    def pause(self, others: bool) -> None:
-        """Stop the process while it waits, if there are others."""
-        if self.active and others:
+    def rest(self, others: bool) -> None:
+        """Stop the process while it waits, if there are others; end it if it has done its part."""
+        if not self.active:
+            self.leave()
+        elif others and self.contender:
             machine.stop_tree(self.contender.pid)
             self.stopped = True
 
     def leave(self) -> None:
         """End the process, whatever its state."""
-        self.contender.close()
+        if self.contender:
+            self.contender.close()
 
     # --- inside
 
     def _one_turn(self) -> Samples | None:
+        contender = self.contender
+        if contender is None:
+            raise RuntimeError("a turn of a contender that was not prepared")
         if self.stopped:
-            machine.continue_tree(self.contender.pid)
+            machine.continue_tree(contender.pid)
             self.stopped = False
-        pid = self.contender.pid
-        left_s = self.repeat.limit_s - self.contender.active_s
-        command = Command(step="turn", repeats=self._repeats(), turn=self.turns, limit_s=max(left_s, 0.0))
-        watch = Watch(pid, self.referee.cpus)
-        slack = self.repeat.hard_limit_s - self.repeat.limit_s
-        answer = self.contender.ask(command, Turned, timeout_s=max(left_s, 0.0) + slack)
+        left_s = max(self.repeat.limit_s - contender.active_s, 0.0)
+        command = Command(step="turn", repeats=self._repeats(), turn=self.turns, limit_s=left_s, origin=self.origin)
+        watch = Watch(contender.pid, self.referee.cpus)
+        answer = contender.ask(command, Turned, timeout_s=max(self.repeat.hard_limit_s - contender.active_s, 0.0))
         seen = watch.stop()
         self.turns += 1
         if isinstance(answer, Failure):
@@ -127,16 +137,16 @@ class Seat:
         return msgspec.structs.replace(answer.samples, foreign=[round(seen.foreign, 4)] * len(answer.samples.seconds))
 
     def _repeats(self) -> int:
-        counted = measure.concatenate(self.parts).counted()
-        if counted:
-            one_s = sorted(counted)[len(counted) // 2]
+        if self.counted:
+            one_s = sorted(self.counted)[len(self.counted) // 2]
         else:
             one_s = self.prepared.phases["first_call"] if self.prepared else TURN_S
         wished = math.ceil(TURN_S / max(one_s, 1e-9))
-        return max(1, min(wished, TURN_REPEATS, self.repeat.max_repeats - len(counted)))
+        return max(1, min(wished, TURN_REPEATS, self.repeat.max_repeats - len(self.counted)))
 
     def _keep(self, samples: Samples) -> None:
         self.parts.append(samples)
+        self.counted += samples.counted()
         one = self.planned
         self.referee.write(
             Turn(
@@ -150,13 +160,13 @@ class Seat:
         )
 
     def _spent(self) -> bool:
-        return self.contender.active_s >= self.repeat.limit_s
+        return self.contender is not None and self.contender.active_s >= self.repeat.limit_s
 
     def _consider_stopping(self, alone: bool) -> None:
         if self.verdict is not None and not self.verdict.ok:
             self._done("wrong")
             return
-        counted = measure.concatenate(self.parts).counted()
+        counted = self.counted
         enough = len(counted) >= self.repeat.min_repeats and (alone or self.rounds >= LEAST_TURNS)
         width = relative_half_width(median_interval(counted)) if len(counted) > 1 else None
         if enough and width is not None and width <= self.repeat.interval:
@@ -174,8 +184,7 @@ class Seat:
         self.active = False
         verdict = self.verdict
         right = verdict is not None and verdict.ok
-        counted = measure.concatenate(self.parts).counted()
-        if right and not counted:
+        if right and not self.counted:
             told = f"no repeat ended within limit_s = {self.repeat.limit_s:g}; raise it"
             self.referee.write(self._record(Outcome.TIMEOUT, Reason.KERNEL, told, stop_reason))
             return

@@ -10,6 +10,8 @@ import msgspec
 
 from daasbench.processes import CpuClock, allowed_cpus, process_tree, thread_times, threads_at_work
 
+TICK_S = 0.01  # what the kernel counts the time of processors in
+
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen: `foreign` share of the watched processors (0-1), threads that worked, processors allowed."""
@@ -42,9 +44,19 @@ class Watch:
         """Return what was seen since this watch was made."""
         elapsed_s = time.monotonic() - self._started
         busy_s = self.clock.busy_s()
-        foreign = self.clock.foreign_share(self._busy_s, busy_s, self._ours() - self._own_s, elapsed_s)
-        threads = threads_at_work(self._threads, self._thread_times()) if self._threads else None
-        return Seen(foreign=foreign, threads=threads, cpus=allowed_cpus(self.pid))
+        own_s = self._ours() - self._own_s
+        threads = self._thread_times()
+        return Seen(
+            foreign=self._foreign(busy_s, own_s, elapsed_s),
+            threads=threads_at_work(self._threads, threads) if self._threads else None,
+            cpus=sorted({cpu for thread in threads or [self.pid] for cpu in allowed_cpus(thread)}),
+        )
+
+    def _foreign(self, busy_s: float, own_s: float, elapsed_s: float) -> float:
+        """Return the others' share; 0 where it is no more than one tick a processor, which may be our own."""
+        if busy_s - self._busy_s - own_s <= TICK_S * len(self.clock.cpus):
+            return 0.0
+        return self.clock.foreign_share(self._busy_s, busy_s, own_s, elapsed_s)
 
     def _ours(self) -> float:
         return self.clock.processes_s([self.pid]) + sum(os.times()[:2])

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 LIMITS_TIMEOUT_S = 120.0
 LAST_WORDS = "daasbench worker: "  # begins the sentence in the log with which a worker gives up
+GRACE_S = 4.0  # for tidying up, once the controller is gone
 STOPPED = 130  # exit code after SIGTERM, or when the controller is gone
 
 
@@ -97,11 +99,14 @@ def _end_with_controller() -> None:
         while os.read(0, 4096):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_S)  # the process ends meanwhile, unless it hangs
+        os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True, name="controller watch").start()
 
 
 def _on_sigterm(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  (a handler's form)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what is tidied up shall be
     raise SystemExit(STOPPED)  # so that every `finally` runs: contenders are ended, the scratch is removed
 
 

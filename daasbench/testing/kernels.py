@@ -8,7 +8,7 @@ import msgspec
 
 from daasbench.backends import arrays_in, is_here, map_arrays
 from daasbench.contracts import Implementation, Kernel, Resources
-from daasbench.measure import largest_difference
+from daasbench.differences import largest_difference
 from daasbench.model import Verdict
 
 

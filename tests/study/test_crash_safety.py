@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .campaign import Campaign, gone_within, kill, workers_of
+from .campaign import COMMAND, Campaign, gone_within, kill, workers_of
 
 
 @pytest.fixture
@@ -93,9 +93,10 @@ def test_killing_everything_at_once_loses_only_the_set_in_flight(campaign: Campa
     assert len(runs) == 1
 
 
-def test_partial_samples_of_a_killed_set_are_kept_as_an_interrupted_attempt(campaign: Campaign) -> None:
+def test_partial_samples_of_a_killed_set_are_kept_as_an_interrupted_attempt(tmp_path: Path) -> None:
     import daasbench
 
+    campaign = Campaign(tmp_path, seeds=1, repeats=20)
     controller = campaign.start()
     campaign.wait_for("turn")
     kill(psutil.Process(controller.pid))
@@ -165,13 +166,11 @@ def test_a_torn_ledger_loses_only_its_torn_line(campaign: Campaign) -> None:
 
 def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_lost(campaign: Campaign) -> None:
     limited = (
-        "import resource, runpy, signal, sys;"
+        "import resource, signal;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000));"
-        "sys.argv = ['daasbench', 'run', './kills.toml'];"
-        "runpy.run_module('daasbench', run_name='__main__')"
     )
-    command = [sys.executable, "-c", limited]
+    command = [sys.executable, "-c", limited + COMMAND, "run", "./kills.toml"]
     ended = subprocess.run(command, cwd=campaign.folder, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 3, ended.stderr
     assert "Traceback" not in ended.stderr

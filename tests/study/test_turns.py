@@ -18,13 +18,11 @@ from .campaign import Campaign
 
 @pytest.fixture
 def campaign(tmp_path: Path) -> Campaign:
-    return Campaign(tmp_path, processes=1, seeds=1)
+    return Campaign(tmp_path, seeds=1)
 
 
-def test_every_contender_has_its_turn_before_any_has_its_second(campaign: Campaign) -> None:
-    (campaign.folder / "kills.toml").write_text(
-        (campaign.folder / "kills.toml").read_text().replace("max_repeats = 3", "max_repeats = 30")
-    )
+def test_every_contender_has_its_turn_before_any_has_its_second(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path, seeds=1, repeats=20)
     assert campaign.run()[0] == 0
     counted = [one for one in campaign.lines("turn") if 2 not in one["samples"]["flags"]]  # type: ignore[index]
     order = [str(one["case"]["implementation"]) for one in counted]  # type: ignore[index]
