@@ -42,6 +42,17 @@ class Geometry:
     flip1: bool = False
     flip2: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise ValueError where a number has no sense; whoever read it knows from where."""
+        positive = {"distance": self.distance_m, "pixel1": self.pixel1_m, "pixel2": self.pixel2_m}
+        if self.wavelength_m is not None:
+            positive["wavelength"] = self.wavelength_m
+        for name, length_m in positive.items():
+            if not 0 < length_m < math.inf:
+                raise ValueError(f"{name} is {length_m:g} m; it must be above 0")
+        if not all(map(math.isfinite, (self.poni1_m, self.poni2_m, self.rot1, self.rot2, self.rot3))):
+            raise ValueError("poni1, poni2, rot1, rot2 and rot3 must be finite numbers")
+
     def rotation(self) -> Array:
         """Return the 3 x 3 matrix from detector axes (1, 2, normal) to the laboratory (up, sideways, beam)."""
         (c1, s1), (c2, s2), (c3, s3) = ((math.cos(a), math.sin(a)) for a in (self.rot1, self.rot2, self.rot3))
@@ -61,6 +72,17 @@ class Geometry:
         rows, columns = (np.arange(n + 1.0) for n in self.shape)
         return self.positions(rows[:, None], columns[None, :])
 
+    def beam(self) -> tuple[float, float] | None:
+        """Return row and column, with fractions, where the beam's line goes through the detector; None if it misses."""
+        ny, nx = self.shape
+        on1, on2, on3 = self.rotation()[2]  # the beam, in the detector's axes
+        if not on3:
+            return None
+        row = (self.poni1_m + self.distance_m * on1 / on3) / self.pixel1_m
+        column = (self.poni2_m + self.distance_m * on2 / on3) / self.pixel2_m
+        row, column = ny - row if self.flip1 else row, nx - column if self.flip2 else column
+        return (float(row), float(column)) if 0 <= row <= ny and 0 <= column <= nx else None
+
     def extremes(self, unit: Unit) -> tuple[float, float]:
         """Return the least and the largest radial coordinate on the detector.
 
@@ -68,13 +90,10 @@ class Geometry:
         """
         ny, nx = self.shape
         rows, columns = np.arange(ny + 1.0), np.arange(nx + 1.0)
-        on1, on2, on3 = self.rotation()[2]  # the beam, in the detector's axes
-        row = (self.poni1_m + self.distance_m * on1 / on3) / self.pixel1_m if on3 else -1.0
-        column = (self.poni2_m + self.distance_m * on2 / on3) / self.pixel2_m if on3 else -1.0
-        row, column = ny - row if self.flip1 else row, nx - column if self.flip2 else column
         candidates = [(rows[:, None], np.array([[0.0, nx]])), (np.array([[0.0], [ny]]), columns[None, :])]
-        if 0 <= row <= ny and 0 <= column <= nx:
-            candidates.append((np.array([[row]]), np.array([[column]])))
+        beam = self.beam()
+        if beam is not None:
+            candidates.append((np.array([[beam[0]]]), np.array([[beam[1]]])))
         found = np.concatenate([self.positions(*at).radial(unit).ravel() for at in candidates])
         return float(found.min()), float(found.max())
 

@@ -42,8 +42,11 @@ class RadialAxis:
         innermost, outermost = geometry.extremes(options.unit)
         low = innermost if options.radial_min is None else options.radial_min
         high = outermost if options.radial_max is None else options.radial_max
-        if not low < high:
-            raise UsageError(f"radial range: {low:g} to {high:g} {options.unit} is empty; see radial_min, radial_max")
+        if not low < high or high <= innermost or low >= outermost:
+            raise UsageError(
+                f"radial range: {low:g} to {high:g} {options.unit} has no pixel in it; the detector reaches from "
+                f"{innermost:g} to {outermost:g}: set radial_min and radial_max within that"
+            )
         return cls(unit=options.unit, bins=options.bins, low=low, high=high)
 
 

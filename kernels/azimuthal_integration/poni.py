@@ -35,10 +35,19 @@ class Poni:
             config = json.loads(self.entries.get("detector_config", "{}"))
         except json.JSONDecodeError as error:
             raise ValueError(f"Detector_config is not valid JSON: {error}") from None
+        if not isinstance(config, dict):
+            raise ValueError(f"Detector_config is {config!r}; it must be a JSON object, as {{}}")
         for name, old in (("pixel1", "pixelsize1"), ("pixel2", "pixelsize2")):  # version 1
             if old in self.entries:
                 config.setdefault(name, self.entries[old])
         return Detector(self.entries.get("detector", ""), config)
+
+    def _number(self, name: str, default: str | None = None) -> float:
+        text = self.entries[name] if default is None else self.entries.get(name, default)
+        try:
+            return float(text)
+        except ValueError:
+            raise ValueError(f"{name} is {text!r}; it must be a number") from None
 
     def shape(self) -> Shape | None:
         """Return the detector's shape, if the file tells."""
@@ -55,13 +64,13 @@ class Poni:
         wavelength = self.entries.get("wavelength", "none")
         return Geometry(
             shape=shape,
-            distance_m=float(self.entries["distance"]),
-            poni1_m=float(self.entries["poni1"]),
-            poni2_m=float(self.entries["poni2"]),
-            rot1=float(self.entries.get("rot1", 0)),
-            rot2=float(self.entries.get("rot2", 0)),
-            rot3=float(self.entries.get("rot3", 0)),
-            wavelength_m=None if wavelength.lower() == "none" else float(wavelength),
+            distance_m=self._number("distance"),
+            poni1_m=self._number("poni1"),
+            poni2_m=self._number("poni2"),
+            rot1=self._number("rot1", "0"),
+            rot2=self._number("rot2", "0"),
+            rot3=self._number("rot3", "0"),
+            wavelength_m=None if wavelength.lower() == "none" else self._number("wavelength"),
             **self._detector().placed(),
         )
 

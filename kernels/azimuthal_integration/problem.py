@@ -85,7 +85,9 @@ def survey(path: Path, options: AzimuthalOptions) -> Mapping[str, Any]:
         in_file, ny, nx = stack.shape
     if options.frame is not None and options.frame >= in_file:
         raise InputError(f"{path}: frame = {options.frame}: the file has frames 0 to {in_file - 1}")
-    geometry_of(options, (ny, nx), path)
+    RadialAxis.of(geometry_of(options, (ny, nx), path), options)
+    if options.mask is not None:
+        readers.read_mask(Path(options.mask), (ny, nx))
     frames = 1 if options.frame is not None else min(in_file, options.frames)
     return {"frames": frames, "ny": ny, "nx": nx, "in_file": in_file}
 
@@ -93,7 +95,7 @@ def survey(path: Path, options: AzimuthalOptions) -> Mapping[str, Any]:
 def work(parameters: Mapping[str, Any], options: AzimuthalOptions) -> Work:
     """Return the least work of one block: each pixel read once, the map once a block, two sums a bin and frame.
 
-    Splitting costs the products and sums of two shares a pixel, each to signal and variance.
+    Splitting costs two products (c n and c² n) and three sums a pixel: what its two bins get follows from them.
     """
     _check(options)
     frames = float(parameters["frames"])
@@ -104,7 +106,7 @@ def work(parameters: Mapping[str, Any], options: AzimuthalOptions) -> Work:
     return Work(
         unit="frame",
         units=frames,
-        flop=frames * pixels * (8 if split_ else 1),
+        flop=frames * pixels * (5 if split_ else 1),
         bytes=frames * pixels * 4 + shared,
         input_bytes=frames * pixels * 4,
         output_bytes=frames * bins * 24,
@@ -155,6 +157,11 @@ def read(path: Path, parameters: Mapping[str, Any], options: AzimuthalOptions, b
     masked = np.zeros(shape, bool) if options.mask is None else readers.read_mask(Path(options.mask), shape)
     valid_frames = sum(Problem.is_valid(chunk).sum(axis=0) for chunk in chunks)
     mask = masked | (valid_frames == 0)
+    if mask.all():
+        raise InputError(
+            f"{path}: no pixel of {distinct * frames} frames holds data outside the mask; no data are negative and not "
+            "finite values, dummy, and the largest value of an integer type"
+        )
     return Problem(
         blocks=chunks + [chunks[b % distinct].copy() for b in range(distinct, blocks)],
         geometry=geometry,
@@ -175,7 +182,12 @@ def geometry_of(options: AzimuthalOptions, shape: tuple[int, int], path: Path) -
         raise InputError(
             f"{path}: its geometry is not known; give a .poni, goniometer JSON or HEXRD JSON file: --set geometry=FILE"
         )
-    return geometry_files.read_geometry(Path(options.geometry), shape, options.position, path)
+    geometry = geometry_files.read_geometry(Path(options.geometry), shape, options.position, path)
+    if geometry.wavelength_m is None and options.unit.startswith("q"):
+        raise InputError(
+            f"{options.geometry}: has no wavelength, which unit = {options.unit!r} needs; add one, or use 2th_deg"
+        )
+    return geometry
 
 
 def _expected_shape(options: AzimuthalOptions) -> tuple[int, int] | None:

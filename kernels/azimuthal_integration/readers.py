@@ -111,6 +111,8 @@ class FabioStack:
         self.path = path
         try:
             self._image = fabio.open(str(path))
+            if self._image.data is None:
+                raise OSError("no pixels can be decoded")
             rows, columns = self._image.data.shape
         except FABIO_ERRORS as error:
             raise InputError(

@@ -98,3 +98,16 @@ def test_peers_get_the_same_resources_as_we(tiny: Any) -> None:
     for name in ("pyfai", "scipy", "bincount"):
         assert kernel.implementations[name].peer
         assert kernel.implementations[name].load()(problem, Resources(threads=2)) is not None
+
+
+def test_the_bins_of_the_pixel_under_the_beam_do_not_make_a_right_result_wrong(problem_of: Any, compute: Any) -> None:
+    frames = np.random.default_rng(2).poisson(100, (1, 60, 50)).astype(np.uint32)
+    problem = problem_of(frames, "split", bins=200, poni1_m=0.0303, poni2_m=0.0208)
+    expectation = kernel.expect(problem, kernel.options())
+    assert 0 < np.count_nonzero(expectation.norm != expectation.norm_pyfai) < 12
+    for name in ("numpy", "pyfai"):
+        verdict = kernel.verify(problem, expectation, 0, compute(problem, name), name)
+        assert verdict.ok, verdict
+    spoilt = compute(problem, "numba")
+    spoilt.intensity[0, :3] *= 1.5
+    assert not kernel.verify(problem, expectation, 0, spoilt, "numba").ok

@@ -18,7 +18,7 @@ from daasbench.kernels.azimuthal_integration.expressions import evaluate
 from daasbench.kernels.azimuthal_integration.geometry_files import read_geometry
 from daasbench.kernels.azimuthal_integration.powder import DUMMY
 
-from daasbench.errors import InputError
+from daasbench.errors import InputError, UsageError
 
 PONI1 = (
     "PixelSize1: 1e-4\nPixelSize2: 1e-4\nDistance: 0.1\nPoni1: 0.002\nPoni2: 0.003\nRot1: 0.01\nRot2: 0.02\nRot3: 0\n"
@@ -261,6 +261,18 @@ def test_shapes_that_do_not_fit_are_refused(frames: Any, poni: Path, tmp_path: P
     assert "the mask has 20 x 41" in refusal(tmp_path / "f.edf", poni, mask=str(mask))
 
 
+def test_a_mask_or_a_range_that_leaves_no_pixel_is_refused(frames: Any, poni: Path, tmp_path: Path) -> None:
+    fabio.edfimage.EdfImage(data=frames[0]).write(str(tmp_path / "f.edf"))
+    fabio.edfimage.EdfImage(data=np.full((30, 41), -1, np.int32)).write(str(tmp_path / "gap.edf"))
+    mask = tmp_path / "all.edf"
+    fabio.edfimage.EdfImage(data=np.ones((30, 41), np.uint8)).write(str(mask))
+    assert "no pixel of 1 frames holds data" in refusal(tmp_path / "gap.edf", poni)
+    assert "no pixel of 1 frames holds data" in refusal(tmp_path / "f.edf", poni, mask=str(mask))
+    for least, most in ((50.0, 60.0), (-2.0, -1.0)):
+        with pytest.raises(UsageError, match="has no pixel in it; the detector reaches from"):
+            read(tmp_path / "f.edf", poni, radial_min=least, radial_max=most)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -268,7 +280,9 @@ def test_shapes_that_do_not_fit_are_refused(frames: Any, poni: Path, tmp_path: P
         ("{", "no geometry file"),
         ("{}", "goniometer"),
         (PONI1.replace("Distance: 0.1", ""), "distance"),
-        (PONI1.replace("0.002", "far"), "far"),
+        (PONI1.replace("0.002", "far"), "is 'far'; it must be a number"),
+        (PONI1.replace("Distance: 0.1", "Distance: -0.1"), "distance is -0.1 m; it must be above 0"),
+        (PONI1.replace("Distance: 0.1", "Distance: nan"), "distance is nan m"),
         (PONI1.replace("PixelSize1: 1e-4", ""), "pixel1"),
         (PONI1 + "SplineFile: x.spline\n", "spline"),
         (PONI1 + "Detector: Pixirad1\n", "flat grid"),
