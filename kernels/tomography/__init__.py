@@ -89,7 +89,10 @@ kernel = FolderKernel(
             packages=("algotom",),
             cure=_PEERS,
             memory_factor=8.0,
-            adds="pads by 15 % with zeros, filters in complex128, weights by π / (Nθ - 1)",
+            adds=(
+                "pads by 15 % with zeros, filters in complex128, weights by π / (Nθ - 1); its threads add to one image "
+                "without a lock and lose some additions: results differ from repeat to repeat"
+            ),
         ),
         way(
             "astra",

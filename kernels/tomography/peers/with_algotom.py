@@ -1,4 +1,11 @@
-"""algotom: filter by numpy, back-projection by numba with threads over the angles."""
+"""algotom: filter by numpy, back-projection by numba with threads over the angles.
+
+The threads add to one image without a lock (algotom 1.7, ``back_projection_cpu``), and an addition of one that
+falls between the reading and the writing of another is lost. Measured with 2 threads at
+512 pixels and 720 angles: 6 to 8e-4 rms of the volume, single pixels up to 9 % of the maximum, others in every
+repeat. The oracle, whose tolerance allows for its padding, cannot see that; the harness does, when a block is
+computed again, and the record is `wrong`. With one thread nothing is lost.
+"""
 
 from __future__ import annotations
 
