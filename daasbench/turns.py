@@ -34,6 +34,7 @@ class Round:
         self.seats = [Seat(referee, one, made, order) for one in planned]
 
     def run(self) -> None:
+        """Give each contender the word in turn until all are done; end their processes whatever happens."""
         try:
             self.referee.chance.shuffle(self.seats)
             for seat in self.seats:
