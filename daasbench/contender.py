@@ -7,7 +7,6 @@ worker that started it.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import select
@@ -63,10 +62,7 @@ class Contender:
         theirs = (theirs_read, theirs_write, theirs_life)
         self._pending = b""
         self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "daasbench.contender", ",".join(map(str, cpus)), str(os.getpid())),
-                *map(str, theirs),
-            ],
+            [sys.executable, "-m", "daasbench.contender", ",".join(map(str, cpus)), *map(str, theirs)],
             env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))},
             pass_fds=theirs,
             stdin=subprocess.DEVNULL,
@@ -181,18 +177,17 @@ def _spec(command: Command) -> Spec:
     return command.spec
 
 
-def die_with(parent: int, life: int) -> None:
-    """Arrange that this process and its children are killed when `parent` ends; end at once if it has.
+def die_with(life: int) -> None:
+    """Arrange that this process and its children are killed when the worker ends; end at once if it has.
 
-    `life` is a pipe whose other end `parent` holds: its end kills the process group, stopped members too, which
-    the signal at a parent's death would not reach.
+    `life` is a pipe whose other end only the worker holds: when it closes, the kernel kills this process group,
+    stopped members too. (PR_SET_PDEATHSIG would kill this process alone, and may be quicker: not both.)
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if hasattr(fcntl, "F_SETSIG"):  # Linux
         fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpgid(0))
         fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
-    if os.getppid() != parent:
+    if select.select([life], [], [], 0)[0]:
         os._exit(1)
 
 
@@ -204,9 +199,9 @@ def pin(cpus: Sequence[int]) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve as a measuring process: processors, the worker's process id, and three descriptors."""
-    cpus, parent, read, write, life = arguments
-    die_with(int(parent), int(life))
+    """Serve as a measuring process: the processors to use, and three descriptors."""
+    cpus, read, write, life = arguments
+    die_with(int(life))
     pin([int(cpu) for cpu in filter(None, cpus.split(","))])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
     for descriptor in (read, write, life):

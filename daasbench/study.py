@@ -188,8 +188,8 @@ def ceiling(job: Job) -> tuple[Decimal, str] | None:
     if price is None:
         return None
     widest = max(job.planned, key=lambda one: one.case.ranks * one.case.threads).case
-    gpus = max(one.case.gpus for one in job.planned)
-    return worst_case(longest_s(job), widest.nodes, widest.ranks, widest.threads, gpus, price), price.currency
+    nodes, gpus = (max(getattr(one.case, axis) for one in job.planned) for axis in ("nodes", "gpus"))
+    return worst_case(longest_s(job), nodes, widest.ranks, widest.threads, gpus, price), price.currency
 
 
 def check_budget(jobs: Sequence[Job], budget: tuple[Decimal, str | None] | None) -> None:

@@ -1,0 +1,325 @@
+"""One case in one process: phases and samples by the clock, every repeat verified, every failure an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from daasbench import kernel, measure, scratch
+from daasbench.contracts import Implementation
+from daasbench.errors import InputError, Lacking, LedgerError, Unfinished
+from daasbench.measure import MOST_BLOCKS, Session, Spec, block_count, failure_of, predicted_bytes, worse
+from daasbench.model import Case, Outcome, Reason, Samples, Verdict, Work
+from daasbench.userkernel import FunctionKernel, FunctionProblem
+
+CASE = Case(kernel="sums", implementation="numpy", version="1", size="tiny", seed=0)
+
+
+class Clock:
+    """A clock that moves only when somebody works."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def a_kernel(compute: Callable[[Any], Any], *, repeat_tolerance: float | None = 1e-6) -> FunctionKernel:
+    """Return a kernel whose inputs are three numbers and whose right result is their sum."""
+
+    def error(inputs: Any, got: Any) -> float:
+        return float(abs(got["total"] - inputs["frames"].sum()).max())
+
+    made = kernel(unit="frame", oracle=error, tolerance=0.5, name="sums", repeat_tolerance=repeat_tolerance)(compute)
+
+    @made.inputs(tiny={})
+    def frames(rng: Any) -> dict[str, Any]:
+        return {"frames": rng.random(3)}
+
+    return made
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Session]:
+    """Return a function that prepares a session of a kernel made of a function, on some blocks."""
+
+    def start(compute: Callable[[Any], Any], *, blocks: int = 2, clock: Any = None, **more: Any) -> Session:
+        made = a_kernel(compute, **more)
+        monkeypatch.setattr(measure, "find_kernel", lambda case, source: made)
+        problem = made.make({}, made.options(), 0, blocks)
+        scratch.save(tmp_path / "scratch", (problem, None))
+        return Session(Spec(case=CASE, scratch=str(tmp_path / "scratch")), clock=clock or Clock())
+
+    return start
+
+
+def total(inputs: Any) -> dict[str, Any]:
+    return {"total": np.array([inputs["frames"].sum()])}
+
+
+# --- phases, samples ------------------------------------------------------------------------------------------
+
+
+def test_phases_and_samples_are_what_the_clock_says(session: Callable[..., Session]) -> None:
+    clock = Clock()
+
+    def compute(inputs: Any) -> dict[str, Any]:
+        clock.now += 2.0
+        return total(inputs)
+
+    one = session(compute, clock=clock)
+    assert one.prepare().phases == {"put": 0.0, "setup": 0.0, "first_call": 2.0}
+    turned = one.turn(3, number=7, limit_s=1000.0, origin=100.0)
+    samples = turned.samples
+    assert samples.seconds == [2.0] * 4
+    assert samples.flags == [1, 0, 0, 0]
+    assert samples.counted() == [2.0] * 3
+    assert samples.turn == [7] * 4
+    assert samples.block == [0, 1, 0, 1]
+    assert samples.at_s == [2.0, 4.0, 6.0, 8.0]
+    assert len(samples.cpu_s) == len(samples.get_s) == 4
+    assert samples.foreign == []
+    assert turned.verdict is not None
+    assert turned.verdict.ok
+
+
+def test_verifying_takes_no_part_in_a_sample(session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    verify = FunctionKernel.verify
+
+    def slowly(*arguments: Any) -> Verdict:
+        clock.now += 50.0
+        return verify(*arguments)
+
+    monkeypatch.setattr(FunctionKernel, "verify", slowly)
+    one = session(total, clock=clock)
+    one.prepare()
+    assert one.turn(2, number=0, limit_s=1000.0, origin=0.0).samples.seconds == [0.0] * 3
+
+
+def test_a_turn_ends_at_its_limit_with_one_sample_that_counts(session: Callable[..., Session]) -> None:
+    clock = Clock()
+
+    def compute(inputs: Any) -> dict[str, Any]:
+        clock.now += 10.0
+        return total(inputs)
+
+    one = session(compute, clock=clock)
+    one.prepare()
+    assert one.turn(50, number=0, limit_s=0.0, origin=0.0).samples.flags == [1, 0]
+    assert one.turn(50, number=1, limit_s=25.0, origin=0.0).samples.flags == [1, 0, 0]
+
+
+def test_the_peak_of_memory_is_that_of_the_timed_calls(session: Callable[..., Session]) -> None:
+    def compute(inputs: Any) -> dict[str, Any]:
+        np.ones(30_000_000)
+        return total(inputs)
+
+    one = session(compute)
+    one.prepare()
+    turned = one.turn(1, number=0, limit_s=9.0, origin=0.0)
+    assert turned.peak_memory_bytes is not None
+    assert turned.peak_memory_bytes > 240_000_000
+
+
+# --- verification ---------------------------------------------------------------------------------------------
+
+
+def verdict_of(one: Session, repeats: int = 8) -> Verdict:
+    one.prepare()
+    verdict = one.turn(repeats, number=0, limit_s=9.0, origin=0.0).verdict
+    assert verdict is not None
+    return verdict
+
+
+def test_a_later_wrong_result_is_caught_by_the_oracle(session: Callable[..., Session]) -> None:
+    calls = iter(range(100))
+    verdict = verdict_of(session(lambda inputs: {"total": total(inputs)["total"] + (next(calls) == 4)}))
+    assert not verdict.ok
+    assert "repeat 3" in verdict.message
+
+
+def test_a_race_that_the_oracle_tolerates_is_caught_by_the_first_result_of_its_block(
+    session: Callable[..., Session],
+) -> None:
+    calls = iter(range(100))
+    verdict = verdict_of(session(lambda inputs: {"total": total(inputs)["total"] + (next(calls) == 4) * 1e-3}))
+    assert not verdict.ok
+    assert "a race" in verdict.message
+
+
+def test_without_a_repeat_tolerance_only_the_oracle_decides(session: Callable[..., Session]) -> None:
+    calls = iter(range(100))
+    racy = session(lambda inputs: {"total": total(inputs)["total"] + (next(calls) == 4) * 1e-3}, repeat_tolerance=None)
+    assert verdict_of(racy).ok
+
+
+def test_what_is_kept_is_a_copy_where_every_call_returns_the_same_buffer(session: Callable[..., Session]) -> None:
+    buffer = np.zeros(1)
+    calls = iter(range(100))
+
+    def compute(inputs: Any) -> dict[str, Any]:
+        buffer[:] = inputs["frames"].sum() + (next(calls) > 5) * 1e-3
+        return {"total": buffer}
+
+    assert "a race" in verdict_of(session(compute)).message
+
+
+@pytest.mark.parametrize("spoilt", [float("nan"), float("inf"), -float("inf")])
+def test_nothing_that_is_no_number_is_right(session: Callable[..., Session], spoilt: float) -> None:
+    with np.errstate(all="ignore"):
+        verdict = verdict_of(session(lambda inputs: {"total": total(inputs)["total"] * spoilt}))
+    assert not verdict.ok
+    assert "is not within" in verdict.message
+
+
+def test_writing_into_the_inputs_is_caught_though_the_oracle_is_content(session: Callable[..., Session]) -> None:
+    def compute(inputs: Any) -> dict[str, Any]:
+        inputs["frames"].sort()
+        return total(inputs)
+
+    verdict = verdict_of(session(compute, blocks=3))
+    assert not verdict.ok
+    assert "writes into its inputs" in verdict.message
+
+
+def test_inputs_that_are_restored_are_no_fault(session: Callable[..., Session]) -> None:
+    def compute(inputs: Any) -> dict[str, Any]:
+        kept = inputs["frames"].copy()
+        inputs["frames"][:] = 0
+        inputs["frames"][:] = kept
+        return total(inputs)
+
+    assert verdict_of(session(compute)).ok
+
+
+def test_a_verdict_that_is_not_ok_is_worse_than_any_that_is() -> None:
+    def said(error: float | None, message: str = "") -> Verdict:
+        return Verdict(error=error, tolerance=1.0, verified_by="oracle", message=message)
+
+    assert worse(said(0.9), said(0.1)).error == 0.9
+    assert worse(said(0.1), said(0.9)).error == 0.9
+    assert worse(said(0.9), said(2.0)).error == 2.0
+    assert worse(said(3.0), said(2.0)).error == 3.0
+    for none in (None, float("nan"), float("inf")):
+        assert worse(said(3.0), said(none)).error is none
+        assert worse(said(none), said(3.0)).error is none
+    assert worse(said(2.0, "first"), said(2.0, "later")).message == "first"
+
+
+# --- failures -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "reason", "sentence"),
+    [
+        (Lacking("no GPU", "buy one"), Outcome.SKIPPED, Reason.CAPACITY, "no GPU; buy one"),
+        (MemoryError(), Outcome.FAILED, Reason.KERNEL, "out of memory"),
+        (MemoryError("4 TiB"), Outcome.FAILED, Reason.KERNEL, "out of memory: 4 TiB"),
+        (Unfinished("later"), Outcome.FAILED, Reason.INTERRUPTED, "later"),
+        (LedgerError("disk full"), Outcome.FAILED, Reason.INTERRUPTED, "disk full"),
+        (InputError("torn"), Outcome.FAILED, Reason.KERNEL, "torn"),
+        (ValueError("bad"), Outcome.FAILED, Reason.KERNEL, "ValueError: bad"),
+        (ValueError(), Outcome.FAILED, Reason.KERNEL, "ValueError"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_each_failure_has_its_outcome_reason_and_sentence(
+    error: Exception, outcome: Outcome, reason: Reason, sentence: str
+) -> None:
+    failure = failure_of(error)
+    assert (failure.outcome, failure.reason, failure.message) == (outcome, reason, sentence)
+
+
+def test_samples_of_turns_are_joined_column_by_column() -> None:
+    parts = [Samples(seconds=[1.0], flags=[1]), Samples(seconds=[2.0, 3.0], flags=[0, 2])]
+    joined = measure.concatenate(parts)
+    assert joined.seconds == [1.0, 2.0, 3.0]
+    assert joined.counted() == [2.0]
+
+
+# --- inputs: how many, how large, where -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("input_bytes", "cache_bytes", "more", "answer"),
+    [
+        (100, 1000, {}, (40, True)),
+        (4000, 1000, {}, (1, True)),
+        (3999, 1000, {}, (2, True)),
+        (1, 1000, {}, (MOST_BLOCKS, False)),
+        (100, None, {}, (1, None)),
+        (0, 1000, {}, (1, None)),
+        (100, 1000, {"size": "tiny"}, (1, False)),
+        (100, 1000, {"cache": True}, (1, False)),
+        (5000, 1000, {"cache": True}, (1, True)),
+    ],
+)
+def test_blocks_exceed_the_last_level_cache_four_times(
+    input_bytes: float, cache_bytes: int | None, more: dict[str, Any], answer: tuple[int, bool | None]
+) -> None:
+    case = Case(**{"kernel": "k", "implementation": "i", "version": "1", "size": "small", **more})
+    assert block_count(case, input_bytes, cache_bytes) == answer
+
+
+def test_the_memory_that_is_predicted_holds_blocks_results_and_working_memory() -> None:
+    case = Case(kernel="sums", implementation="numpy", version="1", size="small")
+    made = a_kernel(total)
+    made.implementations["numpy"] = Implementation(name="numpy", load=lambda: lambda *_: total, memory_factor=3.0)
+    work = Work(unit="frame", units=1.0, input_bytes=100.0, output_bytes=10.0, shared_bytes=7.0)
+    assert predicted_bytes(made, case, work, 1000) == 40 * (100 + 10) + 7 + 4 * 110
+    made.repeat_tolerance = None
+    assert predicted_bytes(made, case, work, 1000) == 40 * 100 + 7 + 4 * 110
+    assert predicted_bytes(made, case, Work(unit="frame", units=1.0), 1000) == 0.0
+
+
+def a_spec(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Spec:
+    made = a_kernel(total)
+    monkeypatch.setattr(measure, "find_kernel", lambda case, source: made)
+    case = Case(kernel="sums", implementation="numpy", version="1", size="tiny", seed=0)
+    return Spec(case=case, scratch=str(folder / "scratch" / "one"), cache_bytes=1000)
+
+
+def test_what_the_maker_leaves_is_the_problem_and_its_expectation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = a_spec(tmp_path, monkeypatch)
+    made = measure.make_inputs(spec)
+    problem, expectation = scratch.load(Path(spec.scratch))
+    assert (made.blocks, made.bytes, made.exceeds_cache) == (1, 24, False)
+    assert isinstance(problem, FunctionProblem)
+    assert len(problem.blocks) == 1
+    assert expectation is None
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "sentence"),
+    [
+        ("machine.usable_memory_bytes", lambda: 10, "memory"),
+        ("shutil.disk_usage", lambda place: type("Usage", (), {"free": 10}), "disk"),
+    ],
+)
+def test_inputs_that_fit_nowhere_are_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, value: Any, sentence: str
+) -> None:
+    spec = a_spec(tmp_path, monkeypatch)
+    monkeypatch.setattr(f"daasbench.measure.{place}", value)
+    with pytest.raises(Lacking, match=sentence):
+        measure.make_inputs(spec)
+    assert not Path(spec.scratch).exists()
+
+
+def test_a_disk_that_is_full_is_not_the_kernels_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, thing: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    spec = a_spec(tmp_path, monkeypatch)
+    monkeypatch.setattr(scratch, "save", full)
+    failure = measure.guarded(lambda: measure.make_inputs(spec))
+    assert (failure.outcome, failure.reason) == (Outcome.FAILED, Reason.INTERRUPTED)
+    assert "No space left on device" in failure.message

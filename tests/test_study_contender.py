@@ -1,0 +1,180 @@
+"""A measuring process answers, dies, hangs or is orphaned: the referee is told, and nothing stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from daasbench.contender import Command, Contender, pin
+from daasbench.maker import Maker
+from daasbench.measure import Failure, Made, Spec
+from daasbench.model import Case, Outcome, Reason, Work
+from daasbench.processes import stop_tree
+
+KERNEL = """
+import os, time
+from daasbench import kernel
+@kernel(unit="frame", oracle=lambda inputs, got: 0.0, tolerance=0.5)
+def sums(inputs): return {{}}
+@sums.inputs(tiny={{}})
+def frames(rng):
+    {body}
+    return {{"frames": rng.random(1000)}}
+"""
+
+ORPHANED = """
+import os, subprocess, sys, time
+if len(sys.argv) > 1:
+    from daasbench.contender import die_with
+    die_with(int(sys.argv[1]))
+    child = subprocess.Popen(["sleep", "60"])
+    print(os.getpid(), child.pid, flush=True)
+    time.sleep(60)
+read, write = os.pipe()
+subprocess.Popen([sys.executable, __file__, str(read)], pass_fds=[read], start_new_session=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def contender(tmp_path: Path) -> Iterator[Contender]:
+    with open(tmp_path / "log", "wb") as log:
+        one = Contender(1, sorted(os.sched_getaffinity(0))[:1], log)
+        yield one
+        one.close()
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Callable[..., Spec]:
+    """Return a function that writes a kernel whose inputs take `body` to make, and tells where."""
+
+    def write(body: str = "pass", name: str = "one") -> Spec:
+        from daasbench import registry
+
+        file = tmp_path / "sums.py"
+        file.write_text(KERNEL.format(body=body))
+        version = registry.version_of(registry.kernel_from_file(file).implementations["numpy"], file)
+        case = Case(kernel="sums", implementation="numpy", version=version, size="tiny", seed=0)
+        return Spec(case=case, scratch=str(tmp_path / "scratch" / name), source=str(file))
+
+    return write
+
+
+def gone(pids: list[int], seconds: float = 5.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_stopped_children_die_with_the_worker_too(tmp_path: Path) -> None:
+    script = tmp_path / "orphaned.py"
+    script.write_text(ORPHANED)
+    worker = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    pids = [int(word) for word in worker.stdout.readline().split()]
+    stop_tree(pids[0])
+    worker.kill()
+    worker.wait()
+    worker.stdout.close()
+    assert len(pids) == 2
+    assert gone(pids)
+
+
+def test_a_process_that_dies_is_told_with_its_exit_code(contender: Contender, spec: Callable[..., Spec]) -> None:
+    answer = contender.ask(Command(step="make", spec=spec("os._exit(9)")), Made, timeout_s=60)
+    assert isinstance(answer, Failure)
+    assert (answer.outcome, answer.reason) == (Outcome.FAILED, Reason.KERNEL)
+    assert "exit code 9" in answer.message
+
+
+def test_a_process_that_dies_is_told_though_its_child_holds_the_pipe(
+    contender: Contender, spec: Callable[..., Spec]
+) -> None:
+    body = "time.sleep(60) if os.fork() == 0 else os._exit(9)"
+    answer = contender.ask(Command(step="make", spec=spec(body)), Made, timeout_s=60)
+    assert isinstance(answer, Failure)
+    assert "exit code 9" in answer.message
+    group = os.getpgid(contender.pid) if psutil.pid_exists(contender.pid) else contender.pid
+    contender.close()
+    assert gone([one.pid for one in psutil.process_iter() if _in_group(one.pid, group)])
+
+
+def _in_group(pid: int, group: int) -> bool:
+    try:
+        return os.getpgid(pid) == group
+    except ProcessLookupError:
+        return False
+
+
+def test_a_process_that_hangs_is_ended_at_its_limit(contender: Contender, spec: Callable[..., Spec]) -> None:
+    answer = contender.ask(Command(step="make", spec=spec("time.sleep(60)")), Made, timeout_s=1.0)
+    assert isinstance(answer, Failure)
+    assert (answer.outcome, answer.reason) == (Outcome.TIMEOUT, Reason.KERNEL)
+    assert gone([contender.pid])
+    contender.close()  # again: nothing to do
+
+
+def test_every_thread_is_pinned() -> None:
+    code = (
+        "import os, threading, time; from daasbench.contender import pin;"
+        "threading.Thread(target=time.sleep, args=(1,), daemon=True).start(); cpu = min(os.sched_getaffinity(0));"
+        "pin([cpu]);"
+        "print({tuple(os.sched_getaffinity(int(task))) for task in os.listdir('/proc/self/task')} == {(cpu,)})"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
+    before = os.sched_getaffinity(0)
+    pin([])
+    assert os.sched_getaffinity(0) == before
+
+
+def test_a_problem_is_made_once_and_a_dead_maker_is_replaced(tmp_path: Path, spec: Callable[..., Spec]) -> None:
+    with open(tmp_path / "log", "wb") as log:
+        maker = Maker(tmp_path / "scratch", [], log, timeout_s=60)
+        try:
+            first = maker.make("one", spec())
+            assert isinstance(first, Made)
+            written = (maker.folder("one") / "arrays").stat().st_mtime_ns
+            assert maker.make("one", spec()) == first
+            assert (maker.folder("one") / "arrays").stat().st_mtime_ns == written
+            process = maker._process
+            assert process is not None
+            assert psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
+            os.kill(process.pid, signal.SIGKILL)
+            assert isinstance(maker.make("two", spec(name="two")), Made)
+            refused = maker.make("three", spec("raise ValueError('no beam')", name="three"))
+            assert isinstance(refused, Failure)
+            assert "no beam" in refused.message
+        finally:
+            maker.close()
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_room_is_made_by_removing_what_was_used_longest_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(make_s=0.0, work=Work(unit="frame", units=1.0), blocks=1, exceeds_cache=None, expect_s=0.0, bytes=40)
+    asked = []
+
+    def ask(self: Maker, spec: Spec) -> Made:
+        asked.append(spec.scratch)
+        Path(spec.scratch).mkdir()
+        return made
+
+    monkeypatch.setattr(Maker, "_ask", ask)
+    monkeypatch.setattr("daasbench.maker.KEPT_BYTES", 100)
+    case = Case(kernel="k", implementation="i", version="1")
+    with open(tmp_path / "log", "wb") as log:
+        maker = Maker(tmp_path / "scratch", [], log, timeout_s=60)
+        for name in ("a", "b", "a", "c", "d"):
+            maker.make(name, Spec(case=case, scratch=str(maker.folder(name))))
+    assert [Path(one).name for one in asked] == ["a", "b", "c", "d"]
+    assert sorted(one.name for one in (tmp_path / "scratch").iterdir()) == ["a", "c", "d"]
