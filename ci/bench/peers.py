@@ -51,9 +51,10 @@ def table(evidence: Evidence) -> tuple[list[list[str]], list[str]]:
     """Return the rows of the table, and what stays below its floor."""
     rows, below = [], []
     for (kernel, _), records in problems(evidence).items():
-        peers = {name for name, way in registry.kernel(kernel).implementations.items() if way.peer}
+        ways = registry.kernel(kernel).implementations
+        peers = {name for name in records if ways[name.split(" ")[0]].peer}
         medians = {name: by_process(found) for name, found in records.items()}
-        ours = [name for name in medians if name not in peers and medians[name] and name != "numpy"]
+        ours = [name for name in medians if name not in peers and medians[name] and not name.startswith("numpy")]
         if not ours:
             continue
         best = min(ours, key=lambda name: across_processes(list(medians[name].values())).value)
@@ -61,12 +62,14 @@ def table(evidence: Evidence) -> tuple[list[list[str]], list[str]]:
         mode = str(case.options.get("mode", "split" if kernel == "azimuthal_integration" else ""))
         for name in sorted(medians, key=lambda one: (one in peers, one)):
             if not medians[name]:
-                rows.append([kernel, mode, name, "", "", "", "", "", f"{records[name][0].outcome}"])
+                rows.append(
+                    [kernel, mode, name, "", "", "", "", "", f"{records[name][0].outcome}: {records[name][0].message}"]
+                )
                 continue
             middle = across_processes(list(medians[name].values()))
             wall = ratio(medians[best], medians[name])
             cores = mean_cores(records[name]) / mean_cores(records[best])
-            floor = FLOORS.get((kernel, mode, name))
+            floor = FLOORS.get((kernel, mode, name.split(" ")[0]))
             told = "" if name == best else f"{wall.value:.3g}" + bounds(wall.low, wall.high)
             if floor and wall.value < floor:
                 below.append(name)
@@ -88,11 +91,13 @@ def table(evidence: Evidence) -> tuple[list[list[str]], list[str]]:
 
 
 def problems(evidence: Evidence) -> dict[tuple[str, str], dict[str, list[Record]]]:
-    """Return the records by kernel and problem, then by implementation."""
+    """Return the records by kernel and problem, then by implementation and threads."""
     found: dict[tuple[str, str], dict[str, list[Record]]] = {}
     for record in evidence.records:
         key = (record.case.kernel, record.case.problem_id)
-        found.setdefault(key, {}).setdefault(record.case.implementation, []).append(record)
+        threads = record.case.threads
+        name = f"{record.case.implementation} ({threads} thread{'s' if threads > 1 else ''})"
+        found.setdefault(key, {}).setdefault(name, []).append(record)
     return dict(sorted(found.items()))
 
 
