@@ -26,8 +26,8 @@ def nothing(inputs):
     return {}
 
 @nothing.inputs(tiny={})
-def none():
-    return {}
+def none(rng):
+    return {"number": rng.random(1)}
 '''
 
 SCENARIO = """
