@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -36,11 +37,9 @@ def test_waiting_contenders_are_stopped(campaign: Campaign) -> None:
     stopped = running = 0
     while controller.poll() is None:
         states = []
-        for one in worker.children() if worker.is_running() else []:
-            try:
+        with contextlib.suppress(psutil.Error):
+            for one in worker.children():
                 states.append(one.status())
-            except psutil.Error:
-                continue
         stopped = max(stopped, states.count(psutil.STATUS_STOPPED))
         running = max(running, states.count(psutil.STATUS_RUNNING))
         time.sleep(0.005)
