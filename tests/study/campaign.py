@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -131,5 +132,6 @@ def gone_within(processes: list[psutil.Process], seconds: float) -> list[psutil.
 
 
 def kill(process: psutil.Process) -> None:
-    """Kill with SIGKILL: no goodbye."""
-    process.send_signal(signal.SIGKILL)
+    """Kill with SIGKILL: no goodbye; one that has gone with another is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(signal.SIGKILL)

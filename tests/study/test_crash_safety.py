@@ -28,7 +28,8 @@ def finish(campaign: Campaign) -> None:
 
 
 @pytest.mark.parametrize("moment", ["machine", "turn", "record"])
-def test_a_killed_controller_takes_its_worker_along_and_the_run_resumes(campaign: Campaign, moment: str) -> None:
+def test_a_killed_controller_takes_its_worker_along_and_the_run_resumes(tmp_path: Path, moment: str) -> None:
+    campaign = Campaign(tmp_path, seeds=2 if moment == "record" else 1)
     controller = campaign.start()
     campaign.wait_for(moment)
     below = workers_of(controller.pid)
@@ -42,7 +43,8 @@ def test_a_killed_controller_takes_its_worker_along_and_the_run_resumes(campaign
 
 
 @pytest.mark.parametrize("moment", ["machine", "turn", "record"])
-def test_a_killed_worker_is_told_and_the_run_resumes(campaign: Campaign, moment: str) -> None:
+def test_a_killed_worker_is_told_and_the_run_resumes(tmp_path: Path, moment: str) -> None:
+    campaign = Campaign(tmp_path, seeds=2 if moment == "record" else 1)
     controller = campaign.start()
     campaign.wait_for(moment)
     worker = psutil.Process(controller.pid).children()[0]
@@ -126,7 +128,8 @@ def test_ctrl_c_ends_cleanly_with_130_and_the_run_resumes(campaign: Campaign) ->
     finish(campaign)
 
 
-def test_a_second_controller_says_who_holds_the_run_and_changes_nothing(campaign: Campaign) -> None:
+def test_a_second_controller_says_who_holds_the_run_and_changes_nothing(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path, seeds=1)
     first = campaign.start()
     campaign.wait_for("machine")
     code, _, err = campaign.run()
@@ -139,7 +142,8 @@ def test_a_second_controller_says_who_holds_the_run_and_changes_nothing(campaign
     assert len(keys) == len(set(keys)) == campaign.cells
 
 
-def test_a_finished_run_measures_nothing_and_says_so(campaign: Campaign) -> None:
+def test_a_finished_run_measures_nothing_and_says_so(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path, seeds=1)
     assert campaign.run()[0] == 0
     before = len(campaign.lines("turn"))
     code, out, _ = campaign.run()
