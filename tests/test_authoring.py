@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from daasbench import kernel, userfile
-from daasbench.userkernel import FunctionKernel
 from daasbench.errors import PluginError, UnknownName
+from daasbench.userkernel import FunctionKernel
 
 # verbatim from docs: DESIGN section 6
 TWELVE = """\

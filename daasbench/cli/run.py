@@ -90,7 +90,7 @@ def run_command(
     plan = asked.plan()
     commit = suite_commit()
     if dry_run:
-        preview = study.preview(plan, results_folder=results, commit=commit)
+        preview = study.preview(plan, results_folder=results, commit=commit, again=again)
         _show_preview(preview, plan.notes, as_json)
         _compare(preview, limit)
         return 0
