@@ -50,9 +50,11 @@ limit_s = 20
 """
 
 
-# the suite's commit is fixed, so that editing a source file while the tests run changes no resume key
+# the suite's commit is fixed, so that editing a source file while the tests run changes no resume key; Ctrl-C works
+# also where the tests themselves were started in the background, with it ignored
 COMMAND = (
-    "import daasbench.machine; daasbench.machine.suite_commit = lambda: '0123456789ab';"
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " import daasbench.machine; daasbench.machine.suite_commit = lambda: '0123456789ab';"
     " from daasbench.cli import main; main()"
 )
 
