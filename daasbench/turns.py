@@ -161,7 +161,11 @@ class Seat:
         )
 
     def _spent(self) -> bool:
-        return self.contender is not None and self.contender.active_s >= self.repeat.limit_s
+        """Return whether no time is left for a warm-up and a repeat as slow as the slowest so far."""
+        if self.contender is None:
+            return False
+        needed_s = 2.2 * max(self.counted, default=0.0)
+        return self.contender.active_s + needed_s >= self.repeat.limit_s
 
     def _consider_stopping(self, alone: bool) -> None:
         if self.verdict is not None and not self.verdict.ok:

@@ -1,8 +1,9 @@
 """Our implementations against the production packages: ratios of one interleaved run, printed and written down.
 
-    python ci/bench/peers.py [--results DIR] [--write]
+    python ci/bench/peers.py [--results DIR] [--keep] [--write]
 
-Runs ``daasbench run peers`` (it goes on where it was interrupted) and prints, for each peer, how many times
+Runs the scenarios ``peers`` and ``peers_tomography`` (they go on where they were interrupted; ``--keep`` takes the
+records as they are) and prints, for each peer, how many times
 longer it takes than the fastest of ours: wall time with its 95 % interval over processes, paired by set, and
 per core really used. ``--write`` puts the table into docs/benchmarks/peers.md.
 """
@@ -20,6 +21,7 @@ from daasbench.model import Outcome, Record
 from daasbench.statistics import across_processes, median_interval, ratio
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/benchmarks/peers.md"
+SCENARIOS = ("peers", "peers_tomography")
 FLOORS = {
     ("azimuthal_integration", "nosplit", "pyfai"): 40.0,
     ("azimuthal_integration", "split", "pyfai"): 12.0,
@@ -33,11 +35,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("results/bench-peers"))
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--keep", action="store_true")
     asked = parser.parse_args()
-    command = [sys.executable, "-m", "daasbench", "run", "peers", "--results", str(asked.results)]
-    code = subprocess.run(command, check=False).returncode
-    if code not in (0, 1):
-        return code
+    for scenario in () if asked.keep else SCENARIOS:
+        command = [sys.executable, "-m", "daasbench", "run", scenario, "--results", str(asked.results)]
+        code = subprocess.run(command, check=False).returncode
+        if code not in (0, 1):
+            return code
     evidence = gather(asked.results)
     rows, below = table(evidence)
     text = page(evidence, rows)
@@ -127,7 +131,8 @@ def page(evidence: Evidence, rows: list[list[str]]) -> str:
     lines = [
         "# Against the production packages",
         "",
-        "Written by `python ci/bench/peers.py --write` from one interleaved run of `scenarios/peers.toml`.",
+        "Written by `python ci/bench/peers.py --write`: `scenarios/peers.toml` and `scenarios/peers_tomography.toml`,",
+        "contenders of a problem interleaved by turns in three sets of processes.",
         "A repeat is 16 frames of an Eiger 4M, or 16 slices of 512 x 512 pixels from 720 angles. Ratios are wall",
         "time over that of the fastest of ours (bold), with the 95 % interval over processes, paired by set; the",
         "per-core ratio also counts the cores that each really used. Set-up is apart for all.",

@@ -81,3 +81,12 @@ def test_a_disturbed_turn_is_repeated_and_its_samples_are_kept_and_marked(tmp_pa
         assert {len(column) for column in (samples.seconds, samples.flags, samples.cpu_s, samples.foreign)} == {
             len(samples.seconds)
         }
+
+
+def test_a_turn_that_cannot_end_within_the_limit_is_not_begun(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path, processes=1, seeds=1, sleep_s=0.5, repeats=50)
+    scenario = campaign.folder / "kills.toml"
+    scenario.write_text(scenario.read_text().replace("limit_s = 20", "limit_s = 4"))
+    code, out, err = campaign.run()
+    assert code == 0, out + err
+    assert {one["stop_reason"] for one in campaign.lines("record")} == {"limit"}
