@@ -132,7 +132,7 @@ def page(evidence: Evidence, rows: list[list[str]]) -> str:
         "# Against the production packages",
         "",
         "Written by `python ci/bench/peers.py --write`: `scenarios/peers.toml` and `scenarios/peers_tomography.toml`,",
-        "contenders of a problem interleaved by turns in three sets of processes.",
+        "contenders interleaved by turns, in fresh sets of processes (azimuthal integration 3, tomography 2 or 3).",
         "A repeat is 16 frames of an Eiger 4M, or 16 slices of 512 x 512 pixels from 720 angles. Ratios are wall",
         "time over that of the fastest of ours (bold), with the 95 % interval over processes, paired by set; the",
         "per-core ratio also counts the cores that each really used. Set-up is apart for all.",
