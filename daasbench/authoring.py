@@ -19,6 +19,13 @@ from daasbench.model import Verdict, Work
 Compute = Callable[[Any], Any]
 Prepare = Callable[[Any, Resources], Compute]
 
+_OF_BACKEND: Mapping[str, Mapping[str, Any]] = {
+    "host": {},
+    "cuda": {"requires": ("cupy",), "packages": ("cupy-cuda13x",), "gpus": 1, "threads": False, "extra": "gpu"},
+    "mpi": {"requires": ("mpi4py", "numba"), "packages": ("mpi4py",), "extra": "mpi"},
+    "dask": {"requires": ("distributed", "numba"), "packages": ("distributed",), "extra": "dask"},
+}
+
 
 def way(name: str, target: str, **facts: Any) -> Implementation:
     """Return the implementation `name` whose ``prepare`` stands at `target`, imported when first used.
@@ -28,8 +35,12 @@ def way(name: str, target: str, **facts: Any) -> Implementation:
     target
         ``"package.module:function"``.
     facts
-        Further fields of :class:`~daasbench.contracts.Implementation`.
+        Further fields of :class:`~daasbench.contracts.Implementation`. What every way of its `backend` needs is
+        known here; ``extra="name"`` stands for the cure that installs this extra of daasbench.
     """
+    facts = {**_OF_BACKEND[facts.get("backend", "host")], **facts}
+    if extra := facts.pop("extra", ""):
+        facts.setdefault("cure", f"pip install 'daasbench[{extra}]'")
 
     def load() -> Prepare:
         module, _, function = target.partition(":")

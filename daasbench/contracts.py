@@ -59,24 +59,42 @@ class Problem(Protocol):
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
-    """What an implementation may use; enforced by the harness, given so that plans can be made for it."""
+    """What an implementation may use; enforced by the harness, given so that plans can be made for it.
+
+    `threads` are those of one rank or worker. `comm` is the communicator of backend ``mpi``, of exactly `ranks`
+    ranks; `client` that of a Dask cluster of exactly `ranks` workers.
+    """
 
     threads: int = 1
     ranks: int = 1
     gpus: int = 0
+    comm: Any = None  # mpi4py.MPI.Intracomm
+    client: Any = None  # distributed.Client
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """What `prepare` returns instead of ``compute`` where a block is spread over ranks or workers.
+
+    For backend ``mpi`` every rank calls all three, in the same order.
+    """
+
+    put: Callable[[Any], Any]  # a block -> this rank's part of it; outside of the timed window
+    compute: Callable[[Any], Any]  # the part -> this rank's part of the result; done when it returns
+    get: Callable[[Any], Any]  # -> the whole result, on rank 0; None on the others
 
 
 class Implementation(msgspec.Struct, frozen=True, kw_only=True):
     """One way to compute a kernel.
 
     `load` imports the code and returns ``prepare(problem, resources)``, which does the set-up (plans, lookup
-    tables) and returns ``compute(block)``. `requires` are importable names, `packages` the distributions that
-    bring them and whose version is the implementation's; `cure` is the command that installs them.
+    tables) and returns ``compute(block)``; of the backends ``mpi`` and ``dask`` it returns a :class:`Spread`.
+    `requires` are importable names, `packages` the distributions that bring them and whose version is the
+    implementation's; `cure` is the command that installs them.
     """
 
     name: str
-    load: Callable[[], Callable[[Any, Resources], Callable[[Any], Any]]]
-    backend: str = "host"
+    load: Callable[[], Callable[[Any, Resources], Any]]
+    backend: str = "host"  # host, cuda, mpi or dask
     threads: bool = True  # whether it has a threads axis
     gpus: int = 0
     peer: bool = False

@@ -225,7 +225,7 @@ class Grid:
             options={key: value for key, value in kept.items() if key not in self.paths},
             cache=self.block.cache,
             nodes=1 if way.backend in ONE_NODE else point["nodes"],
-            ranks=point["ranks"] if way.backend == "ranks" else 1,
+            ranks=point["ranks"] if way.backend not in ONE_NODE else 1,
             threads=point["threads"] if way.threads else 1,
             gpus=point["gpus"] if way.gpus else 0,
         )

@@ -10,6 +10,7 @@ from daasbench.backends import arrays_in, is_here, map_arrays
 from daasbench.contracts import Implementation, Kernel, Resources
 from daasbench.differences import largest_difference
 from daasbench.model import Verdict
+from daasbench.testing.ranks import dask_client, results_on_ranks, results_on_workers
 
 
 class KernelContract:
@@ -24,6 +25,9 @@ class KernelContract:
 
     def _ways(self) -> list[Implementation]:
         return [one for one in self.kernel.implementations.values() if one.backend == "host" and is_here(one)]
+
+    def _spread(self, backend: str) -> list[Implementation]:
+        return [one for one in self.kernel.implementations.values() if one.backend == backend and is_here(one)]
 
     def _verdicts(self, way: Implementation, problem: Any, rounds: int = 2) -> list[Verdict]:
         expectation = self.kernel.expect(problem, self.kernel.options())
@@ -75,6 +79,31 @@ class KernelContract:
         for way in self._ways():
             for verdict in self._verdicts(way, problem):
                 assert verdict.ok, f"{way.name}: {verdict}"
+
+    def test_any_number_of_ranks_gives_the_right_answer(self) -> None:
+        """1, 2, 3 and 4 of them: shares are uneven, and some ranks may have nothing to do."""
+        for way in self._spread("mpi"):
+            problem = self._problem()
+            expectation = self.kernel.expect(problem, self.kernel.options())
+            for ranks, results in results_on_ranks(self.kernel.name, way.name, problem).items():
+                for index, result in enumerate(results):
+                    block = index % len(problem.blocks)
+                    verdict = self.kernel.verify(problem, expectation, block, result, way.name)
+                    assert verdict.ok, f"{way.name} on {ranks} ranks: {verdict}"
+
+    def test_a_dask_cluster_gives_the_right_answer(self) -> None:
+        """Of three workers: shares are uneven."""
+        ways = self._spread("dask")
+        if not ways:
+            return
+        problem = self._problem()
+        expectation = self.kernel.expect(problem, self.kernel.options())
+        with dask_client(3) as client:
+            for way in ways:
+                for index, result in enumerate(results_on_workers(self.kernel.name, way.name, problem, client)):
+                    block = index % len(problem.blocks)
+                    verdict = self.kernel.verify(problem, expectation, block, result, way.name)
+                    assert verdict.ok, f"{way.name}: {verdict}"
 
     def test_inputs_are_left_as_they_were(self) -> None:
         """A kernel that writes into its inputs measures another problem at its second repeat."""

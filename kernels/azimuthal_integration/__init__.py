@@ -11,7 +11,6 @@ from daasbench.contracts import Card, Reference
 from .options import AzimuthalOptions
 
 _HERE = "daasbench.kernels.azimuthal_integration"
-_PEERS = "pip install 'daasbench[peers]'"
 
 kernel = FolderKernel(
     name="azimuthal_integration",
@@ -52,16 +51,9 @@ kernel = FolderKernel(
     ways=[
         way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
         way("numba", f"{_HERE}.with_numba:prepare"),
-        way(
-            "cupy",
-            f"{_HERE}.with_cupy:prepare",
-            backend="cuda",
-            gpus=1,
-            threads=False,
-            requires=("cupy",),
-            packages=("cupy-cuda13x",),
-            cure="pip install 'daasbench[gpu]'",
-        ),
+        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda"),
+        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi"),
+        way("dask", f"{_HERE}.with_dask:prepare", backend="dask"),
         way(
             "pyfai",
             f"{_HERE}.peers.with_pyfai:prepare",
@@ -69,7 +61,7 @@ kernel = FolderKernel(
             requires=("pyFAI",),
             packages=("pyFAI",),
             memory_factor=3.0,
-            cure=_PEERS,
+            extra="peers",
             adds="counts, Σω², standard deviation and error of the mean of each bin; checks its caches every frame",
         ),
         way(
@@ -79,7 +71,7 @@ kernel = FolderKernel(
             threads=False,
             requires=("scipy",),
             packages=("scipy",),
-            cure=_PEERS,
+            extra="peers",
             adds="nothing",
         ),
         way(

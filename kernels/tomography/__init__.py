@@ -11,7 +11,6 @@ from daasbench.contracts import Card, Reference
 from .options import TomographyOptions
 
 _HERE = "daasbench.kernels.tomography"
-_PEERS = "pip install 'daasbench[peers]'"
 
 kernel = FolderKernel(
     name="tomography",
@@ -70,24 +69,16 @@ kernel = FolderKernel(
             memory_factor=8.0,
             adds="interpolates by the band-limited function through the samples instead of linearly",
         ),
-        way(
-            "cupy",
-            f"{_HERE}.with_cupy:prepare",
-            backend="cuda",
-            gpus=1,
-            threads=False,
-            requires=("cupy",),
-            packages=("cupy-cuda13x",),
-            cure="pip install 'daasbench[gpu]'",
-            memory_factor=4.0,
-        ),
+        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=4.0),
+        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi", memory_factor=2.0),
+        way("dask", f"{_HERE}.with_dask:prepare", backend="dask", memory_factor=2.0),
         way(
             "algotom",
             f"{_HERE}.peers.with_algotom:prepare",
             peer=True,
             requires=("algotom",),
             packages=("algotom",),
-            cure=_PEERS,
+            extra="peers",
             memory_factor=8.0,
             adds=(
                 "pads by 15 % with zeros, filters in complex128, weights by π / (Nθ - 1); its threads add to one image "
@@ -101,7 +92,7 @@ kernel = FolderKernel(
             threads=False,
             requires=("astra",),
             packages=("astra-toolbox",),
-            cure="pip install 'daasbench[peers-gpl]'",
+            extra="peers-gpl",
             memory_factor=2.0,
             adds="back-projects by the transpose of its linear projector, on one thread",
         ),
@@ -112,7 +103,7 @@ kernel = FolderKernel(
             threads=False,
             requires=("skimage",),
             packages=("scikit-image",),
-            cure=_PEERS,
+            extra="peers",
             memory_factor=2.0,
             adds="masks the corners; projections are first shifted to its pixel grid by a phase ramp; one thread",
         ),

@@ -1,0 +1,106 @@
+"""A kernel's ``mpi`` way on real ranks, and its ``dask`` way on a real cluster: for tests of a plug-in.
+
+One ``mpiexec`` serves several numbers of ranks, each on a communicator of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from daasbench import registry
+from daasbench.contracts import Resources
+
+MPIEXEC = Path(sys.prefix) / "bin" / "mpiexec"
+LIMIT_S = 240
+
+
+def results_on_ranks(
+    kernel: str, implementation: str, problem: Any, ranks: Sequence[int] = (1, 2, 3, 4), threads: int = 1
+) -> dict[int, list[Any]]:
+    """Return, by number of ranks, the results of all blocks of `problem`, computed twice over.
+
+    Raises
+    ------
+    RuntimeError
+        If a rank failed, with what it said.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        task, answer = Path(folder, "task"), Path(folder, "answer")
+        task.write_bytes(pickle.dumps((kernel, implementation, problem, tuple(ranks), threads), protocol=5))
+        command = [str(MPIEXEC), "-n", str(max(ranks)), sys.executable, "-m", "daasbench.testing.ranks"]
+        variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), str(threads))
+        done = subprocess.run(
+            [*command, str(task), str(answer)],
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+        )
+        if done.returncode or not answer.exists():
+            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        results: dict[int, list[Any]] = pickle.loads(answer.read_bytes())
+        return results
+
+
+@contextmanager
+def dask_client(workers: int = 2) -> Iterator[Any]:
+    """Give the client of a local cluster of `workers` processes of one thread; end the cluster afterwards."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def results_on_workers(kernel: str, implementation: str, problem: Any, client: Any) -> list[Any]:
+    """Return the results of all blocks of `problem` on a Dask cluster, computed twice over."""
+    way = registry.kernel(kernel).implementations[implementation]
+    workers = len(client.scheduler_info(n_workers=-1)["workers"])
+    return _twice(way.load()(problem, Resources(ranks=workers, client=client)), problem)
+
+
+def _twice(spread: Any, problem: Any) -> list[Any]:
+    blocks = [spread.put(block) for block in problem.blocks]
+    return [spread.get(spread.compute(block)) for block in [*blocks, *blocks]]
+
+
+def main(task: str, answer: str) -> None:
+    """Compute what `task` says on this rank of several; rank 0 writes `answer`."""
+    from mpi4py import MPI
+
+    try:
+        name, implementation, problem, counts, threads = pickle.loads(Path(task).read_bytes())
+        prepare = registry.kernel(name).implementations[implementation].load()
+        world = MPI.COMM_WORLD
+        if world.size != max(counts):
+            raise RuntimeError(f"{world.size} ranks were started, not {max(counts)}: another MPI's mpiexec?")
+        results = {}
+        for count in counts:
+            comm = world.Split(0 if world.rank < count else MPI.UNDEFINED, world.rank)
+            if comm != MPI.COMM_NULL:
+                spread = prepare(problem, Resources(threads=threads, ranks=count, comm=comm))
+                results[count] = _twice(spread, problem)
+                comm.Free()
+        if world.rank == 0:
+            Path(answer).write_bytes(pickle.dumps(results, protocol=5))
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.flush()
+        MPI.COMM_WORLD.Abort(1)  # else the others would wait for this rank for ever
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
