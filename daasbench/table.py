@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -99,7 +100,14 @@ def ordered_rows(columns: Columns, *, attempts: bool) -> Integers:
 
 def table_of(columns: Columns, rows: Integers) -> pd.DataFrame:
     """Return the tidy table of the attempts `rows`."""
-    cells = _case_cells(columns, rows) | _scope_cells(columns, rows) | _ending_cells(columns, rows)
+    with ThreadPoolExecutor() as pool:  # text is copied outside of the interpreter's lock
+        texts = [pool.submit(make, columns, rows) for make in (_case_cells, _scope_cells, _ending_cells)]
+        return _table(columns, rows, texts)
+
+
+def _table(columns: Columns, rows: Integers, texts: Sequence[Future[Cells]]) -> pd.DataFrame:
+    """Return the table, while others make the cells of text."""
+    cells: Cells = {}
     numbers = {name: values[rows] for name, values in columns.numbers.items()}
     outcome = np.array([ending.outcome for ending in columns.endings])[columns.ending[rows]]
     ok = outcome == Outcome.OK
@@ -117,6 +125,8 @@ def table_of(columns: Columns, rows: Integers) -> pd.DataFrame:
     median = np.where(ok, numbers["median_s"], np.nan)
     cells |= _work_cells(columns, rows, median)
     cells |= _money_cells(columns, rows, median, cast(Floats, cells["units"]))
+    for text in texts:
+        cells |= text.result()
     return pd.DataFrame({name: cells[name] for name in COLUMNS}, copy=False)
 
 

@@ -258,6 +258,18 @@ def test_torn_and_invalid_lines_are_left_out_with_a_warning(tmp_path: Path) -> N
     assert [warning for warning in found.warnings if "4 torn or invalid lines left out (line 2, 3, 4, 5)" in warning]
 
 
+@pytest.mark.parametrize("seconds", ['[2.0,"two",2.0]', "[2.0,[2.0],2.0]", '["2.0","2.0","2.0"]', "null", "[2.0,{},1]"])
+def test_samples_that_are_no_numbers_are_left_out_with_a_warning(tmp_path: Path, seconds: str) -> None:
+    path = write(tmp_path, record(), record(process=1)) / "runs" / "r" / "jobs" / "here-1" / "records.jsonl"
+    whole = msgspec.json.encode(record(process=2))
+    bad = whole.replace(b'"seconds":[9.0,2.0,2.0]', b'"seconds":' + seconds.encode())
+    assert bad != whole
+    path.write_bytes(path.read_bytes() + bad + b"\n" + b"{torn\n" + msgspec.json.encode(record(process=3)) + b"\n")
+    warnings = read_columns(tmp_path).warnings
+    assert load(tmp_path)["process"].tolist() == [0, 1, 3]
+    assert [warning for warning in warnings if "2 torn or invalid lines left out (line 3, 4)" in warning]
+
+
 def test_money_is_the_price_of_one_repeat(tmp_path: Path) -> None:
     row = load(write(tmp_path, record(), made=job(price=PRICE))).iloc[0]
     assert row["cost"] == pytest.approx(2.0 * 4 * 3.60 / 3600)  # 2 s on 4 cores
