@@ -1,0 +1,108 @@
+"""Bytes at addresses, for compiled loops that take apart and put together packed streams.
+
+Nothing checks an address: who calls these has. Numbers are little-endian, wherever they lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+STEP = 32
+"""Bytes that :func:`copy_step` copies at once."""
+
+_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba's own types do not say
+_INTEGER = ir.IntType(64)
+_BYTE = ir.IntType(8)
+_VECTOR = ir.VectorType(_BYTE, STEP)
+
+
+def pointer(builder: Any, address: Any, kind: Any) -> Any:
+    """Return LLVM's pointer to a `kind` at an address."""
+    return builder.inttoptr(address, kind.as_pointer())
+
+
+def all_integers(*given: Any) -> bool:
+    """Return whether the numba types `given` are of integers."""
+    return all(isinstance(one, types.Integer) for one in given)
+
+
+def _reader(bits: int) -> Callable[..., Any]:
+    @_llvm
+    def read(_: Any, address: Any) -> Any:
+        if not all_integers(address):
+            return None
+        kind = ir.IntType(bits)
+
+        def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+            number = builder.load(pointer(builder, values[0], kind), align=1)
+            return number if bits == _INTEGER.width else builder.zext(number, _INTEGER)
+
+        return types.int64(types.int64), generate
+
+    return read
+
+
+byte_at = _reader(8)
+"""Return the byte at an address."""
+u16_at = _reader(16)
+"""Return the two bytes at an address as a number."""
+u32_at = _reader(32)
+"""Return the four bytes at an address as a number."""
+i64_at = _reader(64)
+"""Return the eight bytes at an address as a signed number."""
+
+
+def _writer(bits: int) -> Callable[..., Any]:
+    @_llvm
+    def write(_: Any, address: Any, number: Any) -> Any:
+        if not all_integers(address, number):
+            return None
+        kind = ir.IntType(bits)
+
+        def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+            cut = values[1] if bits == _INTEGER.width else builder.trunc(values[1], kind)
+            builder.store(cut, pointer(builder, values[0], kind), align=1)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), generate
+
+    return write
+
+
+put_byte = _writer(8)
+"""Write the lowest byte of a number to an address."""
+put_u16 = _writer(16)
+"""Write the lowest two bytes of a number to an address."""
+put_u32 = _writer(32)
+"""Write the lowest four bytes of a number to an address."""
+
+
+@_llvm
+def copy_step(_: Any, to: Any, source: Any) -> Any:
+    """Copy `STEP` bytes: all are read before any is written."""
+    if not all_integers(to, source):
+        return None
+
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        moved = builder.load(pointer(builder, values[1], _VECTOR), align=1)
+        builder.store(moved, pointer(builder, values[0], _VECTOR), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@_llvm
+def trailing_zeros(_: Any, number: Any) -> Any:
+    """Return how many of the lowest bits of a number are 0; 64 if all are."""
+    if not all_integers(number):
+        return None
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return builder.cttz(values[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.int64), generate
