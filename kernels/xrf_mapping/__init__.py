@@ -1,0 +1,89 @@
+"""X-ray fluorescence maps: a spectrum in every pixel becomes the counts of every element.
+
+Read `with_numpy.py` first: it is the three fits. Then `model.py` (what a spectrum is made of), `lines.py` (what an
+element emits), `sample.py` (a specimen known exactly), `problem.py`, `oracle.py` (what is right) and `readers.py`
+(real maps; `configuration.py` and `mda.py` help it). The other ``with_*.py`` are faster ways to the same numbers;
+`peers/` are the packages that they are compared with.
+"""
+
+from daasbench.authoring import FolderKernel, way
+from daasbench.contracts import Card, Reference
+
+from .options import XrfOptions
+
+_HERE = "daasbench.kernels.xrf_mapping"
+
+kernel = FolderKernel(
+    name="xrf_mapping",
+    card=Card(
+        title="Fit of X-ray fluorescence maps",
+        unit="spectrum",
+        stands_for="PyMca, XRF-Maps, MAPS, PyXRF, AXIL",
+        community="micro- and nano-fluorescence: biology, environment, cultural heritage, batteries, semiconductors",
+        method=(
+            "y(c) ≈ Σ_k A(c, k) a_k with a column for each element's family of Gaussian lines, two scatter peaks and a "
+            "polynomial continuum. linear: a = A⁺ y; snip: a = A⁺ (y - b), b(c) ← min(b(c), (b(c - p) + b(c + p)) / 2) "
+            "for p = 20 ... 1; nnls: min |A a - y|² with a ≥ 0 by coordinate descent on AᵀA"
+        ),
+        leaves_out=(
+            "Poisson weights, fits of energy, width and tails, escape and pile-up peaks, dead time, absorption and "
+            "quantification (areas are counts)"
+        ),
+        tolerance=(
+            "linear and snip: 1e-5 of the spectrum's largest area (float32 sums over 1600 channels); nnls: conditions "
+            "of the optimum to 2e-5; pulls of the areas of a known specimen: mean 0 ± 0.05, deviation 1 ± 0.1 by "
+            "Poisson's law; snip: summed areas of strong lines to 10 %, as it follows the lower edge of the noise"
+        ),
+        real_work="a fly-scan map is 10^4 to 10^6 spectra, of each of 1 to 7 detector elements; a tomogram 10^7",
+        literature=(
+            Reference(
+                text="Solé et al., Spectrochim. Acta B 62, 63 (2007): PyMca",
+                doi="10.1016/j.sab.2006.12.002",
+            ),
+            Reference(
+                text="Ryan et al., Nucl. Instrum. Methods B 34, 396 (1988): SNIP",
+                doi="10.1016/0168-583X(88)90063-8",
+            ),
+            Reference(
+                text="Vogt, J. Phys. IV France 104, 635 (2003): MAPS",
+                doi="10.1051/jp4:20030160",
+            ),
+            Reference(
+                text="Franc, Hlavac, Navara, CAIP 2005: coordinate descent for NNLS",
+                doi="10.1007/11556121_50",
+            ),
+        ),
+    ),
+    sizes={
+        "tiny": {"rows": 20, "columns": 25, "channels": 1024},
+        "small": {"rows": 64, "columns": 64, "channels": 2048},
+        "medium": {"rows": 256, "columns": 256, "channels": 2048},
+        "large": {"rows": 640, "columns": 640, "channels": 2048},
+    },
+    options=XrfOptions,
+    problem=f"{_HERE}.problem",
+    ways=[
+        way("numpy", f"{_HERE}.with_numpy:prepare"),
+        way("numba", f"{_HERE}.with_numba:prepare"),
+        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda"),
+        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi"),
+        way("dask", f"{_HERE}.with_dask:prepare", backend="dask"),
+        way(
+            "pymca",
+            f"{_HERE}.peers.with_pymca:prepare",
+            peer=True,
+            requires=("PyMca5",),
+            packages=("PyMca5",),
+            extra="peers",
+            adds="uncertainties, and in float64; linear and snip; SNIP on one thread, after a filter of width 1",
+        ),
+        way(
+            "scipy",
+            f"{_HERE}.peers.with_scipy:prepare",
+            peer=True,
+            requires=("scipy",),
+            packages=("scipy",),
+            adds="nothing; linear (lstsq) and nnls (one spectrum at a time, on one thread), in float64",
+        ),
+    ],
+)
