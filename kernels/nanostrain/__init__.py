@@ -1,0 +1,98 @@
+"""Scanning X-ray diffraction microscopy: rocking scans of every position of a map become strain and tilt.
+
+Read `with_numpy.py` first: it is the algorithm; `gaussian.py` its fit, `grid.py` and `geometry.py` its voxels. Then
+`problem.py` (what is computed on), `crystal.py` (a strained layer that is known), `oracle.py` (what is right) and
+`readers.py` (measured maps). The other ``with_*.py`` are faster ways to the same numbers; `peers/` are the packages
+that they are compared with.
+"""
+
+from daasbench.authoring import FolderKernel, way
+from daasbench.contracts import Card, Reference
+
+from .options import NanostrainOptions
+
+_HERE = "daasbench.kernels.nanostrain"
+
+kernel = FolderKernel(
+    name="nanostrain",
+    card=Card(
+        title="Strain and tilt maps from scanning diffraction (5-D k-maps)",
+        unit="position",
+        stands_for="XSOCS, xrayutilities, sxdm, the gridding of silx",
+        community="nano-diffraction (ID01, 26-ID, NanoMAX): semiconductors, ferroelectrics, battery materials",
+        method=(
+            "each pixel of each angle adds its counts to the voxel of q = R⁻¹(k_f - k_i) that it falls into; a voxel's "
+            "intensity is photons / pixels; projections on qx, qy, qz are photons / pixels of the planes; to each a "
+            "Gaussian (area, centre, sigma) is fitted by Levenberg-Marquardt from xsocs' starting values. "
+            "Stages: gridding (frames to volumes), fits (projections to Gaussians), all"
+        ),
+        leaves_out="median filter, shift of positions between angles, background of the projections, files of volumes",
+        tolerance=(
+            "photons exactly; volumes and projections 3e-7 of numpy in float64 (two roundings of float32); fits 1e-6 "
+            "sigma of scipy; centres 0.02 sigma rms of the known strain"
+        ),
+        real_work="a map is 2 500 to 100 000 positions of 30 to 100 angles; frames of 516² pixels, or windows of 128²",
+        literature=(
+            Reference(
+                text="Chahine et al., J. Appl. Cryst. 47, 762 (2014): strain by scanning diffraction, XSOCS",
+                doi="10.1107/S1600576714004506",
+            ),
+            Reference(
+                text="Kriegner, Wintersberger, Stangl, J. Appl. Cryst. 46, 1162 (2013): xrayutilities",
+                doi="10.1107/S0021889813017214",
+            ),
+            Reference(
+                text="Marquardt, J. Soc. Ind. Appl. Math. 11, 431 (1963): the fit",
+                doi="10.1137/0111030",
+            ),
+        ),
+    ),
+    sizes={
+        "tiny": {"positions": 5, "angles": 31, "rows": 48, "columns": 48, "grid": [16, 20, 20]},
+        "small": {"positions": 32, "angles": 31, "rows": 96, "columns": 96, "grid": [32, 40, 40]},
+        "medium": {"positions": 64, "angles": 61, "rows": 128, "columns": 128, "grid": [40, 64, 56]},
+        "large": {"positions": 128, "angles": 101, "rows": 256, "columns": 256, "grid": [64, 96, 96]},
+    },
+    options=NanostrainOptions,
+    problem=f"{_HERE}.problem",
+    ways=[
+        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
+        way("numba", f"{_HERE}.with_numba:prepare"),
+        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=1.5),
+        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi", memory_factor=2.0),
+        way("dask", f"{_HERE}.with_dask:prepare", backend="dask", memory_factor=2.0),
+        way(
+            "xsocs",
+            f"{_HERE}.peers.with_xsocs:prepare",
+            peer=True,
+            requires=("xsocs", "silx"),
+            packages=("xsocs", "silx"),
+            extra="peers",
+            memory_factor=3.0,
+            adds="grids frame by frame through silx' tables, in float64; its fit estimates a covariance; in processes",
+        ),
+        way(
+            "silx",
+            f"{_HERE}.peers.with_silx:prepare",
+            peer=True,
+            requires=("silx",),
+            packages=("silx",),
+            extra="peers",
+            memory_factor=3.0,
+            adds="grids a scan in one call; its fit, in Python, estimates uncertainties; in processes",
+        ),
+        way(
+            "xrayutilities",
+            f"{_HERE}.peers.with_xrayutilities:prepare",
+            peer=True,
+            requires=("xrayutilities",),
+            packages=("xrayutilities",),
+            extra="peers-gpl",
+            memory_factor=6.0,
+            adds=(
+                "finds the voxel of each pixel anew from q in float64, counts hits; its fit has a background and is by "
+                "orthogonal distance; rounds pixels at the edges of voxels in its own way"
+            ),
+        ),
+    ],
+)

@@ -1,0 +1,73 @@
+"""What a user may say of a scanning-diffraction map."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from daasbench.contracts import OF_INPUT, Options
+
+Stage = Literal["all", "gridding", "fits"]
+Triple = Annotated[str, msgspec.Meta(pattern=r"^\d+,\d+,\d+$", description='three whole numbers, as "40,64,56"')]
+Pair = Annotated[
+    str, msgspec.Meta(pattern=r"^-?[\d.]+,-?[\d.]+$", description='two numbers, row and column, as "185.6,172.9"')
+]
+Window = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^\d+:\d+,\d+:\d+$", description='rows and columns, as "60:188,100:228"'),
+]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class NanostrainOptions(Options, frozen=True, kw_only=True):
+    """Options of the kernel `nanostrain`; all but `stage` describe an ``--input`` file.
+
+    What the file itself says (energy, distance, pixel size, direct beam, angles) need not be given; what is given
+    goes before what it says.
+
+    Attributes
+    ----------
+    stage
+        ``all``: frames to projections and fits, the volumes made and let go one by one. ``gridding``: frames to
+        volumes, which are the result. ``fits``: projections to fits.
+    grid
+        Voxels along qx, qy, qz, ``"40,64,56"``. None: one along qx an angle or less, half as many along qy and qz as
+        there are columns and rows, and at least 3 and at most 128 of each.
+    dataset
+        Path of the frames inside the HDF5 file. None: found.
+    rocking
+        The motor that turns between the frames of one position.
+    angles
+        Path of the dataset with the angles of `rocking`, in degrees. None: found by the motor's name.
+    eta_deg, phi_deg, nu_deg, delta_deg
+        Angles that stand still, degrees: the sample's about the horizontal and the vertical axis, the detector's
+        about the vertical and the horizontal axis.
+    energy_kev, distance_mm, pixel_um
+        Photon energy; from the sample to the detector; side of a pixel.
+    centre
+        Where the direct beam meets the detector when nu and delta are 0, pixels, ``"row,column"``.
+    window
+        The part of the frames to take, ``"row:row,column:column"``, the ends excluded. None: all.
+    mask_above
+        Pixels that ever count more are defective, and are left out. None: only those that the file masks.
+    positions
+        Positions in one block, computed in one repeat (fewer if the file has fewer).
+    """
+
+    stage: Stage = "all"
+    grid: Annotated[Triple | None, OF_INPUT] = None
+    dataset: Annotated[str | None, OF_INPUT] = None
+    rocking: Annotated[Literal["eta", "phi"], OF_INPUT] = "eta"
+    angles: Annotated[str | None, OF_INPUT] = None
+    eta_deg: Annotated[float | None, OF_INPUT] = None
+    phi_deg: Annotated[float | None, OF_INPUT] = None
+    nu_deg: Annotated[float | None, OF_INPUT] = None
+    delta_deg: Annotated[float | None, OF_INPUT] = None
+    energy_kev: Annotated[Positive | None, OF_INPUT] = None
+    distance_mm: Annotated[Positive | None, OF_INPUT] = None
+    pixel_um: Annotated[Positive | None, OF_INPUT] = None
+    centre: Annotated[Pair | None, OF_INPUT] = None
+    window: Annotated[Window | None, OF_INPUT] = None
+    mask_above: Annotated[Annotated[int, msgspec.Meta(ge=0)] | None, OF_INPUT] = None
+    positions: Annotated[Annotated[int, msgspec.Meta(ge=1)], OF_INPUT] = 64

@@ -1,0 +1,255 @@
+"""What is right, and by whose word: the reference, the photons, scipy's fit, the known strain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import leastsq
+
+from daasbench.model import Verdict
+
+from . import crystal, with_numpy
+from .gaussian import SQRT_2_PI
+from .grid import NOWHERE, Grid
+from .options import NanostrainOptions
+from .results import Analysed, Fitted, Gridded
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+Result = Analysed | Fitted | Gridded
+
+VOLUME_TOLERANCE = 3e-7  # counts are exact; two roundings of float32 remain
+FIT_TOLERANCE = 1e-6  # sigma, of the centre; and of the area and sigma, relatively
+TRUTH_TOLERANCE = 0.02  # sigma, rms over the positions
+REFITTED = 6  # projections of a block, drawn anew for each comparison, that scipy fits
+SAMPLED = 4  # positions of a block whose volumes are compared, drawn anew for each result
+
+PEER_FIT_TOLERANCE = {"silx": 1e-3, "xsocs": 1e-5, "xrayutilities": 0.15}
+MOVED_PHOTONS = {"xrayutilities": 5e-3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What a block must give.
+
+    Attributes
+    ----------
+    photons
+        Of each position, by adding up its unmasked pixels; None for stage ``fits``.
+    projections
+        f32[positions, bins], of the reference.
+    gaussians
+        f64[positions, 3, 3], of the reference.
+    refitted
+        Positions and axes that scipy fitted, and what it found, f64[..., 3].
+    """
+
+    photons: Any
+    projections: F32
+    gaussians: F64
+    refitted: tuple[Any, Any, F64]
+
+
+def expect(problem: Problem, options: NanostrainOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
+    """Return what each distinct block must give; fits of scipy at places that are drawn anew each time."""
+    rng = np.random.default_rng()
+    grid, made = problem.grid, []
+    unmasked = grid.voxel_of != NOWHERE
+    for block in problem.blocks[: problem.distinct]:
+        photons, projections = None, block
+        if problem.stage != "fits":
+            photons = np.array([int(scan.ravel()[unmasked].sum(dtype=np.int64)) for scan in block])
+            volumes = (with_numpy.photon_volume(grid, scan) for scan in block)
+            projections = np.stack([with_numpy.project(grid, counts) for counts in volumes])
+        gaussians = with_numpy.fit_all(grid, projections)
+        made.append(
+            Expectation(
+                photons=photons,
+                projections=projections,
+                gaussians=gaussians,
+                refitted=_refit(problem, projections, gaussians, rng),
+            )
+        )
+    return made
+
+
+def verify(
+    problem: Problem, expectation: list[Expectation], block: int, result: Result, implementation: str
+) -> Verdict:
+    """Return the verdict on the result of a block: of all checks the one that comes closest to failing."""
+    expected = expectation[block % len(expectation)]
+    if misshapen := _misshapen(problem, len(problem.blocks[block]), result):
+        return Verdict(error=float("inf"), tolerance=0.0, verified_by="oracle", message=misshapen)
+    verdicts: list[Verdict] = []
+    if not isinstance(result, Fitted):
+        wrong = np.count_nonzero(np.asarray(result.photons) != expected.photons)
+        verdicts.append(_verdict(float(wrong), 0.5, "positions whose photons are not all there, and no others"))
+    if isinstance(result, Gridded):
+        verdicts.append(_volumes(problem, problem.blocks[block], result, implementation))
+    if isinstance(result, Analysed):
+        verdicts += _projections(problem, expected, block, result, implementation)
+    if not isinstance(result, Gridded):
+        verdicts += _fits(problem, expected, block, result, implementation)
+    return max(verdicts, key=_nearness)
+
+
+def _verdict(error: float, tolerance: float, message: str, by: Literal["oracle", "truth"] = "oracle") -> Verdict:
+    return Verdict(error=float(error), tolerance=tolerance, verified_by=by, message=message)
+
+
+def _nearness(verdict: Verdict) -> float:
+    """Return how close a verdict is to wrong: above 1 it is; infinite if its error is no number."""
+    error = verdict.error
+    return np.inf if error is None or np.isnan(error) else error / verdict.tolerance
+
+
+def _misshapen(problem: Problem, positions: int, result: Result) -> str:
+    """Return what is wrong with types and shapes; nothing if they are right."""
+    grid = problem.grid
+    right = {
+        "volumes": ((positions, *grid.shape), "float32"),
+        "photons": ((positions,), "int64"),
+        "brightest": ((positions,), "float32"),
+        "projections": ((positions, grid.bins), "float32"),
+        "gaussians": ((positions, 3, 3), "float64"),
+    }
+    for name, (shape, kind) in right.items():
+        array = getattr(result, name, None)
+        if array is not None and (array.shape != shape or array.dtype != kind):
+            return f"{name}: {array.dtype}{list(array.shape)}, not {kind}{list(shape)}"
+    return ""
+
+
+def _difference(found: Any, right: Any) -> float:
+    """Return the largest relative difference; where it should be 0 any other number is infinitely wrong."""
+    found, right = np.asarray(found, np.float64), np.asarray(right, np.float64)
+    apart = np.abs(found - right)
+    return float(np.where(apart == 0, 0.0, apart / np.where(right == 0, np.finfo(float).tiny, np.abs(right))).max())
+
+
+def _moved(found: Any, right: Any) -> float:
+    """Return which part of the counts lies elsewhere, for a package that draws the edges of voxels in its own way."""
+    found, right = np.asarray(found, np.float64), np.asarray(right, np.float64)
+    return float(np.abs(found - right).sum() / np.abs(right).sum())
+
+
+def _volumes(problem: Problem, frames: Any, result: Gridded, implementation: str) -> Verdict:
+    """Return how far volumes of positions drawn by chance are from the reference's."""
+    grid = problem.grid
+    chosen = np.random.default_rng().permutation(len(frames))[:SAMPLED]
+    hits = grid.hits.reshape(grid.shape)
+    right = np.stack([with_numpy.mean_counts(with_numpy.photon_volume(grid, frames[p]), hits) for p in chosen])
+    if implementation in MOVED_PHOTONS:
+        error, message = _moved(result.volumes[chosen], right), "part of the counts that lie in other voxels"
+        return _verdict(error, MOVED_PHOTONS[implementation], message)
+    error = _difference(result.volumes[chosen], right)
+    return _verdict(error, VOLUME_TOLERANCE, "volumes against numpy.bincount in float64")
+
+
+def _projections(
+    problem: Problem, expected: Expectation, block: int, result: Analysed, implementation: str
+) -> list[Verdict]:
+    if implementation in MOVED_PHOTONS:
+        error = _moved(result.projections, expected.projections)
+        return [_verdict(error, MOVED_PHOTONS[implementation], "part of the projections that lies in other bins")]
+    frames = problem.blocks[block]
+    chosen = np.random.default_rng().permutation(len(frames))[:SAMPLED]
+    hits = problem.grid.hits.reshape(problem.grid.shape)
+    right = [with_numpy.mean_counts(with_numpy.photon_volume(problem.grid, frames[p]), hits).max() for p in chosen]
+    return [
+        _verdict(_difference(result.projections, expected.projections), VOLUME_TOLERANCE, "projections"),
+        _verdict(_difference(result.brightest[chosen], right), VOLUME_TOLERANCE, "the brightest voxel"),
+    ]
+
+
+def _fits(
+    problem: Problem, expected: Expectation, block: int, result: Analysed | Fitted, implementation: str
+) -> list[Verdict]:
+    """Return verdicts of the reference, of scipy, and of the known strain."""
+    tolerance = PEER_FIT_TOLERANCE.get(implementation, FIT_TOLERANCE)
+    positions, axes, by_scipy = expected.refitted
+    made = [
+        _verdict(_apart(result.gaussians, expected.gaussians), tolerance, "fits against the reference, in sigma"),
+        _verdict(_apart(result.gaussians[positions, axes], by_scipy), tolerance, "fits against scipy, in sigma"),
+    ]
+    if problem.crystals is not None:
+        missed = (result.gaussians[:, :, 1] - problem.crystals[block].peaks) / crystal.WIDTHS
+        rms = float(np.sqrt(np.mean(missed**2, axis=0)).max())
+        made.append(_verdict(rms, TRUTH_TOLERANCE, "centres against the known strain, rms, in sigma", "truth"))
+    return made
+
+
+def _apart(found: Any, right: F64) -> float:
+    """Return the largest difference, of centres in sigma, of areas and sigmas relative; NaN must meet NaN."""
+    if right.size == 0:
+        return 0.0
+    none = np.isnan(right).all(axis=-1)
+    if not np.array_equal(np.isnan(found).all(axis=-1), none):
+        return float("nan")
+    scale = np.abs(right).copy()
+    scale[..., 1] = scale[..., 2]
+    return float(np.max(np.abs(found - right)[~none] / scale[~none], initial=0.0))
+
+
+def _refit(problem: Problem, projections: F32, gaussians: F64, rng: np.random.Generator) -> tuple[Any, Any, F64]:
+    """Return some places, and scipy's fits there, from where xsocs starts, to the last digit.
+
+    Noise of a measured file may have several minima; where scipy finds another one, the place is left out.
+    """
+    grid = problem.grid
+    fitted = np.argwhere(~np.isnan(gaussians[..., 1]))
+    places, found = [], []
+    for position, axis in fitted[rng.permutation(len(fitted))[:REFITTED]]:
+        middles, signal = grid.centres(axis), _projection(grid, projections, position, axis)
+        by_scipy = scipy_fit(middles, signal)
+        ours, theirs = (np.sum(_missed(at, middles, signal) ** 2) for at in (gaussians[position, axis], by_scipy))
+        if problem.crystals is not None or abs(ours - theirs) <= 1e-3 * theirs:
+            places.append((position, axis))
+            found.append(by_scipy)
+    chosen = np.array(places, int).reshape(-1, 2)
+    return chosen[:, 0], chosen[:, 1], np.array(found).reshape(-1, 3)
+
+
+def _missed(at: F64, axis: F64, projection: F64) -> F64:
+    """Return what a Gaussian of this area, centre and sigma leaves of a projection, with its sign turned."""
+    area, centre, sigma = at
+    left: F64 = area / (SQRT_2_PI * sigma) * np.exp(-0.5 * ((axis - centre) / sigma) ** 2) - projection
+    return left
+
+
+def _projection(grid: Grid, projections: F32, position: int, axis: int) -> F64:
+    start = grid.starts[axis]
+    signal: F64 = projections[position, start : start + grid.shape[axis]].astype(np.float64)
+    return signal
+
+
+def scipy_fit(axis: F64, projection: F64) -> F64:
+    """Return area, centre and sigma by ``scipy.optimize.leastsq``, in tolerances that leave it no choice."""
+
+    def slopes(at: F64, *_: F64) -> F64:
+        area, centre, sigma = at
+        u = (axis - centre) / sigma
+        model = area / (SQRT_2_PI * sigma) * np.exp(-0.5 * u * u)
+        return np.stack([model / area, model * u / sigma, model * (u * u - 1) / sigma])
+
+    area = projection.sum() * (axis[-1] - axis[0]) / len(axis)
+    start = float(area), float(axis[projection.argmax()]), float(area / (projection.max() * SQRT_2_PI))
+    found = leastsq(
+        _missed,
+        start,
+        (axis, projection),
+        slopes,
+        full_output=True,
+        col_deriv=True,
+        ftol=1e-15,
+        xtol=1e-15,
+        gtol=0.0,
+        maxfev=1000,
+    )[0]
+    return np.array([found[0], found[1], abs(found[2])])

@@ -1,0 +1,132 @@
+"""What is analysed: rocking scans of a generated map whose strain is known, or those of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from daasbench.contracts import Parameters
+from daasbench.errors import UsageError
+from daasbench.model import Work
+
+from . import crystal, readers, with_numpy
+from .geometry import Diffractometer
+from .grid import Grid, make_grid
+from .options import NanostrainOptions, Stage
+from .oracle import expect, verify
+
+Counts = NDArray[Any]
+
+__all__ = ["Problem", "expect", "make", "read", "survey", "verify", "work"]
+
+FLOP_A_STEP = 30  # of Levenberg-Marquardt and bin: an exponential function and eight sums
+STEPS = 8  # of a usual fit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """The scans of one case.
+
+    Attributes
+    ----------
+    stage
+        What is computed.
+    blocks
+        Each u16 (of a file that counts further: u32) [positions, angles, rows, columns]; for stage ``fits``
+        f32[positions, bins], projections.
+    geometry
+        Of the scan.
+    grid
+        The voxels, and where each pixel falls.
+    mask
+        bool[rows, columns]: pixels left out.
+    crystals
+        What is true of each block; None for a file.
+    distinct
+        Block b holds the same as block ``b % distinct``, in memory of its own; None: all differ.
+    """
+
+    stage: Stage
+    blocks: Sequence[Counts]
+    geometry: Diffractometer
+    grid: Grid
+    mask: NDArray[np.bool_]
+    crystals: Sequence[crystal.Crystal] | None = None
+    distinct: int | None = None
+
+
+def survey(path: Path, options: NanostrainOptions) -> Parameters:
+    """Return positions of a block, angles, rows, columns, grid, and whether counts need 32 bits, of a file."""
+    return readers.survey(path, options)
+
+
+def work(parameters: Parameters, options: NanostrainOptions) -> Work:
+    """Return the work: an addition a pixel; three a voxel for the planes; the steps of three fits.
+
+    Bytes are those of the frames and of the result. The table of voxels is shared by all positions.
+    """
+    positions, angles, rows, columns = (float(parameters[key]) for key in ("positions", "angles", "rows", "columns"))
+    grid = [float(count) for count in parameters["grid"]]
+    pixels, voxels, bins = angles * rows * columns, float(np.prod(grid)), float(sum(grid))
+    frames_bytes = pixels * float(parameters.get("count_bytes", 2))
+    fits_flop = 3 * STEPS * FLOP_A_STEP * bins / 3
+    flop, taken, given, kind = {
+        "gridding": (pixels + voxels, frames_bytes, 4 * voxels + 8, "float32"),
+        "fits": (fits_flop, 4 * bins, 72.0, "float64"),
+        "all": (pixels + 4 * voxels + fits_flop, frames_bytes, 4 * bins + 84, "float32"),
+    }[options.stage]
+    shared = 0.0 if options.stage == "fits" else 4 * pixels + 8 * voxels
+    return Work(
+        unit="position",
+        units=positions,
+        flop=positions * flop,
+        bytes=positions * (taken + given) + shared,
+        input_bytes=positions * taken,
+        output_bytes=positions * given,
+        shared_bytes=shared,
+        flop_type="float64" if kind == "float64" else "float32",
+    )
+
+
+def make(parameters: Parameters, options: NanostrainOptions, seed: int, blocks: int) -> Problem:
+    """Return generated rocking scans of a strained layer."""
+    if msgspec.structs.replace(options, stage="all") != NanostrainOptions():
+        raise UsageError("of the options only stage is for generated inputs; the others describe a file (--input FILE)")
+    angles, rows, columns = (parameters[key] for key in ("angles", "rows", "columns"))
+    geometry = crystal.make_geometry(angles, rows, columns)
+    mask = crystal.make_mask((rows, columns), np.random.default_rng([seed]))
+    grid = make_grid(geometry, tuple(parameters["grid"]), mask)
+    crystals, made = [], []
+    for block in range(blocks):
+        rng = np.random.default_rng([seed, block])
+        crystals.append(crystal.make_crystal(parameters["positions"], rng))
+        made.append(_input_of(options.stage, grid, crystal.make_frames(geometry, mask, crystals[-1], rng)))
+    return Problem(stage=options.stage, blocks=made, geometry=geometry, grid=grid, mask=mask, crystals=crystals)
+
+
+def read(path: Path, parameters: Parameters, options: NanostrainOptions, blocks: int) -> Problem:
+    """Return the rocking scans of a file; where it has too few for `blocks`, they are repeated in memory."""
+    found = readers.read(path, options, parameters["positions"], blocks)
+    grid = make_grid(found.geometry, tuple(parameters["grid"]), found.mask)
+    made = [_input_of(options.stage, grid, block) for block in found.blocks]
+    return Problem(
+        stage=options.stage,
+        blocks=made + [made[index % len(made)].copy() for index in range(len(made), blocks)],
+        geometry=found.geometry,
+        grid=grid,
+        mask=found.mask,
+        distinct=len(made),
+    )
+
+
+def _input_of(stage: Stage, grid: Grid, frames: Counts) -> Counts:
+    """Return what a stage starts from: frames, or their projections."""
+    if stage != "fits":
+        return frames
+    return np.stack([with_numpy.project(grid, with_numpy.photon_volume(grid, scan)) for scan in frames])

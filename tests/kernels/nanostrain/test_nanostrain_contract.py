@@ -1,0 +1,39 @@
+"""Nanostrain keeps the contract of every kernel, and so does each of its stages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from daasbench.kernels.nanostrain import kernel
+
+from daasbench.testing.kernels import KernelContract
+
+
+class TestNanostrain(KernelContract):
+    kernel = kernel
+
+
+@pytest.mark.parametrize("stage", ["gridding", "fits"])
+@pytest.mark.parametrize("way", ["numpy", "numba", "silx", "xsocs", "xrayutilities"])
+def test_each_stage_is_right_at_every_call(
+    needs: Any, generated: Any, compute: Any, verdict: Any, stage: str, way: str
+) -> None:
+    if way not in ("numpy", "numba"):
+        needs(way)
+    problem = generated(stage, blocks=2)
+    for threads in (1, 2):
+        found = verdict(problem, compute(problem, way, threads), way)
+        assert found.ok, found
+
+
+@pytest.mark.parametrize("stage", ["gridding", "fits", "all"])
+def test_bytes_of_the_result_are_known_beforehand(generated: Any, compute: Any, stage: str) -> None:
+    from daasbench.kernels.nanostrain.options import NanostrainOptions
+
+    from daasbench.backends import arrays_in
+
+    problem = generated(stage)
+    work = kernel.work(kernel.sizes["tiny"], NanostrainOptions(stage=stage))
+    assert work.input_bytes == problem.blocks[0].nbytes
+    assert work.output_bytes == sum(array.nbytes for array in arrays_in(compute(problem, "numpy")))
