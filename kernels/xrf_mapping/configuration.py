@@ -87,7 +87,7 @@ def _pymca(text: str) -> Configuration:
         ),
         families=families,
         unknown=unknown,
-        beam=Beam(energy=float(energy), angle=_pymca_angle(parser)) if scatter else None,
+        beam=Beam(energy=float(energy), angle=_pymca_angle(parser), widening=1.0) if scatter else None,
         channels=(int(fit["xmin"]), int(fit["xmax"]) + 1) if fit.get("use_limit", "0") == "1" else None,
     )
 

@@ -92,7 +92,7 @@ def _nearness(verdict: Verdict) -> float:
 
 def _expected(problem: Problem, index: int, block: Any, rng: np.random.Generator) -> Expectation:
     model = problem.model
-    points = _POINTS // 8 if problem.method == "snip" else _POINTS
+    points = _POINTS // 64 if problem.method == "snip" else _POINTS
     pixels = np.sort(rng.choice(len(block), min(points, len(block)), replace=False))
     spectra = block[pixels, model.first : model.last].astype(np.float64)
     sigma = None if problem.truth is None else _sigma(model, problem.truth, problem.truth.areas[index])
