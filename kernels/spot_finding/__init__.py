@@ -1,0 +1,92 @@
+"""Spot finding: frames of a counting detector become masks of strong pixels and lists of Bragg spots.
+
+Read `definition.py` first: what a strong pixel and a spot are; then `with_numpy.py`, which computes it as DIALS does.
+Then `problem.py` (what is searched), `pattern.py` (frames whose spots are known), `oracle.py` (what is right) and
+`readers.py` (real frames). The other ``with_*.py`` are faster ways to the same; `peers/` are the packages that they
+are compared with.
+"""
+
+from daasbench.authoring import FolderKernel, way
+from daasbench.contracts import Card, Reference
+
+from .options import SpotOptions
+
+_HERE = "daasbench.kernels.spot_finding"
+
+kernel = FolderKernel(
+    name="spot_finding",
+    card=Card(
+        title="Strong pixels and Bragg spots of single frames",
+        unit="frame",
+        stands_for="DIALS (dispersion), the hit finders of serial crystallography (peakfinder8), ImageD11, HEXRD",
+        community="macromolecular and serial crystallography, three-dimensional X-ray diffraction",
+        method=(
+            "of the m pixels that count in the 7 x 7 window about one of p counts, with sum x and sum of squares y: "
+            "strong where m y - x² - x (m - 1) > nsig_b x √(2 (m - 1)) and m p - x > nsig_s √(m x), nsig_b = 6, "
+            "nsig_s = 3; spots are 8-connected strong pixels of one frame, 3 to 1000 of them, with their "
+            "centroid by counts. Method threshold: strong where p is above a number"
+        ),
+        leaves_out=(
+            "spots that go on over several frames, gain maps, hot-pixel search, resolution and ice-ring filters, "
+            "indexing; intensities have no background subtracted"
+        ),
+        tolerance=(
+            "mask and spots identical to the definition in exact integers, which are DIALS' own of double-precision "
+            "frames (its components are 4-connected, and compared with such); and of the planted spots above 200 "
+            "counts 98 % are found, 99 % of what is found was planted, and the median error of the centroid is "
+            "0.15 pixel at most"
+        ),
+        real_work="a rotation scan is 1800 to 3600 frames, a serial one 10⁵ to 10⁶; an Eiger 4M writes 550 a second",
+        literature=(
+            Reference(
+                text="Winter et al., Acta Cryst. D 74, 85 (2018): DIALS, spot finding in section 3.1",
+                doi="10.1107/S2059798317017235",
+            ),
+            Reference(
+                text="Barty et al., J. Appl. Cryst. 47, 1118 (2014): Cheetah and its peak finders",
+                doi="10.1107/S1600576714007626",
+            ),
+            Reference(
+                text="Wu, Otoo, Suzuki, Pattern Anal. Appl. 12, 117 (2009): connected components by union-find",
+                doi="10.1007/s10044-008-0109-y",
+            ),
+        ),
+    ),
+    sizes={
+        "tiny": {"frames": 4, "ny": 177, "nx": 150, "module_ny": 70, "module_nx": 150, "spots": 16},
+        "small": {"frames": 8, "ny": 619, "nx": 487, "module_ny": 291, "module_nx": 487, "spots": 80},
+        "medium": {"frames": 8, "ny": 2167, "nx": 2070, "module_ny": 514, "module_nx": 1030, "spots": 500},
+        "large": {"frames": 8, "ny": 4371, "nx": 4150, "module_ny": 514, "module_nx": 1030, "spots": 1000},
+    },
+    options=SpotOptions,
+    problem=f"{_HERE}.problem",
+    ways=[
+        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=4.0),
+        way("numba", f"{_HERE}.with_numba:prepare", memory_factor=0.3),
+        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=0.3),
+        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi", memory_factor=1.0),
+        way("dask", f"{_HERE}.with_dask:prepare", backend="dask", memory_factor=1.0),
+        way(
+            "dials",
+            f"{_HERE}.peers.with_dials:prepare",
+            peer=True,
+            threads=False,
+            cure="apt install dials",
+            memory_factor=4.0,
+            adds=(
+                "components are 4-connected; it works on double precision, made beforehand, in a process of its own "
+                "with one thread; bringing its mask over (a copy, some 2 % of the time) is part of the measured time"
+            ),
+        ),
+        way(
+            "scipy",
+            f"{_HERE}.peers.with_scipy:prepare",
+            peer=True,
+            threads=False,
+            requires=("scipy",),
+            packages=("scipy",),
+            memory_factor=8.0,
+            adds="box means by ndimage.uniform_filter in double precision, components by ndimage.label; one thread",
+        ),
+    ],
+)

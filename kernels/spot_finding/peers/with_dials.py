@@ -1,0 +1,151 @@
+"""DIALS: its dispersion threshold and its pixel labels, in a process of the Python that it is installed for.
+
+DIALS is no package of our environment: Debian brings it for the system's Python, conda in an environment of its own.
+`dials_server.py` runs there, as a child of this process, and ends with it. Frames are handed over once,
+in double precision as DIALS' own spot finder takes them, in memory that both share; so is its mask handed back. It
+computes frame after frame with one thread.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import shutil
+import struct
+import subprocess
+import tempfile
+import weakref
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daasbench.contracts import Resources
+from daasbench.errors import DaasbenchError, Lacking
+
+from ..definition import REACH, Found
+
+if TYPE_CHECKING:
+    from ..problem import Problem
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+CURE = "apt install dials"
+SERVER = Path(__file__).with_name("dials_server.py")
+_LENGTH = struct.Struct("<q")
+_STRIDE = 61  # every so manieth pixel of every so manieth row is looked at, to see that a block is what it was
+
+
+def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:  # noqa: ARG001  (one thread)
+    """Return the function that finds the spots in a block of frames; raise Lacking where DIALS is not installed."""
+    if problem.criteria.method != "dispersion":
+        raise Lacking("DIALS' dispersion threshold has no method 'threshold'", "leave method out")
+    return Server(find_python(), problem).compute
+
+
+def find_python() -> list[str]:
+    """Return the command of the Python that has DIALS; raise Lacking if there is none."""
+    if dispatcher := shutil.which("dials.python"):
+        return [dispatcher]
+    script = shutil.which("dials.find_spots")
+    if script is None:
+        raise Lacking("DIALS is not installed (no dials.find_spots is on the PATH)", CURE)
+    with open(script, "rb") as file:
+        first = file.readline(256).decode(errors="replace").strip()
+    if not first.startswith("#!") or "python" not in first:
+        raise Lacking(f"{script} does not say which Python it runs in", CURE)
+    return first[2:].split()
+
+
+class Server:
+    """The process that DIALS runs in, and the memory that it shares with us."""
+
+    def __init__(self, python: list[str], problem: Problem) -> None:
+        blocks, shape = problem.blocks[: problem.distinct], problem.blocks[0].shape
+        self._blocks = list(blocks)
+        self._seen: dict[int, tuple[Array, int, int]] = {}
+        # frames, one block more than there are: for one that is not among them; our mask; DIALS' own
+        slots, pixels = len(blocks) + 1, int(np.prod(shape))
+        descriptor = _shared_memory(slots * pixels * 8 + pixels + problem.mask.size)
+        memory = mmap.mmap(descriptor, 0)
+        self._frames = np.frombuffer(memory, np.float64, slots * pixels).reshape(slots, *shape)
+        self._mask = np.frombuffer(memory, np.uint8, pixels, self._frames.nbytes).reshape(shape)
+        good = np.frombuffer(memory, np.uint8, problem.mask.size, self._frames.nbytes + pixels)
+        good[:] = ~problem.mask.ravel()
+        for slot, block in zip(self._frames, blocks, strict=False):
+            slot[:] = block
+        self._process = subprocess.Popen(
+            [*python, str(SERVER), str(descriptor)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[descriptor],
+            env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+        )
+        os.close(descriptor)
+        weakref.finalize(self, _end, self._process)
+        limits = problem.criteria
+        self._tell(
+            {
+                "shape": shape,
+                "slots": slots,
+                "reach": REACH,
+                "limits": (limits.nsig_b, limits.nsig_s, float(limits.threshold), limits.min_count),
+                "sizes": (limits.min_pixels, limits.max_pixels),
+            }
+        )
+        self._answer()
+
+    def compute(self, frames: Array) -> Found:
+        """Return what DIALS finds in a block."""
+        self._tell(self._slot(frames))
+        listed = {name: np.frombuffer(content, kind).copy() for name, (kind, content) in self._answer().items()}
+        return Found(mask=self._mask.copy(), **listed)
+
+    def _slot(self, frames: Array) -> int:
+        """Return where the block lies in the shared memory; it is brought there if it is none of the problem's."""
+        mark = zlib.crc32(frames[:, ::_STRIDE, ::_STRIDE].tobytes())
+        kept, slot, marked = self._seen.get(id(frames), (None, 0, 0))
+        if kept is frames and mark == marked:
+            return slot
+        for index, block in enumerate(self._blocks):
+            if np.array_equal(block, frames):
+                self._seen[id(frames)] = (frames, index, mark)  # kept, so that no other array gets its id
+                return index
+        self._frames[-1] = frames
+        return len(self._blocks)
+
+    def _tell(self, message: Any) -> None:
+        content = pickle.dumps(message, protocol=4)
+        assert self._process.stdin is not None
+        self._process.stdin.write(_LENGTH.pack(len(content)) + content)
+        self._process.stdin.flush()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        head = self._process.stdout.read(_LENGTH.size)
+        if len(head) < _LENGTH.size:
+            code = self._process.wait()
+            raise DaasbenchError(f"the process that DIALS runs in ended with exit code {code}; the log says why")
+        return pickle.loads(self._process.stdout.read(*_LENGTH.unpack(head)))
+
+
+def _shared_memory(size: int) -> int:
+    """Return the descriptor of memory, zeroed, that a child can inherit and that nobody needs to clean up."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("frames")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    return descriptor
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Let the process end: it does when its input does."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    process.wait()

@@ -1,0 +1,120 @@
+"""What is searched: generated frames whose spots are known, or the frames of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daasbench.contracts import Parameters
+from daasbench.errors import UsageError
+from daasbench.model import Work
+
+from . import pattern, readers
+from .definition import Criteria
+from .options import SpotOptions
+from .oracle import expect, verify
+from .pattern import Planted
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+__all__ = ["Problem", "expect", "make", "read", "survey", "verify", "work"]
+
+_INTEGER_STEPS = 10  # a pixel: four additions of running sums, those of the window, three products, a comparison
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """The frames of one case and what they share.
+
+    Attributes
+    ----------
+    blocks
+        Each i32[frames, rows, columns], counts; negative where there is no data. One repeat searches one block.
+    mask
+        bool[rows, columns]: pixels that are left out, whatever they hold.
+    criteria
+        What makes a pixel strong and a spot a spot.
+    planted
+        The spots of each block, where they are known; None for a file.
+    distinct
+        Block b holds the same frames as block ``b % distinct``, in memory of its own.
+    masked_pixels, lost_values
+        Pixels in the mask; values without data outside the mask, over the distinct blocks.
+    """
+
+    blocks: Sequence[Array]
+    mask: Array
+    criteria: Criteria
+    planted: Sequence[Planted] | None
+    distinct: int
+    masked_pixels: int
+    lost_values: int
+
+
+def criteria_of(options: SpotOptions) -> Criteria:
+    """Return the criteria; raise UsageError if no spot could be of such a size."""
+    if options.max_pixels < options.min_pixels:
+        raise UsageError(
+            f"max_pixels = {options.max_pixels} is below min_pixels = {options.min_pixels}: no spot could be found"
+        )
+    fields = Criteria.__dataclass_fields__
+    return Criteria(**{name: getattr(options, name) for name in fields})
+
+
+def survey(path: Path, options: SpotOptions) -> Parameters:
+    """Return the parameters of the file `path`: frames a block, rows and columns."""
+    criteria_of(options)
+    return readers.survey(path, options)
+
+
+def work(parameters: Parameters, options: SpotOptions) -> Work:
+    """Return the least work of one block: each pixel read once, the mask once a block, the result written."""
+    criteria_of(options)
+    frames = float(parameters["frames"])
+    pixels = float(parameters["ny"]) * float(parameters["nx"])
+    return Work(
+        unit="frame",
+        units=frames,
+        flop=frames * pixels * _INTEGER_STEPS,
+        bytes=frames * pixels * 5 + pixels,
+        input_bytes=frames * pixels * 4,
+        output_bytes=frames * pixels,
+        shared_bytes=pixels,
+    )
+
+
+def make(parameters: Parameters, options: SpotOptions, seed: int, blocks: int) -> Problem:
+    """Return generated frames whose spots are known."""
+    criteria = criteria_of(options)
+    of_file = SpotOptions.__struct_fields__[-4:]
+    if any(getattr(options, name) != getattr(SpotOptions(), name) for name in of_file):
+        raise UsageError(f"{', '.join(of_file)} describe a file; give it with --input FILE")
+    detector = pattern.make_detector(parameters, np.random.default_rng([seed]))
+    count, spots = int(parameters["frames"]), int(parameters["spots"])
+    made = [pattern.make_frames(detector, count, spots, [seed, block]) for block in range(blocks)]
+    return _problem([frames for frames, _ in made], detector.mask, criteria, [planted for _, planted in made], blocks)
+
+
+def read(path: Path, parameters: Parameters, options: SpotOptions, blocks: int) -> Problem:
+    """Return frames of a file: block after block, and from the beginning again where it has too few."""
+    found = readers.read(path, options, int(parameters["frames"]), blocks)
+    return _problem(found.blocks, found.mask, criteria_of(options), None, found.distinct)
+
+
+def _problem(
+    blocks: Sequence[Array], mask: Array, criteria: Criteria, planted: Sequence[Planted] | None, distinct: int
+) -> Problem:
+    lost = sum(int(np.count_nonzero((frame < 0) & ~mask)) for block in blocks[:distinct] for frame in block)
+    return Problem(
+        blocks=blocks,
+        mask=mask,
+        criteria=criteria,
+        planted=planted,
+        distinct=distinct,
+        masked_pixels=int(np.count_nonzero(mask)),
+        lost_values=lost,
+    )

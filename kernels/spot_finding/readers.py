@@ -1,0 +1,99 @@
+"""From frames in files to blocks of counts, and the mask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daasbench.errors import InputError
+
+from .definition import NO_DATA
+from .options import SpotOptions
+from .stacks import Stack, open_stack
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MOST_COUNTS = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """What was read: `blocks` of i32[frames, rows, columns], of which the first `distinct` differ, and the mask.
+
+    The mask, bool[rows, columns], has the user's and every pixel that has no data in any frame.
+    """
+
+    blocks: tuple[Array, ...]
+    mask: Array
+    distinct: int
+
+
+def survey(path: Path, options: SpotOptions) -> Mapping[str, Any]:
+    """Return how many frames a block has, rows and columns, from the file's headers."""
+    with open_stack(path, options.dataset) as stack:
+        left = _frames_left(path, stack, options)
+        if options.mask is not None:
+            read_mask(Path(options.mask), stack.shape[1:])
+        return {"frames": min(options.frames, left), "ny": stack.shape[1], "nx": stack.shape[2]}
+
+
+def read(path: Path, options: SpotOptions, frames: int, blocks: int) -> Frames:
+    """Return `blocks` blocks of `frames` frames, in their order; if there are too few, copies of the first."""
+    with open_stack(path, options.dataset) as stack:
+        distinct = max(1, _frames_left(path, stack, options) // frames)
+        starts = [options.first + frames * index for index in range(min(blocks, distinct))]
+        made = [
+            np.stack([to_counts(stack.read(index), path) for index in range(start, start + frames)]) for start in starts
+        ]
+        mask = np.logical_and.reduce([(frame < 0) for block in made for frame in block])
+        if options.mask is not None:
+            mask |= read_mask(Path(options.mask), stack.shape[1:])
+    if mask.all():
+        raise InputError(f"{path}: no pixel has data; all are masked or without data in all frames")
+    whole = [made[index] if index < len(made) else made[index % len(made)].copy() for index in range(blocks)]
+    return Frames(blocks=tuple(whole), mask=mask, distinct=len(made))
+
+
+def to_counts(raw: Array, path: Path) -> Array:
+    """Return a frame as i32, -1 where there is no data.
+
+    No data are negative and not finite values, for unsigned integers the largest of their type (which detectors
+    use for gaps and saturation), and all from 2**31 - 1 on. Floating-point numbers must be whole.
+    """
+    if raw.dtype.kind not in "iuf":
+        raise InputError(f"{path}: frames are of type {raw.dtype}; expected integers, or floating-point counts")
+    if raw.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            data = np.isfinite(raw) & (raw >= 0) & (raw < MOST_COUNTS)
+        counts = np.where(data, raw, 0)
+        if not np.array_equal(counts, np.rint(counts)):
+            raise InputError(f"{path}: pixels are not whole numbers; spots are found in counts: take the raw frames")
+        return np.where(data, counts, NO_DATA).astype(np.int32)
+    data = raw >= 0 if raw.dtype.kind == "i" else raw < np.iinfo(raw.dtype).max
+    data &= raw < MOST_COUNTS
+    counts = np.where(data, raw, 0).astype(np.int32)
+    counts[~data] = NO_DATA
+    return counts
+
+
+def read_mask(path: Path, shape: tuple[int, int]) -> Array:
+    """Return the mask in an image file: bool[rows, columns], true where a pixel shall be left out."""
+    with open_stack(path) as stack:
+        if stack.shape[1:] != shape:
+            rows, columns = stack.shape[1:]
+            raise InputError(
+                f"{path}: the mask has {rows} x {columns} pixels (rows x columns), the frames have "
+                f"{shape[0]} x {shape[1]}"
+            )
+        return np.asarray(stack.read(0) != 0)
+
+
+def _frames_left(path: Path, stack: Stack, options: SpotOptions) -> int:
+    left = stack.shape[0] - options.first
+    if left < 1:
+        raise InputError(f"{path}: first = {options.first}: the file has frames 0 to {stack.shape[0] - 1}")
+    return left
