@@ -3,15 +3,15 @@
 All positions share the table of voxels, so it is read once for sixteen. Only voxels that a pixel falls into have a
 slot ``[slot, 16 positions]``; masked pixels go to one more that is never looked at. Sums are integers, and exact.
 Waves of batches are shared between threads; where there are fewer batches than threads, several threads share
-the angles of a batch, each with sums of its own.
+the pixels of a batch, each with sums of its own.
 
 A fit is one pass over a projection a step, with an exponential function that the compiler can vectorise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
@@ -23,7 +23,7 @@ from daasbench.simd import aligned_zeros, compiled
 from . import gaussian
 from .grid import NOWHERE, Grid
 from .results import Analysed, Fitted, Gridded
-from .with_llvm import LANES, add_counts, power_of_two
+from .with_llvm import LANES, add_counts, power_of_two, take_means, take_planes
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -34,8 +34,6 @@ I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 U32 = NDArray[np.uint32]
 Counts = NDArray[Any]
-
-_CHUNK = 64  # slots whose volumes are written at once: 4 KiB of sums, a first-level cache's
 
 # numba's own types do not say what it takes and returns
 _njit: Callable[..., Callable[[Callable[..., Any]], Callable[..., Any]]] = numba.njit
@@ -48,47 +46,66 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:
     grid = problem.grid
     if problem.stage == "fits":
         return lambda projections: Fitted(gaussians=_fits(grid, projections))
-    slots, voxels, hits, planes = _tables(grid)
-    plane_hits = grid.plane_hits()
-    sums = aligned_zeros((resources.threads, (voxels.size + 1) * LANES), np.uint32)
+    tables = _tables(grid)
+    sums = aligned_zeros((resources.threads, tables.slots * LANES), np.uint32)
+
+    def waves(frames: Counts) -> Iterator[slice]:
+        """Yield the positions whose sums are ready, one batch a thread."""
+        flat = frames.reshape(-1)
+        batches = -(-len(frames) // LANES)
+        for first in range(0, batches, len(sums)):
+            here = min(len(sums), batches - first)
+            _scatter_wave(flat, len(frames), first, here, tables.slot_of_pixel, sums)
+            yield slice(first * LANES, min(len(frames), (first + here) * LANES))
 
     def gridding(frames: Counts) -> Gridded:
-        volumes = np.zeros((len(frames), grid.voxels), np.float32)
-        photons = np.zeros(len(frames), np.int64)
-        flat = frames.reshape(-1)
-        _grid_volumes(flat, len(frames), slots, sums, voxels, hits, volumes, photons)
+        volumes = np.empty((len(frames), grid.voxels), np.float32)
+        photons = np.empty(len(frames), np.int64)
+        for part in waves(frames):
+            _write_volumes(sums, tables.slot_of_voxel, tables.voxel_hits, volumes[part], photons[part])
         return Gridded(volumes=volumes.reshape(-1, *grid.shape), photons=photons)
 
     def everything(frames: Counts) -> Analysed:
         photons, brightest = np.zeros(len(frames), np.int64), np.zeros(len(frames), np.float32)
         projections = np.zeros((len(frames), grid.bins), np.float32)
-        _grid_planes(
-            frames.reshape(-1),
-            len(frames),
-            slots,
-            sums,
-            planes,
-            hits,
-            plane_hits,
-            grid.shape[0],
-            photons,
-            brightest,
-            projections,
-        )
+        planes, hits, plane_hits = tables.planes, tables.slot_hits, tables.plane_hits
+        for part in waves(frames):
+            results = photons[part], brightest[part], projections[part]
+            _write_planes(sums, planes, hits, plane_hits, grid.shape[0], *results)
         gaussians = _fits(grid, projections)
         return Analysed(photons=photons, brightest=brightest, projections=projections, gaussians=gaussians)
 
     return gridding if problem.stage == "gridding" else everything
 
 
-def _tables(grid: Grid) -> tuple[I32, I64, F32, I32]:
-    """Return the slot of each pixel; and of each slot its voxel, its hits, and its three planes, i32[slots, 3]."""
+class _Tables(NamedTuple):
+    """What the compiled loops look up; sixteen sums a slot, one slot a voxel that is hit."""
+
+    slots: int  # and two more: one that masked pixels are added to, one that voxels without pixels are read from
+    slot_of_pixel: I32
+    slot_of_voxel: I32
+    voxel_hits: F32  # at least 1
+    slot_hits: F32
+    planes: I32  # three a slot
+    plane_hits: I64  # at least 1
+
+
+def _tables(grid: Grid) -> _Tables:
     voxels = np.flatnonzero(grid.hits)
-    slot_of = np.full(grid.voxels + 1, voxels.size, np.int32)  # the last is that of NOWHERE, -1
+    masked, empty = voxels.size, voxels.size + 1
+    slot_of = np.full(grid.voxels + 1, empty, np.int32)
     slot_of[voxels] = np.arange(voxels.size)
-    assert NOWHERE == -1
+    slot_of[NOWHERE] = masked  # -1: the last
     planes = np.stack(np.unravel_index(voxels, grid.shape), axis=1) + np.array(grid.starts)
-    return slot_of[grid.voxel_of], voxels, grid.hits[voxels].astype(np.float32), planes.astype(np.int32)
+    return _Tables(
+        slots=voxels.size + 2,
+        slot_of_pixel=slot_of[grid.voxel_of],
+        slot_of_voxel=slot_of[:-1],
+        voxel_hits=np.maximum(grid.hits, 1).astype(np.float32),
+        slot_hits=grid.hits[voxels].astype(np.float32),
+        planes=planes.astype(np.int32).ravel(),
+        plane_hits=np.maximum(grid.plane_hits(), 1),
+    )
 
 
 def _fits(grid: Grid, projections: F32) -> F64:
@@ -99,111 +116,71 @@ def _fits(grid: Grid, projections: F32) -> F64:
 
 
 @compiled()
-def _scatter(frames: Counts, first: int, stride: int, lanes: int, slots: I32, part: int, parts: int, sums: U32) -> None:
+def _scatter(frames: Counts, first: int, lanes: int, slots: I32, part: int, parts: int, sums: U32) -> None:
     """Add part `part` of `parts` of the pixels of up to sixteen positions to their sums."""
-    groups = slots.size // LANES
-    for group in range(groups * part // parts, groups * (part + 1) // parts):
+    stride, whole = slots.size, slots.size // LANES
+    for group in range(whole * part // parts, whole * (part + 1) // parts):
         add_counts(frames, first, stride, lanes, slots, group * LANES, sums)
     if part == parts - 1:
-        for pixel in range(groups * LANES, slots.size):
-            for lane in range(lanes):
-                sums[slots[pixel] * LANES + lane] += frames[first + lane * stride + pixel]
+        for pixel in range(whole * LANES, stride):
+            for lane in range(LANES):
+                sums[slots[pixel] * LANES + lane] += frames[first + min(lane, lanes - 1) * stride + pixel]
 
 
 @compiled(parallel=True)
 def _scatter_wave(frames: Counts, positions: int, first_batch: int, batches: int, slots: I32, sums: U32) -> None:
     """Add the frames of `batches` batches, at most one a thread, to the sums of the first as many threads."""
     parts = sums.shape[0] // batches
-    stride = slots.size
     for task in numba.prange(batches * parts):
         batch, part = task % batches, task // batches
         position = (first_batch + batch) * LANES
         lanes = min(LANES, positions - position)
-        _scatter(frames, position * stride, stride, lanes, slots, part, parts, sums[task])
-    for batch in numba.prange(batches):
-        for part in range(1, parts):
-            for at in range(sums.shape[1]):
-                sums[batch, at] += sums[batch + part * batches, at]
-                sums[batch + part * batches, at] = 0
-
-
-@compiled()
-def _grid_volumes(
-    frames: Counts, positions: int, slots: I32, sums: U32, voxels: I64, hits: F32, volumes: F32, photons: I64
-) -> None:
-    """Write the volumes f32[positions, voxels] and their photons."""
-    batches = (positions + LANES - 1) // LANES
-    for first in range(0, batches, sums.shape[0]):
-        here = min(sums.shape[0], batches - first)
-        _scatter_wave(frames, positions, first, here, slots, sums)
-        end = min(positions, (first + here) * LANES)
-        _write_volumes(sums, voxels, hits, volumes[first * LANES : end], photons[first * LANES : end])
+        _scatter(frames, position * slots.size, lanes, slots, part, parts, sums[task])
+    if parts > 1:
+        for batch in numba.prange(batches):
+            for part in range(1, parts):
+                for at in range(sums.shape[1]):
+                    sums[batch, at] += sums[batch + part * batches, at]
+                    sums[batch + part * batches, at] = 0
 
 
 @compiled(parallel=True)
-def _write_volumes(sums: U32, voxels: I64, hits: F32, volumes: F32, photons: I64) -> None:
-    """Write the volumes of a wave, and clear its sums."""
-    positions = volumes.shape[0]
+def _write_volumes(sums: U32, slot_of: I32, hits: F32, volumes: F32, photons: I64) -> None:
+    """Write the volumes f32[positions, voxels] of a wave and their photons, and clear its sums."""
+    positions, voxels = volumes.shape
     for batch in numba.prange((positions + LANES - 1) // LANES):
         lanes, mine = min(LANES, positions - batch * LANES), sums[batch]
-        for first in range(0, voxels.size, _CHUNK):
-            last = min(first + _CHUNK, voxels.size)
-            for lane in range(lanes):
-                total = np.int64(0)
-                for slot in range(first, last):
-                    count = mine[slot * LANES + lane]
-                    total += np.int64(count)
-                    volumes[batch * LANES + lane, voxels[slot]] = np.float32(count) / hits[slot]
-                photons[batch * LANES + lane] += total
-        mine[:] = 0
-
-
-@compiled()
-def _grid_planes(
-    frames: Counts,
-    positions: int,
-    slots: I32,
-    sums: U32,
-    planes: I32,
-    hits: F32,
-    plane_hits: I64,
-    along_x: int,
-    photons: I64,
-    brightest: F32,
-    projections: F32,
-) -> None:
-    """Write photons, brightest voxels and projections f32[positions, bins]."""
-    batches = (positions + LANES - 1) // LANES
-    for first in range(0, batches, sums.shape[0]):
-        here = min(sums.shape[0], batches - first)
-        _scatter_wave(frames, positions, first, here, slots, sums)
-        part = slice(first * LANES, min(positions, (first + here) * LANES))
-        _write_planes(sums, planes, hits, plane_hits, along_x, photons[part], brightest[part], projections[part])
+        flat, first = volumes.reshape(-1), batch * LANES * voxels
+        totals = np.zeros(LANES, np.uint32)
+        whole = voxels // LANES * LANES
+        for voxel in range(0, whole, LANES):
+            take_means(mine, slot_of, hits, voxel, totals, flat, first, voxels, lanes)
+        for voxel in range(whole, voxels):
+            at = slot_of[voxel] * LANES
+            for lane in range(LANES):
+                totals[lane] += mine[at + lane]
+                flat[first + min(lane, lanes - 1) * voxels + voxel] = np.float32(mine[at + lane]) / hits[voxel]
+                mine[at + lane] = 0
+        for lane in range(lanes):
+            photons[batch * LANES + lane] = totals[lane]
 
 
 @compiled(parallel=True)
 def _write_planes(
     sums: U32, planes: I32, hits: F32, plane_hits: I64, along_x: int, photons: I64, brightest: F32, projections: F32
 ) -> None:
-    """Write what remains of the volumes of a wave, and clear its sums."""
+    """Write photons, brightest voxels and projections f32[positions, bins] of a wave, and clear its sums."""
     positions, bins = projections.shape
     for batch in numba.prange((positions + LANES - 1) // LANES):
         mine = sums[batch]
         totals, highest = np.zeros(bins * LANES, np.uint32), np.zeros(LANES, np.float32)
         for slot in range(hits.size):
-            x, y, z = planes[slot, 0] * LANES, planes[slot, 1] * LANES, planes[slot, 2] * LANES
-            for lane in range(LANES):
-                count = mine[slot * LANES + lane]
-                totals[x + lane] += count
-                totals[y + lane] += count
-                totals[z + lane] += count
-                highest[lane] = max(highest[lane], np.float32(count) / hits[slot])
-        mine[:] = 0
+            take_planes(mine, slot, planes, totals, hits, highest)
         for lane in range(min(LANES, positions - batch * LANES)):
             position = batch * LANES + lane
             brightest[position] = highest[lane]
             for at in range(bins):
-                projections[position, at] = totals[at * LANES + lane] / max(plane_hits[at], 1)
+                projections[position, at] = totals[at * LANES + lane] / plane_hits[at]
             for at in range(along_x):
                 photons[position] += np.int64(totals[at * LANES + lane])
 
