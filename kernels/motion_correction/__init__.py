@@ -1,0 +1,95 @@
+"""Motion correction: the frames of a cryo-EM movie are aligned and summed.
+
+Read `with_numpy.py` first: it is the algorithm, and `definition.py` its formula. Then `problem.py` (what is computed
+on), `specimen.py` (a drift known exactly), `oracle.py` (what is right) and `readers.py` (real movies). The other
+``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are compared with.
+"""
+
+from daasbench.authoring import FolderKernel, way
+from daasbench.contracts import Card, Reference
+
+from .options import MotionOptions
+
+_HERE = "daasbench.kernels.motion_correction"
+
+kernel = FolderKernel(
+    name="motion_correction",
+    card=Card(
+        title="Alignment and summation of cryo-EM movies",
+        unit="movie frame",
+        stands_for="RELION's own implementation, MotionCor2 and MotionCor3 (whole frames), cryoSPARC, Warp, unblur",
+        community="single-particle cryo-electron microscopy; the first step of every data set, often live",
+        method=(
+            "d_f: place of the peak of IFT[exp(-2Bk²) conj(Σ_{g≠f} A_g) A_f], A_f the frames' spectra below 1/8 cycle "
+            "a pixel, moved back by d_f; at most 5 times; S = IFT[Σ_f exp(2πi k·d_f) X_f]. B = 150 pixel²; "
+            "peak by parabolas; d_0 = 0"
+        ),
+        leaves_out=(
+            "gain reference, defects and hot pixels; local motion in patches; dose weighting; binning; EER; the "
+            "writing of micrographs"
+        ),
+        tolerance=(
+            "drift within 0.05 pixel rms, where counting leaves 0.03 at 1.5 electrons a pixel and frame; aligned "
+            "sum correlates to 0.9 with the specimen below 1/8 cycle a pixel; 5e-4 pixel from the float64 reference; "
+            "1e-4 of the definition's sum at frequencies drawn by chance"
+        ),
+        real_work="a night at the microscope is 3000 to 10000 movies of 24 to 60 frames, of 4k x 4k pixels each",
+        literature=(
+            Reference(
+                text="Zivanov, Nakane, Scheres, IUCrJ 6, 5 (2019): motion correction in RELION",
+                doi="10.1107/S205225251801463X",
+            ),
+            Reference(
+                text="Zheng et al., Nat. Methods 14, 331 (2017): MotionCor2",
+                doi="10.1038/nmeth.4193",
+            ),
+            Reference(
+                text="Grant, Grigorieff, eLife 4, e06980 (2015): unblur",
+                doi="10.7554/eLife.06980",
+            ),
+        ),
+    ),
+    sizes={
+        "tiny": {"movies": 3, "frames": 6, "pixels": 256, "dose": 80.0},
+        "small": {"movies": 2, "frames": 16, "pixels": 1024, "dose": 5.0},
+        "medium": {"movies": 2, "frames": 24, "pixels": 2048, "dose": 1.5},
+        "large": {"movies": 4, "frames": 40, "pixels": 4096, "dose": 1.0},
+    },
+    options=MotionOptions,
+    problem=f"{_HERE}.problem",
+    ways=[
+        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
+        way("numba", f"{_HERE}.with_numba:prepare"),
+        way(
+            "fftw",
+            f"{_HERE}.with_fftw:prepare",
+            requires=("pyfftw",),
+            packages=("pyfftw",),
+            extra="fftw",
+        ),
+        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda"),
+        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi"),
+        way("dask", f"{_HERE}.with_dask:prepare", backend="dask"),
+        way(
+            "relion",
+            f"{_HERE}.peers.with_relion:prepare",
+            peer=True,
+            cure="install RELION 3.1 or later, so that relion_run_motioncorr is found: apt install relion",
+            adds=(
+                "a program of its own: starts, reads MRC movies and writes micrographs (within the timed window; it "
+                "takes 3 % of it), looks for hot pixels, draws plots, sums by inverse transforms of every frame"
+            ),
+        ),
+        way(
+            "skimage",
+            f"{_HERE}.peers.with_skimage:prepare",
+            peer=True,
+            threads=False,
+            requires=("skimage",),
+            packages=("scikit-image",),
+            extra="peers",
+            memory_factor=4.0,
+            adds="every frame against the sum of the others, phase correlation without a weight, up to 1/20 pixel",
+        ),
+    ],
+)

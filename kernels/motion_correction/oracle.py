@@ -1,0 +1,173 @@
+"""What is right: the planted drift and the specimen where they are known, the definition everywhere.
+
+- The drift found lies within 0.05 pixel (root mean square over frames and axes, each movie's mean taken off).
+- The aligned sum shows the specimen: over all frequencies below 1/8 the correlation with it is at least 0.9. White
+  noise of 36 electrons a pixel drowns single pixels (0.6 even if all is right); at these frequencies a
+  right sum reaches 0.92 to 0.99, and one that was not aligned 0.4 to 0.7.
+- Ours agree with the reference in float64 about the shifts, and the sum has, at frequencies drawn by chance, the
+  coefficients that the definition gives for the shifts found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from daasbench.model import Verdict
+
+from .definition import Aligned, coefficients_at, frequencies
+from .options import MotionOptions
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+C128 = NDArray[np.complex128]
+
+PEERS = frozenset({"relion", "skimage"})
+"""Packages with a weight, a stop or a reference of their own."""
+
+DRIFT_TOLERANCE = 0.05  # pixels rms; KERNELS asks for this, RELION leaves 0.02 to 0.04
+CORRELATION = 0.9  # at least, with the specimen; KERNELS asks for this
+SHIFT_TOLERANCE = 5e-4  # pixels, largest; float32 and a short filter leave 5e-5, a frame in its own reference 1e-3
+SUM_TOLERANCE = 1e-4  # relative; float32 leaves 1e-6
+PEER_TOLERANCE = 0.25  # pixels rms from the reference where no truth is known: a peer weighs and stops otherwise
+
+_SEEN = 0.125  # cycles a pixel, up to which the specimen is compared
+_DRAWN = 8  # frequencies on either axis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What the results of a block must be.
+
+    Attributes
+    ----------
+    shifts
+        f64[movies, frames, 2] of the reference.
+    ky, kx
+        f64[8] each: frequencies drawn by chance, in cycles a frame.
+    coefficients
+        c128[movies, frames, 8, 8]: those of the frames, at these.
+    """
+
+    shifts: F64
+    ky: F64
+    kx: F64
+    coefficients: C128
+
+
+def expect(problem: Problem, options: MotionOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
+    """Return what each distinct block must become, at frequencies that are drawn anew for each comparison."""
+    from .with_numpy import find_shifts
+
+    rng = np.random.default_rng()
+    rows, columns = problem.grid.frame
+    made = []
+    for movies in problem.blocks[: problem.distinct]:
+        ky, kx = _drawn(rows, rng), np.abs(_drawn(columns, rng))
+        made.append(
+            Expectation(
+                shifts=np.stack([find_shifts(movie, problem.grid) for movie in movies]),
+                ky=ky,
+                kx=kx,
+                coefficients=np.array([[coefficients_at(frame, ky, kx) for frame in movie] for movie in movies]),
+            )
+        )
+    return made
+
+
+def verify(
+    problem: Problem, expectation: list[Expectation], block: int, result: Aligned, implementation: str
+) -> Verdict:
+    """Return the verdict on the result of a block: of all checks the one that comes closest to failing."""
+    movies, frames, rows, columns = problem.blocks[block].shape
+    for name, array, kind, shape in (
+        ("shifts", result.shifts, "float64", (movies, frames, 2)),
+        ("sums", result.sums, "float32", (movies, rows, columns)),
+    ):
+        if array.shape != shape or array.dtype != kind:
+            message = f"{name} is {array.dtype}{list(array.shape)}, not {kind}{list(shape)}"
+            return Verdict(error=1.0, tolerance=0.0, verified_by="oracle", message=message)
+    if not (np.isfinite(result.shifts).all() and np.isfinite(result.sums).all()):
+        return Verdict(error=None, tolerance=0.0, verified_by="oracle", message="the result is not finite")
+    expected = expectation[block % len(expectation)]
+    return max(_checks(problem, expected, block, result, implementation in PEERS), key=_nearness)
+
+
+def drift_error(found: F64, planted: F64) -> float:
+    """Return the root mean square difference, pixels, of f64[movies, frames, 2], each movie's mean taken off."""
+    difference = found - planted
+    difference = difference - difference.mean(axis=1, keepdims=True)
+    return float(np.sqrt((difference**2).mean()))
+
+
+def correlation_with(contrast: NDArray[Any], image: F32) -> float:
+    """Return the correlation of an image with what was seen (its half spectrum) over frequencies up to 1/8."""
+    rows, columns = image.shape
+    down, across = int(_SEEN * rows), int(_SEEN * columns) + 1
+    ky, kx = frequencies(rows)[:, None] / rows, np.arange(across)[None] / columns
+    inside = (ky**2 + kx**2 < _SEEN**2) & (ky**2 + kx**2 > 0)
+    twice = np.where(kx > 0, 2.0, 1.0) * inside
+    low = np.r_[0 : down + 1, rows - down : rows]
+    seen, got = contrast[low, :across].astype(np.complex128), scipy.fft.rfft2(image)[low, :across].astype(np.complex128)
+    twice = twice[low]
+    both = np.sqrt((twice * np.abs(seen) ** 2).sum() * (twice * np.abs(got) ** 2).sum())
+    return float((twice * (seen * got.conj()).real).sum() / both) if both > 0 else 0.0
+
+
+def _checks(problem: Problem, expected: Expectation, block: int, result: Aligned, is_peer: bool) -> list[Verdict]:
+    """Return the verdicts of every oracle that applies."""
+    made: list[Verdict] = []
+    if problem.specimens is not None:
+        specimen = problem.specimens[block]
+        error = drift_error(result.shifts, specimen.drifts)
+        message = "rms error of the drift, pixels"
+        made.append(Verdict(error=error, tolerance=DRIFT_TOLERANCE, verified_by="truth", message=message))
+        pairs = zip(specimen.contrasts, result.sums, strict=True)
+        worst = 1 - min(correlation_with(*pair) for pair in pairs)
+        message = "1 - correlation of the aligned sum with the specimen below 1/8 cycle a pixel"
+        made.append(Verdict(error=worst, tolerance=1 - CORRELATION, verified_by="truth", message=message))
+    elif is_peer:
+        error = drift_error(result.shifts, expected.shifts)
+        message = "rms difference of the shifts from the reference, pixels"
+        made.append(Verdict(error=error, tolerance=PEER_TOLERANCE, verified_by="oracle", message=message))
+    if not is_peer:
+        error = float(np.abs(result.shifts - expected.shifts).max())
+        message = "largest difference of a shift from the reference, pixels"
+        made.append(Verdict(error=error, tolerance=SHIFT_TOLERANCE, verified_by="oracle", message=message))
+        message = "relative difference of the sum from the definition at its shifts"
+        error = _sum_error(expected, result, problem.grid.frame)
+        made.append(Verdict(error=error, tolerance=SUM_TOLERANCE, verified_by="oracle", message=message))
+    return made
+
+
+def _nearness(verdict: Verdict) -> float:
+    """Return how close a verdict is to wrong: above 1 it is."""
+    return np.inf if verdict.error is None else verdict.error / verdict.tolerance
+
+
+def _sum_error(expected: Expectation, result: Aligned, frame: tuple[int, int]) -> float:
+    """Return how far the sums are, relatively, from the frames moved back by the shifts found, at some frequencies."""
+    missed = scale = 0.0
+    for coefficients, shifts, image in zip(expected.coefficients, result.shifts, result.sums, strict=True):
+        waves = np.exp(
+            2j * np.pi * (shifts[:, 0, None, None] * expected.ky[:, None] / frame[0]
+                          + shifts[:, 1, None, None] * expected.kx / frame[1])
+        )  # fmt: skip
+        right = (waves * coefficients).sum(axis=0)
+        missed += float((np.abs(coefficients_at(image, expected.ky, expected.kx) - right) ** 2).sum())
+        scale += float((np.abs(right) ** 2).sum())
+    return float(np.sqrt(missed / scale)) if scale > 0 else float("inf") if missed > 0 else 0.0
+
+
+def _drawn(size: int, rng: np.random.Generator) -> F64:
+    """Return f64[8]: whole cycles a frame, some low and some high, neither 0 nor without a partner."""
+    half = (size - 1) // 2
+    low, high = rng.integers(1, max(half // 8, 2), _DRAWN // 2), rng.integers(1, half + 1, _DRAWN // 2)
+    return np.concatenate([low, -high]).astype(np.float64)

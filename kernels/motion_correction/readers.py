@@ -1,0 +1,149 @@
+"""Movies as microscopes write them: MRC and TIFF stacks of counts, after gain correction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daasbench.errors import InputError
+
+from .mrc import open_mrc
+from .options import MotionOptions
+
+_MRC, _TIFF = (".mrc", ".mrcs", ".st"), (".tif", ".tiff")
+_FEWEST_PIXELS = 32
+_FEWEST_FRAMES = 3  # of two, each would be moved onto the other, for ever
+_KINDS = {"u1": "u1", "i1": "u1", "u2": "u2", "i2": "u2", "f2": "f4", "f4": "f4"}  # stored, and as it is worked on
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stack:
+    """An open file: how many frames of which shape and type, and a function that reads one."""
+
+    frames: int
+    shape: tuple[int, int]
+    kind: np.dtype[Any]
+    frame: Callable[[int], NDArray[Any]]
+
+
+def survey(path: Path, options: MotionOptions) -> Mapping[str, Any]:
+    """Return the numbers of movies (one), frames, rows and columns of a file, and the bytes of a pixel."""
+    with _open(path) as stack:
+        used = _used(path, stack.frames, options)
+        return {
+            "movies": 1,
+            "frames": used.stop - used.start,
+            "rows": stack.shape[0],
+            "columns": stack.shape[1],
+            "pixel_bytes": _kind(path, stack).itemsize,
+        }
+
+
+def read(path: Path, options: MotionOptions) -> tuple[NDArray[Any], int]:
+    """Return a movie [frames, rows, columns] of u8, u16 or f32, and how many of its pixels were not finite.
+
+    These are given the mean of their frame.
+    """
+    repaired = 0
+    with _open(path) as stack:
+        used, kind = _used(path, stack.frames, options), _kind(path, stack)
+        movie = np.empty((used.stop - used.start, *stack.shape), kind)
+        for number, into in zip(range(used.start, used.stop), movie, strict=True):
+            frame = stack.frame(number)
+            if frame.shape != stack.shape:
+                raise InputError(f"{path}: frame {number} is {list(frame.shape)}, the first {list(stack.shape)}")
+            if frame.dtype.kind == "i" and frame.min() < 0:
+                raise InputError(f"{path}: frame {number} has negative counts down to {frame.min()}; counts are >= 0")
+            into[:] = frame
+            repaired += _repair(path, number, into)
+    return movie, repaired
+
+
+def _repair(path: Path, number: int, frame: NDArray[Any]) -> int:
+    if frame.dtype.kind != "f":
+        return 0
+    bad = ~np.isfinite(frame)
+    if bad.all():
+        raise InputError(f"{path}: frame {number} has no finite pixel; leave it out with --set first and frames")
+    if bad.any():
+        frame[bad] = frame[~bad].mean()
+    return int(bad.sum())
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[_Stack]:
+    """Give the open file; raise InputError on anything wrong with its headers."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    suffix = path.suffix.lower()
+    if suffix in _MRC:
+        stack = open_mrc(path)
+        _, rows, columns = stack.shape
+        yield _checked(
+            path, _Stack(frames=len(stack), shape=(rows, columns), kind=stack.dtype, frame=lambda number: stack[number])
+        )
+    elif suffix in _TIFF:
+        with _open_tiff(path) as made:
+            yield _checked(path, made)
+    else:
+        raise InputError(
+            f"{path}: movies are read from MRC ({', '.join(_MRC)}) and TIFF ({', '.join(_TIFF)}) files; an EER file is "
+            "first made one, for example with relion_convert_to_tiff"
+        )
+
+
+@contextmanager
+def _open_tiff(path: Path) -> Iterator[_Stack]:
+    import fabio
+
+    try:
+        with fabio.open(str(path)) as first:
+            shape, kind = first.data.shape, first.data.dtype
+
+            def frame(number: int) -> NDArray[Any]:
+                try:
+                    pixels: NDArray[Any] = first.get_frame(number).data
+                except (OSError, ValueError, RuntimeError, IndexError, KeyError) as error:
+                    raise InputError(f"{path}: frame {number} cannot be read ({error}); it is damaged") from error
+                return pixels
+
+            yield _Stack(frames=first.nframes, shape=shape, kind=kind, frame=frame)
+    except InputError:
+        raise
+    except (OSError, ValueError, RuntimeError, IndexError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: cannot be read as TIFF ({error}); it is damaged or of a compression that is not known: convert "
+            "it to MRC, for example with tif2mrc"
+        ) from error
+
+
+def _checked(path: Path, stack: _Stack) -> _Stack:
+    if len(stack.shape) != 2 or min(stack.shape) < _FEWEST_PIXELS:
+        raise InputError(
+            f"{path}: frames are {list(stack.shape)}; they are [rows, columns] of at least {_FEWEST_PIXELS} pixels"
+        )
+    return stack
+
+
+def _kind(path: Path, stack: _Stack) -> np.dtype[Any]:
+    stored = stack.kind.str[1:]
+    if stored not in _KINDS:
+        raise InputError(f"{path}: pixels are {stack.kind}; movies are 8 or 16 bit integers or float32")
+    return np.dtype(_KINDS[stored])
+
+
+def _used(path: Path, frames: int, options: MotionOptions) -> slice:
+    """Return which frames are used."""
+    last = frames if options.frames is None else options.first + options.frames
+    if last > frames or last - options.first < _FEWEST_FRAMES:
+        raise InputError(
+            f"{path}: has {frames} frames; first={options.first} and frames={options.frames or 'all'} must leave at "
+            "least three of them, and not go beyond the last"
+        )
+    return slice(options.first, last)

@@ -1,0 +1,423 @@
+"""Alignment and summation by transforms of sixteen columns at a time (`lanes.py`), one frame at a time.
+
+A frame is transformed twice, so that no spectrum has to be kept. For the alignment only an eighth of the
+frequencies is needed: columns are halved by a short filter before they are transformed (a half-band filter of 15
+taps, whose passband is flat enough to be divided out, and whose stopband, which folds onto the band, is at 1e-4), rows
+after all but their low frequencies are dropped. For the sum, all frequencies are turned by their phase and added up;
+one transform goes back.
+
+Two sets of sixteen columns go through one complex transform, as its real and its imaginary part. Between columns and
+rows blocks of 16 x 16 numbers are transposed.
+
+The correlation is needed at a few pixels around its middle only, and those are sums over the band, not a transform.
+
+Sizes that are no power of two, or less than 64, go through `streamed.py` with scipy's transforms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+import scipy.fft
+import scipy.signal
+from numpy.typing import NDArray
+
+from daasbench.contracts import Resources
+from daasbench.simd import LANES, aligned_zeros, compiled, fma, load, splat, store
+
+from .definition import CONVERGED_PX, Aligned, Grid, frequencies, vertex
+from .lanes import is_fast, places_of, radices_of, transform, twiddles_of
+from .with_llvm import load_counts, transpose
+
+if TYPE_CHECKING:
+    from .problem import Frames, Problem
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Tables = tuple[I64, F32, I64]
+
+_TAPS = 15  # of the half-band filter
+_HALVED_UP_TO = 0.125  # cycles a pixel: the filter is made for this band
+
+
+def prepare(problem: Problem, resources: Resources) -> Callable[[Frames], Aligned]:
+    """Return the function that aligns a block of movies."""
+    numba.set_num_threads(resources.threads)
+    if not (all(is_fast(size // 2) for size in problem.grid.frame)):
+        from . import streamed
+
+        return streamed.prepare_with(problem, resources, streamed.Scipy)
+    aligner = _Aligner(problem.grid, problem.blocks[0].shape[1])
+
+    def compute(movies: Frames) -> Aligned:
+        shifts = np.empty((*movies.shape[:2], 2))
+        sums = np.empty((len(movies), *movies.shape[2:]), np.float32)
+        for movie, shift, total in zip(movies, shifts, sums, strict=True):
+            shift[:] = aligner.find_shifts(movie)
+            aligner.sum_aligned(movie, shift, total)
+        return Aligned(shifts=shifts, sums=sums)
+
+    return compute
+
+
+def _plan(length: int) -> Tables:
+    """Return the tables for the transform of one length: radices, factors, places."""
+    return radices_of(length), twiddles_of(length), places_of(length)
+
+
+def _pair(shape: tuple[int, ...]) -> tuple[F32, F32]:
+    """Return zeros for real and imaginary parts."""
+    return aligned_zeros(shape), aligned_zeros(shape)
+
+
+class _Aligner:
+    """Tables and memory for movies of one shape: two float32 frames for a sum, and the band of every frame."""
+
+    def __init__(self, grid: Grid, frames: int) -> None:
+        rows, columns = grid.frame
+        self._grid = grid
+        self._down, self._across = _plan(rows), _plan(columns)
+        self._total = _pair((rows // 2 * columns,))
+        self._half = _pair((rows // 2 * columns,))
+        # the band: groups of sixteen ky from 0 on, kx from -half to half
+        self._taps, factor = _filter(grid)
+        self._factor = factor
+        self._band_down, self._band_across = _plan(rows // factor), _plan(columns // factor)
+        self._groups, self._half_width = -(-grid.rows // 2 // LANES), grid.columns // 2 - 1
+        self._gain_y, self._gain_x = self._gains()
+        self._band = _pair((frames, self._groups * (2 * self._half_width + 1) * LANES))
+        self._wave_y, self._wave_x = self._correlation_waves()
+
+    def _gains(self) -> tuple[F32, F32]:
+        """Return f32 for ky (whole groups) and kx: the root of the weight, by what the filter left of them."""
+        grid = self._grid
+        ky = np.arange(self._groups * LANES, dtype=np.float64)
+        kx = np.arange(-self._half_width, self._half_width + 1, dtype=np.float64)
+        gains = []
+        for k, size in ((ky, grid.frame[0]), (kx, grid.frame[1])):
+            offsets = np.arange(self._taps.size) - self._taps.size // 2
+            response = (self._taps * np.cos(2 * np.pi / size * np.outer(k, offsets))).sum(axis=1)
+            gains.append(np.exp(-grid.bfactor * (k / size) ** 2) / response)
+        gains[0] *= ky < grid.rows // 2
+        return gains[0].astype(np.float32), gains[1].astype(np.float32)
+
+    def _correlation_waves(self) -> tuple[F32, F32]:
+        """Return cosines and sines: f32[y, 2, ky], -reach - 1 to reach + 1, and f32[x, 2, kx], both from 0 on."""
+        grid = self._grid
+        down, across = grid.reach
+        ky = np.arange(self._groups * LANES)
+        y = 2 * np.pi / grid.rows * np.outer(np.arange(-down - 1, down + 2), ky)
+        twice = np.where(ky > 0, 2.0, 1.0)
+        x = 2 * np.pi / grid.columns * np.outer(np.arange(across + 2), np.arange(self._half_width + 1))
+        wave_y = np.stack([twice * np.cos(y), -twice * np.sin(y)], axis=1).astype(np.float32)
+        return wave_y, np.stack([np.cos(x), np.sin(x)], axis=1).astype(np.float32)
+
+    def find_shifts(self, movie: Frames) -> F64:
+        """Return f64[frames, 2]: how far each frame of one movie lies from the first, pixels."""
+        real, imaginary = self._band[0][: len(movie)], self._band[1][: len(movie)]
+        for index, frame in enumerate(movie):
+            self._see(frame, real[index], imaginary[index])
+        shifts = np.zeros((len(movie), 2))
+        found = np.zeros_like(shifts)
+        for _ in range(self._grid.iterations):
+            total = _pair(real.shape[1:])
+            phases = found / self._grid.frame
+            _move_and_add(real, imaginary, phases, self._half_width, *total)
+            found = self._peaks(real, imaginary, total) * self._grid.step
+            found -= found[0]
+            shifts += found
+            if np.sqrt((found**2).sum(axis=1).mean()) < CONVERGED_PX:
+                break
+        return shifts
+
+    def sum_aligned(self, movie: Frames, shifts: F64, total: F32) -> None:
+        """Write the sum of the frames of one movie, each moved back by its shift."""
+        rows, columns = self._grid.frame
+        for part in self._total:
+            part[:] = 0
+        for frame, shift in zip(movie, shifts, strict=True):
+            _columns(frame, _WHOLE, 1, rows // 2, self._down, *self._half)
+            wave_y = np.exp(2j * np.pi * shift[0] / rows * np.arange(rows // 2)).astype(np.complex64)
+            wave_x = np.exp(2j * np.pi * shift[1] / columns * frequencies(columns)).astype(np.complex64)
+            _rows(*self._half, wave_y.real.copy(), wave_y.imag.copy(), wave_x.view(np.float32),
+                  self._across, *self._total)  # fmt: skip
+        _rows_back(*self._total, self._across)
+        _columns_back(*self._total, self._across[2], self._down, total)
+
+    def _see(self, frame: Frames, real: F32, imaginary: F32) -> None:
+        """Write the weighted band of a frame."""
+        _columns(frame, self._taps, self._factor, self._groups * LANES, self._band_down, *self._half)
+        _low_rows(*self._half, self._taps, self._factor, self._gain_y, self._gain_x,
+                  self._band_across, real, imaginary)  # fmt: skip
+
+    def _peaks(self, real: F32, imaginary: F32, total: tuple[F32, F32]) -> F64:
+        """Return f64[frames, 2]: where each frame's correlation with the sum of the others is largest."""
+        near = _correlate(real, imaginary, *total, self._wave_y, self._wave_x)
+        peaks = np.empty((len(near), 2))
+        for peak, one in zip(peaks, near, strict=True):
+            inner = one[1:-1, 1:-1]
+            y, x = np.unravel_index(inner.argmax(), inner.shape)
+            down, across = one[y : y + 3, x + 1].tolist(), one[y + 1, x : x + 3].tolist()
+            peak[:] = y + vertex(*down) - inner.shape[0] // 2, x + vertex(*across) - inner.shape[1] // 2
+        return peaks
+
+
+_WHOLE = np.ones(1, np.float32)
+
+
+def _filter(grid: Grid) -> tuple[F32, int]:
+    """Return the taps of the filter before the alignment, and by how much it lets the frame be thinned out."""
+    if (grid.step < 0.5 / _HALVED_UP_TO).any():
+        return _WHOLE, 1
+    taps = scipy.signal.remez(_TAPS, [0, _HALVED_UP_TO, 0.5 - _HALVED_UP_TO, 0.5], [1, 0])
+    return taps.astype(np.float32), 2
+
+
+@compiled(parallel=True)
+def _columns(frame: Any, taps: F32, factor: int, kept: int, tables: Tables, real: F32, imaginary: F32) -> None:
+    """Write ``[group of sixteen ky, x, ky]``: the transforms of the columns, filtered and thinned, times two."""
+    radices, twiddles, places = tables
+    rows, columns = frame.shape
+    length = rows // factor
+    counts = frame.reshape(-1)
+    for pair in numba.prange(columns // (2 * LANES)):
+        x = pair * 2 * LANES
+        a, b = np.empty(length * LANES, np.float32), np.empty(length * LANES, np.float32)
+        if factor == 1:
+            for y in range(rows):
+                store(a, y * LANES, load_counts(counts, y * columns + x))
+                store(b, y * LANES, load_counts(counts, y * columns + x + LANES))
+        else:
+            _thin_columns(counts, rows, x, taps, factor, a)
+            _thin_columns(counts, rows, x + LANES, taps, factor, b)
+        transform(a, b, 0, radices, twiddles)
+        tile = np.empty(4 * LANES * LANES, np.float32)
+        for first in range(0, kept, LANES):
+            for k in range(LANES):
+                one = places[first + k] * LANES
+                other = places[(length - first - k) % length] * LANES
+                r, i, s, j = load(a, one), load(b, one), load(a, other), load(b, other)
+                store(tile, k * LANES, r + s)
+                store(tile, (LANES + k) * LANES, i - j)
+                store(tile, (2 * LANES + k) * LANES, i + j)
+                store(tile, (3 * LANES + k) * LANES, s - r)
+            at = (first * columns) + x * LANES
+            transpose(tile, 0, real, at)
+            transpose(tile, LANES * LANES, imaginary, at)
+            transpose(tile, 2 * LANES * LANES, real, at + LANES * LANES)
+            transpose(tile, 3 * LANES * LANES, imaginary, at + LANES * LANES)
+
+
+@compiled()
+def _thin_columns(counts: Any, rows: int, x: int, taps: F32, factor: int, thinned: F32) -> None:
+    """Write sixteen columns, filtered, every `factor`-th row of them."""
+    columns, half = counts.size // rows, taps.size // 2
+    for y in range(0, rows, factor):
+        total = splat(taps[half]) * load_counts(counts, y * columns + x)
+        for t in range(1, half + 1, 2):  # a half-band filter: the others are zero
+            above, below = (y - t) % rows, (y + t) % rows
+            both = load_counts(counts, above * columns + x) + load_counts(counts, below * columns + x)
+            total = fma(splat(taps[half + t]), both, total)
+        store(thinned, y // factor * LANES, total)
+
+
+@compiled(parallel=True)
+def _rows(
+    real: F32, imaginary: F32, wave_y_r: F32, wave_y_i: F32, wave_x: F32,
+    tables: Tables, total_r: F32, total_i: F32,
+) -> None:  # fmt: skip
+    """Transform the rows in place, and add them, moved, to ``[group of sixteen ky, kx, ky]``."""
+    radices, twiddles, places = tables
+    columns = places.size
+    for group in numba.prange(real.size // (columns * LANES)):
+        start = group * columns * LANES
+        transform(real, imaginary, start, radices, twiddles)
+        yr, yi = load(wave_y_r, group * LANES), load(wave_y_i, group * LANES)
+        for k in range(columns):
+            xr, xi = splat(wave_x[2 * k]), splat(wave_x[2 * k + 1])
+            wr, wi = xr * yr - xi * yi, fma(xr, yi, xi * yr)
+            at, into = start + places[k] * LANES, start + k * LANES
+            r, i = load(real, at), load(imaginary, at)
+            store(total_r, into, load(total_r, into) + (r * wr - i * wi))
+            store(total_i, into, load(total_i, into) + fma(r, wi, i * wr))
+
+
+@compiled(parallel=True)
+def _rows_back(real: F32, imaginary: F32, tables: Tables) -> None:
+    """Transform the rows of the sum back, in place; the frequency without partner is left out."""
+    radices, twiddles, places = tables
+    columns = places.size
+    nothing = splat(0.0)
+    for group in numba.prange(real.size // (columns * LANES)):
+        start = group * columns * LANES
+        store(real, start + columns // 2 * LANES, nothing)
+        store(imaginary, start + columns // 2 * LANES, nothing)
+        transform(imaginary, real, start, radices, twiddles)
+
+
+@compiled(parallel=True)
+def _columns_back(real: F32, imaginary: F32, places_x: I64, tables: Tables, image: F32) -> None:
+    """Transform the columns of the sum back, and write the image; column x stands at its place."""
+    radices, twiddles, places = tables
+    rows, columns = image.shape
+    factor = splat(np.float32(0.5 / rows / columns))
+    for pair in numba.prange(columns // (2 * LANES)):
+        a, b = np.zeros(rows * LANES, np.float32), np.zeros(rows * LANES, np.float32)
+        tile = np.empty(4 * LANES * LANES, np.float32)
+        turned = np.empty(4 * LANES * LANES, np.float32)
+        for first in range(0, rows // 2, LANES):
+            for lane in range(2 * LANES):
+                at = (first * columns) + places_x[pair * 2 * LANES + lane] * LANES
+                half = lane // LANES * 2 * LANES * LANES + lane % LANES * LANES
+                store(tile, half, load(real, at))
+                store(tile, half + LANES * LANES, load(imaginary, at))
+            for part in range(4):
+                transpose(tile, part * LANES * LANES, turned, part * LANES * LANES)
+            for k in range(LANES):
+                r, i = load(turned, k * LANES), load(turned, (LANES + k) * LANES)
+                s, j = load(turned, (2 * LANES + k) * LANES), load(turned, (3 * LANES + k) * LANES)
+                if first + k == 0:
+                    i, j = splat(0.0), splat(0.0)
+                else:
+                    store(a, (rows - first - k) * LANES, r + j)
+                    store(b, (rows - first - k) * LANES, s - i)
+                store(a, (first + k) * LANES, r - j)
+                store(b, (first + k) * LANES, i + s)
+        transform(b, a, 0, radices, twiddles)
+        line = np.empty(2 * LANES, np.float32)
+        for y in range(rows):
+            at = places[y] * LANES
+            store(line, 0, factor * load(a, at))
+            store(line, LANES, factor * load(b, at))
+            for lane in range(2 * LANES):
+                image[y, pair * 2 * LANES + lane] = line[lane]
+
+
+@compiled(parallel=True)
+def _low_rows(
+    real: F32, imaginary: F32, taps: F32, factor: int, gain_y: F32, gain_x: F32,
+    tables: Tables, band_r: F32, band_i: F32,
+) -> None:  # fmt: skip
+    """Write ``[group of sixteen ky, kx, ky]``: the transforms of the rows, thinned, times the gains; none at k = 0."""
+    radices, twiddles, places = tables
+    length, width = places.size, gain_x.size
+    columns = length * factor
+    for group in numba.prange(gain_y.size // LANES):
+        a, b = np.empty(length * LANES, np.float32), np.empty(length * LANES, np.float32)
+        _thin_rows(real, group * columns * LANES, columns, taps, factor, a)
+        _thin_rows(imaginary, group * columns * LANES, columns, taps, factor, b)
+        transform(a, b, 0, radices, twiddles)
+        gain = load(gain_y, group * LANES)
+        for k in range(width):
+            at, into = places[(k - width // 2) % length] * LANES, (group * width + k) * LANES
+            both = gain * splat(gain_x[k])
+            store(band_r, into, both * load(a, at))
+            store(band_i, into, both * load(b, at))
+        if group == 0:
+            band_r[width // 2 * LANES] = 0
+            band_i[width // 2 * LANES] = 0
+
+
+@compiled()
+def _thin_rows(lines: F32, start: int, columns: int, taps: F32, factor: int, thinned: F32) -> None:
+    """Write every `factor`-th place of sixteen lines, filtered."""
+    half = taps.size // 2
+    for x in range(0, columns, factor):
+        total = splat(taps[half]) * load(lines, start + x * LANES)
+        for t in range(1, half + 1, 2):
+            left, right = start + (x - t) % columns * LANES, start + (x + t) % columns * LANES
+            total = fma(splat(taps[half + t]), load(lines, left) + load(lines, right), total)
+        store(thinned, x // factor * LANES, total)
+
+
+@compiled(parallel=True)
+def _move_and_add(real: F32, imaginary: F32, shifts: F64, half: int, total_r: F32, total_i: F32) -> None:
+    """Move the bands of all frames back, in place, by shifts in frames, and write their sum."""
+    width = 2 * half + 1
+    for group in numba.prange(total_r.size // (width * LANES)):
+        start = group * width * LANES
+        yr, yi = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
+        for frame in range(len(real)):
+            r_, i_ = real[frame], imaginary[frame]
+            for lane in range(LANES):
+                angle = 2 * np.pi * (group * LANES + lane) * shifts[frame, 0]
+                yr[lane], yi[lane] = np.cos(angle), np.sin(angle)
+            wave_r, wave_i = load(yr, 0), load(yi, 0)
+            for k in range(width):
+                angle = 2 * np.pi * (k - half) * shifts[frame, 1]
+                xr, xi = splat(np.float32(np.cos(angle))), splat(np.float32(np.sin(angle)))
+                wr, wi = xr * wave_r - xi * wave_i, fma(xr, wave_i, xi * wave_r)
+                at = start + k * LANES
+                r, i = load(r_, at), load(i_, at)
+                r, i = r * wr - i * wi, fma(r, wi, i * wr)
+                store(r_, at, r)
+                store(i_, at, i)
+                store(total_r, at, load(total_r, at) + r)
+                store(total_i, at, load(total_i, at) + i)
+
+
+@compiled(parallel=True)
+def _correlate(real: F32, imaginary: F32, total_r: F32, total_i: F32, wave_y: F32, wave_x: F32) -> F32:
+    """Return f32[frames, y, x]: the correlation of each frame with the sum of the others, around the middle."""
+    frames, ys, reach = len(real), len(wave_y), len(wave_x) - 1
+    groups = wave_y.shape[2] // LANES
+    near = np.empty((frames, ys, 2 * reach + 1), np.float32)
+    for frame in numba.prange(frames):
+        sums = np.zeros((2 * reach + 1) * 2 * groups * LANES, np.float32)  # [x, real or imaginary, ky]
+        for group in range(groups):
+            _sum_across(real[frame], imaginary[frame], total_r, total_i, wave_x, group, groups, sums)
+        lanes = np.empty(LANES, np.float32)
+        for y in range(ys):
+            cosines, sines = wave_y[y, 0], wave_y[y, 1]
+            for x in range(2 * reach + 1):
+                at = x * 2 * groups * LANES
+                total = splat(0.0)
+                for k in range(0, groups * LANES, LANES):
+                    total = fma(load(sums, at + k), load(cosines, k), total)
+                    total = fma(load(sums, at + groups * LANES + k), load(sines, k), total)
+                store(lanes, 0, total)
+                near[frame, y, x] = lanes.sum()
+    return near
+
+
+@compiled()
+def _sum_across(
+    real: F32, imaginary: F32, total_r: F32, total_i: F32, wave_x: F32, group: int, groups: int, sums: F32
+) -> None:
+    """Write, for sixteen ky, the sums over kx of the cross-spectrum times ``exp(2 pi i kx x)``, for x either way."""
+    reach, half = len(wave_x) - 1, wave_x.shape[2] - 1
+    start = group * (2 * half + 1) * LANES
+    pairs = np.empty((half + 1) * 4 * LANES, np.float32)
+    for k in range(half + 1):
+        at, other = start + (half + k) * LANES, start + (half - k) * LANES
+        a, b = load(real, at), load(imaginary, at)
+        t, u = load(total_r, at) - a, load(total_i, at) - b
+        r, i = fma(t, a, u * b), t * b - u * a
+        a, b = load(real, other), load(imaginary, other)
+        t, u = load(total_r, other) - a, load(total_i, other) - b
+        s, j = fma(t, a, u * b), t * b - u * a
+        if k == 0:
+            s, j = splat(0.0), splat(0.0)
+        store(pairs, 4 * k * LANES, r + s)
+        store(pairs, (4 * k + 1) * LANES, i + j)
+        store(pairs, (4 * k + 2) * LANES, r - s)
+        store(pairs, (4 * k + 3) * LANES, i - j)
+    for x in range(reach + 1):
+        pc, ps, qc, qs = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+        for k in range(half + 1):
+            cosine, sine = splat(wave_x[x, 0, k]), splat(wave_x[x, 1, k])
+            at = 4 * k * LANES
+            pc = fma(load(pairs, at), cosine, pc)
+            ps = fma(load(pairs, at + LANES), cosine, ps)
+            qc = fma(load(pairs, at + 2 * LANES), sine, qc)
+            qs = fma(load(pairs, at + 3 * LANES), sine, qs)
+        line = 2 * groups * LANES
+        right, left, at = (reach + x) * line, (reach - x) * line, group * LANES
+        store(sums, right + at, pc - qs)
+        store(sums, right + groups * LANES + at, ps + qc)
+        store(sums, left + at, pc + qs)
+        store(sums, left + groups * LANES + at, ps - qc)

@@ -1,0 +1,81 @@
+"""Problems and files that the tests of motion correction share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from daasbench.kernels.motion_correction import kernel
+from daasbench.kernels.motion_correction.problem import Problem
+from daasbench.kernels.motion_correction.specimen import Specimen, count_electrons, random_contrast
+
+from daasbench.contracts import Resources
+
+
+@pytest.fixture(scope="session")
+def generated() -> Callable[..., Problem]:
+    """Return a function that makes a generated problem."""
+
+    def make(
+        movies: int = 1, frames: int = 6, pixels: int = 256, dose: float = 80.0, seed: int = 3, blocks: int = 1,
+        **options: Any,
+    ) -> Problem:  # fmt: skip
+        parameters = {"movies": movies, "frames": frames, "pixels": pixels, "dose": dose}
+        made: Problem = kernel.make(parameters, kernel.options(**options), seed, blocks)
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def drifting() -> Callable[..., Problem]:
+    """Return a function that makes a problem of one movie with a given drift f64[frames, 2]."""
+
+    def make(drift: Any, pixels: int = 256, dose: float = 80.0, seed: int = 5) -> Problem:
+        rng = np.random.default_rng(seed)
+        contrast = random_contrast(pixels, rng)
+        movie = count_electrons(contrast, np.asarray(drift, float), dose, rng)
+        made = problem_of(movie[None])
+        return Problem(
+            blocks=made.blocks,
+            grid=made.grid,
+            specimens=[Specimen(contrasts=contrast[None], drifts=np.asarray(drift, float)[None])],
+        )
+
+    return make
+
+
+def problem_of(movies: Any, **options: Any) -> Problem:
+    """Return a problem of given movies [movies, frames, rows, columns], whose truth is not known."""
+    from daasbench.kernels.motion_correction.definition import grid_of
+
+    told = {"band": 0.125, "bfactor": 150.0, "iterations": 5} | options
+    return Problem(blocks=[np.ascontiguousarray(movies)], grid=grid_of(movies.shape[2:], **told))
+
+
+@pytest.fixture(scope="session")
+def untold() -> Callable[..., Problem]:
+    """Return a function that makes a problem of given movies, whose truth is not known."""
+    return problem_of
+
+
+@pytest.fixture(scope="session")
+def compute() -> Callable[..., Any]:
+    """Return a function that aligns a block of a problem by an implementation."""
+
+    def run(problem: Problem, name: str, block: int = 0, threads: int = 2) -> Any:
+        return kernel.implementations[name].load()(problem, Resources(threads=threads))(problem.blocks[block])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def verdict() -> Callable[..., Any]:
+    """Return a function that verifies a result as the harness does."""
+
+    def judge(problem: Problem, result: Any, name: str = "numpy", block: int = 0) -> Any:
+        return kernel.verify(problem, kernel.expect(problem, kernel.options()), block, result, name)
+
+    return judge
