@@ -1,0 +1,79 @@
+"""Scans and files that the tests of ptychography share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from daasbench.kernels.ptychography import kernel
+from daasbench.kernels.ptychography.problem import Problem
+
+from daasbench.contracts import Resources
+
+
+@pytest.fixture(scope="session")
+def generated() -> Callable[..., Problem]:
+    """Return a function that makes a generated scan."""
+
+    def make(
+        frames: int = 25, pixels: int = 32, iterations: int = 20, finish: int = 20, blocks: int = 1, **options: Any
+    ) -> Problem:
+        parameters = {"frames": frames, "pixels": pixels, "iterations": iterations, "finish": finish}
+        made: Problem = kernel.make(parameters, kernel.options(**options), 1, blocks)
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def compute() -> Callable[..., Any]:
+    """Return a function that reconstructs a block of a problem by an implementation."""
+
+    def run(problem: Problem, name: str, block: int = 0, threads: int = 2) -> Any:
+        return kernel.implementations[name].load()(problem, Resources(threads=threads))(problem.blocks[block])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def verdict() -> Callable[..., Any]:
+    """Return a function that verifies a result as the harness does."""
+
+    def judge(problem: Problem, result: Any, name: str = "numpy", block: int = 0) -> Any:
+        return kernel.verify(problem, kernel.expect(problem, kernel.options()), block, result, name)
+
+    return judge
+
+
+@pytest.fixture
+def cxi_file(tmp_path: Path, generated: Any) -> Callable[..., Path]:
+    """Return a function that writes a generated scan as CXI, and changes what it is told to.
+
+    The arguments replace datasets by their path below ``entry_1`` with ``__`` for ``/``; None leaves one out. A pixel
+    of the object is 20 nm.
+    """
+
+    def write(**changes: Any) -> Path:
+        problem = generated()
+        places = np.zeros((25, 3))
+        places[:, :2] = 20e-9 * problem.corners[:, ::-1]
+        detector = "instrument_1/detector_1"
+        datasets = {
+            "data_1/data": problem.blocks[0].astype(np.uint32),
+            "data_1/translation": places,
+            "instrument_1/source_1/wavelength": 2e-10,
+            f"{detector}/distance": 20e-9 * 32 * 75e-6 / 2e-10,
+            f"{detector}/x_pixel_size": 75e-6,
+        } | {name.replace("__", "/"): value for name, value in changes.items()}
+        path = tmp_path / "scan.cxi"
+        with h5py.File(path, "w") as file:
+            for name, value in datasets.items():
+                if value is not None:
+                    file[f"entry_1/{name}"] = value
+        return path
+
+    return write
