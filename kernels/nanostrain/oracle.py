@@ -87,15 +87,15 @@ def verify(
     if misshapen := _misshapen(problem, len(problem.blocks[block]), result):
         return Verdict(error=float("inf"), tolerance=0.0, verified_by="oracle", message=misshapen)
     verdicts: list[Verdict] = []
-    if not isinstance(result, Fitted):
-        wrong = np.count_nonzero(np.asarray(result.photons) != expected.photons)
-        verdicts.append(_verdict(float(wrong), 0.5, "positions whose photons are not all there, and no others"))
     if isinstance(result, Gridded):
         verdicts.append(_volumes(problem, problem.blocks[block], result, implementation))
     if isinstance(result, Analysed):
         verdicts += _projections(problem, expected, block, result, implementation)
     if not isinstance(result, Gridded):
         verdicts += _fits(problem, expected, block, result, implementation)
+    if not isinstance(result, Fitted):
+        wrong = np.count_nonzero(np.asarray(result.photons) != expected.photons)
+        verdicts.append(_verdict(float(wrong), 0.5, "positions whose photons are not all there, and no others"))
     return max(verdicts, key=_nearness)
 
 

@@ -45,7 +45,7 @@ class Processes:
         context = multiprocessing.get_context("fork")
         for part in range(count if count > 1 else 0):
             ours, theirs = context.Pipe()
-            process = context.Process(target=self._serve, args=(theirs, share(rows, count, part)), daemon=True)
+            process = context.Process(target=self._serve, args=(theirs, ours, share(rows, count, part)), daemon=True)
             process.start()
             theirs.close()
             weakref.finalize(self, process.terminate)
@@ -66,7 +66,9 @@ class Processes:
                 raise RuntimeError(wrong[0])
         return {name: result.copy() for name, result in self._results.items()}
 
-    def _serve(self, pipe: Any, rows: slice) -> None:
+    def _serve(self, pipe: Any, ours: Any, rows: slice) -> None:
+        for other in (*self._pipes, ours):  # so that the end of the process that asks is the end of this one
+            other.close()
         while True:
             try:
                 where = pipe.recv()

@@ -202,3 +202,45 @@ def test_projections_are_those_of_xsocs(needs: Any, generated: Any, compute: Any
     for scan, ours in zip(problem.blocks[0], compute(problem, "numba").projections, strict=True):
         theirs = project(with_numpy.photon_volume(grid, scan).astype(float), grid.hits.reshape(grid.shape))
         assert np.allclose(ours, np.concatenate(theirs), rtol=VOLUME_TOLERANCE, atol=0)
+
+
+def test_a_peers_processes_end_with_the_one_that_asks(tmp_path: Any) -> None:
+    """Also when that is killed and can tell nobody."""
+    import os
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    code = (
+        "import numpy as np, time, multiprocessing\n"
+        "from daasbench.kernels.nanostrain.peers.processes import Processes\n"
+        "def double(block, out): out['twice'][...] = 2 * block\n"
+        "blocks = [np.arange(5.0), np.ones(5)]\n"
+        "made = Processes(blocks, {'twice': ((), np.float64)}, double, 2)\n"
+        "assert (made(blocks[1])['twice'] == 2).all() and (made(np.full(5, 3.0))['twice'] == 6).all()\n"
+        "print(*(one.pid for one in multiprocessing.active_children()), flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as asking:
+        assert asking.stdout is not None
+        children = [int(pid) for pid in asking.stdout.readline().split()]
+        asking.send_signal(signal.SIGKILL)
+    assert len(children) == 2
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and any(_runs(pid) for pid in children):
+        time.sleep(0.05)
+    left = [pid for pid in children if _runs(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
+
+
+def _runs(pid: int) -> bool:
+    """Return whether a process is there, and not only its entry in the table."""
+    from pathlib import Path
+
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
