@@ -130,11 +130,14 @@ def _exceeds(value: int, factor: float, square: int) -> bool:
 
 def _box(values: Array) -> Array:
     """Return the sum over the window about each pixel, by adding shifted copies."""
-    for axis in (0, 1):
-        widths = [(WINDOW // 2, WINDOW // 2) if each == axis else (0, 0) for each in (0, 1)]
-        padded = np.pad(values, widths)
-        values = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=axis).sum(axis=-1)
-    return values
+    ny, nx = values.shape
+    padded = np.pad(values, WINDOW // 2)
+    down, whole = np.zeros((ny, padded.shape[1]), values.dtype), np.zeros(values.shape, values.dtype)
+    for step in range(WINDOW):
+        down += padded[step : step + ny]
+    for step in range(WINDOW):
+        whole += down[:, step : step + nx]
+    return whole
 
 
 def _spots(frames: Array, strong: Array, criteria: Criteria, connected: int) -> Spots:

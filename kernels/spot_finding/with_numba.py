@@ -1,11 +1,11 @@
 """One pass over each frame in bands of rows, with running sums of columns; spots from the strong pixels alone.
 
-A window's count m and sum x follow from running sums of seven rows for each column, kept in the first-level cache;
-the sum of squares y is not kept. The second inequality of the definition needs m and x only. In the form
-``b |b| > nsig_s² m x`` it is decided without root or division for sixteen pixels at once, in single
-precision and a little too generously. The few pixels that pass (0.4 % of Poisson noise) are decided by the
-definition itself in double precision, y being summed over their 49 pixels. The strong pixels are listed as they are
-found: in the order of their rows, so that the neighbours that come before one are met by a second pointer
+A window's count m, sum x and sum of squares y follow from running sums of seven rows for each column, kept in the
+first-level cache. The second inequality of the definition needs m and x only. In the form ``b |b| > nsig_s² m x`` it
+is decided without root or division for sixteen pixels at once, in single precision and a little too generously. The
+few pixels that pass (0.4 % of Poisson noise, 4 % where a count is rare) are decided by the definition itself in double
+precision; where a running sum cannot hold the counts of the window, from its 49 pixels. The strong pixels are listed
+as they are found: in the order of their rows, so that the neighbours that come before one are met by a second pointer
 into the same list, and union-find touches nothing else.
 
 Not much is written: the mask is taken zeroed from the operating system, so that pages without a strong pixel are
@@ -36,6 +36,8 @@ ROOM = 8  # a band's list of strong pixels is made for one in so many; if there 
 CAPPED = 1 << 25  # counts above are certain to pass; 49 times as many still fit into 32 bits
 SHIFT = 6  # a column sum holds, in one word, counts and below them the number of pixels: 49 is less than 2**6
 CLIPPED = (1 << 20) - 1  # 49 times as many fit beside; a sum too small only lets more pass
+SQUARED_UP_TO = 6600  # counts; 49 times its square fits into 32 bits
+EVIDENT = SQUARED_UP_TO**2
 GENEROUS = 1 - 1e-5  # single precision is good to 3e-7 here
 DISPERSION, THRESHOLD = 0, 1
 
@@ -108,21 +110,22 @@ def _band_dispersed(
 ) -> int:
     ny, nx = frame.shape
     sums = np.zeros(nx + 2 * REACH, np.uint32)  # of seven rows, for each column; a margin of nothing on either side
+    squares = np.zeros(nx + 2 * REACH, np.uint32)
     passed = np.zeros((nx + 63) // 64 * 64, np.uint8)
     eight = passed.view(np.uint64)
     factor = np.float32(limits[2] * limits[2] * GENEROUS)
     found = 0
     for row in range(max(first - REACH, 0), min(first + REACH, ny)):
-        _add_row(frame[row], valid[row], sums)
+        _add_row(frame[row], valid[row], sums, squares)
     for row in range(first, last):
         new, old = row + REACH, row - REACH - 1
         enters, leaves = new < ny, row > first and old >= 0
         if enters and leaves:
-            _exchange_rows(frame[new], valid[new], frame[old], valid[old], sums)
+            _exchange_rows(frame[new], valid[new], frame[old], valid[old], sums, squares)
         elif enters:
-            _add_row(frame[new], valid[new], sums)
+            _add_row(frame[new], valid[new], sums, squares)
         elif leaves:
-            _exchange_rows(frame[old], np.zeros(nx, np.uint8), frame[old], valid[old], sums)
+            _exchange_rows(frame[old], np.zeros(nx, np.uint8), frame[old], valid[old], sums, squares)
         _sift(frame[row], valid[row], sums, factor, passed)
         for chunk in range(0, eight.size, 8):
             if not _any_of_eight(eight, chunk):
@@ -132,7 +135,7 @@ def _band_dispersed(
                 while rest:  # its bytes are 0 or 1
                     i = 8 * word + (trailing_zeros(rest) >> 3)
                     rest &= rest - np.uint64(1)
-                    if _is_strong(frame, valid, row, i, sums[i : i + WINDOW], limits):
+                    if _is_strong(frame, valid, row, i, sums, squares, limits):
                         mask[row, i] = 1
                         if found < strong.size:
                             strong[found] = row * nx + i
@@ -148,16 +151,26 @@ def _packed(value: Any, valid: Any) -> Any:
     return unit if (valid != 0) & (counts < np.uint32(COUNTED_BELOW)) else np.uint32(0)
 
 
+@compiled(inline=True)
+def _squared(value: Any, valid: Any) -> Any:
+    """Return counts squared, or EVIDENT where they are too many; 0 for a pixel that is not counted."""
+    counts = np.uint32(value)
+    few = np.uint32(min(counts, np.uint32(SQUARED_UP_TO)))
+    return np.uint32(few * few) if (valid != 0) & (counts < np.uint32(COUNTED_BELOW)) else np.uint32(0)
+
+
 @compiled()
-def _add_row(values: Array, valid: Array, sums: Array) -> None:
+def _add_row(values: Array, valid: Array, sums: Array, squares: Array) -> None:
     for i in range(values.size):
         sums[i + REACH] += _packed(values[i], valid[i])
+        squares[i + REACH] += _squared(values[i], valid[i])
 
 
 @compiled()
-def _exchange_rows(new: Array, new_valid: Array, old: Array, old_valid: Array, sums: Array) -> None:
+def _exchange_rows(new: Array, new_valid: Array, old: Array, old_valid: Array, sums: Array, squares: Array) -> None:
     for i in range(new.size):
         sums[i + REACH] += np.uint32(_packed(new[i], new_valid[i]) - _packed(old[i], old_valid[i]))
+        squares[i + REACH] += np.uint32(_squared(new[i], new_valid[i]) - _squared(old[i], old_valid[i]))
 
 
 @compiled()
@@ -178,12 +191,16 @@ def _any_of_eight(words: Array, k: int) -> Any:
 
 
 @compiled()
-def _is_strong(frame: Array, valid: Array, row: int, column: int, sums: Array, limits: Array) -> Any:
-    """Return whether the definition holds at a pixel that is data; `sums` are those of its window's columns."""
+def _is_strong(frame: Array, valid: Array, row: int, column: int, sums: Array, squares: Array, limits: Array) -> Any:
+    """Return whether the definition holds at a pixel that is data."""
     _, nsig_b, nsig_s, min_count, threshold = limits
-    m, x, y = _whole_window(frame, row, column, sums)
-    if m < WINDOW * WINDOW:
-        m, x, y = _any_window(frame, valid, row, column)
+    m = x = y = np.int64(0)
+    for i in range(column, column + WINDOW):
+        m += np.int64(sums[i] & np.uint32(63))
+        x += np.int64(sums[i] >> np.uint32(SHIFT))
+        y += np.int64(squares[i])
+    if y >= EVIDENT:  # one of them may have been cut
+        m, x, y = _whole_window(frame, valid, row, column)
     m_, x_, y_ = np.float64(m), np.float64(x), np.float64(y)
     value = np.float64(frame[row, column])
     dispersed = m_ * y_ - x_ * x_ - x_ * (m_ - 1) > x_ * nsig_b * np.sqrt(2 * (m_ - 1))
@@ -192,27 +209,7 @@ def _is_strong(frame: Array, valid: Array, row: int, column: int, sums: Array, l
 
 
 @compiled()
-def _whole_window(frame: Array, row: int, column: int, sums: Array) -> tuple[Any, Any, Any]:
-    """Return count, sum and sum of squares where all 49 pixels count; else a count below.
-
-    Eight pixels of a row are taken at once, the last by zero, so it must not end the row.
-    """
-    m = x = y = np.int64(0)
-    for i in range(WINDOW):
-        m += np.int64(sums[i] & np.uint32(63))
-    if m == WINDOW * WINDOW and column + REACH + 1 < frame.shape[1]:
-        top, left = np.uint64(row - REACH), np.uint64(column - REACH)  # never below 0: not to be looked at for that
-        for j in range(np.uint64(WINDOW)):
-            for i in range(np.uint64(WINDOW + 1)):
-                v = np.int64(frame[top + j, left + i]) if i < np.uint64(WINDOW) else np.int64(0)
-                x += v
-                y += v * v
-        return m, x, y
-    return np.int64(0), x, y
-
-
-@compiled()
-def _any_window(frame: Array, valid: Array, row: int, column: int) -> tuple[Any, Any, Any]:
+def _whole_window(frame: Array, valid: Array, row: int, column: int) -> tuple[Any, Any, Any]:
     """Return count, sum and sum of squares of the counted pixels."""
     m = x = y = np.int64(0)
     for j in range(max(row - REACH, 0), min(row + REACH + 1, frame.shape[0])):
