@@ -2,8 +2,8 @@
 
 Read `definition.py` first: it is the formula, and the algorithm for any array library; `with_numpy.py` is that by
 numpy. Then `problem.py` (what is computed on), `scene.py` (a beam and an object known exactly), `oracle.py` (what is
-right) and `readers.py` (real scans). `with_numba.py` is the fast way, on `transforms.py` and `layout.py`; `peers/` what it is
-compared with.
+right) and `scans.py`, `readers.py` (real scans). `with_numba.py` is the fast way, on `transforms.py` and `layout.py`;
+`peers/` what it is compared with.
 """
 
 from daasbench.authoring import FolderKernel, way

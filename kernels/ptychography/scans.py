@@ -115,8 +115,12 @@ def _checked(scan: Scan) -> Scan:
 
 def _npz(path: Path, options: PtychographyOptions) -> Scan:
     """Return the scan of an archive with `data`, `scan` (rows and columns in pixels) and, if it likes, `probe`."""
+    packed = path.suffix == ".bz2"  # an archive is read to and fro: unpacked once, not again at every step back
     try:
-        with bz2.open(path) if path.suffix == ".bz2" else path.open("rb") as file, np.load(file) as archive:
+        with (
+            io.BytesIO(bz2.decompress(path.read_bytes())) if packed else path.open("rb") as file,
+            np.load(file) as archive,
+        ):
             found = {name: archive[name] for name in archive.files}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise InputError(
