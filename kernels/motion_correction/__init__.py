@@ -76,8 +76,8 @@ kernel = FolderKernel(
             peer=True,
             cure="install RELION 3.1 or later, so that relion_run_motioncorr is found: apt install relion",
             adds=(
-                "a program of its own: starts, reads MRC movies and writes micrographs (within the timed window; it "
-                "takes 3 % of it), looks for hot pixels, draws plots, sums by inverse transforms of every frame"
+                "a program of its own: starts, reads MRC movies and writes micrographs (all within the timed "
+                "window), looks for hot pixels, draws plots, sums by inverse transforms of every frame"
             ),
         ),
         way(

@@ -59,7 +59,7 @@ def survey(path: Path, options: MotionOptions) -> Parameters:
 def work(parameters: Parameters, options: MotionOptions) -> Work:
     """Return the work of the definition: one transform a frame, one back a movie, and the correlations.
 
-    A second iteration is always needed, and mostly ends it; two are counted.
+    Two iterations are counted: no movie that drifts is done with fewer.
     """
     movies, frames, rows, columns = _shape(parameters)
     pixels = float(rows * columns)
