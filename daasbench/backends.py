@@ -1,12 +1,17 @@
-"""Where arrays live: `put`, `get`, `wait` for the host and for CUDA.
+"""Where arrays live: `put`, `get`, `wait` for the host and for CUDA; and what a way to compute needs here.
 
+Ways of the backends ``mpi`` and ``dask`` move their blocks themselves (:class:`~daasbench.contracts.Spread`).
 A block or a result may be an array, or any nest of mappings, sequences and dataclasses of arrays.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib.metadata
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +106,19 @@ class CudaBackend:
         return int(self._cupy.get_default_memory_pool().total_bytes())
 
 
-BACKENDS: Mapping[str, Callable[[], Backend]] = {"host": HostBackend, "cuda": CudaBackend}
+class SpreadBackend(HostBackend):
+    """Arrays in the host memory of ranks or workers: a step that returns is done."""
+
+    name = "spread"
+
+
+SPREAD = ("mpi", "dask")
+BACKENDS: Mapping[str, Callable[[], Backend]] = {
+    "host": HostBackend,
+    "cuda": CudaBackend,
+    "mpi": SpreadBackend,
+    "dask": SpreadBackend,
+}
 
 
 def open_backend(name: str) -> Backend:
@@ -116,8 +133,9 @@ def require(implementation: Implementation) -> None:
     for module in implementation.requires:
         if not _is_installed(module):
             raise Lacking(f"the Python package {module} is not installed", _cure(implementation, module))
-    if implementation.backend == "cuda":
-        _require_cuda()
+    check = {"cuda": _require_cuda, "mpi": _require_mpi, "dask": _require_dask}.get(implementation.backend)
+    if check:
+        check()
 
 
 def is_here(implementation: Implementation) -> bool:
@@ -135,6 +153,59 @@ def _is_installed(module: str) -> bool:
 def _cure(implementation: Implementation, module: str) -> str:
     package = " ".join(implementation.packages) or module.partition(".")[0]
     return implementation.cure or f"install it: pip install {package}"
+
+
+def mpi_told() -> str:
+    """Return what the MPI library that mpi4py finds tells of its version.
+
+    Raises
+    ------
+    Lacking
+        mpi4py is not installed, or finds no MPI library.
+    """
+    if importlib.util.find_spec("mpi4py") is None:
+        raise Lacking("mpi4py is not installed", "install it: pip install 'daasbench[mpi]'")
+    if "mpi4py.MPI" in sys.modules:
+        return str(sys.modules["mpi4py.MPI"].Get_library_version())
+    told, found = _ask_mpi()
+    if not found:
+        raise Lacking(
+            f"mpi4py finds no MPI library ({told})", "install one: pip install mpich, or load your site's module"
+        )
+    return told
+
+
+def library_name(told: str) -> str:
+    """Return the short name and version in what an MPI library tells of itself."""
+    words = told.split("\n", 1)[0].replace("Version:", " ").replace(",", " ").replace("\0", " ").split()
+    return " ".join(words[:3] if words[:2] == ["Open", "MPI"] else words[:2]) or "an MPI without a name"
+
+
+@functools.cache
+def _ask_mpi() -> tuple[str, bool]:
+    """Return the answer of a process of its own: to load MPI may start it, and changes the process that does."""
+    code = "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI; print(MPI.Get_library_version())"
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error), False
+    last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+    return (done.stdout.strip(), True) if done.returncode == 0 else (last[0], False)
+
+
+def _require_mpi() -> None:
+    mpi_told()
+
+
+def dask_version() -> str:
+    """Return the version of Dask's `distributed`; raise Lacking if it is not installed."""
+    if importlib.util.find_spec("distributed") is None:
+        raise Lacking("Dask's distributed is not installed", "install it: pip install 'daasbench[dask]'")
+    return importlib.metadata.version("distributed")
+
+
+def _require_dask() -> None:
+    dask_version()
 
 
 def _require_cuda() -> None:

@@ -13,6 +13,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,23 +22,17 @@ from typing import IO, Any, TypeVar
 
 import msgspec
 
+from daasbench import measure
+from daasbench.contracts import Implementation
 from daasbench.measure import Failure, Spec, Step
 from daasbench.model import Noun, Outcome, Reason
-from daasbench.processes import kill_tree
+from daasbench.processes import kill_tree, pin, steered
+from daasbench.session import Session
+from daasbench.teams import Alone
 
 T = TypeVar("T")
 
 LOOK_S = 0.5  # between looks whether a process that says nothing is still there
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMEXPR_MAX_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 
 class Command(Noun, frozen=True, kw_only=True, omit_defaults=True):
@@ -55,7 +50,9 @@ class Command(Noun, frozen=True, kw_only=True, omit_defaults=True):
 class Contender:
     """The referee's handle of one measuring process."""
 
-    def __init__(self, threads: int, cpus: Sequence[int], log: IO[bytes]) -> None:
+    def __init__(
+        self, threads: int, cpus: Sequence[int], log: IO[bytes], environment: Mapping[str, str] | None = None
+    ) -> None:
         theirs_read, self._write = os.pipe()
         self._read, theirs_write = os.pipe()
         theirs_life, self._life = os.pipe()  # nothing is ever written: it ends with this process
@@ -63,7 +60,7 @@ class Contender:
         self._pending = b""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "daasbench.contender", ",".join(map(str, cpus)), *map(str, theirs)],
-            env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))},
+            env={**os.environ, **steered(threads), **(environment or {})},
             pass_fds=theirs,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -78,6 +75,11 @@ class Contender:
     def pid(self) -> int:
         """Return the process id."""
         return self.process.pid
+
+    @property
+    def computing(self) -> list[int]:
+        """Return the processes that compute, with all their descendants."""
+        return [self.pid]
 
     def ask(self, command: Command, answer: type[T], *, timeout_s: float) -> T | Failure:
         """Return the answer to `command`; a Failure if the process fails, dies, or takes too long (it is killed)."""
@@ -139,42 +141,99 @@ class Contender:
         self._read = self._write = self._life = -1
 
 
-def serve(read: int, write: int) -> None:
-    """Answer commands until the referee hangs up."""
-    import logging
+class Steps:
+    """What a measuring process does at each command.
 
-    from daasbench import measure
+    Parameters
+    ----------
+    team
+        Gives those who compute a case together, when its implementation is known to run here.
+    """
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
-    session: measure.Session | None = None
+    def __init__(self, team: Callable[[Spec, Implementation], Alone]) -> None:
+        self._team = team
+        self._session: Session | None = None
 
-    def prepare(command: Command) -> Any:
-        nonlocal session
-        session = measure.Session(_spec(command))
-        return session.prepare()
+    def answer(self, line: bytes) -> Any:
+        """Return the answer to a command; a Failure whatever goes wrong."""
+        command = msgspec.json.decode(line, type=Command)
+        steps: Mapping[Step, Callable[[Command], Any]] = {
+            "make": lambda told: measure.make_inputs(_spec(told)),
+            "prepare": self._prepare,
+            "turn": self._turn,
+            "limits": lambda told: measure.measure_limits(int(told.repeats), *told.names),
+        }
+        answer = measure.guarded(lambda: steps[command.step](command))
+        if isinstance(answer, Failure) and self._session and (told := self._session.team.lost()):
+            return msgspec.structs.replace(answer, message=told)
+        return answer
 
-    def turn(command: Command) -> Any:
-        if session is None:
+    def _prepare(self, command: Command) -> Any:
+        spec = _spec(command)
+        self._session = Session(spec, team=lambda way: self._team(spec, way))
+        return self._session.prepare()
+
+    def _turn(self, command: Command) -> Any:
+        if self._session is None:
             raise RuntimeError("a turn was asked of a contender that is not prepared")
-        return session.turn(command.repeats, number=command.turn, limit_s=command.limit_s, origin=command.origin)
-
-    steps: Mapping[str, Callable[[Command], Any]] = {
-        "make": lambda command: measure.make_inputs(_spec(command)),
-        "prepare": prepare,
-        "turn": turn,
-        "limits": lambda command: measure.measure_limits(int(command.repeats), *command.names),
-    }
-    with os.fdopen(read, "rb") as commands:
-        for line in commands:
-            command = msgspec.json.decode(line, type=Command)
-            answer = measure.guarded(lambda command=command: steps[command.step](command))  # type: ignore[misc]
-            os.write(write, msgspec.json.encode(answer) + b"\n")
+        return self._session.turn(command.repeats, number=command.turn, limit_s=command.limit_s, origin=command.origin)
 
 
 def _spec(command: Command) -> Spec:
     if command.spec is None:
         raise RuntimeError(f"step {command.step!r} needs a case")
     return command.spec
+
+
+class Voice:
+    """The one place from which a process answers; after its last word it says no more.
+
+    Parameters
+    ----------
+    send
+        Hands bytes over to the referee, all of them.
+    """
+
+    def __init__(self, send: Callable[[bytes], Any]) -> None:
+        self._send, self._turn, self._spent = send, threading.Lock(), False
+
+    def say(self, answer: Any) -> None:
+        """Answer."""
+        with self._turn:
+            if not self._spent:
+                self._send(msgspec.json.encode(answer) + b"\n")
+
+    def end(self, failure: Failure) -> None:
+        """Answer for the last time, on whatever thread, whatever the others are at."""
+        with self._turn:
+            if not self._spent:
+                self._spent = True
+                self._send(msgspec.json.encode(failure) + b"\n")
+
+
+def serve(read: int, write: int) -> None:
+    """Answer commands until the referee hangs up."""
+    log_here()
+    voice = Voice(lambda line: os.write(write, line))
+
+    def team(spec: Spec, way: Implementation) -> Alone:
+        if way.backend != "dask":
+            return Alone()
+        from daasbench.cluster import gather_workers
+
+        return gather_workers(spec.case, spec.scheduler, Path(spec.scratch).parent / "dask", voice.end)
+
+    steps = Steps(team)
+    with os.fdopen(read, "rb") as commands:
+        for line in commands:
+            voice.say(steps.answer(line))
+
+
+def log_here() -> None:
+    """Let what is logged go to this process's standard error: the job's log."""
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
 
 
 def die_with(life: int) -> None:
@@ -189,13 +248,6 @@ def die_with(life: int) -> None:
         fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
     if select.select([life], [], [], 0)[0]:
         os._exit(1)
-
-
-def pin(cpus: Sequence[int]) -> None:
-    """Let this process run on `cpus` only, with all threads that libraries have started already."""
-    if cpus and hasattr(os, "sched_setaffinity"):
-        for task in Path("/proc/self/task").iterdir():
-            os.sched_setaffinity(int(task.name), cpus)
 
 
 def main(arguments: Sequence[str]) -> None:

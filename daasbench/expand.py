@@ -88,6 +88,7 @@ class Grid:
         self.paths = self._resolve_files()
         self.options = self._options()
         self.implementations = self._implementations()
+        self._note_ranks()
         self.sizes = self._sizes()
         self.input_hash = content_hash(self.paths) if self.paths else None
         self._check_problem()
@@ -100,12 +101,12 @@ class Grid:
             "sizes": self.sizes,
             "seed": [None] if self.sizes == [None] else _listed(self.block.seed),
             "nodes": _counts(self.block.nodes, platform.nodes),
-            "ranks": _counts(self.block.ranks, cores),
-            "threads": _counts(self.block.threads, cores),
+            "ranks": _listed(self.block.ranks),
+            "threads": _listed(self.block.threads),
             "gpus": _counts(self.block.gpus, max(gpus, 1)),
         }
         for point in _points(axes, self.block.zip, f"{self.where}: {self.at}"):
-            yield self._cell(name, point)
+            yield self._cell(name, point, cores)
 
     # --- inside
 
@@ -182,6 +183,13 @@ class Grid:
                 self._refuse(".implementations", unknown_sentence("implementation", one, [*known, "all", "peers"]))
         return list(found.values())
 
+    def _note_ranks(self) -> None:
+        """Say how ways that were not named one by one use the cores: a person may expect a rank on each."""
+        spread = [way.name for way in self.implementations if way.backend not in ONE_NODE]
+        if spread and self.block.ranks == 1 and self.block.implementations in ("all", "peers"):
+            told = f"{' and '.join(spread)} on 1 rank with all threads; a rank on each core: --set cases.ranks=max"
+            self.notes.append(f"{self.kernel.name}: {told}")
+
     def _sizes(self) -> Sequence[str | None]:
         if "input" in self.paths:
             return [None]
@@ -210,8 +218,11 @@ class Grid:
                 raise InputError(f"{self.paths['input']}: {told}") from error
             self._refuse("", f"kernel {self.kernel.name} cannot tell what its problem is: {said}", error)
 
-    def _cell(self, platform: str, point: Mapping[str, Any]) -> Cell:
+    def _cell(self, platform: str, point: Mapping[str, Any], cores: int) -> Cell:
         way: Implementation = point["implementations"]
+        nodes = 1 if way.backend in ONE_NODE else point["nodes"]
+        ranks = 1 if way.backend in ONE_NODE else point["ranks"]
+        ranks, threads = share_cores(cores, nodes, ranks, point["threads"] if way.threads else 1)
         kept = msgspec.to_builtins(self.options)
         case = Case(
             kernel=self.kernel.name,
@@ -224,12 +235,25 @@ class Grid:
             input_hash=self.input_hash,
             options={key: value for key, value in kept.items() if key not in self.paths},
             cache=self.block.cache,
-            nodes=1 if way.backend in ONE_NODE else point["nodes"],
-            ranks=point["ranks"] if way.backend not in ONE_NODE else 1,
-            threads=point["threads"] if way.threads else 1,
+            nodes=nodes,
+            ranks=ranks,
+            threads=threads,
             gpus=point["gpus"] if way.gpus else 0,
         )
         return Cell(case=case, platform=platform, paths=self.paths, source=str(self.source) if self.source else None)
+
+
+def share_cores(cores: int, nodes: int, ranks: Counts, threads: Counts) -> tuple[int, int]:
+    """Return ranks (on all nodes together) and threads of each, ``"max"`` resolved so that both fit the cores.
+
+    The one takes what the other leaves; where both are ``"max"``, a rank takes each core, and one thread.
+    """
+    if ranks == "max":
+        each = 1 if threads == "max" else int(threads)
+        return max(1, cores // each) * nodes, each
+    if threads == "max":
+        return int(ranks), max(1, cores // -(-int(ranks) // nodes))
+    return int(ranks), int(threads)
 
 
 def _listed(value: Any) -> list[Any]:

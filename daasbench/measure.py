@@ -1,36 +1,29 @@
-"""One case in a process of its own: warm up, time, verify every repeat; a record whatever happens.
+"""What measuring processes are told and answer; the inputs they share; what a failure means.
 
-The only broad ``except`` of the suite stands here, because here a failure is a result.
-
-Phases, timed apart: `make` (the inputs; by the process that makes them for all contenders), `put` (to where
-the backend keeps arrays), `setup` (plans, lookup tables), `first_call` (compilation and the first result),
-`compute` (one sample a repeat), `get` (back to the host). Verification is outside of every timed window.
+The only broad ``except`` of the suite stands here, because here a failure is a result. What a contender does
+stands in :mod:`daasbench.session`.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import random
 import shutil
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from daasbench import machine, registry
-from daasbench.backends import map_arrays, open_backend, require
-from daasbench.contracts import Backend, Kernel, Options, Resources
-from daasbench.energy import EnergyCounter
+from daasbench.backends import SPREAD
+from daasbench.contracts import Kernel, Options
 from daasbench.errors import DaasbenchError, Lacking, LedgerError, Unfinished
 from daasbench.model import Case, Limits, Noun, Outcome, Reason, Samples, Verdict, Work
-from daasbench.processes import peak_memory_bytes, reset_peak_memory
 
 log = logging.getLogger(__name__)
 
-NANOSECOND = 9  # digits that are kept: the clock has no more, and a ledger is read in half the time
 MOST_BLOCKS = 512  # of inputs so small that many more would be needed to leave the cache
 
 
@@ -42,6 +35,7 @@ class Spec(Noun, frozen=True, kw_only=True):
     paths: dict[str, str] = {}
     source: str | None = None
     cache_bytes: int | None = None  # last-level cache of the machine
+    scheduler: str | None = None  # of the platform's own Dask cluster
 
 
 class Made(Noun, frozen=True, kw_only=True, tag=True):
@@ -77,156 +71,6 @@ class Turned(Noun, frozen=True, kw_only=True, tag=True):
     verdict: Verdict | None
     peak_memory_bytes: int | None
     peak_device_bytes: int | None
-
-
-class Session:
-    """One contender: its inputs, its implementation, and what it has verified so far."""
-
-    def __init__(self, spec: Spec, clock: Callable[[], float] = time.perf_counter) -> None:
-        self.spec, self.clock = spec, clock
-        self.kernel = find_kernel(spec.case, spec.source)
-        self.implementation = self.kernel.implementations[spec.case.implementation]
-        self.energy = EnergyCounter()
-        self.verified: dict[int, Any] = {}  # block: a result that the oracle found right
-        self.untouched: dict[int, tuple[int, ...]] = {}  # block: fingerprint of inputs in this process's memory
-        self.chance = random.Random()  # positions that are compared: others in each process, each time
-        self.repeat = self.peak_bytes = 0
-        self.backend: Backend
-        self.problem: Any
-        self.expectation: Any
-        self.blocks: list[Any]
-        self.compute: Callable[[Any], Any]
-
-    def prepare(self) -> Prepared:
-        """Load the inputs, put them in place, set up, call once, and verify."""
-        require(self.implementation)
-        make = self.implementation.load()
-        from daasbench import scratch
-        from daasbench.differences import fingerprint
-
-        self.problem, self.expectation = scratch.load(Path(self.spec.scratch))
-        host_blocks = scratch.apart(list(self.problem.blocks))
-        self.backend = open_backend(self.implementation.backend)
-        phases: dict[str, float] = {}
-        started = self.clock()
-        self.blocks = [self.backend.put(block) for block in host_blocks]
-        self.backend.wait()
-        phases["put"] = self.clock() - started
-        if self.implementation.backend == "host":
-            self.untouched = {block: fingerprint(one) for block, one in enumerate(self.blocks)}
-        case = self.spec.case
-        started = self.clock()
-        self.compute = make(self.problem, Resources(threads=case.threads, ranks=case.ranks, gpus=case.gpus))
-        self.backend.wait()
-        phases["setup"] = self.clock() - started
-        phases["first_call"], _, result = self._watched(0)
-        verdict, _ = self._verify(0, result)
-        return Prepared(phases=phases, verdict=worse(verdict, self._inputs_kept(verdict, {0})))
-
-    def turn(self, repeats: int, *, number: int, limit_s: float, origin: float) -> Turned:
-        """Measure up to `repeats` repeats after one marked warm-up; stop early at `limit_s`.
-
-        `origin` is the clock's reading at the record's start, from which `at_s` counts.
-        """
-        samples = Samples()
-        worst: Verdict | None = None
-        started = self.clock()
-        for index in range(repeats + 1):
-            verdict = self._repeat(samples, flag=1 if index == 0 else 0, origin=origin)
-            worst = verdict if worst is None else worse(worst, verdict)
-            if index and self.clock() - started > limit_s:
-                break
-        samples.turn.extend([number] * len(samples.seconds))
-        if worst is not None:
-            worst = worse(worst, self._inputs_kept(worst, set(samples.block)))
-        return Turned(
-            samples=samples,
-            verdict=worst,
-            peak_memory_bytes=self.peak_bytes,
-            peak_device_bytes=self.backend.peak_bytes(),
-        )
-
-    def _repeat(self, samples: Samples, *, flag: int, origin: float) -> Verdict:
-        """Add one sample to `samples`; return the verdict on its result."""
-        block = self.repeat % len(self.blocks)
-        at_s = self.clock() - origin
-        before_j = self.energy.joules()
-        seconds, cpu_s, result = self._watched(block) if flag else self._timed(block)
-        after_j = self.energy.joules()
-        verdict, get_s = self._verify(block, result)
-        if before_j is not None and after_j is not None:
-            samples.energy_j.append(after_j - before_j)
-        samples.seconds.append(round(seconds, NANOSECOND))
-        samples.flags.append(flag)
-        samples.cpu_s.append(round(cpu_s, NANOSECOND))
-        samples.get_s.append(round(get_s, NANOSECOND))
-        samples.block.append(block)
-        samples.at_s.append(round(at_s, NANOSECOND))
-        self.repeat += 1
-        return verdict
-
-    def _timed(self, block: int) -> tuple[float, float, Any]:
-        inputs, compute, wait, clock = self.blocks[block], self.compute, self.backend.wait, self.clock
-        wait()
-        cpu = time.process_time()
-        started = clock()
-        result = compute(inputs)
-        wait()
-        seconds = clock() - started
-        return seconds, time.process_time() - cpu, result
-
-    def _watched(self, block: int) -> tuple[float, float, Any]:
-        """Return the same of a call that does not count, and look at its peak of memory.
-
-        Neither handing over the inputs nor verifying is the kernel's.
-        """
-        reset_peak_memory()
-        timed = self._timed(block)
-        self.peak_bytes = max(self.peak_bytes, peak_memory_bytes())
-        return timed
-
-    def _verify(self, block: int, result: Any) -> tuple[Verdict, float]:
-        """Return what the oracle says, then whether the result equals the verified one of the same block."""
-        started = self.clock()
-        on_host = self.backend.get(result)
-        get_s = self.clock() - started
-        name = self.implementation.name
-        verdict = self.kernel.verify(self.problem, self.expectation, block, on_host, name)
-        tolerance = self.kernel.repeat_tolerance
-        if not verdict.ok:
-            where = f"repeat {self.repeat} (block {block})"
-            said = f": {verdict.message}" if verdict.message else ""
-            error = "no number" if verdict.error is None else f"{verdict.error:.3g}"
-            told = f"{where}: error {error} is not within {verdict.tolerance:.3g}{said}"
-            return msgspec.structs.replace(verdict, message=told), get_s
-        if tolerance is None:
-            return verdict, get_s
-        if block not in self.verified:
-            self.verified[block] = map_arrays(lambda array: array.copy(), on_host)
-            return verdict, get_s
-        from daasbench.differences import largest_difference
-
-        difference = largest_difference(on_host, self.verified[block], seed=self.chance.getrandbits(63))
-        if difference <= tolerance:
-            return verdict, get_s
-        told = (
-            f"repeat {self.repeat} (block {block}): differs from this process's own verified result of the same"
-            f" inputs by {difference:.3g} (relative), more than {tolerance:.3g}: a race, or an overwritten result"
-        )
-        return Verdict(error=difference, tolerance=tolerance, verified_by=verdict.verified_by, message=told), get_s
-
-    def _inputs_kept(self, verdict: Verdict, blocks: Set[int]) -> Verdict:
-        """Return `verdict`, or one that says that inputs are not what they were."""
-        from daasbench.differences import fingerprint
-
-        for block in sorted(blocks & self.untouched.keys()):
-            if fingerprint(self.blocks[block]) != self.untouched[block]:
-                told = (
-                    f"it writes into its inputs (block {block}): later repeats compute another problem than the one"
-                    " that is verified; let it work on a copy"
-                )
-                return msgspec.structs.replace(verdict, error=math.inf, message=told)
-        return verdict
 
 
 def make_inputs(spec: Spec) -> Made:
@@ -291,14 +135,21 @@ def block_count(case: Case, input_bytes: float, cache_bytes: int | None) -> tupl
 
 
 def predicted_bytes(kernel: Kernel, case: Case, work: Work, cache_bytes: int | None) -> float:
-    """Return the memory that one contender will need, from the kernel's byte count (0: unknown)."""
+    """Return the memory that one contender will need, from the kernel's byte count (0: unknown).
+
+    Ranks and workers hold their parts of the blocks, and each the shared inputs; results are gathered: one of
+    them twice. The client of a Dask cluster maps the inputs from the scratch files, as ranks do.
+    """
     if not work.input_bytes:
         return 0.0
     blocks, _ = block_count(case, work.input_bytes, cache_bytes)
     way = kernel.implementations[case.implementation]
     kept = work.output_bytes if kernel.repeat_tolerance is not None else 0.0
     one = work.input_bytes + work.output_bytes
-    return blocks * (work.input_bytes + kept) + work.shared_bytes + (1.0 + way.memory_factor) * one
+    computing = case.ranks if way.backend in SPREAD else 1
+    gathered = 2.0 * work.output_bytes if way.backend in SPREAD else 0.0
+    held = blocks * (work.input_bytes + kept) + computing * work.shared_bytes + gathered
+    return held + (1.0 + way.memory_factor) * one
 
 
 def measure_limits(threads: int, limits_id: str, machine_id: str, measured_at: str) -> Limits:

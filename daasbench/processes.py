@@ -19,6 +19,17 @@ import psutil
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _PROC = Path("/proc")
 
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMEXPR_MAX_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
 
 # --- trees ---------------------------------------------------------------------------------------------------
 
@@ -183,7 +194,19 @@ def allowed_cpus(pid: int) -> list[int]:
         return []
 
 
+def pin(cpus: Collection[int]) -> None:
+    """Let this process run on `cpus` only, with all threads that libraries have started already."""
+    if cpus and hasattr(os, "sched_setaffinity"):
+        for task in (_PROC / "self/task").iterdir():
+            os.sched_setaffinity(int(task.name), cpus)
+
+
 # --- threads -------------------------------------------------------------------------------------------------
+
+
+def steered(threads: int) -> dict[str, str]:
+    """Return the variables of a process that shall use so many threads."""
+    return dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 
 def thread_times(pid: int, proc: Path = _PROC) -> dict[int, float]:
@@ -233,6 +256,17 @@ def peak_memory_bytes() -> int:
         return int(psutil.Process().memory_info().peak_wset)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def shared_memory_bytes() -> int:
+    """Return the part of what is resident that belongs to others who share its pages; 0 where unknown.
+
+    Libraries and mapped files that n processes share count 1/n for each: summed over them, once.
+    """
+    with contextlib.suppress(OSError, KeyError):
+        found = dict(re.findall(r"^(Rss|Pss):\s+(\d+) kB", (_PROC / "self/smaps_rollup").read_text(), re.MULTILINE))
+        return max(0, int(found["Rss"]) - int(found["Pss"])) * 1024
+    return 0
 
 
 def reset_peak_memory() -> bool:

@@ -2,8 +2,9 @@
 
 Each implementation is prepared in a process of its own. Then the processes are given the word in randomised
 order, a turn at a time, so that drift hits all alike; those that wait are stopped (SIGSTOP), because spinning
-thread pools would slow the one that runs. A turn in which others used more than 5 % of the usable processors
-is repeated, twice at most; its samples are kept, marked as disturbed.
+thread pools would slow the one that runs. Ranks, Dask clusters and users of a GPU run as whole blocks instead,
+before or after the others in random order, and nobody waits beside them. A turn in which others used more than
+5 % of the usable processors is repeated, twice at most; its samples are kept, marked as disturbed.
 """
 
 from __future__ import annotations
@@ -18,15 +19,19 @@ from typing import IO, Any
 import msgspec
 
 from daasbench import machine, measure
-from daasbench.backends import require
+from daasbench.backends import SPREAD, require
 from daasbench.contender import Contender
+from daasbench.contracts import Implementation
 from daasbench.errors import DaasbenchError, Lacking
+from daasbench.launch import PlatformOptions, cores_of, require_launcher, scheduler_of
 from daasbench.maker import Maker, limit_s
 from daasbench.measure import Failure, Spec
 from daasbench.model import SCHEMA, Case, Job, Machine, Outcome, Planned, Reason, Record, Turn
+from daasbench.ranks import RankContender
 from daasbench.turns import Round
 
 MEMORY_SHARE = 0.8  # of the usable memory that contenders may be predicted to need together
+DEVICES = "CUDA_VISIBLE_DEVICES"
 RUNTIME_BYTES = 400e6  # interpreter, libraries and compiler of one contender
 
 
@@ -65,9 +70,10 @@ class Referee:
     def run_set(self, planned: Sequence[Planned]) -> None:
         """Measure the cases of one comparison in fresh processes; write one record for each."""
         able = []
+        gpus, options = len(self.observed.gpus), self.job.platform.options
         for one in planned:
             source = self.job.sources.get(one.case.kernel)
-            lack = measure.guarded(partial(lack_of, one.case, source, gpus=len(self.observed.gpus)))
+            lack = measure.guarded(partial(lack_of, one.case, source, gpus=gpus, options=options))
             if isinstance(lack, Failure):  # the plug-in's own code, asked what it needs
                 self.write(self._record(one, self.now(), lack))
             elif lack:
@@ -93,20 +99,43 @@ class Referee:
         for one in able:
             kernel = measure.find_kernel(one.case, self.job.sources.get(one.case.kernel))
             predicted = measure.predicted_bytes(kernel, one.case, made.work, self.observed.last_level_cache_bytes)
-            needs[one.key] = predicted + RUNTIME_BYTES
-            if needs[one.key] > usable:
+            needs[one.key] = predicted + RUNTIME_BYTES * self._runtimes(one)
+            if needs[one.key] > usable and not self._elsewhere(one):
                 lack = _too_much(needs[one.key], usable, one.case)
                 failure = Failure(outcome=Outcome.SKIPPED, reason=Reason.CAPACITY, message=lack)
                 self.write(self._record(one, started_at, failure))
             else:
                 fitting.append(one)
-        together = sum(needs[one.key] for one in fitting) <= MEMORY_SHARE * usable
-        whole = [one for one in fitting if one.case.gpus or one.case.ranks > 1]
-        groups = [[one] for one in fitting] if not together or whole else [list(fitting)]
+        whole = [one for one in fitting if self._runs_whole(one)]
+        taking_turns = [one for one in fitting if one not in whole]
+        together = sum(needs[one.key] for one in taking_turns) <= MEMORY_SHARE * usable
+        groups = [[one] for one in (whole if together else fitting)]
+        if together and taking_turns:
+            groups.append(taking_turns)
         self.chance.shuffle(groups)
-        order = "interleaved" if together and not whole else "blocks" if together else "serial"
         for group in groups:
-            Round(self, group, made, order if len(fitting) > 1 else "alone").run()
+            if len(fitting) == 1:
+                order = "alone"
+            elif len(group) > 1:
+                order = "interleaved"
+            else:
+                order = "blocks" if together else "serial"
+            Round(self, group, made, order).run()
+
+    def _way(self, one: Planned) -> Implementation:
+        kernel = measure.find_kernel(one.case, self.job.sources.get(one.case.kernel))
+        return kernel.implementations[one.case.implementation]
+
+    def _runs_whole(self, one: Planned) -> bool:
+        """Return whether its processes can neither be stopped nor wait beside others."""
+        return bool(one.case.gpus) or self._way(one).backend in SPREAD
+
+    def _runtimes(self, one: Planned) -> int:
+        """Return how many interpreters with their libraries it needs."""
+        return {"mpi": one.case.ranks, "dask": one.case.ranks + 1}.get(self._way(one).backend, 1)
+
+    def _elsewhere(self, one: Planned) -> bool:
+        return runs_elsewhere(self._way(one), one.case, self.job.platform.options)
 
     def close(self) -> None:
         """End the process that makes inputs, and remove what it made."""
@@ -120,13 +149,23 @@ class Referee:
             paths=self.job.inputs.get(one.case.input_hash or "", {}),
             source=self.job.sources.get(one.case.kernel),
             cache_bytes=self.observed.last_level_cache_bytes,
+            scheduler=scheduler_of(self.job.platform.options),
         )
 
-    def start(self, one: Planned) -> Contender:
-        """Start the process of a contender, pinned to as many processors as it has threads."""
-        needed = one.case.threads
-        cpus = self.cpus[:needed]
-        return Contender(one.case.threads, cpus, self.log)
+    def start(self, one: Planned) -> Contender | RankContender:
+        """Start the processes of a contender, pinned to as many processors as it has threads.
+
+        Raises
+        ------
+        Lacking
+            What starts its ranks is not here.
+        """
+        case = one.case
+        cpus = self.cpus[: case.threads * case.ranks]
+        devices = visible_devices(case.gpus, [str(gpu["index"]) for gpu in self.observed.gpus])
+        if self._way(one).backend == "mpi":
+            return RankContender(case, self.job.platform.options, cpus, self.log, self.maker.scratch, devices)
+        return Contender(case.threads, cpus, self.log, devices)
 
     def _record(self, one: Planned, started_at: str, failure: Failure) -> Record:
         return Record(
@@ -156,23 +195,29 @@ class Referee:
             "peer": self._is_peer(one.case),
             "commit": self.job.commit,
             "machine": self.observed.id,
-            "limits": self.limits.get(one.case.threads),
+            "limits": self.limits.get(cores_of(one.case)),
             "started_at": started_at,
             "schema": SCHEMA,
         }
 
 
-def lack_of(case: Case, source: str | None, *, gpus: int) -> str | None:
-    """Return what this machine lacks for a case, with the cure; None if it has everything."""
-    cores = machine.usable_cores()
-    if case.threads * case.ranks > cores:
-        asked = f"{case.threads} threads" if case.ranks == 1 else f"{case.ranks} ranks of {case.threads} threads"
-        return f'{asked} asked, {cores} cores usable here; write threads = "max" or use a larger machine'
+def lack_of(case: Case, source: str | None, *, gpus: int, options: PlatformOptions | None = None) -> str | None:
+    """Return what this machine lacks for a case, with the cure; None if it has everything.
+
+    `options` are the platform's.
+    """
+    options = options or {}
     if case.gpus > max(gpus, 1):
         return f"{case.gpus} GPUs asked, {gpus} usable here; run on a machine that has them"
     try:
         kernel = measure.find_kernel(case, source)
-        require(kernel.implementations[case.implementation])
+        way = kernel.implementations[case.implementation]
+        elsewhere = runs_elsewhere(way, case, options)
+        if not elsewhere and (lack := _lack_of_cores(case)):
+            return lack
+        require(way)
+        if way.backend == "mpi":
+            require_launcher(options)
         if case.size is None:
             return None  # a file's size is known when it is read
         work = kernel.work(kernel.sizes[case.size], measure.case_options(kernel, case, {}))
@@ -180,9 +225,40 @@ def lack_of(case: Case, source: str | None, *, gpus: int) -> str | None:
         return str(lack)
     predicted = measure.predicted_bytes(kernel, case, work, machine.last_level_cache_bytes())
     usable = machine.usable_memory_bytes()
-    if predicted and predicted + RUNTIME_BYTES > usable:
+    if predicted and predicted + RUNTIME_BYTES > usable and not elsewhere:
         return _too_much(predicted + RUNTIME_BYTES, usable, case)
     return None
+
+
+def _lack_of_cores(case: Case) -> str | None:
+    cores = machine.usable_cores()
+    if case.nodes > 1:
+        told = f"{case.nodes} nodes asked, one is here"
+        return f"{told}; name what starts ranks on several in the platform's option launcher: srun -N {{nodes}}"
+    if case.threads * case.ranks <= cores:
+        return None
+    asked = f"{case.threads} threads" if case.ranks == 1 else f"{case.ranks} ranks of {case.threads} threads"
+    word = 'threads = "max"' if case.ranks <= cores else 'ranks = "max"'
+    return f"{asked} asked, {cores} cores usable here; write {word} or use a larger machine"
+
+
+def runs_elsewhere(way: Implementation, case: Case, options: PlatformOptions) -> bool:
+    """Return whether this node's cores and memory say nothing of what the case may use."""
+    if way.backend == "dask":
+        return scheduler_of(options) is not None
+    return way.backend == "mpi" and case.nodes > 1 and "launcher" in options
+
+
+def visible_devices(wanted: int, known: Sequence[str]) -> dict[str, str]:
+    """Return the variable that leaves a contender the first `wanted` of the GPUs; empty where there is none.
+
+    What the variable says already counts, so that a scheduler's choice is kept.
+    """
+    if not known:
+        return {}
+    left = os.environ.get(DEVICES)
+    devices = known if left is None else [one for one in left.split(",") if one]
+    return {DEVICES: ",".join(devices[:wanted])}
 
 
 def sets_of(job: Job) -> Iterator[list[Planned]]:

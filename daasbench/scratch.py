@@ -1,12 +1,14 @@
 """Inputs and expectations on their way from the process that makes them to the contenders.
 
-Pickle protocol 5 with the arrays out of band, each read into memory of its own that is aligned to 64 bytes
-(a cache line, and the widest vector register).
+Pickle protocol 5 with the arrays out of band, each aligned to 64 bytes (a cache line, and the widest vector
+register): read into memory of its own, or, by ranks that copy their parts out of it, mapped once for all.
 """
 
 from __future__ import annotations
 
+import mmap
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +28,26 @@ def save(path: Path, thing: Any) -> int:
             with buffer.raw() as raw:
                 sizes.append(raw.nbytes)
                 stream.write(raw)
+                stream.write(bytes(-raw.nbytes % ALIGNMENT))
     np.asarray(sizes, dtype=np.int64).tofile(path / "sizes")
     return sum(sizes)
 
 
-def load(path: Path) -> Any:
-    """Return what :func:`save` wrote; every array in fresh memory of this process."""
-    buffers = []
+def load(path: Path, *, mapped: bool = False) -> Any:
+    """Return what :func:`save` wrote; every array in fresh memory of this process.
+
+    `mapped`: arrays lie in the file instead, whose pages all processes that map it share; what one writes into
+    them is its own.
+    """
+    buffers = list(_map(path) if mapped else _read(path))
+    return pickle.loads((path / "object").read_bytes(), buffers=buffers)
+
+
+def _read(path: Path) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
     with open(path / "arrays", "rb", buffering=0) as stream:
-        for size in np.fromfile(path / "sizes", dtype=np.int64):
-            memory = aligned(int(size))
+        for place, size in _places(path):
+            stream.seek(place)
+            memory = aligned(size)
             view = memory.data
             done = 0
             while done < size:
@@ -43,8 +55,24 @@ def load(path: Path) -> Any:
                 if not count:
                     raise OSError(f"{path}: is truncated")
                 done += count
-            buffers.append(memory)
-    return pickle.loads((path / "object").read_bytes(), buffers=buffers)
+            yield memory
+
+
+def _map(path: Path) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
+    with open(path / "arrays", "rb") as stream:
+        whole: Any = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY) if stream.seek(0, 2) else b""
+    for place, size in _places(path):
+        if place + size > len(whole):
+            raise OSError(f"{path}: is truncated")
+        yield np.frombuffer(whole, np.uint8, size, place) if size else aligned(0)
+
+
+def _places(path: Path) -> Iterator[tuple[int, int]]:
+    """Yield where each array begins, and its size in bytes."""
+    place = 0
+    for size in np.fromfile(path / "sizes", dtype=np.int64).tolist():
+        yield place, size
+        place += size + -size % ALIGNMENT
 
 
 def aligned(size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -18,9 +18,9 @@ from daasbench.clock import utc_now
 from daasbench.contracts import Runner
 from daasbench.costs.price import worst_case
 from daasbench.errors import BudgetError
+from daasbench.launch import cores_of
 from daasbench.model import (
     SCHEMA,
-    Case,
     Job,
     JobRecord,
     JobState,
@@ -35,7 +35,7 @@ from daasbench.model import (
 from daasbench.progress import Progress, Tail, durations, progress
 from daasbench.referee import lack_of
 from daasbench.results import RunFolder
-from daasbench.scenario import Plan, group, resume_key
+from daasbench.scenario import Cell, Plan, group, resume_key
 from daasbench.worker import LAST_WORDS, LIMITS_TIMEOUT_S
 
 POLL_S = 0.1
@@ -139,7 +139,7 @@ def outstanding(plan: Plan, commit: str, done: Progress) -> Mapping[str, list[Pl
     for process in range(plan.scenario.repeat.processes):
         for cell in plan.cells:
             key = resume_key(cell.case, cell.platform, process, commit)
-            if done.ended(key) or (done.skipped(key) and not may_run_now(cell.case, cell.source)):
+            if done.ended(key) or (done.skipped(key) and not may_run_now(cell, plan)):
                 continue
             attempt = done.attempts.get(key, 0) + 1
             todo.setdefault(cell.platform, []).append(
@@ -148,9 +148,10 @@ def outstanding(plan: Plan, commit: str, done: Progress) -> Mapping[str, list[Pl
     return todo
 
 
-def may_run_now(case: Case, source: str | None) -> bool:
+def may_run_now(cell: Cell, plan: Plan) -> bool:
     """Return whether a case that was skipped earlier may run today: what it lacked may have been installed."""
-    return lack_of(case, source, gpus=case.gpus) is None
+    options = plan.platforms[cell.platform].options
+    return lack_of(cell.case, cell.source, gpus=cell.case.gpus, options=options) is None
 
 
 def preview(plan: Plan, *, results_folder: Path, commit: str, again: bool = False) -> Preview:
@@ -177,7 +178,7 @@ def preview(plan: Plan, *, results_folder: Path, commit: str, again: bool = Fals
 def longest_s(job: Job) -> float:
     """Return the longest that a job can take: every process, and the makers of inputs and limits, at their limits."""
     sets = {(one.process, one.case.problem_id) for one in job.planned}
-    probed = {one.case.threads for one in job.planned}
+    probed = {cores_of(one.case) for one in job.planned}
     making_s = maker.limit_s(job.repeat.limit_s) * len(sets) + LIMITS_TIMEOUT_S * len(probed)
     return making_s + len(job.planned) * job.repeat.hard_limit_s
 

@@ -13,6 +13,7 @@ from daasbench import machine, measure
 from daasbench.contender import Command, Contender
 from daasbench.measure import Failure, Made, Prepared, Turned
 from daasbench.model import Outcome, Planned, Reason, Record, Samples, Turn, Verdict
+from daasbench.ranks import RankContender
 from daasbench.statistics import median_interval, relative_half_width
 from daasbench.watch import Watch
 
@@ -58,7 +59,7 @@ class Seat:
         self.repeat = referee.job.repeat
         self.started_at = ""
         self.origin = 0.0
-        self.contender: Contender | None = None
+        self.contender: Contender | RankContender | None = None
         self.parts: list[Samples] = []
         self.counted: list[float] = []  # seconds of the samples that count
         self.prepared: Prepared | None = None
@@ -76,9 +77,13 @@ class Seat:
     def prepare(self) -> None:
         """Start the process, when no other runs, and let it get ready."""
         self.started_at, self.origin = self.referee.now(), time.perf_counter()
-        self.contender = self.referee.start(self.planned)
+        contender = measure.guarded(lambda: self.referee.start(self.planned))
+        if isinstance(contender, Failure):
+            self._fail(contender)
+            return
+        self.contender = contender
         command = Command(step="prepare", spec=self.referee.spec(self.planned))
-        answer = self.contender.ask(command, Prepared, timeout_s=self.repeat.hard_limit_s)
+        answer = contender.ask(command, Prepared, timeout_s=self.repeat.hard_limit_s)
         if isinstance(answer, Failure):
             self._fail(answer)
             return
@@ -123,7 +128,7 @@ class Seat:
             self.stopped = False
         left_s = max(self.repeat.limit_s - contender.active_s, 0.0)
         command = Command(step="turn", repeats=self._repeats(), turn=self.turns, limit_s=left_s, origin=self.origin)
-        watch = Watch(contender.pid, self.referee.cpus)
+        watch = Watch([contender.pid, *contender.computing], self.referee.cpus, contender.computing)
         answer = contender.ask(command, Turned, timeout_s=max(self.repeat.hard_limit_s - contender.active_s, 0.0))
         seen = watch.stop()
         self.turns += 1

@@ -26,14 +26,16 @@ class Watch:
 
     Parameters
     ----------
-    pid
-        The contender; its descendants are its own, everything else (other contenders too) is foreign.
+    pids
+        The contender's processes; their descendants are its own, everything else (other contenders too) is foreign.
     cpus
         The processors that are watched.
+    computing
+        Those of the contender that compute, whose threads and processors are told; default: all.
     """
 
-    def __init__(self, pid: int, cpus: Sequence[int]) -> None:
-        self.pid = pid
+    def __init__(self, pids: Sequence[int], cpus: Sequence[int], computing: Sequence[int] = ()) -> None:
+        self.pids, self.computing = pids, computing or pids
         self.clock = CpuClock(cpus)
         self._threads = self._thread_times()
         self._own_s = self._ours()
@@ -49,7 +51,7 @@ class Watch:
         return Seen(
             foreign=self._foreign(busy_s, own_s, elapsed_s),
             threads=threads_at_work(self._threads, threads) if self._threads else None,
-            cpus=sorted({cpu for thread in threads or [self.pid] for cpu in allowed_cpus(thread)}),
+            cpus=sorted({cpu for thread in threads or self.computing for cpu in allowed_cpus(thread)}),
         )
 
     def _foreign(self, busy_s: float, own_s: float, elapsed_s: float) -> float:
@@ -59,7 +61,7 @@ class Watch:
         return self.clock.foreign_share(self._busy_s, busy_s, own_s, elapsed_s)
 
     def _ours(self) -> float:
-        return self.clock.processes_s([self.pid]) + sum(os.times()[:2])
+        return self.clock.processes_s(self.pids) + sum(os.times()[:2])
 
     def _thread_times(self) -> dict[int, float]:
-        return {key: s for pid in process_tree(self.pid) for key, s in thread_times(pid).items()}
+        return {key: s for root in self.computing for pid in process_tree(root) for key, s in thread_times(pid).items()}

@@ -22,6 +22,7 @@ from daasbench import machine
 from daasbench.clock import utc_now
 from daasbench.contender import Command, Contender
 from daasbench.errors import DaasbenchError
+from daasbench.launch import cores_of
 from daasbench.measure import Failure
 from daasbench.model import Job, Limits, Machine, Planned, digest
 from daasbench.records import Ledger
@@ -65,7 +66,7 @@ def _threads_of(job: Job) -> list[int]:
     """Return the numbers of threads whose limits the job's cases are divided by."""
     if all(_measures_no_science(one) for one in job.planned):
         return []
-    return sorted({one.case.threads for one in job.planned if one.case.threads <= machine.usable_cores()})
+    return sorted({cores_of(one.case) for one in job.planned if cores_of(one.case) <= machine.usable_cores()})
 
 
 def _measures_no_science(one: Planned) -> bool:

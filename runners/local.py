@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from daasbench.errors import LedgerError, ScenarioError
+from daasbench.errors import LedgerError
+from daasbench.launch import check_options
 from daasbench.model import Job, JobState, JobStatus, Reason, Request, Scalar
 
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
@@ -26,9 +27,8 @@ class LocalRunner:
         self._started: dict[str, subprocess.Popen[bytes]] = {}
 
     def check(self, options: Mapping[str, Scalar | list[Scalar]], where: str) -> None:
-        """Raise ScenarioError if there are options: this runner has none."""
-        if options:
-            raise ScenarioError(f"{where}: the runner local has no options; remove {', '.join(options)}")
+        """Raise ScenarioError if these are no options of this runner: how ranks start, which Dask cluster is used."""
+        check_options(options, where, runner=self.name)
 
     def render(self, job: Job, folder: Path) -> Request:
         """Return the command that would be run and the job file that it would read."""

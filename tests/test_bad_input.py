@@ -185,7 +185,12 @@ PLATFORMS = [
         "p.toml: cores_per_node: expected a whole number of 1 or more, got the text",
     ),
     ('runner = "local"\nmemory_gb = inf', "p.toml: memory_gb: inf cannot be used"),
-    ('runner = "local"\n[options]\npartition = "gpu"', "p.toml: options: the runner local has no options; remove part"),
+    ('runner = "local"\n[options]\npartition = "gpu"', "p.toml: options: the runner local has no option 'partition'"),
+    ('runner = "local"\n[options]\nlauncher = 3', 'p.toml: options.launcher: expected text such as "srun -n {ranks}"'),
+    ('runner = "local"\n[options]\nlauncher = "srun {rank}"', "did you mean 'ranks'?"),
+    ('runner = "local"\n[options]\nlauncher = "srun {ranks"', "p.toml: options.launcher: expected '}'"),
+    ('runner = "local"\n[options]\nlauncher = "srun \'"', "p.toml: options.launcher: No closing quotation"),
+    ('runner = "local"\n[options]\nscheduler = "login1"', "p.toml: options.scheduler: expected the address of a Dask"),
     ("garbage", "p.toml: is not TOML"),
     *[
         (

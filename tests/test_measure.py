@@ -12,8 +12,9 @@ import pytest
 from daasbench import kernel, measure, scratch
 from daasbench.contracts import Implementation
 from daasbench.errors import InputError, Lacking, LedgerError, Unfinished
-from daasbench.measure import MOST_BLOCKS, Session, Spec, block_count, failure_of, predicted_bytes, worse
+from daasbench.measure import MOST_BLOCKS, Spec, block_count, failure_of, predicted_bytes, worse
 from daasbench.model import Case, Outcome, Reason, Samples, Verdict, Work
+from daasbench.session import Session
 from daasbench.userkernel import FunctionKernel, FunctionProblem
 
 CASE = Case(kernel="sums", implementation="numpy", version="1", size="tiny", seed=0)

@@ -12,6 +12,7 @@ import pytest
 from daasbench import scenario
 from daasbench.contracts import OF_INPUT, FilePath, Options
 from daasbench.errors import InputError, ScenarioError
+from daasbench.expand import share_cores
 from daasbench.files import content_hash, find_file
 from daasbench.model import Case, Planned
 from daasbench.scenario import Plan, group, load, resume_key
@@ -88,8 +89,35 @@ def test_zip_pairs_axes(plan_of):
 
 
 def test_zip_pairs_axes_whose_counts_are_equal_on_this_machine(plan_of):
-    plan = plan_of(implementations="mpi", ranks=[1, 2], threads=[CORES, "max"], zip=[["ranks", "threads"]])
-    assert cells(plan, "ranks", "threads") == [(1, CORES), (2, CORES)]
+    plan = plan_of(implementations="mpi", ranks=[1, CORES], threads=["max", 1], zip=[["ranks", "threads"]])
+    assert cells(plan, "ranks", "threads") == [(1, CORES), (CORES, 1)]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "ranks", "threads", "shared"),
+    [
+        (1, "max", "max", (8, 1)),
+        (1, "max", 2, (4, 2)),
+        (1, 4, "max", (4, 2)),
+        (1, 3, "max", (3, 2)),
+        (1, 1, "max", (1, 8)),
+        (1, 16, "max", (16, 1)),
+        (1, "max", 16, (1, 16)),
+        (1, 16, 16, (16, 16)),
+        (2, "max", "max", (16, 1)),
+        (2, "max", 4, (4, 4)),
+        (2, 4, "max", (4, 4)),
+        (2, 3, "max", (3, 4)),
+    ],
+)
+def test_ranks_and_threads_share_the_cores_of_a_node(nodes, ranks, threads, shared):
+    assert share_cores(8, nodes, ranks, threads) == shared
+
+
+def test_a_way_that_was_not_named_says_how_many_ranks_it_takes(plan_of):
+    assert any("mpi on 1 rank with all threads" in note for note in plan_of(implementations="all").notes)
+    assert not plan_of(implementations="all", ranks="max").notes
+    assert not plan_of(implementations="mpi").notes
 
 
 def test_axes_that_an_implementation_does_not_have_collapse_to_one_cell(plan_of):

@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from daasbench.contender import Command, Contender, pin
+from daasbench.contender import Command, Contender
 from daasbench.maker import Maker
 from daasbench.measure import Failure, Made, Spec
 from daasbench.model import Case, Outcome, Reason, Work
-from daasbench.processes import stop_tree
+from daasbench.processes import pin, stop_tree
 
 KERNEL = """
 import os, time
@@ -127,7 +127,7 @@ def test_a_process_that_hangs_is_ended_at_its_limit(contender: Contender, spec: 
 
 def test_every_thread_is_pinned() -> None:
     code = (
-        "import os, threading, time; from daasbench.contender import pin;"
+        "import os, threading, time; from daasbench.processes import pin;"
         "threading.Thread(target=time.sleep, args=(1,), daemon=True).start(); cpu = min(os.sched_getaffinity(0));"
         "pin([cpu]);"
         "print({tuple(os.sched_getaffinity(int(task))) for task in os.listdir('/proc/self/task')} == {(cpu,)})"

@@ -34,11 +34,11 @@ def doctor_command(as_json: bool) -> None:
     from daasbench.clock import utc_now
 
     seen = machine.observe(commit=machine.suite_commit(), observed_at=utc_now())
-    ways = _ways()
+    ways, engines = _ways(), _engines()
     broken = [one for group in registry.PARTS for one in registry.catalogue(group) if one.error]
     warnings = registry.warnings()
     if as_json:
-        facts = {"machine": seen, "implementations": ways, "broken": broken, "warnings": warnings}
+        facts = {"machine": seen, "engines": engines, "implementations": ways, "broken": broken, "warnings": warnings}
         _print_json({"schema": 1, **facts})
         return
     memory = f"{seen.usable_memory_bytes / 2**30:.1f} of {seen.memory_bytes / 2**30:.1f} GiB usable"
@@ -46,6 +46,8 @@ def doctor_command(as_json: bool) -> None:
     click.echo(f"machine   {seen.cpu}, {seen.usable_cores} usable cores of {seen.threads}{cache}")
     click.echo(f"memory    {memory}")
     click.echo(f"GPU       {seen.gpu or 'none'}")
+    for one in engines:
+        click.echo(f"{one['name']:9} {one['what'] or 'none: ' + one['lacks'] + '; ' + one['cure']}")
     click.echo(f"suite     {seen.commit}, Python {seen.python}\n")
     show_table(
         ("kernel", "implementation", "kind", "here", "to get it"),
@@ -53,10 +55,30 @@ def doctor_command(as_json: bool) -> None:
     )
     for told in [*(f"broken plug-in: {one.error}" for one in broken), *(f"warning: {one}" for one in warnings)]:
         click.echo(f"\n{told}")
-    commands = {str(w["cure"]).removeprefix("install it: ") for w in ways}
+    commands = {str(w["cure"]).removeprefix("install it: ") for w in [*ways, *engines]}
     cures = sorted(one for one in commands if one.startswith("pip install"))
     if cures:
         click.echo("\nto add what is missing:\n" + "\n".join(f"  {cure}" for cure in cures))
+
+
+def _engines() -> list[dict[str, Any]]:
+    """Return what starts ranks and workers here, or what it lacks, with the cure."""
+    from daasbench import backends, launch
+
+    def mpi() -> str:
+        library = backends.library_name(backends.mpi_told())
+        launch.require_launcher({})
+        return f"{library}, ranks are started by {launch.default_launcher()}"
+
+    rows = []
+    for name, what in (("MPI", mpi), ("Dask", lambda: f"distributed {backends.dask_version()}")):
+        row: dict[str, Any] = {"name": name, "what": None, "lacks": None, "cure": None}
+        try:
+            row["what"] = what()
+        except Lacking as lack:
+            row |= {"lacks": lack.what, "cure": lack.cure}
+        rows.append(row)
+    return rows
 
 
 def _ways() -> list[dict[str, Any]]:

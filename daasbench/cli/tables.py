@@ -66,8 +66,11 @@ def _row(group: Any) -> tuple[Any, ...]:
 
 
 def _way(row: Any) -> str:
-    threads = int(row["threads"])
-    return f"{row['implementation']} ({threads} thread{'s' if threads > 1 else ''})"
+    ranks, threads = int(row["ranks"]), int(row["threads"])
+    told = f"{threads} thread{'s' if threads > 1 else ''}"
+    if ranks > 1:
+        told = f"{ranks} ranks" if threads == 1 else f"{ranks} ranks × {told}"
+    return f"{row['implementation']} ({told})"
 
 
 def seconds(value: float, low: float | None, high: float | None) -> str:

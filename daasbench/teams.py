@@ -1,0 +1,133 @@
+"""Who computes a case together: one process alone, or ranks that see each other through MPI.
+
+A session asks its team to wait for each other, who was slowest, and what rank 0 decided.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from daasbench.backends import library_name
+from daasbench.contracts import Resources
+from daasbench.model import Case
+from daasbench.processes import allowed_cpus, peak_memory_bytes, reset_peak_memory, shared_memory_bytes
+
+T = TypeVar("T")
+
+
+class Alone:
+    """One process: nobody to wait for, nobody to agree with."""
+
+    rank = 0
+
+    def resources(self, case: Case) -> Resources:
+        """Return what the implementation may use."""
+        return Resources(threads=case.threads, ranks=case.ranks, gpus=case.gpus)
+
+    def meet(self) -> None:
+        """Return when everybody is here."""
+
+    def slowest(self, seconds: float) -> float:
+        """Return the seconds of the slowest member."""
+        return seconds
+
+    def total(self, amount: float) -> float:
+        """Return the sum over all members."""
+        return amount
+
+    def agreed(self, decision: T) -> T:
+        """Return what the first member decided."""
+        return decision
+
+    def complaint(self, told: str | None) -> str | None:
+        """Return the sentence of the first member that has one."""
+        return told
+
+    def lost(self) -> str | None:
+        """Return which member is gone, if one is: why a step failed."""
+        return None
+
+    def cpu_s(self) -> float:
+        """Return the processor seconds that this member has taken, and what computes for it."""
+        return time.process_time()
+
+    def reset_peak(self) -> None:
+        """Let the peak of memory begin again."""
+        reset_peak_memory()
+
+    def peak_bytes(self) -> int:
+        """Return this member's peak of memory since then."""
+        return peak_memory_bytes()
+
+
+class Ranks(Alone):
+    """The ranks of an MPI communicator."""
+
+    def __init__(self, comm: Any) -> None:
+        from mpi4py import MPI
+
+        self.comm, self._mpi = comm, MPI
+        self.rank: int = comm.rank
+        self.size: int = comm.size
+
+    def resources(self, case: Case) -> Resources:
+        """Return what the implementation may use: the communicator too."""
+        return Resources(threads=case.threads, ranks=case.ranks, gpus=case.gpus, comm=self.comm)
+
+    def meet(self) -> None:
+        """Return when all ranks are here."""
+        self.comm.Barrier()
+
+    def slowest(self, seconds: float) -> float:
+        """Return the seconds of the slowest rank."""
+        return float(self.comm.allreduce(seconds, op=self._mpi.MAX))
+
+    def total(self, amount: float) -> float:
+        """Return the sum over all ranks."""
+        return float(self.comm.allreduce(amount, op=self._mpi.SUM))
+
+    def agreed(self, decision: T) -> T:
+        """Return what rank 0 decided."""
+        decided: T = self.comm.bcast(decision, root=0)
+        return decided
+
+    def complaint(self, told: str | None) -> str | None:
+        """Return the sentence of the first rank that has one, and which it is."""
+        said = self.comm.allgather(told)
+        return next((f"rank {rank}: {one}" for rank, one in enumerate(said) if one), None)
+
+    def peak_bytes(self) -> int:
+        """Return this rank's peak of memory; pages that ranks share count once in the sum over all."""
+        return max(0, peak_memory_bytes() - shared_memory_bytes())
+
+    def places(self, threads: int, cpus: Sequence[int]) -> list[int]:
+        """Return the processors of this rank: its own `threads` of `cpus`.
+
+        Without `cpus` (ranks on several nodes): of those that the launcher left to the ranks of this node,
+        which either bound each rank to its own or none.
+        """
+        if cpus:
+            return list(cpus[self.rank * threads : (self.rank + 1) * threads])
+        node = self.comm.Split_type(self._mpi.COMM_TYPE_SHARED, key=self.rank)
+        allowed = allowed_cpus(os.getpid())
+        bound = node.allgather(allowed)
+        first = node.rank * threads if bound.count(allowed) == node.size else 0
+        node.Free()
+        return allowed[first : first + threads]
+
+
+def world() -> Ranks:
+    """Return all ranks that were started together; initialises MPI."""
+    from mpi4py import MPI
+
+    return Ranks(MPI.COMM_WORLD)
+
+
+def mpi_library() -> str:
+    """Return name and version of the MPI library in use, such as ``MPICH 5.0.2``."""
+    from mpi4py import MPI
+
+    return library_name(MPI.Get_library_version())
