@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from daasbench import launch
 from daasbench.cli import COMMANDS, daasbench
 
 KERNEL = """\
@@ -125,6 +126,20 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(say, monkeypatch):
     here = [one for one in told["implementations"] if one["implementation"] == "numpy"]
     assert all(one["lacks"] is None for one in here)
     assert told["broken"] == []
+
+
+def test_doctor_says_what_starts_ranks_and_workers_and_what_is_missing(say, monkeypatch):
+    monkeypatch.setattr("daasbench.backends.mpi_told", lambda: "MPICH Version:      5.0.2\nmore")
+    monkeypatch.setattr("daasbench.launch.require_launcher", lambda options: None)
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in ("distributed", "dask") else find_spec(name)
+    )
+    told = say("doctor").out
+    assert f"MPI       MPICH 5.0.2, ranks are started by {launch.default_launcher()}\n" in told
+    assert "Dask      none: Dask's distributed is not installed; install it: pip install 'daasbench[dask]'\n" in told
+    engines = json.loads(say("doctor", "--json").out)["engines"]
+    assert [(one["name"], one["lacks"] is None) for one in engines] == [("MPI", True), ("Dask", False)]
 
 
 # --- help -----------------------------------------------------------------------------------------------------
