@@ -1,0 +1,85 @@
+"""X-ray photon correlation spectroscopy: series of speckle frames become g2, how long a sample remembers itself.
+
+Read `with_numpy.py` first: it is the algorithm, and `definition.py` the lags and sums of multi-tau. Then `problem.py`
+(what is computed on), `oracle.py` (what is right), `speckle.py` (a sample whose dynamics are known) and `readers.py`
+(real series). The other ``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are
+compared with.
+"""
+
+from daasbench.authoring import FolderKernel, way
+from daasbench.contracts import Card, Reference
+
+from .options import XpcsOptions
+
+_HERE = "daasbench.kernels.xpcs"
+kernel = FolderKernel(
+    name="xpcs",
+    card=Card(
+        title="Multi-tau correlation of speckle frames (XPCS)",
+        unit="pixel·frame",
+        stands_for="scikit-beam, dynamix, boost-corr, XPCS-Eigen, pyXPCS",
+        community="dynamics of soft matter, glasses, alloys and biological fluids at coherent beamlines",
+        method=(
+            "g2(q, k) = <I(p, t) I(p, t + k)> / (<I(p, t)> <I(p, t + k)>), averaged over the pixels p of a ring q and "
+            "over all pairs of rows a lag apart, normalised symmetrically; multi-tau: lags of 0 to 7 frames, then 4 to "
+            "7 rows of 2^l frames, each level averaging the pairs of the one before. 12 FMA a pixel and frame"
+        ),
+        leaves_out=(
+            "flat field and dark, correction of the beam's intensity, two-time correlation, errors and fits; "
+            "event lists of sparse frames, where most pixels see no photon: every count is read here"
+        ),
+        tolerance=(
+            "1e-6 absolute of the definition in double precision, which scikit-beam meets with 1e-12; of generated "
+            "speckles also 0.03 of known dynamics, or 6 standard deviations where pixels and pairs are too few for that"
+        ),
+        real_work="a series is 10^3 to 10^5 frames of 0.5 to 4 million pixels: 10^9 to 10^11",
+        literature=(
+            Reference(
+                text="Lumma, Lurio, Mochrie, Sutton, Rev. Sci. Instrum. 71, 3274 (2000): area detectors, multi-tau",
+                doi="10.1063/1.1287637",
+            ),
+            Reference(
+                text="Schätzel, Drewel, Stimac, J. Mod. Opt. 35, 711 (1988): symmetric normalisation",
+                doi="10.1080/09500348814550731",
+            ),
+        ),
+    ),
+    sizes={
+        "tiny": {"frames": 300, "ny": 24, "nx": 40},
+        "small": {"frames": 1000, "ny": 120, "nx": 200},
+        "medium": {"frames": 4000, "ny": 257, "nx": 515},
+        "large": {"frames": 10_000, "ny": 514, "nx": 1030},  # Eiger 500k
+    },
+    options=XpcsOptions,
+    problem=f"{_HERE}.problem",
+    ways=[
+        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
+        way("numba", f"{_HERE}.with_numba:prepare"),
+        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=2.0),
+        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi"),
+        way("dask", f"{_HERE}.with_dask:prepare", backend="dask", memory_factor=2.0),
+        way(
+            "skbeam",
+            f"{_HERE}.peers.with_skbeam:prepare",
+            peer=True,
+            threads=False,
+            requires=("skbeam",),
+            packages=("scikit-beam",),
+            extra="peers-built",
+            adds="works in double precision, on one thread; normalises after every frame; looks for frames of NaN",
+        ),
+        way(
+            "dynamix",
+            f"{_HERE}.peers.with_dynamix:prepare",
+            peer=True,
+            requires=("dynamix", "pyopencl"),
+            packages=("dynamix",),
+            extra="peers",
+            memory_factor=4.0,
+            adds=(
+                "computes every lag of the series, by a product of all frames of a ring with all, and multi-tau is "
+                "averaged from them; normalises each pair of frames by the means of these two"
+            ),
+        ),
+    ],
+)

@@ -1,0 +1,162 @@
+"""What is right, and by whose word."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.fft
+
+from daasbench.contracts import Options, Resources
+from daasbench.model import Verdict
+
+from . import with_numpy
+from .definition import F64, level_averages
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+TOLERANCE = 1e-6
+"""Absolute: integers are exact, larger products rounded in float32; scikit-beam's running means leave 1e-13."""
+
+TRUTH_TOLERANCE = 0.03
+"""Or six standard deviations of what the pixels and frames of a ring can tell, where that is more."""
+
+DYNAMIX_TOLERANCE = 1e-4
+"""Of its own definition: it works in float32."""
+
+FRAME_BY_FRAME = frozenset({"dynamix"})
+"""Packages that normalise each pair of frames by the means of these two, at every lag, and not averaged in levels."""
+
+LARGE_BLOCK_BYTES = 10**9  # above it, rings drawn anew for every result are compared
+DRAWN = 2  # rings
+_DEVIATIONS = 6.0
+_NUMBERS = 1 << 21  # float64 in memory at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What the oracle needs to know of a problem.
+
+    Attributes
+    ----------
+    reference
+        The numpy result of each distinct block; None where blocks are too large to compute all of them.
+    peer
+        What scikit-beam says, for a file, where it is installed.
+    truth, allowed
+        f64[lags, q]: the g2 that generated frames were drawn from, and how far a result may be from it.
+    """
+
+    reference: Sequence[F64] | None
+    peer: Sequence[F64] | None
+    truth: F64 | None
+    allowed: F64 | None
+
+
+def expect(problem: Problem, options: Options) -> Expectation:  # noqa: ARG001  (they are in the problem)
+    """Return the reference results, and the truth where it is known."""
+    large = problem.blocks[0].nbytes > LARGE_BLOCK_BYTES
+    reference = None if large else [with_numpy.prepare(problem)(block) for block in problem.counts]
+    peer = None
+    if not large and problem.sample is None and importlib.util.find_spec("skbeam"):
+        from .peers import with_skbeam
+
+        correlate = with_skbeam.prepare(problem, Resources())
+        peer = [correlate(block) for block in problem.counts]
+    truth = allowed = None
+    if problem.sample is not None:
+        truth = problem.sample.g2(problem.schedule)
+        allowed = np.maximum(TRUTH_TOLERANCE, _DEVIATIONS * problem.sample.deviation(problem.schedule))
+    return Expectation(reference=reference, peer=peer, truth=truth, allowed=allowed)
+
+
+def verify(problem: Problem, expectation: Expectation, block: int, result: Any, implementation: str) -> Verdict:
+    """Return the verdict on g2 of a block: truth and reference; the first that fails, or the last word.
+
+    Of `numpy` the reference would only say that it agrees with itself: it is judged by the truth, by scikit-beam, or,
+    where there is neither, by agreement.
+    """
+    right = (problem.schedule.lags.size, problem.rings)
+    if np.shape(result) != right or result.dtype != np.float64:
+        message = f"g2 is {result.dtype}{list(np.shape(result))}, not float64{list(right)}"
+        return Verdict(error=math.inf, tolerance=TOLERANCE, verified_by="oracle", message=message)
+    truth = _truth(expectation, result)
+    if truth is not None and not truth.ok:
+        return truth
+    if implementation in FRAME_BY_FRAME:
+        return _frame_by_frame(problem, block, result)
+    compared = _against_reference(problem, expectation, block, result)
+    if implementation != "numpy" or not compared.ok:
+        return compared
+    if truth is not None:
+        return truth
+    if expectation.peer is not None:
+        error = _largest(result - expectation.peer[block % problem.distinct])
+        return Verdict(error=error, tolerance=TOLERANCE, verified_by="peer", message="scikit-beam")
+    message = "numpy against itself; install scikit-beam for an independent word"
+    return Verdict(error=compared.error, tolerance=TOLERANCE, verified_by="agreement", message=message)
+
+
+def _largest(difference: F64) -> float:
+    return float(np.max(np.abs(difference)))
+
+
+def _truth(expectation: Expectation, result: F64) -> Verdict | None:
+    """Return how far g2 is from the truth, in units of what is allowed at 0.03; None where no truth is known."""
+    if expectation.truth is None or expectation.allowed is None:
+        return None
+    error = _largest((result - expectation.truth) * (TRUTH_TOLERANCE / expectation.allowed))
+    strict = float(np.mean(expectation.allowed <= TRUTH_TOLERANCE))
+    message = f"known dynamics; {strict:.0%} of the values are many enough to be within 0.03, the others within 6 sigma"
+    return Verdict(error=error, tolerance=TRUTH_TOLERANCE, verified_by="truth", message=message)
+
+
+def _against_reference(problem: Problem, expectation: Expectation, block: int, result: F64) -> Verdict:
+    """Return the largest difference to the numpy reference, in all rings or, if blocks are large, in some."""
+    if expectation.reference is not None:
+        error = _largest(result - expectation.reference[block % problem.distinct])
+        return Verdict(error=error, tolerance=TOLERANCE, verified_by="oracle", message="plain numpy reference")
+    rings = _drawn(problem)
+    counts = problem.blocks[block].reshape(problem.frames, -1)
+    sums = with_numpy.sums_of(counts, problem.labels.ravel(), rings, problem.schedule)
+    error = _largest(result[:, rings - 1] - sums.g2(problem.schedule))
+    return Verdict(error=error, tolerance=TOLERANCE, verified_by="oracle", message=f"numpy reference, rings {rings}")
+
+
+def _frame_by_frame(problem: Problem, block: int, result: F64) -> Verdict:
+    """Return the largest difference to the definition of dynamix, in some rings."""
+    rings = _drawn(problem)
+    counts, labels = problem.blocks[block].reshape(problem.frames, -1), problem.labels.ravel()
+    exact = np.stack([linear_g2(counts, np.flatnonzero(labels == ring)) for ring in rings], axis=1)
+    error = _largest(result[:, rings - 1] - level_averages(exact, problem.schedule))
+    message = f"its own definition, normalised frame by frame, in rings {rings}"
+    return Verdict(error=error, tolerance=DYNAMIX_TOLERANCE, verified_by="oracle", message=message)
+
+
+def _drawn(problem: Problem) -> Any:
+    return np.sort(np.random.default_rng().permutation(problem.rings)[:DRAWN]) + 1
+
+
+def linear_g2(counts: Any, members: Any) -> F64:
+    """Return g2 at every lag, normalised frame by frame, of the pixels `members` of u16[frames, pixels]: f64[frames].
+
+    ``sum_t <I(p, t) I(p, t + k)> / sum_t <I(p, t)> <I(p, t + k)>``, averaged over the pixels p.
+    """
+    frames = len(counts)
+    length = scipy.fft.next_fast_len(2 * frames, real=True)
+    power = np.zeros(length // 2 + 1)
+    means = np.zeros(frames)
+    for first in range(0, members.size, max(1, _NUMBERS // length)):
+        rows = counts[:, members[first : first + max(1, _NUMBERS // length)]].T.astype(np.float64)
+        power += (np.abs(scipy.fft.rfft(rows, length)) ** 2).sum(axis=0)
+        means += rows.sum(axis=0)
+    means /= members.size
+    products = scipy.fft.irfft(power, length)[:frames] / members.size
+    squares = scipy.fft.irfft(np.abs(scipy.fft.rfft(means, length)) ** 2, length)[:frames]
+    g2: F64 = np.divide(products, squares, out=np.zeros(frames), where=squares > 0)
+    return g2

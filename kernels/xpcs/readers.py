@@ -1,0 +1,195 @@
+"""Frames from HDF5 and NeXus files, and maps and masks from these or from images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daasbench.errors import InputError
+from daasbench.hdf5 import check_sources, contents, dataset_at, distinct, open_hdf5
+
+from .images import read_image
+from .options import XpcsOptions
+from .rings import I32, Mask, equal_rings, numbered, radius
+
+MOST = 65_535  # 2**16 - 1: no count, but "no data"
+FRAMES = 64  # read at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """What was read: u16[frames, rows, columns] one after the other, and the ring of each pixel."""
+
+    series: list[NDArray[np.uint16]]
+    labels: I32
+    rings: int
+    masked_pixels: int
+
+
+def survey(path: Path, options: XpcsOptions) -> Mapping[str, Any]:
+    """Return the parameters of a file, from its headers, its map and its mask."""
+    with _open(path, options) as dataset:
+        in_file, ny, nx = dataset.shape
+    frames = _frames(path, options, in_file)
+    labels, mask = _labels(path, options, (ny, nx))
+    labels, rings = numbered(labels, mask)
+    if rings == 0:
+        raise InputError(f"{path}: no pixel is left in a ring: mask and map exclude each other; check mask and qmap")
+    return {
+        "frames": frames, "ny": ny, "nx": nx, "pixels": int(np.count_nonzero(labels)), "rings": rings,
+        "in_file": in_file,
+    }  # fmt: skip
+
+
+def read(path: Path, options: XpcsOptions, frames: int, blocks: int) -> Series:
+    """Return up to `blocks` series of `frames` frames that follow each other in the file."""
+    with _open(path, options) as dataset:
+        in_file, ny, nx = dataset.shape
+        lost = np.zeros((ny, nx), bool)
+        count = max(1, min(blocks, (in_file - options.first) // frames))
+        series = [_counts(path, dataset, options.first + b * frames, frames, lost) for b in range(count)]
+    labels, mask = _labels(path, options, (ny, nx))
+    mask = mask | lost
+    labels, rings = numbered(labels, mask)
+    if rings == 0:
+        raise InputError(f"{path}: no pixel in a ring holds data in all {frames} frames; choose others: first, frames")
+    for counts in series:
+        counts[:, lost] = 0
+        if not counts[:, labels > 0].any():
+            raise InputError(f"{path}: there is no photon in the rings; check dataset, mask and qmap")
+    return Series(series=series, labels=labels, rings=rings, masked_pixels=int(mask.sum()))
+
+
+def _frames(path: Path, options: XpcsOptions, in_file: int) -> int:
+    """Return how many frames a series has."""
+    left = in_file - options.first
+    frames = left if options.frames is None else options.frames
+    if not 2 <= frames <= left:
+        raise InputError(
+            f"{path}: first={options.first}, frames={frames}: a series is 2 frames or more of the {in_file} in the file"
+        )
+    return frames
+
+
+def _labels(path: Path, options: XpcsOptions, shape: tuple[int, int]) -> tuple[NDArray[Any], Mask]:
+    """Return the ring of each pixel and which pixels are masked, by the options."""
+    if options.qmap is None:
+        if options.qmap_dataset is not None:
+            raise InputError(f"{path}: qmap_dataset is for a file given by qmap=FILE")
+        centre = (shape[0] - 1) / 2, (shape[1] - 1) / 2
+        if options.centre is not None:
+            centre = _place(path, options.centre)
+        distance = radius(shape, centre)
+        labels: NDArray[Any] = equal_rings(distance, options.rings, distance.min(), distance.max())
+    else:
+        if options.centre is not None:
+            raise InputError(f"{path}: centre and qmap contradict each other; give one of them")
+        labels = _of_map(read_image(Path(options.qmap), options.qmap_dataset, shape, "map"), options)
+    if options.mask is None:
+        return labels, np.zeros(shape, bool)
+    return labels, read_image(Path(options.mask), options.mask_dataset, shape, "mask") != 0
+
+
+def _of_map(image: NDArray[Any], options: XpcsOptions) -> NDArray[Any]:
+    """Return the ring of each pixel by a map of integers, or of q."""
+    if image.dtype.kind in "biu":
+        return image.astype(np.int64)
+    held = np.isfinite(image) & (image > 0)
+    if not held.any():
+        raise InputError(
+            f"{options.qmap}: no pixel of the map has a q above 0; a map says the ring or the q of a pixel"
+        )
+    values = np.where(held, image, 0.0)
+    if (values == np.rint(values)).all():
+        return values.astype(np.int64)
+    return equal_rings(values, options.rings, values[held].min(), values[held].max())
+
+
+def _place(path: Path, text: str) -> tuple[float, float]:
+    try:
+        row, column = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"{path}: centre={text!r} is no pixel; right is centre=ROW,COLUMN") from error
+    return row, column
+
+
+@contextmanager
+def _open(path: Path, options: XpcsOptions) -> Iterator[Any]:
+    """Open the frames of a file."""
+    with open_hdf5(path) as file:
+        dataset = _choose(path, file, options.dataset)
+        check_sources(path, dataset)
+        yield dataset
+
+
+def _choose(path: Path, file: Any, wanted: str | None) -> Any:
+    """Return the dataset `wanted`, else NeXus' default, else the only one that can be a series of frames."""
+    found = contents(file)
+    if wanted is not None:
+        dataset = dataset_at(file, wanted)
+        if dataset is None or not _may_be_series(dataset):
+            problem = "no dataset" if dataset is None else "no series of frames, numbers [frame, row, column],"
+            raise InputError(f"{path}: has {problem} at dataset = {wanted!r}; it has: {found}")
+        return dataset
+    possible = {name: one for name, one in distinct(found.datasets).items() if _may_be_series(one)}
+    marked = [one for one in possible.values() if _is_default(file, one)]
+    for choice in (marked, list(possible.values())):
+        if len(choice) == 1:
+            return choice[0]
+    problem = "several series of frames" if possible else "no series of frames, numbers [frame, row, column]"
+    raise InputError(f"{path}: has {problem}; set dataset=PATH; it has: {found}")
+
+
+def _may_be_series(dataset: Any) -> bool:
+    return dataset.ndim == 3 and dataset.shape[0] > 1 and dataset.size > 0 and dataset.dtype.kind in "biuf"
+
+
+def _is_default(file: Any, dataset: Any) -> bool:
+    """Return whether the NeXus attributes `default` and `signal` lead to a dataset."""
+    item = file
+    for _ in range(8):
+        step = item.attrs.get("default") or item.attrs.get("signal")
+        step = step.decode() if isinstance(step, bytes) else step
+        if not isinstance(step, str) or step.lstrip("/") not in item:
+            return False
+        item = item[step.lstrip("/")]
+        if hasattr(item, "dtype"):
+            return bool(item == dataset)
+    return False
+
+
+def _counts(path: Path, dataset: Any, first: int, frames: int, lost: Mask) -> NDArray[np.uint16]:
+    """Return u16[frames, rows, columns] from frame `first` on; mark in `lost` the pixels that hold no data in one."""
+    counts = np.empty((frames, *dataset.shape[1:]), np.uint16)
+    for start in range(0, frames, FRAMES):
+        stop = min(frames, start + FRAMES)
+        try:
+            raw = np.asarray(dataset[first + start : first + stop])
+        except (OSError, RuntimeError) as error:
+            raise InputError(
+                f"{path}: {dataset.name} cannot be read, the file is damaged or its compression unknown: {error}"
+            ) from error
+        missing = _missing(raw)
+        held = np.where(missing, 0, raw)
+        if held.max(initial=0) >= MOST:
+            raise InputError(f"{path}: {dataset.name} counts up to {held.max()}; the kernel takes at most {MOST - 1}")
+        if held.dtype.kind == "f" and not (held == np.rint(held)).all():
+            raise InputError(f"{path}: {dataset.name} holds fractions; the kernel takes counts: give the raw frames")
+        lost |= missing.any(axis=0)
+        counts[start:stop] = held
+    return counts
+
+
+def _missing(raw: NDArray[Any]) -> Mask:
+    """Return where there is no data: negative, not finite, or the largest value of an integer type."""
+    if raw.dtype.kind == "f":
+        return np.asarray(~np.isfinite(raw) | (raw < 0))
+    if raw.dtype.kind == "b":
+        return np.zeros(raw.shape, bool)
+    return np.asarray((raw < 0) | (raw == np.iinfo(raw.dtype).max))

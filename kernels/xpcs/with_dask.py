@@ -1,0 +1,20 @@
+"""Pixels are shared between the workers of a Dask cluster; each sums its own as `with_numba.py` does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daasbench.contracts import Resources, Spread
+from daasbench.spread import over_workers
+
+from . import with_numba
+from .parts import Joined, part_of, pixel_count
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+
+def prepare(problem: Problem, resources: Resources) -> Spread:
+    """Return the way to share the pixels of a block between Dask workers."""
+    join = Joined(problem.schedule)
+    return over_workers(with_numba.prepare_sums, problem, resources, count=pixel_count, cut=part_of, join=join)

@@ -1,0 +1,20 @@
+"""Pixels are shared between ranks; each sums its own as `with_numba.py` does, and rank 0 adds the sums of rings up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daasbench.contracts import Resources, Spread
+from daasbench.spread import over_ranks
+
+from . import with_numba
+from .parts import Joined, part_of, pixel_count
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+
+def prepare(problem: Problem, resources: Resources) -> Spread:
+    """Return the way to share the pixels of a block between ranks."""
+    join = Joined(problem.schedule)
+    return over_ranks(with_numba.prepare_sums, problem, resources, count=pixel_count, cut=part_of, join=join)

@@ -1,0 +1,83 @@
+"""Problems and files that the tests of XPCS share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from daasbench.kernels.xpcs import kernel
+from daasbench.kernels.xpcs.problem import Problem
+
+from daasbench.contracts import Resources
+
+
+@pytest.fixture(scope="session")
+def generated() -> Callable[..., Problem]:
+    """Return a function that makes a generated problem."""
+
+    def make(frames: int = 300, ny: int = 24, nx: int = 40, blocks: int = 1, seed: int = 1, **options: Any) -> Problem:
+        parameters = {"frames": frames, "ny": ny, "nx": nx}
+        made: Problem = kernel.make(parameters, kernel.options(**options), seed, blocks)
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def problem_of() -> Callable[..., Problem]:
+    """Return a function that makes a problem of given frames and labels (default: one ring of all pixels)."""
+
+    def make(frames: Any, labels: Any = None, levels: int | None = None) -> Problem:
+        labels = np.ones(frames.shape[1:], np.int32) if labels is None else np.asarray(labels, np.int32)
+        return Problem(
+            blocks=[np.ascontiguousarray(frames, np.uint16)],
+            labels=labels,
+            rings=int(labels.max()),
+            frames=len(frames),
+            levels=levels,
+            distinct=1,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def compute() -> Callable[..., Any]:
+    """Return a function that correlates a block of a problem by an implementation."""
+
+    def run(problem: Problem, name: str, block: int = 0, threads: int = 2) -> Any:
+        return kernel.implementations[name].load()(problem, Resources(threads=threads))(problem.blocks[block])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def verdict() -> Callable[..., Any]:
+    """Return a function that verifies a result as the harness does."""
+
+    def judge(problem: Problem, result: Any, name: str = "numpy", block: int = 0) -> Any:
+        return kernel.verify(problem, kernel.expect(problem, kernel.options()), block, result, name)
+
+    return judge
+
+
+@pytest.fixture
+def series_file(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a NeXus file of 40 frames of 9 x 11 pixels, with the datasets it is told of."""
+
+    def write(frames: Any = None, name: str = "series.h5", **more: Any) -> Path:
+        if frames is None:
+            frames = np.random.default_rng(5).poisson(3, (40, 9, 11)).astype(np.uint16)
+        path = tmp_path / name
+        with h5py.File(path, "w") as file:
+            if frames is not False:
+                file["entry/instrument/detector/data"] = frames
+            for key, value in more.items():
+                file[key.replace("__", "/")] = value
+        return path
+
+    return write
