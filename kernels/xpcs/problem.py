@@ -77,9 +77,10 @@ def work(parameters: Parameters, options: XpcsOptions) -> Work:
     Only pixels in a ring are units and work; the block holds the others as well.
     """
     frames, ny, nx = (int(parameters[key]) for key in ("frames", "ny", "nx"))
-    pixels = parameters.get("pixels")
-    if pixels is None:
-        pixels = np.count_nonzero(random_sample((ny, nx), options.rings).labels)
+    if "pixels" in parameters:
+        pixels = int(parameters["pixels"])
+    else:
+        pixels = int(np.count_nonzero(random_sample((ny, nx), options.rings).labels))
     schedule = Schedule.of(frames, options.levels)
     rings = int(parameters.get("rings", options.rings))
     return Work(

@@ -35,7 +35,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 U16 = NDArray[np.uint16]
 
-GROUPS = 16  # of a tile: 512 bytes of every frame
+GROUPS = 8  # of a tile: 256 bytes of every frame
 CHUNK = 32  # rows worked on at a time; a multiple of 4
 AHEAD = 2  # shares of a chunk between asking for a cache line and using it
 _PAST = (CHANNELS - 1) * LANES  # numbers of a group: the past of a level, that and its new rows, its products

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from daasbench.kernels.xpcs import kernel, speckle, with_numba, with_numpy
@@ -13,6 +14,7 @@ from daasbench.kernels.xpcs.oracle import linear_g2
 from daasbench.kernels.xpcs.parts import Joined, part_of
 
 from daasbench.contracts import Resources
+from daasbench.model import Work
 
 WAYS = ["numpy", "numba"]
 
@@ -223,6 +225,7 @@ def test_work_counts_pixels_in_rings_and_some_twelve_fused_operations_a_frame() 
     assert work.flop / work.units == pytest.approx(2 * 12 + 2, rel=0.01)
     assert work.bytes == 2 * work.units
     assert work.input_bytes == 2 * 4000 * 257 * 515
+    assert msgspec.json.decode(msgspec.json.encode(work), type=Work) == work  # no numpy numbers in it
 
 
 @pytest.mark.parametrize("rings", [1, 3, 12])
