@@ -7,7 +7,7 @@ is not measured by what reads one: it is what the page cache gives.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,42 +142,53 @@ def image_bytes(chunk_bytes: int, frames: int) -> int:
     return chunk_bytes + METADATA_BYTES + CHUNK_METADATA_BYTES * frames
 
 
-def make_image(packed: Sequence[U8], shape: tuple[int, int], dtype: Any, bytes_: int | None = None) -> FileImage:
-    """Return the file image of packed frames.
+@contextmanager
+def new_image(
+    frames: int, shape: tuple[int, ...], dtype: Any, chunk_bytes: int
+) -> Iterator[tuple[Any, Callable[[int | None], FileImage]]]:
+    """Give a dataset [frames, rows, columns] in a new file image, and what returns the image afterwards.
 
     Parameters
     ----------
-    packed
-        One chunk a frame, header included.
-    shape, dtype
-        Of a frame.
-    bytes_
-        How large the image shall be: zeros follow the file. None: as large as it must be.
+    chunk_bytes
+        What the packed frames take at most, all together.
     """
     import h5py
     import hdf5plugin  # noqa: F401  (registers the compressions)
 
-    sizes = [chunk.size for chunk in packed]
-    content = np.zeros(image_bytes(sum(sizes), len(sizes)), np.uint8)
+    content = np.zeros(image_bytes(chunk_bytes, frames), np.uint8)
     memory = _Memory(content, 0)
+
+    def finish(bytes_: int | None = None) -> FileImage:
+        """Return the image; with `bytes_`, so many: zeros follow the file."""
+        if bytes_ is None:
+            return FileImage(content=content[: memory.end], frames=frames)
+        if memory.end > bytes_:
+            raise InputError(f"the packed frames take {memory.end} bytes, and the size allows {bytes_}")
+        sized = np.zeros(bytes_, np.uint8)
+        sized[: memory.end] = content[: memory.end]
+        return FileImage(content=sized, frames=frames)
+
     with h5py.File(memory, "w") as file:
-        dataset = file.create_dataset(
-            DATASET,
-            shape=(len(packed), *shape),
-            chunks=(1, *shape),
-            dtype=dtype,
-            compression=FILTER,
-            compression_opts=(block_elements(dtype), LZ4),
+        yield (
+            file.create_dataset(
+                DATASET,
+                shape=(frames, *shape),
+                chunks=(1, *shape),
+                dtype=dtype,
+                compression=FILTER,
+                compression_opts=(block_elements(dtype), LZ4),
+            ),
+            finish,
         )
+
+
+def make_image(packed: Sequence[U8], shape: tuple[int, ...], dtype: Any, bytes_: int | None = None) -> FileImage:
+    """Return the file image of packed frames: chunks with their headers; with `bytes_`, so many: zeros follow."""
+    with new_image(len(packed), shape, dtype, sum(chunk.size for chunk in packed)) as (dataset, finish):
         for frame, chunk in enumerate(packed):
             dataset.id.write_direct_chunk((frame, 0, 0), chunk)
-    if bytes_ is None:
-        return FileImage(content=content[: memory.end], frames=len(packed))
-    if memory.end > bytes_:
-        raise InputError(f"the packed frames take {memory.end} bytes, and the size allows {bytes_}")
-    sized = np.zeros(bytes_, np.uint8)
-    sized[: memory.end] = content[: memory.end]
-    return FileImage(content=sized, frames=len(packed))
+    return finish(bytes_)
 
 
 def packed_frames(image: FileImage, part: slice = slice(None)) -> list[U8]:

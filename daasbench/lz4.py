@@ -6,7 +6,18 @@ as they are, then a match: so many bytes that stand so far back in what was unpa
 
 from __future__ import annotations
 
-from daasbench.memory import STEP, byte_at, copy_step, i64_at, put_byte, put_u16, trailing_zeros, u16_at, u32_at
+from daasbench.memory import (
+    STEP,
+    byte_at,
+    clear_step,
+    copy_step,
+    differing,
+    put_byte,
+    put_u16,
+    trailing_zeros,
+    u16_at,
+    u32_at,
+)
 from daasbench.simd import compiled
 
 SLACK = 2 * STEP
@@ -128,12 +139,12 @@ def _put_length(to: int, length: int) -> int:
 def _match_length(a: int, b: int, stop: int) -> int:
     """Return how many bytes from `a` on equal those from `b` on, `a` below `stop`."""
     start = a
-    while a + 8 <= stop:
-        differ = i64_at(a) ^ i64_at(b)
+    while a + STEP <= stop:
+        differ = differing(a, b)
         if differ != 0:
-            return a - start + int(trailing_zeros(differ) >> 3)
-        a += 8
-        b += 8
+            return a - start + int(trailing_zeros(differ))
+        a += STEP
+        b += STEP
     while a < stop and byte_at(a) == byte_at(b):
         a += 1
         b += 1
@@ -147,8 +158,8 @@ def pack_block(source: int, size: int, target: int, table: int) -> int:
     `target` is the address of at least ``most_packed(size)`` bytes, and `STEP` more that may be overwritten; `table`
     that of 2 * 2**HASH_BITS bytes of working memory. A step beyond the block's end must be readable.
     """
-    for i in range(0, 2 << HASH_BITS, 2):
-        put_u16(table + i, 0)
+    for i in range(0, 2 << HASH_BITS, STEP):
+        clear_step(table + i)
     anchor, at, to, end = source, source + 1, target, source + size
     misses = 0
     while at < end - LAST_MATCH:

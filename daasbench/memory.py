@@ -97,6 +97,33 @@ def copy_step(_: Any, to: Any, source: Any) -> Any:
 
 
 @_llvm
+def clear_step(_: Any, to: Any) -> Any:
+    """Write `STEP` bytes of 0."""
+    if not all_integers(to):
+        return None
+
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        builder.store(ir.Constant(_VECTOR, [0] * STEP), pointer(builder, values[0], _VECTOR), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+@_llvm
+def differing(_: Any, a: Any, b: Any) -> Any:
+    """Return a number whose bit i is set where the bytes i from `a` and from `b` on differ, `STEP` of them."""
+    if not all_integers(a, b):
+        return None
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        one, other = (builder.load(pointer(builder, at, _VECTOR), align=1) for at in values)
+        bits = builder.bitcast(builder.icmp_unsigned("!=", one, other), ir.IntType(STEP))
+        return builder.zext(bits, _INTEGER)
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@_llvm
 def trailing_zeros(_: Any, number: Any) -> Any:
     """Return how many of the lowest bits of a number are 0; 64 if all are."""
     if not all_integers(number):

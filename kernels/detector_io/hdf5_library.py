@@ -1,0 +1,34 @@
+"""Frames packed and unpacked by the HDF5 library and hdf5plugin: the judges, and a peer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from daasbench.chunks import FileImage, new_image, open_image
+from daasbench.errors import InputError
+
+from .recycled import Recycled
+
+
+def unpack(image: FileImage, where: str, memory: Recycled | None = None) -> NDArray[Any]:
+    """Return the frames of a file image, in `memory`; raise InputError where the library finds it damaged."""
+    with open_image(image) as dataset:
+        frames = (memory or Recycled()).array(dataset.shape, dataset.dtype)
+        try:
+            dataset.read_direct(frames)
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"{where}: frames cannot be unpacked: {error}") from error
+        return frames
+
+
+def pack(frames: NDArray[Any], bytes_: int | None = None) -> FileImage:
+    """Return the file image of frames, of `bytes_` bytes: zeros follow the file."""
+    with new_image(len(frames), frames.shape[1:], frames.dtype, frames.nbytes + frames.nbytes // 64) as (
+        dataset,
+        finish,
+    ):
+        for index, frame in enumerate(frames):
+            dataset[index] = frame
+    return finish(bytes_)

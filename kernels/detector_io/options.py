@@ -1,0 +1,27 @@
+"""What a person may choose about detector files."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from daasbench.contracts import OF_INPUT, Options
+
+
+class DetectorOptions(Options, frozen=True, kw_only=True):
+    """Options of the kernel `detector_io`.
+
+    Attributes
+    ----------
+    direction
+        ``read``: a file becomes frames. ``write``: frames become a file.
+    dataset
+        Path of the frames inside the HDF5 file; default: the only stack of frames, or a Dectris series.
+    frames
+        With ``--input``: how many frames one repeat takes, at most.
+    """
+
+    direction: Literal["read", "write"] = "read"
+    dataset: Annotated[str | None, OF_INPUT] = None
+    frames: Annotated[Annotated[int, msgspec.Meta(ge=1)], OF_INPUT] = 16

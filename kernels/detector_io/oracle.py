@@ -1,0 +1,91 @@
+"""What is right: every bit. Read frames, and written files read back by hdf5plugin, have the digests of the truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from daasbench.chunks import FileImage, chunks_of
+from daasbench.errors import InputError
+from daasbench.model import Verdict
+
+from . import hdf5_library
+from .options import DetectorOptions
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+LARGEST = 1.1  # times what hdf5plugin needs: a writer that hardly packs is no match for one that does
+RUNS_ONLY = frozenset({"numpy"})  # the reference writes the simplest packing that the format allows
+OTHER_FORMAT = frozenset({"blosc2"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What the results must be.
+
+    Attributes
+    ----------
+    digests
+        By distinct block, by frame.
+    word
+        Whose they are: ``truth`` of generated frames, ``oracle`` (h5py with hdf5plugin) of a file.
+    packed_bytes
+        By distinct block: what hdf5plugin packs it into; None when reading.
+    """
+
+    digests: Sequence[Sequence[str]]
+    word: Literal["truth", "oracle"]
+    packed_bytes: Sequence[int] | None
+
+
+def expect(problem: Problem, options: DetectorOptions) -> Expectation:  # noqa: ARG001  (they are in the problem)
+    """Return the digests of the frames; of a file's frames as hdf5plugin unpacks them."""
+    from .problem import digests
+
+    blocks: Sequence[Any] = problem.blocks[: problem.distinct]
+    found = problem.truth or [digests(_frames(block)) for block in blocks]
+    packed = None
+    if problem.direction == "write":
+        packed = [int(chunks_of(hdf5_library.pack(block)).size.sum()) for block in blocks]
+    return Expectation(digests=found, word="truth" if problem.truth else "oracle", packed_bytes=packed)
+
+
+def _frames(block: Any) -> Any:
+    return hdf5_library.unpack(block, "the block") if isinstance(block, FileImage) else block
+
+
+def verify(problem: Problem, expectation: Expectation, block: int, result: Any, implementation: str) -> Verdict:
+    """Return the verdict: how many frames are not right to the bit, or how much larger a file is than allowed."""
+    from .problem import digests
+
+    expected = expectation.digests[block % problem.distinct]
+    try:
+        frames = _read_back(result, implementation) if problem.direction == "write" else result
+        found = digests(frames)
+    except (InputError, OSError, RuntimeError, ValueError) as error:
+        return _wrong(expectation, math.inf, f"what was written cannot be read back: {error}")
+    if len(found) != len(expected):
+        return _wrong(expectation, math.inf, f"{len(found)} frames, not {len(expected)}")
+    wrong = [index for index, (one, other) in enumerate(zip(found, expected, strict=True)) if one != other]
+    if wrong:
+        return _wrong(expectation, len(wrong), f"frame {wrong[0]} is wrong, of {len(expected)} {len(wrong)}")
+    if expectation.packed_bytes is not None and implementation not in RUNS_ONLY | OTHER_FORMAT:
+        ratio = float(chunks_of(result).size.sum()) / expectation.packed_bytes[block % problem.distinct]
+        if not ratio <= LARGEST:
+            return _wrong(expectation, ratio, f"packed {ratio:.2f} times as large as by hdf5plugin")
+    return Verdict(error=0.0, tolerance=0.0, verified_by=expectation.word, message="every bit of every frame")
+
+
+def _read_back(result: Any, implementation: str) -> Any:
+    if implementation in OTHER_FORMAT:
+        from .peers.with_blosc2 import unpack
+
+        return unpack(result)
+    return hdf5_library.unpack(result, "the file")
+
+
+def _wrong(expectation: Expectation, error: float, message: str) -> Verdict:
+    return Verdict(error=float(error), tolerance=0.0, verified_by=expectation.word, message=message)

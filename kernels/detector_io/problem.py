@@ -1,0 +1,127 @@
+"""What is unpacked or packed: generated frames, or those of a file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daasbench.chunks import FileImage, image_bytes, make_image
+from daasbench.errors import InputError
+from daasbench.model import Work
+from daasbench.packedfiles import open_packed
+
+from . import hdf5_library
+from .frames import make_frames
+from .options import DetectorOptions
+from .oracle import expect, verify
+
+Frames = NDArray[Any]
+
+__all__ = ["Problem", "expect", "make", "read", "survey", "verify", "work"]
+
+GB = 1e9
+PACKED = 0.26  # of the unpacked bytes: what generated frames take, and a little more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """The frames of one case.
+
+    Attributes
+    ----------
+    blocks
+        To read: file images; to write: frames[frames, rows, columns], integers or floating-point numbers.
+    direction
+        ``read`` or ``write``.
+    truth
+        By block, by frame: the digest of the generated frames; None for a file.
+    distinct
+        Block b holds the same frames as block ``b % distinct``, in memory of its own.
+    """
+
+    blocks: Sequence[FileImage] | Sequence[Frames]
+    direction: str
+    truth: Sequence[Sequence[str]] | None
+    distinct: int
+
+
+def digests(frames: Frames) -> list[str]:
+    """Return for each frame what is the same only for the same bytes."""
+    return [hashlib.blake2b(np.ascontiguousarray(frame).data, digest_size=16).hexdigest() for frame in frames]
+
+
+def survey(path: Path, options: DetectorOptions) -> Mapping[str, Any]:
+    """Return the parameters of a file: frames a block, rows, columns, type, and the packed bytes of a block."""
+    with open_packed(path, options.dataset) as stack:
+        if options.direction == "write" and stack.dtype.itemsize > 4:
+            raise InputError(f"{path}: frames are {stack.dtype}; only elements of 1, 2 or 4 bytes are packed")
+        frames = min(stack.frames, options.frames)
+        count = stack.frames // frames
+        largest = max(int(stack.sizes[i * frames : (i + 1) * frames].sum()) for i in range(count))
+        return {
+            "frames": frames,
+            "ny": stack.shape[0],
+            "nx": stack.shape[1],
+            "dtype": stack.dtype.str,
+            "in_file": stack.frames,
+            "image_bytes": image_bytes(largest, frames),
+        }
+
+
+def work(parameters: Mapping[str, Any], options: DetectorOptions) -> Work:
+    """Return the work of one block: each packed byte and each byte of a frame passes once."""
+    frames, dtype = int(parameters["frames"]), np.dtype(parameters.get("dtype", "u4"))
+    unpacked = float(frames * parameters["ny"] * parameters["nx"] * dtype.itemsize)
+    packed = float(_image_bytes(parameters))
+    into = options.direction == "read"
+    return Work(
+        unit="GB",
+        units=unpacked / GB,
+        bytes=unpacked + packed,
+        input_bytes=packed if into else unpacked,
+        output_bytes=unpacked if into else packed,
+    )
+
+
+def _image_bytes(parameters: Mapping[str, Any]) -> int:
+    """Return the bytes of the file image of a block: all blocks of a case have the same."""
+    if "image_bytes" in parameters:
+        return int(parameters["image_bytes"])
+    frames = int(parameters["frames"])
+    return image_bytes(int(PACKED * 4 * frames * parameters["ny"] * parameters["nx"]), frames)
+
+
+def make(parameters: Mapping[str, Any], options: DetectorOptions, seed: int, blocks: int) -> Problem:
+    """Return generated frames; to read, packed by hdf5plugin."""
+    frames, ny, nx = (int(parameters[key]) for key in ("frames", "ny", "nx"))
+    made: list[Any] = []
+    truth = []
+    for block in range(blocks):
+        drawn = make_frames(frames, ny, nx, [seed, block])
+        truth.append(digests(drawn))
+        made.append(hdf5_library.pack(drawn, _image_bytes(parameters)) if options.direction == "read" else drawn)
+    return Problem(blocks=made, direction=options.direction, truth=truth, distinct=blocks)
+
+
+def read(path: Path, parameters: Mapping[str, Any], options: DetectorOptions, blocks: int) -> Problem:
+    """Return the frames of a file; where it has too few for `blocks`, they are repeated in memory."""
+    frames, in_file = int(parameters["frames"]), int(parameters["in_file"])
+    distinct = min(blocks, in_file // frames)
+    with open_packed(path, options.dataset) as stack:
+        images = []
+        for block in range(distinct):
+            chunks = [stack.chunk(block * frames + i) for i in range(frames)]
+            images.append(make_image(chunks, stack.shape, stack.dtype, _image_bytes(parameters)))
+    if options.direction == "read":
+        again = [images[b % distinct] for b in range(distinct, blocks)]
+        copies = [FileImage(content=one.content.copy(), frames=one.frames) for one in again]
+        return Problem(blocks=images + copies, direction="read", truth=None, distinct=distinct)
+    stacks = [hdf5_library.unpack(image, str(path)) for image in images]
+    stacks += [stacks[b % distinct].copy() for b in range(distinct, blocks)]
+    return Problem(blocks=stacks, direction="write", truth=None, distinct=distinct)

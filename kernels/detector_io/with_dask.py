@@ -1,0 +1,21 @@
+"""Frames are shared between the workers of a Dask cluster; each computes its own as `with_numba.py` does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daasbench.chunks import cut_image, frame_count, join_images
+from daasbench.contracts import Resources, Spread
+from daasbench.spread import over_workers
+
+from . import with_numba
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+
+def prepare(problem: Problem, resources: Resources) -> Spread:
+    """Return the way to share the frames of a block; to write, the parts become one file in the end."""
+    if problem.direction == "read":
+        return over_workers(with_numba.prepare, problem, resources, count=frame_count, cut=cut_image)
+    return over_workers(with_numba.prepare, problem, resources, join=join_images)
