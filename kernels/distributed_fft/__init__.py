@@ -1,0 +1,101 @@
+"""Distributed Fourier transform: a field in slabs over ranks becomes its spectrum, in slabs of the other axis.
+
+Read `slabs.py` first: it is how a field is cut, and what a rank does alone. Then `with_mpi.py` (the exchange),
+`atoms.py` (fields whose spectrum is known exactly), `problem.py` and `oracle.py`. `peers/` is what it is compared
+with.
+"""
+
+from daasbench.authoring import FolderKernel, way
+from daasbench.contracts import Card, Reference
+
+from .options import DistributedFftOptions
+
+_HERE = "daasbench.kernels.distributed_fft"
+
+kernel = FolderKernel(
+    name="distributed_fft",
+    card=Card(
+        title="Three-dimensional Fourier transform of a field in slabs over ranks",
+        unit="transform",
+        stands_for="FFTW-MPI, heFFTe, P3DFFT, mpi4py-fft; the inside of Bragg CDI, WOFRY, SRW and plane-wave codes",
+        community=(
+            "coherent three-dimensional imaging, wavefront propagation, electronic structure: what needs the memory of "
+            "several nodes and their network's whole bandwidth"
+        ),
+        method=(
+            "F(k) = Σ_r f(r) exp(-2πi k·r / N): planes along y and x where they are, rows ky to the rank that owns "
+            "them, lines along z. The spectrum stays transposed in memory, cut along ky. 5 N³ log2 N³ flop; each of P "
+            "ranks sends 16 N³ / P (P - 1) / P bytes (c64: half). Work counts the messages of two ranks"
+        ),
+        leaves_out="pencils (more ranks than planes leave some idle), real fields, the way back, reading of files",
+        tolerance=(
+            "1e-12 rms of the known spectrum (c64: 2e-6): rounding grows as √log N and leaves 3e-16 (1e-7); Parseval "
+            "within the same. A wrong sign, order or plane is of order one"
+        ),
+        real_work=(
+            "a Bragg CDI reconstruction is 1000 to 10 000 transforms of 256³ to 1024³; a plane-wave code's step "
+            "transforms each of 100 to 10 000 bands"
+        ),
+        literature=(
+            Reference(
+                text="Frigo, Johnson, Proc. IEEE 93, 216 (2005): FFTW",
+                doi="10.1109/JPROC.2004.840301",
+            ),
+            Reference(
+                text="Dalcin, Mortensen, Keyes, J. Parallel Distrib. Comput. 128, 137 (2019): mpi4py-fft's method",
+                doi="10.1016/j.jpdc.2019.02.006",
+            ),
+            Reference(
+                text="Pekurovsky, SIAM J. Sci. Comput. 34, C192 (2012): P3DFFT",
+                doi="10.1137/11082748X",
+            ),
+        ),
+    ),
+    sizes={
+        "tiny": {"size": 18},
+        "small": {"size": 128},
+        "medium": {"size": 256},
+        "large": {"size": 512},
+    },
+    options=DistributedFftOptions,
+    problem=f"{_HERE}.problem",
+    reads_files=False,
+    repeat_tolerance=1e-5,
+    ways=[
+        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
+        way("scipy", f"{_HERE}.with_scipy:prepare", memory_factor=2.0),
+        way(
+            "fftw",
+            f"{_HERE}.with_fftw:prepare",
+            requires=("pyfftw",),
+            packages=("pyfftw",),
+            extra="fftw",
+        ),
+        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=2.0),
+        way(
+            "mpi",
+            f"{_HERE}.with_mpi:prepare",
+            backend="mpi",
+            requires=("mpi4py",),
+        ),
+        way(
+            "mpi-fftw",
+            f"{_HERE}.with_mpi:prepare_fftw",
+            backend="mpi",
+            requires=("mpi4py", "pyfftw"),
+            packages=("mpi4py", "pyfftw"),
+            extra="mpi,fftw",
+        ),
+        way(
+            "mpi4py-fft",
+            f"{_HERE}.peers.with_mpi4py_fft:prepare",
+            backend="mpi",
+            peer=True,
+            requires=("mpi4py", "mpi4py_fft"),
+            packages=("mpi4py-fft",),
+            extra="peers-built",
+            memory_factor=2.0,
+            adds="nothing: cuts into slabs as ours, and plans by FFTW_MEASURE too",
+        ),
+    ],
+)

@@ -1,0 +1,1 @@
+"""Packages that distributed_fft is compared with, through adapters."""

@@ -1,0 +1,50 @@
+"""mpi4py-fft: slabs over ranks, one MPI_Alltoallw for all planes, FFTW's plans measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from mpi4py_fft import PFFT, newDistArray
+
+from daasbench.contracts import Resources, Spread
+
+if TYPE_CHECKING:
+    from ..problem import Complex, Problem
+
+
+def prepare(problem: Problem, resources: Resources) -> Spread:
+    """Return the way to transform a field, slabs of planes, into its spectrum, slabs of rows."""
+    comm, size = resources.comm, problem.size
+    if comm.size != resources.ranks:
+        raise ValueError(f"the communicator has {comm.size} ranks, the case {resources.ranks}")
+    transform = PFFT(
+        comm,
+        (size,) * 3,
+        axes=(0, 1, 2),
+        dtype=problem.blocks[0].dtype,
+        grid=(-1, 1, 1),
+        planner_effort="FFTW_MEASURE",
+        threads=resources.threads,
+    )
+    mine = transform.local_slice(False)
+    spectrum = newDistArray(transform, True)
+
+    def put(block: Any) -> Any:
+        part = newDistArray(transform, False)
+        part[...] = block[mine]
+        return part
+
+    def compute(part: Any) -> Any:
+        return transform.forward(part, spectrum, normalize=False)
+
+    def get(result: Any) -> Complex | None:
+        parts = comm.gather((transform.local_slice(True), np.asarray(result)), root=0)
+        if comm.rank:
+            return None
+        whole = np.empty((size,) * 3, problem.blocks[0].dtype)
+        for where, part in parts:
+            whole[where] = part
+        return whole
+
+    return Spread(put=put, compute=compute, get=get)

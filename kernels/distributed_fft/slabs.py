@@ -1,0 +1,37 @@
+"""What a rank does alone: transforms within its planes, and along the lines that cross all planes.
+
+A field lies in slabs of planes [z, y, x]. A rank transforms each of its planes along y and x, hands rows ky to the
+rank that owns them, and, when it has its rows of all planes, [z, its ky, kx], transforms along z in place. Nothing is
+packed or reordered: rows of a plane lie together where they are sent from, and where they arrive.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .problem import Complex
+
+_ALIGNMENT = 64
+
+
+class Slabs(Protocol):
+    """Transforms of one rank, planned when it is made."""
+
+    def plane(self, source: Complex, target: Complex) -> None:
+        """Write the transform of complex[size, size] along both axes to `target`; `source` is left alone."""
+
+    def lines(self, block: Complex) -> None:
+        """Transform complex[size, rows, size] along its first axis, in place."""
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: Any) -> Complex:
+    """Return an array that begins on a cache line; its memory is handed out when it is written."""
+    wanted = np.dtype(dtype)
+    size = int(np.prod(shape)) * wanted.itemsize
+    raw = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % _ALIGNMENT
+    made: Complex = raw[start : start + size].view(wanted).reshape(shape)
+    return made

@@ -1,0 +1,23 @@
+"""The transform on one GPU, by cuFFT."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from daasbench.contracts import Resources
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+
+def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (one device)
+    """Return the function that turns a field on the device into its spectrum there, complex[kz, ky, kx]."""
+    import cupy
+
+    return in_library(cupy)
+
+
+def in_library(xp: Any) -> Callable[[Any], Any]:
+    """Return the same for an array library with an ``fft`` of its own: CuPy, whose plans are made at the first call."""
+    return lambda field: xp.fft.fftn(field)

@@ -1,0 +1,171 @@
+"""A field in slabs over ranks: transform the planes, exchange, transform the lines across them.
+
+Planes are exchanged some at a time, while the next are transformed: by MPI_Ialltoallw from one of two buffers, or,
+where the ranks share a node's memory, by writing rows straight from the cache to where their owner will read them.
+Either way rows arrive in their place (`slabs.py`). Slabs are as even as they can be; a rank may have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from mpi4py import MPI
+
+from daasbench.contracts import Resources, Spread
+from daasbench.spread import share
+
+from .slabs import Slabs, aligned_empty
+
+if TYPE_CHECKING:
+    from .problem import Complex, Problem
+
+SlabsOf = Callable[[int, Any, int, int], Slabs]
+
+_MESSAGE_BYTES = 2**18  # planes are sent together until they have as many: less is all latency
+
+
+def prepare(problem: Problem, resources: Resources) -> Spread:
+    """Return the way whose ranks transform by scipy.fft."""
+    from .with_scipy import ScipySlabs
+
+    return prepare_with(problem, resources, ScipySlabs)
+
+
+def prepare_fftw(problem: Problem, resources: Resources) -> Spread:
+    """Return the way whose ranks transform by FFTW."""
+    from .with_fftw import FftwSlabs
+
+    return prepare_with(problem, resources, FftwSlabs)
+
+
+def prepare_with(problem: Problem, resources: Resources, slabs_of: SlabsOf) -> Spread:
+    """Return the way whose ranks transform by these slabs."""
+    comm = resources.comm
+    if comm.size != resources.ranks:
+        raise ValueError(f"the communicator has {comm.size} ranks, the case {resources.ranks}")
+    size, dtype = problem.size, problem.blocks[0].dtype
+    planes, rows = (share(size, comm.size, comm.rank) for _ in range(2))
+    slabs = slabs_of(size, dtype, rows.stop - rows.start, resources.threads)
+    exchange = _exchange(comm, problem)
+
+    def put(block: Any) -> Complex:
+        part = aligned_empty((planes.stop - planes.start, size, size), dtype)
+        part[...] = block[planes]
+        return part
+
+    def compute(part: Complex) -> Complex:
+        spectrum = exchange.run(part, slabs)
+        slabs.lines(spectrum)
+        return spectrum
+
+    return Spread(put=put, compute=compute, get=partial(_gathered, comm))
+
+
+def _gathered(comm: Any, part: Complex) -> Complex | None:
+    """Return complex[kz, ky, kx] on rank 0."""
+    parts = comm.gather(part, root=0)
+    return np.concatenate(parts, axis=1) if comm.rank == 0 else None
+
+
+def _exchange(comm: Any, problem: Problem) -> Messages | Memory:
+    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    together = comm.allreduce(node.size == comm.size, op=MPI.LAND)
+    node.Free()
+    if problem.exchange == "memory" and not together:
+        raise ValueError("exchange: the ranks share no memory, they are on several nodes; right is messages or auto")
+    way = Messages if problem.exchange == "messages" or not together else Memory
+    return way(comm, problem.size, problem.blocks[0].dtype)
+
+
+class Messages:
+    """Planes out, rows in, by a non-blocking MPI_Alltoallw for every few planes."""
+
+    def __init__(self, comm: Any, size: int, dtype: Any) -> None:
+        self._comm, self._size = comm, size
+        self._of = [share(size, comm.size, rank) for rank in range(comm.size)]  # planes, and rows, of each rank
+        self._itemsize, self._element = dtype.itemsize, MPI.BYTE.Create_contiguous(dtype.itemsize).Commit()
+        self._some = max(1, _MESSAGE_BYTES // (size**2 * dtype.itemsize))
+        self._rounds = -(-(self._of[0].stop - self._of[0].start) // self._some)
+        self._buffers = [aligned_empty((self._some, size, size), dtype) for _ in range(2)]
+        mine = self._of[comm.rank]
+        self._spectrum = aligned_empty((size, mine.stop - mine.start, size), dtype)
+        self._calls = [self._call(number) for number in range(self._rounds)]
+
+    def run(self, part: Complex, slabs: Slabs) -> Complex:
+        """Return complex[size, rows, size]: this rank's rows of all planes, transformed along y and x."""
+        waiting: list[Any] = []
+        for number, (sent, received) in enumerate(self._calls):
+            buffer = self._buffers[number % 2]
+            if len(waiting) == 2:
+                waiting.pop(0).Wait()  # the last to use this buffer
+            for index, plane in enumerate(part[number * self._some : (number + 1) * self._some]):
+                slabs.plane(plane, buffer[index])
+            waiting.append(self._comm.Ialltoallw([buffer, *sent], [self._spectrum, *received]))
+        MPI.Request.Waitall(waiting)
+        return self._spectrum
+
+    def _call(self, number: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Return counts, offsets in bytes, and types of a round: of what is sent, and of what is received."""
+        size, everybody = self._size, self._of
+        mine = everybody[self._comm.rank]
+        rows = mine.stop - mine.start
+        planes = self._planes(self._comm.rank, number)
+        send = [self._type(planes.stop - planes.start, one.stop - one.start) for one in everybody]
+        start = [one.start * size * self._itemsize for one in everybody]
+        theirs = [self._planes(rank, number) for rank in range(self._comm.size)]
+        receive = [self._type(one.stop - one.start, rows, rows) for one in theirs]
+        arrive = [one.start * rows * size * self._itemsize for one in theirs]
+        ones = [1] * self._comm.size
+        return (ones, start, send), (ones, arrive, receive)
+
+    def _planes(self, rank: int, number: int) -> slice:
+        """Return the planes that a rank sends in a round."""
+        all_ = self._of[rank]
+        start = min(all_.start + number * self._some, all_.stop)
+        return slice(start, min(start + self._some, all_.stop))
+
+    def _type(self, planes: int, rows: int, rows_between: int | None = None) -> Any:
+        """Return the type of some rows of each of some planes, which lie `rows_between` rows apart."""
+        step = self._size if rows_between is None else rows_between
+        return self._element.Create_vector(planes, rows * self._size, step * self._size).Commit()
+
+
+class Memory:
+    """Planes out, rows in, through memory that all ranks of a node see: written once, by who transformed them."""
+
+    def __init__(self, comm: Any, size: int, dtype: Any) -> None:
+        self._comm = comm
+        everybody = [share(size, comm.size, rank) for rank in range(comm.size)]
+        self._planes = everybody[comm.rank]
+        mine = (self._planes.stop - self._planes.start) * size**2 * dtype.itemsize
+        self._window = MPI.Win.Allocate_shared(mine + 64, 1, comm=comm)
+        self._window.Lock_all()
+        self._theirs = [self._view(rank, part, size, dtype) for rank, part in enumerate(everybody)]
+        self._mine: Complex = self._theirs[comm.rank][1]
+        self._plane = aligned_empty((size, size), dtype)
+
+    def run(self, part: Complex, slabs: Slabs) -> Complex:
+        """See :meth:`Messages.run`."""
+        self._meet()  # nobody reads the last spectrum any more
+        for z, plane in enumerate(part, self._planes.start):
+            slabs.plane(plane, self._plane)
+            for rows, spectrum in self._theirs:
+                spectrum[z] = self._plane[rows]
+        self._meet()
+        return self._mine
+
+    def _meet(self) -> None:
+        self._window.Sync()
+        self._comm.Barrier()
+        self._window.Sync()
+
+    def _view(self, rank: int, rows: slice, size: int, dtype: Any) -> tuple[slice, Complex]:
+        """Return which rows a rank owns, and where it keeps them: complex[size, rows, size], on a cache line."""
+        memory: Any = self._window.Shared_query(rank)[0]
+        raw = np.frombuffer(memory, np.uint8)
+        start = -raw.ctypes.data % 64
+        shape = (size, rows.stop - rows.start, size)
+        return rows, raw[start : start + int(np.prod(shape)) * dtype.itemsize].view(dtype).reshape(shape)

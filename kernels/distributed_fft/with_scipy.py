@@ -1,0 +1,34 @@
+"""scipy's transforms (pocketfft) on all threads: nothing that is not installed anyway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import scipy.fft
+
+from daasbench.contracts import Resources
+
+if TYPE_CHECKING:
+    from .problem import Complex, Problem
+
+
+def prepare(problem: Problem, resources: Resources) -> Callable[[Complex], Any]:  # noqa: ARG001  (of the contract)
+    """Return the function that turns a field into its spectrum, complex[kz, ky, kx]."""
+    return lambda field: scipy.fft.fftn(field, workers=resources.threads)
+
+
+class ScipySlabs:
+    """The transforms that a rank does alone."""
+
+    def __init__(self, size: int, dtype: Any, rows: int, threads: int) -> None:  # noqa: ARG002  (what plans need)
+        self._threads = threads
+
+    def plane(self, source: Complex, target: Complex) -> None:
+        """See :class:`.slabs.Slabs`."""
+        target[...] = scipy.fft.fft2(source, workers=self._threads)
+
+    def lines(self, block: Complex) -> None:
+        """See :class:`.slabs.Slabs`."""
+        for row in range(block.shape[1]):  # one at a time: its temporary stays in the cache
+            block[:, row] = scipy.fft.fft(block[:, row], axis=0, workers=self._threads)
