@@ -1,0 +1,95 @@
+"""Lowest energy of a Heisenberg ring by the Lanczos method, its matrix never stored.
+
+Read `with_numpy.py` first: it is the algorithm. Then `definition.py` (the exact energy by which it is judged),
+`problem.py` (what is computed on) and `oracle.py` (what is right). `with_numba.py`, `with_mpi.py` and
+`with_cupy.py` are faster ways to the same numbers: `layout.py` says how the vector is cut into rows and spread
+over ranks, `recurrence.py` has the steps that they share. `peers/` is SciPy.
+"""
+
+from daasbench.authoring import FolderKernel, way
+from daasbench.contracts import Card, Reference
+
+from .options import SparseEigenOptions
+
+_HERE = "daasbench.kernels.sparse_eigen"
+
+kernel = FolderKernel(
+    name="sparse_eigen",
+    card=Card(
+        title="Lanczos iterations on a quantum spin ring, matrix-free",
+        unit="matrix-vector product",
+        stands_for="Quanty, EDRIXS, FDMNES and XTLS multiplets; exact diagonalisation (HΦ, QuSpin, SPINPACK)",
+        community="X-ray absorption and RIXS spectroscopy, magnetism: sparse matrices too large to be stored",
+        method=(
+            "H = Σ S_i·S_{i+1} over L sites in a ring (spin 1/2, J = 1), that is L/4 + ½ Σ (P_{i,i+1} - 1) with P "
+            "the exchange of two spins. Lanczos: β_j v_{j+1} = (H - α_j) v_j - β_{j-1} v_{j-1}, α_j = v_j·H v_j; the "
+            "lowest eigenvalue of the tridiagonal matrix (α, β) is the energy. Vectors f64[2^L]; over ranks, rows "
+            "of the vector are exchanged where a bond crosses"
+        ),
+        leaves_out=(
+            "symmetries (all 2^L states are kept), eigenvectors, spectra; orbitals, whose many-body matrices have "
+            "more and less regular elements in a row"
+        ),
+        tolerance=(
+            "1e-10 of each α and β against the reference, one hundred thousand rounding errors: the steps end before "
+            "those that a found eigenvalue amplifies; 1e-6 of the energy against the exact one by the Bethe ansatz, "
+            "which it may not undercut (peers that give no coefficients are judged by the energy alone)"
+        ),
+        real_work=(
+            "a spectrum of one multiplet takes 100 to 500 products; a map of resonant scattering has 100 to 1000 "
+            "spectra"
+        ),
+        literature=(
+            Reference(text="Lanczos, J. Res. Natl. Bur. Stand. 45, 255 (1950): the method", doi="10.6028/jres.045.026"),
+            Reference(text="Bethe, Z. Phys. 71, 205 (1931): the exact energy", doi="10.1007/BF01341708"),
+            Reference(
+                text="Karbach, Müller, Comput. Phys. 11, 36 (1997): Introduction to the Bethe ansatz I",
+                doi="10.1063/1.4822511",
+            ),
+            Reference(
+                text="Haverkort, Zwierzycki, Andersen, Phys. Rev. B 85, 165113 (2012): Quanty",
+                doi="10.1103/PhysRevB.85.165113",
+            ),
+        ),
+    ),
+    # steps: enough for the energy (1e-9 and better), few enough that rounding errors have not grown
+    sizes={
+        "tiny": {"length": 10, "steps": 24},
+        "small": {"length": 16, "steps": 40},
+        "medium": {"length": 20, "steps": 48},
+        "large": {"length": 26, "steps": 64},
+    },
+    options=SparseEigenOptions,
+    problem=f"{_HERE}.problem",
+    ways=[
+        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=5.0),
+        way("numba", f"{_HERE}.with_numba:prepare", memory_factor=2.1),
+        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=2.1),
+        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi", memory_factor=3.0),
+        way(
+            "scipy",
+            f"{_HERE}.peers.with_scipy:prepare_eigsh",
+            peer=True,
+            threads=False,
+            requires=("scipy",),
+            packages=("scipy",),
+            memory_factor=100.0,
+            adds=(
+                "ARPACK without a restart: the same products, all Lanczos vectors kept and every new one made "
+                "orthogonal to them; the matrix is stored; one thread but for its dense algebra"
+            ),
+        ),
+        way(
+            "scipy_csr",
+            f"{_HERE}.peers.with_scipy:prepare_csr",
+            peer=True,
+            threads=False,
+            requires=("scipy",),
+            packages=("scipy",),
+            memory_factor=25.0,
+            adds="the plain recurrence on a stored matrix of compressed rows; one thread",
+        ),
+    ],
+    reads_files=False,
+    repeat_tolerance=1e-8,
+)

@@ -1,0 +1,7 @@
+"""What can be chosen of a spin ring."""
+
+from daasbench.contracts import Options
+
+
+class SparseEigenOptions(Options, frozen=True, kw_only=True):
+    """Options of the kernel `sparse_eigen`: none; a size gives the length of the ring and the Lanczos steps."""

@@ -1,0 +1,69 @@
+"""What is right: the reference's coefficients, and the energy that the Bethe ansatz gives exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daasbench.model import Verdict
+
+from .definition import exact_energy
+from .options import SparseEigenOptions
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+F64 = NDArray[np.float64]
+
+PEERS = frozenset({"scipy"})
+"""Implementations that give an energy and no coefficients."""
+
+TOLERANCE = 1e-10  # of a coefficient; they are of order 1 to 10, rounding leaves 1e-14
+ENERGY_TOLERANCE = 1e-6  # the steps of every size leave less than 1e-9
+ROUNDING = 1e-9  # by which an energy may seem lower than the lowest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What the blocks must give: `alpha` and `beta` by family of turned states, and the exact energy."""
+
+    alpha: list[F64]
+    beta: list[F64]
+    energy: float
+
+
+def expect(problem: Problem, options: SparseEigenOptions) -> Expectation:  # noqa: ARG001  (there are none)
+    """Return the coefficients by the reference, one run for each family of turned states."""
+    from .with_numpy import lanczos
+
+    runs = [lanczos(state, problem.length, problem.steps) for state in problem.blocks[:: 4 * problem.length]]
+    return Expectation(
+        alpha=[run["alpha"] for run in runs],
+        beta=[run["beta"] for run in runs],
+        energy=exact_energy(problem.length),
+    )
+
+
+def verify(
+    problem: Problem, expectation: Expectation, block: int, result: Mapping[str, F64], implementation: str
+) -> Verdict:
+    """Return whether the energy is the exact one and, if so, how far the coefficients are from the reference's."""
+    excess = float(np.asarray(result["energy"])[0]) - expectation.energy
+    above = Verdict(error=abs(excess), tolerance=ENERGY_TOLERANCE, verified_by="truth")
+    if excess < -ROUNDING:
+        told = f"the energy lies {-excess:.3g} below the lowest that there is: no approximation can"
+        return Verdict(error=-excess, tolerance=ROUNDING, verified_by="truth", message=told)
+    if implementation in PEERS or not above.ok:
+        return above
+    family = block // (4 * problem.length)
+    pairs = ((result["alpha"], expectation.alpha[family]), (result["beta"], expectation.beta[family]))
+    if any(got.shape != expected.shape for got, expected in pairs):
+        return Verdict(
+            error=float("nan"), tolerance=TOLERANCE, verified_by="oracle", message="coefficients are missing"
+        )
+    error = float(np.max([np.abs(got - expected).max() for got, expected in pairs]))  # NaN, if one is
+    return Verdict(error=error, tolerance=TOLERANCE, verified_by="oracle")

@@ -1,0 +1,94 @@
+"""What the Lanczos method starts from: random states of the ring, many of them the same one, seen turned.
+
+The ring looks the same from every site, in either direction and with all spins flipped: a state that is turned
+has the same coefficients. So one run of the reference judges 4 L blocks, and a block computed by another order
+of bonds is a law put to the test at every repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daasbench.contracts import Options, Parameters
+from daasbench.errors import InputError, UsageError
+from daasbench.model import Work
+
+from .options import SparseEigenOptions
+from .oracle import expect, verify
+
+F64 = NDArray[np.float64]
+
+__all__ = ["Problem", "expect", "make", "read", "survey", "turned", "verify", "work"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Lanczos runs of one case.
+
+    Attributes
+    ----------
+    blocks
+        Each f64[2^length], a state to start from, not normalised; bit i of an index is the spin of site i.
+    length
+        Sites of the ring, even, at least 4.
+    steps
+        Matrix-vector products of one run.
+    """
+
+    blocks: Sequence[F64]
+    length: int
+    steps: int
+
+
+def survey(path: Path, options: Options) -> Parameters:  # noqa: ARG001  (of any kind)
+    """Refuse: a ring is no measurement."""
+    raise InputError(f"{path}: kernel sparse_eigen reads no files; leave --input out")
+
+
+read = survey
+
+
+def work(parameters: Parameters, options: SparseEigenOptions) -> Work:  # noqa: ARG001  (there are none)
+    """Return the least work of one run.
+
+    A product adds one number a bond and state, the recurrence takes 8 flop a state; from memory come two vectors
+    and one goes back, once a step. `messages_bytes` are those of each of two ranks (:func:`layout.plan_of` has
+    the exact number of any).
+    """
+    states, length, steps = 2.0 ** parameters["length"], parameters["length"], parameters["steps"]
+    return Work(
+        unit="matrix-vector product",
+        units=float(steps),
+        flop=steps * states * (length + 8),
+        bytes=24.0 * steps * states,
+        messages_bytes=steps * 3 * states,
+        input_bytes=8.0 * states,
+        output_bytes=8.0 * (2 * steps),
+        flop_type="float64",
+    )
+
+
+def make(parameters: Parameters, options: SparseEigenOptions, seed: int, blocks: int) -> Problem:  # noqa: ARG001
+    """Return runs that start from random states."""
+    length, steps = parameters["length"], parameters["steps"]
+    if length < 4 or length % 2:
+        raise UsageError(f"length: a ring of {length} sites has no Néel state; choose an even number of 4 or more")
+    made: list[F64] = []
+    for block in range(blocks):
+        family, turn = divmod(block, 4 * length)
+        state = np.random.default_rng([seed, family]).standard_normal(2**length) if turn == 0 else made[block - turn]
+        made.append(turned(state, length, turn))
+    return Problem(blocks=made, length=length, steps=steps)
+
+
+def turned(state: F64, length: int, turn: int) -> F64:
+    """Return the state seen from site ``turn % length``; the next `length` mirrored, then both with spins flipped."""
+    flip, mirror, site = turn // (2 * length), turn // length % 2, turn % length
+    axes = [*range(site, length), *range(site)]
+    spins = state.reshape((2,) * length).transpose(axes[::-1] if mirror else axes)
+    return np.ascontiguousarray(spins).reshape(-1)[:: -1 if flip else 1].copy()

@@ -1,0 +1,97 @@
+"""Rows over ranks: before each product every rank gives the others the elements that their bonds bring.
+
+Two messages between each two ranks that share a bond, one either way, and two sums over all ranks a step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+from daasbench.contracts import Resources, Spread
+
+from . import recurrence
+from .layout import Plan, plan_of
+from .with_numba import Rows
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+F64 = NDArray[np.float64]
+
+
+def prepare(problem: Problem, resources: Resources) -> Spread:
+    """Return the way in which each rank holds its rows of the vectors."""
+    numba.set_num_threads(resources.threads)
+    comm = resources.comm
+    plan = plan_of(problem.length, comm.size, comm.rank)
+    ranks = Ranks(Rows(plan, resources.threads), comm)
+    spare = ranks.rows.vector(), ranks.rows.vector()
+    mine = slice(plan.first * plan.width, (plan.first + plan.own) * plan.width)
+
+    def put(state: F64) -> Any:
+        part = ranks.rows.vector()
+        part[:] = state[mine]
+        return part
+
+    return Spread(
+        put=put,
+        compute=lambda part: recurrence.run(part, spare, problem.steps, ranks.square, ranks.product, ranks.subtract),
+        get=lambda result: result if comm.rank == 0 else None,
+    )
+
+
+class Ranks:
+    """The steps of the recurrence on vectors whose rows lie on all ranks.
+
+    Attributes
+    ----------
+    messages, sent_bytes
+        What this rank has sent to others until now, sums over all ranks not counted.
+    """
+
+    def __init__(self, rows: Rows, comm: Any) -> None:
+        self.rows, self.comm = rows, comm
+        self.messages = self.sent_bytes = 0
+        self._gifts = [(rank, given, np.empty(given.size)) for rank, given in enumerate(rows.plan.given) if given.size]
+        self._pieces = _pieces(rows.plan, rows.came)
+
+    def square(self, vector: F64) -> float:
+        """Return vector · vector."""
+        return self._total(self.rows.square(vector))
+
+    def product(self, out: F64, vector: F64, before: F64, scale: float, weight: float) -> float:
+        """See :data:`.recurrence.Product`."""
+        self._exchange(vector)
+        return self._total(self.rows.product(out, vector, before, scale, weight))
+
+    def subtract(self, out: F64, vector: F64, weight: float) -> float:
+        """See :data:`.recurrence.Subtract`."""
+        return self._total(self.rows.subtract(out, vector, weight))
+
+    def _exchange(self, vector: F64) -> None:
+        """Give each rank what it needs of `vector`, and take what it has."""
+        requests = [self.comm.Irecv(piece, source=rank) for rank, piece in self._pieces]
+        for rank, given, packed in self._gifts:
+            np.take(vector, given, out=packed, mode="clip")
+            requests.append(self.comm.Isend(packed, dest=rank))
+            self.messages += 1
+            self.sent_bytes += packed.nbytes
+        MPI.Request.Waitall(requests)
+
+    def _total(self, mine: float) -> float:
+        return float(self.comm.allreduce(mine))
+
+
+def _pieces(plan: Plan, came: F64) -> list[tuple[int, F64]]:
+    """Return, by rank, the pieces of the buffer that it fills."""
+    ends = np.cumsum(plan.received).tolist()
+    return [
+        (rank, came[end - count : end])
+        for rank, (end, count) in enumerate(zip(ends, plan.received, strict=True))
+        if count
+    ]
