@@ -1,0 +1,71 @@
+"""Halo stencil: a field on a lattice is stepped in time; blocks over ranks exchange their faces in every step.
+
+Read `with_numpy.py` first: it is the algorithm. Then `waves.py` (fields whose future is known exactly), `problem.py`
+and `oracle.py`; `box.py` and `with_llvm.py` are what `with_numba.py` and `with_mpi.py` step with. `peers/` is what it
+is compared with.
+"""
+
+from daasbench.authoring import FolderKernel, way
+from daasbench.contracts import Card, Reference
+
+from .options import HaloStencilOptions
+
+_HERE = "daasbench.kernels.halo_stencil"
+
+kernel = FolderKernel(
+    name="halo_stencil",
+    card=Card(
+        title="Seven-point stencil in time on a lattice in blocks over ranks",
+        unit="lattice update",
+        stands_for="finite-difference codes: wave propagation (SOFI3D, Devito), paraxial beams, heat load of optics",
+        community="simulation beside the beamline: propagation through thick optics, heat in mirrors and samples",
+        method=(
+            "u(r) ← (1 - 6 d) u(r) + d Σ of the six neighbours, periodic: explicit diffusion, d = κ Δt / Δx² = 1/8; "
+            "`steps` in a repeat. A wave exp(2πi k·r / N) decays by 1 - 2 d Σ (1 - cos(2π k / N)) in a step. 8 flop "
+            "and 16 bytes an update: a cell is read once and written once, past the cache (24 with ordinary stores); "
+            "a second-order wave equation reads one field more"
+        ),
+        leaves_out="blocking in time (several steps in one pass over memory), higher orders, coefficients that vary",
+        tolerance=(
+            "1e-12 of the mean at every cell, from the known decay of each eigenmode (rounding leaves 1e-15 in ten "
+            "steps), and the sum, which is conserved, within the same; ways round alike, bit for bit, on any ranks"
+        ),
+        real_work="a propagation through a thick lens at 1024³ is 1000 steps: 10¹² lattice updates",
+        literature=(
+            Reference(
+                text="Datta et al., SC'08: stencils and the limit that memory sets them",
+                doi="10.1109/SC.2008.5222004",
+            ),
+            Reference(
+                text="Williams, Waterman, Patterson, Commun. ACM 52, 65 (2009): the roofline",
+                doi="10.1145/1498765.1498785",
+            ),
+        ),
+    ),
+    sizes={
+        "tiny": {"size": 19, "steps": 5},
+        "small": {"size": 128, "steps": 10},
+        "medium": {"size": 256, "steps": 10},
+        "large": {"size": 768, "steps": 10},
+    },
+    options=HaloStencilOptions,
+    problem=f"{_HERE}.problem",
+    reads_files=False,
+    repeat_tolerance=1e-12,
+    ways=[
+        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
+        way("numba", f"{_HERE}.with_numba:prepare", memory_factor=1.5),
+        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=1.5),
+        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi", memory_factor=1.5),
+        way(
+            "scipy",
+            f"{_HERE}.peers.with_scipy:prepare",
+            peer=True,
+            threads=False,
+            requires=("scipy",),
+            packages=("scipy",),
+            memory_factor=2.0,
+            adds="nothing: any seven weights, at the speed of any weights; one thread",
+        ),
+    ],
+)

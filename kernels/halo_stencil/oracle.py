@@ -1,0 +1,54 @@
+"""What is right: plane waves decay by a known factor in every step, and nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daasbench.model import Verdict
+
+from .options import HaloStencilOptions
+from .waves import Waves
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+TOLERANCE = 1e-12
+
+_ALL_BELOW_BYTES = 10**9  # larger fields are compared at planes drawn anew each time
+_PLANES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What each block is after the steps."""
+
+    fields: Sequence[Waves]
+
+
+def expect(problem: Problem, options: HaloStencilOptions) -> Expectation:  # noqa: ARG001  (of the contract)
+    """Return what each block must become."""
+    return Expectation(fields=[field.after(problem.steps, problem.diffusion) for field in problem.fields])
+
+
+def verify(problem: Problem, expectation: Expectation, block: int, result: Any, implementation: str) -> Verdict:  # noqa: ARG001
+    """Return the verdict on the field after the steps: by the eigenmodes everywhere, and by the conserved sum."""
+    size = problem.size
+    if result.shape != (size,) * 3 or result.dtype != np.float64:
+        told = f"the field is {result.dtype}{list(result.shape)}; right is float64{[size] * 3}"
+        return Verdict(error=None, tolerance=TOLERANCE, verified_by="truth", message=told)
+    field = expectation.fields[block]
+    chosen = np.arange(size)
+    if result.nbytes > _ALL_BELOW_BYTES:
+        chosen = np.random.default_rng().choice(size, _PLANES, replace=False)
+    with np.errstate(all="ignore"):
+        apart = [np.max(np.abs(result[z] - plane)) for z, plane in zip(chosen, field.planes(chosen), strict=True)]
+        furthest = float(np.max(apart)) / field.mean
+        lost = abs(float(np.sum(result)) / (field.mean * size**3) - 1)
+    if lost > furthest or lost != lost:
+        return Verdict(error=lost, tolerance=TOLERANCE, verified_by="truth", message="share of the sum that is lost")
+    told = "largest difference from the decaying eigenmodes, relative to the mean"
+    return Verdict(error=furthest, tolerance=TOLERANCE, verified_by="truth", message=told)

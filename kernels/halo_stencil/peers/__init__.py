@@ -1,0 +1,1 @@
+"""Packages that halo_stencil is compared with, through adapters."""
