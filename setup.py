@@ -11,5 +11,5 @@ for room in ROOMS:
 setup(
     packages=packages,
     package_dir={"daasbench": "daasbench"} | {f"daasbench.{room}": room for room in ROOMS},
-    package_data={"": ["**/*.toml", "**/*.csv", "**/*.j2", "**/*.css", "py.typed"]},
+    package_data={"": ["**/*.toml", "**/*.c", "**/*.csv", "**/*.j2", "**/*.css", "py.typed"]},
 )

@@ -258,6 +258,33 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def children_peak_bytes() -> int:
+    """Return the largest resident size of any process that this one started and that has ended; 0 for none."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def children_s() -> float:
+    """Return the processor seconds of the processes that this one started: those that ended, and those that live."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    living = 0.0
+    for listed in _PROC.glob("self/task/*/children"):
+        with contextlib.suppress(OSError):
+            for child in listed.read_text().split():
+                with contextlib.suppress(OSError, IndexError, ValueError):
+                    times = (_PROC / child / "stat").read_text().rpartition(")")[2].split()[11:15]
+                    living += sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+    return ended.ru_utime + ended.ru_stime + living
+
+
 def shared_memory_bytes() -> int:
     """Return the part of what is resident that belongs to others who share its pages; 0 where unknown.
 

@@ -162,10 +162,13 @@ class Referee:
         """
         case = one.case
         cpus = self.cpus[: case.threads * case.ranks]
+        temporary = self.maker.scratch / "tmp"  # what a process that is killed leaves there goes with the job
+        temporary.mkdir(parents=True, exist_ok=True)
         devices = visible_devices(case.gpus, [str(gpu["index"]) for gpu in self.observed.gpus])
+        variables = {**devices, "TMPDIR": str(temporary)}
         if self._way(one).backend == "mpi":
-            return RankContender(case, self.job.platform.options, cpus, self.log, self.maker.scratch, devices)
-        return Contender(case.threads, cpus, self.log, devices)
+            return RankContender(case, self.job.platform.options, cpus, self.log, self.maker.scratch, variables)
+        return Contender(case.threads, cpus, self.log, variables)
 
     def _record(self, one: Planned, started_at: str, failure: Failure) -> Record:
         return Record(

@@ -13,7 +13,14 @@ from typing import Any, TypeVar
 from daasbench.backends import library_name
 from daasbench.contracts import Resources
 from daasbench.model import Case
-from daasbench.processes import allowed_cpus, peak_memory_bytes, reset_peak_memory, shared_memory_bytes
+from daasbench.processes import (
+    allowed_cpus,
+    children_peak_bytes,
+    children_s,
+    peak_memory_bytes,
+    reset_peak_memory,
+    shared_memory_bytes,
+)
 
 T = TypeVar("T")
 
@@ -52,15 +59,15 @@ class Alone:
 
     def cpu_s(self) -> float:
         """Return the processor seconds that this member has taken, and what computes for it."""
-        return time.process_time()
+        return time.process_time() + children_s()
 
     def reset_peak(self) -> None:
         """Let the peak of memory begin again."""
         reset_peak_memory()
 
     def peak_bytes(self) -> int:
-        """Return this member's peak of memory since then."""
-        return peak_memory_bytes()
+        """Return this member's peak of memory since then, or that of the largest program it ran, if that is more."""
+        return max(peak_memory_bytes(), children_peak_bytes())
 
 
 class Ranks(Alone):

@@ -147,6 +147,13 @@ def _follow(kind: Any, raw: Any, path: str) -> tuple[inspect.Type, Any, Steps]:
 def _fits(value: Any, info: inspect.Type) -> bool:
     import msgspec.inspect as inspect
 
+    structs = [arm.cls for arm in _arms(info) if isinstance(arm, inspect.StructType)]
+    if structs:
+        try:
+            msgspec.convert(value, structs[0])
+        except msgspec.ValidationError:
+            return False
+        return True
     accepted = {
         inspect.StrType: str,
         inspect.IntType: int,

@@ -1,28 +1,33 @@
-"""A user's Python file that defines a kernel: run it once, and find the kernel in it."""
+"""A user's file that defines a kernel: Python, which is run once, or TOML, whose ways are programs."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import importlib.util
+import re
 import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
 
+from daasbench import commandfile
+from daasbench.commandkernel import CommandKernel
 from daasbench.errors import DaasbenchError, PluginError, unknown
 from daasbench.userkernel import FunctionKernel
 
+_FILE = re.compile(r"(?P<file>.*\.(?:py|toml))(?::(?P<chosen>[^/]*))?", re.DOTALL)
+
 
 def is_file(name: str) -> bool:
-    """Return whether a kernel's name is a path of a user's Python file, or ``file.py:kernel``."""
-    return name.endswith(".py") or ".py:" in name
+    """Return whether a kernel's name is a path of a user's file, or ``file.py:kernel``."""
+    return _FILE.fullmatch(name) is not None
 
 
 def source_of(path: Path) -> tuple[Path, str]:
     """Return the path of the file, and the kernel chosen in it by ``file.py:kernel`` ("" if none is)."""
-    text, colon, chosen = str(path).rpartition(".py:")
-    return (Path(text + ".py"), chosen) if colon else (path, "")
+    match = _FILE.fullmatch(str(path))
+    return (Path(match["file"]), match["chosen"] or "") if match else (path, "")
 
 
 def content_of(file: Path) -> str:
@@ -33,18 +38,23 @@ def content_of(file: Path) -> str:
         raise PluginError(f"{file}: cannot be read: {error.strerror}") from error
 
 
-def kernel_from_file(path: Path) -> FunctionKernel:
-    """Return the kernel that a user's Python file defines; ``file.py:name`` chooses among several.
+def kernel_from_file(path: Path) -> FunctionKernel | CommandKernel:
+    """Return the kernel that a user's file defines; ``file.py:name`` chooses among several.
 
     Raises
     ------
-    PluginError, UnknownName
+    PluginError, ScenarioError, UnknownName
         The file is missing, does not run, or defines no kernel, or more than one and none is chosen.
     """
     file, chosen = source_of(path)
     if not file.is_file():
         told = "is a folder" if file.is_dir() else "no such file"
-        raise PluginError(f"{file}: {told}; name a Python file that defines a kernel")
+        raise PluginError(f"{file}: {told}; name a file that defines a kernel")
+    if file.suffix == ".toml":
+        found_here = commandfile.load(file)
+        if chosen not in ("", found_here.name):
+            raise unknown("kernel", chosen, [found_here.name], str(file))
+        return found_here
     found = {
         one.name: one for one in vars(_module(file.resolve(), shown=file)).values() if isinstance(one, FunctionKernel)
     }

@@ -238,7 +238,7 @@ def refused_file(say, tmp_path):
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(PluginError, match=r"nowhere.py: no such file; name a Python file that defines a kernel"):
+    with pytest.raises(PluginError, match=r"nowhere.py: no such file; name a file that defines a kernel"):
         userfile.kernel_from_file(tmp_path / "nowhere.py")
     (tmp_path / "folder.py").mkdir()
     with pytest.raises(PluginError, match=r"folder.py: is a folder"):

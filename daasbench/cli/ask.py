@@ -148,7 +148,7 @@ def _find(word: str) -> tuple[dict[str, Any], str, str, Path]:
     from daasbench import registry, toml
     from daasbench.scenario import shipped_files
 
-    if registry.is_file(word):
+    if registry.is_file(word) and not _is_scenario(word):
         kernel = registry.kernel_from_file(Path(word))
         size = "small" if "small" in kernel.sizes else next(iter(kernel.sizes), "small")
         file, chosen = registry.source_of(Path(word))
@@ -166,6 +166,14 @@ def _find(word: str) -> tuple[dict[str, Any], str, str, Path]:
     beside = [one for one in (word, f"{word}.toml", f"{word}.py") if word and Path(one).is_file()]
     hint = f"; to run the file beside you write ./{beside[0]}" if beside else ""
     raise UnknownName(unknown_sentence("scenario or kernel", word, [*scenarios, *registry.kernels()]) + hint)
+
+
+def _is_scenario(word: str) -> bool:
+    """Return whether a path is that of a TOML file, and not of one that defines a kernel."""
+    from daasbench import commandfile, registry, toml
+
+    file, _ = registry.source_of(Path(word))
+    return file.suffix == ".toml" and not commandfile.is_kernel_table(toml.read(file))
 
 
 def _of_kernel(kernel: str, name: str, size: str, title: str) -> dict[str, Any]:
