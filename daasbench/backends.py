@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import importlib.metadata
 import importlib.util
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -133,14 +134,17 @@ def require(implementation: Implementation) -> None:
     for module in implementation.requires:
         if not _is_installed(module):
             raise Lacking(f"the Python package {module} is not installed", _cure(implementation, module))
+    for program in implementation.programs:
+        if shutil.which(program) is None:
+            raise Lacking(f"the program {program} is not here", implementation.cure or f"install it: {program}")
     check = {"cuda": _require_cuda, "mpi": _require_mpi, "dask": _require_dask}.get(implementation.backend)
     if check:
         check()
 
 
 def is_here(implementation: Implementation) -> bool:
-    """Return whether the modules that `implementation` needs are installed."""
-    return all(_is_installed(module) for module in implementation.requires)
+    """Return whether the modules and programs that `implementation` needs are installed."""
+    return all(map(_is_installed, implementation.requires)) and all(map(shutil.which, implementation.programs))
 
 
 def _is_installed(module: str) -> bool:

@@ -139,6 +139,7 @@ class CommandKernel:
             threads=any("{threads}" in word for word in program.command),
             peer=name in self.peers,
             version=self.versions.get(name, ""),
+            programs=tuple(word for word in program.command[:1] if "{" not in word),
             cure=program.cure,
             memory_factor=0.0,
         )

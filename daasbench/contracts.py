@@ -100,6 +100,7 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True):
     peer: bool = False
     requires: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()  # executables that it starts, by name on the PATH
     cure: str = ""
     adds: str = ""  # what it computes or does in addition, or otherwise
     version: str = ""

@@ -9,7 +9,7 @@ import msgspec
 from daasbench.backends import arrays_in, is_here, map_arrays
 from daasbench.contracts import Implementation, Kernel, Resources
 from daasbench.differences import largest_difference
-from daasbench.model import Verdict
+from daasbench.model import Verdict, Work
 from daasbench.testing.ranks import dask_client, results_on_ranks, results_on_workers
 
 
@@ -65,6 +65,7 @@ class KernelContract:
         assert work.unit in self.kernel.card.unit  # a family of problems names them all
         assert work.flop > 0 or work.bytes > 0
         assert work.input_bytes == made
+        assert msgspec.json.decode(msgspec.json.encode(work), type=Work) == work  # plain numbers: it is recorded
 
     def test_the_same_seed_makes_the_same_inputs(self) -> None:
         """And another seed, or another block, others."""

@@ -19,7 +19,7 @@ BLOCK = (32, 8)  # threads: along x and y
 DEPTH = 32  # cells along z that one thread goes through: enough of them to fill a large card
 
 SOURCE = r"""
-extern "C" __global__ void step(
+extern "C" __global__ void step_field(
     const double *field, double *next, const int size, const int depth, const double own, const double neighbour)
 {
     const int x = blockIdx.x * blockDim.x + threadIdx.x;
@@ -51,7 +51,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:  # 
     """
     import cupy
 
-    kernel = cupy.RawKernel(SOURCE, "step")
+    kernel = cupy.RawKernel(SOURCE, "step_field")
     size = problem.size
     state = [cupy.empty((size,) * 3, np.float64) for _ in range(min(2, problem.steps))]
     grid = (-(-size // BLOCK[0]), -(-size // BLOCK[1]), -(-size // DEPTH))

@@ -74,6 +74,7 @@ kernel = FolderKernel(
             "relion",
             f"{_HERE}.peers.with_relion:prepare",
             peer=True,
+            programs=("relion_run_motioncorr",),
             cure="install RELION 3.1 or later, so that relion_run_motioncorr is found: apt install relion",
             adds=(
                 "a program of its own: starts, reads MRC movies and writes micrographs (all within the timed "

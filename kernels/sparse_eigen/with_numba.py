@@ -1,8 +1,8 @@
 """Compiled: row by row with all bonds at once, sums in the L1 cache, two passes over memory a step.
 
 A row of sums is 2 H v in units that need no table: (L/2) v + Σ (P - 1) v, then one product with ½ at the end.
-Bonds between places move runs of neighbours, which the compiler turns into vector instructions; rows that high
-bonds bring are added as they lie.
+Bonds between places move runs of neighbours, the lowest by shuffles (`with_llvm.py`); rows that high bonds bring
+are added as they lie.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from daasbench.simd import aligned_zeros, compiled
 
 from . import recurrence
 from .layout import Plan, plan_of
+from .with_llvm import GROUP, LANES, exchange_low, exchange_runs, take_even, take_odd
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -166,7 +167,14 @@ def _rows(
         _move(y[half], x[half], _piece(vector, came, halves[row], width // 2))
         stride = end_strides[row]
         to = 1 - ((first + row) >> (top - 1) & 1)  # places whose spin differs from the last site's
-        _move_ends(y, x, _piece(vector, came, ends[row], width // 2 * stride - stride + 1), stride, to)
+        if width >= GROUP and stride == 2:
+            brought = _piece(vector, came, ends[row] - (1 - to), width)  # the whole row, though half is taken
+            if to == 1:
+                take_even(y, x, brought)
+            else:
+                take_odd(y, x, brought)
+        else:
+            _move_ends(y, x, _piece(vector, came, ends[row], width // 2 * stride - stride + 1), stride, to)
         _move_places(y, x)
         total += _finished(out[mine], y, x, before[mine], 0.5 * scale, weight)
     return total
@@ -211,17 +219,19 @@ def _move_ends(y: Any, x: Any, source: Any, stride: int, to: int) -> None:
 @compiled()
 def _move_places(y: Any, x: Any) -> None:
     """Exchange the spins of every bond inside a row: |01> and |10> move towards each other."""
-    for group in range(y.size // 4):
-        difference = x[4 * group + 2] - x[4 * group + 1]
-        y[4 * group + 1] += difference
-        y[4 * group + 2] -= difference
-    run = 2
+    run = 1
+    if y.size >= GROUP:
+        exchange_low(y, x)
+        run = LANES
     while 4 * run <= y.size:
         for group in range(0, y.size, 4 * run):
-            for place in range(group + run, group + 2 * run):
-                difference = x[place + run] - x[place]
-                y[place] += difference
-                y[place + run] -= difference
+            if run >= LANES:
+                exchange_runs(y, x, group + run, run)
+            else:
+                for place in range(group + run, group + 2 * run):
+                    difference = x[place + run] - x[place]
+                    y[place] += difference
+                    y[place + run] -= difference
         run *= 2
 
 

@@ -71,6 +71,7 @@ kernel = FolderKernel(
             f"{_HERE}.peers.with_dials:prepare",
             peer=True,
             threads=False,
+            programs=("dials.find_spots",),
             cure="apt install dials",
             memory_factor=4.0,
             adds=(
