@@ -1,0 +1,46 @@
+"""What a user may say of a reconstruction by iterations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from daasbench.contracts import OF_INPUT, Options
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class IterativeOptions(Options, frozen=True, kw_only=True):
+    """Options of the kernel `tomography_iterative`.
+
+    Attributes
+    ----------
+    iterations
+        How often the volume is corrected.
+    arc_deg
+        Of generated inputs: the angles go from -arc_deg / 2 to just below arc_deg / 2. 140 is the tilt range of
+        flat samples (electron tomography, laminography); 180 leaves no missing wedge. None: 140.
+    photons
+        Of generated inputs: counts of a detector pixel in the open beam, whose Poisson noise the projections
+        have; the densest ray lets exp(-2) of them through. None: no noise.
+    centre
+        Where the rotation axis falls on the detector, in pixels; the middle of the first pixel is 0. None: the
+        middle of the detector.
+    dataset
+        Path inside an HDF5 file of the sinograms [slice, angle, detector pixel], line integrals. None: the only
+        dataset of three axes.
+    angles
+        Path inside the file of the angles. None: the only dataset called ``angles``, ``theta`` or
+        ``rotation_angle``. Degrees, unless its attribute ``units`` says radian.
+    slices
+        Slices in one block, reconstructed in one repeat (fewer if the file has fewer).
+    """
+
+    iterations: Annotated[int, msgspec.Meta(ge=1)] = 30
+    arc_deg: Annotated[float, msgspec.Meta(gt=0, le=360)] | None = None
+    photons: Positive | None = 2e4
+    centre: float | None = None
+    dataset: Annotated[str | None, OF_INPUT] = None
+    angles: Annotated[str | None, OF_INPUT] = None
+    slices: Annotated[Annotated[int, msgspec.Meta(ge=1)], OF_INPUT] = 16

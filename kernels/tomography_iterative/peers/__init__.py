@@ -1,0 +1,1 @@
+"""Production packages that the kernel is compared with, each through one adapter."""

@@ -1,0 +1,140 @@
+"""Sinograms from HDF5: one dataset [slice, angle, detector pixel] of line integrals, and its angles.
+
+Raw scans (DXchange, NXtomo; flats and darks) are made into such files by the software of the beamline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daasbench.errors import InputError
+from daasbench.hdf5 import Contents, check_sources, contents, dataset_at, distinct, open_hdf5
+
+from .options import IterativeOptions
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+_ANGLES = ("angles", "theta", "rotation_angle")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sinograms:
+    """What was read: `blocks` of f32[slices, angles, detector], `angles` in radian, `centre` in pixels.
+
+    Only the first `distinct` blocks differ; the others are copies of them, in the same order.
+    """
+
+    blocks: tuple[F32, ...]
+    angles: F64
+    centre: float
+    distinct: int
+
+
+def survey(path: Path, options: IterativeOptions) -> Mapping[str, Any]:
+    """Return the numbers of slices (of one block), angles and detector pixels of a file, from its headers."""
+    with _opened(path, options) as (sinograms, angles):
+        _centre(path, options, sinograms.shape[2])
+        return {
+            "slices": min(options.slices, sinograms.shape[0]),
+            "angles": angles.size,
+            "detector": sinograms.shape[2],
+        }
+
+
+def read(path: Path, options: IterativeOptions, slices: int, blocks: int) -> Sinograms:
+    """Return `blocks` blocks of `slices` successive sinograms; if there are too few, copies of the first."""
+    with _opened(path, options) as (sinograms, angles):
+        found = max(1, sinograms.shape[0] // slices)
+        made = [_block(path, sinograms, slices * index, slices) for index in range(min(blocks, found))]
+        return Sinograms(
+            blocks=tuple(made[index % len(made)].copy() for index in range(blocks)),
+            angles=angles,
+            centre=_centre(path, options, sinograms.shape[2]),
+            distinct=len(made),
+        )
+
+
+def _block(path: Path, sinograms: Any, first: int, slices: int) -> F32:
+    block = np.ascontiguousarray(sinograms[first : first + slices], np.float32)
+    bad = np.argwhere(~np.isfinite(block))
+    if bad.size:
+        z, angle, pixel = bad[0]
+        raise InputError(
+            f"{path}: {sinograms.name} has {len(bad)} numbers that are not finite in slices {first} to "
+            f"{first + slices - 1}, the first in slice {first + z}, angle {angle}, pixel {pixel}; line integrals are "
+            "finite: repair dead pixels first"
+        )
+    return block
+
+
+@contextmanager
+def _opened(path: Path, options: IterativeOptions) -> Iterator[tuple[Any, F64]]:
+    """Open a file; give the dataset of the sinograms and the angles in radian."""
+    with open_hdf5(path) as file:
+        try:
+            found = contents(file)
+            sinograms = _sinograms(path, file, found, options)
+            yield sinograms, _angles(path, file, found, options, sinograms)
+        except (OSError, RuntimeError) as error:  # of HDF5, when it reads
+            raise InputError(
+                f"{path}: cannot be read to its end ({error}); it is truncated, damaged or of a compression not known"
+            ) from error
+
+
+def _sinograms(path: Path, file: Any, found: Contents, options: IterativeOptions) -> Any:
+    cubes = [name for name, one in distinct(found.datasets).items() if len(one.shape or ()) == 3]
+    dataset = _only(path, file, found, "dataset", options.dataset, cubes)
+    if dataset.ndim != 3 or dataset.dtype.kind not in "iuf" or min(dataset.shape) < 1 or dataset.shape[2] < 2:
+        raise InputError(
+            f"{path}: {dataset.name} is {dataset.dtype}{list(dataset.shape)}; sinograms are numbers in the shape "
+            "[slice, angle, detector pixel] with two pixels or more"
+        )
+    return dataset
+
+
+def _angles(path: Path, file: Any, found: Contents, options: IterativeOptions, sinograms: Any) -> F64:
+    names = [name for name in distinct(found.datasets) if name.rpartition("/")[2] in _ANGLES]
+    dataset = _only(path, file, found, "angles", options.angles, names)
+    count = sinograms.shape[1]
+    if dataset.dtype.kind not in "iuf" or dataset.size != count or not np.isfinite(dataset[()]).all():
+        raise InputError(
+            f"{path}: {dataset.name} is {dataset.dtype}{list(dataset.shape)}; there must be one finite angle for each "
+            f"of the {count} rows of a sinogram ({sinograms.name} is {list(sinograms.shape)})"
+        )
+    angles = np.asarray(dataset[()], np.float64).ravel()
+    stored = dataset.attrs.get("units", "degree")
+    unit = (stored.decode() if isinstance(stored, bytes) else str(stored)).strip().lower()
+    if not unit.startswith(("rad", "deg", "°")):
+        raise InputError(f"{path}: {dataset.name} is in {unit!r}; its attribute units must be degree or radian")
+    return angles if unit.startswith("rad") else np.deg2rad(angles)
+
+
+def _only(path: Path, file: Any, found: Contents, option: str, wanted: str | None, candidates: Sequence[str]) -> Any:
+    """Return the dataset `wanted`, or the only one of the candidates."""
+    if wanted is None and len(candidates) != 1:
+        raise InputError(
+            f"{path}: {len(candidates)} datasets may be the {option}; name one with --set {option}=PATH; the file "
+            f"has: {found}"
+        )
+    dataset = dataset_at(file, candidates[0] if wanted is None else wanted)
+    if dataset is None:
+        raise InputError(f"{path}: no dataset {wanted!r} ({option}); the file has: {found}")
+    check_sources(path, dataset)
+    return dataset
+
+
+def _centre(path: Path, options: IterativeOptions, width: int) -> float:
+    centre = (width - 1) / 2 if options.centre is None else options.centre
+    if not 0 <= centre <= width - 1:
+        raise InputError(
+            f"{path}: centre {centre} lies outside the detector; with {width} pixels it is 0 to {width - 1}"
+        )
+    return centre

@@ -1,0 +1,18 @@
+"""Slices are shared between ranks; each computes its own as `with_numba.py` does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daasbench.contracts import Resources, Spread
+from daasbench.spread import over_ranks
+
+from . import with_numba
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+
+def prepare(problem: Problem, resources: Resources) -> Spread:
+    """Return the way to share the slices of a block between ranks."""
+    return over_ranks(with_numba.prepare, problem, resources)

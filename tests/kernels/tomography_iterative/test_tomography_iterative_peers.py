@@ -1,0 +1,37 @@
+"""ASTRA, through its adapter, iterates to the same volume: its linear projector is ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from daasbench.kernels.tomography_iterative import kernel
+
+
+@pytest.mark.parametrize(
+    ("detector", "options"),
+    [(64, {}), (63, {}), (64, {"centre": 29.3}), (64, {"arc_deg": 180.0}), (64, {"photons": None})],
+)
+def test_astra_is_right_by_its_tolerance(
+    needs: Any, generated: Any, compute: Any, verdict: Any, detector: int, options: Any
+) -> None:
+    needs("astra")
+    problem = generated(2, 45, detector, **options)
+    found = verdict(problem, compute(problem, "astra"), "astra")
+    assert found.ok, found
+
+
+def test_our_error_after_30_iterations_is_astras(needs: Any, generated: Any, compute: Any) -> None:
+    needs("astra")
+    problem = generated(2, 60, 96)
+    truth = np.stack([problem.phantoms[0].density(one, 96) for one in np.eye(2)])
+    ours, theirs = (np.linalg.norm(compute(problem, name).volume - truth) for name in ("numba", "astra"))
+    assert abs(ours - theirs) / theirs < 0.005
+
+
+def test_every_way_names_what_it_needs_and_the_command_that_brings_it() -> None:
+    for way in kernel.ways:
+        if way.peer or way.backend == "cuda":
+            assert way.requires
+            assert way.cure.startswith("pip install 'daasbench[")
