@@ -88,6 +88,7 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True):
 
     `load` imports the code and returns ``prepare(problem, resources)``, which does the set-up (plans, lookup
     tables) and returns ``compute(block)``; of the backends ``mpi`` and ``dask`` it returns a :class:`Spread`.
+    A result may be overwritten by the next call: who keeps it, copies it.
     `requires` are importable names, `packages` the distributions that bring them and whose version is the
     implementation's; `cure` is the command that installs them.
     """

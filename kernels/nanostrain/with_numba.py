@@ -58,8 +58,10 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:
             _scatter_wave(flat, len(frames), first, here, tables.slot_of_pixel, sums)
             yield slice(first * LANES, min(len(frames), (first + here) * LANES))
 
+    kept: dict[int, F32] = {}  # fresh memory for the volumes would cost more than to compute them
+
     def gridding(frames: Counts) -> Gridded:
-        volumes = np.empty((len(frames), grid.voxels), np.float32)
+        volumes = kept.setdefault(len(frames), np.empty((len(frames), grid.voxels), np.float32))
         photons = np.empty(len(frames), np.int64)
         for part in waves(frames):
             _write_volumes(sums, tables.slot_of_voxel, tables.voxel_hits, volumes[part], photons[part])

@@ -190,7 +190,7 @@ def _range_of_rays(
     found[1] = min(size, int(np.ceil(high)) + 1)
 
 
-@compiled(inline=True)
+@compiled()
 def _locate_rays(
     start: float, turn: float, apart: float, lines: int, size: int, across: int, places: Any, weights: F32
 ) -> None:
@@ -208,7 +208,7 @@ def _locate_rays(
             weights[i * _RAYS + q] = p - np.float32(pixel)
 
 
-@compiled(inline=True)
+@compiled()
 def _add_lines(
     image: F32,
     base: int,
@@ -238,14 +238,14 @@ def _add_lines(
         store(sums, at + lane * LANES, total)
 
 
-@compiled(inline=True)
+@compiled()
 def _between(image: F32, place: int, across: int, weight: float, total: Any) -> Any:
     """Return `total` plus the image between a pixel and its neighbour."""
     pixel = load(image, place)
     return fma(splat(weight), load(image, place + across) - pixel, total + pixel)
 
 
-@compiled(inline=True)
+@compiled()
 def _finish(sinograms: F32, angle: int, scale: Any, ray_weights: F32, left: F32, row: int, squares: F64) -> None:
     """Turn the sums of a projection into its weighted residual, and add up the squares of the residual."""
     slices, _, detector = sinograms.shape
@@ -299,7 +299,7 @@ def _back_project(left: F32, directions: F64, centre: float, pixel_weights: F32,
                     store(image, pixel, fma(weight, total, load(image, pixel)))
 
 
-@compiled(inline=True)
+@compiled()
 def _locate_pixels(
     position: float, cosine: float, sine: float, angle: int, length: int, detector: int, places: Any, weights: F32
 ) -> None:
@@ -320,7 +320,7 @@ def _locate_pixels(
         weights[2 * at + 1] = height * max(np.float32(0), np.float32(1) - height * (np.float32(1) - fraction))
 
 
-@compiled(inline=True)
+@compiled()
 def _add_angles(left: F32, base: int, places: Any, weights: F32, angles: int, sums: F32, at: int) -> None:
     """Add some angles to 4 x 4 pixels, whose sums stay in registers meanwhile."""
     s0, s1, s2, s3 = load(sums, at), load(sums, at + 16), load(sums, at + 32), load(sums, at + 48)
@@ -349,7 +349,7 @@ def _add_angles(left: F32, base: int, places: Any, weights: F32, angles: int, su
         store(sums, at + lane * LANES, total)
 
 
-@compiled(inline=True)
+@compiled()
 def _rays_at(left: F32, base: int, places: Any, weights: F32, pixel: Any, total: Any) -> Any:
     """Return `total` plus what a pixel is given by the rays to its left and right."""
     place = base + places[pixel]

@@ -52,7 +52,7 @@ class Processes:
             self._pipes.append(ours)
 
     def __call__(self, block: Array) -> dict[str, Array]:
-        """Return the results of a block, in memory of their own."""
+        """Return the results of a block; the next call overwrites them."""
         if not self._pipes:
             self._work(block, self._results)
         else:
@@ -64,7 +64,7 @@ class Processes:
             wrong = [said for pipe in self._pipes if (said := pipe.recv())]
             if wrong:
                 raise RuntimeError(wrong[0])
-        return {name: result.copy() for name, result in self._results.items()}
+        return dict(self._results)
 
     def _serve(self, pipe: Any, ours: Any, rows: slice) -> None:
         for other in (*self._pipes, ours):  # so that the end of the process that asks is the end of this one
