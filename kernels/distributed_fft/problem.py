@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +63,7 @@ def work(parameters: Parameters, options: DistributedFftOptions) -> Work:
     return Work(
         unit="transform",
         units=1.0,
-        flop=5.0 * size**3 * 3 * np.log2(size),
+        flop=5.0 * size**3 * 3 * math.log2(size),
         flop_type="float64" if options.dtype == "c128" else "float32",
         bytes=2 * volume_bytes,
         messages_bytes=messages_bytes(size, 2, dtype.itemsize),

@@ -28,7 +28,6 @@ def prepare(problem: Problem, resources: Resources) -> Spread:
         threads=resources.threads,
     )
     mine = transform.local_slice(False)
-    spectrum = newDistArray(transform, True)
 
     def put(block: Any) -> Any:
         part = newDistArray(transform, False)
@@ -36,7 +35,7 @@ def prepare(problem: Problem, resources: Resources) -> Spread:
         return part
 
     def compute(part: Any) -> Any:
-        return transform.forward(part, spectrum, normalize=False)
+        return transform.forward(part, normalize=False)  # stays in its own memory: a copy less than into ours
 
     def get(result: Any) -> Complex | None:
         parts = comm.gather((transform.local_slice(True), np.asarray(result)), root=0)
