@@ -100,6 +100,7 @@ def unpack_chunk(
         at = next_planes(at, end, readable, planes, here * size)
         if at >= 0:
             spread_planes(planes, here, size, target + number * block * size, work)
+    memory[0] = 0  # still needed: numba frees an array after its last use, and knows of no addresses
     if at < 0:
         return -at
     if part + 1 < parts:
@@ -130,6 +131,7 @@ def pack_chunk(source: int, count: int, size: int, block: int, target: int) -> i
         packed = pack_block(planes, here * size, to + 4, table)
         put_u32_be(to, packed)
         to += 4 + packed
+    memory[0] = 0  # still needed
     for i in range(whole * size, count * size):
         put_byte(to, byte_at(source + i))
         to += 1

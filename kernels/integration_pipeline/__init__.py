@@ -1,0 +1,80 @@
+"""The integration pipeline: packed frames in HDF5 become profiles I(q) in HDF5, end to end.
+
+Read `with_numpy.py` first: it is the pipeline, plainly. Then `problem.py` (what is computed on), `oracle.py` (what
+is right), `geometry.py` (which pixel belongs to which bin) and `profiles.py` (the result and its file). The other
+``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are compared with.
+"""
+
+from daasbench.authoring import FolderKernel, way
+from daasbench.contracts import Card, Reference
+
+from .options import PipelineOptions
+
+_HERE = "daasbench.kernels.integration_pipeline"
+
+kernel = FolderKernel(
+    name="integration_pipeline",
+    card=Card(
+        title="From packed detector frames to I(q): read, unpack, integrate, write",
+        unit="frame",
+        stands_for="pyFAI's pipelines (ewoks, pyFAI-integrate, LImA plug-ins), azint, MatFRAIA, DAWN",
+        community="powder diffraction, total scattering, SAXS and WAXS: live feedback, and reprocessing of archives",
+        method=(
+            "bitshuffle-LZ4 chunks of an HDF5 file are unpacked; I_b = Σ n_p / Σ ω_p over the pixels p of bin b of q, "
+            "pixels not split, those without data left out of both sums; I, Σ n and q are written to HDF5. A frame of "
+            "an Eiger 4M is 0.0179 GB unpacked"
+        ),
+        leaves_out=(
+            "storage: both HDF5 files are in memory, as a warm page cache has them (the kernel probes measures disks); "
+            "pixel splitting and uncertainties (azimuthal_integration); polarization, flat and dark field; cupy "
+            "unpacks on the device"
+        ),
+        tolerance=(
+            "sums of counts are integers and exact, and so is their total; I within 1e-5 of pyFAI where a bin has ten "
+            "pixels: single-precision look-up table"
+        ),
+        real_work="an in-situ series is 10³ to 10⁶ frames; a diffraction tomogram 10⁴ to 10⁵",
+        literature=(
+            Reference(text="Ashiotis et al., J. Appl. Cryst. 48, 510 (2015): pyFAI", doi="10.1107/S1600576715004306"),
+            Reference(
+                text="Masui et al., Astronomy and Computing 12, 181 (2015): bitshuffle",
+                doi="10.1016/j.ascom.2015.07.002",
+            ),
+        ),
+    ),
+    sizes={
+        "tiny": {"frames": 5, "ny": 211, "nx": 197, "pixel_m": 7.5e-4},
+        "small": {"frames": 16, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5},  # Eiger 4M
+        "medium": {"frames": 64, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5},
+        "large": {"frames": 512, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5},
+    },
+    options=PipelineOptions,
+    problem=f"{_HERE}.problem",
+    repeat_tolerance=None,
+    ways=[
+        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
+        way("numba", f"{_HERE}.with_numba:prepare"),
+        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi"),
+        way("dask", f"{_HERE}.with_dask:prepare", backend="dask"),
+        way(
+            "pyfai",
+            f"{_HERE}.peers.with_pyfai:prepare",
+            peer=True,
+            requires=("pyFAI",),
+            packages=("pyFAI",),
+            memory_factor=3.0,
+            extra="peers",
+            adds="counts, Σω², standard deviation of each bin; checks its caches every frame",
+        ),
+        way(
+            "pyfai_threads",
+            f"{_HERE}.peers.with_pyfai:prepare_threads",
+            peer=True,
+            requires=("pyFAI",),
+            packages=("pyFAI",),
+            memory_factor=3.0,
+            extra="peers",
+            adds="as pyfai; a thread reads and unpacks while another integrates",
+        ),
+    ],
+)

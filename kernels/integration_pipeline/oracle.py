@@ -1,0 +1,107 @@
+"""What is right: sums to the last photon, intensities by pyFAI, and a file that holds what was computed."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from daasbench.chunks import cut_image
+from daasbench.contracts import Resources
+from daasbench.model import Verdict
+
+from . import with_numpy
+from .options import PipelineOptions
+from .profiles import Profiles, read_back
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+TOLERANCE = 1e-5
+PEER_FRAMES = 2  # of each block
+PIXELS_TRUSTED = 10.0  # of norm; in bins of fewer pixels pyFAI's single precision shows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What the results must be.
+
+    Attributes
+    ----------
+    reference
+        By distinct block: the profiles of numpy.
+    peer
+        By distinct block f64[some, bins]: the intensity that pyFAI finds in the first frames; None without it.
+    norm
+        f64[bins].
+    """
+
+    reference: Sequence[Profiles]
+    peer: Sequence[Array] | None
+    norm: Array
+
+
+def expect(problem: Problem, options: PipelineOptions) -> Expectation:  # noqa: ARG001  (they are in the problem)
+    """Return what numpy and, where it is installed, pyFAI say of each distinct block."""
+    blocks = problem.blocks[: problem.distinct]
+    peer = None
+    if importlib.util.find_spec("pyFAI"):
+        from .peers import with_pyfai
+
+        integrate = with_pyfai.prepare(problem, Resources())
+        peer = [integrate(cut_image(block, slice(0, PEER_FRAMES))).intensity for block in blocks]
+    reference = [with_numpy.prepare(problem)(block) for block in blocks]
+    return Expectation(reference=reference, peer=peer, norm=problem.norm)
+
+
+def verify(problem: Problem, expectation: Expectation, block: int, result: Profiles, implementation: str) -> Verdict:
+    """Return the verdict: shape, file, photons, sums, intensity; the first that fails, or the last word."""
+    which = block % problem.distinct
+    right = expectation.reference[which]
+    if result.intensity.shape != right.intensity.shape:
+        return _wrong(f"intensity has shape {result.intensity.shape}, not {right.intensity.shape}")
+    if (message := _file(problem, result)) is not None:
+        return _wrong(message)
+    word: Literal["truth", "oracle"] = "truth" if problem.truth is not None else "oracle"
+    if result.signal is not None:
+        exact = problem.truth[which] if problem.truth is not None else right.signal
+        if result.signal.dtype != np.uint64 or not np.array_equal(result.signal, exact):
+            missed = int(np.sum(result.signal != exact)) if result.signal.shape == exact.shape else exact.size
+            return _wrong(f"{missed} sums of integers are not equal to numpy.bincount")
+    error = _difference(result.intensity, right.intensity, np.ones_like(expectation.norm, bool))
+    if implementation == "numpy" and expectation.peer is not None:
+        trusted = expectation.norm > PIXELS_TRUSTED
+        peer = expectation.peer[which]
+        error = max(error, _difference(result.intensity[: len(peer)], peer, trusted))
+        return Verdict(error=error, tolerance=TOLERANCE, verified_by="peer", message="exact sums; intensity of pyFAI")
+    if result.signal is None:
+        error = _difference(result.intensity, right.intensity, expectation.norm > PIXELS_TRUSTED)
+    return Verdict(error=error, tolerance=TOLERANCE, verified_by=word, message="sums exact, intensity of the reference")
+
+
+def _file(problem: Problem, result: Profiles) -> str | None:
+    """Return what is wrong with the written file."""
+    try:
+        intensity, q = read_back(result)
+    except (OSError, KeyError) as error:
+        return f"the file that was written cannot be read: {error}"
+    if not np.array_equal(intensity, result.intensity) or not np.array_equal(q, problem.q):
+        return "the file that was written does not hold the result"
+    return None
+
+
+def _difference(ours: Array, right: Array, trusted: Array) -> float:
+    """Return the largest relative difference of trusted bins; NaN if one is not finite."""
+    ours, right = ours[:, trusted], right[:, trusted]
+    scale = np.where(right != 0, np.abs(right), 1.0)
+    return float(np.max(np.abs(ours - right) / scale, initial=0.0))
+
+
+def _wrong(message: str) -> Verdict:
+    return Verdict(error=math.inf, tolerance=TOLERANCE, verified_by="oracle", message=message)

@@ -1,0 +1,1 @@
+"""Packages that the kernel is compared with, through adapters."""

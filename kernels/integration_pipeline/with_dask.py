@@ -1,0 +1,20 @@
+"""Frames are shared between Dask workers, who integrate as `with_numba.py` does; one file is written in the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daasbench.chunks import cut_image, frame_count
+from daasbench.contracts import Resources, Spread
+from daasbench.spread import over_workers
+
+from . import with_numba
+from .profiles import joined
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+
+def prepare(problem: Problem, resources: Resources) -> Spread:
+    """Return the way to share the frames of a block."""
+    return over_workers(with_numba.prepare, problem, resources, count=frame_count, cut=cut_image, join=joined)
