@@ -41,8 +41,8 @@ def _number(builder: Any, address: Any) -> Any:
 class _Row:
     """The instructions of one row: sources, weights, and how eight cells become their successors."""
 
-    def __init__(self, builder: Any, values: Any) -> None:
-        self.builder = builder
+    def __init__(self, builder: Any, values: Any, past_the_cache: bool) -> None:
+        self.builder, self.past_the_cache = builder, past_the_cache
         self.rows = [builder.inttoptr(address, ir.DoubleType().as_pointer()) for address in values[:6]]
         self.count, left, right = values[6:9]
         self.left, self.right = (_number(builder, address) for address in (left, right))
@@ -61,8 +61,9 @@ class _Row:
             around = builder.fadd(around, self.load(row, at))
         total = builder.fadd(builder.fmul(around, self.neighbour), builder.fmul(self.own, cells))
         place = builder.bitcast(builder.gep(self.rows[0], [at]), _LINE.as_pointer())
-        past_the_cache = builder.module.add_metadata([ir.Constant(_LANE, 1)])
-        builder.store(total, place, align=64).set_metadata("nontemporal", past_the_cache)
+        stored = builder.store(total, place, align=64)
+        if self.past_the_cache:
+            stored.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(_LANE, 1)]))
 
     def after_left(self, cells: Any) -> Any:
         """Return the left neighbours of the first eight cells."""
@@ -72,6 +73,25 @@ class _Row:
         """Return the right neighbours of the last eight cells, of which number `last` is the row's last."""
         moved = self.builder.shuffle_vector(cells, cells, _lanes(*range(1, 8), 0))
         return self.builder.insert_element(moved, self.right, self.builder.trunc(last, _LANE))
+
+
+def _generate_row(builder: Any, values: Any, past_the_cache: bool) -> None:
+    made = _Row(builder, values, past_the_cache)
+    zero, eight = ir.Constant(_INDEX, 0), ir.Constant(_INDEX, LANES)
+    last = builder.sub(made.count, ir.Constant(_INDEX, 1))
+    end = builder.and_(last, ir.Constant(_INDEX, -LANES))  # where the last eight cells begin
+    lane = builder.and_(last, ir.Constant(_INDEX, LANES - 1))
+    with builder.if_else(builder.icmp_signed("==", end, zero)) as (short, long_):
+        with short:
+            cells = made.load(1, zero)
+            made.update(zero, made.after_left(cells), cells, made.before_right(cells, lane))
+        with long_:
+            cells = made.load(1, zero)
+            made.update(zero, made.after_left(cells), cells, made.load(1, zero, 1))
+            with cgutils.for_range_slice(builder, eight, end, eight) as (at, _):
+                made.update(at, made.load(1, at, -1), made.load(1, at), made.load(1, at, 1))
+            cells = made.load(1, end)
+            made.update(end, made.load(1, end, -1), cells, made.before_right(cells, lane))
 
 
 @_llvm
@@ -97,22 +117,31 @@ def update_row(
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        made = _Row(builder, values)
-        zero, eight = ir.Constant(_INDEX, 0), ir.Constant(_INDEX, LANES)
-        last = builder.sub(made.count, ir.Constant(_INDEX, 1))
-        end = builder.and_(last, ir.Constant(_INDEX, -LANES))  # where the last eight cells begin
-        lane = builder.and_(last, ir.Constant(_INDEX, LANES - 1))
-        with builder.if_else(builder.icmp_signed("==", end, zero)) as (short, long_):
-            with short:
-                cells = made.load(1, zero)
-                made.update(zero, made.after_left(cells), cells, made.before_right(cells, lane))
-            with long_:
-                cells = made.load(1, zero)
-                made.update(zero, made.after_left(cells), cells, made.load(1, zero, 1))
-                with cgutils.for_range_slice(builder, eight, end, eight) as (at, _):
-                    made.update(at, made.load(1, at, -1), made.load(1, at), made.load(1, at, 1))
-                cells = made.load(1, end)
-                made.update(end, made.load(1, end, -1), cells, made.before_right(cells, lane))
+        _generate_row(builder, values, past_the_cache=True)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 9, *[types.float64] * 2), generate
+
+
+@_llvm
+def update_row_kept(
+    typing: Any,
+    to: Any,
+    row: Any,
+    back: Any,
+    front: Any,
+    below: Any,
+    above: Any,
+    count: Any,
+    left: Any,
+    right: Any,
+    own: Any,
+    neighbour: Any,
+) -> Any:
+    """Do the same as :func:`update_row`, with stores that leave the row in the cache."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        _generate_row(builder, values, past_the_cache=False)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 9, *[types.float64] * 2), generate

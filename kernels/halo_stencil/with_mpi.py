@@ -19,7 +19,7 @@ from daasbench.contracts import Resources, Spread
 from daasbench.spread import share
 
 from .box import CELL_BYTES, F64, Box, Int
-from .with_numba import sweep, sweep_ends
+from .with_numba import rows_together, sweep, sweep_ends
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -79,6 +79,7 @@ class _Block:
 
     def __init__(self, lattice: Any, box: Box, threads: int) -> None:
         self.lattice, self.box, self.threads = lattice, box, threads
+        self._rows = rows_together(box, threads * lattice.size)
         z, y, x = box.cells
         pitch = box.pitch
         self._cut = [parts > 1 for parts in lattice.dims]
@@ -137,4 +138,4 @@ class _Block:
         return [part for part in ends + sides if part[0] < part[1] and part[2] < part[3]]
 
     def _sweep(self, target: F64, source: F64, around: Int, part: Any, weights: tuple[float, float]) -> None:
-        sweep(target, source, around, self.box.shape, np.array(part), *weights, self.threads)
+        sweep(target, source, around, self.box.shape, np.array(part), *weights, self.threads, self._rows)

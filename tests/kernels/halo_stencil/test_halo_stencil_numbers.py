@@ -24,6 +24,17 @@ def test_compiled_rows_equal_the_reference_bit_for_bit(generated: Any, compute: 
     assert np.array_equal(compute(problem, "numba"), compute(problem, "numpy"))
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+@pytest.mark.parametrize("cache", [None, 10**9])
+def test_two_steps_at_once_equal_two_steps(
+    generated: Any, compute: Any, monkeypatch: pytest.MonkeyPatch, cache: int | None, steps: int
+) -> None:
+    monkeypatch.setattr(with_numba, "last_level_cache_bytes", lambda: cache)
+    problem = generated(21, steps)
+    assert (with_numba._planes_between(Box(cells=(21, 21, 21)), 2) is None) == (cache is None)
+    assert np.array_equal(compute(problem, "numba"), compute(problem, "numpy"))
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_any_number_of_threads_gives_the_same_bits(generated: Any, compute: Any, threads: int) -> None:
     problem = generated(17, 3)
@@ -89,7 +100,7 @@ def _without_the_second_exchange(problem: Any) -> Any:
         target, around = box.empty(), box.around(source)
         if step == 1:
             around[0] = box.around(first)[0]
-        with_numba.sweep(target, source, around, box.shape, whole, *problem.weights, 1)
+        with_numba.sweep(target, source, around, box.shape, whole, *problem.weights, 1, 4)
         source = target
     return box.view(source)
 
