@@ -39,11 +39,16 @@ def pages() -> Mapping[str, str]:
 def index(kernels: list[Kernel]) -> str:
     """Return the page that lists the kernels."""
     rows = [
-        f"| [{kernel.name}]({kernel.name}.md) | {kernel.card.title} | {kernel.card.unit} | {ways(kernel)} |"
+        f"| [{kernel.name}]({kernel.name}.md) | {kernel.card.title} | {kernel.card.stands_for} | {kernel.card.unit} "
+        f"| {kernel.card.real_work} | {ways(kernel)} |"
         for kernel in kernels
     ]
-    table = ["| Kernel | Computes | Unit | Implementations |", "|---|---|---|---|", *rows]
-    return "\n".join(["# Kernels", "", "Written by `docs/make_kernels.py` from the kernels' cards.", "", *table, ""])
+    head = ["Kernel", "Computes", "Stands for", "Unit", "Real work", "Implementations"]
+    table = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *rows]
+    told = "What each leaves out, its oracle, its sizes and its options stand on its own page."
+    return "\n".join(
+        ["# Kernels", "", f"Written by `docs/make_kernels.py` from the kernels' cards. {told}", "", *table, ""]
+    )
 
 
 def ways(kernel: Kernel) -> str:
@@ -75,7 +80,8 @@ def page(kernel: Kernel) -> str:
 def row(way: Implementation) -> str:
     """Return the table row of an implementation."""
     where = {"host": "processor, with threads" if way.threads else "processor, one thread", "cuda": "GPU"}
-    needs = ", ".join(way.packages or way.requires)
+    where |= {"mpi": "MPI ranks", "dask": "workers of a Dask cluster"}
+    needs = ", ".join([*(way.packages or way.requires), *way.programs])
     kind = "peer" if way.peer else "ours"
     return f"| `{way.name}` | {kind} | {where.get(way.backend, way.backend)} | {needs} | {way.adds} |"
 
