@@ -7,6 +7,9 @@
 ``fft_float32``           signal f32[groups, 1024, 2, 16] -> its transforms over the second axis, same layout
 ========================  ===================================================================================
 
+The others are described where they are made: `storage.py`, `messages.py`, `starts.py`; ``copy_to_device`` and
+``copy_from_device`` move copied u8[storage_bytes].
+
 A group of signals is sixteen complex signals side by side: point, real and imaginary part, signal. Numbers
 are whole wherever a sum can be kept exact: then no order of summation, and no fused multiply-add, is an excuse.
 """
@@ -15,9 +18,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +29,8 @@ from daasbench.contracts import Options, Parameters
 from daasbench.errors import InputError
 from daasbench.model import Verdict, Work
 
-from .options import Probe, ProbesOptions
+from . import messages, starts, storage
+from .options import Copies, Messages, Probe, ProbesOptions, Starts, Storage
 
 SCALE = 3.0
 POINTS = 1024
@@ -37,10 +41,12 @@ _CHUNK = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class ProbesProblem:
-    """The inputs of one probe: mappings of arrays by the names above."""
+    """The inputs of one probe: mappings of arrays by the names above; `rounds` exchanges of messages a repeat."""
 
     probe: Probe
     blocks: Sequence[dict[str, Any]]
+    options: ProbesOptions = field(default_factory=ProbesOptions)
+    rounds: int = 1
 
 
 def survey(path: Path, options: Options) -> Parameters:  # noqa: ARG001  (of any kind)
@@ -52,8 +58,19 @@ read = survey
 
 
 def work(parameters: Parameters, options: ProbesOptions) -> Work:
-    """Return the least work of one repeat; units are 10^9 bytes of traffic, or 10^9 flop."""
-    probe, flop_type = options.probe, "float32"
+    """Return the least work of one repeat; units are 10^9 bytes of traffic or flop, messages, operations, starts."""
+    probe = options.probe
+    if probe in get_args(Messages):
+        return messages.work(parameters, options)
+    if probe in get_args(Starts):
+        return starts.work(parameters)
+    if probe in (*get_args(Storage), *get_args(Copies)):
+        return storage.work(parameters)
+    return _work_of_numbers(parameters, probe)
+
+
+def _work_of_numbers(parameters: Parameters, probe: Probe) -> Work:
+    flop_type = "float32"
     if probe in ("triad", "read"):
         elements = float(parameters["elements"])
         inputs, output = (16.0, 8.0 * elements) if probe == "triad" else (8.0, 8.0)
@@ -95,7 +112,21 @@ def transform_flop(points: int) -> float:
 def make(parameters: Parameters, options: ProbesOptions, seed: int, blocks: int) -> ProbesProblem:
     """Return `blocks` blocks of random inputs."""
     rngs = [np.random.default_rng([seed, block]) for block in range(blocks)]
-    return ProbesProblem(probe=options.probe, blocks=[_block(options.probe, parameters, rng) for rng in rngs])
+    rounds = messages.rounds(parameters, options) if options.probe in get_args(Messages) else 1
+    made = [_any_block(options, parameters, rng, index) for index, rng in enumerate(rngs)]
+    return ProbesProblem(probe=options.probe, blocks=made, options=options, rounds=rounds)
+
+
+def _any_block(options: ProbesOptions, parameters: Parameters, rng: np.random.Generator, index: int) -> dict[str, Any]:
+    if options.probe in get_args(Messages):
+        return messages.block(parameters, options, rng)
+    if options.probe in get_args(Starts):
+        return starts.block(parameters)
+    if options.probe in get_args(Storage):
+        return storage.block(parameters, rng, index)
+    if options.probe in get_args(Copies):
+        return {"index": index, "copied": storage.block(parameters, rng, index)["bytes"]}
+    return _block(options.probe, parameters, rng)
 
 
 def _block(probe: Probe, parameters: Parameters, rng: np.random.Generator) -> dict[str, Any]:
@@ -130,7 +161,8 @@ def expect(problem: ProbesProblem, options: ProbesOptions) -> list[Any]:  # noqa
         "matmul_float64": _expect_product,
         "fft_float32": _expect_transform,
     }
-    return [judges[problem.probe](block) for block in problem.blocks]
+    judge = judges.get(problem.probe, judges["triad"])
+    return [judge(block) for block in problem.blocks]
 
 
 def verify(
@@ -150,9 +182,19 @@ def verify(
     elif problem.probe == "fft_float32":
         error = _transform_error(expected, result)
         tolerance = 5 * math.log2(POINTS) * float(np.finfo(np.float32).eps) / 2
+    elif expected is None:
+        error = _error_of_the_others(problem.probe, inputs, result)
     else:
         error = _product_error(expected, result)
     return Verdict(error=error, tolerance=float(tolerance), verified_by="oracle")
+
+
+def _error_of_the_others(probe: Probe, inputs: dict[str, Any], result: Any) -> float:
+    if probe in get_args(Messages):
+        return messages.error(probe, inputs, result)
+    if probe in get_args(Starts):
+        return starts.error(inputs, result)
+    return storage.error({"bytes": inputs["copied"]} if probe in get_args(Copies) else inputs, result)
 
 
 def _triad_error(b: NDArray[Any], c: NDArray[Any], got: NDArray[Any]) -> float:

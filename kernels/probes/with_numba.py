@@ -17,6 +17,7 @@ from daasbench.contracts import Resources
 from daasbench.errors import Lacking
 from daasbench.simd import aligned_zeros, compiled
 
+from .options import require_way
 from .problem import POINTS, SCALE, SIGNALS, ProbesProblem
 from .transform import transform_group, twiddles
 from .with_llvm import READ_STEP, STEP, fused_loop, sum_lines, triad_lines
@@ -39,6 +40,7 @@ def use_threads(threads: int) -> int:
 
 def prepare(problem: ProbesProblem, resources: Resources) -> Callable[[Any], Any]:
     """Return the probe's computation, with its output and plan made."""
+    require_way(problem.probe, "numba")
     threads = use_threads(resources.threads)
     block = problem.blocks[0]
     if problem.probe == "triad":

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import pytest
 from daasbench.kernels.probes import kernel, limits, with_numba
-from daasbench.kernels.probes.options import Probe, ProbesOptions
+from daasbench.kernels.probes.options import Numbers, Probe, ProbesOptions
 from daasbench.kernels.probes.problem import POINTS, SIGNALS, ProbesProblem
 from daasbench.kernels.probes.transform import transform_group, twiddles
 
@@ -22,7 +22,7 @@ from daasbench.errors import InputError, Lacking
 from daasbench.model import Limit, Verdict
 from daasbench.simd import aligned_zeros
 
-PROBES = get_args(Probe)
+PROBES = get_args(Numbers)
 WAYS = ["numpy", "numba"]
 THREADS = [count for count in (1, 2, 3) if count <= numba.config.NUMBA_NUM_THREADS]
 

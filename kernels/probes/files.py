@@ -1,0 +1,142 @@
+"""Files without a name: on storage, and gone when nobody holds them, however a process ends."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import mmap
+import os
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daasbench.errors import Lacking
+
+U8 = NDArray[np.uint8]
+
+PAGE = 4096
+_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
+_SPARE = 1.1  # of the room that is needed: a full disk is slow, and others' too
+_CURE = "name another one by the option folder"
+
+
+def storage_folder(folder: str, needed_bytes: int) -> Path:
+    """Return the folder for files of `needed_bytes` in all; ``""`` is that for temporary files.
+
+    Raises
+    ------
+    Lacking
+        It is none, cannot be written to, lies in memory, or is full.
+    """
+    path = Path(folder or tempfile.gettempdir()).resolve()
+    if not (path.is_dir() and os.access(path, os.W_OK | os.X_OK)):
+        raise Lacking(f"{path}: is no folder that can be written to", _CURE)
+    kind = filesystem_of(path)
+    if kind in _MEMORY:
+        raise Lacking(f"{path}: lies in memory ({kind}), not on storage", _CURE)
+    free = shutil.disk_usage(path).free
+    if free < _SPARE * needed_bytes:
+        raise Lacking(f"{path}: {needed_bytes / 1e9:.1f} GB are to be written, {free / 1e9:.1f} are free", _CURE)
+    return path
+
+
+def filesystem_of(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
+    """Return the type of the file system on which `path` lies; ``""`` where the system does not tell."""
+    if not mounts.exists():
+        return ""
+    lines = [line.split() for line in mounts.read_text().splitlines()]
+    found = [(place, kind) for _, place, kind, *_ in lines if path.is_relative_to(place.replace("\\040", " "))]
+    return max(found, key=lambda one: len(one[0]), default=("", ""))[1]
+
+
+def new_file(folder: Path) -> IO[bytes]:
+    """Return an empty file, open to write and read, unbuffered, that nobody else sees."""
+    return tempfile.TemporaryFile(dir=folder, buffering=0)
+
+
+class Stored:
+    """A file that was written, of `size` bytes; it is gone when this object is."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self.file, self.size = file, size
+        weakref.finalize(self, file.close)
+
+    def content(self) -> U8:
+        """Return u8[size], read back: pages that the system still has are dropped first."""
+        drop(self.file)
+        if os.fstat(self.file.fileno()).st_size != self.size:
+            return np.empty(0, np.uint8)
+        return np.frombuffer(mmap.mmap(self.file.fileno(), self.size, access=mmap.ACCESS_READ), np.uint8)
+
+
+def stored(folder: Path, data: U8) -> Stored:
+    """Return a new file with `data`, on the device when this returns, as far as the system knows."""
+    file = new_file(folder)
+    write_all(file, data)
+    os.fsync(file.fileno())
+    return Stored(file, data.size)
+
+
+def drop(file: IO[bytes]) -> None:
+    """Let the system forget the pages of a file that is on the device."""
+    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def resident_share(file: IO[bytes], size: int) -> float:
+    """Return which share of the pages of a file lies in the page cache, 0 to 1."""
+    with mmap.mmap(file.fileno(), size) as pages:
+        start = ctypes.c_char.from_buffer(pages)
+        found = np.zeros(-(-size // mmap.PAGESIZE), np.uint8)
+        libc: Any = ctypes.CDLL(None, use_errno=True)
+        told = libc.mincore(
+            ctypes.c_void_p(ctypes.addressof(start)), ctypes.c_size_t(size), ctypes.c_void_p(found.ctypes.data)
+        )
+        del start  # else the mapping cannot be closed
+        if told != 0:
+            raise Lacking(f"mincore: {os.strerror(ctypes.get_errno())}", "let the implementation system read")
+    return float((found & 1).mean())
+
+
+def require_cold(file: IO[bytes], size: int, folder: Path) -> None:
+    """Raise Lacking if pages of a file cannot be dropped: what is read then is memory."""
+    drop(file)
+    share = resident_share(file, size)
+    if share > 0:
+        told = f"{folder}: {share:.0%} of a file's pages stay in memory when they are to be dropped"
+        raise Lacking(told, f"{_CURE}, or let the implementation system read past them")
+
+
+def past_the_cache(file: IO[bytes], on: bool, folder: Path) -> None:
+    """Read and write a file past the page cache, or no longer; raise Lacking where its file system cannot."""
+    flags = fcntl.fcntl(file, fcntl.F_GETFL)
+    try:
+        fcntl.fcntl(file, fcntl.F_SETFL, flags | os.O_DIRECT if on else flags & ~os.O_DIRECT)
+    except OSError as error:
+        told = f"{folder}: its file system cannot be read and written past the page cache ({error.strerror})"
+        raise Lacking(told, f"{_CURE}, or let the implementation numpy do it") from error
+
+
+def write_all(file: IO[bytes], data: Any, offset: int = 0) -> None:
+    """Write `data` from `offset` on, however often the system takes only a part."""
+    view = memoryview(data)
+    done = 0
+    while done < len(view):
+        done += os.pwrite(file.fileno(), view[done : done + 2**30], offset + done)
+
+
+def read_all(file: IO[bytes], buffer: Any, offset: int = 0) -> None:
+    """Fill `buffer` from `offset` on; raise OSError where the file ends before it is full to its last page."""
+    view = memoryview(buffer)
+    done = 0
+    while done < len(view):
+        count = os.preadv(file.fileno(), [view[done : done + 2**30]], offset + done)
+        done += count
+        if not count or count % PAGE:  # the end
+            break
+    if len(view) - done >= PAGE:
+        raise OSError(f"a file ended {len(view) - done} bytes too early")

@@ -1,0 +1,1 @@
+"""Benchmarks of the field, through adapters of the same form as our own ways."""

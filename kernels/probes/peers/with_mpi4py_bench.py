@@ -1,0 +1,35 @@
+"""``mpi4py.bench pingpong``: between ranks 0 and 1, on memory that it neither fills nor looks at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mpi4py.bench import pingpong
+
+from daasbench.contracts import Resources, Spread
+from daasbench.errors import Lacking
+
+from ..options import require_way
+from ..problem import ProbesProblem
+from ..with_mpi import require_ranks
+
+
+def prepare(problem: ProbesProblem, resources: Resources) -> Spread:
+    """Return its latency test; the result is its own figure, in seconds."""
+    require_way(problem.probe, "mpi4py_bench")
+    comm, size = resources.comm, problem.blocks[0]["message"].nbytes
+    require_ranks(comm)
+    if size & (size - 1):
+        raise Lacking(f"mpi4py.bench sends powers of two, not {size} bytes", "choose another message_bytes")
+    loops = [word for name in ("loop", "loop-large", "loop-huge") for word in (f"--{name}", str(problem.rounds))]
+    words = ["--quiet", "--min-size", str(size), "--max-size", str(size), "--skip", "0", *loops]
+
+    def compute(block: Any) -> Any:  # noqa: ARG001  (it sends what lies in memory)
+        ((_, seconds, _),) = pingpong(comm, words)
+        return seconds
+
+    def get(seconds: float) -> Any:
+        return {"seconds": np.array([seconds])} if comm.rank == 0 else None
+
+    return Spread(put=lambda block: block, compute=compute, get=get)

@@ -1,0 +1,113 @@
+"""The start probes: a fresh process, in a container or not, that says where it runs and ends.
+
+========================  =====================================================================================
+``start_process``         ``readlink /proc/self/ns/user``: as little as /bin/true does, and an answer to check
+``start_user_namespace``  the same by ``unshare --user``
+``start_bwrap``           by bubblewrap, this system's root read-only in a mount namespace of its own
+``start_podman``          by podman without network: a container's image, its network and its files made and removed
+``start_python``          this Python, which prints one word
+``import_library``        this Python, which imports a library; its files come from the page cache
+========================  =====================================================================================
+
+Processes are started one after the other, by fork and exec as Python's subprocess does, and waited for.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daasbench.contracts import Parameters
+from daasbench.errors import Lacking
+from daasbench.model import Work
+
+from .options import ProbesOptions
+
+LIMIT_S = 120.0
+_WORD = "here"
+_TOOLS = {
+    "start_process": ("readlink", "install coreutils"),
+    "start_user_namespace": ("unshare", "install util-linux"),
+    "start_bwrap": ("bwrap", "install bubblewrap"),
+    "start_podman": ("podman", "install podman"),
+}
+_ALLOW = "let the system's administrator allow containers of users, or name an image by the option image"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What is started, and what its answer is to be."""
+
+    command: tuple[str, ...]
+    is_right: Callable[[str], bool]
+
+
+def start_of(options: ProbesOptions) -> Start:
+    """Return what the probe starts; raise Lacking if its program is not installed."""
+    probe = options.probe
+    if probe == "start_python":
+        return Start(command=(sys.executable, "-c", f"print({_WORD!r})"), is_right=lambda told: told == _WORD)
+    if probe == "import_library":
+        code = f"import {options.library} as library; print(library.__name__)"
+        return Start(command=(sys.executable, "-c", code), is_right=lambda told: told == options.library)
+    program, cure = _TOOLS[probe]
+    found = shutil.which(program)
+    if found is None:
+        raise Lacking(f"there is no {program} here", cure)
+    kind = "user" if probe in ("start_process", "start_user_namespace") else "mnt"
+    ask = ("readlink", f"/proc/self/ns/{kind}")
+    root = (options.image,) if options.image else ("--rootfs", "/:O")
+    commands: dict[str, tuple[str, ...]] = {
+        "start_process": (found, *ask[1:]),
+        "start_user_namespace": (found, "--user", *ask),
+        "start_bwrap": (found, "--unshare-user", "--ro-bind", "/", "/", *ask),
+        "start_podman": (found, "run", "--rm", "--network", "none", *root, *ask),
+    }
+    own = str(Path(f"/proc/self/ns/{kind}").readlink())
+
+    def is_right(told: str) -> bool:
+        return told.startswith(f"{kind}:[") and (told == own) == (probe == "start_process")
+
+    return Start(command=commands[probe], is_right=is_right)
+
+
+def run(command: tuple[str, ...]) -> tuple[int, str, str]:
+    """Return the exit code of a process, and what it said on its standard output and on its standard error."""
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+
+def require_start(start: Start, options: ProbesOptions) -> None:
+    """Raise Lacking, with the program's own words, if a trial does not end well."""
+    code, told, complaint = run(start.command)
+    if code == 0 and start.is_right(told):
+        return
+    last = complaint.splitlines()[-1] if complaint else f"exit code {code}, it said {told!r}"
+    cure = f"install it: pip install {options.library.partition('.')[0]}"
+    raise Lacking(f"{options.probe} does not work here: {last}", cure if options.probe == "import_library" else _ALLOW)
+
+
+def work(parameters: Parameters) -> Work:
+    """Return the work of one repeat."""
+    return Work(unit="start", units=float(parameters["starts"]))
+
+
+def block(parameters: Parameters) -> dict[str, Any]:
+    """Return how many processes are started."""
+    return {"starts": int(parameters["starts"])}
+
+
+def error(inputs: dict[str, Any], result: dict[str, NDArray[Any]]) -> float:
+    """Return how many processes were not started or did not do what they should."""
+    right: NDArray[np.float64] = np.asarray(result["right"], np.float64)
+    return float(inputs["starts"] - right.sum())
