@@ -190,10 +190,11 @@ def page(evidence: Evidence, rows: list[list[str]], least: dict[str, float], mea
         "",
         "Written by `python ci/bench/peers.py --write` from `scenarios/peers.toml`: contenders interleaved by turns in",
         "three fresh sets of processes; those of several ranks as whole blocks. Ratios are wall time over that of the",
-        "fastest of ours (bold), with the 95 % interval over processes, paired by set; the per-core ratio also counts the",
-        "cores that each really used. Set-up is apart for all. A repeat is one block of the size in the scenario.",
+        "fastest of ours (bold), with the 95 % interval over processes, paired by set; the per-core ratio also counts",
+        "the cores that each really used. Set-up is apart for all. A repeat is one block of the size in the scenario.",
         "",
-        f"**Geometric mean over {len(least)} kernels, each by the mode and the peer that do best: {mean:.3g}** (floor 10); "
+        f"**Geometric mean over {len(least)} kernels, each by the mode and the peer that do best: {mean:.3g}**"
+        f" (floor {MEAN_FLOOR:g}); "
         + ", ".join(f"{kernel} {value:.3g}" for kernel, value in sorted(least.items()))
         + ".",
         "",
