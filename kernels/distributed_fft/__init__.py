@@ -29,7 +29,7 @@ kernel = FolderKernel(
         ),
         leaves_out="pencils (more ranks than planes leave some idle), real fields, the way back, reading of files",
         tolerance=(
-            "1e-12 rms of the known spectrum (c64: 2e-6): rounding grows as √log N and leaves 3e-16 (1e-7); Parseval "
+            "1e-12 rms of the known spectrum (c64: 2e-6): rounding grows as √log N and leaves 2e-15 (2e-7); Parseval "
             "within the same. A wrong sign, order or plane is of order one"
         ),
         real_work=(

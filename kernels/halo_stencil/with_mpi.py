@@ -11,7 +11,6 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from mpi4py import MPI
 
@@ -19,7 +18,7 @@ from daasbench.contracts import Resources, Spread
 from daasbench.spread import share
 
 from .box import CELL_BYTES, F64, Box, Int
-from .with_numba import rows_together, sweep, sweep_ends
+from .with_numba import rows_together, sweep, sweep_ends, use_threads
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -32,7 +31,7 @@ def prepare(problem: Problem, resources: Resources) -> Spread:
     comm = resources.comm
     if comm.size != resources.ranks:
         raise ValueError(f"the communicator has {comm.size} ranks, the case {resources.ranks}")
-    numba.set_num_threads(resources.threads)
+    use_threads(resources.threads)
     return cut(problem, comm, MPI.Compute_dims(comm.size, 3), resources.threads)
 
 

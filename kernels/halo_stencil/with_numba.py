@@ -32,7 +32,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F64], F64]:
 
     The result lies in memory that the next call uses again.
     """
-    numba.set_num_threads(resources.threads)
+    use_threads(resources.threads)
     size, (own, neighbour) = problem.size, problem.weights
     box = Box(cells=(size, size, size))
     whole = np.array([0, size, 0, size])
@@ -54,6 +54,11 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F64], F64]:
         return box.view(source)
 
     return compute
+
+
+def use_threads(threads: int) -> None:
+    """Let compiled loops share so many threads."""
+    numba.set_num_threads(threads)
 
 
 def rows_together(box: Box, threads: int) -> int:
