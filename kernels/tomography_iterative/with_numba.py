@@ -34,16 +34,20 @@ F64 = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 _RAYS, _LINES = 8, 16  # that are projected together: as many sums as there are registers for, through these lines
-_TOGETHER = 8  # neighbouring angles that pass the same lines in turn
-_TILE, _PATCH = 16, 4  # pixels down and across
+_TOGETHER = 16  # neighbouring angles, at most, that pass the same lines in turn ...
+_BATCHES = 4  # ... so many times that each thread has some
+_PATCH, _PATCHES = 4, 4  # pixels of a patch, and patches of a tile, down and across
+_TILE = _PATCH * _PATCHES
+_FOUR = np.int32(_PATCH)  # of the width of a float32, so that loops become vectors
 _ANGLES = 16  # back-projected at a time
+_RIGHT = _ANGLES * _PATCH * _PATCH  # where the weights in the right ray begin, behind those in the left one
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[F32], Reconstruction]:
     """Return the function that turns a block of sinograms into a volume; the sums of rows and columns are made here."""
     numba.set_num_threads(resources.threads)
     detector = problem.blocks[0].shape[2]
-    solver = _Solver(problem.angles, problem.centre, detector)
+    solver = _Solver(problem.angles, problem.centre, detector, resources.threads)
 
     def compute(sinograms: F32) -> Reconstruction:
         slices = sinograms.shape[0]
@@ -61,9 +65,9 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F32], Reconstru
 class _Solver:
     """The geometry, the weights R and C, and the image and residual of sixteen slices."""
 
-    def __init__(self, angles: F64, centre: float, size: int) -> None:
+    def __init__(self, angles: F64, centre: float, size: int, threads: int = 1) -> None:
         self._angles = np.column_stack([np.cos(angles), np.sin(angles)])
-        self._batches = _batches(self._angles)
+        self._batches = _batches(self._angles, max(1, min(_TOGETHER, angles.size // (_BATCHES * threads))))
         self._centre, self._size = centre, size
         self._pitch = (size + 3) | 1  # one line of zeros before the image, two behind; odd, for the cache
         self._x = aligned_zeros(((size + 3) * self._pitch * LANES,))
@@ -114,11 +118,11 @@ class _Solver:
         return framed[:, 1 : self._size + 1]
 
 
-def _batches(directions: F64) -> Index:
+def _batches(directions: F64, together: int) -> Index:
     """Return intp[batches, 2]: first and last + 1 of neighbouring angles whose rays run along rows, or columns."""
     down = np.abs(directions[:, 0]) >= np.abs(directions[:, 1])
     turns = np.flatnonzero(np.diff(down)) + 1
-    starts = [np.arange(a, b, _TOGETHER) for a, b in zip([0, *turns], [*turns, down.size], strict=True)]
+    starts = [np.arange(a, b, together) for a, b in zip([0, *turns], [*turns, down.size], strict=True)]
     first = np.concatenate(starts)
     return np.column_stack([first, np.append(first[1:], down.size)]).astype(np.intp)
 
@@ -136,33 +140,41 @@ def _project(
     squares: F64,
 ) -> None:
     """Write the weighted residual of every ray, and the sums over each batch of the squares before weighting."""
-    detector = sinograms.shape[2]
     length = left.size // directions.shape[0]
     for batch in numba.prange(batches.shape[0]):
-        first, angles = batches[batch, 0], batches[batch, 1] - batches[batch, 0]
-        left[first * length : (first + angles) * length] = 0
-        places, weights = np.empty(_LINES * _RAYS, np.int32), np.empty(_LINES * _RAYS, np.float32)
-        ranges = np.empty((angles, 2), np.intp)
-        down = abs(directions[first, 0]) >= abs(directions[first, 1])
-        along, across = (pitch * LANES, LANES) if down else (LANES, pitch * LANES)
-        for line in range(0, detector, _LINES):
-            lines = min(_LINES, detector - line)
-            most = 0
-            for a in range(angles):
-                _range_of_rays(directions, first + a, down, line, lines, centre, detector, ranges[a])
-                most = max(most, ranges[a, 1] - ranges[a, 0])
-            for step in range(0, most, _RAYS):
-                for a in range(angles):
-                    ray = ranges[a, 0] + step
-                    if ray < ranges[a, 1]:
-                        start, turn, apart = _ray(directions, first + a, down, line, ray, centre, detector)
-                        _locate_rays(start, turn, apart, lines, detector, across, places, weights)
-                        at = (first + a) * length + (ray + 1) * LANES
-                        _add_lines(image, (line + 1) * along, along, across, places, weights, lines, left, at)
-        for a in range(angles):
-            scale = 1 / max(abs(directions[first + a, 0]), abs(directions[first + a, 1]))
-            row = (first + a) * length
-            _finish(sinograms, first + a, np.float32(scale), ray_weights, left, row, squares[batch])
+        first, end = batches[batch, 0], batches[batch, 1]
+        left[first * length : end * length] = 0
+        _project_batch(image, pitch, directions, first, end, centre, sinograms.shape[2], left)
+        for angle in range(first, end):
+            scale = np.float32(1 / max(abs(directions[angle, 0]), abs(directions[angle, 1])))
+            _finish(sinograms, angle, scale, ray_weights, left, angle * length, squares[batch])
+
+
+@compiled()
+def _project_batch(
+    image: F32, pitch: int, directions: F64, first: int, end: int, centre: float, size: int, left: F32
+) -> None:
+    """Add the image to the rays of some neighbouring angles, a few lines at a time."""
+    length = left.size // directions.shape[0]
+    places, weights = np.empty(_LINES * _RAYS, np.int32), np.empty(_LINES * _RAYS, np.float32)
+    ranges = np.empty((end - first, 2), np.intp)
+    down = abs(directions[first, 0]) >= abs(directions[first, 1])
+    along, across = (pitch * LANES, LANES) if down else (LANES, pitch * LANES)
+    for line in range(0, size, _LINES):
+        lines = min(_LINES, size - line)
+        most = 0
+        for angle in range(first, end):
+            found = ranges[angle - first]
+            _range_of_rays(directions, angle, down, line, lines, centre, size, found)
+            most = max(most, found[1] - found[0])
+        for step in range(0, most, _RAYS):
+            for angle in range(first, end):
+                ray = ranges[angle - first, 0] + step
+                if ray < ranges[angle - first, 1]:
+                    start, turn, apart = _ray(directions, angle, down, line, ray, centre, size)
+                    _locate_rays(start, turn, apart, lines, size, across, places, weights)
+                    at = angle * length + (ray + 1) * LANES
+                    _add_lines(image, (line + 1) * along, along, across, places, weights, lines, left, at)
 
 
 @compiled(inline=True)
@@ -190,7 +202,7 @@ def _range_of_rays(
     found[1] = min(size, int(np.ceil(high)) + 1)
 
 
-@compiled()
+@compiled(inline=True)
 def _locate_rays(
     start: float, turn: float, apart: float, lines: int, size: int, across: int, places: Any, weights: F32
 ) -> None:
@@ -208,7 +220,7 @@ def _locate_rays(
             weights[i * _RAYS + q] = p - np.float32(pixel)
 
 
-@compiled()
+@compiled(inline=True)
 def _add_lines(
     image: F32,
     base: int,
@@ -238,14 +250,14 @@ def _add_lines(
         store(sums, at + lane * LANES, total)
 
 
-@compiled()
+@compiled(inline=True)
 def _between(image: F32, place: int, across: int, weight: float, total: Any) -> Any:
     """Return `total` plus the image between a pixel and its neighbour."""
     pixel = load(image, place)
     return fma(splat(weight), load(image, place + across) - pixel, total + pixel)
 
 
-@compiled()
+@compiled(inline=True)
 def _finish(sinograms: F32, angle: int, scale: Any, ray_weights: F32, left: F32, row: int, squares: F64) -> None:
     """Turn the sums of a projection into its weighted residual, and add up the squares of the residual."""
     slices, _, detector = sinograms.shape
@@ -267,30 +279,13 @@ def _finish(sinograms: F32, angle: int, scale: Any, ray_weights: F32, left: F32,
 def _back_project(left: F32, directions: F64, centre: float, pixel_weights: F32, image: F32, pitch: int) -> None:
     """Add the weighted back-projection to the image."""
     size = pixel_weights.shape[0]
-    angles = directions.shape[0]
-    length = left.size // angles
     tiles = (size + _TILE - 1) // _TILE
     for tile in numba.prange(tiles * tiles):
         top, side = tile // tiles * _TILE, tile % tiles * _TILE
         sums = np.zeros(_TILE * _TILE * LANES, np.float32)
-        places = np.empty(_ANGLES * _PATCH * _PATCH, np.int32)
-        weights = np.empty(2 * _ANGLES * _PATCH * _PATCH, np.float32)
-        for angle in range(0, angles, _ANGLES):
-            count = min(_ANGLES, angles - angle)
-            for patch in range((_TILE // _PATCH) ** 2):
-                row = top + patch // (_TILE // _PATCH) * _PATCH
-                column = side + patch % (_TILE // _PATCH) * _PATCH
-                if row < size and column < size:
-                    x, y = column - (size - 1) / 2, row - (size - 1) / 2
-                    for a in range(count):
-                        cosine, sine = directions[angle + a, 0], directions[angle + a, 1]
-                        position = x * cosine + y * sine + centre + 1
-                        _locate_pixels(position, cosine, sine, a, length, size, places, weights)
-                    at = patch * _PATCH * _PATCH * LANES
-                    _add_angles(left, angle * length, places, weights, count, sums, at)
-        for patch in range((_TILE // _PATCH) ** 2):
-            row = top + patch // (_TILE // _PATCH) * _PATCH
-            column = side + patch % (_TILE // _PATCH) * _PATCH
+        _sum_tile(left, directions, centre, size, top, side, sums)
+        for patch in range(_PATCHES * _PATCHES):
+            row, column = top + patch // _PATCHES * _PATCH, side + patch % _PATCHES * _PATCH
             for i in range(min(_PATCH, size - row)):
                 for j in range(min(_PATCH, size - column)):
                     pixel = ((row + i + 1) * pitch + column + j + 1) * LANES
@@ -300,6 +295,25 @@ def _back_project(left: F32, directions: F64, centre: float, pixel_weights: F32,
 
 
 @compiled()
+def _sum_tile(left: F32, directions: F64, centre: float, size: int, top: int, side: int, sums: F32) -> None:
+    """Add to a tile, patch by patch, what all rays give its pixels, a few angles at a time."""
+    length = left.size // directions.shape[0]
+    places = np.empty(_ANGLES * _PATCH * _PATCH, np.int32)
+    weights = np.empty(2 * _RIGHT, np.float32)
+    for angle in range(0, directions.shape[0], _ANGLES):
+        count = min(_ANGLES, directions.shape[0] - angle)
+        for patch in range(_PATCHES * _PATCHES):
+            row, column = top + patch // _PATCHES * _PATCH, side + patch % _PATCHES * _PATCH
+            if row < size and column < size:
+                x, y = column - (size - 1) / 2, row - (size - 1) / 2
+                for a in range(count):
+                    cosine, sine = directions[angle + a, 0], directions[angle + a, 1]
+                    position = x * cosine + y * sine + centre + 1
+                    _locate_pixels(position, cosine, sine, a, length, size, places, weights)
+                _add_angles(left, angle * length, places, weights, count, sums, patch * _PATCH * _PATCH * LANES)
+
+
+@compiled(inline=True)
 def _locate_pixels(
     position: float, cosine: float, sine: float, angle: int, length: int, detector: int, places: Any, weights: F32
 ) -> None:
@@ -310,17 +324,21 @@ def _locate_pixels(
     least, last = np.float32(-base), np.float32(detector + 1 - base)
     origin = np.int32(angle * length + int(base) * LANES)
     height = np.float32(1 / max(abs(cosine), abs(sine)))
+    fall = height * height
+    first = np.uint64(angle * _PATCH * _PATCH)
     for q in range(_PATCH * _PATCH):
-        t = min(max(offset + np.float32(q % _PATCH) * across + np.float32(q // _PATCH) * down, least), last)
+        step = np.int32(q)
+        t = offset + np.float32(step % _FOUR) * across + np.float32(step // _FOUR) * down
+        t = min(max(t, least), last)
         ray = np.int32(t)
-        fraction = t - np.float32(ray)
-        at = angle * _PATCH * _PATCH + q
+        fade = fall * (t - np.float32(ray))
+        at = first + np.uint64(q)
         places[at] = origin + ray * np.int32(LANES)
-        weights[2 * at] = height * max(np.float32(0), np.float32(1) - height * fraction)
-        weights[2 * at + 1] = height * max(np.float32(0), np.float32(1) - height * (np.float32(1) - fraction))
+        weights[at] = max(np.float32(0), height - fade)
+        weights[at + np.uint64(_RIGHT)] = max(np.float32(0), height - fall + fade)
 
 
-@compiled()
+@compiled(inline=True)
 def _add_angles(left: F32, base: int, places: Any, weights: F32, angles: int, sums: F32, at: int) -> None:
     """Add some angles to 4 x 4 pixels, whose sums stay in registers meanwhile."""
     s0, s1, s2, s3 = load(sums, at), load(sums, at + 16), load(sums, at + 32), load(sums, at + 48)
@@ -349,9 +367,9 @@ def _add_angles(left: F32, base: int, places: Any, weights: F32, angles: int, su
         store(sums, at + lane * LANES, total)
 
 
-@compiled()
+@compiled(inline=True)
 def _rays_at(left: F32, base: int, places: Any, weights: F32, pixel: Any, total: Any) -> Any:
     """Return `total` plus what a pixel is given by the rays to its left and right."""
     place = base + places[pixel]
-    total = fma(splat(weights[np.uint64(2) * pixel]), load(left, place), total)
-    return fma(splat(weights[np.uint64(2) * pixel + np.uint64(1)]), load(left, place + LANES), total)
+    total = fma(splat(weights[pixel]), load(left, place), total)
+    return fma(splat(weights[pixel + np.uint64(_RIGHT)]), load(left, place + LANES), total)

@@ -169,7 +169,7 @@ def mutant(generated: Any, change: Any) -> Any:
 
 def turn(solver: Any) -> None:
     solver._angles = solver._angles[:, ::-1].copy()
-    solver._batches = with_numba._batches(solver._angles)
+    solver._batches = with_numba._batches(solver._angles, 4)
 
 
 def nothing(solver: Any) -> None:
