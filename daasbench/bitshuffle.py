@@ -12,22 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from daasbench.chunks import CUT_OFF, DAMAGED, HEADER, MOST_BLOCK, WHOLE, WRONG_BLOCK, WRONG_SIZE
 from daasbench.lz4 import HASH_BITS, SLACK, most_packed, pack_block, unpack_block
 from daasbench.memory import byte_at, put_byte
 from daasbench.planes import GROUP, gather_planes, spread_planes, work_bytes
 from daasbench.simd import compiled
-
-HEADER = 12
-MOST_BLOCK = 1 << 20  # bytes; the library makes blocks of 8192
-
-WHOLE, WRONG_SIZE, WRONG_BLOCK, CUT_OFF, DAMAGED = range(5)
-SAID = {
-    WRONG_SIZE: "its header tells of another size than the frame has",
-    WRONG_BLOCK: "its header tells of blocks of an impossible size",
-    CUT_OFF: "it ends too early",
-    DAMAGED: "an LZ4 block in it is damaged",
-}
-"""What is wrong with a chunk, by the status of :func:`unpack_chunk`."""
 
 _address: Any = np.int64  # numpy gives an unsigned one, and the two kinds do not mix
 

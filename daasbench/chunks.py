@@ -23,6 +23,18 @@ DATASET = "entry/data/data"
 FILTER = 32008  # bitshuffle, as registered with the HDF Group
 LZ4 = 2  # its compressor: 0 none, 2 LZ4, 3 zstd
 BLOCK_BYTES = 8192  # of the library
+HEADER = 12  # bytes of a chunk
+MOST_BLOCK = 1 << 20  # bytes that are believed
+
+WHOLE, WRONG_SIZE, WRONG_BLOCK, CUT_OFF, DAMAGED = range(5)
+SAID = {
+    WRONG_SIZE: "its header tells of another size than the frame has",
+    WRONG_BLOCK: "its header tells of blocks of an impossible size",
+    CUT_OFF: "it ends too early",
+    DAMAGED: "an LZ4 block in it is damaged",
+}
+"""What is wrong with a chunk, by the status of unpacking it."""
+
 METADATA_BYTES = 1 << 16  # of a file image besides the chunks, at most,
 CHUNK_METADATA_BYTES = 512  # and for each chunk
 
@@ -52,7 +64,7 @@ class _Memory(io.RawIOBase):
     """A file in an array: `end` bytes of it, and it can grow until the array is full."""
 
     def __init__(self, content: U8, end: int) -> None:
-        self._view, self._at, self.end = content.data, 0, end
+        self._content, self._at, self.end = content, 0, end
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.end}[whence]
@@ -63,14 +75,14 @@ class _Memory(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        found = self._view[self._at : min(self._at + len(buffer), self.end)]
-        buffer[: len(found)] = found
+        found: Any = self._content[self._at : min(self._at + len(buffer), self.end)]
+        buffer[: len(found)] = memoryview(found.get() if hasattr(found, "get") else found)  # from a device, or here
         self._at += len(found)
         return len(found)
 
     def write(self, data: Any) -> int:
         count = len(data)
-        self._view[self._at : self._at + count] = data
+        self._content[self._at : self._at + count] = np.frombuffer(data, np.uint8)
         self._at += count
         self.end = max(self.end, self._at)
         return count

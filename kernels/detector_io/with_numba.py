@@ -16,8 +16,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from daasbench.bitshuffle import SAID, most_chunk, pack_chunk, unpack_chunk
-from daasbench.chunks import FileImage, block_elements, chunks_of, make_image
+from daasbench.bitshuffle import most_chunk, pack_chunk, unpack_chunk
+from daasbench.chunks import SAID, FileImage, block_elements, chunks_of, make_image
 from daasbench.contracts import Resources
 from daasbench.errors import InputError
 from daasbench.simd import compiled

@@ -54,6 +54,7 @@ kernel = FolderKernel(
     ways=[
         way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
         way("numba", f"{_HERE}.with_numba:prepare"),
+        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda"),
         way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi"),
         way("dask", f"{_HERE}.with_dask:prepare", backend="dask"),
         way(

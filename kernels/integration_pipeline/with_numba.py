@@ -20,8 +20,8 @@ import numba
 import numpy as np
 from numba import prange
 
-from daasbench.bitshuffle import CUT_OFF, HEADER, SAID, WRONG_BLOCK, block_elements, next_planes, skip_blocks
-from daasbench.chunks import FileImage, chunks_of
+from daasbench.bitshuffle import block_elements, next_planes, skip_blocks
+from daasbench.chunks import CUT_OFF, HEADER, SAID, WRONG_BLOCK, FileImage, chunks_of
 from daasbench.contracts import Resources
 from daasbench.errors import InputError
 from daasbench.lz4 import SLACK
@@ -78,7 +78,8 @@ def _integrate(content, offset, size, bin_of_pixel, used, solid_angle, pixels, s
         last = min(first + FRAMES, frames)
         start = _address(content.ctypes.data)
         _batch(
-            start + offset[first:last],
+            start,
+            offset[first:last],
             size[first:last],
             start + content.size,
             bin_of_pixel,
@@ -94,13 +95,13 @@ def _integrate(content, offset, size, bin_of_pixel, used, solid_angle, pixels, s
 
 
 @compiled()
-def _batch(source, size, readable, bin_of_pixel, used, solid_angle, pixels, part, parts, signal, lost, status):
+def _batch(base, offset, size, readable, bin_of_pixel, used, solid_angle, pixels, part, parts, signal, lost, status):
     """Add part `part` of `parts` of up to sixteen frames to `signal` and `lost` [frames, bins + 1]."""
     frames, bins = signal.shape
     block, at = 0, np.empty(frames, np.int64)
     for frame in range(frames):
-        end = source[frame] + size[frame]
-        here = block_elements(source[frame], end, pixels, 4)
+        source = base + offset[frame]
+        here = block_elements(source, source + size[frame], pixels, 4)
         if here < 0 or (frame > 0 and here != block):
             status[frame] = -here if here < 0 else WRONG_BLOCK
             return
@@ -115,12 +116,12 @@ def _batch(source, size, readable, bin_of_pixel, used, solid_angle, pixels, part
     work = _aligned(8 * GROUP * FRAMES)
     pending = 0
     for frame in range(frames):
-        at[frame] = skip_blocks(source[frame] + HEADER, source[frame] + size[frame], first)
+        at[frame] = skip_blocks(base + offset[frame] + HEADER, base + offset[frame] + size[frame], first)
     for number in range(first, last):
         here = min(block, whole - number * block)
         for frame in range(frames):
             if at[frame] >= 0:
-                end = source[frame] + size[frame]
+                end = base + offset[frame] + size[frame]
                 at[frame] = next_planes(at[frame], end, readable, planes + frame * step, here * 4)
             if at[frame] < 0:
                 status[frame] = -at[frame]
@@ -152,7 +153,7 @@ def _batch(source, size, readable, bin_of_pixel, used, solid_angle, pixels, part
         for frame in range(frames):
             status[frame] = _add_rest(
                 at[frame],
-                source[frame] + size[frame],
+                base + offset[frame] + size[frame],
                 whole,
                 pixels,
                 bin_of_pixel,
