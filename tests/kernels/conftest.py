@@ -7,6 +7,36 @@ from typing import Any
 
 import pytest
 
+from daasbench import registry
+from daasbench.contracts import Kernel, Resources
+
+
+def kernel_of(problem: Any) -> Kernel:
+    """Return the kernel in whose folder the problem's class stands."""
+    return registry.kernel(type(problem).__module__.split(".")[2])
+
+
+@pytest.fixture(scope="session")
+def compute() -> Callable[..., Any]:
+    """Return a function that computes a block of a problem by an implementation."""
+
+    def run(problem: Any, name: str, block: int = 0, threads: int = 2) -> Any:
+        way = kernel_of(problem).implementations[name]
+        return way.load()(problem, Resources(threads=threads))(problem.blocks[block])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def verdict() -> Callable[..., Any]:
+    """Return a function that verifies a result as the harness does."""
+
+    def judge(problem: Any, result: Any, name: str = "numpy", block: int = 0) -> Any:
+        kernel = kernel_of(problem)
+        return kernel.verify(problem, kernel.expect(problem, kernel.options()), block, result, name)
+
+    return judge
+
 
 @pytest.fixture
 def hopper_log(needs: Any) -> Callable[..., str]:

@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 from daasbench.kernels.detector_io import kernel
 
-from daasbench.contracts import Resources
-
 
 @pytest.fixture(scope="session")
 def tiny() -> Callable[..., Any]:
@@ -23,26 +21,6 @@ def tiny() -> Callable[..., Any]:
         return kernel.make(kernel.sizes["tiny"], kernel.options(**options), 3, blocks)
 
     return make
-
-
-@pytest.fixture(scope="session")
-def compute() -> Callable[..., Any]:
-    """Return a function that reads or writes a block of a problem by an implementation."""
-
-    def run(problem: Any, name: str, block: int = 0, threads: int = 2) -> Any:
-        return kernel.implementations[name].load()(problem, Resources(threads=threads))(problem.blocks[block])
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def verdict() -> Callable[..., Any]:
-    """Return a function that verifies a result as the harness does."""
-
-    def judge(problem: Any, result: Any, name: str = "numpy", block: int = 0) -> Any:
-        return kernel.verify(problem, kernel.expect(problem, kernel.options()), block, result, name)
-
-    return judge
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ import pytest
 from daasbench.kernels.distributed_fft import kernel
 from daasbench.kernels.distributed_fft.problem import Problem
 
-from daasbench.contracts import Resources
-
 
 @pytest.fixture(scope="session")
 def generated() -> Callable[..., Problem]:
@@ -21,23 +19,3 @@ def generated() -> Callable[..., Problem]:
         return made
 
     return make
-
-
-@pytest.fixture(scope="session")
-def compute() -> Callable[..., Any]:
-    """Return a function that transforms a block of a problem by an implementation."""
-
-    def run(problem: Problem, name: str, block: int = 0, threads: int = 2) -> Any:
-        return kernel.implementations[name].load()(problem, Resources(threads=threads))(problem.blocks[block])
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def verdict() -> Callable[..., Any]:
-    """Return a function that verifies a result as the harness does."""
-
-    def judge(problem: Problem, result: Any, name: str = "numpy", block: int = 0) -> Any:
-        return kernel.verify(problem, kernel.expect(problem, kernel.options()), block, result, name)
-
-    return judge

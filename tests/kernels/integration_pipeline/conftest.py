@@ -15,7 +15,6 @@ from daasbench.kernels.integration_pipeline.geometry import Geometry
 from daasbench.kernels.integration_pipeline.problem import Problem
 
 from daasbench.chunks import new_image
-from daasbench.contracts import Resources
 
 
 @pytest.fixture(scope="session")
@@ -50,16 +49,6 @@ def problem_of() -> Callable[..., Problem]:
         )
 
     return make
-
-
-@pytest.fixture(scope="session")
-def compute() -> Callable[..., Any]:
-    """Return a function that integrates a block of a problem by an implementation."""
-
-    def run(problem: Any, name: str, block: int = 0, threads: int = 2) -> Any:
-        return kernel.implementations[name].load()(problem, Resources(threads=threads))(problem.blocks[block])
-
-    return run
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,6 @@ from daasbench.kernels.motion_correction import kernel
 from daasbench.kernels.motion_correction.problem import Problem
 from daasbench.kernels.motion_correction.specimen import Specimen, count_electrons, random_contrast
 
-from daasbench.contracts import Resources
-
 
 @pytest.fixture(scope="session")
 def generated() -> Callable[..., Problem]:
@@ -59,23 +57,3 @@ def problem_of(movies: Any, **options: Any) -> Problem:
 def untold() -> Callable[..., Problem]:
     """Return a function that makes a problem of given movies, whose truth is not known."""
     return problem_of
-
-
-@pytest.fixture(scope="session")
-def compute() -> Callable[..., Any]:
-    """Return a function that aligns a block of a problem by an implementation."""
-
-    def run(problem: Problem, name: str, block: int = 0, threads: int = 2) -> Any:
-        return kernel.implementations[name].load()(problem, Resources(threads=threads))(problem.blocks[block])
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def verdict() -> Callable[..., Any]:
-    """Return a function that verifies a result as the harness does."""
-
-    def judge(problem: Problem, result: Any, name: str = "numpy", block: int = 0) -> Any:
-        return kernel.verify(problem, kernel.expect(problem, kernel.options()), block, result, name)
-
-    return judge

@@ -9,7 +9,6 @@ import pytest
 from daasbench.kernels.sparse_eigen import kernel
 from daasbench.kernels.sparse_eigen.problem import Problem
 
-from daasbench.contracts import Resources
 from daasbench.model import Verdict
 
 
@@ -22,16 +21,6 @@ def generated() -> Callable[..., Problem]:
         return made
 
     return make
-
-
-@pytest.fixture(scope="session")
-def compute() -> Callable[..., Any]:
-    """Return a function that runs a block of a problem by an implementation."""
-
-    def run(problem: Problem, name: str, block: int = 0, threads: int = 2) -> Any:
-        return kernel.implementations[name].load()(problem, Resources(threads=threads))(problem.blocks[block])
-
-    return run
 
 
 @pytest.fixture(scope="session")

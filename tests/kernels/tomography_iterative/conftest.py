@@ -10,8 +10,6 @@ import pytest
 from daasbench.kernels.tomography_iterative import kernel
 from daasbench.kernels.tomography_iterative.problem import Problem
 
-from daasbench.contracts import Resources
-
 
 @pytest.fixture(scope="session")
 def generated() -> Callable[..., Problem]:
@@ -39,23 +37,3 @@ def problem_of() -> Callable[..., Problem]:
         )
 
     return make
-
-
-@pytest.fixture(scope="session")
-def compute() -> Callable[..., Any]:
-    """Return a function that reconstructs a block of a problem by an implementation."""
-
-    def run(problem: Problem, name: str, block: int = 0, threads: int = 2) -> Any:
-        return kernel.implementations[name].load()(problem, Resources(threads=threads))(problem.blocks[block])
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def verdict() -> Callable[..., Any]:
-    """Return a function that verifies a result as the harness does."""
-
-    def judge(problem: Problem, result: Any, name: str = "numpy", block: int = 0) -> Any:
-        return kernel.verify(problem, kernel.expect(problem, kernel.options()), block, result, name)
-
-    return judge
