@@ -33,6 +33,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -220,6 +221,7 @@ class CommandKernel:
             folder.mkdir()
             return Ended(str(folder), _run(commands[_key(files)], folder))
 
+        weakref.finalize(compute, shutil.rmtree, place, ignore_errors=True)
         return compute
 
     def _run_once(self, command: Sequence[str], words: Mapping[str, Scalar], folder: str) -> None:

@@ -198,10 +198,15 @@ class Voice:
         self._send, self._turn, self._spent = send, threading.Lock(), False
 
     def say(self, answer: Any) -> None:
-        """Answer."""
+        """Answer; with a failure, if what a plug-in made of the answer cannot be written."""
+        try:
+            line = msgspec.json.encode(answer)
+        except (TypeError, ValueError) as error:
+            told = f"the answer cannot be written: {error}"
+            line = msgspec.json.encode(Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=told))
         with self._turn:
             if not self._spent:
-                self._send(msgspec.json.encode(answer) + b"\n")
+                self._send(line + b"\n")
 
     def end(self, failure: Failure) -> None:
         """Answer for the last time, on whatever thread, whatever the others are at."""

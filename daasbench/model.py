@@ -160,23 +160,23 @@ class Work(Noun, frozen=True, kw_only=True):
     shared_bytes: float = 0.0  # inputs that all blocks share: maps, angles
     flop_type: Literal["float32", "float64"] = "float32"
 
+    def __post_init__(self) -> None:
+        """Keep plain numbers: a kernel may count with numpy's, which no file can hold."""
+        for name in ("units", "flop", "bytes", "messages_bytes", "input_bytes", "output_bytes", "shared_bytes"):
+            msgspec.structs.force_setattr(self, name, float(getattr(self, name)))
+
 
 class Samples(Noun, frozen=True, kw_only=True):
-    """The raw samples of one attempt, column by column, in the order in which they were taken.
-
-    `flags`: 0 counts; 1 warm-up; 2 disturbed (its turn was repeated). `at_s` counts from the record's
-    `started_at`. `cpu_s` is the processor time of the contender, `foreign` everybody else's share of the
-    machine's usable processors during the turn (0-1).
-    """
+    """The raw samples of one attempt, column by column, in the order in which they were taken."""
 
     seconds: list[float] = []
-    flags: list[int] = []
-    cpu_s: list[float] = []
-    foreign: list[float] = []
+    flags: list[int] = []  # 0 counts; 1 warm-up; 2 disturbed (its turn was repeated)
+    cpu_s: list[float] = []  # processor time of the contender
+    foreign: list[float] = []  # everybody else's share (0-1) of the usable processors during the turn
     get_s: list[float] = []
     block: list[int] = []
     turn: list[int] = []
-    at_s: list[float] = []
+    at_s: list[float] = []  # from the record's `started_at`
     energy_j: list[float] = []  # of the processor packages during the sample; empty where no counter is
 
     def counted(self) -> list[float]:
@@ -219,7 +219,7 @@ class Record(Noun, frozen=True, kw_only=True, tag="record", omit_defaults=True):
     error: float | None = None
     tolerance: float | None = None
     samples: Samples | None = None
-    phases: dict[str, float] = {}  # seconds: make, put, setup, first_call
+    phases: dict[str, float] = {}  # seconds: make, start (of ranks or workers), put, setup, first_call
     stop_reason: str | None = None
     work: Work | None = None
     blocks: int | None = None  # input blocks that the repeats rotate over
@@ -283,7 +283,7 @@ class Limit(Noun, frozen=True, kw_only=True):
     """One limit of a machine: the best of several repeats and their spread."""
 
     value: float
-    unit: str  # B/s or flop/s
+    unit: str  # B/s, flop/s, or s of a latency
     low: float
     high: float
     repeats: int

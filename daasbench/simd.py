@@ -158,6 +158,42 @@ def fma(_: Any, a: Any, b: Any, c: Any) -> Any:
     return float32x16(a, b, c), generate
 
 
+@_llvm
+def smaller(_: Any, a: Any, b: Any) -> Any:
+    """Return the smaller of each pair of numbers of two vectors."""
+    return _chosen("<", a, b)
+
+
+@_llvm
+def larger(_: Any, a: Any, b: Any) -> Any:
+    """Return the larger of each pair of numbers of two vectors."""
+    return _chosen(">", a, b)
+
+
+def _chosen(relation: str, a: Any, b: Any) -> Any:
+    if not a == b == float32x16:
+        return None
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(relation, *values), *values)
+
+    return float32x16(a, b), generate
+
+
+@_llvm
+def total(_: Any, vector: Any) -> Any:
+    """Return the sum of the sixteen numbers of a vector, in any order."""
+    if vector != float32x16:
+        return None
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        kind = ir.FunctionType(ir.FloatType(), [ir.FloatType(), _VECTOR])
+        add = builder.module.declare_intrinsic(f"llvm.vector.reduce.fadd.v{LANES}f32", fnty=kind)
+        return builder.call(add, [ir.Constant(ir.FloatType(), 0.0), values[0]], fastmath=("reassoc",))
+
+    return types.float32(vector), generate
+
+
 def _define(symbol: Any, instruction: str) -> None:
     """Give the type the operator `symbol`, made of one LLVM instruction."""
     cases = [float32x16(float32x16, float32x16)]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -324,3 +325,9 @@ def test_a_disk_that_is_full_is_not_the_kernels_fault(tmp_path: Path, monkeypatc
     failure = measure.guarded(lambda: measure.make_inputs(spec))
     assert (failure.outcome, failure.reason) == (Outcome.FAILED, Reason.INTERRUPTED)
     assert "No space left on device" in failure.message
+
+
+def test_work_that_is_counted_with_numpy_is_plain_numbers() -> None:
+    work = Work(unit="frame", units=np.float32(2), flop=np.float64(3.5), input_bytes=np.int64(8))
+    assert msgspec.json.decode(msgspec.json.encode(work), type=Work) == work
+    assert [type(number) for number in (work.units, work.flop, work.input_bytes)] == [float] * 3

@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import psutil
 import pytest
 
-from daasbench.contender import Command, Contender
+from daasbench.contender import Command, Contender, Voice
 from daasbench.maker import Maker
 from daasbench.measure import Failure, Made, Spec
 from daasbench.model import Case, Outcome, Reason, Work
@@ -178,3 +180,11 @@ def test_room_is_made_by_removing_what_was_used_longest_ago(tmp_path: Path, monk
             maker.make(name, Spec(case=case, scratch=str(maker.folder(name))))
     assert [Path(one).name for one in asked] == ["a", "b", "c", "d"]
     assert sorted(one.name for one in (tmp_path / "scratch").iterdir()) == ["a", "c", "d"]
+
+
+def test_an_answer_that_cannot_be_written_is_told_as_a_failure() -> None:
+    said: list[bytes] = []
+    Voice(said.append).say({"units": np.float64(2.0)})
+    failure = msgspec.json.decode(said[0], type=Failure)
+    assert failure.outcome == Outcome.FAILED
+    assert failure.message.startswith("the answer cannot be written: Encoding objects of type numpy.float64")

@@ -32,7 +32,7 @@ kernel = FolderKernel(
         tolerance=(
             "linear and snip: 1e-5 of the spectrum's largest area (float32 sums over 1600 channels); nnls: conditions "
             "of the optimum to 2e-5; pulls of the areas of a known specimen: mean 0 ± 0.05, deviation 1 ± 0.1 by "
-            "Poisson's law; snip: summed areas of strong lines to 10 %, as it follows the lower edge of the noise"
+            "Poisson's law; snip: summed areas of strong lines to 20 %, as it follows the lower edge of the noise"
         ),
         real_work="a fly-scan map is 10^4 to 10^6 spectra, of each of 1 to 7 detector elements; a tomogram 10^7",
         literature=(

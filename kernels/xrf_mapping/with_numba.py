@@ -19,12 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
-from llvmlite import ir
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from daasbench.contracts import Resources
-from daasbench.simd import LANES, aligned_zeros, compiled, float32x16, fma, load, splat, store
+from daasbench.simd import LANES, aligned_zeros, compiled, fma, larger, load, smaller, splat, store, total
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -38,8 +36,6 @@ _SWEEPS, _ACCURACY = 5000, 2e-7  # of coordinate descent; relative to the larges
 _NOTHING = 1e-9  # of the largest value of a column, below which it counts as zero
 _BROAD = 0.5  # of the channels, from which on a column is not worth being called narrow
 _DEPENDENT = 30.0  # condition of the products' matrix from which on the whole pseudo-inverse is used
-
-_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # untyped
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], F32]:
@@ -101,43 +97,6 @@ def _support(rows: F64) -> NDArray[np.int64]:
         inside = np.flatnonzero(row > _NOTHING * row.max())
         ends.append((inside[0] // LANES * LANES, -(-(inside[-1] + 1) // LANES) * LANES))
     return np.array(ends, np.int64)
-
-
-@_llvm
-def smaller(_: Any, a: Any, b: Any) -> Any:
-    """Return the smaller of each pair of numbers of two vectors."""
-    return _chosen("<", a, b)
-
-
-@_llvm
-def larger(_: Any, a: Any, b: Any) -> Any:
-    """Return the larger of each pair of numbers of two vectors."""
-    return _chosen(">", a, b)
-
-
-def _chosen(relation: str, a: Any, b: Any) -> Any:
-    if not a == b == float32x16:
-        return None
-
-    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        return builder.select(builder.fcmp_ordered(relation, *values), *values)
-
-    return float32x16(a, b), generate
-
-
-@_llvm
-def total(_: Any, vector: Any) -> Any:
-    """Return the sum of the sixteen numbers of a vector."""
-    if vector != float32x16:
-        return None
-
-    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        number = ir.FloatType()
-        kind = ir.FunctionType(number, [number, ir.VectorType(number, LANES)])
-        add = builder.module.declare_intrinsic(f"llvm.vector.reduce.fadd.v{LANES}f32", fnty=kind)
-        return builder.call(add, [ir.Constant(number, 0.0), values[0]], fastmath=("reassoc",))
-
-    return numba.float32(vector), generate
 
 
 @compiled(parallel=True)
