@@ -154,7 +154,6 @@ class Reader:
         self._endings: _Distinct[Words] = _Distinct()
         self._batch: list[Row] = []
         self._codes: list[tuple[int, int, int, int]] = []
-        self._offsets: list[int] = []
         self._started: list[str] = []
         self._done: list[tuple[NDArray[np.int32], dict[str, Floats]]] = []
         self._turns: dict[tuple[int, str, int], list[bytes]] = {}  # whose record has not come yet
@@ -170,7 +169,7 @@ class Reader:
         ended = self._ended.setdefault(index, []) if self.tell_ended else None
         for offset, text in lines_of(path, piece.start, piece.end):
             line = parse(text, path)
-            if type(line) is Row and self._add(line, text, piece, offset):
+            if type(line) is Row and self._add(line, text, piece):
                 if turns:
                     turns.pop((index, line.key, line.attempt), None)
                 if ended is not None:
@@ -184,10 +183,10 @@ class Reader:
             else:
                 self._torn.setdefault(index, []).append(offset)
 
-    def _add(self, row: Row, text: bytes, piece: Piece, offset: int) -> bool:
+    def _add(self, row: Row, text: bytes, piece: Piece) -> bool:
         """Take a row into the batch; return False, and nothing taken, if it is not valid as a whole."""
         samples = row.samples
-        if samples is not None and not samples.whole:
+        if samples is not None and len(samples.seconds) != len(samples.flags):
             return False
         try:
             case, work = self._cases[bytes(row.case)], self._works[bytes(row.work)]
@@ -200,35 +199,17 @@ class Reader:
             self.records.append(record)
         self._codes.append((case, self._scopes[piece.source, _PLACE(row)], self._endings[_WORDS(row)], work))
         self._batch.append(row)
-        self._offsets.append(offset)
         if len(self._batch) == BATCH:
             self._flush()
         return True
 
     def _flush(self) -> None:
         """Turn the batch into arrays, its samples into statistics."""
-        if self._batch:
-            try:
-                numbers = arrays(self._batch)
-            except msgspec.MsgspecError:
-                self._drop_invalid()
-                numbers = arrays(self._batch)
-            self._done.append((np.array(self._codes, np.int32).reshape(-1, 4).T, numbers))
-            self._started += [row.started_at for row in self._batch]
-        self._batch, self._codes, self._offsets = [], [], []
-
-    def _drop_invalid(self) -> None:
-        """Take the rows out of the batch whose samples are no numbers."""
-        sources = [source for source, _ in self._scopes]
-        valid = []
-        for index, row in enumerate(self._batch):
-            try:
-                arrays([row])
-                valid.append(index)
-            except msgspec.MsgspecError:
-                self._torn.setdefault(sources[self._codes[index][1]], []).append(self._offsets[index])
-        self._batch = [self._batch[index] for index in valid]
-        self._codes = [self._codes[index] for index in valid]
+        batch = self._batch
+        if batch:
+            self._done.append((np.array(self._codes, np.int32).T, arrays(batch)))
+            self._started += [row.started_at for row in batch]
+        self._batch, self._codes = [], []
 
     def part(self) -> Part:
         """Return what was read, to be absorbed by the reader of another process."""
@@ -285,7 +266,7 @@ class Reader:
                 text = msgspec.json.encode(record)
                 row = self._parser.parse(text, source.records)
                 if isinstance(row, Row):
-                    self._add(row, text, Piece(index, source.records), 0)
+                    self._add(row, text, Piece(index, source.records))
         self._turns.clear()
 
     def _first_record(self, path: Path) -> list[Record]:
@@ -314,5 +295,5 @@ class Reader:
             machines=self.machines,
             limits=self.limits,
             records=self.records,
-            warnings=[torn_sentence(sources[index].records, sorted(offsets)) for index, offsets in self._torn.items()],
+            warnings=[torn_sentence(sources[index].records, offsets) for index, offsets in self._torn.items()],
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from operator import attrgetter
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from daasbench import statistics
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+Number = TypeVar("Number", np.float64, np.int64)
 
 NUMBERS = ("process", "attempt", "error", "tolerance", "peak_memory_bytes", "energy_j")
 
@@ -27,30 +28,16 @@ class Phases(msgspec.Struct, frozen=True, gc=False):
     first_call: float | None = None
 
 
-_NOTHING = msgspec.Raw(b"[]")
-
-
 class RowSamples(msgspec.Struct, gc=False):
-    """The columns of samples that have a statistic in the table, as text: many records are decoded at once."""
+    """The columns of samples that have a statistic in the table."""
 
-    seconds: msgspec.Raw = _NOTHING
-    flags: msgspec.Raw = _NOTHING
-    foreign: msgspec.Raw = _NOTHING
-    get_s: msgspec.Raw = _NOTHING
-
-    @property
-    def whole(self) -> bool:
-        """Return whether each sample has its flag."""
-        return _length(bytes(self.seconds)[1:-1]) == _length(bytes(self.flags)[1:-1])
-
-
-def _length(inside: bytes) -> int:
-    """Return the length of a list of numbers, of the text between its brackets."""
-    return inside.count(b",") + 1 if inside else 0
+    seconds: list[float] = []
+    flags: list[int] = []
+    foreign: list[float] = []
+    get_s: list[float] = []
 
 
 _NO_SAMPLES = RowSamples()
-_numbers = msgspec.json.Decoder(list[float]).decode
 
 
 class Row(msgspec.Struct, tag="record", kw_only=True, gc=False):
@@ -92,13 +79,7 @@ class Head(msgspec.Struct, tag="turn"):
 
 
 def arrays(rows: Sequence[Row]) -> dict[str, Floats]:
-    """Return the numbers of rows as columns, NaN for missing; samples become their statistics.
-
-    Raises
-    ------
-    msgspec.MsgspecError
-        If the samples of a row are not lists of numbers.
-    """
+    """Return the numbers of rows as columns, NaN for missing; samples become their statistics."""
     phases = _floats(Phases.__struct_fields__, [row.phases for row in rows])
     return _floats(NUMBERS, rows) | phases | _sample_statistics([row.samples or _NO_SAMPLES for row in rows])
 
@@ -111,13 +92,13 @@ def _floats(names: tuple[str, ...], things: Sequence[object]) -> dict[str, Float
 
 def _sample_statistics(samples: list[RowSamples]) -> dict[str, Floats]:
     """Return the statistics over the counted samples of each record."""
-    flags, lengths = _flat([s.flags for s in samples])
+    flags, lengths = _flat([s.flags for s in samples], np.int64)
     counts = flags == 0
     row = np.repeat(np.arange(len(samples)), lengths)
 
-    def counted(columns: list[msgspec.Raw]) -> tuple[Floats, Integers]:
+    def counted(columns: list[list[float]]) -> tuple[Floats, NDArray[np.int64]]:
         """Return the counted values of a column; none of a record whose column is not whole."""
-        values, found = _flat(columns)
+        values, found = _flat(columns, np.float64)
         whole = found == lengths
         present = whole[row]
         if not whole.all():
@@ -136,11 +117,7 @@ def _sample_statistics(samples: list[RowSamples]) -> dict[str, Floats]:
     }
 
 
-def _flat(texts: Sequence[msgspec.Raw]) -> tuple[Floats, Integers]:
-    """Return the numbers of all lists, one after the other, and how many each has."""
-    inside = [bytes(text)[1:-1] for text in texts]
-    lengths = np.array(list(map(_length, inside)), np.int64)
-    values = np.array(_numbers(b"[" + b",".join(filter(None, inside)) + b"]"), np.float64)
-    if len(values) != lengths.sum():
-        raise msgspec.ValidationError("Expected lists of numbers")
-    return values, lengths
+def _flat(columns: Sequence[Sequence[float]], dtype: type[Number]) -> tuple[NDArray[Number], NDArray[np.int64]]:
+    """Return the values of all columns, one after the other, and how many each has."""
+    lengths = np.fromiter(map(len, columns), np.int64, len(columns))
+    return np.fromiter(chain.from_iterable(columns), dtype, int(lengths.sum())), lengths

@@ -136,7 +136,7 @@ def table(evidence: Evidence) -> tuple[list[list[str]], list[str], dict[str, flo
                     f"{one.error:.2g} ({one.verified_by})" if one.error is not None else "",
                 ]
             )
-    return rows, below
+    return rows, below, least
 
 
 def problems(evidence: Evidence) -> dict[tuple[str, str], dict[str, list[Record]]]:
@@ -173,6 +173,8 @@ def page(evidence: Evidence, rows: list[list[str]], least: dict[str, float], mea
     machine = next(iter(evidence.machines.values()))
     versions = {name: machine.packages[name] for name in sorted(machine.packages)}
     foreign = evidence.table["foreign_cpu"].median()
+    found = evidence.table.sort_values("started_at")["commit"].unique()
+    commits = f"commit{'s' if len(found) > 1 else ''} {', '.join(found)}"
     head = [
         "kernel",
         "mode",
@@ -198,7 +200,7 @@ def page(evidence: Evidence, rows: list[list[str]], least: dict[str, float], mea
         + ", ".join(f"{kernel} {value:.3g}" for kernel, value in sorted(least.items()))
         + ".",
         "",
-        f"Machine: {machine.cpu}, {machine.usable_cores} usable cores, {machine.os}; commit {machine.commit};"
+        f"Machine: {machine.cpu}, {machine.usable_cores} usable cores, {machine.os}; {commits};"
         f" {str(evidence.table['started_at'].min())[:10]}. Median foreign processor time: {foreign:.1%}.",
         f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}.",
         "",
