@@ -23,7 +23,7 @@ Shape = tuple[int, int]
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nexus", ".cxi", ".he5")
 # A broken image raises in fabio whatever the parser of its format stumbles over.
 FABIO_ERRORS = (
-    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, NotImplementedError,
+    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError,
     AssertionError, EOFError, OverflowError, MemoryError, struct.error, zlib.error,
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nexus", ".cxi")
 # A broken image raises in fabio whatever the parser of its format stumbles over.
 FABIO_ERRORS = (
-    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, NotImplementedError,
+    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError,
     AssertionError, EOFError, OverflowError, MemoryError, struct.error, zlib.error,
 )  # fmt: skip
 _SERIES = re.compile(r"(^|/)data_\d{6}$")  # as DECTRIS' master files name the links to their parts
