@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -59,5 +62,29 @@ def hopper_log(needs: Any) -> Callable[..., str]:
         nvrtc.nvrtcGetProgramLog(program, log)
         text = log.decode().rstrip("\0")
         return text if error == nvrtc.nvrtcResult.NVRTC_SUCCESS else text or str(error)
+
+    return compile_
+
+
+@pytest.fixture(scope="session")
+def as_cpp(program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ctypes.CDLL]:
+    """Return a function that compiles a text as C++, with checks for undefined behaviour where the compiler has them.
+
+    The same text and options are compiled once.
+    """
+    compiler = program("g++", cure="apt install g++")
+
+    @functools.cache
+    def compile_(source: str, *options: str) -> ctypes.CDLL:
+        folder = tmp_path_factory.mktemp("cpp")
+        text, library = folder / "source.cpp", folder / "library.so"
+        text.write_text(source)
+        plain = [compiler, "-O1", "-shared", "-fPIC", *options, "-o", str(library), str(text)]
+        for tried in ([*plain, "-fsanitize=undefined", "-static-libubsan"], plain):
+            made = subprocess.run(tried, capture_output=True, text=True)
+            if made.returncode == 0:
+                break
+        assert made.returncode == 0, made.stderr
+        return ctypes.CDLL(str(library))
 
     return compile_

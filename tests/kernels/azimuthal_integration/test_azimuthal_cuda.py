@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,7 +40,7 @@ def test_the_source_compiles_for_a_hopper_gpu(hopper_log: Any, integer: bool) ->
 class CpuModule:
     """The source, compiled as C++, in the place of a ``cupy.RawModule``."""
 
-    def __init__(self, folder: Path, integer: bool) -> None:
+    def __init__(self, as_cpp: Any, integer: bool) -> None:
         text = AS_CPP + with_cupy.SOURCE.replace("extern __shared__ double memory[];", "")
         self._types: dict[str, list[str]] = {}
         for name in ("sum_unsplit", "sum_split", "sum_wide"):
@@ -51,11 +48,7 @@ class CpuModule:
             arguments = [one.strip() for one in head.split(",")]
             self._types[name] = arguments
             text += LAUNCH.format(name=name, declared=head, passed=", ".join(a.split()[-1] for a in arguments))
-        (folder / "cpu.cpp").write_text(text)
-        flags = with_cupy.options_for(integer)
-        command = ["g++", "-O1", "-shared", "-fPIC", *flags, "-o", str(folder / "cpu.so"), str(folder / "cpu.cpp")]
-        subprocess.run(command, check=True, capture_output=True)
-        self._library = ctypes.CDLL(str(folder / "cpu.so"))
+        self._library = as_cpp(text, *with_cupy.options_for(integer))
 
     def get_function(self, name: str) -> Any:
         """Return a callable like ``cupy.RawKernel``."""
@@ -76,14 +69,12 @@ class CpuModule:
 def test_the_source_run_as_cpp_gives_the_reference(
     problem_of: Any,
     compute: Any,
-    tmp_path: Path,
+    as_cpp: Any,
     monkeypatch: pytest.MonkeyPatch,
     mode: str,
     nothing: Any,
     shared_bytes: int,
 ) -> None:
-    if shutil.which("g++") is None:
-        pytest.skip("absent: a C++ compiler")
     rng = np.random.default_rng(8)
     frames = rng.integers(1, 99, (2, 45, 50)).astype(nothing.dtype)
     frames[1][rng.random((45, 50)) < 0.05] = nothing
@@ -91,7 +82,7 @@ def test_the_source_run_as_cpp_gives_the_reference(
     if mode == "split":
         assert TwoBins.of(problem.pixel_bins).wide_pixel.size > 20
     monkeypatch.setattr(with_cupy, "SHARED_BYTES", shared_bytes)
-    monkeypatch.setattr(np, "RawModule", lambda **_: CpuModule(tmp_path, nothing.dtype.kind == "u"), raising=False)
+    monkeypatch.setattr(np, "RawModule", lambda **_: CpuModule(as_cpp, nothing.dtype.kind == "u"), raising=False)
     monkeypatch.setitem(__import__("sys").modules, "cupy", np)
     got, want = compute(problem, "cupy"), compute(problem, "numpy")
     np.testing.assert_allclose(got.intensity, want.intensity, rtol=1e-6)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -42,20 +40,9 @@ def test_the_source_compiles_for_a_hopper_gpu(hopper_log: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def library(as_cpp: Any) -> Any:
     """Return the source, compiled as C++."""
-    if shutil.which("g++") is None:
-        pytest.skip("absent: a C++ compiler (g++)")
-    folder = tmp_path_factory.mktemp("cpu")
-    (folder / "cpu.cpp").write_text(AS_CPP + with_cupy.SOURCE + EVERY_THREAD)
-    command = ["g++", "-O1", "-fsanitize=undefined", "-static-libubsan", "-shared", "-fPIC", "-o"]
-    plain = [one for one in command if "san" not in one]
-    for tried in (command, plain):
-        made = subprocess.run([*tried, str(folder / "cpu.so"), str(folder / "cpu.cpp")], capture_output=True)
-        if made.returncode == 0:
-            break
-    assert made.returncode == 0, made.stderr.decode()
-    return ctypes.CDLL(str(folder / "cpu.so"))
+    return as_cpp(AS_CPP + with_cupy.SOURCE + EVERY_THREAD)
 
 
 @pytest.fixture

@@ -41,6 +41,6 @@ def test_a_peer_sees_the_same_in_a_measured_scan(
     needs(peer)
     path, options = real_file("tomography/dls_24737_subset.h5"), kernel.options(rows="60:62")
     problem = kernel.read(path, kernel.survey(path, options), options, 1)
-    found = verdict(problem, compute(problem, peer), peer)
+    found = verdict(problem, compute(problem, peer, threads=1), peer)  # algotom's two threads race: `wrong` at times
     assert found.ok, found
     assert found.verified_by == "oracle"

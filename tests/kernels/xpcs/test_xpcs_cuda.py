@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,30 +32,8 @@ def test_the_source_compiles_for_a_hopper_gpu(hopper_log: Any, levels: int) -> N
     assert hopper_log(with_cupy.SOURCE, f"-DLEVELS={levels}") == ""
 
 
-def compiled(folder: Path, source: str, levels: int) -> Any:
-    """Return a library of the source as C++, checked for undefined behaviour where the compiler can."""
-    name = folder / f"cpu{levels}"
-    if not name.with_suffix(".so").exists():
-        name.with_suffix(".cpp").write_text(AS_CPP + source + EVERY_THREAD)
-        plain = ["g++", "-O1", f"-DLEVELS={levels}", "-shared", "-fPIC", "-o", f"{name}.so", f"{name}.cpp"]
-        for tried in ([*plain, "-fsanitize=undefined", "-static-libubsan"], plain):
-            made = subprocess.run(tried, capture_output=True)
-            if made.returncode == 0:
-                break
-        assert made.returncode == 0, made.stderr.decode()
-    return ctypes.CDLL(f"{name}.so")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where compiled sources are kept."""
-    if shutil.which("g++") is None:
-        pytest.skip("absent: a C++ compiler (g++)")
-    return tmp_path_factory.mktemp("cpu")
-
-
 @pytest.fixture
-def cupy_on_the_host(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def cupy_on_the_host(as_cpp: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Put numpy, and the source compiled as C++, in the place of cupy; return how many pixels each launch followed."""
     launches: list[int] = []
 
@@ -66,7 +41,7 @@ def cupy_on_the_host(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         def __init__(self, source: str, name: str, options: tuple[str, ...]) -> None:
             assert f"void {name}(" in source
             (self.levels,) = (int(option.removeprefix("-DLEVELS=")) for option in options)
-            self.library = compiled(folder, source, self.levels)
+            self.library = as_cpp(AS_CPP + source + EVERY_THREAD, *options)
 
         def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...]) -> None:
             counts, frames, pixels, first, batch, slots = arguments

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -62,28 +60,8 @@ def test_the_source_compiles_for_a_hopper_gpu(hopper_log: Any) -> None:
     assert hopper_log(with_cupy.SOURCE, *with_cupy.options_for(21)) == ""
 
 
-@pytest.fixture(scope="module")
-def cpp(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return a function that compiles the source as C++ for a number of components."""
-    if shutil.which("g++") is None:
-        pytest.skip("absent: a C++ compiler (g++)")
-    made: dict[tuple[str, ...], Any] = {}
-
-    def compile_(options: tuple[str, ...]) -> Any:
-        if options not in made:
-            folder = tmp_path_factory.mktemp("cpu")
-            (folder / "cpu.cpp").write_text(AS_CPP + with_cupy.SOURCE + LAUNCHERS)
-            command = ["g++", "-std=c++20", "-O1", "-pthread", "-shared", "-fPIC", *options, "-o"]
-            done = subprocess.run([*command, str(folder / "cpu.so"), str(folder / "cpu.cpp")], capture_output=True)
-            assert done.returncode == 0, done.stderr.decode()
-            made[options] = ctypes.CDLL(str(folder / "cpu.so"))
-        return made[options]
-
-    return compile_
-
-
 @pytest.fixture
-def cupy_on_the_host(cpp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def cupy_on_the_host(as_cpp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put numpy, and the source compiled as C++, in the place of cupy."""
 
     class Function:
@@ -99,7 +77,7 @@ def cupy_on_the_host(cpp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class RawModule:
         def __init__(self, code: str, options: tuple[str, ...]) -> None:
             assert code == with_cupy.SOURCE
-            self.library = cpp(options)
+            self.library = as_cpp(AS_CPP + code + LAUNCHERS, "-std=c++20", "-pthread", *options)
 
         def get_function(self, name: str) -> Function:
             return Function(getattr(self.library, f"run_{name}"))
