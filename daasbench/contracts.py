@@ -12,7 +12,7 @@ from typing import Annotated, Any, Protocol
 
 import msgspec
 
-from daasbench.model import Job, JobStatus, Request, Scalar, Verdict, Work
+from daasbench.model import Job, JobStatus, Option, Request, Verdict, Work
 
 FilePath = Annotated[str, msgspec.Meta(extra={"file": True})]
 """Type of a kernel option that names a file: resolved beside the scenario, hashed into the case's identity."""
@@ -198,7 +198,12 @@ class Runner(Protocol):
 
     name: str
 
-    def check(self, options: Mapping[str, Scalar | list[Scalar]], where: str) -> None:
+    @property
+    def outlives(self) -> bool:
+        """Return whether its jobs go on when their controller ends: they may be detached and collected later."""
+        ...
+
+    def check(self, options: Mapping[str, Option], where: str) -> None:
         """Raise ScenarioError, naming `where`, if the platform's options are not of this runner's form."""
         ...
 
@@ -220,6 +225,58 @@ class Runner(Protocol):
 
     def cancel(self, handle: str) -> None:
         """End the job; return when it has ended."""
+        ...
+
+
+class Queue(Runner, Protocol):
+    """A runner whose jobs wait for their turn, several at a time, and outlive their controller.
+
+    Handles are URLs, so that who has one needs neither the run nor the process that submitted: ``slurm:///1234_7``.
+    """
+
+    @property
+    def every_s(self) -> float:
+        """Return how long to wait between two looks; it may grow while nothing changes."""
+        ...
+
+    def split(self, job: Job) -> list[Job]:
+        """Return the jobs that a platform's cases become here: those of one share an allocation. Pure.
+
+        Together they hold every case of `job` once, the sets of a comparison undivided; their ids do not count.
+        """
+        ...
+
+    def render_all(self, jobs: Sequence[Job], folder: Path) -> list[Request]:
+        """Return exactly what would be sent for jobs of one platform, each in one of the requests. Pure.
+
+        `folder` is that of the run's jobs, to which the files of a request are relative.
+        """
+        ...
+
+    def submit_all(self, request: Request, folder: Path) -> dict[str, str]:
+        """Send it; return the handle of each of its jobs.
+
+        Raises
+        ------
+        SubmitError
+            Nothing of it was accepted.
+        Unreachable
+            It is not known whether it was; `find` tells it later.
+        """
+        ...
+
+    def find(self, jobs: Sequence[Job], folder: Path) -> dict[str, str]:
+        """Return the handles of those jobs that did arrive, though nobody noted it.
+
+        Raises
+        ------
+        Unreachable
+            The place does not answer: nothing is known.
+        """
+        ...
+
+    def cancel_all(self, handles: Sequence[str]) -> None:
+        """Ask the place to end all of them; whether they have, `poll` tells."""
         ...
 
 

@@ -13,6 +13,8 @@
     +-- Unfinished                 3   work was left undone; the same command continues it
         +-- LedgerError                records cannot be written or read (disk full, read-only)
         +-- Locked                     another controller holds the run folder
+        +-- SubmitError                a scheduler refused a job; nothing of it runs
+        +-- Unreachable                a place does not answer; what was asked of it may have happened or not
 
 Every message is one sentence that says what is wrong, where, and what would be right.
 """
@@ -86,6 +88,14 @@ class LedgerError(Unfinished):
 
 class Locked(Unfinished):
     """Another controller holds the run folder."""
+
+
+class SubmitError(Unfinished):
+    """A scheduler refused a job: nothing of it was started."""
+
+
+class Unreachable(Unfinished):
+    """A place does not answer: what was asked of it may have happened or not, until it is asked again."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> UnknownName:

@@ -16,12 +16,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from daasbench.errors import Lacking, ScenarioError, unknown_sentence
-from daasbench.model import Case, Scalar
+from daasbench.model import Case, Option
 
 OPTIONS = ("launcher", "scheduler")
 WORDS = ("ranks", "threads", "nodes")
 
-PlatformOptions = Mapping[str, Scalar | list[Scalar]]
+PlatformOptions = Mapping[str, Option]
 
 
 def cores_of(case: Case) -> int:

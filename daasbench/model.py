@@ -16,6 +16,8 @@ import msgspec
 SCHEMA = 1
 
 Scalar = str | int | float | bool
+Option = Scalar | list[Scalar] | dict[str, Scalar | list[Scalar]]
+"""Type of one of a runner's options in a platform's file: a value, a list, or a table."""
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -80,7 +82,7 @@ class Platform(Written, frozen=True, kw_only=True):
     gpus_per_node: Annotated[int, msgspec.Meta(ge=0)] | None = None
     memory_gb: Annotated[float, msgspec.Meta(gt=0)] | None = None
     price: Price | None = None
-    options: dict[str, Scalar | list[Scalar]] = {}
+    options: dict[str, Option] = {}
     description: str = ""
 
 
@@ -320,9 +322,17 @@ class JobStatus(Noun, frozen=True, kw_only=True):
     """What a runner says of a job now."""
 
     state: JobState
-    native: str = ""
-    message: str = ""
+    native: str = ""  # the runner's own word, verbatim
+    message: str = ""  # of one that waits: why; of one that ended badly: what happened, and the cure
     reason: Reason | None = None
+    queued_at: str | None = None  # UTC, ISO 8601
+    started_at: str | None = None
+    ended_at: str | None = None
+    nodes: int | None = None
+    hosts: str = ""
+    exit: int | None = None
+    bytes_in: int = 0  # copied to the place
+    bytes_out: int = 0  # copied from it
 
     @property
     def ended(self) -> bool:
@@ -363,8 +373,9 @@ class Request(Noun, frozen=True, kw_only=True):
     runner: str
     command: list[str]
     environment: dict[str, str] = {}
-    files: dict[str, str] = {}  # relative path: text
+    files: dict[str, str] = {}  # path, relative to the job's folder (of a queue: to that of the run's jobs): text
     text: str = ""  # for people
+    jobs: list[str] = []  # of a queue: the jobs that it carries
 
 
 class JobRecord(Noun, frozen=True, kw_only=True):
@@ -372,10 +383,16 @@ class JobRecord(Noun, frozen=True, kw_only=True):
 
     job: str
     platform: str
+    handle: str = ""
     submitted_at: str | None = None
-    started_at: str | None = None
+    queued_at: str | None = None
+    started_at: str | None = None  # by the runner's clock; `began_at` by the node's
     ended_at: str | None = None
+    began_at: str | None = None  # when the worker on the node took the job
+    left_at: str | None = None  # and when it ended
     nodes: int = 1
+    hosts: str = ""
+    state: str = ""
     native: str = ""
     exit: int | None = None
     billed_s: float | None = None

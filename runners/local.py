@@ -13,7 +13,7 @@ import msgspec
 
 from daasbench.errors import LedgerError
 from daasbench.launch import check_options
-from daasbench.model import Job, JobState, JobStatus, Reason, Request, Scalar
+from daasbench.model import Job, JobState, JobStatus, Option, Reason, Request
 
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
 
@@ -22,11 +22,12 @@ class LocalRunner:
     """Starts ``python -m daasbench.worker`` on this machine."""
 
     name = "local"
+    outlives = False
 
     def __init__(self) -> None:
         self._started: dict[str, subprocess.Popen[bytes]] = {}
 
-    def check(self, options: Mapping[str, Scalar | list[Scalar]], where: str) -> None:
+    def check(self, options: Mapping[str, Option], where: str) -> None:
         """Raise ScenarioError if these are no options of this runner: how ranks start, which Dask cluster is used."""
         check_options(options, where, runner=self.name)
 

@@ -13,13 +13,13 @@ from daasbench.model import (
     Job,
     JobState,
     JobStatus,
+    Option,
     Outcome,
     Planned,
     Reason,
     Record,
     Request,
     Samples,
-    Scalar,
     Work,
 )
 
@@ -59,6 +59,7 @@ class FakeRunner:
     """
 
     name = "fake"
+    outlives = False
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class FakeRunner:
         self.cancelled: list[str] = []
         self._polls: dict[str, int] = {}
 
-    def check(self, options: Mapping[str, Scalar | list[Scalar]], where: str) -> None:
+    def check(self, options: Mapping[str, Option], where: str) -> None:
         """Raise ScenarioError if there are options."""
         if options:
             raise ScenarioError(f"{where}: the runner fake has no options; remove {', '.join(options)}")
