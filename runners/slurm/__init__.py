@@ -1,0 +1,1 @@
+"""Slurm: jobs that wait their turn on a site's cluster, here or over ssh."""
