@@ -7,59 +7,14 @@ Everything that is written to a file has its shape here. ``SCHEMA`` is the versi
 from __future__ import annotations
 
 import datetime
-import hashlib
-from enum import StrEnum
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import msgspec
 
+from daasbench.words import Basis, Count, JobState, Noun, Option, Outcome, Reason, Scalar, Seconds, Written, digest
+
 SCHEMA = 1
-
-Scalar = str | int | float | bool
-Option = Scalar | list[Scalar] | dict[str, Scalar | list[Scalar]]
-"""Type of one of a runner's options in a platform's file: a value, a list, or a table."""
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
-
-
-class Noun(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of what is written by the machine: unknown fields are ignored, so that old code reads new files."""
-
-
-class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of what a person writes: an unknown key is refused."""
-
-
-class Outcome(StrEnum):
-    """How an attempt at a case ended."""
-
-    OK = "ok"
-    WRONG = "wrong"  # it ran, the oracle disagrees
-    FAILED = "failed"
-    TIMEOUT = "timeout"
-    SKIPPED = "skipped"  # this machine lacks something
-
-
-class Reason(StrEnum):
-    """The class of why a case is not `ok`; only `kernel` counts against a platform's speed."""
-
-    QUOTA = "quota"
-    CAPACITY = "capacity"  # the place does not have what the case needs
-    INTERRUPTED = "interrupted"
-    BOOT = "boot"
-    NETWORK = "network"
-    BUDGET = "budget"
-    SCHEDULER = "scheduler"
-    KERNEL = "kernel"
-    HARNESS = "harness"
-
-
-class Basis(StrEnum):
-    """Where a figure comes from; the three are never mixed in one column."""
-
-    MEASURED = "measured"
-    PROJECTED = "projected"
-    REHEARSED = "rehearsed"
 
 
 class Price(Written, frozen=True, kw_only=True):
@@ -95,6 +50,19 @@ class Goal(Written, frozen=True, kw_only=True):
     results_gb: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
+class Beamline(Written, frozen=True, kw_only=True):
+    """What produces the data: the rate that an analysis has to keep up with."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"\S", description='the name of a beamline: "ID11"')]
+    unit: Annotated[str, msgspec.Meta(pattern=r"\S", description='the unit of work of the kernel: "frame"')]
+    units_per_s: Annotated[float, msgspec.Meta(gt=0, description="how many units come every second, more than 0")]
+    source: Annotated[str, msgspec.Meta(pattern=r"\S", description="where the rate comes from, in words")]
+    date: Annotated[datetime.date, msgspec.Meta(description="a date such as 2026-11-01: as of when the rate holds")]
+    detector: str = ""
+    unit_bytes: Annotated[float, msgspec.Meta(gt=0)] | None = None  # of one unit in memory, to be compared with
+    dataset_units: Annotated[float, msgspec.Meta(gt=0)] | None = None  # of one data set
+
+
 class Repeat(Written, frozen=True, kw_only=True):
     """When the repeats of a case stop; not part of a case's identity."""
 
@@ -108,6 +76,10 @@ class Repeat(Written, frozen=True, kw_only=True):
     def hard_limit_s(self) -> float:
         """Return when a process that has not come back is ended: a quarter and a second after its limit."""
         return 1.25 * self.limit_s + 1.0
+
+
+Start = Literal["warm", "uncompiled", "cold", "first"]
+"""Files in memory or not, code compiled before or not; ``first`` is cold and uncompiled (docs/reference/scenario.md)."""
 
 
 class Case(Noun, frozen=True, kw_only=True):
@@ -127,6 +99,8 @@ class Case(Noun, frozen=True, kw_only=True):
     ranks: int = 1
     threads: int = 1
     gpus: int = 0
+    start: Start | None = None  # in which state its processes start; None: as it comes
+    grown: int = 1  # how many times as large as its size the problem is, along the kernel's own axis
 
     @property
     def id(self) -> str:
@@ -138,8 +112,11 @@ class Case(Noun, frozen=True, kw_only=True):
 
     @property
     def problem_id(self) -> str:
-        """Return the hash of what is computed: equal for all contenders of one comparison."""
-        return digest([self.kernel, self.size, self.seed, self.input_hash, self.options, self.cache, self.nodes])
+        """Return the hash of what is computed, and from which start: equal for all contenders of one comparison."""
+        what = [self.kernel, self.size, self.seed, self.input_hash, self.options, self.cache, self.nodes]
+        what += [self.start] if self.start else []
+        what += [{"grown": self.grown}] if self.grown > 1 else []
+        return digest(what)
 
 
 _BLANK = Case(kernel="", implementation="", version="")
@@ -180,6 +157,11 @@ class Samples(Noun, frozen=True, kw_only=True):
     turn: list[int] = []
     at_s: list[float] = []  # from the record's `started_at`
     energy_j: list[float] = []  # of the processor packages during the sample; empty where no counter is
+    mpi_s: list[float] = []  # within calls to MPI, waiting included, mean over the ranks; empty without MPI
+    mpi_least_s: list[float] = []  # of the rank that spent least there
+    mpi_most_s: list[float] = []
+    mpi_calls: list[int] = []  # of the rank with most; those through mpi4py are seen
+    mpi_timer_s: list[float] = []  # what it took that rank to time them
 
     def counted(self) -> list[float]:
         """Return the seconds of the samples that count: no warm-ups, no disturbed turns."""
@@ -203,6 +185,20 @@ class Verdict(Noun, frozen=True, kw_only=True):
         return self.error is not None and self.error <= self.tolerance
 
 
+class Footing(Noun, frozen=True, kw_only=True):
+    """In which state a process started, as it was made and as it was observed."""
+
+    way: str  # how files were put out of memory; "" where they were left there
+    files: int  # that an earlier start of the same case used: inputs, libraries, compiled code
+    memory_bytes: int  # of them in the file cache before
+    left_bytes: int  # and when the process started
+    came_bytes: int  # of them that came into the file cache during the start
+    read_bytes: int  # that the process had the file system read from storage
+    major_faults: int  # page faults that waited for storage
+    compiled_before: int  # files of compiled code when the process started
+    compiled_after: int
+
+
 class Record(Noun, frozen=True, kw_only=True, tag="record", omit_defaults=True):
     """One attempt at one case by one process. Written once, never edited."""
 
@@ -221,7 +217,8 @@ class Record(Noun, frozen=True, kw_only=True, tag="record", omit_defaults=True):
     error: float | None = None
     tolerance: float | None = None
     samples: Samples | None = None
-    phases: dict[str, float] = {}  # seconds: make, start (of ranks or workers), put, setup, first_call
+    phases: dict[str, float] = {}  # seconds: make, and those of a process until its first result (phases.py)
+    footing: Footing | None = None  # of a case that says in which state its processes start
     stop_reason: str | None = None
     work: Work | None = None
     blocks: int | None = None  # input blocks that the repeats rotate over
@@ -304,18 +301,6 @@ class Limits(Noun, frozen=True, kw_only=True, tag="limits"):
 
 
 Line = Record | Turn | Machine | Limits
-
-
-class JobState(StrEnum):
-    """Our word for what a runner's native state means; an unknown word is LOST, never a crash."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    TIMEOUT = "timeout"
-    CANCELLED = "cancelled"
-    LOST = "lost"
 
 
 class JobStatus(Noun, frozen=True, kw_only=True):
@@ -410,6 +395,47 @@ class Event(Noun, frozen=True, kw_only=True, omit_defaults=True):
     detail: dict[str, Scalar | None] = {}
 
 
-def digest(thing: object) -> str:
-    """Return 16 hexadecimal digits that name the content of `thing`, independent of the order of its keys."""
-    return hashlib.sha256(msgspec.json.encode(thing, order="deterministic")).hexdigest()[:16]
+def sets_of(job: Job) -> Iterator[list[Planned]]:
+    """Yield the sets of a job in its order: the contenders of one comparison in one set of processes."""
+    sets: dict[tuple[int, str], list[Planned]] = {}
+    for one in job.planned:
+        sets.setdefault((one.process, one.case.problem_id), []).append(one)
+    yield from sets.values()
+
+
+__all__ = [
+    "SCHEMA",
+    "Basis",
+    "Beamline",
+    "Case",
+    "Event",
+    "Footing",
+    "Goal",
+    "Job",
+    "JobRecord",
+    "JobState",
+    "JobStatus",
+    "Limit",
+    "Limits",
+    "Line",
+    "Machine",
+    "Noun",
+    "Option",
+    "Outcome",
+    "Planned",
+    "Platform",
+    "Price",
+    "Reason",
+    "Record",
+    "Repeat",
+    "Request",
+    "Samples",
+    "Scalar",
+    "Start",
+    "Turn",
+    "Verdict",
+    "Work",
+    "Written",
+    "digest",
+    "sets_of",
+]

@@ -192,6 +192,11 @@ def progress(folder: Path) -> Progress:
     return Progress(ended=frozenset(ended), skipped=frozenset(skipped - ended), attempts=attempts, warnings=warnings)
 
 
+def was_interrupted(record: Record) -> bool:
+    """Return whether the record is of an attempt that was killed: no end of its case."""
+    return (record.outcome, record.reason) == (Outcome.FAILED, Reason.INTERRUPTED)
+
+
 def orphans(lines: Iterable[Line], job: Job | None = None) -> list[Record]:
     """Return a record for each attempt that was killed: turns whose record never came.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -262,14 +262,6 @@ def visible_devices(wanted: int, known: Sequence[str]) -> dict[str, str]:
     left = os.environ.get(DEVICES)
     devices = known if left is None else [one for one in left.split(",") if one]
     return {DEVICES: ",".join(devices[:wanted])}
-
-
-def sets_of(job: Job) -> Iterator[list[Planned]]:
-    """Yield the sets of a job in its order: the contenders of one comparison in one set of processes."""
-    sets: dict[tuple[int, str], list[Planned]] = {}
-    for one in job.planned:
-        sets.setdefault((one.process, one.case.problem_id), []).append(one)
-    yield from sets.values()
 
 
 def _too_much(predicted: float, usable: float, case: Case) -> str:

@@ -14,7 +14,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,8 @@ import psutil
 from daasbench.errors import LedgerError, Locked, UsageError
 from daasbench.model import Event, Job, Scalar, digest
 
+SENT = ("submitting", "submitted")  # events after which a job may be somewhere
+SETTLED = ("accounted", "interrupted", "unsent")  # and after which it is not
 WAIT_S = 15.0  # for the workers of a controller that is gone
 
 
@@ -52,23 +54,30 @@ class RunFolder:
         """Return the journal's path."""
         return self.path / "journal.jsonl"
 
+    @property
+    def jobs_path(self) -> Path:
+        """Return the folder of the folders of all jobs."""
+        return self.path / "jobs"
+
     def job_folder(self, job: str) -> Path:
         """Return the folder of a job."""
-        return self.path / "jobs" / job
+        return self.jobs_path / job
 
     def job_ids(self) -> list[str]:
         """Return the jobs that were ever planned, in order."""
-        return sorted(path.name for path in (self.path / "jobs").glob("*") if path.is_dir())
+        found = [path.name for path in self.jobs_path.glob("*") if path.is_dir()]
+        return sorted(found, key=lambda name: (len(name.partition("-")[0]), name))  # 1000-x after 999-x
 
     def next_job(self) -> int:
         """Return the number of the next job: one more than that of any before."""
         numbers = [name.partition("-")[0] for name in self.job_ids()]
         return max((int(number) for number in numbers if number.isdecimal()), default=0) + 1
 
-    def sweep(self) -> None:
-        """Remove inputs that a killed worker left behind; for who holds the lock while no worker is at work."""
-        for folder in (self.path / "jobs").glob("*/scratch"):
-            shutil.rmtree(folder, ignore_errors=True)
+    def sweep(self, at_work: Collection[str] = ()) -> None:
+        """Remove inputs that a killed worker left behind; for who holds the lock. `at_work`: jobs that still go on."""
+        for folder in self.jobs_path.glob("*/scratch"):
+            if folder.parent.name not in at_work:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def jobs(self) -> Iterator[Job]:
         """Yield every job that reached a node; one whose file was never completed is left out."""
@@ -86,6 +95,10 @@ class RunFolder:
         return found
 
     def note(self, at: str, event: str, job: str | None = None, **detail: Scalar | None) -> None:
+        """Append an event to the journal, on the disk when this returns; see :meth:`note_all`."""
+        self.note_all([Event(at=at, event=event, job=job, detail=detail)])
+
+    def note_all(self, events: Sequence[Event]) -> None:
         """Append to the journal, on the disk when this returns.
 
         Raises
@@ -93,7 +106,7 @@ class RunFolder:
         LedgerError
             It cannot be written; the world has not been touched.
         """
-        line = msgspec.json.encode(Event(at=at, event=event, job=job, detail=detail)) + b"\n"
+        line = b"".join(msgspec.json.encode(one) + b"\n" for one in events)
         try:
             descriptor = os.open(self.journal, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
             try:
@@ -107,6 +120,18 @@ class RunFolder:
                 os.close(descriptor)
         except OSError as error:
             raise unwritable(self.journal, error) from error
+
+    def unsettled(self) -> dict[str, Event]:
+        """Return, by job, the last word on each that was sent or was about to be, and is not accounted for."""
+        found: dict[str, Event] = {}
+        for one in self.events():
+            if one.job is None:
+                continue
+            if one.event in SENT:
+                found[one.job] = one
+            elif one.event in SETTLED:
+                found.pop(one.job, None)
+        return found
 
     def created(self) -> Event | None:
         """Return the journal's first word: what the run is of; None if even that is lost."""

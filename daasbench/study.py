@@ -5,50 +5,27 @@
 
 from __future__ import annotations
 
-import time
+import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
-from daasbench import maker, records, registry, results
+from daasbench import registry, results
 from daasbench.clock import utc_now
-from daasbench.contracts import Runner
+from daasbench.contracts import Queue
 from daasbench.costs.price import worst_case
-from daasbench.errors import BudgetError
-from daasbench.launch import cores_of
-from daasbench.model import (
-    SCHEMA,
-    Job,
-    JobRecord,
-    JobState,
-    JobStatus,
-    Outcome,
-    Planned,
-    Reason,
-    Record,
-    Request,
-    Turn,
-)
-from daasbench.progress import Progress, Tail, durations, progress
+from daasbench.errands import Errands, News, Tell
+from daasbench.errors import BudgetError, UsageError
+from daasbench.longest import longest_s
+from daasbench.model import Job, Planned, Request, digest
+from daasbench.progress import Progress, durations, progress
 from daasbench.referee import lack_of
 from daasbench.results import RunFolder
 from daasbench.scenario import Cell, Plan, group, resume_key
-from daasbench.worker import LAST_WORDS, LIMITS_TIMEOUT_S
-
-POLL_S = 0.1
-
-
-class News(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person may want to see while a run goes on."""
-
-    job: str
-    done: int
-    total: int
-    record: Record | None = None
-    message: str = ""
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +37,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     measured: int  # by this call
     outcomes: dict[str, int]  # of all planned cells, as far as they have one
     left: int  # planned cells without an end
+    under_way: int = 0  # of those: in jobs of a queue
     messages: list[str] = []
 
     @property
@@ -81,9 +59,6 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     ceiling: dict[str, str | None]
 
 
-Tell = Callable[[News], None]
-
-
 def run(
     plan: Plan,
     *,
@@ -94,15 +69,20 @@ def run(
     again: bool = False,
     budget: tuple[Decimal, str | None] | None = None,
     redact: bool = False,
+    detach: bool = False,
     tell: Tell | None = None,
 ) -> Ended:
     """Measure everything of `plan` that its latest unfinished run lacks, and return how the run stands.
 
+    With `detach`, what goes to a queue is sent and left there; :func:`collect` brings it back.
+
     Raises
     ------
-    Locked, LedgerError, BudgetError
+    Locked, LedgerError, Unreachable, BudgetError
         Nothing is lost: the same command goes on later.
     """
+    if detach:
+        check_detachable(plan)
     with results.opened(
         results_folder,
         name=plan.name,
@@ -113,33 +93,68 @@ def run(
         again=again,
         command=command,
     ) as folder:
-        folder.sweep()
+        errands = Errands(folder, tell or (lambda _: None))
+        errands.resume()
+        folder.sweep(errands.going)
         done = progress(folder.path)
-        todo = outstanding(plan, commit, done)
+        todo = outstanding(plan, commit, done, errands.keys())
         jobs = [
             msgspec.structs.replace(job, redact=redact)
-            for job in group(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
+            for job in jobs_of(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
         ]
-        check_budget(jobs, budget)
-        messages: list[str] = []
+        check_budget([*jobs, *(one.job for one in errands.going.values())], budget)
         if done.unreadable:
-            messages.append(f"{folder.path}: {done.unreadable} unreadable lines (torn by a kill) were left out")
-        for job in jobs:
-            folder.note(utc_now(), "planned", job.id, cases=len(job.planned))
-            messages += follow(job, folder, tell or (lambda _: None))
-        return conclude(plan, commit, folder, sum(len(job.planned) for job in jobs), messages)
+            told = f"{folder.path}: {done.unreadable} unreadable lines (torn by a kill) were left out"
+            errands.messages.append(told)
+        measured = sum(len(job.planned) for job in jobs) + len(errands.keys())
+        errands.send(jobs)
+        errands.look() if detach else errands.follow()
+        keys = [key_of(cell, process, commit) for process in processes(plan) for cell in plan.cells]
+        return conclude(keys, folder, measured, errands)
+
+
+def collect(folder: RunFolder, *, wait: bool = False, tell: Tell | None = None) -> Ended:
+    """Bring back what has ended of the jobs that `folder` has on the way; with `wait`, all of them."""
+    with folder.locked(utc_now()):
+        errands = Errands(folder, tell or (lambda _: None))
+        errands.resume()
+        before = len(errands.keys())
+        errands.follow() if wait else errands.look()
+        return conclude(planned_keys(folder), folder, before - len(errands.keys()), errands)
+
+
+def cancel(folder: RunFolder) -> Ended:
+    """End the jobs that `folder` has on the way; what they measured is kept."""
+    with folder.locked(utc_now()):
+        errands = Errands(folder)
+        errands.resume()
+        before = len(errands.keys())
+        errands.cancel()
+        return conclude(planned_keys(folder), folder, before, errands)
 
 
 # --- what is to be done ---------------------------------------------------------------------------------------
 
 
-def outstanding(plan: Plan, commit: str, done: Progress) -> Mapping[str, list[Planned]]:
-    """Return, by platform, what has no end yet; a skipped case is looked at again."""
+def processes(plan: Plan) -> range:
+    """Return the indices of the sets of processes."""
+    return range(plan.scenario.repeat.processes)
+
+
+def key_of(cell: Cell, process: int, commit: str) -> str:
+    """Return the resume key of one measurement."""
+    return resume_key(cell.case, cell.platform, process, commit)
+
+
+def outstanding(
+    plan: Plan, commit: str, done: Progress, on_the_way: Collection[str] = ()
+) -> Mapping[str, list[Planned]]:
+    """Return, by platform, what has no end yet and is nowhere on the way; a skipped case is looked at again."""
     todo: dict[str, list[Planned]] = {}
-    for process in range(plan.scenario.repeat.processes):
+    for process in processes(plan):
         for cell in plan.cells:
-            key = resume_key(cell.case, cell.platform, process, commit)
-            if done.ended(key) or (done.skipped(key) and not may_run_now(cell, plan)):
+            key = key_of(cell, process, commit)
+            if key in on_the_way or done.ended(key) or (done.skipped(key) and not may_run_now(cell, plan)):
                 continue
             attempt = done.attempts.get(key, 0) + 1
             todo.setdefault(cell.platform, []).append(
@@ -149,38 +164,65 @@ def outstanding(plan: Plan, commit: str, done: Progress) -> Mapping[str, list[Pl
 
 
 def may_run_now(cell: Cell, plan: Plan) -> bool:
-    """Return whether a case that was skipped earlier may run today: what it lacked may have been installed."""
+    """Return whether a case that was skipped earlier may run today: what it lacked may have been installed.
+
+    What another machine lacks is not seen from here; ``--again`` asks it.
+    """
+    if registry.runner(plan.platforms[cell.platform].runner).outlives:
+        return False
     options = plan.platforms[cell.platform].options
     return lack_of(cell.case, cell.source, gpus=cell.case.gpus, options=options) is None
+
+
+def jobs_of(plan: Plan, todo: Mapping[str, list[Planned]], *, run: str, first: int, commit: str) -> list[Job]:
+    """Return the jobs of what is to be done: one a platform, or as many as its queue makes of it."""
+    found: list[Job] = []
+    for whole in group(plan, todo, run=run, first=first, commit=commit):
+        runner = registry.runner(whole.platform.runner)
+        parts = cast(Queue, runner).split(whole) if runner.outlives else [whole]
+        for part in parts:
+            number = first + len(found)
+            seed = int(digest([run, number]), 16) % 2**32
+            named = f"{number:03d}-{whole.platform_name}"
+            found.append(msgspec.structs.replace(part, id=named, order_seed=seed))
+    return found
+
+
+def check_detachable(plan: Plan) -> None:
+    """Raise UsageError if a platform's jobs end with their controller."""
+    for name, platform in plan.platforms.items():
+        if not registry.runner(platform.runner).outlives:
+            told = f"--detach: platform {name} runs its jobs by {platform.runner}, and they end with this command"
+            raise UsageError(f"{told}; leave out --detach, or choose a platform with a queue")
 
 
 def preview(plan: Plan, *, results_folder: Path, commit: str, again: bool = False) -> Preview:
     """Return exactly what a run would send, with its longest time and its price ceiling; touches nothing."""
     begun = None if again else results.latest(results_folder, plan.identity, commit)
     folder = begun or RunFolder(results_folder / "runs" / "dry-run")
-    todo = outstanding(plan, commit, progress(folder.path))
-    jobs = group(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
+    todo = outstanding(plan, commit, progress(folder.path), on_the_way(folder))
+    jobs = jobs_of(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
     history = durations(results_folder)
-    requests, longest, expected, ceilings = {}, {}, {}, {}
+    requests: dict[str, Request] = {}
+    longest, expected, ceilings = {}, {}, {}
     for job in jobs:
-        requests[job.id] = registry.runner(job.platform.runner).render(job, folder.job_folder(job.id))
         longest[job.id] = longest_s(job)
         known = [history.get((one.case.id, job.platform_name)) for one in job.planned]
         expected[job.id] = None if None in known else float(sum(one for one in known if one is not None))
         money = ceiling(job)
         ceilings[job.id] = f"{money[0]} {money[1]}" if money else None
+    for _, same in itertools.groupby(jobs, key=lambda job: job.platform_name):
+        together = list(same)
+        runner = registry.runner(together[0].platform.runner)
+        if runner.outlives:
+            for request in cast(Queue, runner).render_all(together, folder.jobs_path):
+                requests[request.jobs[0]] = request
+        else:
+            requests |= {job.id: runner.render(job, folder.job_folder(job.id)) for job in together}
     return Preview(cells=len(plan.cells), requests=requests, longest_s=longest, expected_s=expected, ceiling=ceilings)
 
 
 # --- money ----------------------------------------------------------------------------------------------------
-
-
-def longest_s(job: Job) -> float:
-    """Return the longest that a job can take: every process, and the makers of inputs and limits, at their limits."""
-    sets = {(one.process, one.case.problem_id) for one in job.planned}
-    probed = {cores_of(one.case) for one in job.planned}
-    making_s = maker.limit_s(job.repeat.limit_s) * len(sets) + LIMITS_TIMEOUT_S * len(probed)
-    return making_s + len(job.planned) * job.repeat.hard_limit_s
 
 
 def ceiling(job: Job) -> tuple[Decimal, str] | None:
@@ -216,132 +258,39 @@ def check_budget(jobs: Sequence[Job], budget: tuple[Decimal, str | None] | None)
         raise BudgetError(f"the platforms' prices are in {', '.join(sorted(worst))}; a budget needs one currency")
 
 
-# --- one job: submit, follow, fetch, account ------------------------------------------------------------------
+# --- how it stands ----------------------------------------------------------------------------------------------
 
 
-def follow(job: Job, folder: RunFolder, tell: Tell) -> list[str]:
-    """Run a job to its end and account for every case of it; return what a person must know."""
-    runner = registry.runner(job.platform.runner)
-    place = folder.job_folder(job.id)
-    request = runner.render(job, place)
-    folder.note(utc_now(), "submitting", job.id, runner=request.runner)
-    submitted_at = utc_now()
-    keep = [folder.lock_descriptor] if folder.lock_descriptor is not None else []
-    handle = runner.submit(request, place, keep)
-    try:
-        folder.note(utc_now(), "submitted", job.id, handle=handle)
-        status = wait(runner, handle, job, place, tell)
-    except BaseException:
-        runner.cancel(handle)
-        runner.fetch(handle, place)
-        folder.sweep()
-        account(job, place, JobStatus(state=JobState.CANCELLED, native="cancelled", reason=Reason.INTERRUPTED))
-        folder.note(utc_now(), "interrupted", job.id)
-        raise
-    runner.fetch(handle, place)
-    folder.sweep()
-    message = account(job, place, status)
-    errand = JobRecord(
-        job=job.id,
-        platform=job.platform_name,
-        submitted_at=submitted_at,
-        ended_at=utc_now(),
-        native=status.native,
-        message=message,
-    )
-    told = {key: value for key, value in msgspec.to_builtins(errand).items() if key != "job" and value is not None}
-    folder.note(utc_now(), "accounted", job.id, **told)
-    return [message] if message else []
+def on_the_way(folder: RunFolder) -> set[str]:
+    """Return the resume keys of what an earlier controller sent and nobody accounted for; asks no place."""
+    sent = folder.unsettled()
+    jobs = [job for job in folder.jobs() if job.id in sent] if sent else []
+    return {one.key for job in jobs if registry.runner(job.platform.runner).outlives for one in job.planned}
 
 
-def wait(runner: Runner, handle: str, job: Job, place: Path, tell: Tell) -> JobStatus:
-    """Return how the job ended; tell of every record as it comes."""
-    reader = Tail(place / "records.jsonl")
-    done = 0
-    while True:
-        status = runner.poll(handle)
-        for record in reader.new_records():
-            done += 1
-            tell(News(job=job.id, done=done, total=len(job.planned), record=record))
-        if status.ended:
-            return status
-        time.sleep(POLL_S)
+def planned_keys(folder: RunFolder) -> list[str]:
+    """Return the resume keys of everything that was ever planned in a run."""
+    return list(dict.fromkeys(one.key for job in folder.jobs() for one in job.planned))
 
 
-def account(job: Job, place: Path, status: JobStatus) -> str:
-    """Write a record for every attempt that never came back; return a sentence if the job did not do its work."""
-    path = place / "records.jsonl"
-    lines = records.read_lines(path).lines if path.exists() else []
-    told = {(one.key, one.attempt) for one in lines if isinstance(one, Record)}
-    missing = [one for one in job.planned if (one.key, one.attempt) not in told]
-    if not missing:
-        return ""
-    said = last_words(place / "log")
-    why = status.message or status.native or "it ended without a word"
-    sentence = f"job {job.id}: {why}; {len(missing)} of {len(job.planned)} measurements are left" + (
-        f": {said}" if said else ""
-    )
-    with records.Ledger(path) as ledger:
-        for record in records.orphans(lines, job):
-            ledger.append(record)
-        if status.reason not in (None, Reason.INTERRUPTED):
-            begun = {(one.key, one.attempt) for one in lines if isinstance(one, Turn)}
-            for one in missing:
-                if (one.key, one.attempt) not in begun:
-                    ledger.append(never_came(job, one, status, sentence))
-    return sentence
-
-
-def never_came(job: Job, one: Planned, status: JobStatus, sentence: str) -> Record:
-    """Return the record of a case that its job did not reach."""
-    return Record(
-        key=one.key,
-        run=job.run,
-        job=job.id,
-        platform=job.platform_name,
-        process=one.process,
-        attempt=one.attempt,
-        case=one.case,
-        outcome=Outcome.FAILED,
-        reason=status.reason,
-        message=sentence,
-        commit=job.commit,
-        started_at=utc_now(),
-        schema=SCHEMA,
-    )
-
-
-def last_words(log: Path) -> str:
-    """Return the sentence with which a worker ended, if it said one."""
-    try:
-        lines = log.read_text(errors="replace").splitlines()
-    except OSError:
-        return ""
-    said = [line.removeprefix(LAST_WORDS) for line in lines if line.startswith(LAST_WORDS)]
-    return said[-1] if said else ""
-
-
-def conclude(plan: Plan, commit: str, folder: RunFolder, measured: int, messages: list[str]) -> Ended:
+def conclude(keys: Sequence[str], folder: RunFolder, measured: int, errands: Errands) -> Ended:
     """Return how the run stands now; note it when nothing is left."""
-    keys = {
-        resume_key(cell.case, cell.platform, process, commit)
-        for process in range(plan.scenario.repeat.processes)
-        for cell in plan.cells
-    }
     final = progress(folder.path).outcomes
-    outcomes = Counter(str(final[key]) for key in keys if key in final)
-    left = len(keys) - outcomes.total()
+    wanted = set(keys)
+    outcomes = Counter(str(final[key]) for key in wanted if key in final)
+    left = len(wanted) - outcomes.total()
     if not left and measured:
         folder.note(utc_now(), "finished", None, **outcomes)
     return Ended(
         run=folder.id,
         folder=str(folder.path),
-        planned=len(keys),
+        planned=len(wanted),
         measured=measured,
         outcomes=dict(sorted(outcomes.items())),
         left=left,
-        messages=messages,
+        under_way=len(errands.keys()),
+        messages=errands.messages,
     )
 
 
-__all__ = ["Ended", "News", "Preview", "preview", "run"]
+__all__ = ["Ended", "News", "Preview", "cancel", "collect", "preview", "run"]

@@ -1,14 +1,19 @@
 """One job on one node: ``python -m daasbench.worker job.json``.
 
 Two doors: the job file goes in, ``records.jsonl`` beside it comes out. The worker ends when its standard
-input ends, if it was started with ``--tied``: that is how a local worker dies with its controller.
+input ends, if it was started with ``--tied``: that is how a local worker dies with its controller. Where others
+may start it a second time, it takes the job by ``--claim NAME``: whoever comes with another name does nothing.
+When it began and when it ended stand in two small files, so that a job's truth is in its folder even when the
+scheduler has forgotten it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -18,15 +23,15 @@ from types import FrameType
 
 import msgspec
 
-from daasbench import machine
+from daasbench import machine, records
 from daasbench.clock import utc_now
 from daasbench.contender import Command, Contender
-from daasbench.errors import DaasbenchError
+from daasbench.errors import DaasbenchError, LedgerError, Unfinished
 from daasbench.launch import cores_of
 from daasbench.measure import Failure
-from daasbench.model import Job, Limits, Machine, Planned, digest
+from daasbench.model import Job, Limits, Machine, Noun, Planned, Record, digest, sets_of
 from daasbench.records import Ledger
-from daasbench.referee import Referee, sets_of
+from daasbench.referee import Referee
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +39,73 @@ LIMITS_TIMEOUT_S = 120.0
 LAST_WORDS = "daasbench worker: "  # begins the sentence in the log with which a worker gives up
 GRACE_S = 4.0  # for tidying up, once the controller is gone
 STOPPED = 130  # exit code after SIGTERM, or when the controller is gone
+CLAIMED = 4  # exit code where another has the job
+CLAIM, STARTED, ENDED = "claim", "started.json", "ended.json"  # files of a job
+
+
+class Began(Noun, frozen=True, kw_only=True):
+    """When a worker took a job, by the clock of its node."""
+
+    at: str  # UTC, ISO 8601
+    claim: str = ""
+
+
+class Left(Noun, frozen=True, kw_only=True):
+    """When and how it ended."""
+
+    at: str
+    exit: int
+
+
+class Taken(Unfinished):
+    """Another worker has the job."""
+
+    exit_code = CLAIMED
+
+
+def claim(folder: Path, name: str) -> None:
+    """Take the job of `folder` for `name`, which may have it already; whole or not at all, on any file system.
+
+    Raises
+    ------
+    Taken
+        Another name has it.
+    LedgerError
+        The folder cannot be written.
+    """
+    mine = folder / f".{CLAIM}-{os.getpid()}-{socket.gethostname()}"
+    try:
+        mine.write_text(name)
+        with contextlib.suppress(FileExistsError):
+            os.link(mine, folder / CLAIM)
+        holder = (folder / CLAIM).read_text()
+    except OSError as error:
+        raise LedgerError(f"{folder}: cannot be written: {error.strerror}; nothing was measured") from error
+    finally:
+        mine.unlink(missing_ok=True)
+    if holder != name:
+        raise Taken(f"{folder}: {name} ends at once and measures nothing: {holder} has this job")
+
+
+def _begun_before(path: Path, job: Job) -> list[Planned]:
+    """Return what of the job is still to be measured where an earlier worker of the same claim was killed.
+
+    What it was measuring is written down as interrupted, and is measured in another attempt.
+    """
+    lines = records.read_lines(path).lines if path.exists() else []
+    if not lines:
+        return job.planned
+    with Ledger(path) as ledger:
+        killed = records.orphans(lines, job)
+        for record in killed:
+            ledger.append(record)
+    ended = {one.key for one in lines if isinstance(one, Record) and not records.was_interrupted(one)}
+    tried: dict[str, int] = {}
+    for one in [*lines, *killed]:
+        if isinstance(one, Record):
+            tried[one.key] = max(one.attempt, tried.get(one.key, 0))
+    left = [one for one in job.planned if one.key not in ended]
+    return [msgspec.structs.replace(one, attempt=max(one.attempt, tried.get(one.key, 0) + 1)) for one in left]
 
 
 def work(job_file: Path) -> None:
@@ -46,6 +118,7 @@ def work(job_file: Path) -> None:
     """
     job = msgspec.json.decode(job_file.read_bytes(), type=Job)
     folder = job_file.parent
+    job = msgspec.structs.replace(job, planned=_begun_before(folder / "records.jsonl", job))
     with Ledger(folder / "records.jsonl") as ledger, open(folder / "log", "ab", buffering=0) as errors:
         observed = machine.observe(commit=job.commit, observed_at=utc_now(), redact=job.redact)
         ledger.append(observed)
@@ -116,18 +189,42 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _on_sigterm)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
-    if "--tied" in arguments:
+    job_file, *options = arguments
+    if "--tied" in options:
         _end_with_controller()
+    name = options[options.index("--claim") + 1] if "--claim" in options else ""
+    folder = Path(job_file).parent
     try:
-        work(Path(arguments[0]))
+        if name:
+            claim(folder, name)
+    except Unfinished as error:  # not this job's last words, where it is another's
+        print(error if isinstance(error, Taken) else f"{LAST_WORDS}{error}", file=sys.stderr)
+        return error.exit_code
+    code = 70
+    _note(folder / STARTED, Began(at=utc_now(), claim=name))
+    try:
+        work(Path(job_file))
+        code = 0
     except DaasbenchError as error:
         print(f"{LAST_WORDS}{error}", file=sys.stderr)
-        return error.exit_code
+        code = error.exit_code
+    except SystemExit:
+        code = STOPPED
+        raise
     except Exception as error:
         log.exception("internal error")
         print(f"{LAST_WORDS}internal error: {type(error).__name__}: {error}", file=sys.stderr)
-        return 70
-    return 0
+    finally:
+        _note(folder / ENDED, Left(at=utc_now(), exit=code))
+    return code
+
+
+def _note(path: Path, thing: Noun) -> None:
+    """Write a small file whole: who sees it sees all of it. Where the disk is full, the ledger says so."""
+    part = path.with_name(f".{path.name}-{os.getpid()}")
+    with contextlib.suppress(OSError):
+        part.write_bytes(msgspec.json.encode(thing) + b"\n")
+        part.replace(path)
 
 
 if __name__ == "__main__":

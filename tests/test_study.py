@@ -40,7 +40,7 @@ def a_plan(*, seeds: int = 2, processes: int = 1, price: Price | None = None) ->
 @pytest.fixture
 def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
     """Return a function that runs a plan with a runner that starts nothing."""
-    monkeypatch.setattr(study, "POLL_S", 0.0)
+    monkeypatch.setattr("daasbench.errands.POLL_S", 0.0)
 
     def run(runner: FakeRunner, plan: Plan | None = None, **more: Any) -> Ended:
         monkeypatch.setattr("daasbench.registry.runner", lambda name: runner)

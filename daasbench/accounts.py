@@ -1,0 +1,133 @@
+"""What became of a job: a record for every attempt that never came back, and the errand around them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from daasbench import records
+from daasbench.clock import utc_now
+from daasbench.model import (
+    SCHEMA,
+    Job,
+    JobRecord,
+    JobStatus,
+    Noun,
+    Outcome,
+    Planned,
+    Reason,
+    Record,
+    sets_of,
+)
+from daasbench.worker import ENDED, LAST_WORDS, STARTED, Began, Left
+
+_N = TypeVar("_N", bound=Noun)
+
+
+def account(job: Job, place: Path, status: JobStatus) -> str:
+    """Write a record for every attempt that never came back; return a sentence if the job did not do its work.
+
+    A job that was interrupted leaves no record of what it did not begin: that is measured again, and nothing else
+    is to be told of it. Where the kernel is to blame (it took all the memory), only the comparison that was being
+    measured is; what came after it is left.
+    """
+    path = place / "records.jsonl"
+    lines = records.read_lines(path).lines if path.exists() else []
+    told = {(one.key, one.attempt) for one in lines if isinstance(one, Record) and not records.was_interrupted(one)}
+    missing = [one for one in job.planned if not _told(one, told)]
+    if not missing:
+        return ""
+    said = last_words(place / "log")
+    why = status.message or status.native or "it ended without a word"
+    sentence = f"job {job.id}: {why}; {len(missing)} of {len(job.planned)} measurements are left" + (
+        f": {said}" if said else ""
+    )
+    blamed = _in_flight(job, missing) if status.reason is Reason.KERNEL else missing
+    keys = {one.key for one in blamed}
+    with records.Ledger(path) as ledger:
+        begun = set()
+        for record in records.orphans(lines, job):
+            begun.add(record.key)
+            guilty = status.reason is Reason.KERNEL and record.key in keys
+            why_ended = {"reason": Reason.KERNEL, "message": sentence} if guilty else {}
+            ledger.append(msgspec.structs.replace(record, **why_ended))
+        if status.reason not in (None, Reason.INTERRUPTED):
+            for one in blamed:
+                if one.key not in begun:
+                    ledger.append(_never_came(job, one, status, sentence))
+    return sentence
+
+
+def _told(one: Planned, told: Collection[tuple[str, int]]) -> bool:
+    """Return whether a planned attempt has its record, or a later one: that of a job which was begun again."""
+    return any((one.key, attempt) in told for attempt in range(one.attempt, one.attempt + 100))
+
+
+def _in_flight(job: Job, missing: Sequence[Planned]) -> list[Planned]:
+    """Return what is missing of the first comparison that did not end: the one that was being measured."""
+    left = {one.key for one in missing}
+    first = next(one for one in sets_of(job) if any(planned.key in left for planned in one))
+    return [one for one in first if one.key in left]
+
+
+def _never_came(job: Job, one: Planned, status: JobStatus, sentence: str) -> Record:
+    """Return the record of a case that its job did not reach."""
+    return Record(
+        key=one.key,
+        run=job.run,
+        job=job.id,
+        platform=job.platform_name,
+        process=one.process,
+        attempt=one.attempt,
+        case=one.case,
+        outcome=Outcome.FAILED,
+        reason=status.reason,
+        message=sentence,
+        commit=job.commit,
+        started_at=utc_now(),
+        schema=SCHEMA,
+    )
+
+
+def last_words(log: Path) -> str:
+    """Return the sentence with which a worker ended, if it said one."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    said = [line.removeprefix(LAST_WORDS) for line in lines if line.startswith(LAST_WORDS)]
+    return said[-1] if said else ""
+
+
+def errand(job: Job, place: Path, status: JobStatus, handle: str, submitted_at: str, message: str) -> JobRecord:
+    """Return the errand around a job that has ended: what the runner says of it, and what its worker wrote."""
+    began, left = _read(place / STARTED, Began), _read(place / ENDED, Left)
+    return JobRecord(
+        job=job.id,
+        platform=job.platform_name,
+        handle=handle,
+        submitted_at=submitted_at or None,
+        queued_at=status.queued_at,
+        started_at=status.started_at,
+        ended_at=status.ended_at or utc_now(),
+        began_at=began.at if began else None,
+        left_at=left.at if left else None,
+        nodes=status.nodes or max((one.case.nodes for one in job.planned), default=1),
+        hosts="" if job.redact else status.hosts,
+        state=str(status.state),
+        native=status.native,
+        exit=status.exit if status.exit is not None else left.exit if left else None,
+        bytes_in=status.bytes_in,
+        bytes_out=status.bytes_out,
+        message=message,
+    )
+
+
+def _read(path: Path, kind: type[_N]) -> _N | None:
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    return None

@@ -1,0 +1,298 @@
+"""The errands of a run: jobs that were sent somewhere, followed together until each is accounted for.
+
+A job of this machine is sent when the one before it has ended, and ends with its controller. Those of a queue are
+sent at once and outlive it: the journal says which are on the way, and a later controller goes on with them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from daasbench import registry
+from daasbench.accounts import account, errand
+from daasbench.clock import utc_now
+from daasbench.contracts import Queue, Runner
+from daasbench.errors import LedgerError, SubmitError, Unreachable
+from daasbench.model import Event, Job, JobState, JobStatus, Reason, Record, Request, Scalar
+from daasbench.progress import Tail
+from daasbench.results import RunFolder
+from daasbench.worker import Taken, claim
+
+POLL_S = 0.1  # between two looks at a job of this machine
+FAREWELL_S = 30.0  # for jobs of a queue to end once they are cancelled
+WITHDRAWN = "withdrawn by its controller"  # claims a job that nobody shall do any more
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person may want to see while a run goes on."""
+
+    job: str
+    done: int
+    total: int
+    record: Record | None = None
+    message: str = ""
+
+
+Tell = Callable[[News], None]
+
+
+@dataclass(kw_only=True)
+class Errand:
+    """A job that is somewhere."""
+
+    job: Job
+    runner: Runner
+    place: Path
+    handle: str
+    submitted_at: str
+    status: JobStatus = field(default_factory=lambda: JobStatus(state=JobState.PENDING))
+    tail: Tail = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tail = Tail(self.place / "records.jsonl")
+
+
+class Errands:
+    """The jobs of one run that are on the way or wait for their turn; for who holds the run's lock."""
+
+    def __init__(self, folder: RunFolder, tell: Tell = lambda _: None) -> None:
+        self.folder, self.tell = folder, tell
+        self.going: dict[str, Errand] = {}
+        self.waiting: list[Job] = []
+        self.messages: list[str] = []
+        self._runners: dict[str, Runner] = {}
+        self._done = self._total = 0
+
+    def runner(self, name: str) -> Runner:
+        """Return the one runner of this name: a queue asks one question for all its jobs."""
+        if name not in self._runners:
+            self._runners[name] = registry.runner(name)
+        return self._runners[name]
+
+    def keys(self) -> set[str]:
+        """Return the resume keys of what is on the way."""
+        return {one.key for errand in self.going.values() for one in errand.job.planned}
+
+    # --- taking up what an earlier controller sent
+
+    def resume(self) -> None:
+        """Take up the jobs that an earlier controller sent to a queue; settle those of which nobody knows.
+
+        Raises
+        ------
+        Unreachable
+            A place does not answer; nothing was changed.
+        """
+        last = self.folder.unsettled()
+        known = {job.id: job for job in self.folder.jobs() if job.id in last}
+        lost: dict[str, list[Job]] = {}
+        for name, event in last.items():
+            runner = str(event.detail.get("runner") or "")
+            job = known.get(name)
+            if job is None:
+                self.folder.note(utc_now(), "unsent", name)  # its file was never written
+            elif self.runner(runner or job.platform.runner).outlives:
+                handle = event.detail.get("handle")
+                if event.event == "submitted" and isinstance(handle, str):
+                    self._goes(job, handle, event.at)
+                else:
+                    lost.setdefault(job.platform.runner, []).append(job)
+        for runner, jobs in lost.items():
+            self._find(cast(Queue, self.runner(runner)), jobs)
+
+    def _find(self, runner: Queue, jobs: Sequence[Job]) -> None:
+        """Ask for jobs that were about to be sent when the controller ended; what never arrived never shall."""
+        found = runner.find(jobs, self.folder.jobs_path)
+        now = utc_now()
+        for job in jobs:
+            handle = found.get(job.id)
+            if handle is None and self._withdraw(job):
+                self.folder.note(now, "unsent", job.id)
+            elif handle is not None:
+                self.folder.note(now, "submitted", job.id, handle=handle, runner=runner.name)
+                self._goes(job, handle, now)
+
+    def _withdraw(self, job: Job) -> bool:
+        """Take the job before anybody can; False if somebody has it and it must be there after all."""
+        try:
+            claim(self.folder.job_folder(job.id), WITHDRAWN)
+        except Taken as error:
+            self.messages.append(f"job {job.id} is at work, but {job.platform.runner} does not know it ({error})")
+            return False
+        return True
+
+    # --- sending
+
+    def send(self, jobs: Sequence[Job]) -> None:
+        """Send what goes to a queue; the jobs of this machine wait for their turn.
+
+        Raises
+        ------
+        Unreachable
+            A place does not answer; the same command settles what has become of its jobs.
+        """
+        now = utc_now()
+        self.folder.note_all(
+            [Event(at=now, event="planned", job=job.id, detail={"cases": len(job.planned)}) for job in jobs]
+        )
+        self._total += sum(len(job.planned) for job in jobs)
+        for name, group in itertools.groupby(jobs, key=lambda job: job.platform_name):
+            together = list(group)
+            runner = self.runner(together[0].platform.runner)
+            if runner.outlives:
+                queue = cast(Queue, runner)
+                by_id = {job.id: job for job in together}
+                for request in queue.render_all(together, self.folder.jobs_path):
+                    self._submit(queue, request, [by_id[name] for name in request.jobs])
+            else:
+                self.waiting += together
+
+    def _submit(self, runner: Queue, request: Request, jobs: Sequence[Job]) -> None:
+        detail: dict[str, Scalar | None] = {"runner": runner.name}
+        now = utc_now()
+        self.folder.note_all([Event(at=now, event="submitting", job=job.id, detail=detail) for job in jobs])
+        try:
+            handles = runner.submit_all(request, self.folder.jobs_path)
+        except SubmitError as error:
+            refused = JobStatus(state=JobState.FAILED, reason=Reason.SCHEDULER, message=str(error))
+            for job in jobs:
+                self._goes(job, "", now)
+                self._settle(self.going.pop(job.id), refused)
+            return
+        except Unreachable as error:
+            told = f"it is not known whether {_listed(jobs)} arrived: the same command asks, and goes on"
+            raise Unreachable(f"{error}; {told}") from error
+        told_at = utc_now()
+        self.folder.note_all(
+            [Event(at=told_at, event="submitted", job=j.id, detail={**detail, "handle": handles[j.id]}) for j in jobs]
+        )
+        for job in jobs:
+            self._goes(job, handles[job.id], now)
+
+    def _goes(self, job: Job, handle: str, submitted_at: str) -> None:
+        self.going[job.id] = Errand(
+            job=job,
+            runner=self.runner(job.platform.runner),
+            place=self.folder.job_folder(job.id),
+            handle=handle,
+            submitted_at=submitted_at,
+        )
+
+    def _start_next(self) -> None:
+        """Start the next job of this machine, if none is at work."""
+        if not self.waiting or any(not one.runner.outlives for one in self.going.values()):
+            return
+        job = self.waiting.pop(0)
+        runner, place = self.runner(job.platform.runner), self.folder.job_folder(job.id)
+        request = runner.render(job, place)
+        self.folder.note(utc_now(), "submitting", job.id, runner=request.runner)
+        submitted_at = utc_now()
+        keep = [self.folder.lock_descriptor] if self.folder.lock_descriptor is not None else []
+        handle = runner.submit(request, place, keep)
+        self._goes(job, handle, submitted_at)
+        self.folder.note(utc_now(), "submitted", job.id, runner=request.runner, handle=handle)
+
+    # --- following
+
+    def follow(self) -> None:
+        """Return when every job has ended and is accounted for.
+
+        Where it is interrupted (Ctrl-C), all jobs are cancelled; where it fails, those of a queue go on.
+        """
+        try:
+            while self.waiting or self.going:
+                self._start_next()
+                self.look()
+                if self.going:
+                    time.sleep(self._pause_s())
+        except (KeyboardInterrupt, SystemExit):
+            self.cancel()
+            raise
+        except BaseException:
+            self.cancel([one for one in self.going.values() if not one.runner.outlives])
+            raise
+
+    def _pause_s(self) -> float:
+        every = [cast(Queue, one.runner).every_s if one.runner.outlives else POLL_S for one in self.going.values()]
+        return min(every)
+
+    def look(self) -> None:
+        """Look at every job once; account for those that have ended."""
+        for one in list(self.going.values()):
+            status = one.runner.poll(one.handle)
+            self._tell(one, status)
+            one.status = status
+            if status.ended:
+                del self.going[one.job.id]
+                try:
+                    one.runner.fetch(one.handle, one.place)
+                except BaseException:
+                    self.going[one.job.id] = one
+                    raise
+                self._settle(one, status)
+
+    def _tell(self, one: Errand, status: JobStatus) -> None:
+        if status.state is not JobState.PENDING:
+            for record in one.tail.new_records():
+                self._done += 1
+                self.tell(News(job=one.job.id, done=self._done, total=self._total, record=record))
+        if one.runner.outlives and (status.native, status.message) != (one.status.native, one.status.message):
+            told = f"job {one.job.id}: {status.native.lower()}" + (f" ({status.message})" if status.message else "")
+            self.tell(News(job=one.job.id, done=self._done, total=self._total, message=told))
+
+    def _settle(self, one: Errand, status: JobStatus, *, event: str = "accounted") -> None:
+        """Account for a job that has ended, and note its errand."""
+        self.folder.sweep({name for name in self.going if name != one.job.id})
+        message = account(one.job, one.place, status)
+        record = errand(one.job, one.place, status, one.handle, one.submitted_at, message)
+        told = {key: value for key, value in msgspec.to_builtins(record).items() if key != "job" and value is not None}
+        self.folder.note(utc_now(), event, one.job.id, **told)
+        if message:
+            self.messages.append(message)
+
+    # --- ending
+
+    def cancel(self, errands: Iterable[Errand] | None = None) -> None:
+        """End these jobs, or all, and keep what they measured; those of a queue that do not end stay on the way."""
+        ending = list(self.going.values() if errands is None else errands)
+        queues: dict[str, list[Errand]] = {}
+        for one in ending:
+            if one.runner.outlives:
+                queues.setdefault(one.runner.name, []).append(one)
+            else:
+                one.runner.cancel(one.handle)
+        for group in queues.values():
+            cast(Queue, group[0].runner).cancel_all([one.handle for one in group])
+        end = time.monotonic() + FAREWELL_S
+        cancelled = JobStatus(state=JobState.CANCELLED, native="cancelled", reason=Reason.INTERRUPTED)
+        while ending:
+            for one in list(ending):
+                status = one.runner.poll(one.handle) if one.runner.outlives else cancelled
+                if status.ended:
+                    ending.remove(one)
+                    self.going.pop(one.job.id, None)
+                    one.runner.fetch(one.handle, one.place)
+                    told = msgspec.structs.replace(status, state=JobState.CANCELLED, reason=Reason.INTERRUPTED)
+                    self._settle(one, status if status.state is JobState.DONE else told, event="interrupted")
+            if ending and time.monotonic() > end:
+                left = _listed([one.job for one in ending])
+                raise LedgerError(f"{left} did not end within {FAREWELL_S:.0f} s; ask again: daasbench cancel")
+            if ending:
+                time.sleep(min(1.0, self._pause_s()))
+
+
+def _listed(jobs: Sequence[Job]) -> str:
+    """Return the names of jobs, the first and the last of many."""
+    names = [job.id for job in jobs]
+    few = names if len(names) <= 3 else [names[0], "...", names[-1]]
+    return f"job{'s' if len(names) > 1 else ''} {', '.join(few)}"
+
+
+__all__ = ["POLL_S", "Errand", "Errands", "News", "Tell"]

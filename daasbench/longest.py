@@ -1,0 +1,16 @@
+"""How long a job can take at most: what a scheduler is asked for, and what a price ceiling is made of."""
+
+from __future__ import annotations
+
+from daasbench import maker
+from daasbench.launch import cores_of
+from daasbench.model import Job
+from daasbench.worker import LIMITS_TIMEOUT_S
+
+
+def longest_s(job: Job) -> float:
+    """Return the longest that a job can take: every process, and the makers of inputs and limits, at their limits."""
+    sets = {(one.process, one.case.problem_id) for one in job.planned}
+    probed = {cores_of(one.case) for one in job.planned}
+    making_s = maker.limit_s(job.repeat.limit_s) * len(sets) + LIMITS_TIMEOUT_S * len(probed)
+    return making_s + len(job.planned) * job.repeat.hard_limit_s
