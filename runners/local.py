@@ -12,8 +12,11 @@ from pathlib import Path
 import msgspec
 
 from daasbench.errors import LedgerError
+from daasbench.inspection import Finding
 from daasbench.launch import check_options
-from daasbench.model import Job, JobState, JobStatus, Option, Reason, Request
+from daasbench.model import Job, JobState, JobStatus, Option, Platform, Reason, Request
+
+from .here import inspect_here
 
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
 
@@ -105,6 +108,10 @@ class LocalRunner:
             worker.kill()
             worker.wait()
         _hang_up(worker)
+
+    def inspect(self, platform: Platform, folder: Path) -> list[Finding]:
+        """Return how this machine agrees with what is declared of it, and whether its launcher starts ranks."""
+        return inspect_here(platform, folder)
 
 
 def _hang_up(worker: subprocess.Popen[bytes]) -> None:

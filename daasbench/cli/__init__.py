@@ -1,7 +1,7 @@
 """The command line: commands, and the only printer.
 
-Exit codes: 0 done; 1 some case wrong, failed or timed out; 2 usage or a bad file; 3 unfinished; 4 budget
-refused; 70 internal error; 130 interrupted.
+Exit codes: 0 done; 1 some case wrong, failed or timed out, or a platform that would fail; 2 usage or a bad file;
+3 unfinished; 4 budget refused; 70 internal error; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COMMANDS = {
 EXIT_CODES = """\b
 Exit codes:
   0    done; run: every case is ok, or skipped because the machine lacks something
-  1    run: some case is wrong, failed or timed out
+  1    run: some case is wrong, failed or timed out; doctor --platform: a run there would fail
   2    a wrong option, or a bad file; nothing was run
   3    unfinished: the same command goes on
   4    the budget is too small; nothing was run

@@ -27,9 +27,29 @@ def _print_json(thing: Any) -> None:
 
 
 @click.command("doctor", short_help="what runs here, what is missing, the one command that adds it")
+@click.option("--platform", "platforms", metavar="P", multiple=True, help="Look at this platform; may be repeated.")
+@results_option
 @json_option
-def doctor_command(as_json: bool) -> None:
-    """Say what runs here, what is missing, and the command that adds it; a broken plug-in is named at the end."""
+def doctor_command(platforms: tuple[str, ...], results: Path, as_json: bool) -> int:
+    """Say what runs here, what is missing, and the command that adds it; a broken plug-in is named at the end.
+
+    With --platform, look at a platform before it is used: the name of a shipped one, or a path. Its scheduler is
+    asked, and one node, by a test job of less than a minute. Exit code 1: a run there would fail.
+    """
+    if not platforms:
+        _look_here(as_json)
+        return 0
+    from daasbench.cli import doctor
+
+    found = doctor.inspect_platforms(platforms, results)
+    if as_json:
+        _print_json(doctor.as_facts(found))
+    else:
+        doctor.show_inspections(found)
+    return 0 if all(one.usable for one in found) else 1
+
+
+def _look_here(as_json: bool) -> None:
     from daasbench import machine, registry
     from daasbench.clock import utc_now
 

@@ -1,0 +1,305 @@
+"""A platform is looked at before it is used: every finding is one line, with its cure."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from daasbench import inspection, presence
+from daasbench.inspection import Level, Presence, look_at, presence_findings, price_finding
+from daasbench.model import Platform, Price
+from daasbench.scenario import shipped_files
+
+TODAY = datetime.date(2026, 11, 23)
+PRICE = Price(
+    amount="1.85", currency="EUR", per="node-hour", date=datetime.date(2026, 11, 1), source="own books", basis="quote"
+)
+SEEN = Presence(
+    host="n1",
+    python="3.11.7",
+    daasbench=inspection.__version__,
+    commit="c",
+    cores=64,
+    memory_gb=512.0,
+    gpus=["A40"] * 2,
+    at="2026-11-23T01:00:00.000Z",
+    mpi="MPICH 5.0.2",
+    sizes=[2, 2],
+)
+
+
+def levels(findings: list[inspection.Finding]) -> dict[str, Level]:
+    """Return the level of each thing that was looked at."""
+    return {one.about: one.level for one in findings}
+
+
+@pytest.fixture
+def commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this side be of commit ``c``."""
+    monkeypatch.setattr("daasbench.machine.suite_commit", lambda: "c")
+    monkeypatch.setattr("platform.python_version", lambda: "3.11.7")
+
+
+# --- prices ---------------------------------------------------------------------------------------------------
+
+
+def test_a_price_says_its_source_and_how_old_it_is() -> None:
+    found = price_finding(PRICE, TODAY)
+    assert found.level is Level.OK
+    assert found.told == "1.85 EUR per node-hour of 2026-11-01 (quote; own books), 22 days old"
+
+
+@pytest.mark.parametrize(
+    ("date", "word"), [(datetime.date(2025, 11, 1), "387 days old"), (datetime.date(2026, 12, 1), "valid only in 8")]
+)
+def test_a_price_of_another_time_is_a_warning(date: datetime.date, word: str) -> None:
+    found = price_finding(msgspec.structs.replace(PRICE, date=date), TODAY)
+    assert found.level is Level.WARNING
+    assert word in found.told
+    assert found.cure
+
+
+def test_no_price_is_a_warning_and_not_free() -> None:
+    found = price_finding(None, TODAY)
+    assert (found.level, found.about) == (Level.WARNING, "price")
+
+
+# --- what a node says -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("commit")
+def test_a_node_that_is_as_declared_has_nothing_wrong() -> None:
+    declared = Platform(runner="slurm", nodes=4, cores_per_node=64, gpus_per_node=2, memory_gb=512)
+    assert set(levels(presence_findings(SEEN, declared)).values()) == {Level.OK}
+
+
+@pytest.mark.usefixtures("commit")
+@pytest.mark.parametrize(
+    ("declared", "about", "cure"),
+    [
+        ({"cores_per_node": 128}, "cores", "write cores_per_node = 64"),
+        ({"gpus_per_node": 4}, "GPUs", "write gpus_per_node = 2"),
+        ({"memory_gb": 1024}, "memory", "write memory_gb = 512"),
+    ],
+)
+def test_more_than_is_there_is_wrong(declared: dict[str, int], about: str, cure: str) -> None:
+    found = presence_findings(SEEN, Platform(runner="slurm", **declared))
+    [bad] = [one for one in found if one.level is Level.WRONG]
+    assert (bad.about, bad.cure) == (about, cure)
+
+
+@pytest.mark.usefixtures("commit")
+def test_what_is_not_declared_of_another_machine_is_a_warning_and_of_this_one_is_not() -> None:
+    assert levels(presence_findings(SEEN, Platform(runner="slurm")))["cores"] is Level.WARNING
+    assert levels(presence_findings(SEEN, Platform(runner="local"), own=True))["cores"] is Level.OK
+
+
+@pytest.mark.usefixtures("commit")
+@pytest.mark.parametrize(
+    ("changed", "about", "level", "word"),
+    [
+        ({"sizes": [1, 1]}, "launcher", Level.WRONG, "each is alone"),
+        ({"sizes": [2]}, "launcher", Level.WRONG, "2 ranks were asked for"),
+        ({"sizes": [], "lacks": "no mpi4py", "cure": "pip install"}, "launcher", Level.WARNING, "no mpi4py"),
+        ({"daasbench": "0.0.9"}, "versions", Level.WRONG, "0.0.9"),
+        ({"commit": "d"}, "versions", Level.WARNING, "of commit d"),
+        ({"python": "3.12.1"}, "versions", Level.WARNING, "3.12.1"),
+        ({"folder": "/data is not there"}, "folder", Level.WRONG, "/data is not there"),
+    ],
+)
+def test_a_node_that_differs_is_told(changed: dict[str, object], about: str, level: Level, word: str) -> None:
+    found = presence_findings(msgspec.structs.replace(SEEN, **changed), Platform(runner="slurm"))
+    [bad] = [one for one in found if one.about == about]
+    assert bad.level is level
+    assert word in bad.told
+    assert bad.cure
+
+
+@pytest.mark.parametrize(("at", "told"), [("00:59:30", "30 s"), ("01:01:00", "50 s")])
+def test_a_clock_that_is_off_is_a_warning(at: str, told: str) -> None:
+    asked, answered = "2026-11-23T01:00:00.000Z", "2026-11-23T01:00:10.000Z"
+    assert inspection.clock_findings(SEEN, asked, answered) == []
+    off = msgspec.structs.replace(SEEN, at=f"2026-11-23T{at}.000Z")
+    [found] = inspection.clock_findings(off, asked, answered)
+    assert told in found.told
+
+
+# --- asking a real process ------------------------------------------------------------------------------------
+
+
+def test_two_real_ranks_see_each_other(needs) -> None:
+    needs("mpi4py")
+    seen = presence.answer(presence.question({}, None))
+    assert seen.sizes == [2, 2]
+
+
+def test_ranks_of_a_foreign_launcher_are_found_to_be_alone(needs, tmp_path: Path) -> None:
+    needs("mpi4py")
+    foreign = tmp_path / "mpiexec"
+    foreign.write_text('#!/bin/sh\nshift 2\n"$@" & "$@" & wait\n')
+    foreign.chmod(0o755)
+    seen = presence.answer(presence.question({"launcher": str(foreign)}, None))
+    assert seen.sizes == [1, 1]
+    [found] = inspection.ranks_findings(seen, {"launcher": str(foreign)})
+    assert found.level is Level.WRONG
+    assert "each is alone" in found.told
+
+
+def test_a_launcher_that_starts_nothing_is_told_with_its_last_word(tmp_path: Path, needs) -> None:
+    needs("mpi4py")
+    broken = tmp_path / "mpiexec"
+    broken.write_text("#!/bin/sh\necho no such fabric\nexit 3\n")
+    broken.chmod(0o755)
+    seen = presence.answer(presence.question({"launcher": str(broken)}, None))
+    assert "ended with exit code 3: no such fabric" in seen.lacks
+
+
+def test_a_shared_folder_is_seen_from_both_sides_and_left_clean(tmp_path: Path) -> None:
+    def run(words: list[str]) -> str:
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+    seen, _ = presence.ask(presence.question({}, tmp_path, ranks=0), run)
+    assert seen is not None
+    assert seen.folder == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_the_node_does_not_share_is_told(tmp_path: Path) -> None:
+    asked = presence.question({}, tmp_path, ranks=0)
+    assert "is not there" in presence.answer(asked).folder  # nobody wrote the token
+
+    def elsewhere(words: list[str]) -> str:  # a node whose folder of that name is another one
+        (tmp_path / asked.token).unlink()
+        seen = presence.answer(presence.Question(folder=str(tmp_path), token=asked.token))
+        return presence.SAID + msgspec.json.encode(msgspec.structs.replace(seen, folder="")).decode()
+
+    seen, _ = presence.ask(asked, elsewhere)
+    assert seen is not None
+    assert "is not seen here" in seen.folder
+
+
+def test_an_answer_is_heard_among_the_noise_of_a_site() -> None:
+    line = presence.SAID + msgspec.json.encode(SEEN).decode()
+    assert presence.heard(f"Welcome!\n{line}\nmodules unloaded\n") == SEEN
+    assert presence.heard("Welcome!\n") is None
+    assert presence.heard(line[:-9]) is None
+
+
+# --- the command ----------------------------------------------------------------------------------------------
+
+
+def test_this_machine_is_usable(say) -> None:
+    said = say("doctor", "--platform", "here")
+    assert said.code == 0, said
+    assert "ok       file" in said.out
+    assert "warning  price" in said.out
+
+
+def test_findings_have_a_schema(say, tmp_path: Path) -> None:
+    (tmp_path / "big.toml").write_text('runner = "local"\nnodes = 3\ncores_per_node = 100000\n')
+    said = say("doctor", "--platform", "./big.toml", "--platform", "here", "--json")
+    assert said.code == 1
+    told = json.loads(said.out)
+    assert told["schema"] == 1
+    assert [one["platform"] for one in told["platforms"]] == ["big", "here"]
+    big, here = told["platforms"]
+    assert (big["usable"], here["usable"]) == (False, True)
+    wrong = {one["about"] for one in big["findings"] if one["level"] == "wrong"}
+    assert wrong == {"nodes", "cores"}
+    assert all(one["cure"] for one in big["findings"] if one["level"] == "wrong")
+
+
+def test_a_bad_file_is_refused_with_exit_code_2(say, tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text('runner = "local"\ncores = 3\n')
+    said = say("doctor", "--platform", "./bad.toml")
+    assert said.code == 2
+    assert "cores" in said.err
+    assert say("doctor", "--platform", "nowhere").code == 2
+
+
+def test_a_folder_that_cannot_hold_results_is_wrong(say, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    said = say("doctor", "--platform", "here", "--results", "/proc/nothing")
+    assert said.code == 1
+    assert "wrong    folder" in said.out
+
+
+def test_a_runner_that_cannot_look_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from daasbench.testing import FakeRunner
+
+    (tmp_path / "p.toml").write_text('runner = "local"\n')
+    monkeypatch.setattr("daasbench.registry.runner", lambda name: FakeRunner())
+    found = look_at("./p.toml", folder=tmp_path, results=tmp_path, today=TODAY)
+    assert levels(found.findings)["runner"] is Level.WARNING
+    assert found.usable
+
+
+@pytest.mark.parametrize("name", sorted(shipped_files("platforms")))
+def test_every_shipped_platform_is_looked_at_without_failing_oddly(say, name: str) -> None:
+    said = say("doctor", "--platform", name)
+    assert said.code in (0, 1), said
+    assert said.err == ""
+    lines = said.out.splitlines()
+    assert lines[0].startswith(f"{name}: ")
+    assert all(line.split()[0] in ("ok", "warning", "wrong") for line in lines[1:])
+    if said.code:
+        assert any(line.strip().startswith("wrong") for line in lines)
+
+
+def test_worker_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from daasbench.runners import here
+
+    monkeypatch.setattr(presence, "command", lambda asked: [sys.executable, "-c", "import not_there_at_all"])
+    found = here.inspect_here(Platform(runner="local"), tmp_path)
+    [bad] = [one for one in found if one.about == "worker"]
+    assert bad.level is Level.WRONG
+    assert "not_there_at_all" in bad.told
+
+
+# --- Dask -----------------------------------------------------------------------------------------------------
+
+
+def test_a_real_dask_cluster_is_counted_and_compared(needs) -> None:
+    needs("distributed")
+    from daasbench.runners import dask_inspect
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster:
+        declared = Platform(runner="local", options={"scheduler": cluster.scheduler_address})
+        found = dask_inspect.scheduler_findings(declared)
+    assert levels(found) == {"scheduler": Level.OK, "workers": Level.OK, "versions": Level.OK}
+    assert "ranks = 1" in found[1].told
+
+
+def test_a_dask_scheduler_that_does_not_answer_is_wrong(needs, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("distributed")
+    from daasbench.runners import dask_inspect
+
+    monkeypatch.setattr(dask_inspect, "CONNECT_S", 0.3)
+    declared = Platform(runner="local", options={"scheduler": "tcp://127.0.0.1:1"})
+    [found] = dask_inspect.scheduler_findings(declared)
+    assert found.level is Level.WRONG
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in found.told
+
+
+def test_other_versions_on_a_worker_are_wrong() -> None:
+    from daasbench.runners import dask_inspect
+
+    here = dict.fromkeys((*dask_inspect.COMPARED, *dask_inspect.OURS), "1")
+    [same] = dask_inspect.version_findings(here, {"the scheduler": here, "worker tcp://n1": here})
+    assert same.level is Level.OK
+    [other] = dask_inspect.version_findings(here, {"worker tcp://n1": {**here, "numba": None, "dask": "2"}})
+    assert other.level is Level.WRONG
+    assert "worker tcp://n1 has dask 2 (here 1), numba is absent (here 1)" in other.told
+
+
+def test_a_cluster_without_workers_is_wrong() -> None:
+    from daasbench.runners import dask_inspect
+
+    assert dask_inspect.workers_finding({}, "tcp://n1:8786").cure == "start some: dask worker tcp://n1:8786"
