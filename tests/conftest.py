@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +66,45 @@ def program() -> Callable[..., str]:
         return ""
 
     return find
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """A real Slurm of four virtual nodes on this machine (ci/slurm/cluster says what it has)."""
+
+    folder: Path
+
+    def do(self, verb: str, *words: str) -> None:
+        """Start, stop, set, kill or revive."""
+        script = [sys.executable, CHECKOUT / "ci" / "slurm" / "cluster", verb, self.folder, *words]
+        ended = subprocess.run(script, capture_output=True, text=True, timeout=120)
+        assert ended.returncode == 0, ended.stderr
+
+    def ask(self, *words: str) -> str:
+        """Return what a command of Slurm's prints."""
+        where = {**os.environ, "SLURM_CONF": f"{self.folder}/slurm.conf"}
+        ended = subprocess.run(words, capture_output=True, text=True, timeout=60, env=where)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster(program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Return a cluster that is up for the whole session; without SLURM_CONF in this process."""
+    for name in ("sbatch", "munge"):
+        program(name, cure="apt-get install slurm-wlm munge")
+    cluster = Cluster(folder=tmp_path_factory.mktemp("slurm"))
+    cluster.do("start")
+    yield cluster
+    cluster.do("stop")
+
+
+@pytest.fixture
+def slurm(slurm_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """Return the cluster; during the test this process's sbatch, squeue ... speak to it. Its jobs end with the test."""
+    monkeypatch.setenv("SLURM_CONF", f"{slurm_cluster.folder}/slurm.conf")
+    yield slurm_cluster
+    slurm_cluster.ask("scancel", "--quiet", "--user", slurm_cluster.ask("id", "-un"))
 
 
 def lacking(what: str) -> None:
