@@ -20,7 +20,9 @@ COMMANDS = {
     "list": ("daasbench.cli.look", "what is installed: kernels, scenarios, platforms, runners, reports"),
     "show": ("daasbench.cli.look", "one kernel, scenario, platform or report"),
     "run": ("daasbench.cli.run", "measure a scenario, a kernel, or a kernel of your own"),
-    "status": ("daasbench.cli.look", "the runs of a results folder, and who is at work on them"),
+    "status": ("daasbench.cli.jobs", "the runs of a results folder, who is at work on them, their jobs in queues"),
+    "collect": ("daasbench.cli.jobs", "bring back the records of jobs that were sent to a queue"),
+    "cancel": ("daasbench.cli.jobs", "end the jobs that were sent to a queue; what they measured is kept"),
     "results": ("daasbench.cli.answer", "the tidy table: one row a case, platform and process"),
     "report": ("daasbench.cli.answer", "evidence in, files that a person reads out"),
 }
@@ -30,7 +32,7 @@ Exit codes:
   0    done; run: every case is ok, or skipped because the machine lacks something
   1    run: some case is wrong, failed or timed out; doctor --platform: a run there would fail
   2    a wrong option, or a bad file; nothing was run
-  3    unfinished: the same command goes on
+  3    unfinished, or detached: the same command goes on, and daasbench collect brings back what was sent
   4    the budget is too small; nothing was run
   70   internal error: --debug shows the traceback
   130  interrupted; what was measured is kept"""

@@ -1,4 +1,4 @@
-"""``daasbench doctor``, ``list``, ``show`` and ``status``: looking, and changing nothing."""
+"""``daasbench doctor``, ``list`` and ``show``: looking, and changing nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 
 from daasbench.cli.ask import results_option
 from daasbench.cli.tables import show_table
-from daasbench.errors import Lacking, UsageError, unknown
+from daasbench.errors import Lacking, unknown
 
 KINDS = ("kernels", "scenarios", "platforms", "runners", "reports")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/reference/json.md).")
@@ -304,55 +304,3 @@ def _report(name: str) -> dict[str, Any]:
 
     report = registry.report(name)
     return {"report": report.name, "title": report.title, "formats": list(report.formats)}
-
-
-# --- status ---------------------------------------------------------------------------------------------------
-
-
-@click.command("status", short_help="the runs of a results folder, and who is at work on them")
-@click.argument("run", required=False)
-@results_option
-@json_option
-def status_command(run: str | None, results: Path, as_json: bool) -> None:
-    """Show every run of a results folder, or one RUN: what is done, what is left, who is at work on it."""
-    from daasbench.results import runs
-
-    found = runs(results)
-    if not found:
-        raise UsageError(f"{results}: holds no runs; measure with: daasbench run quickstart --results {results}")
-    if run is not None:
-        found = [one for one in found if one.id == run]
-        if not found:
-            raise unknown("run", run, [one.id for one in runs(results)])
-    rows = [_run_row(one) for one in found]
-    if as_json:
-        _print_json({"schema": 1, "runs": rows})
-        return
-    show_table(("run", "state", "done", "outcomes", "held by"), [_status_cells(row) for row in rows])
-
-
-def _run_row(folder: Any) -> dict[str, Any]:
-    from collections import Counter
-
-    from daasbench.progress import progress
-
-    planned = {one.key for job in folder.jobs() for one in job.planned}
-    outcomes = progress(folder.path).outcomes
-    counts = Counter(str(outcomes[key]) for key in planned if key in outcomes)
-    holder = folder.holder()
-    finished = any(event.event == "finished" for event in folder.events())
-    done = finished and counts.total() == len(planned)
-    return {
-        "run": folder.id,
-        "state": "running" if holder else "finished" if done else "unfinished",
-        "planned": len(planned),
-        "done": counts.total(),
-        "outcomes": dict(sorted(counts.items())),
-        "held_by": {"process": holder.pid, "host": holder.host, "since": holder.since} if holder else None,
-    }
-
-
-def _status_cells(row: dict[str, Any]) -> list[str]:
-    outcomes = ", ".join(f"{count} {name}" for name, count in row["outcomes"].items())
-    held = "process {process} on {host} since {since}".format(**row["held_by"]) if row["held_by"] else ""
-    return [row["run"], row["state"], f"{row['done']}/{row['planned']}", outcomes, held]

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 @click.option("--budget", metavar="AMOUNT", help='Refuse if the worst case costs more: "20" or "20 EUR".')
 @click.option("--again", is_flag=True, help="Start a new run although this one is done or begun.")
 @click.option("--dry-run", is_flag=True, help="Show the requests, expected time and price ceiling; run nothing.")
+@click.option("--detach", is_flag=True, help="Send the jobs to their queue and leave; collect brings them back.")
 @click.option("--redact", is_flag=True, help="Write no host names into the records.")
 @click.option("--yes", is_flag=True, help="Do not ask before a run that costs money.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/reference/json.md).")
@@ -66,6 +67,7 @@ def run_command(
     budget: str | None,
     again: bool,
     dry_run: bool,
+    detach: bool,
     redact: bool,
     yes: bool,
     as_json: bool,
@@ -90,6 +92,8 @@ def run_command(
     plan = asked.plan()
     commit = suite_commit()
     if dry_run:
+        if detach:
+            study.check_detachable(plan)
         preview = study.preview(plan, results_folder=results, commit=commit, again=again)
         _show_preview(preview, plan.notes, as_json)
         _compare(preview, limit)
@@ -111,6 +115,7 @@ def run_command(
             again=again,
             budget=limit,
             redact=redact,
+            detach=detach,
             tell=shown.tell,
         )
     with contextlib.suppress(BrokenPipeError):  # the exit code counts, whoever reads
@@ -207,6 +212,9 @@ def _show_end(ended: Ended, results: Path) -> None:
     counts = ", ".join(f"{count} {outcome}" for outcome, count in ended.outcomes.items()) or "none"
     left = f", {ended.left} left: the same command goes on" if ended.left else ""
     click.echo(f"{_measurements(ended.planned)} (cases x processes): {counts}{left}")
+    if ended.under_way:
+        where = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
+        click.echo(f"{ended.under_way} of them are in jobs on the way; next: daasbench collect {ended.run}{where}")
     if Outcome.OK in ended.outcomes:
         where = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
         click.echo(f"records: {ended.folder}\nnext:    daasbench report summary{where}")

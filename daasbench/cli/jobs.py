@@ -1,0 +1,172 @@
+"""``daasbench status``, ``collect`` and ``cancel``: the runs of a results folder, and their jobs in queues."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from daasbench.cli.ask import results_option
+from daasbench.cli.look import json_option
+from daasbench.cli.tables import show_table
+from daasbench.errors import DaasbenchError, UsageError, unknown
+
+if TYPE_CHECKING:
+    from daasbench.results import RunFolder
+    from daasbench.study import Ended
+
+
+@click.command("status", short_help="the runs of a results folder, who is at work on them, and their jobs in queues")
+@click.argument("run", required=False)
+@results_option
+@json_option
+def status_command(run: str | None, results: Path, as_json: bool) -> None:
+    """Show every run of a results folder, or one RUN: what is done, what is left, who is at work on it.
+
+    Of jobs in a queue the scheduler is asked: its own word for their state, and why they wait.
+    """
+    rows = [_run_row(one) for one in _found(run, results)]
+    if as_json:
+        click.echo(msgspec.json.encode({"schema": 1, "runs": rows}).decode())
+        return
+    show_table(("run", "state", "done", "outcomes", "held by"), [_status_cells(row) for row in rows])
+    jobs = [[row["run"], *_job_cells(job)] for row in rows for job in row["jobs"]]
+    if jobs:
+        click.echo()
+        show_table(("run", "job", "handle", "state", "why"), jobs)
+
+
+@click.command("collect", short_help="bring back the records of jobs that were sent to a queue")
+@click.argument("run", required=False)
+@results_option
+@click.option("--wait", is_flag=True, help="Wait until every job has ended.")
+@json_option
+def collect_command(run: str | None, results: Path, wait: bool, as_json: bool) -> int:
+    """Bring back the records of the jobs that RUN sent to a queue; without RUN, of every run that has such jobs.
+
+    May be called again and again. Exit codes: 3 while jobs are on the way or measurements are left; else as of run.
+    """
+    from daasbench import study
+    from daasbench.cli.progress import Shown
+
+    with Shown(quiet=as_json) as shown:
+        ended = [study.collect(one, wait=wait, tell=shown.tell) for one in _with_jobs(run, results)]
+    return _show(ended, as_json)
+
+
+@click.command("cancel", short_help="end the jobs that were sent to a queue; what they measured is kept")
+@click.argument("run", required=False)
+@results_option
+@json_option
+def cancel_command(run: str | None, results: Path, as_json: bool) -> int:
+    """End the jobs that RUN sent to a queue; without RUN, those of every run. What they measured is kept.
+
+    Jobs of this machine end with the command that started them: Ctrl-C there. Exit code 0: no job is left.
+    """
+    from daasbench import study
+
+    ended = [study.cancel(one) for one in _with_jobs(run, results)]
+    _show(ended, as_json)
+    return 3 if any(one.under_way for one in ended) else 0
+
+
+def _found(run: str | None, results: Path) -> list[RunFolder]:
+    """Return the runs of a results folder, or the one that is named."""
+    from daasbench.results import runs
+
+    found = runs(results)
+    if not found:
+        raise UsageError(f"{results}: holds no runs; measure with: daasbench run quickstart --results {results}")
+    if run is None:
+        return found
+    if not any(one.id == run for one in found):
+        raise unknown("run", run, [one.id for one in found])
+    return [one for one in found if one.id == run]
+
+
+def _with_jobs(run: str | None, results: Path) -> list[RunFolder]:
+    """Return the runs with jobs on the way; where one is named, that."""
+    found = _found(run, results)
+    return found if run is not None else [one for one in found if one.unsettled()]
+
+
+def _show(ended: list[Ended], as_json: bool) -> int:
+    """Print how runs stand; return the worst of their exit codes, unfinished before failed."""
+    code = max((one.exit_code for one in ended), default=0)
+    if as_json:
+        facts = [{"exit_code": one.exit_code, **msgspec.to_builtins(one)} for one in ended]
+        click.echo(msgspec.json.encode({"schema": 1, "exit_code": code, "runs": facts}).decode())
+        return code
+    if not ended:
+        click.echo("no job is on the way")
+    for one in ended:
+        for message in one.messages:
+            click.echo(f"note: {message}", err=True)
+        outcomes = ", ".join(f"{count} {name}" for name, count in one.outcomes.items()) or "none"
+        way = f", {one.under_way} in jobs on the way" if one.under_way else ""
+        click.echo(f"{one.run}: {one.planned} measurements: {outcomes}; {one.left} left{way}")
+    return code
+
+
+def _jobs_of(folder: RunFolder) -> list[dict[str, Any]]:
+    """Return the jobs of a run that are on the way, with what their scheduler says of them now."""
+    from daasbench import registry
+
+    sent = folder.unsettled()
+    runners: dict[str, Any] = {}
+    found = []
+    for job in folder.jobs() if sent else ():
+        if job.id not in sent:
+            continue
+        row = {"job": job.id, "platform": job.platform_name, "handle": "", "state": "", "native": "", "why": ""}
+        with contextlib.suppress(DaasbenchError):
+            runners.setdefault(job.platform.runner, registry.runner(job.platform.runner))
+        runner = runners.get(job.platform.runner)
+        if runner is None or not runner.outlives:
+            continue
+        row["handle"] = str(sent[job.id].detail.get("handle") or "")
+        if not row["handle"]:
+            row |= {"state": "lost", "why": "it is not known whether it arrived: daasbench collect asks"}
+        else:
+            try:
+                status = runner.poll(row["handle"])
+                row |= {"state": str(status.state), "native": status.native, "why": status.message}
+            except DaasbenchError as error:
+                row |= {"state": "unknown", "why": str(error)}
+        found.append(row)
+    return found
+
+
+def _job_cells(job: dict[str, Any]) -> list[str]:
+    return [job["job"], job["handle"], job["native"] or job["state"], job["why"]]
+
+
+def _run_row(folder: Any) -> dict[str, Any]:
+    from collections import Counter
+
+    from daasbench.progress import progress
+
+    planned = {one.key for job in folder.jobs() for one in job.planned}
+    outcomes = progress(folder.path).outcomes
+    counts = Counter(str(outcomes[key]) for key in planned if key in outcomes)
+    holder = folder.holder()
+    finished = any(event.event == "finished" for event in folder.events())
+    done = finished and counts.total() == len(planned)
+    return {
+        "run": folder.id,
+        "state": "running" if holder else "finished" if done else "unfinished",
+        "planned": len(planned),
+        "done": counts.total(),
+        "outcomes": dict(sorted(counts.items())),
+        "jobs": _jobs_of(folder),
+        "held_by": {"process": holder.pid, "host": holder.host, "since": holder.since} if holder else None,
+    }
+
+
+def _status_cells(row: dict[str, Any]) -> list[str]:
+    outcomes = ", ".join(f"{count} {name}" for name, count in row["outcomes"].items())
+    held = "process {process} on {host} since {since}".format(**row["held_by"]) if row["held_by"] else ""
+    return [row["run"], row["state"], f"{row['done']}/{row['planned']}", outcomes, held]
