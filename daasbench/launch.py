@@ -1,9 +1,10 @@
-"""What a platform says of how ranks are started and which Dask cluster is used: two options of a runner.
+"""What a platform says of how ranks are started, of a Dask cluster, and of a container: options of a runner.
 
 ``launcher``: the command before a rank's own, as text or as a list of words. ``{ranks}``, ``{threads}`` and
 ``{nodes}`` stand for the numbers of the case; without ``{ranks}``, ``-n`` and the number are added. Default:
 the `mpiexec` beside this Python, because that of another MPI starts ranks which do not see each other.
 ``scheduler``: the address of the scheduler of a Dask cluster that runs already.
+``container``: a table, see :mod:`daasbench.container`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from daasbench.container import OPTION, check_container
 from daasbench.errors import Lacking, ScenarioError, unknown_sentence
 from daasbench.model import Case, Option
 
-OPTIONS = ("launcher", "scheduler")
+OPTIONS = ("launcher", "scheduler", OPTION)
 WORDS = ("ranks", "threads", "nodes")
 
 PlatformOptions = Mapping[str, Option]
@@ -35,6 +37,9 @@ def check_options(options: PlatformOptions, where: str, *, runner: str) -> None:
         if key not in OPTIONS:
             told = f"{where}: the runner {runner} has no option {key!r}; it has: {', '.join(OPTIONS)}"
             raise ScenarioError(told)
+        if key == OPTION:
+            check_container(value, f"{where}.{key}")
+            continue
         words = value if isinstance(value, list) else [value]
         if not words or not all(isinstance(word, str) and word.strip() for word in words):
             raise ScenarioError(f'{where}.{key}: expected text such as "srun -n {{ranks}}", got {value!r}')

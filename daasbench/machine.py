@@ -22,6 +22,7 @@ import psutil
 
 from daasbench.cgroups import ROOT, memory_left_bytes, processor_quota, read_number, read_text
 from daasbench.checkout import suite_commit
+from daasbench.container import MARK, in_user_namespace
 from daasbench.model import Machine, Scalar, digest
 from daasbench.processes import (
     CpuClock,
@@ -133,7 +134,7 @@ def observe(
     threads = psutil.cpu_count() or 1
     seen = Machine(
         id="",
-        host=_host(redact),
+        host=host_name(socket.gethostname(), redact=redact),
         cpu=cpu,
         sockets=_sockets(root),
         cores=psutil.cpu_count(logical=False) or threads,
@@ -159,8 +160,8 @@ def observe(
     )
 
 
-def _host(redact: bool) -> str:
-    name = socket.gethostname()
+def host_name(name: str, *, redact: bool) -> str:
+    """Return the name of a host, or a short hash of it: the same host is still recognised."""
     return f"redacted-{hashlib.sha256(name.encode()).hexdigest()[:8]}" if redact else name
 
 
@@ -201,10 +202,14 @@ def _virtual(root: Path, flags: set[str], environment: Mapping[str, str]) -> str
         signs.append(" ".join(["virtual machine", *dict.fromkeys(name for name in names if name)]))
     if (root / ".dockerenv").exists():
         signs.append("container docker")
+    if MARK in environment:
+        signs.append(f"container {environment[MARK]}")
     elif (root / "run/.containerenv").exists():
         signs.append("container podman")
     elif environment.keys() & {"APPTAINER_CONTAINER", "SINGULARITY_CONTAINER"}:
         signs.append("container apptainer")
+    elif in_user_namespace(root):
+        signs.append("user namespace")
     if "KUBERNETES_SERVICE_HOST" in environment:
         signs.append("kubernetes")
     return ", ".join(signs) or None

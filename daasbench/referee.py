@@ -73,7 +73,7 @@ class Referee:
         gpus, options = len(self.observed.gpus), self.job.platform.options
         for one in planned:
             source = self.job.sources.get(one.case.kernel)
-            lack = measure.guarded(partial(lack_of, one.case, source, gpus=gpus, options=options))
+            lack = one.skip or measure.guarded(partial(lack_of, one.case, source, gpus=gpus, options=options))
             if isinstance(lack, Failure):  # the plug-in's own code, asked what it needs
                 self.write(self._record(one, self.now(), lack))
             elif lack:

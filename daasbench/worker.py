@@ -25,6 +25,7 @@ import msgspec
 
 from daasbench import machine, records
 from daasbench.clock import utc_now
+from daasbench.container import require_inside
 from daasbench.contender import Command, Contender
 from daasbench.errors import DaasbenchError, LedgerError, Unfinished
 from daasbench.launch import cores_of
@@ -117,6 +118,7 @@ def work(job_file: Path) -> None:
         The ledger cannot be written; what was measured before is safe.
     """
     job = msgspec.json.decode(job_file.read_bytes(), type=Job)
+    require_inside(job)
     folder = job_file.parent
     job = msgspec.structs.replace(job, planned=_begun_before(folder / "records.jsonl", job))
     with Ledger(folder / "records.jsonl") as ledger, open(folder / "log", "ab", buffering=0) as errors:
@@ -137,7 +139,7 @@ def work(job_file: Path) -> None:
 
 def _threads_of(job: Job) -> list[int]:
     """Return the numbers of threads whose limits the job's cases are divided by."""
-    if all(_measures_no_science(one) for one in job.planned):
+    if all(_measures_no_science(one) or one.skip for one in job.planned):
         return []
     return sorted({cores_of(one.case) for one in job.planned if cores_of(one.case) <= machine.usable_cores()})
 

@@ -1,4 +1,4 @@
-"""This machine: the worker is a process here, and ends with its controller."""
+"""This machine: the worker is a process here, in a container or not, and ends with its controller."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from daasbench.container import container_of, folders_of, lack_of, left_out, wrapped
 from daasbench.errors import LedgerError
 from daasbench.inspection import Finding
 from daasbench.launch import check_options
@@ -29,6 +30,7 @@ class LocalRunner:
 
     def __init__(self) -> None:
         self._started: dict[str, subprocess.Popen[bytes]] = {}
+        self._contained: set[str] = set()
 
     def check(self, options: Mapping[str, Option], where: str) -> None:
         """Raise ScenarioError if these are no options of this runner: how ranks start, which Dask cluster is used."""
@@ -36,9 +38,7 @@ class LocalRunner:
 
     def render(self, job: Job, folder: Path) -> Request:
         """Return the command that would be run and the job file that it would read."""
-        text = msgspec.json.format(msgspec.json.encode(job), indent=1).decode()
-        command = [sys.executable, "-m", "daasbench.worker", str(folder / "job.json"), "--tied"]
-        return Request(runner=self.name, command=command, files={"job.json": text + "\n"})
+        return _request(job, folder, contained=True)
 
     def submit(self, request: Request, folder: Path, keep_open: Sequence[int] = ()) -> str:
         """Write the job file and start the worker; return ``local:<process id>``.
@@ -47,9 +47,18 @@ class LocalRunner:
         ------
         LedgerError
             The folder cannot be written.
+
+        Notes
+        -----
+        Where the container cannot be started, the worker outside of it writes why for every case.
         """
+        job = msgspec.json.decode(request.files["job.json"], type=Job)
+        container = container_of(job.platform.options)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if container and (lack := lack_of(container, folders_of(job, folder))):
+                request = _request(left_out(job, lack), folder, contained=False)
+                container = None
             for name, text in request.files.items():
                 (folder / name).write_text(text)
             log = open(folder / "log", "ab")  # noqa: SIM115  (closed below; the worker has its own)
@@ -67,6 +76,8 @@ class LocalRunner:
             )
         handle = f"local:{worker.pid}"
         self._started[handle] = worker
+        if container:
+            self._contained.add(handle)
         return handle
 
     def poll(self, handle: str) -> JobStatus:
@@ -82,6 +93,8 @@ class LocalRunner:
         _hang_up(worker)
         if code == 0:
             return JobStatus(state=JobState.DONE, native="exit 0")
+        if handle in self._contained and code - 128 in set(signal.Signals):  # an engine ends as a shell does
+            code = 128 - code
         if code < 0:
             name = signal.Signals(-code).name
             told = f"the worker was ended by {name}"
@@ -101,7 +114,10 @@ class LocalRunner:
         worker = self._started.get(handle)
         if worker is None or worker.poll() is not None:
             return
-        worker.terminate()
+        if handle in self._contained:
+            _hang_up(worker)  # a signal would hit the engine, which kills the worker in the midst of its tidying up
+        else:
+            worker.terminate()
         try:
             worker.wait(GRACE_S)
         except subprocess.TimeoutExpired:
@@ -112,6 +128,17 @@ class LocalRunner:
     def inspect(self, platform: Platform, folder: Path) -> list[Finding]:
         """Return how this machine agrees with what is declared of it, and whether its launcher starts ranks."""
         return inspect_here(platform, folder)
+
+
+def _request(job: Job, folder: Path, *, contained: bool) -> Request:
+    """Return what starts the worker of a job, inside of its platform's container if so wished."""
+    text = msgspec.json.format(msgspec.json.encode(job), indent=1).decode()
+    container = container_of(job.platform.options) if contained else None
+    place = folder.absolute() if container else folder
+    command = [sys.executable, "-m", "daasbench.worker", str(place / "job.json"), "--tied"]
+    if container:
+        command = wrapped(command, container, folders_of(job, place))
+    return Request(runner=LocalRunner.name, command=command, files={"job.json": text + "\n"})
 
 
 def _hang_up(worker: subprocess.Popen[bytes]) -> None:
