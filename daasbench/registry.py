@@ -26,7 +26,7 @@ OURS = "daasbench"  # the distribution whose plug-ins come before others of the 
 # What a plug-in of each group must have; the protocols of `contracts` say what it is.
 PARTS = {
     "kernels": ("name", "card", "sizes", "options", "implementations", "reads_files", "work", "make", "verify"),
-    "runners": ("name", "check", "render", "submit", "poll", "fetch", "cancel"),
+    "runners": ("name", "outlives", "check", "render", "submit", "poll", "fetch", "cancel"),
     "reports": ("name", "title", "formats", "write"),
 }
 

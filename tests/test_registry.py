@@ -134,7 +134,7 @@ def test_a_shelf_of_a_broken_package_is_left_out(packages):
 
 
 def test_a_runner_that_cannot_be_made_is_named(packages):
-    text = "class Bad:\n    name = 'bad'\n    check = render = submit = poll = fetch = cancel = None\n"
+    text = "class Bad:\n    name = 'bad'\n    outlives = check = render = submit = poll = fetch = cancel = None\n"
     text += "    def __init__(self):\n        raise OSError('no scheduler here')\n"
     install(packages, "third", "[daasbench.runners]\nbad = bad_runner:Bad\n", bad_runner=text)
     with pytest.raises(PluginError, match="runner 'bad' cannot be made: OSError: no scheduler here"):
