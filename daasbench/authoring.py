@@ -14,6 +14,7 @@ from typing import Any
 
 from daasbench.contracts import Card, Implementation, Options, Parameters, Resources
 from daasbench.errors import InputError
+from daasbench.growth import Growth
 from daasbench.model import Verdict, Work
 
 Compute = Callable[[Any], Any]
@@ -65,6 +66,7 @@ class FolderKernel:
     problem: str
     ways: Sequence[Implementation]
     reads_files: bool = True
+    grows: Growth | None = None  # how a size becomes several times as large; None: it does not
     repeat_tolerance: float | None = 1e-5
 
     @functools.cached_property

@@ -11,19 +11,24 @@ from typing import Annotated, Any, Literal, NoReturn
 import msgspec
 
 from daasbench import registry, toml
-from daasbench.contracts import Implementation, Kernel, Options
+from daasbench.contracts import Implementation, Kernel, Options, Parameters
 from daasbench.errors import InputError, PluginError, ScenarioError, UnknownName, UsageError, unknown_sentence
 from daasbench.files import DATA, content_hash, find_file
-from daasbench.model import Case, Platform, Scalar, Written
+from daasbench.growth import grown_parameters
+from daasbench.ladders import rungs_to
+from daasbench.model import Case, Platform, Scalar, Work, Written
 
 MOST_COUNT = 1_000_000  # nodes, ranks, threads or GPUs of a case
 MOST_POINTS = 100_000  # of one table's grid
 ONE_NODE = ("host", "cuda")  # backends that know no other node
 
-_WORDS = 'a count of 1 or more, or "max"'
+_WORDS = 'a count of 1 or more, "max" or "ladder"'
 Counts = Annotated[int, msgspec.Meta(ge=1, le=MOST_COUNT)] | Literal["max"]
+LADDER = "ladder"  # 1, 2, 4 ... and as many as there are
 Axis = Annotated[
-    Counts | Annotated[list[Annotated[Counts, msgspec.Meta(description=_WORDS)]], msgspec.Meta(min_length=1)],
+    Counts
+    | Literal["ladder"]
+    | Annotated[list[Annotated[Counts, msgspec.Meta(description=_WORDS)]], msgspec.Meta(min_length=1)],
     msgspec.Meta(description=f"{_WORDS}, or a list of them"),
 ]
 Seed = Annotated[int, msgspec.Meta(ge=0)]
@@ -31,6 +36,7 @@ Seeds = Annotated[
     Seed | Annotated[list[Annotated[Seed, msgspec.Meta(description="0 or more")]], msgspec.Meta(min_length=1)],
     msgspec.Meta(description="a whole number of 0 or more, or a list of them"),
 ]
+Starts = Literal["any", "warm", "uncompiled", "cold", "first"]
 Names = str | Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
@@ -47,16 +53,28 @@ class CaseBlock(Written, frozen=True, kw_only=True):
     ranks: Axis = 1
     threads: Axis = "max"
     gpus: Axis = 1
+    per: Annotated[
+        Literal["rank", "core", "node"] | None,
+        msgspec.Meta(description='"rank", "core" or "node": the sizes are of one, and the problem grows with them'),
+    ] = None
     zip: Annotated[
         list[Annotated[list[str], msgspec.Meta(min_length=2, description='two axes or more: ["ranks", "threads"]')]],
         msgspec.Meta(description='a list of lists of axes, such as [["ranks", "threads"]]'),
     ] = []
     input: str | None = None
+    platforms: Annotated[
+        list[str] | None,
+        msgspec.Meta(description="a list of the scenario's platforms: the others are left out"),
+    ] = None
     cache: bool = False
+    start: Annotated[
+        Starts | Annotated[list[Starts], msgspec.Meta(min_length=1)],
+        msgspec.Meta(description='"any", "warm", "uncompiled", "cold" or "first", or a list of them'),
+    ] = "any"
     options: dict[str, Scalar] = {}
 
 
-AXES = ("implementations", "sizes", "seed", "nodes", "ranks", "threads", "gpus")
+AXES = ("implementations", "sizes", "seed", "nodes", "ranks", "threads", "gpus", "start")
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +109,9 @@ class Grid:
         self._note_ranks()
         self.sizes = self._sizes()
         self.input_hash = content_hash(self.paths) if self.paths else None
+        self._works: dict[tuple[str | None, int], Work] = {}
         self._check_problem()
+        self._check_growth()
         _check_pairs(block.zip, f"{where}: {at}.zip")
 
     def cells(self, name: str, platform: Platform, cores: int, gpus: int) -> Iterator[Cell]:
@@ -100,15 +120,61 @@ class Grid:
             "implementations": self.implementations,
             "sizes": self.sizes,
             "seed": [None] if self.sizes == [None] else _listed(self.block.seed),
-            "nodes": _counts(self.block.nodes, platform.nodes),
-            "ranks": _listed(self.block.ranks),
-            "threads": _listed(self.block.threads),
+            **self._places(platform.nodes, cores),
             "gpus": _counts(self.block.gpus, max(gpus, 1)),
+            "start": [None if one == "any" else one for one in _listed(self.block.start)],
         }
-        for point in _points(axes, self.block.zip, f"{self.where}: {self.at}"):
-            yield self._cell(name, point, cores)
+        for point in _points(axes, self._pairs(), f"{self.where}: {self.at}"):
+            cell = self._cell(name, point, cores)
+            if cell is not None:
+                yield cell
+
+    @property
+    def across_sizes(self) -> bool:
+        """Return whether sizes are paired with resources, so that one comparison has several."""
+        return any("sizes" in pair and {"nodes", "ranks", "threads"} & {*pair} for pair in self.block.zip)
+
+    def work(self, case: Case) -> Work:
+        """Return the least work of a repeat of a case of this table."""
+        key = case.size, case.grown
+        if key not in self._works:
+            self._works[key] = self.kernel.work(self._parameters(case.size, case.grown), self.options)
+        return self._works[key]
 
     # --- inside
+
+    def _parameters(self, size: str | None, grown: int) -> Parameters:
+        if size is None:
+            return self.kernel.survey(Path(self.paths["input"]), self.options)
+        return grown_parameters(self.kernel, size, grown)
+
+    def _places(self, nodes: int, cores: int) -> dict[str, Sequence[Any]]:
+        """Return the axes of nodes, ranks and threads, their ladders climbed."""
+        block = self.block
+        climbs = {axis for axis in ("nodes", "ranks", "threads") if getattr(block, axis) == LADDER}
+        threads = block.threads if isinstance(block.threads, int) else 1
+        most = max(1, cores // threads)
+        axes: dict[str, Sequence[Any]] = {
+            "nodes": _counts(block.nodes, nodes),
+            "ranks": _listed(block.ranks),
+            "threads": _listed(block.threads),
+        }
+        if "threads" in climbs:
+            ranks = block.ranks if isinstance(block.ranks, int) else 1
+            axes["threads"] = rungs_to(max(1, cores // ranks))
+        if "ranks" in climbs:
+            axes["ranks"] = rungs_to(most)
+            if block.threads == "max":
+                axes["threads"] = [1]  # as where both are "max"
+            if "nodes" in climbs:  # within one node first, then whole nodes: the two go together
+                whole = rungs_to(nodes)[1:] if nodes > 1 else []
+                axes["nodes"] = [1] * len(axes["ranks"]) + whole
+                axes["ranks"] = [*axes["ranks"], *(most * count for count in whole)]
+        return axes
+
+    def _pairs(self) -> Sequence[Sequence[str]]:
+        together = self.block.nodes == self.block.ranks == LADDER
+        return [*self.block.zip, ["nodes", "ranks"]] if together else self.block.zip
 
     def _refuse(self, key: str, told: object, cause: Exception | None = None) -> NoReturn:
         raise ScenarioError(f"{self.where}: {self.at}{key}: {told}") from cause
@@ -218,11 +284,36 @@ class Grid:
                 raise InputError(f"{self.paths['input']}: {told}") from error
             self._refuse("", f"kernel {self.kernel.name} cannot tell what its problem is: {said}", error)
 
-    def _cell(self, platform: str, point: Mapping[str, Any], cores: int) -> Cell:
+    def _check_growth(self) -> None:
+        """Refuse a problem that shall grow and cannot, and a ladder whose axes are paired by hand."""
+        block = self.block
+        if block.per and "input" in self.paths:
+            self._refuse(".per", "a measured file does not grow; leave per out")
+        if block.per and getattr(self.kernel, "grows", None) is None:
+            able = "give the kernel a law of growth: grows=along(...)"
+            self._refuse(".per", f"kernel {self.kernel.name} does not say how it grows; leave per out, or {able}")
+        for pair in block.zip:
+            for axis in pair:
+                if getattr(block, axis, None) == LADDER:
+                    self._refuse(".zip", f"{axis} climbs a ladder, whose length is the machine's; pair lists")
+
+    def _grown(self, nodes: int, ranks: int, threads: int) -> int:
+        return {None: 1, "node": nodes, "rank": ranks, "core": ranks * threads}[self.block.per]
+
+    def _cell(self, platform: str, point: Mapping[str, Any], cores: int) -> Cell | None:
         way: Implementation = point["implementations"]
         nodes = 1 if way.backend in ONE_NODE else point["nodes"]
         ranks = 1 if way.backend in ONE_NODE else point["ranks"]
         ranks, threads = share_cores(cores, nodes, ranks, point["threads"] if way.threads else 1)
+        grown = self._grown(nodes, ranks, threads)
+        try:
+            self._parameters(point["sizes"], grown)
+        except UsageError as error:
+            if LADDER not in (self.block.nodes, self.block.ranks, self.block.threads):
+                self._refuse(".per", error, error)
+            told = f"{self.kernel.name}: the rung of {ranks * threads} cores on {platform} is left out: it {error}"
+            self.notes.append(told)
+            return None
         kept = msgspec.to_builtins(self.options)
         case = Case(
             kernel=self.kernel.name,
@@ -239,6 +330,8 @@ class Grid:
             ranks=ranks,
             threads=threads,
             gpus=point["gpus"] if way.gpus else 0,
+            start=point["start"],
+            grown=grown,
         )
         return Cell(case=case, platform=platform, paths=self.paths, source=str(self.source) if self.source else None)
 
@@ -262,7 +355,7 @@ def _listed(value: Any) -> list[Any]:
 
 def _counts(axis: Axis, most: int) -> list[int]:
     """Return the counts of an axis in order, ``"max"`` resolved; duplicates are merged when cells are."""
-    return [most if one == "max" else int(one) for one in _listed(axis)]
+    return rungs_to(most) if axis == LADDER else [most if one == "max" else int(one) for one in _listed(axis)]
 
 
 def _check_pairs(pairs: Sequence[Sequence[str]], place: str) -> None:

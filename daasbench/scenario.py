@@ -12,7 +12,8 @@ import msgspec
 from daasbench import registry, toml
 from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.expand import CaseBlock, Cell, Grid
-from daasbench.model import Case, Goal, Job, Planned, Platform, Repeat, Written, digest
+from daasbench.ladders import Intent, Rung, breach, planned_ladders
+from daasbench.model import Beamline, Case, Goal, Job, Planned, Platform, Repeat, Written, digest
 
 MOST_MEASUREMENTS = 1_000_000  # cells x processes of a scenario
 LONGEST_S = 365 * 86400.0  # of repeat.limit_s
@@ -29,7 +30,11 @@ class Scenario(Written, frozen=True, kw_only=True):
     cases: Annotated[
         list[CaseBlock], msgspec.Meta(min_length=1, description="at least one table of cases, headed [[cases]]")
     ]
+    intent: Annotated[
+        Intent | None, msgspec.Meta(description='"strong" or "weak": what stays constant while cores are added')
+    ] = None
     goal: Goal | None = None
+    beamline: Beamline | None = None
     repeat: Repeat = Repeat()
 
 
@@ -75,12 +80,16 @@ def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_h
     platforms = _platforms(scenario.platforms, folder, where)
     grids = [Grid(block, where, f"cases[{index}]", folder) for index, block in enumerate(scenario.cases)]
     _check_kernels(grids, where)
+    _check_beamline(scenario.beamline, grids, where)
     cells: dict[tuple[str, str], Cell] = {}
     for grid in grids:
-        for stem, platform in platforms.items():
+        for stem, platform in _asked(grid, platforms, where).items():
             cores = platform.cores_per_node or cores_here
             gpus = gpus_here if platform.gpus_per_node is None else platform.gpus_per_node
-            cells |= {(cell.case.id, stem): cell for cell in grid.cells(stem, platform, cores, gpus)}
+            mine = {(cell.case.id, stem): cell for cell in grid.cells(stem, platform, cores, gpus)}
+            if scenario.intent is not None:
+                _check_intent(scenario.intent, grid, list(mine.values()), where)
+            cells |= mine
     asked = len(cells) * scenario.repeat.processes
     if asked > MOST_MEASUREMENTS:
         told = f"asks for {asked} measurements (cases x processes), more than {MOST_MEASUREMENTS}"
@@ -108,6 +117,40 @@ def _check_kernels(grids: Sequence[Grid], where: str) -> None:
             raise ScenarioError(f"{where}: {grid.at}.kernel: {told}")
 
 
+def _check_intent(intent: Intent, grid: Grid, cells: Sequence[Cell], where: str) -> None:
+    """Refuse a table whose work does not stay as its scenario says; note what there is only one rung of."""
+    rungs = [Rung(case=cell.case, work=grid.work(cell.case), thing=cell) for cell in cells]
+    climbing = planned_ladders(rungs, across_sizes=grid.across_sizes)
+    for ladder in climbing:
+        if told := breach(ladder, intent):
+            first = ladder.first
+            cure = (
+                "leave per out, and sizes out of zip"
+                if intent is Intent.STRONG
+                else 'write per = "core", so that the problem grows with the cores'
+            )
+            raise ScenarioError(
+                f'{where}: intent = "{intent}": {grid.at} breaks it: {first.kernel} / {first.implementation}, size'
+                f" {first.size}: {told}; {cure}"
+            )
+    able = {cell.case.implementation for ladder in climbing for rung in ladder.rungs for cell in [rung.thing]}
+    single = sorted({cell.case.implementation for cell in cells} - able)
+    if single:
+        platform = cells[0].platform
+        told = f"{', '.join(single)} on one number of cores only on {platform}: its scaling is not seen there"
+        grid.notes.append(f"{grid.kernel.name}: {told}")
+
+
+def _check_beamline(beamline: Beamline | None, grids: Sequence[Grid], where: str) -> None:
+    """Refuse a rate that a kernel's cannot be divided by."""
+    for grid in grids:
+        unit = grid.kernel.card.unit
+        if beamline and beamline.unit != unit:
+            told = f"{beamline.unit!r} is not what {grid.at} counts: {grid.kernel.name} computes so many of {unit!r}"
+            cure = f"give the rate in that unit, or ask of {grid.kernel.name} in a scenario of its own"
+            raise ScenarioError(f"{where}: beamline.unit: {told}; {cure}")
+
+
 # --- platforms ------------------------------------------------------------------------------------------------
 
 
@@ -120,6 +163,16 @@ def _platforms(names: Sequence[str], folder: Path, where: str) -> dict[str, Plat
             raise ScenarioError(f"{where}: platforms[{index}]: {told}")
         platforms[stem] = platform
     return platforms
+
+
+def _asked(grid: Grid, platforms: Mapping[str, Platform], where: str) -> Mapping[str, Platform]:
+    """Return the platforms on which a table of cases is measured: all, or those that it names."""
+    names = grid.block.platforms
+    for name in names or ():
+        if name not in platforms:
+            told = unknown_sentence("platform of this scenario", name, platforms, f"{where}: {grid.at}.platforms")
+            raise ScenarioError(told)
+    return {name: platform for name, platform in platforms.items() if names is None or name in names}
 
 
 def load_platform(named: str, folder: Path, where: str) -> tuple[str, Platform]:
@@ -163,13 +216,13 @@ def resume_key(case: Case, platform: str, process: int, commit: str) -> str:
 
 
 def group(plan: Plan, planned: Mapping[str, Sequence[Planned]], *, run: str, first: int, commit: str) -> list[Job]:
-    """Return one job a platform from what is to be done there, its order randomised.
+    """Return one job a platform from what is to be done there, its order randomised; several where they take turns.
 
     The order of the sets (and, on the node, of the contenders' turns) follows from the run's name, which the
     job carries, so that it can be told afterwards.
     """
     jobs = []
-    for number, (name, todo) in enumerate(sorted(planned.items()), start=first):
+    for number, (name, todo, beside) in enumerate(_visits(plan, planned, run), start=first):
         seed = int(digest([run, number]), 16) % 2**32
         order = list(todo)
         random.Random(seed).shuffle(order)
@@ -186,9 +239,35 @@ def group(plan: Plan, planned: Mapping[str, Sequence[Planned]], *, run: str, fir
                 sources={kernel: source for kernel, source in kernels.items() if source},
                 inputs={c.case.input_hash: c.paths for c in plan.cells if c.case.input_hash},
                 order_seed=seed,
+                beside=beside,
             )
         )
     return jobs
+
+
+Visit = tuple[str, Sequence[Planned], list[str]]  # a platform, what is measured there, who takes turns with it
+
+
+def _visits(plan: Plan, planned: Mapping[str, Sequence[Planned]], run: str) -> list[Visit]:
+    """Return who is visited when, and for what.
+
+    Platforms whose jobs are run one after the other would each meet the machine in another state, and its drift
+    would be taken for a difference: so each set of processes visits all of them, in an order of its own.
+    """
+    if len(planned) < 2:
+        return [(name, todo, []) for name, todo in planned.items()]
+    near = [name for name in sorted(planned) if not registry.runner(plan.platforms[name].runner).outlives]
+    if len(near) < 2:
+        return [(name, todo, []) for name, todo in sorted(planned.items())]
+    visits: list[Visit] = [(name, planned[name], []) for name in sorted(planned) if name not in near]
+    for process in sorted({one.process for name in near for one in planned[name]}):
+        order = list(near)
+        random.Random(digest([run, process])).shuffle(order)
+        for name in order:
+            todo = [one for one in planned[name] if one.process == process]
+            if todo:
+                visits.append((name, todo, [other for other in near if other != name]))
+    return visits
 
 
 __all__ = [

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from daasbench.backends import library_name
 from daasbench.contracts import Resources
-from daasbench.model import Case
+from daasbench.model import Case, DaskWorker, Machine, Scalar
+from daasbench.mpitime import MpiTime, price_s
 from daasbench.processes import (
     allowed_cpus,
     children_peak_bytes,
@@ -25,10 +26,26 @@ from daasbench.processes import (
 T = TypeVar("T")
 
 
+class Talk(NamedTuple):
+    """What the ranks spent in MPI during one repeat: seconds (mean, least, most), calls, and the clock's own price."""
+
+    mean_s: float
+    least_s: float
+    most_s: float
+    calls: int  # of the rank with most
+    timer_s: float  # what it took that rank to time them
+
+
 class Alone:
     """One process: nobody to wait for, nobody to agree with."""
 
     rank = 0
+    queued_s: float | None = None  # until the place gave what was asked of it
+
+    def __init__(self) -> None:
+        self.workers: list[DaskWorker] = []
+        self.machines: list[Machine] = []  # of the workers, if not this one
+        self.settings: dict[str, Scalar] = {}
 
     def resources(self, case: Case) -> Resources:
         """Return what the implementation may use."""
@@ -36,6 +53,14 @@ class Alone:
 
     def meet(self) -> None:
         """Return when everybody is here."""
+
+    def talked(self) -> tuple[float, int]:
+        """Return the seconds that this member has spent in MPI, and in how many calls."""
+        return 0.0, 0
+
+    def talk(self, before: tuple[float, int], after: tuple[float, int]) -> Talk | None:  # noqa: ARG002  (of a kind)
+        """Return what all members have spent in MPI between two readings of each; None where there is no MPI."""
+        return None
 
     def slowest(self, seconds: float) -> float:
         """Return the seconds of the slowest member."""
@@ -76,17 +101,32 @@ class Ranks(Alone):
     def __init__(self, comm: Any) -> None:
         from mpi4py import MPI
 
+        super().__init__()
         self.comm, self._mpi = comm, MPI
         self.rank: int = comm.rank
         self.size: int = comm.size
+        self._time = MpiTime()
+        self._watched = self._time.watch(comm)  # what a way talks through; this team's own talk is not counted
+        self._price_s = price_s()
 
     def resources(self, case: Case) -> Resources:
         """Return what the implementation may use: the communicator too."""
-        return Resources(threads=case.threads, ranks=case.ranks, gpus=case.gpus, comm=self.comm)
+        return Resources(threads=case.threads, ranks=case.ranks, gpus=case.gpus, comm=self._watched)
 
     def meet(self) -> None:
         """Return when all ranks are here."""
         self.comm.Barrier()
+
+    def talked(self) -> tuple[float, int]:
+        """Return the seconds that this rank has spent in a way's calls to MPI, and in how many."""
+        return self._time.seconds, self._time.calls
+
+    def talk(self, before: tuple[float, int], after: tuple[float, int]) -> Talk | None:
+        """Return what the ranks have spent in MPI between two readings of each."""
+        mine = after[0] - before[0], after[1] - before[1]
+        seconds, calls = zip(*self.comm.allgather(mine), strict=True)
+        most = max(calls)
+        return Talk(sum(seconds) / self.size, min(seconds), max(seconds), most, most * self._price_s)
 
     def slowest(self, seconds: float) -> float:
         """Return the seconds of the slowest rank."""

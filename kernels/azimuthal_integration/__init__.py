@@ -7,6 +7,7 @@ right), `pixels.py` (which pixel belongs to which bin) and `geometry.py` (where 
 
 from daasbench.authoring import FolderKernel, way
 from daasbench.contracts import Card, Reference
+from daasbench.growth import along
 
 from .options import AzimuthalOptions
 
@@ -48,6 +49,7 @@ kernel = FolderKernel(
     },
     options=AzimuthalOptions,
     problem=f"{_HERE}.problem",
+    grows=along("frames"),
     ways=[
         way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
         way("numba", f"{_HERE}.with_numba:prepare"),

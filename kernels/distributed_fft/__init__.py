@@ -7,6 +7,7 @@ with.
 
 from daasbench.authoring import FolderKernel, way
 from daasbench.contracts import Card, Reference
+from daasbench.growth import edge
 
 from .options import DistributedFftOptions
 
@@ -60,6 +61,7 @@ kernel = FolderKernel(
     options=DistributedFftOptions,
     problem=f"{_HERE}.problem",
     reads_files=False,
+    grows=edge("size", 3, smooth=True),
     repeat_tolerance=1e-5,
     ways=[
         way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),

@@ -7,6 +7,7 @@ is compared with.
 
 from daasbench.authoring import FolderKernel, way
 from daasbench.contracts import Card, Reference
+from daasbench.growth import edge
 
 from .options import HaloStencilOptions
 
@@ -52,6 +53,7 @@ kernel = FolderKernel(
     options=HaloStencilOptions,
     problem=f"{_HERE}.problem",
     reads_files=False,
+    grows=edge("size", 3),
     repeat_tolerance=1e-12,
     ways=[
         way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),

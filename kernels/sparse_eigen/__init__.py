@@ -8,6 +8,7 @@ over ranks, `recurrence.py` has the steps that they share. `peers/` is SciPy.
 
 from daasbench.authoring import FolderKernel, way
 from daasbench.contracts import Card, Reference
+from daasbench.growth import doubling
 
 from .options import SparseEigenOptions
 
@@ -91,5 +92,6 @@ kernel = FolderKernel(
         ),
     ],
     reads_files=False,
+    grows=doubling("length"),
     repeat_tolerance=1e-8,
 )

@@ -12,13 +12,16 @@ _MOST_ITERATIONS = 10_000
 
 
 def exact_energy(length: int) -> float:
-    """Return the lowest energy of the ring of `length` sites, even and at least 4, in units of J.
+    """Return the lowest energy of the ring of `length` sites, at least 4, in units of J.
 
     By the Bethe ansatz (doi:10.1063/1.4822511, equations 24 to 26): N φ(z_i) = 2π I_i + Σ_{j≠i} φ((z_i - z_j)/2)
-    with φ = 2 arctan and I_i = -N/4 + 1/2 ... N/4 - 1/2; E = N/4 - 2 Σ 1 / (1 + z_i²). Iterated from 0.
+    with φ = 2 arctan and, for r = N/2 spins turned, the numbers I_i = -(N-r-1)/2 ... one apart; E = N/4 - 2 Σ
+    1 / (1 + z_i²). Iterated from 0. An odd ring turns (N-1)/2 spins: one of the N - r numbers that there are is
+    left out, and the lowest energy is that without the last.
     """
-    numbers = np.arange(length // 2) - (length / 4 - 0.5)
-    rapidities: F64 = np.zeros(length // 2)
+    turned = length // 2
+    numbers = np.arange(turned) - (length - turned - 1) / 2
+    rapidities: F64 = np.zeros(turned)
     for _ in range(_MOST_ITERATIONS):
         shifts = np.arctan((rapidities[:, None] - rapidities) / 2).sum(axis=1)
         following: F64 = np.tan((np.pi * numbers + shifts) / length)

@@ -7,6 +7,7 @@ The other ``with_*.py`` are faster ways to the same numbers; `peers/` are the pa
 
 from daasbench.authoring import FolderKernel, way
 from daasbench.contracts import Card, Reference
+from daasbench.growth import along
 
 from .options import TomographyOptions
 
@@ -58,6 +59,7 @@ kernel = FolderKernel(
     },
     options=TomographyOptions,
     problem=f"{_HERE}.problem",
+    grows=along("slices"),
     ways=[
         way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=4.0),
         way("numba", f"{_HERE}.with_numba:prepare", memory_factor=2.0),
