@@ -224,6 +224,7 @@ class Record(Noun, frozen=True, kw_only=True, tag="record", omit_defaults=True):
     blocks: int | None = None  # input blocks that the repeats rotate over
     exceeds_cache: bool | None = None  # whether the blocks exceed the last-level cache four times
     order: str | None = None  # interleaved, blocks or serial: how contenders took turns
+    beside: list[str] = []  # platforms that took turns with this one, a set of processes each, in random order
     cores_used: float | None = None  # processor seconds per second, observed
     threads_seen: int | None = None  # native threads that did work, observed
     cpus: list[int] = []  # processors it was allowed to run on, observed
@@ -345,6 +346,7 @@ class Job(Noun, frozen=True, kw_only=True):
     planned: list[Planned]
     repeat: Repeat
     commit: str
+    beside: list[str] = []  # platforms that take turns with this one: each set of processes visits all
     sources: dict[str, str] = {}  # kernel name: path of the user's Python file
     inputs: dict[str, dict[str, str]] = {}  # input hash: path on the node of "input" and of each file option
     order_seed: int = 0

@@ -196,6 +196,7 @@ class Referee:
             "attempt": one.attempt,
             "case": one.case,
             "peer": self._is_peer(one.case),
+            "beside": self.job.beside,
             "commit": self.job.commit,
             "machine": self.observed.id,
             "limits": self.limits.get(cores_of(one.case)),

@@ -374,12 +374,45 @@ def test_cells_are_grouped_to_one_job_a_platform_in_an_order_that_the_run_decide
         planned = Planned(key=resume_key(cell.case, cell.platform, 0, "c"), case=cell.case, process=0)
         todo.setdefault(cell.platform, []).append(planned)
     jobs = group(plan, todo, run="r", first=3, commit="c")
-    assert [job.id for job in jobs] == ["003-here", "004-other"]
+    assert [job.id[:4] for job in jobs] == ["003-", "004-"]
+    assert {job.platform_name: job.beside for job in jobs} == {"here": ["other"], "other": ["here"]}
     for job in jobs:
         assert sorted(one.key for one in job.planned) == sorted(one.key for one in todo[job.platform_name])
         assert job.planned != todo[job.platform_name]
     assert group(plan, todo, run="r", first=3, commit="c") == jobs
     assert group(plan, todo, run="s", first=3, commit="c")[0].planned != jobs[0].planned
+
+
+def test_platforms_that_would_follow_one_another_take_turns_by_sets_of_processes(plan_of, tmp_path):
+    names = ["here", "one", "other"]
+    for name in names[1:]:
+        (tmp_path / f"{name}.toml").write_text('runner = "local"')
+    plan = plan_of(platforms=["here", "one.toml", "other.toml"], seed=[0, 1], repeat={"processes": 8})
+    todo: dict[str, list[Planned]] = {}
+    for process in range(8):
+        for cell in plan.cells:
+            key = resume_key(cell.case, cell.platform, process, "c")
+            todo.setdefault(cell.platform, []).append(Planned(key=key, case=cell.case, process=process))
+    jobs = group(plan, todo, run="r", first=1, commit="c")
+    visits = [(job.platform_name, *{one.process for one in job.planned}) for job in jobs]
+    rounds = [visits[start : start + 3] for start in range(0, 24, 3)]
+    assert all(sorted(round_) == [(name, process) for name in names] for process, round_ in enumerate(rounds))
+    assert len({tuple(name for name, _ in round_) for round_ in rounds}) > 2, "always in the same order"
+    assert sorted(one.key for job in jobs for one in job.planned) == sorted(p.key for ps in todo.values() for p in ps)
+    alone = group(plan, {"here": todo["here"]}, run="r", first=1, commit="c")
+    assert [(job.id, job.beside, len(job.planned)) for job in alone] == [("001-here", [], 16)]
+
+
+def test_a_table_of_cases_may_be_measured_on_some_of_the_platforms(fake, tmp_path):
+    (tmp_path / "other.toml").write_text('runner = "local"')
+    def on(name: str) -> Plan:
+        block = {"kernel": "fake", "implementations": "numba", "threads": 1, "platforms": [name]}
+        raw = {"question": "?", "platforms": ["here", "other.toml"], "cases": [block]}
+        return load(raw, name="q", where="q.toml", folder=tmp_path, cores_here=CORES)
+
+    assert {cell.platform for cell in on("other").cells} == {"other"}
+    with pytest.raises(ScenarioError, match=r"cases\[0\]\.platforms: no platform of this scenario 'othr'; did you"):
+        on("othr")
 
 
 def test_every_shipped_scenario_and_platform_loads(tmp_path, monkeypatch):
