@@ -186,7 +186,7 @@ class Connection:
         ended = _ENDS.search(told)
         if ended is not None and began:
             said = told[: ended.start()].partition(BEGINS + b"\n")[2]
-            return int(ended[1]), said.decode(errors="replace").removesuffix("\n")
+            return int(ended[1]), said.decode(errors="replace")
         if late:
             raise Unreachable(f"{self.host}: did not answer within {timeout_s:g} s; run the same command again later")
         before, arrived, _ = told.partition(BEGINS + b"\n")

@@ -33,18 +33,20 @@ SETTINGS = {"TZ": "UTC", "SLURM_TIME_FORMAT": "standard", "LC_ALL": "C"}
 _HOST = re.compile(r"[A-Za-z0-9_][\w.@:%+~-]*")
 
 # The scripts: what varies comes as $1, $2 ... or on standard input, never within the text.
-_READ = (  # pairs of offset and path -> a line "size offset path" and the bytes from there on, for each that exists
+_TAIL = (  # pairs of offset and path -> a line "size offset path" and the bytes from there on, for each that exists
     "xargs -0 -n 200 sh -c '"
     'while [ $# -gt 1 ]; do if [ -f "$2" ]; then if [ -r "$2" ]; then n=$(($(wc -c <"$2"))); else n=-1; fi; '
     'printf "%s %s %s\\n" "$n" "$1" "$2"; '
     'if [ $n -gt $1 ]; then tail -c +$(($1+1)) -- "$2" | head -c $((n-$1)); fi; fi; shift 2; done\' sh'
 )
 _WRITE = (  # $1: folder; a tar archive on standard input
-    'mkdir -p -- "$1" && cd -- "$1" && p=$(mktemp -d .part.XXXXXX) || exit 1; trap \'rm -rf -- "$p"\' EXIT; '
+    'mkdir -p -- "$1" && cd -- "$1" && p=$(mktemp -d .part.XXXXXX) || exit 1; trap \'rm -rf -- "$1/$p"\' EXIT; '
     'tar -xf - -C "$p" && cd "$p" || exit 1; '
+    "cp -rlf . .. 2>/dev/null && exit 0; "  # at once; where there are no hard links:
     "find . -type d -exec sh -c 'for f; do mkdir -p -- \"../$f\" || exit; done' sh {} + && "
     'find . -type f -exec sh -c \'for f; do mv -f -- "$f" "../$f" || exit; done\' sh {} +; c=$?; cd ..; exit $c'
 )
+_READ = "tar -cPf - --null --no-recursion -T - 2>/dev/null"  # of those that do not exist it says nothing
 _SIZES = 'for f in "$1" "$2"; do if [ -f "$f" ]; then wc -c <"$f"; else echo -1; fi; done'
 _APPEND = (  # $1: file, $2: its part, $3: its size, $4: how much of the part there is
     'mkdir -p -- "$(dirname -- "$2")" && if [ "$4" = 0 ]; then rm -f -- "$2"; fi && cat >>"$2" || exit 1; '
@@ -85,8 +87,12 @@ class Ssh:
         """Close the connection; the next question opens another."""
         self._connection.close()
 
-    def run(self, words: Sequence[str], *, stdin: str | None = None, timeout_s: float = 60.0) -> Answer:
-        """Return what a command said there; what may not happen twice is not asked for again.
+    def run(
+        self, words: Sequence[str], *, stdin: str | None = None, timeout_s: float = 60.0, again: bool | None = None
+    ) -> Answer:
+        """Return what a command said there; where an answer is lost, only what may happen twice is asked again.
+
+        `again`: whether it may; None: if it is one of Slurm's questions, not if it is ``sbatch``.
 
         Raises
         ------
@@ -94,18 +100,18 @@ class Ssh:
             The connection cannot be had, or is lost in a command that is no mere question: whether it was obeyed
             is not known.
         """
-        answer = self._run(words, stdin or "", timeout_s)
+        answer = self._run(words, stdin or "", timeout_s, again)
         if answer.code == NOT_FOUND and self._path is None:  # some sites set the PATH for those who log in only
             found = self._connection.ask(_PATH, timeout_s=timeout_s).out.decode(errors="replace").splitlines()
             self._path = next((line[1:] for line in reversed(found) if line.startswith(":")), "")
             if self._path:
-                answer = self._run(words, stdin or "", timeout_s)
+                answer = self._run(words, stdin or "", timeout_s, again)
         return answer
 
-    def _run(self, words: Sequence[str], stdin: str, timeout_s: float) -> Answer:
+    def _run(self, words: Sequence[str], stdin: str, timeout_s: float, again: bool | None) -> Answer:
         settings = SETTINGS | ({"PATH": self._path} if self._path else {})
         script = "; ".join(f"{name}={shlex.quote(value)}; export {name}" for name, value in settings.items())
-        again = PurePosixPath(words[0]).name in REPEATABLE
+        again = PurePosixPath(words[0]).name in REPEATABLE if again is None else again
         with tempfile.TemporaryFile() as file:
             file.write(stdin.encode())
             file.flush()
@@ -164,13 +170,22 @@ class Ssh:
     def read(self, paths: Sequence[str]) -> dict[str, str]:
         """Return the text of those files that exist there, in one question."""
 
-        def once() -> dict[str, str]:
-            with tempfile.TemporaryFile() as out:
-                self._ask_for([(path, 0) for path in paths], out)
-                return {path: content.decode(errors="replace") for path, _, content, _ in _pieces(out)}
-
-        found = self._connection.patiently(once) if paths else {}
-        self.bytes_out += sum(len(text.encode()) for text in found.values())
+        found: dict[str, str] = {}
+        if not paths:
+            return found
+        with tempfile.TemporaryFile() as question:
+            question.write(b"".join(path.encode(errors="surrogateescape") + b"\0" for path in paths))
+            question.flush()
+            question.seek(0)
+            said = self._connection.ask(_READ, stdin=question, timeout_s=600.0)
+        if not said.out:
+            raise Unreachable(f"{self.where}: files cannot be read there: tar does not work; ask the site for GNU tar")
+        with tarfile.open(fileobj=io.BytesIO(said.out)) as tar:
+            for entry in tar:
+                stream = tar.extractfile(entry)
+                if stream is not None:
+                    found[entry.name] = stream.read().decode(errors="replace")
+                    self.bytes_out += entry.size
         return found
 
     def fetch(self, names: Sequence[str], folder_there: str, folder_here: Path) -> int:
@@ -212,7 +227,7 @@ class Ssh:
                 question.write(f"{begin}\0{path}\0".encode(errors="surrogateescape"))
             question.flush()
             question.seek(0)
-            code, err = self._connection.once(_READ, out, stdin=question, timeout_s=3600.0)
+            code, err = self._connection.once(_TAIL, out, stdin=question, timeout_s=3600.0)
         if code != 0:
             raise Unreachable(f"{self.where}: files cannot be read there: {_last(err)}; run the same command again")
 

@@ -1,0 +1,379 @@
+"""Another machine over ssh: a real sshd, one connection, nothing lost and nothing twice when it is cut."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from daasbench.runners.slurm import connection
+from daasbench.runners.slurm.ssh import OVERLAP_BYTES, Ssh, check_host, shell_at
+
+from daasbench.errors import LedgerError, ScenarioError, Unreachable
+
+from .sshd import Site, site, sshd
+
+__all__ = ["site", "sshd"]
+NASTY = 'it\'s a "frame" of 5 µm; $HOME & more.h5'
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "BACK_OFF_S", (0.05, 0.1, 0.2))
+
+
+@pytest.fixture
+def shell(site: Site) -> Iterator[Ssh]:
+    """Return the login node as the runner sees it."""
+    place = Ssh(site.host, site.options)
+    yield place
+    place.close()
+
+
+def later(seconds: float, act: Callable[[], object]) -> threading.Timer:
+    """Do something while a question is under way."""
+    timer = threading.Timer(seconds, act)
+    timer.start()
+    return timer
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    """Wait for something that is about to happen."""
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)
+
+
+# --- one connection, words that survive -----------------------------------------------------------------------
+
+
+def test_all_questions_and_copies_go_through_one_connection(site: Site, shell: Ssh, tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(os.urandom(300_000))
+    for _ in range(3):
+        assert shell.run(["true"]).code == 0
+    shell.write({"1/job.json": "{}"}, f"{tmp_path}/there")
+    shell.put(tmp_path / "big", f"{tmp_path}/there/big")
+    shell.read([f"{tmp_path}/there/1/job.json"])
+    shell.fetch(["job.json"], f"{tmp_path}/there/1", tmp_path / "here")
+    assert site.sessions() > 6
+    assert site.connections() == 1
+
+
+def test_a_command_is_what_it_is_here_words_input_and_exit_code(shell: Ssh) -> None:
+    answer = shell.run(["sh", "-c", 'cat; echo "$1" >&2; exit 42', "sh", NASTY], stdin="line\n")
+    assert (answer.code, answer.out, answer.err) == (42, "line\n", NASTY + "\n")
+    assert shell.run(["printf", "%s|", NASTY, "", "*"]).out == f"{NASTY}||*|"
+    assert shell.run(["sh", "-c", "exit 255"]).code == 255  # which is also ssh's own word
+    assert shell.run(["no-such-program"]).code == 127
+
+
+def test_times_are_asked_for_in_utc(shell: Ssh) -> None:
+    assert shell.run(["sh", "-c", "echo $TZ $SLURM_TIME_FORMAT"]).out == "UTC standard\n"
+
+
+def test_what_a_login_shell_says_is_no_part_of_an_answer(site: Site, shell: Ssh) -> None:
+    (site.home / ".bashrc").write_text("echo Welcome to our cluster; echo 3 jobs waiting >&2\n")
+    answer = shell.run(["echo", "42"])
+    assert (answer.out, answer.err) == ("42\n", "")
+
+
+def test_programs_on_the_path_of_those_who_log_in_are_found(site: Site, shell: Ssh) -> None:
+    (site.home / "slurm").mkdir()
+    (site.home / "slurm" / "sbatch-of-ours").write_text("#!/bin/sh\necho $1\n")
+    (site.home / "slurm" / "sbatch-of-ours").chmod(0o755)
+    for name in (".profile", ".bash_profile"):
+        (site.home / name).write_text('echo hello; PATH="$HOME/slurm:$PATH"; export PATH\n')
+    assert shell.run(["sbatch-of-ours", "7"]).out == "7\n"
+
+
+def test_files_with_blanks_and_quotes_in_their_names_go_and_come(shell: Ssh, tmp_path: Path) -> None:
+    folder = f"{tmp_path}/{NASTY}"
+    assert shell.write({f"{NASTY}/job.json": "one", "x": "two"}, folder) == 6
+    assert shell.read([f"{folder}/{NASTY}/job.json", f"{folder}/x", f"{folder}/absent"]) == {
+        f"{folder}/{NASTY}/job.json": "one", f"{folder}/x": "two",
+    }  # fmt: skip
+    (tmp_path / NASTY / "records.jsonl").write_text("{}\n")
+    assert shell.fetch(["records.jsonl", "absent"], folder, tmp_path / "here") == 3
+    assert (tmp_path / "here" / "records.jsonl").read_text() == "{}\n"
+    (tmp_path / f"{NASTY}.cbf").write_text("pixels")
+    assert shell.put(tmp_path / f"{NASTY}.cbf", f"{folder}/files/{NASTY}") == 6
+    assert (tmp_path / NASTY / "files" / NASTY).read_text() == "pixels"
+    left = [path.name for path in (tmp_path / NASTY).rglob("*") if ".part" in path.name]
+    assert left == []
+
+
+def test_a_thousand_files_are_written_and_read_in_one_question_each(site: Site, shell: Ssh, tmp_path: Path) -> None:
+    files = {f"{number:04d}-site/job.json": f'{{"number": {number}}}' for number in range(1000)}
+    shell.write(files, str(tmp_path / "jobs"))
+    before = site.sessions()
+    assert shell.read([f"{tmp_path}/jobs/{name}" for name in files]) == {
+        f"{tmp_path}/jobs/{name}": text for name, text in files.items()
+    }
+    assert site.sessions() == before + 1
+
+
+def test_neither_repr_nor_error_tells_the_words_given_to_ssh(site: Site) -> None:
+    shell = Ssh("login.site", [*site.options, "-o", "SetEnv=TOKEN=secret", "-p", "1"])
+    with pytest.raises(Unreachable) as told:
+        shell.run(["true"])
+    assert "secret" not in repr(shell) + str(told.value)
+
+
+# --- a connection that is cut ---------------------------------------------------------------------------------
+
+
+def test_a_question_is_asked_again_after_the_connection_was_lost(site: Site, shell: Ssh, tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    site.program("squeue", f'echo x >>"{asked}"; [ $(wc -l <"{asked}") -gt 1 ] || sleep 5; echo answer')
+    shell.run(["true"])
+    cut = threading.Thread(target=lambda: (until(asked.exists, "asked"), site.cut()))
+    cut.start()
+    assert shell.run(["squeue"]).out == "answer\n"
+    cut.join()
+    assert site.connections() == 2
+
+
+def test_a_submission_whose_answer_was_lost_is_not_sent_again(site: Site, shell: Ssh, tmp_path: Path) -> None:
+    sent = tmp_path / "sent"
+    site.program("sbatch", f'echo x >>"{sent}"; sleep 5; echo 1234')
+    shell.run(["true"])
+    cut = threading.Thread(target=lambda: (until(sent.exists, "sent"), site.cut()))
+    cut.start()
+    with pytest.raises(Unreachable, match=r"may have happened or not$"):
+        shell.run(["sbatch", "--parsable"])
+    cut.join()
+    assert shell.run(["true"]).code == 0  # a new connection
+    assert sent.read_text() == "x\n"
+
+
+def test_a_submission_that_was_certainly_not_sent_is_sent(site: Site, shell: Ssh, tmp_path: Path) -> None:
+    site.program("sbatch", f'echo x >>"{tmp_path}/sent"; echo 1234')
+    shell.run(["true"])
+    assert site.cut() > 0
+    assert shell.run(["sbatch", "--parsable"]).out == "1234\n"
+    assert (tmp_path / "sent").read_text() == "x\n"
+
+
+def test_a_host_that_comes_back_is_waited_for(site: Site, shell: Ssh, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "BACK_OFF_S", (0.2,) * 50)
+    shell.run(["true"])
+    site.stop()
+    back = later(0.5, site.start)
+    assert shell.run(["echo", "back"]).out == "back\n"
+    back.join()
+
+
+def test_a_command_that_does_not_answer_is_given_up(shell: Ssh) -> None:
+    shell.run(["true"])
+    with pytest.raises(Unreachable, match=r"did not answer within 0\.5 s"):
+        shell.run(["sleep", "20"], timeout_s=0.5)
+    assert shell.run(["echo", "well"]).out == "well\n"
+
+
+def test_a_copy_that_was_cut_goes_on_where_it_stood(site: Site, shell: Ssh, tmp_path: Path) -> None:
+    content = os.urandom(40_000_000)
+    (tmp_path / "frames.h5").write_bytes(content)
+    there = tmp_path / "there" / "frames.h5"
+    shell.run(["true"])
+
+    def cut() -> None:
+        until(lambda: any(one.stat().st_size > 1_000_000 for one in there.parent.glob("*.part")), "copying")
+        site.cut()
+
+    cutting = threading.Thread(target=cut)
+    cutting.start()
+    sent = shell.put(tmp_path / "frames.h5", str(there))
+    cutting.join()
+    assert hashlib.sha256(there.read_bytes()).digest() == hashlib.sha256(content).digest()
+    assert site.connections() >= 2
+    assert sent < 40_000_000  # of the last attempt: the rest had arrived
+    assert shell.put(tmp_path / "frames.h5", str(there)) == 0
+    assert [path.name for path in there.parent.iterdir()] == ["frames.h5"]
+
+
+# --- records that come ----------------------------------------------------------------------------------------
+
+
+def lines(first: int, count: int, width: int = 90) -> bytes:
+    """Return lines as a ledger has them, each another."""
+    return b"".join(b'{"number": %d, "fill": "%s"}\n' % (n, b"x" * width) for n in range(first, first + count))
+
+
+def test_only_new_bytes_of_a_growing_ledger_come(shell: Ssh, tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    (there / "records.jsonl").write_bytes(lines(0, 5000) + b'{"torn": ')
+    assert shell.fetch(["records.jsonl"], str(there), here) == len(lines(0, 5000)) + 9
+    assert (here / "records.jsonl").read_bytes() == lines(0, 5000)
+    (there / "records.jsonl").write_bytes(lines(0, 5001))
+    assert shell.fetch(["records.jsonl"], str(there), here) == OVERLAP_BYTES + len(lines(5000, 1))
+    assert (here / "records.jsonl").read_bytes() == lines(0, 5001)
+    assert shell.fetch(["records.jsonl"], str(there), here) <= OVERLAP_BYTES
+    assert (here / "records.jsonl").read_bytes() == lines(0, 5001)
+
+
+def test_a_fetch_that_was_cut_is_complete_afterwards_and_has_nothing_twice(
+    site: Site, shell: Ssh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    whole = lines(0, 20_000, width=2000)
+    (there / "records.jsonl").write_bytes(whole)
+    # the second half comes slowly, and the first time not at all
+    site.program("head", f'/usr/bin/head "$@" >{tmp_path}/got; s=$(wc -c <{tmp_path}/got); '
+                 f'/usr/bin/head -c $((s/2)) {tmp_path}/got; touch {tmp_path}/half; '
+                 f'[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; sleep 5; }}; '
+                 f'tail -c +$((s/2+1)) {tmp_path}/got')  # fmt: skip
+    shell.run(["true"])
+
+    def cut() -> None:
+        until((tmp_path / "half").exists, "half of it")
+        time.sleep(0.2)
+        site.cut()
+
+    cutting = threading.Thread(target=cut)
+    cutting.start()
+    came = shell.fetch(["records.jsonl"], str(there), here)
+    cutting.join()
+    assert (here / "records.jsonl").read_bytes() == whole
+    assert site.connections() >= 2
+    assert came < 1.2 * len(whole)  # the half that had come was not asked for again
+
+
+def test_a_fetched_ledger_is_never_shortened(shell: Ssh, tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder, count in ((there, 3), (here, 30)):
+        folder.mkdir()
+        (folder / "records.jsonl").write_bytes(lines(0, count))
+        (folder / "log").write_bytes(lines(0, count))
+    shell.fetch(["records.jsonl", "log"], str(there), here)
+    assert (here / "records.jsonl").read_bytes() == lines(0, 30)
+    assert (here / "log").read_bytes() == lines(0, 30)
+
+
+def test_a_ledger_with_lines_of_both_sides_is_merged(shell: Ssh, tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder, content in ((there, lines(0, 30)), (here, lines(0, 10) + lines(900, 3))):
+        folder.mkdir()
+        (folder / "records.jsonl").write_bytes(content)
+    for _ in range(2):
+        shell.fetch(["records.jsonl"], str(there), here)
+        found = (here / "records.jsonl").read_bytes().splitlines()
+        assert sorted(found) == sorted((lines(0, 30) + lines(900, 3)).splitlines())
+
+
+def test_a_file_that_is_slow_to_show_comes_when_it_shows(shell: Ssh, tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    assert shell.fetch(["records.jsonl", "ended.json"], str(there), here) == 0
+    assert shell.read([f"{there}/ended.json"]) == {}
+    there.mkdir()
+    (there / "ended.json").write_text("{}")
+    shell.fetch(["records.jsonl", "ended.json"], str(there), here)
+    assert [path.name for path in here.iterdir()] == ["ended.json"]
+    (there / "records.jsonl").write_bytes(lines(0, 3))
+    shell.fetch(["records.jsonl", "ended.json"], str(there), here)
+    assert (here / "records.jsonl").read_bytes() == lines(0, 3)
+
+
+# --- one sentence with the cure -------------------------------------------------------------------------------
+
+
+def refusal(shell: Ssh) -> str:
+    """Return the sentence with which a place cannot be reached."""
+    with pytest.raises(Unreachable) as told:
+        shell.run(["squeue"])
+    text = str(told.value)
+    assert "\n" not in text
+    assert text.startswith("login.site")
+    return text
+
+
+def test_an_unknown_host_key_is_refused_with_the_way_to_accept_it(site: Site, shell: Ssh) -> None:
+    (site.folder / "known_hosts").write_text("")
+    told = refusal(shell)
+    assert "Host key verification failed" in told
+    assert "run `ssh login.site` once by hand" in told
+
+
+def test_a_changed_host_key_is_refused_with_the_way_to_replace_it(site: Site, shell: Ssh) -> None:
+    other = (site.folder / "user.pub").read_text().split()
+    (site.folder / "known_hosts").write_text(f"[127.0.0.1]:{site.port} {other[0]} {other[1]}\n")
+    assert "ssh-keygen -R" in refusal(shell)
+
+
+def test_a_refused_key_names_the_agent(site: Site, shell: Ssh) -> None:
+    (site.folder / "authorized_keys").write_text("")
+    told = refusal(shell)
+    assert "Permission denied" in told
+    assert "ssh-add" in told
+
+
+def test_a_host_that_is_down_is_told_after_a_few_attempts(site: Site, shell: Ssh) -> None:
+    site.stop()
+    told = refusal(shell)
+    assert "Connection refused" in told
+    assert "it is down" in told
+
+
+def test_an_unknown_name_is_told(site: Site) -> None:
+    with pytest.raises(Unreachable, match="correct the option host"):
+        Ssh("no-such-host.invalid", site.options).run(["true"])
+
+
+def test_a_full_disk_there_is_told_and_nothing_is_half_written(shell: Ssh, small_disk: Path, tmp_path: Path) -> None:
+    shell.write({"job.json": "kept"}, str(small_disk))
+    with pytest.raises(LedgerError, match=r"No space left.*nothing was submitted: free some space"):
+        shell.write({"job.json": "x" * 4_000_000, "other": "y"}, str(small_disk))
+    assert [path.name for path in small_disk.iterdir()] == ["job.json"]
+    assert (small_disk / "job.json").read_text() == "kept"
+    (tmp_path / "big").write_bytes(bytes(4_000_000))
+    with pytest.raises(LedgerError, match="No space left"):
+        shell.put(tmp_path / "big", f"{small_disk}/files/big")
+    assert not (small_disk / "files" / "big").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a file system of 1 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        from ..conftest import lacking
+
+        lacking("the right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_folder_that_cannot_be_made_is_told(shell: Ssh, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LedgerError, match=r"cannot be written: .*another one by the option folder"):
+        shell.make_folder(f"{tmp_path}/file/folder")
+
+
+def test_the_options_of_a_platform_are_checked() -> None:
+    check_host({}, "p.toml: options")
+    check_host({"host": "user@login.site", "ssh": ["-F", "config"]}, "p.toml: options")
+    for bad in ("-oProxyCommand=x", "a b", "", 3):
+        with pytest.raises(ScenarioError, match=r"^p\.toml: options\.host: expected a host"):
+            check_host({"host": bad}, "p.toml: options")
+    with pytest.raises(ScenarioError, match=r"options\.ssh: expected a list of words"):
+        check_host({"host": "login", "ssh": "-F config"}, "p.toml: options")
+    with pytest.raises(ScenarioError, match="name its host too"):
+        check_host({"ssh": ["-F", "config"]}, "p.toml: options")
+    assert shell_at({}) is None
+    assert repr(shell_at({"host": "login"})) == "Ssh('login')"
+
+
+def test_the_connection_is_closed_with_its_place(site: Site) -> None:
+    place = Ssh(site.host, site.options)
+    place.run(["true"])
+    place.close()
+    until(lambda: "Disconnected from" in site.log(), "closed")
