@@ -7,7 +7,6 @@ worker that started it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import signal
@@ -26,7 +25,7 @@ from daasbench import measure
 from daasbench.contracts import Implementation
 from daasbench.measure import Failure, Spec, Step
 from daasbench.model import Noun, Outcome, Reason
-from daasbench.processes import kill_tree, pin, steered
+from daasbench.processes import die_with, kill_tree, pin, steered
 from daasbench.session import Session
 from daasbench.teams import Alone
 
@@ -164,8 +163,9 @@ class Steps:
             "limits": lambda told: measure.measure_limits(int(told.repeats), *told.names),
         }
         answer = measure.guarded(lambda: steps[command.step](command))
-        if isinstance(answer, Failure) and self._session and (told := self._session.team.lost()):
-            return msgspec.structs.replace(answer, message=told)
+        if isinstance(answer, Failure) and self._session:
+            told = self._session.team.lost() or answer.message
+            return msgspec.structs.replace(answer, message=told, phases=self._session.phases)
         return answer
 
     def _prepare(self, command: Command) -> Any:
@@ -224,9 +224,9 @@ def serve(read: int, write: int) -> None:
     def team(spec: Spec, way: Implementation) -> Alone:
         if way.backend != "dask":
             return Alone()
-        from daasbench.cluster import gather_workers
+        from daasbench.cluster.team import gather_workers
 
-        return gather_workers(spec.case, spec.scheduler, Path(spec.scratch).parent / "dask", voice.end)
+        return gather_workers(spec, Path(spec.scratch).parent / "dask", voice.end)
 
     steps = Steps(team)
     with os.fdopen(read, "rb") as commands:
@@ -239,20 +239,6 @@ def log_here() -> None:
     import logging
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
-
-
-def die_with(life: int) -> None:
-    """Arrange that this process and its children are killed when the worker ends; end at once if it has.
-
-    `life` is a pipe whose other end only the worker holds: when it closes, the kernel kills this process group,
-    stopped members too. (PR_SET_PDEATHSIG would kill this process alone, and may be quicker: not both.)
-    """
-    if hasattr(fcntl, "F_SETSIG"):  # Linux
-        fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpgid(0))
-        fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([life], [], [], 0)[0]:
-        os._exit(1)
 
 
 def main(arguments: Sequence[str]) -> None:

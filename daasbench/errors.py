@@ -15,6 +15,7 @@
         +-- Locked                     another controller holds the run folder
         +-- SubmitError                a scheduler refused a job; nothing of it runs
         +-- Unreachable                a place does not answer; what was asked of it may have happened or not
+        +-- NoRoom                     a place answers and did not give in time what was asked of it
 
 Every message is one sentence that says what is wrong, where, and what would be right.
 """
@@ -96,6 +97,10 @@ class SubmitError(Unfinished):
 
 class Unreachable(Unfinished):
     """A place does not answer: what was asked of it may have happened or not, until it is asked again."""
+
+
+class NoRoom(Unfinished):
+    """A place did not give in time what was asked of it: it is full."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> UnknownName:

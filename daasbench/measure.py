@@ -19,8 +19,21 @@ import msgspec
 from daasbench import machine, registry
 from daasbench.backends import SPREAD
 from daasbench.contracts import Kernel, Options
-from daasbench.errors import DaasbenchError, Lacking, LedgerError, Unfinished
-from daasbench.model import Case, Limits, Noun, Outcome, Reason, Samples, Verdict, Work
+from daasbench.errors import DaasbenchError, Lacking, LedgerError, NoRoom, SubmitError, Unfinished, Unreachable
+from daasbench.model import (
+    Case,
+    DaskWorker,
+    Limits,
+    Machine,
+    Noun,
+    Outcome,
+    Platform,
+    Reason,
+    Samples,
+    Scalar,
+    Verdict,
+    Work,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +48,11 @@ class Spec(Noun, frozen=True, kw_only=True):
     paths: dict[str, str] = {}
     source: str | None = None
     cache_bytes: int | None = None  # last-level cache of the machine
-    scheduler: str | None = None  # of the platform's own Dask cluster
+    platform: Platform = Platform(runner="local")
+    name: str = ""  # begins the names of what is started for this run elsewhere; no other run's begin so
+    longest_s: float = 3600.0  # that the case can take
+    commit: str = ""
+    redact: bool = False
 
 
 class Made(Noun, frozen=True, kw_only=True, tag=True):
@@ -54,6 +71,9 @@ class Prepared(Noun, frozen=True, kw_only=True, tag=True):
 
     phases: dict[str, float]
     verdict: Verdict
+    workers: list[DaskWorker] = []
+    machines: list[Machine] = []  # of the workers, if not this one
+    settings: dict[str, Scalar] = {}
 
 
 class Failure(Noun, frozen=True, kw_only=True, tag=True):
@@ -62,6 +82,7 @@ class Failure(Noun, frozen=True, kw_only=True, tag=True):
     outcome: Outcome
     reason: Reason
     message: str
+    phases: dict[str, float] = {}  # until then
 
 
 class Turned(Noun, frozen=True, kw_only=True, tag=True):
@@ -187,6 +208,9 @@ def _distance(verdict: Verdict) -> tuple[bool, float]:
     return not verdict.ok, math.inf if error is None or math.isnan(error) else error
 
 
+CLASSES = {NoRoom: Reason.CAPACITY, SubmitError: Reason.SCHEDULER, Unreachable: Reason.SCHEDULER}
+
+
 def failure_of(error: BaseException) -> Failure:
     """Return what a failed step means: skipped with its cure, or failed with its sentence."""
     if isinstance(error, Lacking):
@@ -195,7 +219,8 @@ def failure_of(error: BaseException) -> Failure:
         told = f"out of memory: {error}" if str(error) else "out of memory"
         return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=told)
     if isinstance(error, Unfinished):
-        return Failure(outcome=Outcome.FAILED, reason=Reason.INTERRUPTED, message=str(error))
+        reason = next((one for kind, one in CLASSES.items() if isinstance(error, kind)), Reason.INTERRUPTED)
+        return Failure(outcome=Outcome.FAILED, reason=reason, message=str(error))
     if isinstance(error, DaasbenchError):
         return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=str(error))
     told = f"{type(error).__name__}: {error}".strip().rstrip(":")

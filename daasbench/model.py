@@ -199,6 +199,18 @@ class Footing(Noun, frozen=True, kw_only=True):
     compiled_after: int
 
 
+class DaskWorker(Noun, frozen=True, kw_only=True, omit_defaults=True):
+    """One of the Dask workers that computed a case, as it was observed."""
+
+    address: str
+    host: str
+    cpus: list[int]  # processors that it may run on
+    threads: int  # that it computes with
+    slots: int = 1  # tasks that it takes at a time: an implementation gives it one
+    memory_limit_bytes: int | None = None  # above which Dask spills, pauses or ends it
+    job: str = ""  # its number at the scheduler of the site
+
+
 class Record(Noun, frozen=True, kw_only=True, tag="record", omit_defaults=True):
     """One attempt at one case by one process. Written once, never edited."""
 
@@ -228,6 +240,8 @@ class Record(Noun, frozen=True, kw_only=True, tag="record", omit_defaults=True):
     cores_used: float | None = None  # processor seconds per second, observed
     threads_seen: int | None = None  # native threads that did work, observed
     cpus: list[int] = []  # processors it was allowed to run on, observed
+    workers: list[DaskWorker] = []
+    settings: dict[str, Scalar] = {}  # of Dask, as far as they change what is measured
     peak_memory_bytes: int | None = None
     peak_device_bytes: int | None = None
     energy_j: float | None = None  # a repeat: mean over the samples that count
@@ -410,6 +424,7 @@ __all__ = [
     "Basis",
     "Beamline",
     "Case",
+    "DaskWorker",
     "Count",
     "Event",
     "Footing",

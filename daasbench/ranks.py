@@ -24,11 +24,11 @@ from typing import IO, TypeVar
 
 import msgspec
 
-from daasbench.contender import Command, Steps, Voice, die_with, log_here
+from daasbench.contender import Command, Steps, Voice, log_here
 from daasbench.launch import PlatformOptions, launch_command, require_launcher
 from daasbench.measure import Failure, Prepared, guarded
 from daasbench.model import Case, Noun, Outcome, Reason
-from daasbench.processes import allowed_cpus, kill_tree, pin, steered
+from daasbench.processes import allowed_cpus, die_with, kill_tree, pin, steered
 from daasbench.teams import mpi_library, world
 
 T = TypeVar("T")

@@ -20,16 +20,18 @@ import msgspec
 
 from daasbench import machine, measure
 from daasbench.backends import SPREAD, require
+from daasbench.cluster import cluster_options, computes_elsewhere
 from daasbench.contender import Contender
 from daasbench.contracts import Implementation
 from daasbench.errors import DaasbenchError, Lacking
-from daasbench.launch import PlatformOptions, cores_of, require_launcher, scheduler_of
+from daasbench.launch import cores_of, require_launcher
 from daasbench.maker import Maker, limit_s
 from daasbench.measure import Failure, Spec
-from daasbench.model import SCHEMA, Case, Job, Machine, Outcome, Planned, Reason, Record, Turn
+from daasbench.model import SCHEMA, Case, Job, Machine, Outcome, Planned, Platform, Reason, Record, Turn
 from daasbench.ranks import RankContender
 from daasbench.turns import Round
 
+HERE = Platform(runner="local")
 MEMORY_SHARE = 0.8  # of the usable memory that contenders may be predicted to need together
 DEVICES = "CUDA_VISIBLE_DEVICES"
 RUNTIME_BYTES = 400e6  # interpreter, libraries and compiler of one contender
@@ -56,7 +58,7 @@ class Referee:
         observed: Machine,
         limits: dict[int, str],
         *,
-        write: Callable[[Record | Turn], None],
+        write: Callable[[Record | Turn | Machine], None],
         now: Callable[[], str],
         scratch: Path,
         log: IO[bytes],
@@ -70,10 +72,10 @@ class Referee:
     def run_set(self, planned: Sequence[Planned]) -> None:
         """Measure the cases of one comparison in fresh processes; write one record for each."""
         able = []
-        gpus, options = len(self.observed.gpus), self.job.platform.options
+        gpus, platform = len(self.observed.gpus), self.job.platform
         for one in planned:
             source = self.job.sources.get(one.case.kernel)
-            lack = one.skip or measure.guarded(partial(lack_of, one.case, source, gpus=gpus, options=options))
+            lack = one.skip or measure.guarded(partial(lack_of, one.case, source, gpus=gpus, platform=platform))
             if isinstance(lack, Failure):  # the plug-in's own code, asked what it needs
                 self.write(self._record(one, self.now(), lack))
             elif lack:
@@ -135,7 +137,7 @@ class Referee:
         return {"mpi": one.case.ranks, "dask": one.case.ranks + 1}.get(self._way(one).backend, 1)
 
     def _elsewhere(self, one: Planned) -> bool:
-        return runs_elsewhere(self._way(one), one.case, self.job.platform.options)
+        return runs_elsewhere(self._way(one), one.case, self.job.platform)
 
     def close(self) -> None:
         """End the process that makes inputs, and remove what it made."""
@@ -149,8 +151,16 @@ class Referee:
             paths=self.job.inputs.get(one.case.input_hash or "", {}),
             source=self.job.sources.get(one.case.kernel),
             cache_bytes=self.observed.last_level_cache_bytes,
-            scheduler=scheduler_of(self.job.platform.options),
+            platform=self.job.platform,
+            name=f"daasbench-dask-{self.job.run}-",
+            longest_s=self.job.repeat.hard_limit_s,
+            commit=self.job.commit,
+            redact=self.job.redact,
         )
+
+    def wait_s(self, one: Planned) -> float:
+        """Return how long its workers may take to come; that is not part of its limit."""
+        return cluster_options(self.job.platform).wait_s if self._way(one).backend == "dask" else 0.0
 
     def start(self, one: Planned) -> Contender | RankContender:
         """Start the processes of a contender, pinned to as many processors as it has threads.
@@ -178,6 +188,11 @@ class Referee:
             message=failure.message,
         )
 
+    def _counts_elsewhere(self, one: Planned) -> bool:
+        """Return whether the limits of this node say nothing of what computes the case."""
+        way = measure.guarded(lambda: self._way(one))
+        return isinstance(way, Implementation) and way.backend == "dask" and self._elsewhere(one)
+
     def _is_peer(self, case: Case) -> bool | None:
         try:
             kernel = measure.find_kernel(case, self.job.sources.get(case.kernel))
@@ -199,24 +214,28 @@ class Referee:
             "beside": self.job.beside,
             "commit": self.job.commit,
             "machine": self.observed.id,
-            "limits": self.limits.get(cores_of(one.case)),
+            "limits": None if self._counts_elsewhere(one) else self.limits.get(cores_of(one.case)),
             "started_at": started_at,
             "schema": SCHEMA,
         }
 
 
-def lack_of(case: Case, source: str | None, *, gpus: int, options: PlatformOptions | None = None) -> str | None:
+def lack_of(case: Case, source: str | None, *, gpus: int, platform: Platform = HERE) -> str | None:
     """Return what this machine lacks for a case, with the cure; None if it has everything.
 
-    `options` are the platform's.
     """
-    options = options or {}
+    options = platform.options
     if case.gpus > max(gpus, 1):
         return f"{case.gpus} GPUs asked, {gpus} usable here; run on a machine that has them"
     try:
         kernel = measure.find_kernel(case, source)
         way = kernel.implementations[case.implementation]
-        elsewhere = runs_elsewhere(way, case, options)
+        if platform.runner == "dask" and way.backend != "dask":
+            return (
+                f"a platform of the runner dask computes on Dask workers only, and {way.name} is no Dask way;"
+                " name a platform of another runner beside it, such as here"
+            )
+        elsewhere = runs_elsewhere(way, case, platform)
         if not elsewhere and (lack := _lack_of_cores(case)):
             return lack
         require(way)
@@ -246,11 +265,11 @@ def _lack_of_cores(case: Case) -> str | None:
     return f"{asked} asked, {cores} cores usable here; write {word} or use a larger machine"
 
 
-def runs_elsewhere(way: Implementation, case: Case, options: PlatformOptions) -> bool:
+def runs_elsewhere(way: Implementation, case: Case, platform: Platform) -> bool:
     """Return whether this node's cores and memory say nothing of what the case may use."""
     if way.backend == "dask":
-        return scheduler_of(options) is not None
-    return way.backend == "mpi" and case.nodes > 1 and "launcher" in options
+        return computes_elsewhere(cluster_options(platform), case)
+    return way.backend == "mpi" and case.nodes > 1 and "launcher" in platform.options
 
 
 def visible_devices(wanted: int, known: Sequence[str]) -> dict[str, str]:

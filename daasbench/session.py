@@ -24,6 +24,7 @@ from daasbench import measure
 from daasbench.backends import SPREAD, map_arrays, open_backend, require
 from daasbench.contracts import Backend, Implementation, Spread
 from daasbench.energy import EnergyCounter
+from daasbench.errors import NoRoom
 from daasbench.measure import Prepared, Spec, Turned
 from daasbench.model import Samples, Verdict
 from daasbench.teams import Alone
@@ -74,9 +75,15 @@ class Session:
 
         way, folder = self.implementation.backend, Path(self.spec.scratch)
         started = self.clock()
-        self.team = self._team_of(self.implementation)
+        try:
+            self.team = self._team_of(self.implementation)
+        except NoRoom:
+            self.phases["queue"] = self.clock() - started
+            raise
         if way == "dask":
-            self.phases["start"] = self.clock() - started
+            queued_s = self.team.queued_s
+            self.phases |= {} if queued_s is None else {"queue": queued_s}
+            self.phases["start"] = self.clock() - started - (queued_s or 0.0)
         self.problem, self.expectation = scratch.load(folder, mapped=way in SPREAD)
         self.backend = open_backend(way)
         if way in SPREAD:
@@ -87,7 +94,8 @@ class Session:
             self.untouched = {block: fingerprint(one) for block, one in enumerate(self.blocks)}
         self.phases["first_call"], _, result = self._watched(0)
         verdict, _ = self._verify(0, result)
-        return Prepared(phases=self.phases, verdict=self._with_inputs_kept(verdict, {0}))
+        seen = {name: getattr(self.team, name) for name in ("workers", "machines", "settings")}
+        return Prepared(phases=self.phases, verdict=self._with_inputs_kept(verdict, {0}), **seen)
 
     def turn(self, repeats: int, *, number: int, limit_s: float, origin: float) -> Turned:
         """Measure up to `repeats` repeats after one marked warm-up; stop early at `limit_s`.

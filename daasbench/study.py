@@ -170,8 +170,8 @@ def may_run_now(cell: Cell, plan: Plan) -> bool:
     """
     if registry.runner(plan.platforms[cell.platform].runner).outlives:
         return False
-    options = plan.platforms[cell.platform].options
-    return lack_of(cell.case, cell.source, gpus=cell.case.gpus, options=options) is None
+    platform = plan.platforms[cell.platform]
+    return lack_of(cell.case, cell.source, gpus=cell.case.gpus, platform=platform) is None
 
 
 def jobs_of(plan: Plan, todo: Mapping[str, list[Planned]], *, run: str, first: int, commit: str) -> list[Job]:

@@ -63,6 +63,7 @@ class Seat:
         self.parts: list[Samples] = []
         self.counted: list[float] = []  # seconds of the samples that count
         self.prepared: Prepared | None = None
+        self.phases: dict[str, float] = {}  # of a start that failed
         self.verdict: Verdict | None = None
         self.turned: Turned | None = None
         self.turns = self.rounds = 0  # with and without the repeated ones
@@ -83,11 +84,15 @@ class Seat:
             return
         self.contender = contender
         command = Command(step="prepare", spec=self.referee.spec(self.planned))
-        answer = contender.ask(command, Prepared, timeout_s=self.repeat.hard_limit_s)
+        wait_s = self.referee.wait_s(self.planned)
+        answer = contender.ask(command, Prepared, timeout_s=self.repeat.hard_limit_s + wait_s)
+        contender.active_s -= min(wait_s, answer.phases.get("queue", 0.0))  # the place's time, not the case's
         if isinstance(answer, Failure):
             self._fail(answer)
             return
         self.prepared, self.verdict = answer, answer.verdict
+        for one in answer.machines:
+            self.referee.write(one)
 
     def take_turn(self, *, alone: bool) -> None:
         """Give the contender the word; repeat the turn while others disturb it, and keep every sample."""
@@ -188,6 +193,7 @@ class Seat:
 
     def _fail(self, failure: Failure) -> None:
         self.active = False
+        self.phases = {**failure.phases, **self.phases}
         self.referee.write(self._record(failure.outcome, failure.reason, failure.message, None))
 
     def _done(self, stop_reason: str) -> None:
@@ -204,12 +210,14 @@ class Seat:
     def _record(self, outcome: Outcome, reason: Reason | None, message: str, stop_reason: str | None) -> Record:
         samples = measure.concatenate(self.parts) if self.parts else None
         phases = {"make": self.made.make_s}
-        if self.prepared:
-            phases |= self.prepared.phases
+        phases |= self.prepared.phases if self.prepared else self.phases
         verdict, turned = self.verdict, self.turned
         energy_j = _energy_j(samples)
+        identity = self.referee.identity(self.planned, self.started_at)
+        if self.prepared and self.prepared.machines:
+            identity["machine"] = self.prepared.machines[0].id
         return Record(
-            **self.referee.identity(self.planned, self.started_at),
+            **identity,
             outcome=outcome,
             reason=reason,
             message=message,
@@ -226,6 +234,8 @@ class Seat:
             cores_used=_cores_used(samples),
             threads_seen=self.threads_seen,
             cpus=self.allowed,
+            workers=self.prepared.workers if self.prepared else [],
+            settings=self.prepared.settings if self.prepared else {},
             peak_memory_bytes=turned.peak_memory_bytes if turned else None,
             peak_device_bytes=turned.peak_device_bytes if turned else None,
             energy_j=energy_j,

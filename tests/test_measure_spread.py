@@ -134,12 +134,12 @@ class Versions:
 
 
 def test_workers_of_other_versions_are_named_with_theirs_and_ours() -> None:
-    from daasbench.cluster import _compare_versions
+    from daasbench.cluster.crew import compare_versions
 
-    _compare_versions(Versions(), "tcp://s:8786")
+    compare_versions(Versions(), "tcp://s:8786")
     told = r"Dask worker tcp://a:1: numpy 1\.26 \(here 2\.1\); use the same environment on both sides"
     with pytest.raises(Lacking, match=told):
-        _compare_versions(Versions(numpy="1.26"), "tcp://s:8786")
+        compare_versions(Versions(numpy="1.26"), "tcp://s:8786")
 
 
 # --- memory, cores, GPUs --------------------------------------------------------------------------------------
