@@ -1,0 +1,174 @@
+"""What psij is asked for: a platform's options, and a job as one plain specification. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from daasbench import toml
+from daasbench.launch import check_options as check_launch
+from daasbench.launch import cores_of
+from daasbench.longest import longest_s
+from daasbench.model import Count, Job, Noun, Option, Planned, Platform, Scalar, Seconds, Written, sets_of
+
+Line = Annotated[str, msgspec.Meta(pattern=r"^[^\n]*\S[^\n]*$", description="one line of text")]
+Word = Annotated[str, msgspec.Meta(pattern=r"^[^\s'\"]+$", description="a word without blanks and quotes")]
+Absolute = Annotated[str, msgspec.Meta(pattern=r"^/[^\n'\"]*$", description="an absolute path, without quotes")]
+Executor = Literal["local", "slurm", "pbs", "pbs_classic", "lsf", "cobalt", "flux"]
+
+MINUTE_S = 60.0
+SCRIPT, SPECIFICATION = "job.sh", "psij.json"  # files of a job, beside its job.json
+LAUNCH = ("launcher", "scheduler")  # options that say how ranks start on the nodes (daasbench.launch)
+
+ALLOCATION = {  # the variable by which each scheduler tells a job its own number
+    "slurm": "SLURM_JOB_ID",
+    "pbs": "PBS_JOBID",
+    "pbs_classic": "PBS_JOBID",
+    "lsf": "LSB_JOBID",
+    "cobalt": "COBALT_JOBID",
+    "flux": "FLUX_JOB_ID",
+}
+NAMED = {"slurm": "job-name", "pbs": "N", "lsf": "J", "cobalt": "jobname"}
+"""The directive by which a job gets a name: psij 0.9.11 writes none. That of Torque takes 15 characters only."""
+
+GIVES_GPUS = ("local", "slurm", "flux")  # of the others psij asks no GPUs, or a wrong number: `attributes` must
+BY_TASKS = ("slurm",)  # ranks and threads are asked for apart; elsewhere cores of a node
+
+
+class PsijOptions(Written, frozen=True, kw_only=True):
+    """Options of a platform whose runner is ``psij``."""
+
+    executor: Executor
+    queue: Word | None = None
+    account: Word | None = None
+    reservation: Word | None = None
+    setup: list[Line] = []  # of shell, on the node, before the worker starts: modules, environments
+    attributes: dict[Word, Scalar] = {}  # directives of the scheduler that psij has no word for
+    exclusive: bool = False
+    limit_s: Seconds | None = None  # the longest that the queue allows; None: the longest that the cases can take
+    python: Absolute | None = None  # on the nodes; None: that of this process
+    launcher: str | list[str] | None = None
+    scheduler: str | None = None
+
+
+class Specification(Noun, frozen=True, kw_only=True):
+    """One job as psij gets it."""
+
+    executor: str
+    executable: str
+    arguments: list[str]
+    directory: str
+    nodes: Count
+    processes: Count  # of a node
+    cores: Count  # of a process
+    gpus: int  # of a process
+    exclusive: bool
+    duration_s: float
+    queue: str | None
+    account: str | None
+    reservation: str | None
+    attributes: dict[str, Scalar]
+
+
+class Shape(Noun, frozen=True, kw_only=True):
+    """What of a scheduler a comparison needs."""
+
+    nodes: int
+    ranks: int  # of a node
+    threads: int  # of a rank
+    gpus: int  # of a node
+
+
+def read_options(options: Mapping[str, Option], where: str) -> PsijOptions:
+    """Return a platform's options; raise ScenarioError, naming `where`, if they are not those of this runner."""
+    file, _, key = where.rpartition(": ")
+    read = toml.convert(dict(options), PsijOptions, file or where, key if file else "")
+    check_launch({key: value for key, value in options.items() if key in LAUNCH}, where, runner="psij")
+    return read
+
+
+def options_of(platform: Platform) -> PsijOptions:
+    """Return the options of a platform that was checked before."""
+    return msgspec.convert(dict(platform.options), PsijOptions)
+
+
+# --- one job a shape ------------------------------------------------------------------------------------------
+
+
+def split(job: Job) -> list[Job]:
+    """Return one job for each shape of allocation; the contenders of a comparison stay together."""
+    by_shape: dict[Shape, list[Planned]] = {}
+    for planned in sets_of(job):
+        by_shape.setdefault(shape_of(planned), []).extend(planned)
+    return [msgspec.structs.replace(job, planned=planned) for planned in by_shape.values()]
+
+
+def shape_of(planned: list[Planned]) -> Shape:
+    """Return the least allocation in which each of these cases fits."""
+    nodes = max(one.case.nodes for one in planned)
+    widest = max((one.case for one in planned), key=cores_of)
+    gpus = max(math.ceil(one.case.gpus / one.case.nodes) for one in planned)
+    return Shape(nodes=nodes, ranks=math.ceil(widest.ranks / widest.nodes), threads=widest.threads, gpus=gpus)
+
+
+def unique_name(job: Job) -> str:
+    """Return the name by which a scheduler can be asked for a job."""
+    return re.sub(r"[^\w.-]", "-", f"daasbench-{job.run}-{job.id}")
+
+
+def specification(job: Job, folder: Path) -> Specification:
+    """Return what psij is asked for; `folder` is that of the job, which its nodes see under the same name."""
+    options = options_of(job.platform)
+    shape, executor = shape_of(job.planned), options.executor
+    by_tasks = executor in BY_TASKS and (shape.gpus == 0 or shape.gpus % shape.ranks == 0)
+    cores = shape.ranks * shape.threads
+    processes = shape.ranks if by_tasks else 1 if executor in GIVES_GPUS else cores
+    attributes = dict(options.attributes)
+    if executor in NAMED:
+        attributes[NAMED[executor]] = unique_name(job)
+    limit_s = math.ceil(longest_s(job) / MINUTE_S) * MINUTE_S
+    return Specification(
+        executor=executor,
+        executable="/bin/bash",
+        arguments=[str(folder / SCRIPT)],
+        directory=str(folder),
+        nodes=shape.nodes,
+        processes=processes,
+        cores=math.ceil(cores / processes),
+        gpus=math.ceil(shape.gpus / processes) if executor in GIVES_GPUS else 0,
+        exclusive=options.exclusive,
+        duration_s=limit_s if options.limit_s is None else min(limit_s, options.limit_s),
+        queue=options.queue,
+        account=options.account,
+        reservation=options.reservation,
+        attributes=attributes,
+    )
+
+
+def script(job: Job, folder: Path) -> str:
+    """Return the shell script that does the job on its first node."""
+    options = options_of(job.platform)
+    variable = ALLOCATION.get(options.executor)
+    claim = f'"{options.executor}:${variable}"' if variable else '"local:$(hostname):$$"'
+    worker = [options.python or sys.executable, "-m", "daasbench.worker", str(folder / "job.json"), "--claim"]
+    session = "" if variable else "setsid "  # the end of the terminal shall not end the job
+    lines = [
+        "#!/bin/bash",
+        f"# job {job.id} of run {job.run}",
+        f"exec >>{shlex.quote(str(folder / 'log'))} 2>&1",
+        *options.setup,
+        f"exec {session}{shlex.join(worker)} {claim}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def in_words(asked: Specification) -> str:
+    """Return a specification as people read it."""
+    return msgspec.json.format(msgspec.json.encode(asked), indent=1).decode()
