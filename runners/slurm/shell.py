@@ -14,6 +14,7 @@ from daasbench.errors import LedgerError, Unreachable
 
 NOT_FOUND = 127  # the code of a shell whose command does not exist
 LEDGER = "records.jsonl"
+SETTINGS = {"TZ": "UTC", "SLURM_TIME_FORMAT": "standard", "LC_ALL": "C"}
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -125,12 +126,11 @@ class Here:
             ended = subprocess.run(
                 list(words),
                 input=(stdin or "").encode(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                capture_output=True,
                 timeout=timeout_s,
                 check=False,
-                # times as UTC seconds or ISO words, whatever the user's own settings say
-                env={**os.environ, "TZ": "UTC", "SLURM_TIME_FORMAT": "standard", "LC_ALL": "C"},
+                # what is asked answers in UTC and in English; what is submitted keeps the user's own settings
+                env={**os.environ, **({} if Path(words[0]).name == "sbatch" else SETTINGS)},
             )
         except FileNotFoundError as error:
             return Answer(NOT_FOUND, "", f"{error.filename or words[0]}: no such program")

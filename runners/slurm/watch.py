@@ -1,0 +1,225 @@
+"""The jobs of one Slurm, watched by one question: never more than one a second, fewer while nothing changes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from daasbench.errors import Unreachable
+from daasbench.model import JobState, JobStatus, Noun, Reason
+from daasbench.worker import ENDED, STARTED, Began, Left
+
+from . import questions
+from .handle import Handle
+from .questions import Garbage
+from .shell import Shell
+from .states import AGAIN, Row, status_of
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 30.0  # after which Slurm is not waited for
+PATIENCE = 0.02  # of the time for which nothing has changed: what is waited more than the least
+LONGEST_S = 30.0  # between two questions while nothing changes, or nobody answers
+GRACE_S = 60.0  # for a slow shared file system to show how a job ended which Slurm has forgotten
+_N = TypeVar("_N", bound=Noun)
+
+NOT_ASKED = JobStatus(state=JobState.PENDING, message="submitted; Slurm was not asked yet")
+
+
+class Watch:
+    """What is known of the jobs of one place.
+
+    Parameters
+    ----------
+    shell, cluster
+        Where Slurm is asked, and of which of its clusters ("": the usual one).
+    clock
+        Monotonic seconds.
+    """
+
+    def __init__(self, shell: Shell, cluster: str, clock: Callable[[], float], grace_s: float = GRACE_S) -> None:
+        self.shell, self.cluster, self.clock, self.grace_s = shell, cluster, clock, grace_s
+        self.every_s = 1.0  # the least between two questions
+        self.asked = 0
+        self._next_at = self._changed_at = clock()
+        self._silences = 0
+        self._trouble = ""
+        self._watched: dict[str, Handle] = {}
+        self._known: dict[str, JobStatus] = {}
+        self._rows: dict[str, Row] = {}
+        self._missing_since: dict[str, float] = {}
+        self._accounts = True  # until Slurm says that there are none
+
+    @property
+    def wait_s(self) -> float:
+        """Return how long until the next question."""
+        return max(0.02, self._next_at - self.clock())
+
+    def status(self, handle: Handle) -> JobStatus:
+        """Return what is known of a job; ask, if it is time to."""
+        known = self._known.get(handle.id)
+        if known is not None and known.ended:
+            return known
+        if handle.id not in self._watched:
+            self._watched[handle.id] = handle
+            self.every_s = max(1.0, min(one.poll_s for one in self._watched.values()))
+            if (row := self._row(handle)) is not None:
+                self._known[handle.id] = status_of(row)
+        if self.clock() >= self._next_at:
+            self._ask()
+        status = self._known.get(handle.id, NOT_ASKED)
+        if self._trouble and not status.ended:
+            return msgspec.structs.replace(status, message=self._trouble)
+        return status
+
+    def hurry(self) -> None:
+        """Ask soon: something was done that changes the queue."""
+        self._changed_at = self.clock()
+        self._next_at = min(self._next_at, self.clock() + 1.0)
+
+    def queue(self) -> dict[str, Row]:
+        """Return all jobs of this user that Slurm remembers.
+
+        Raises
+        ------
+        Unreachable
+            Slurm does not answer, or nobody understands what it says.
+        """
+        self.asked += 1
+        answer = self.shell.run(questions.queue_words(self.cluster), timeout_s=ANSWER_S)
+        if answer.code != 0:
+            raise Unreachable(f"squeue: {_last(answer.err) or f'exit code {answer.code}'}")
+        try:
+            return questions.queue(answer.out)
+        except (Garbage, ValueError) as error:
+            raise Unreachable(str(error)) from error
+
+    def _row(self, handle: Handle) -> Row | None:
+        """Return what Slurm said of a job, unless its number was given to another since."""
+        row = self._rows.get(handle.id)
+        return row if row is not None and handle.name in ("", row.name) else None
+
+    def _ask(self) -> None:
+        try:
+            self._rows = self.queue()
+        except Unreachable as error:
+            self._silent(error)
+            return
+        now = self.clock()
+        self._silences, self._trouble = 0, ""
+        missing = []
+        for handle in self._watched.values():
+            row = self._row(handle)
+            if row is None:
+                missing.append(handle)
+            else:
+                self._missing_since.pop(handle.id, None)
+                self._learn(handle.id, status_of(row), now)
+        try:
+            self._settle(missing, now)
+        except Unreachable as error:
+            self._silent(error)
+            return
+        for name in [one for one, status in self._known.items() if status.ended]:
+            self._watched.pop(name, None)
+        quiet = PATIENCE * (self.clock() - self._changed_at)
+        self._next_at = self.clock() + max(self.every_s, min(quiet, LONGEST_S))
+
+    def _learn(self, name: str, status: JobStatus, now: float) -> None:
+        if status != self._known.get(name):
+            self._known[name] = status
+            self._changed_at = now
+
+    def _silent(self, error: Unreachable) -> None:
+        """Keep what is known, say that nobody answers, and wait longer each time."""
+        pause = min(self.every_s * 2.0 ** min(self._silences, 10), LONGEST_S)
+        self._silences += 1
+        self._trouble = f"Slurm does not answer ({error}); nothing is lost: it is asked again"
+        log.warning("%s in %.0f s", self._trouble, pause)
+        self._next_at = self.clock() + pause
+
+    # --- jobs that slurmctld has forgotten
+
+    def _settle(self, missing: Sequence[Handle], now: float) -> None:
+        """Learn of forgotten jobs from the accounting, or from their own folders; give them up after a while."""
+        told = self._ask_accounts(missing)
+        left = [handle for handle in missing if handle.id not in told]
+        for name, row in told.items():
+            self._learn(name, status_of(row), now)
+        for name, status in self._ask_folders([handle for handle in left if handle.folder]).items():
+            self._learn(name, status, now)
+        for handle in left:
+            since = self._missing_since.setdefault(handle.id, now)
+            known = self._known.get(handle.id)
+            if (known is None or not known.ended) and (not handle.folder or now - since >= self.grace_s):
+                self._learn(handle.id, _lost(handle, known), now)
+
+    def _ask_accounts(self, missing: Sequence[Handle]) -> dict[str, Row]:
+        if not missing:
+            return {}
+        ids = [handle.id for handle in missing]
+        rows: dict[str, Row] = {}
+        if self._accounts:
+            answer = self.shell.run(questions.account_words(ids, self.cluster), timeout_s=ANSWER_S)
+            self._accounts = answer.code == 0
+            rows = questions.accounts(answer.out) if self._accounts else {}
+        if not self._accounts and (alone := [one for one in ids if "_" not in one]):
+            answer = self.shell.run(questions.completed_words(alone), timeout_s=ANSWER_S)
+            rows = questions.accounts(answer.out, questions.COMPLETED_FIELDS) if answer.code == 0 else {}
+        found = {handle.id: rows[handle.id] for handle in missing if handle.id in rows}
+        names = {handle.id: handle.name for handle in missing}
+        ours = {name: row for name, row in found.items() if names[name] in ("", row.name)}
+        return {name: row for name, row in ours.items() if status_of(row).ended}
+
+    def _ask_folders(self, handles: Sequence[Handle]) -> dict[str, JobStatus]:
+        """Return how those jobs ended whose workers wrote it down."""
+        if not handles:
+            return {}
+        paths = [f"{handle.folder}/{file}" for handle in handles for file in (STARTED, ENDED)]
+        texts = self.shell.read(paths)
+        found = {}
+        for handle in handles:
+            left = _read(texts.get(f"{handle.folder}/{ENDED}"), Left)
+            if left is None:
+                continue
+            began = _read(texts.get(f"{handle.folder}/{STARTED}"), Began)
+            row = Row(id=handle.id, name=handle.name, state="COMPLETED" if left.exit == 0 else "FAILED", code=left.exit)
+            status = status_of(row)
+            told = f"Slurm has forgotten it; its worker ended with exit code {left.exit}"
+            known = self._known.get(handle.id, NOT_ASKED)
+            found[handle.id] = msgspec.structs.replace(
+                status,
+                native=known.native,
+                message=status.message or told,
+                queued_at=known.queued_at,
+                started_at=known.started_at or (began.at if began else None),
+                ended_at=left.at,
+                nodes=known.nodes,
+                hosts=known.hosts,
+                exit=left.exit,
+            )
+        return found
+
+
+def _read(text: str | None, kind: type[_N]) -> _N | None:
+    try:
+        return msgspec.json.decode(text, type=kind) if text else None
+    except msgspec.DecodeError:  # half written
+        return None
+
+
+def _lost(handle: Handle, known: JobStatus | None) -> JobStatus:
+    told = f"Slurm knows no job {handle.id} any more, and its worker did not say how it ended; {AGAIN}"
+    base = known or JobStatus(state=JobState.LOST)
+    return msgspec.structs.replace(base, state=JobState.LOST, reason=Reason.INTERRUPTED, message=told)
+
+
+def _last(err: str) -> str:
+    lines = [line.strip() for line in err.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+__all__ = ["Watch"]
