@@ -6,8 +6,10 @@ A block or a result may be an array, or any nest of mappings, sequences and data
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import importlib
 import importlib.metadata
 import importlib.util
 import shutil
@@ -140,6 +142,13 @@ def require(implementation: Implementation) -> None:
     check = {"cuda": _require_cuda, "mpi": _require_mpi, "dask": _require_dask}.get(implementation.backend)
     if check:
         check()
+
+
+def import_needed(implementation: Implementation) -> None:
+    """Import what `implementation` needs, as far as it can be; what cannot is told by who uses it."""
+    for module in implementation.requires:
+        with contextlib.suppress(Exception):  # foreign code: an MPI that is not there, a driver
+            importlib.import_module(module)
 
 
 def is_here(implementation: Implementation) -> bool:

@@ -42,7 +42,8 @@ class Command(Noun, frozen=True, kw_only=True, omit_defaults=True):
     repeats: int = 0
     turn: int = 0
     limit_s: float = 0.0
-    origin: float = 0.0  # the clock's reading at the record's start: one clock for all processes of a machine
+    origin: float | None = None  # the clock's reading (one for all processes of a machine) when what it tells began:
+    # of a turn its record, of a prepare step its process
     names: list[str] = []  # of a limits step: its id, the machine's id, the time
 
 
@@ -57,6 +58,7 @@ class Contender:
         theirs_life, self._life = os.pipe()  # nothing is ever written: it ends with this process
         theirs = (theirs_read, theirs_write, theirs_life)
         self._pending = b""
+        self.started = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "daasbench.contender", ",".join(map(str, cpus)), *map(str, theirs)],
             env={**os.environ, **steered(threads), **(environment or {})},
@@ -170,13 +172,14 @@ class Steps:
 
     def _prepare(self, command: Command) -> Any:
         spec = _spec(command)
-        self._session = Session(spec, team=lambda way: self._team(spec, way))
+        self._session = Session(spec, team=lambda way: self._team(spec, way), origin=command.origin)
         return self._session.prepare()
 
     def _turn(self, command: Command) -> Any:
         if self._session is None:
             raise RuntimeError("a turn was asked of a contender that is not prepared")
-        return self._session.turn(command.repeats, number=command.turn, limit_s=command.limit_s, origin=command.origin)
+        origin = command.origin or 0.0
+        return self._session.turn(command.repeats, number=command.turn, limit_s=command.limit_s, origin=origin)
 
 
 def _spec(command: Command) -> Spec:

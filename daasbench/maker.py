@@ -61,6 +61,10 @@ class Maker:
         self._kept[problem] = made
         return made
 
+    def dismiss(self) -> None:
+        """End the process, whose libraries stay in memory while it lives; what it made stays."""
+        self._end()
+
     def close(self) -> None:
         """End the process and remove what it made."""
         self._end()

@@ -20,6 +20,7 @@ from daasbench import machine, registry
 from daasbench.backends import SPREAD
 from daasbench.contracts import Kernel, Options
 from daasbench.errors import DaasbenchError, Lacking, LedgerError, NoRoom, SubmitError, Unfinished, Unreachable
+from daasbench.growth import grown_parameters
 from daasbench.model import (
     Case,
     DaskWorker,
@@ -74,6 +75,9 @@ class Prepared(Noun, frozen=True, kw_only=True, tag=True):
     workers: list[DaskWorker] = []
     machines: list[Machine] = []  # of the workers, if not this one
     settings: dict[str, Scalar] = {}
+    files: list[str] = []  # that it loaded, where its start is what is measured
+    read_bytes: int | None = None  # from storage, until then; None: this system does not tell
+    major_faults: int | None = None
 
 
 class Failure(Noun, frozen=True, kw_only=True, tag=True):
@@ -102,7 +106,7 @@ def make_inputs(spec: Spec) -> Made:
     options = case_options(kernel, spec.case, spec.paths)
     file = Path(spec.paths["input"]) if "input" in spec.paths else None
     case = spec.case
-    parameters = kernel.survey(file, options) if file else kernel.sizes[case.size or ""]
+    parameters = kernel.survey(file, options) if file else grown_parameters(kernel, case.size or "", case.grown)
 
     def make(blocks: int) -> Any:
         if file:
@@ -127,10 +131,17 @@ def make_inputs(spec: Spec) -> Made:
     expect_s = time.perf_counter() - started
     try:
         size = scratch.save(Path(spec.scratch), (problem, expectation))
+        if case.start and not file:
+            size += scratch.save(inputs_alone(spec), problem)
     except OSError as error:  # the disk's fault, not the kernel's
         told = f"{spec.scratch}: the inputs cannot be written: {error.strerror or error}; free some space"
         raise LedgerError(f"{told} and run the same command again") from error
     return Made(make_s=make_s, work=work, blocks=blocks, exceeds_cache=exceeds, expect_s=expect_s, bytes=size)
+
+
+def inputs_alone(spec: Spec) -> Path:
+    """Return where the inputs lie without what the oracle needs: what a start reads, as a user's file is read."""
+    return Path(spec.scratch) / "inputs"
 
 
 def _check_room(spec: Spec, work: Work, blocks: int) -> None:
@@ -148,8 +159,11 @@ def _check_room(spec: Spec, work: Work, blocks: int) -> None:
 
 
 def block_count(case: Case, input_bytes: float, cache_bytes: int | None) -> tuple[int, bool | None]:
-    """Return how many input blocks the repeats rotate over, and whether they exceed the cache four times."""
-    if case.cache or case.size == "tiny" or not input_bytes or not cache_bytes:
+    """Return how many input blocks the repeats rotate over, and whether they exceed the cache four times.
+
+    Where the start of a process is measured there is one: what it reads, and makes a first result of.
+    """
+    if case.cache or case.start or case.size == "tiny" or not input_bytes or not cache_bytes:
         return 1, None if not (input_bytes and cache_bytes) else input_bytes >= 4 * cache_bytes
     needed = max(1, -int(-4 * cache_bytes // input_bytes))
     return min(needed, MOST_BLOCKS), needed <= MOST_BLOCKS

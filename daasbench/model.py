@@ -79,7 +79,7 @@ class Repeat(Written, frozen=True, kw_only=True):
 
 
 Start = Literal["warm", "uncompiled", "cold", "first"]
-"""Files in memory or not, code compiled before or not; ``first`` is cold and uncompiled (docs/reference/scenario.md)."""
+"""Files in memory or not, code compiled before or not; ``first`` is cold and uncompiled (:mod:`daasbench.starts`)."""
 
 
 class Case(Noun, frozen=True, kw_only=True):
@@ -197,6 +197,7 @@ class Footing(Noun, frozen=True, kw_only=True):
     major_faults: int  # page faults that waited for storage
     compiled_before: int  # files of compiled code when the process started
     compiled_after: int
+    foreign: float = 0.0  # everybody else's share (0-1) of the usable processors meanwhile
 
 
 class DaskWorker(Noun, frozen=True, kw_only=True, omit_defaults=True):

@@ -81,7 +81,7 @@ class _Line:
 
 
 class RankContender:
-    """The referee's handle of the ranks of one case.
+    """The referee's handle of the ranks of one case; how long they take to start is one phase of its own.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class RankContender:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         require_launcher(options)
-        self.case, self.active_s = case, 0.0
+        self.case, self.active_s, self.started = case, 0.0, None
         self._began = time.monotonic()
         self._start_s: float | None = None
         self._closed = False

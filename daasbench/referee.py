@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -24,11 +24,13 @@ from daasbench.cluster import cluster_options, computes_elsewhere
 from daasbench.contender import Contender
 from daasbench.contracts import Implementation
 from daasbench.errors import DaasbenchError, Lacking
+from daasbench.growth import grown_parameters
 from daasbench.launch import cores_of, require_launcher
 from daasbench.maker import Maker, limit_s
 from daasbench.measure import Failure, Spec
 from daasbench.model import SCHEMA, Case, Job, Machine, Outcome, Planned, Platform, Reason, Record, Turn
 from daasbench.ranks import RankContender
+from daasbench.starts import Starts
 from daasbench.turns import Round
 
 HERE = Platform(runner="local")
@@ -68,6 +70,7 @@ class Referee:
         self.cpus = machine.allowed_cpus(os.getpid())[: machine.usable_cores()]
         self.chance = random.Random(job.order_seed)
         self.maker = Maker(scratch, self.cpus, log, limit_s(job.repeat.limit_s))
+        self.starts = Starts(scratch / "starts", self.start, self.spec, self.maker.dismiss)
 
     def run_set(self, planned: Sequence[Planned]) -> None:
         """Measure the cases of one comparison in fresh processes; write one record for each."""
@@ -130,7 +133,7 @@ class Referee:
 
     def _runs_whole(self, one: Planned) -> bool:
         """Return whether its processes can neither be stopped nor wait beside others."""
-        return bool(one.case.gpus) or self._way(one).backend in SPREAD
+        return bool(one.case.gpus or one.case.start) or self._way(one).backend in SPREAD
 
     def _runtimes(self, one: Planned) -> int:
         """Return how many interpreters with their libraries it needs."""
@@ -162,8 +165,8 @@ class Referee:
         """Return how long its workers may take to come; that is not part of its limit."""
         return cluster_options(self.job.platform).wait_s if self._way(one).backend == "dask" else 0.0
 
-    def start(self, one: Planned) -> Contender | RankContender:
-        """Start the processes of a contender, pinned to as many processors as it has threads.
+    def start(self, one: Planned, more: Mapping[str, str] | None = None) -> Contender | RankContender:
+        """Start the processes of a contender, pinned to as many processors as it has threads; `more` variables.
 
         Raises
         ------
@@ -175,7 +178,7 @@ class Referee:
         temporary = self.maker.scratch / "tmp"  # what a process that is killed leaves there goes with the job
         temporary.mkdir(parents=True, exist_ok=True)
         devices = visible_devices(case.gpus, [str(gpu["index"]) for gpu in self.observed.gpus])
-        variables = {**devices, "TMPDIR": str(temporary)}
+        variables = {**devices, "TMPDIR": str(temporary), **(more or {})}
         if self._way(one).backend == "mpi":
             return RankContender(case, self.job.platform.options, cpus, self.log, self.maker.scratch, variables)
         return Contender(case.threads, cpus, self.log, variables)
@@ -243,7 +246,8 @@ def lack_of(case: Case, source: str | None, *, gpus: int, platform: Platform = H
             require_launcher(options)
         if case.size is None:
             return None  # a file's size is known when it is read
-        work = kernel.work(kernel.sizes[case.size], measure.case_options(kernel, case, {}))
+        parameters = grown_parameters(kernel, case.size, case.grown)
+        work = kernel.work(parameters, measure.case_options(kernel, case, {}))
     except Lacking as lack:
         return str(lack)
     predicted = measure.predicted_bytes(kernel, case, work, machine.last_level_cache_bytes())

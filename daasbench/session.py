@@ -1,9 +1,10 @@
 """One case in processes of its own: warm up, time, verify every repeat.
 
-Phases, timed apart: `make` (the inputs; by the process that makes them for all contenders), `start` (ranks or
-workers, until all have reported), `put` (to where the backend keeps arrays, or to the ranks), `setup` (plans,
-lookup tables), `first_call` (compilation and the first result), `compute` (one sample a repeat), `get` (back to
-the host). Verification is outside of every timed window.
+Phases, timed apart: `make` (the inputs; by the process that makes them for all contenders), `interpreter` (until
+this process listens), `start` (ranks or workers, until all have reported), `import` (the kernel, the
+implementation and its libraries), `context` (of a GPU), `read` (the inputs, from a file), `put` (to where the
+backend keeps arrays, or to the ranks), `setup` (plans, lookup tables), `first_call` (compilation and the first
+result), `compute` (one sample a repeat), `get` (back to the host). Verification is outside of every timed window.
 
 Ranks each hold a session and take the same steps. A time is that of the slowest, processor time and memory are
 summed, and rank 0 alone verifies and decides.
@@ -21,13 +22,13 @@ from typing import Any
 import msgspec
 
 from daasbench import measure
-from daasbench.backends import SPREAD, map_arrays, open_backend, require
+from daasbench.backends import SPREAD, import_needed, map_arrays, open_backend, require
 from daasbench.contracts import Backend, Implementation, Spread
 from daasbench.energy import EnergyCounter
 from daasbench.errors import NoRoom
 from daasbench.measure import Prepared, Spec, Turned
 from daasbench.model import Samples, Verdict
-from daasbench.teams import Alone
+from daasbench.teams import Alone, Talk
 
 NANOSECOND = 9  # digits that are kept: the clock has no more, and a ledger is read in half the time
 
@@ -41,6 +42,8 @@ class Session:
     ----------
     team
         Gives those who compute the case together, when the implementation is known to run here.
+    origin
+        The clock's reading when this process was started; None where its ranks' start is timed as a whole.
     """
 
     def __init__(
@@ -48,17 +51,23 @@ class Session:
         spec: Spec,
         clock: Callable[[], float] = time.perf_counter,
         team: TeamOf = lambda _: Alone(),
+        origin: float | None = None,
     ) -> None:
         self.spec, self.clock, self._team_of = spec, clock, team
+        self.phases: dict[str, float] = {}
+        began = clock()
+        if origin is not None:
+            self.phases["interpreter"] = began - origin
         self.kernel = measure.find_kernel(spec.case, spec.source)
         self.implementation = self.kernel.implementations[spec.case.implementation]
+        self.phases["import"] = clock() - began
         self.energy = EnergyCounter()
         self.verified: dict[int, Any] = {}  # block: a result that the oracle found right
         self.untouched: dict[int, tuple[int, ...]] = {}  # block: fingerprint of inputs in this process's memory
         self.chance = random.Random()  # positions that are compared: others in each process, each time
         self.repeat = self.peak_bytes = 0
-        self.phases: dict[str, float] = {}
         self.team = Alone()
+        self.talk: Talk | None = None  # of the call before
         self.backend: Backend
         self.problem: Any
         self.expectation: Any
@@ -68,12 +77,11 @@ class Session:
 
     def prepare(self) -> Prepared:
         """Load the inputs, put them in place, set up, call once, and verify."""
-        require(self.implementation)
-        make = self.implementation.load()
+        way = self.implementation.backend
+        make = self._load()
         from daasbench import scratch
         from daasbench.differences import fingerprint
 
-        way, folder = self.implementation.backend, Path(self.spec.scratch)
         started = self.clock()
         try:
             self.team = self._team_of(self.implementation)
@@ -84,8 +92,8 @@ class Session:
             queued_s = self.team.queued_s
             self.phases |= {} if queued_s is None else {"queue": queued_s}
             self.phases["start"] = self.clock() - started - (queued_s or 0.0)
-        self.problem, self.expectation = scratch.load(folder, mapped=way in SPREAD)
-        self.backend = open_backend(way)
+        self.phases["import"] = self.team.slowest(self.phases["import"])
+        self._read()
         if way in SPREAD:
             self._set_up_spread(make)
         else:
@@ -93,9 +101,11 @@ class Session:
         if way in ("host", "mpi"):
             self.untouched = {block: fingerprint(one) for block, one in enumerate(self.blocks)}
         self.phases["first_call"], _, result = self._watched(0)
-        verdict, _ = self._verify(0, result)
+        reads = self._seen()
+        verdict, self.phases["get"] = self._verify(0, result)
+        verdict = self._with_inputs_kept(verdict, {0})
         seen = {name: getattr(self.team, name) for name in ("workers", "machines", "settings")}
-        return Prepared(phases=self.phases, verdict=self._with_inputs_kept(verdict, {0}), **seen)
+        return Prepared(phases=self.phases, verdict=verdict, **reads, **seen)
 
     def turn(self, repeats: int, *, number: int, limit_s: float, origin: float) -> Turned:
         """Measure up to `repeats` repeats after one marked warm-up; stop early at `limit_s`.
@@ -121,6 +131,56 @@ class Session:
         )
 
     # --- inside
+
+    def _load(self) -> Callable[..., Any]:
+        """Import the libraries and the implementation, and open the device, which is timed apart."""
+        started, way = self.clock(), self.implementation.backend
+        if way == "cuda":
+            import_needed(self.implementation)  # or asking for a device would import it
+        imported = self.clock()
+        require(self.implementation)
+        self.backend = open_backend(way)
+        self.backend.wait()  # the first question to a GPU makes its context
+        opened = self.clock()
+        make = self.implementation.load()
+        own_s = self.clock() - started
+        if way == "cuda":
+            self.phases["context"] = opened - imported
+            own_s -= opened - imported
+        self.phases["import"] += own_s
+        return make
+
+    def _read(self) -> None:
+        """Read the inputs from where a user's would be, where the start is measured; else what was made for all."""
+        from daasbench import scratch
+
+        spec, mapped = self.spec, self.implementation.backend in SPREAD
+        if not spec.case.start:
+            together = self._phase("read", lambda: scratch.load(Path(spec.scratch), mapped=mapped))
+            self.problem, self.expectation = together
+            return
+        if "input" in spec.paths:
+            file, options = Path(spec.paths["input"]), measure.case_options(self.kernel, spec.case, spec.paths)
+            self.problem = self._phase(
+                "read", lambda: self.kernel.read(file, self.kernel.survey(file, options), options, 1)
+            )
+        else:
+            alone = measure.inputs_alone(spec)
+            self.problem = self._phase("read", lambda: scratch.load(alone, mapped=mapped))
+
+    def _seen(self) -> dict[str, Any]:
+        """Return what the start of this process took from storage; then read what its oracle needs, if it has not."""
+        from daasbench import filecache, scratch
+
+        if not self.spec.case.start:
+            return {}
+        reads = filecache.storage_reads()
+        files = filecache.files_in_use()
+        _, self.expectation = scratch.load(Path(self.spec.scratch), mapped=True)
+        if reads is None:
+            return {"files": files}
+        read_bytes, faults = (int(self.team.total(one)) for one in reads)
+        return {"files": files, "read_bytes": read_bytes, "major_faults": faults}
 
     def _set_up(self, make: Callable[..., Any], host_blocks: list[Any]) -> None:
         """Put the blocks where the backend keeps arrays, then let the implementation set up."""
@@ -152,10 +212,16 @@ class Session:
         at_s = self.clock() - origin
         before_j = self.energy.joules()
         seconds, cpu_s, result = self._watched(block) if flag else self._timed(block)
-        after_j = self.energy.joules()
+        after_j, talk = self.energy.joules(), self.talk
         verdict, get_s = self._verify(block, result)
         if before_j is not None and after_j is not None:
             samples.energy_j.append(after_j - before_j)
+        if talk is not None:
+            samples.mpi_s.append(round(talk.mean_s, NANOSECOND))
+            samples.mpi_least_s.append(round(talk.least_s, NANOSECOND))
+            samples.mpi_most_s.append(round(talk.most_s, NANOSECOND))
+            samples.mpi_calls.append(talk.calls)
+            samples.mpi_timer_s.append(round(talk.timer_s, NANOSECOND))
         samples.seconds.append(round(seconds, NANOSECOND))
         samples.flags.append(flag)
         samples.cpu_s.append(round(cpu_s, NANOSECOND))
@@ -170,12 +236,13 @@ class Session:
         inputs, compute, wait, clock = self.blocks[block], self.compute, self.backend.wait, self.clock
         wait()
         self.team.meet()
-        cpu = self.team.cpu_s()
+        cpu, talked = self.team.cpu_s(), self.team.talked()
         started = clock()
         result = compute(inputs)
         wait()
         seconds = clock() - started
         cpu_s = self.team.cpu_s() - cpu
+        self.talk = self.team.talk(talked, self.team.talked())
         return self.team.slowest(seconds), self.team.total(cpu_s), result
 
     def _watched(self, block: int) -> tuple[float, float, Any]:

@@ -133,6 +133,7 @@ def _table(columns: Columns, rows: Integers, texts: Sequence[Future[Cells]]) -> 
 def options_text(case: Case) -> str:
     """Return the options of a case and the names of its files as ``k=v k=v``; empty for none."""
     options = case.options | case.files | ({"cache": True} if case.cache else {})
+    options |= {"start": case.start} if case.start else {}
     words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
     return " ".join(f"{name}={value}" for name, value in sorted(words.items()))
 

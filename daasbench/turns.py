@@ -12,7 +12,7 @@ import msgspec
 from daasbench import machine, measure
 from daasbench.contender import Command, Contender
 from daasbench.measure import Failure, Made, Prepared, Turned
-from daasbench.model import Outcome, Planned, Reason, Record, Samples, Turn, Verdict
+from daasbench.model import Footing, Outcome, Planned, Reason, Record, Samples, Turn, Verdict
 from daasbench.ranks import RankContender
 from daasbench.statistics import median_interval, relative_half_width
 from daasbench.watch import Watch
@@ -63,6 +63,7 @@ class Seat:
         self.parts: list[Samples] = []
         self.counted: list[float] = []  # seconds of the samples that count
         self.prepared: Prepared | None = None
+        self.footing: Footing | None = None
         self.phases: dict[str, float] = {}  # of a start that failed
         self.verdict: Verdict | None = None
         self.turned: Turned | None = None
@@ -78,21 +79,32 @@ class Seat:
     def prepare(self) -> None:
         """Start the process, when no other runs, and let it get ready."""
         self.started_at, self.origin = self.referee.now(), time.perf_counter()
-        contender = measure.guarded(lambda: self.referee.start(self.planned))
+        limit_s, case = self.repeat.hard_limit_s, self.planned.case
+        state = measure.guarded(lambda: self.referee.starts.make(self.planned, timeout_s=limit_s))
+        if isinstance(state, Failure):
+            self._fail(state)
+            return
+        self.started_at, self.origin = self.referee.now(), time.perf_counter()
+        contender = measure.guarded(lambda: self.referee.start(self.planned, state.variables))
         if isinstance(contender, Failure):
             self._fail(contender)
             return
         self.contender = contender
-        command = Command(step="prepare", spec=self.referee.spec(self.planned))
+        watch = Watch([contender.pid], self.referee.cpus) if case.start else None
+        command = Command(step="prepare", spec=self.referee.spec(self.planned), origin=contender.started)
         wait_s = self.referee.wait_s(self.planned)
-        answer = contender.ask(command, Prepared, timeout_s=self.repeat.hard_limit_s + wait_s)
+        answer = contender.ask(command, Prepared, timeout_s=limit_s + wait_s)
         contender.active_s -= min(wait_s, answer.phases.get("queue", 0.0))  # the place's time, not the case's
-        if isinstance(answer, Failure):
-            self._fail(answer)
-            return
-        self.prepared, self.verdict = answer, answer.verdict
-        for one in answer.machines:
-            self.referee.write(one)
+        foreign = watch.stop().foreign if watch else 0.0
+        if not isinstance(answer, Failure):
+            footing = measure.guarded(lambda: self.referee.starts.judge(case, state, answer, foreign))
+            if not isinstance(footing, Failure):
+                self.prepared, self.verdict, self.footing = answer, answer.verdict, footing
+                for one in answer.machines:
+                    self.referee.write(one)
+                return
+            answer = footing
+        self._fail(answer)
 
     def take_turn(self, *, alone: bool) -> None:
         """Give the contender the word; repeat the turn while others disturb it, and keep every sample."""
@@ -226,6 +238,7 @@ class Seat:
             tolerance=verdict.tolerance if verdict else None,
             samples=samples,
             phases=phases,
+            footing=self.footing,
             stop_reason=stop_reason,
             work=self.made.work,
             blocks=self.made.blocks,

@@ -1,0 +1,132 @@
+"""The kernel's cache of files in memory: which pages of a file are there, drawing them in, and putting them out.
+
+A page that some process has mapped stays. What no program can see or empty is not covered: names and sizes of
+files, the cache of a network file system's own client, of a disk, or of a hypervisor below this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import mmap
+import os
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PROC = Path("/proc")
+CHUNK = 1 << 20  # bytes that are read at once
+WAY = "posix_fadvise"
+"""How files are put out of memory: one by one, which disturbs nobody who does not use them."""
+
+
+def cached_bytes(paths: Iterable[str | Path]) -> int:
+    """Return how many bytes of the files are in memory, in whole pages.
+
+    A file that this user neither owns nor may write counts as wholly there: the kernel does not tell. One that
+    is gone counts nothing.
+
+    Raises
+    ------
+    OSError
+        This system cannot be asked.
+    """
+    ask = _mincore()
+    return sum(_cached(ask, path) for path in paths)
+
+
+def put_out(paths: Iterable[str | Path]) -> None:
+    """Ask the kernel to forget the pages of the files, once what was written is on the disk."""
+    for path in paths:
+        with contextlib.suppress(OSError):  # what stays is seen by `cached_bytes`
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                with contextlib.suppress(OSError):  # a file system that is read only
+                    os.fsync(descriptor)
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(descriptor)
+
+
+def draw_in(paths: Iterable[str | Path]) -> None:
+    """Read the files once, so that they are in memory as far as there is room."""
+    room = bytearray(CHUNK)
+    for path in paths:
+        with contextlib.suppress(OSError), open(path, "rb", buffering=0) as stream:
+            while stream.readinto(room):
+                pass
+
+
+def files_in_use() -> list[str]:
+    """Return the files that this process has loaded: modules, their compiled form, and what is mapped."""
+    found = mapped_files()
+    for module in list(sys.modules.values()):
+        for path in (getattr(module, "__file__", None), getattr(module, "__cached__", None)):
+            if isinstance(path, str):
+                found.add(path)
+    return sorted(path for path in found if os.path.isfile(path))  # noqa: PTH113  (a thousand of them)
+
+
+def mapped_files(proc: Path = PROC) -> set[str]:
+    """Return the files that this process has mapped; none where the system does not tell."""
+    with contextlib.suppress(OSError):
+        return _named((proc / "self/maps").read_text())
+    return set()
+
+
+def interpreter_files() -> set[str]:
+    """Return what a bare interpreter maps: itself and the system's C library, which the worker itself runs in."""
+    code = f"print(open('{PROC}/self/maps').read())"
+    told = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False).stdout
+    return _named(told)
+
+
+def _named(maps: str) -> set[str]:
+    """Return the paths in what the kernel tells of a process's mappings."""
+    return {"/" + path for line in maps.splitlines() if (path := line.partition("/")[2])}
+
+
+def storage_reads(proc: Path = PROC) -> tuple[int, int] | None:
+    """Return bytes that this process had read from storage since its start, and its page faults that waited for it.
+
+    None where the system does not tell.
+    """
+    try:
+        found = re.search(r"^read_bytes: (\d+)$", (proc / "self/io").read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return (int(found[1]), resource.getrusage(resource.RUSAGE_SELF).ru_majflt) if found else None
+
+
+def _mincore() -> Callable[[Any, Any, Any], int]:
+    try:
+        asked: Callable[[Any, Any, Any], int] = ctypes.CDLL(None, use_errno=True).mincore
+    except AttributeError as error:
+        raise OSError("this system does not tell which pages of a file are in memory (mincore)") from error
+    return asked
+
+
+def _cached(ask: Callable[[Any, Any, Any], int], path: str | Path) -> int:
+    try:
+        with open(path, "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if not size:
+                return 0
+            mapped = mmap.mmap(stream.fileno(), size, prot=mmap.PROT_READ)
+    except FileNotFoundError:
+        return 0
+    pages = np.zeros(-(-size // mmap.PAGESIZE), np.uint8)
+    view = np.frombuffer(mapped, np.uint8)  # gives the address; no page is touched
+    answer = ask(ctypes.c_void_p(view.ctypes.data), ctypes.c_size_t(size), ctypes.c_void_p(pages.ctypes.data))
+    code = ctypes.get_errno()
+    del view
+    mapped.close()
+    if answer:
+        raise OSError(code, os.strerror(code), str(path))
+    return int((pages & 1).sum()) * mmap.PAGESIZE
