@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import msgspec
 import pandas as pd
 
 from daasbench.columns import Columns
-from daasbench.model import Job, Limits, Machine, Noun, Planned, Record
+from daasbench.folders import JOURNAL_FILE
+from daasbench.model import Event, Job, Limits, Machine, Noun, Planned, Record
 from daasbench.table import ordered_rows, read_columns, table_of
 
 
@@ -41,6 +44,8 @@ class Evidence:
         What was planned and has no record of any attempt.
     warnings
         Sentences on what could not be read.
+    journals
+        What each run noted of its errands, by run; empty where a folder has records only.
     """
 
     table: pd.DataFrame
@@ -51,6 +56,7 @@ class Evidence:
     scenarios: dict[str, str]
     planned_missing: list[Missing]
     warnings: list[str]
+    journals: dict[str, list[Event]] = field(default_factory=dict)
 
 
 def gather(*folders: str | os.PathLike[str]) -> Evidence:
@@ -82,7 +88,23 @@ def gather(*folders: str | os.PathLike[str]) -> Evidence:
         scenarios=_scenarios(columns),
         planned_missing=list(missing.values()),
         warnings=columns.warnings,
+        journals=_journals(columns),
     )
+
+
+def _journals(columns: Columns) -> dict[str, list[Event]]:
+    """Return the journal beside each run's scenario; lines that are torn are left out."""
+    found: dict[str, list[Event]] = {}
+    for source in columns.sources:
+        path = source.scenario()
+        if path is None or source.job is None or source.job.run in found:
+            continue
+        events = found[source.job.run] = []
+        with contextlib.suppress(OSError):
+            for line in (path.parent / JOURNAL_FILE).read_bytes().splitlines():
+                with contextlib.suppress(msgspec.DecodeError):
+                    events.append(msgspec.json.decode(line, type=Event))
+    return found
 
 
 def _scenarios(columns: Columns) -> dict[str, str]:

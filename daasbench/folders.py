@@ -18,6 +18,7 @@ from daasbench.model import Job
 
 JOB_FILE = "job.json"
 SCENARIO_FILE = "scenario.toml"
+JOURNAL_FILE = "journal.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)

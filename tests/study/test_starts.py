@@ -234,7 +234,7 @@ def test_a_rehearsal_that_fails_is_the_failure_of_the_case(library: Path, tmp_pa
 
 
 def test_what_a_system_does_not_tell_is_not_guessed(library: Path, tmp_path: Path) -> None:
-    starts, process = starts_of(library, tmp_path)
+    starts, _ = starts_of(library, tmp_path)
     state = starts.make(planned("warm"), timeout_s=1.0)
     seen = Prepared(phases={}, verdict=Verdict(error=0.0, tolerance=1.0, verified_by="oracle"))
     assert not isinstance(state, Failure)
