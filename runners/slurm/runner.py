@@ -10,12 +10,14 @@ from typing import cast
 import msgspec
 
 from daasbench.errors import SubmitError, Unreachable
-from daasbench.model import Job, JobState, JobStatus, Option, Reason, Request
+from daasbench.inspection import Finding
+from daasbench.model import Job, JobState, JobStatus, Option, Platform, Reason, Request
 from daasbench.worker import CLAIM, ENDED, STARTED
 
 from . import options as wording
 from . import questions, render
 from .handle import Handle, parse
+from .inspect import inspect_slurm
 from .options import SlurmOptions, options_of
 from .questions import Garbage
 from .render import NOTE, Note, Place
@@ -66,6 +68,12 @@ class SlurmRunner:
     def check(self, options: Mapping[str, Option], where: str) -> None:
         """Raise ScenarioError, naming `where`, if these are no options of a Slurm."""
         wording.check(options, where, runner=self.name)
+
+    def inspect(self, platform: Platform, folder: Path) -> list[Finding]:
+        """Return what Slurm and one of its nodes say of a platform; a place that does not answer is not waited for."""
+        options = options_of(platform.options)
+        shell = Ssh(options.host, options.ssh, sleep=lambda _: None) if options.host else self._here
+        return inspect_slurm(platform, folder, shell)
 
     # --- before anything is sent
 
