@@ -125,7 +125,7 @@ def _declared(platform: Platform) -> str:
 def price_finding(price: Price | None, today: datetime.date) -> Finding:
     """Return whether a platform has a price, and how old that is."""
     if price is None:
-        cure = "declare one: price = { amount = ..., currency = ..., per = ..., date = ..., source = ... }"
+        cure = "declare one: docs/how-to/own-platform.md"
         return warning("price", "none: nothing that is measured here has a cost, and --budget holds nothing back", cure)
     days = (today - price.date).days
     told = f"{price.amount} {price.currency} per {price.per} of {price.date} ({price.basis}; {price.source})"

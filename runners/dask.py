@@ -12,10 +12,12 @@ import msgspec
 
 from daasbench.cluster.options import OF_JOBS, OF_SLURM, ClusterOptions
 from daasbench.errors import ScenarioError
+from daasbench.inspection import Finding
 from daasbench.launch import check_options
-from daasbench.model import Job, Option, Request
+from daasbench.model import Job, Option, Platform, Request
 from daasbench.toml import convert
 
+from .dask_inspect import inspect_dask
 from .local import LocalRunner
 
 WAYS = ("scheduler", "scheduler_file", "cluster")
@@ -43,6 +45,10 @@ class DaskRunner(LocalRunner):
                 raise ScenarioError(f"{where}: {key} is no option of {what}; {known}")
         if "launcher" in options:
             check_options({"launcher": options["launcher"]}, where, runner=self.name)
+
+    def inspect(self, platform: Platform, folder: Path) -> list[Finding]:
+        """Return what is found of this machine, where the client runs, and of where the workers come from."""
+        return inspect_dask(platform, folder)
 
     def render(self, job: Job, folder: Path) -> Request:
         """Return the command that would be run and the job file that it would read."""

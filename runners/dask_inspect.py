@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from daasbench import backends
+from daasbench import backends, presence
+from daasbench.cluster.crew import compare_commits, compare_versions
 from daasbench.errors import Lacking
-from daasbench.inspection import Finding, ok, warning, wrong
+from daasbench.inspection import Finding, ok, wrong
 from daasbench.launch import scheduler_of
 from daasbench.model import Platform
 
+from .here import inspect_here
+from .slurm.inspect import queue_findings
+from .slurm.options import options_of
+from .slurm.shell import Here
+
 CONNECT_S = 10.0
-COMPARED = ("python", "distributed", "dask", "cloudpickle", "msgpack", "numpy")  # must be equal on both sides
-OURS = ("daasbench", "numba")  # of the workers also
+OF_NODES = ("nodes", "cores", "memory", "GPUs")
+MODULES = {"slurm": ("distributed", "dask_jobqueue"), "mpi": ("distributed", "dask_mpi")}
 
 
 def scheduler_findings(platform: Platform) -> list[Finding]:
-    """Return what is found of the Dask cluster that the platform's option ``scheduler`` names; nothing without one."""
-    address = scheduler_of(platform.options)
-    if address is None:
+    """Return what is found of the running Dask cluster that a platform's options name; nothing without one."""
+    address, file = scheduler_of(platform.options), platform.options.get("scheduler_file")
+    if address is None and file is None:
         return []
     try:
         backends.dask_version()
@@ -32,17 +40,34 @@ def scheduler_findings(platform: Platform) -> list[Finding]:
     level = quiet.level
     quiet.setLevel(logging.CRITICAL)  # of the scheduler that does not answer, the finding tells
     try:
-        client = Client(address, timeout=CONNECT_S, set_as_default=False)
+        where = {"scheduler_file": file} if address is None else {"address": address}
+        client = Client(**where, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
-        told = f"no Dask scheduler answers at {address} ({error})"
-        return [wrong("scheduler", told, "start it, or correct the option scheduler")]
+        told = f"no Dask scheduler answers at {address or file} ({error})"
+        return [wrong("scheduler", told, "start it, or correct the option that names it")]
     finally:
         quiet.setLevel(level)
     try:
+        address = str(client.scheduler.address)
         workers = client.scheduler_info(n_workers=-1)["workers"]
-        return [ok("scheduler", f"{address} answers"), workers_finding(workers, address), *_versions(client)]
+        return [ok("scheduler", f"{address} answers"), workers_finding(workers, address), _versions(client, address)]
     finally:
         client.close()
+
+
+def inspect_dask(platform: Platform, folder: Path) -> list[Finding]:
+    """Return what is found of a platform of the runner ``dask``: of this machine, and of where workers come from."""
+    cluster = platform.options.get("cluster")
+    found = inspect_here(platform, folder, ranks=presence.RANKS if cluster == "mpi" else 0)
+    if cluster != "local":  # their nodes are others
+        found = [one for one in found if one.about not in OF_NODES]
+    for module in MODULES.get(str(cluster), ("distributed",)):
+        if importlib.util.find_spec(module) is None:
+            found.append(wrong("Dask", f"{module} is not installed", "install it: pip install 'daasbench[dask]'"))
+    if cluster == "slurm":
+        named = {key: value for key, value in platform.options.items() if key in ("partition", "account", "qos")}
+        found += queue_findings(platform, options_of(named), Here())[0]
+    return [*found, *scheduler_findings(platform)]
 
 
 def workers_finding(workers: Mapping[str, Any], address: str) -> Finding:
@@ -55,28 +80,10 @@ def workers_finding(workers: Mapping[str, Any], address: str) -> Finding:
     return ok("workers", f"{told}: a case must ask for ranks = {len(workers)}")
 
 
-def _versions(client: Any) -> list[Finding]:
-    seen = client.get_versions(packages=list(OURS))
-    here = flat(seen["client"])
-    there = {"the scheduler": flat(seen["scheduler"])}
-    there |= {f"worker {address}": flat(one) for address, one in sorted(seen["workers"].items())}
-    return version_findings(here, there)
-
-
-def flat(versions: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the versions by package, of what `Client.get_versions` returns of one process."""
-    packages = dict(versions["packages"])
-    return {**packages, "python": str(packages.get("python", versions["host"].get("python")))}
-
-
-def version_findings(here: Mapping[str, str | None], there: Mapping[str, Mapping[str, str | None]]) -> list[Finding]:
-    """Return how the versions of the cluster's processes agree with this one's; a run refuses any difference."""
-    for who, theirs in there.items():
-        names = COMPARED if who == "the scheduler" else (*COMPARED, *OURS)
-        wrong_ones = [name for name in names if theirs.get(name) != here.get(name)]
-        if wrong_ones:
-            told = ", ".join(f"{name} {theirs.get(name) or 'is absent'} (here {here.get(name)})" for name in wrong_ones)
-            return [wrong("versions", f"{who} has {told}", "use the same environment on both sides")]
-    if not there:
-        return [warning("versions", "nobody to compare with", "start scheduler and workers")]
-    return [ok("versions", f"{len(there)} processes of the cluster have those of this one")]
+def _versions(client: Any, address: str) -> Finding:
+    try:
+        compare_versions(client, address)
+        compare_commits(client)
+    except Lacking as lack:
+        return wrong("versions", lack.what, lack.cure)
+    return ok("versions", "scheduler and workers have those of this process")

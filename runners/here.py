@@ -9,15 +9,13 @@ from daasbench import presence
 from daasbench.inspection import Finding, ok, presence_findings, wrong
 from daasbench.model import Platform
 
-from .dask_inspect import scheduler_findings
-
 ANSWER_S = 180.0  # an upper bound: two ranks have a minute, and the imports of a cold file system theirs
 
 
-def inspect_here(platform: Platform, folder: Path) -> list[Finding]:
-    """Return how this machine agrees with what is declared of it, and whether its launcher starts ranks."""
+def inspect_here(platform: Platform, folder: Path, *, ranks: int = presence.RANKS) -> list[Finding]:
+    """Return how this machine agrees with what is declared of it, and whether its launcher starts `ranks`."""
     found = [*_one_node(platform), *folder_findings(folder)]
-    asked = presence.question(platform.options, None)
+    asked = presence.question(platform.options, None, ranks)
     try:
         seen, said = presence.ask(asked, _run)
     except subprocess.TimeoutExpired:
@@ -26,7 +24,7 @@ def inspect_here(platform: Platform, folder: Path) -> list[Finding]:
     if seen is None:
         last = next((line for line in reversed(said.splitlines()) if line.strip()), "it printed nothing")
         return [*found, wrong("worker", f"no worker can start here: {last}", "mend the installation of daasbench")]
-    return [*found, *presence_findings(seen, platform, own=True), *scheduler_findings(platform)]
+    return [*found, *presence_findings(seen, platform, own=True)]
 
 
 def _run(words: list[str]) -> str:

@@ -17,6 +17,7 @@ from daasbench.inspection import Finding
 from daasbench.launch import check_options
 from daasbench.model import Job, JobState, JobStatus, Option, Platform, Reason, Request
 
+from .dask_inspect import scheduler_findings
 from .here import inspect_here
 
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
@@ -127,7 +128,7 @@ class LocalRunner:
 
     def inspect(self, platform: Platform, folder: Path) -> list[Finding]:
         """Return how this machine agrees with what is declared of it, and whether its launcher starts ranks."""
-        return inspect_here(platform, folder)
+        return [*inspect_here(platform, folder), *scheduler_findings(platform)]
 
 
 def _request(job: Job, folder: Path, *, contained: bool) -> Request:

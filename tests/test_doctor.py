@@ -288,15 +288,18 @@ def test_a_dask_scheduler_that_does_not_answer_is_wrong(needs, monkeypatch: pyte
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in found.told
 
 
-def test_other_versions_on_a_worker_are_wrong() -> None:
+def test_other_versions_on_a_worker_are_wrong(needs, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("distributed")
     from daasbench.runners import dask_inspect
 
-    here = dict.fromkeys((*dask_inspect.COMPARED, *dask_inspect.OURS), "1")
-    [same] = dask_inspect.version_findings(here, {"the scheduler": here, "worker tcp://n1": here})
-    assert same.level is Level.OK
-    [other] = dask_inspect.version_findings(here, {"worker tcp://n1": {**here, "numba": None, "dask": "2"}})
-    assert other.level is Level.WRONG
-    assert "worker tcp://n1 has dask 2 (here 1), numba is absent (here 1)" in other.told
+    from daasbench.errors import Lacking
+
+    def differs(client: object, address: str) -> None:
+        raise Lacking("Dask worker tcp://n1: dask 2 (here 1)", "use the same environment on both sides")
+
+    monkeypatch.setattr(dask_inspect, "compare_versions", differs)
+    found = dask_inspect._versions(None, "tcp://n1:8786")
+    assert (found.level, found.told) == (Level.WRONG, "Dask worker tcp://n1: dask 2 (here 1)")
 
 
 def test_a_cluster_without_workers_is_wrong() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from daasbench.errors import Unreachable
-from daasbench.inspection import Finding, ok, warning, wrong
+from daasbench.inspection import Finding, Level, ok, warning, wrong
 from daasbench.model import Platform
 
 from .options import SlurmOptions, options_of
@@ -45,20 +45,35 @@ def inspect_slurm(platform: Platform, folder: Path, shell: Shell) -> list[Findin
     """Return what Slurm and a node of it say of a platform."""
     options = options_of(platform.options)
     try:
-        found, nodes = _reached(shell, options)
-        if not nodes:
-            return found
-        fitting, more = partition_findings(nodes, options)
-        found += more
-        if fitting:
-            found += node_findings(fitting, platform)
-            found += limit_findings(fitting, options)
-        found += _accounting(shell, options)
-        found.append(_rehearsal(shell, platform, options))
-        found += folder_findings_there(shell, folder, options)
-        return [*found, *visit(shell, platform, options, folder)]
+        found, usable = queue_findings(platform, options, shell)
+        if usable:
+            found += folder_findings_there(shell, folder, options)
+            found += visit(shell, platform, options, folder)
     except Unreachable as error:
         return [wrong("scheduler", str(error), "mend that, and look again")]
+    return found
+
+
+def queue_findings(platform: Platform, options: SlurmOptions, shell: Shell) -> tuple[list[Finding], bool]:
+    """Return what Slurm says of a platform, and whether a job could get one of its nodes.
+
+    Raises
+    ------
+    Unreachable
+        The place of Slurm's commands does not answer.
+    """
+    found, nodes = _reached(shell, options)
+    if not nodes:
+        return found, False
+    fitting, more = partition_findings(nodes, options)
+    found += [*more, *_accounting(shell, options)]
+    if not fitting:
+        return found, False
+    found += node_findings(fitting, platform)
+    found += limit_findings(fitting, options)
+    if all(one.level is not Level.WRONG for one in found):
+        found.append(_rehearsal(shell, platform, options))
+    return found, True
 
 
 def _reached(shell: Shell, options: SlurmOptions) -> tuple[list[Finding], list[Node]]:
@@ -232,7 +247,7 @@ def _accounting(shell: Shell, options: SlurmOptions) -> list[Finding]:
         found = [ok("accounting", "off: how a job ended is read from the queue and from the job's own folder")]
         named = [key for key in ("account", "qos") if getattr(options, key)]
         if named:
-            told = f"{' and '.join(named)} mean nothing to a Slurm without accounting"
+            told = f"a Slurm without accounting does not look at {' and '.join(named)}"
             found.append(warning("account", told, f"leave out {' and '.join(named)}"))
         return found
     found = [ok("accounting", f"on ({kept.rpartition('/')[2]}), enforced: {settings.get('AccountingStorageEnforce')}")]
