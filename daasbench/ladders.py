@@ -79,7 +79,7 @@ def planned_ladders(rungs: Iterable[Rung[Thing]], *, across_sizes: bool = False)
     `across_sizes`: sizes are paired with resources, and differ from rung to rung. Where ranks differ, each number
     of threads a rank has a ladder. A single rung is none.
     """
-    found = []
+    found: list[Ladder[Thing]] = []
     for way in _ways(rungs):
         sizes: dict[str, list[Rung[Thing]]] = {}
         for rung in way:

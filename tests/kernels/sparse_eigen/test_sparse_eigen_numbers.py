@@ -48,7 +48,7 @@ PRODUCTS = {"numpy": ring_product, "numba": compiled_product}
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
-@pytest.mark.parametrize("length", [4, 6, 8, 10])
+@pytest.mark.parametrize("length", [4, 5, 6, 7, 8, 10])
 def test_a_product_is_that_with_the_sum_of_spin_matrices(name: str, length: int) -> None:
     vector = np.random.default_rng(length).standard_normal(2**length)
     np.testing.assert_allclose(PRODUCTS[name](vector, length), dense(length) @ vector, atol=1e-13 * 2**length)
@@ -60,6 +60,11 @@ def test_a_product_is_that_with_the_sum_of_spin_matrices(name: str, length: int)
 )
 def test_the_bethe_ansatz_gives_the_published_energies(length: int, energy: float) -> None:
     assert exact_energy(length) == pytest.approx(energy, abs=1e-9)
+
+
+@pytest.mark.parametrize("length", [5, 7, 9])
+def test_an_odd_ring_has_the_lowest_energy_of_its_matrix(length: int) -> None:
+    assert exact_energy(length) == pytest.approx(float(np.linalg.eigvalsh(dense(length))[0]), abs=1e-12)
 
 
 def test_a_long_ring_has_the_energy_of_the_endless_chain() -> None:
@@ -214,9 +219,9 @@ def test_work_is_counted_by_products() -> None:
     assert work.input_bytes == 8192
 
 
-@pytest.mark.parametrize("length", [2, 3, 7])
-def test_a_ring_without_neel_state_is_refused(length: int) -> None:
-    with pytest.raises(UsageError, match="even number"):
+@pytest.mark.parametrize("length", [2, 3])
+def test_a_ring_of_fewer_than_four_sites_is_refused(length: int) -> None:
+    with pytest.raises(UsageError, match="4 or more"):
         kernel.make({"length": length, "steps": 3}, OPTIONS, 0, 1)
 
 

@@ -1,0 +1,100 @@
+"""The time in MPI is seen whichever way a kernel calls it, and its clock costs little."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("mpi4py")
+
+MPIEXEC = Path(sys.prefix) / "bin" / "mpiexec"
+
+PROGRAM = """
+import json, sys, time
+import numpy as np
+from mpi4py import MPI
+from daasbench.mpitime import MpiTime, price_s
+
+plain = MPI.COMM_WORLD
+spent = MpiTime()
+comm = spent.watch(plain)
+rank, other = comm.rank, 1 - comm.rank
+told = {}
+
+def measured(name, step):
+    plain.Barrier()
+    before = spent.seconds, spent.calls
+    started = time.perf_counter()
+    if rank == 0:
+        time.sleep(0.05)  # the other waits, in MPI
+    step()
+    told[name] = [spent.seconds - before[0], spent.calls - before[1], time.perf_counter() - started]
+
+def exchange(through):
+    got, gift = np.zeros(4), np.full(4, float(rank))
+    waiting = [through.Irecv(got, source=other), through.Isend(gift, dest=other)]
+    MPI.Request.Testall(waiting)
+    MPI.Request.Waitall(waiting)
+    assert got[0] == other
+
+def one_by_one():
+    waiting = [comm.irecv(source=other), comm.isend({"from": rank}, dest=other)]
+    assert waiting[0].wait()["from"] == other
+    waiting[1].wait()
+
+lattice = comm.Create_cart([2], periods=[True])
+part = comm.Split(0, rank)
+window = MPI.Win.Allocate_shared(64, 1, comm=comm)
+measured("barrier", comm.Barrier)
+measured("sum", lambda: comm.allreduce(1))
+measured("exchange", lambda: exchange(comm))
+measured("lattice", lambda: exchange(lattice))
+measured("part", lambda: part.Allreduce(MPI.IN_PLACE, np.zeros(1)))
+measured("requests", one_by_one)
+measured("fence", lambda: window.Fence())
+measured("collective", lambda: comm.Ialltoall(np.zeros(2), np.zeros(2)).Wait())
+measured("nothing", lambda: time.sleep(0.05 if rank else 0))
+measured("unwatched", plain.Barrier)
+told["price"] = price_s()
+if rank == 1:
+    print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what a rank that waits for another saw of each kind of call: seconds, calls, seconds in all."""
+    program = tmp_path_factory.mktemp("mpi") / "talk.py"
+    program.write_text(PROGRAM)
+    done = subprocess.run(
+        [str(MPIEXEC), "-n", "2", sys.executable, str(program)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("kind", "calls"),
+    [("barrier", 1), ("sum", 1), ("exchange", 4), ("lattice", 4), ("part", 1), ("requests", 4), ("fence", 1),
+     ("collective", 2)],
+)  # fmt: skip
+def test_a_rank_that_waits_is_seen_to_spend_its_time_in_mpi(told: dict[str, Any], kind: str, calls: int) -> None:
+    seconds, count, whole = told[kind]
+    assert count == calls
+    assert 0.5 * whole < seconds <= whole
+
+
+def test_computing_and_the_harness_own_barrier_are_no_communication(told: dict[str, Any]) -> None:
+    assert told["nothing"][:2] == [0.0, 0]
+    assert told["unwatched"][:2] == [0.0, 0]
+
+
+def test_the_clock_costs_less_than_a_hundredth_of_what_a_barrier_between_two_takes_here(told: dict[str, Any]) -> None:
+    assert 0 < told["price"] < 0.01 * told["barrier"][0]
