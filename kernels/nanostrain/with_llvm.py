@@ -1,8 +1,8 @@
 """Instructions for which numba has no word: counts of sixteen positions turned, and added to sixteen volumes at once.
 
 Frames lie position by position. What is needed together, the counts of one pixel at sixteen positions, lies
-sixteen streams apart; sixteen pixels of sixteen positions are loaded and transposed in registers, in four rounds
-of interleaving, which costs a quarter of an instruction a count.
+sixteen streams apart; a cache line of each of sixteen positions is loaded, and transposed in registers as a matrix of
+16 x 16 numbers of 32 bits. Where counts have 16 bits, such a number is two pixels: its halves are taken afterwards.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 LANES = 16  # positions in one vector; and pixels, or voxels, taken at once
-_AHEAD_BYTES = 512  # of a stream: what is read in the 100 ns that memory takes
+_LINE_BYTES = 64
+_AHEAD_BYTES = 256  # of a stream: what is read in the 100 ns that memory takes
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
-_WIDE, _FLOATS = ir.VectorType(_I32, LANES), ir.VectorType(ir.FloatType(), LANES)
+_WIDE, _LONG, _FLOATS = (ir.VectorType(kind, LANES) for kind in (_I32, _I64, ir.FloatType()))
 _llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba's own types do not say
 
 
@@ -28,7 +29,7 @@ def _is_flat(array: Any, *kinds: Any) -> bool:
 
 @_llvm
 def add_counts(_: Any, frames: Any, first: Any, stride: Any, lanes: Any, slots: Any, pixel: Any, sums: Any) -> Any:
-    """Add sixteen pixels of sixteen positions to their sums.
+    """Add a cache line, 32 pixels of 16 bits or 16 of 32, of sixteen positions to their sums.
 
     Parameters
     ----------
@@ -50,15 +51,17 @@ def add_counts(_: Any, frames: Any, first: Any, stride: Any, lanes: Any, slots: 
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         data, start, stride_, count, table, pixel_, totals = _arguments(context, builder, signature, values)
-        vector = ir.VectorType(ir.IntType(signature.args[0].dtype.bitwidth), LANES)
+        halves = signature.args[0].dtype.bitwidth < _I32.width
         rows = []
         for address in _streams(builder, data, builder.add(start, pixel_), stride_, count):
-            rows.append(builder.load(builder.bitcast(address, vector.as_pointer()), align=vector.element.width // 8))
+            rows.append(builder.load(builder.bitcast(address, _WIDE.as_pointer()), align=2 if halves else 4))
             _prefetch(builder, address)
-        for k, column in enumerate(_transposed(builder, rows)):
-            place = _slot(builder, totals, table, builder.add(pixel_, _I64(k)))
-            counts = column if column.type == _WIDE else builder.zext(column, _WIDE)
-            builder.store(builder.add(builder.load(place, align=64), counts), place, align=64)
+        at = 0
+        for column in _transposed(builder, rows):
+            for counts in _halves(builder, column) if halves else (column,):
+                place = _slot(builder, totals, table, builder.add(pixel_, _I64(at)))
+                builder.store(builder.add(builder.load(place, align=_LINE_BYTES), counts), place, align=_LINE_BYTES)
+                at += 1
         return context.get_dummy_value()
 
     return types.void(frames, first, stride, lanes, slots, pixel, sums), generate
@@ -68,8 +71,9 @@ def add_counts(_: Any, frames: Any, first: Any, stride: Any, lanes: Any, slots: 
 def take_means(
     _: Any,
     sums: Any,
-    slots: Any,
+    place: Any,
     hits: Any,
+    inverse: Any,
     voxel: Any,
     photons: Any,
     volumes: Any,
@@ -81,54 +85,59 @@ def take_means(
 
     Parameters
     ----------
-    sums, slots
-        As for `add_counts`: voxel k has the slot ``slots[voxel + k]``.
-    hits
-        f32, flat: pixels of voxel k, at least 1.
+    sums
+        u32, flat, aligned to 64 bytes: those of the voxels are the 256 of `place`.
+    hits, inverse
+        f32, flat: pixels of voxel k, at least 1, and 1 over it.
     photons
-        u32[16].
+        u64[16].
     volumes
-        f32, flat; lane l is written from ``first + min(l, lanes - 1) * stride + voxel`` on.
+        f32, flat; lane l is written from ``first + min(l, lanes - 1) * stride + voxel`` on, past the cache where
+        that and `stride` are a multiple of 16, which is then a multiple of 64 bytes.
     """
     flat = (
         _is_flat(sums, types.uint32),
-        _is_flat(slots, types.int32),
         _is_flat(hits, types.float32),
-        _is_flat(photons, types.uint32),
+        _is_flat(inverse, types.float32),
+        _is_flat(photons, types.uint64),
         _is_flat(volumes, types.float32),
     )
-    if not (all(flat) and all(isinstance(one, types.Integer) for one in (voxel, first, stride, lanes))):
+    if not (all(flat) and all(isinstance(one, types.Integer) for one in (place, voxel, first, stride, lanes))):
         return None
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        totals, table, pixels, voxel_, photons_, out, start, stride_, count = _arguments(
+        totals, place_, pixels, over, voxel_, photons_, out, start, stride_, count = _arguments(
             context, builder, signature, values
         )
-        found, rows = builder.bitcast(photons_, _WIDE.as_pointer()), []
-        total = builder.load(found, align=4)
+        rows, total = [], ir.Constant(_WIDE, [0] * LANES)
         for k in range(LANES):
-            at = builder.add(voxel_, _I64(k))
-            place = _slot(builder, totals, table, at)
-            counts = builder.load(place, align=64)
-            builder.store(ir.Constant(_WIDE, [0] * LANES), place, align=64)
+            line = builder.gep(totals, [builder.add(builder.mul(place_, _I64(LANES * LANES)), _I64(k * LANES))])
+            counts, at = _taken(builder, builder.bitcast(line, _WIDE.as_pointer())), builder.add(voxel_, _I64(k))
             total = builder.add(total, counts)
-            rows.append(
-                builder.fdiv(builder.uitofp(counts, _FLOATS), _splat(builder, builder.load(builder.gep(pixels, [at]))))
-            )
-        builder.store(total, found, align=4)
-        places = _streams(builder, out, builder.add(start, voxel_), stride_, count)
-        for address, column in zip(places, _transposed(builder, rows), strict=True):
-            builder.store(column, builder.bitcast(address, _FLOATS.as_pointer()), align=4)
+            divisor, factor = (_splat(builder, builder.load(builder.gep(one, [at]))) for one in (pixels, over))
+            rows.append(_quotient(builder, builder.uitofp(counts, _FLOATS), divisor, factor))
+        found = builder.bitcast(photons_, _LONG.as_pointer())
+        builder.store(builder.add(builder.load(found, align=8), builder.zext(total, _LONG)), found, align=8)
+        columns, begin = _transposed(builder, rows), builder.add(start, voxel_)
+        uneven = builder.and_(builder.or_(begin, stride_), _I64(LANES - 1))
+        with builder.if_else(builder.icmp_signed("==", uneven, _I64(0))) as (whole_lines, pieces):
+            for branch, past_the_cache in ((whole_lines, True), (pieces, False)):
+                with branch:
+                    for address, column in zip(_streams(builder, out, begin, stride_, count), columns, strict=True):
+                        line = builder.bitcast(address, _FLOATS.as_pointer())
+                        stored = builder.store(column, line, align=_LINE_BYTES if past_the_cache else 4)
+                        if past_the_cache:
+                            stored.set_metadata("nontemporal", builder.module.add_metadata([_I32(1)]))
         return context.get_dummy_value()
 
-    return types.void(sums, slots, hits, voxel, photons, volumes, first, stride, lanes), generate
+    return types.void(sums, place, hits, inverse, voxel, photons, volumes, first, stride, lanes), generate
 
 
 @_llvm
-def take_planes(_: Any, sums: Any, slot: Any, planes: Any, totals: Any, hits: Any, highest: Any) -> Any:
-    """Add the sums of a slot to those of its three planes, keep the largest count a pixel, and clear the slot.
+def take_planes(_: Any, sums: Any, slot: Any, voxel: Any, planes: Any, totals: Any, hits: Any, highest: Any) -> Any:
+    """Add the sums of a voxel to those of its three planes, keep the largest count a pixel, and clear its slot.
 
-    `planes` i32: three a slot; `totals` u32: sixteen a plane; `hits` f32: one a slot; `highest` f32[16]; all flat.
+    `planes` i32: three a voxel; `totals` u32: sixteen a plane; `hits` f32: one a voxel; `highest` f32[16]; all flat.
     """
     flat = (
         _is_flat(sums, types.uint32),
@@ -137,14 +146,13 @@ def take_planes(_: Any, sums: Any, slot: Any, planes: Any, totals: Any, hits: An
         _is_flat(hits, types.float32),
         _is_flat(highest, types.float32),
     )
-    if not (all(flat) and isinstance(slot, types.Integer)):
+    if not (all(flat) and isinstance(slot, types.Integer) and isinstance(voxel, types.Integer)):
         return None
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        sums_, at, table, totals_, pixels, brightest = _arguments(context, builder, signature, values)
-        place = builder.bitcast(builder.gep(sums_, [builder.mul(at, _I64(LANES))]), _WIDE.as_pointer())
-        counts = builder.load(place, align=64)
-        builder.store(ir.Constant(_WIDE, [0] * LANES), place, align=64)
+        sums_, slot_, at, table, totals_, pixels, brightest = _arguments(context, builder, signature, values)
+        place = builder.bitcast(builder.gep(sums_, [builder.mul(slot_, _I64(LANES))]), _WIDE.as_pointer())
+        counts = _taken(builder, place)
         for axis in range(3):
             plane = _slot(builder, totals_, table, builder.add(builder.mul(at, _I64(3)), _I64(axis)))
             builder.store(builder.add(builder.load(plane, align=4), counts), plane, align=4)
@@ -154,7 +162,7 @@ def take_planes(_: Any, sums: Any, slot: Any, planes: Any, totals: Any, hits: An
         builder.store(builder.select(builder.fcmp_ordered(">", mean, before), mean, before), largest, align=4)
         return context.get_dummy_value()
 
-    return types.void(sums, slot, planes, totals, hits, highest), generate
+    return types.void(sums, slot, voxel, planes, totals, hits, highest), generate
 
 
 def _arguments(context: Any, builder: Any, signature: Any, values: Any) -> list[Any]:
@@ -196,16 +204,63 @@ def _prefetch(builder: Any, address: Any) -> None:
     builder.call(function, [ahead, _I32(0), _I32(3), _I32(1)])  # to read, into every cache, data
 
 
+def _taken(builder: Any, place: Any) -> Any:
+    """Return sixteen sums, and clear them."""
+    counts = builder.load(place, align=_LINE_BYTES)
+    builder.store(ir.Constant(_WIDE, [0] * LANES), place, align=_LINE_BYTES)
+    return counts
+
+
+def _halves(builder: Any, pairs: Any) -> tuple[Any, Any]:
+    """Return the lower and the upper 16 bits of sixteen numbers."""
+    return (
+        builder.and_(pairs, ir.Constant(_WIDE, [0xFFFF] * LANES)),
+        builder.lshr(pairs, ir.Constant(_WIDE, [16] * LANES)),
+    )
+
+
+def _quotient(builder: Any, number: Any, divisor: Any, inverse: Any) -> Any:
+    """Return ``number / divisor``, rounded once: a product, and a correction by what it leaves (Markstein)."""
+    kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
+    fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
+    near = builder.fmul(number, inverse)
+    left = builder.call(fma, [builder.fneg(near), divisor, number])
+    return builder.call(fma, [left, inverse, near])
+
+
 def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
-    """Return the columns of a matrix of sixteen rows: each round interleaves row i with row i + 8."""
-    half = LANES // 2
-    masks = [
-        ir.Constant(ir.VectorType(_I32, LANES), [base + k // 2 + LANES * (k % 2) for k in range(LANES)])
-        for base in (0, half)
-    ]
-    for _ in range(LANES.bit_length() - 1):
-        rows = [builder.shuffle_vector(rows[i], rows[i + half], mask) for i in range(half) for mask in masks]
-    return rows
+    """Return the columns of a matrix of sixteen rows.
+
+    First within quarters of a register, which is quicker than across: pairs of rows are interleaved, then pairs of
+    pairs, so that of each four rows vector c holds column 4 q + c in its quarter q. Then quarters are collected.
+    """
+    low, high, even, odd = (
+        _within_quarters(one) for one in ((0, 16, 1, 17), (2, 18, 3, 19), (0, 1, 16, 17), (2, 3, 18, 19))
+    )
+    first, second = (
+        ir.Constant(_WIDE, [4 * quarter + k for quarter in quarters for k in range(4)])
+        for quarters in ((0, 2, 4, 6), (1, 3, 5, 7))
+    )
+
+    def both(a: Any, b: Any, *masks: Any) -> list[Any]:
+        return [builder.shuffle_vector(a, b, mask) for mask in masks]
+
+    fours = []
+    for i in range(0, LANES, 4):
+        (a, b), (c, d) = both(rows[i], rows[i + 1], low, high), both(rows[i + 2], rows[i + 3], low, high)
+        fours.append([*both(a, c, even, odd), *both(b, d, even, odd)])
+    columns: list[Any] = [None] * LANES
+    for c in range(4):
+        above = both(fours[0][c], fours[1][c], first, second)
+        below = both(fours[2][c], fours[3][c], first, second)
+        columns[c], columns[8 + c] = both(above[0], below[0], first, second)
+        columns[4 + c], columns[12 + c] = both(above[1], below[1], first, second)
+    return columns
+
+
+def _within_quarters(four: tuple[int, ...]) -> Any:
+    """Return the mask that picks `four` numbers of the first quarters, and the same of the others."""
+    return ir.Constant(_WIDE, [4 * quarter + k for quarter in range(4) for k in four])
 
 
 @_llvm

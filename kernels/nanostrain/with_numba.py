@@ -1,9 +1,9 @@
 """Sixteen positions at a time: their volumes lie interleaved, and a pixel is one addition of sixteen counts.
 
-All positions share the table of voxels, so it is read once for sixteen. Only voxels that a pixel falls into have a
-slot ``[slot, 16 positions]``; masked pixels go to one more that is never looked at. Sums are integers, and exact.
-Waves of batches are shared between threads; where there are fewer batches than threads, several threads share
-the pixels of a batch, each with sums of its own.
+All positions share the table of voxels, so it is read once for sixteen. Sums are integers, and exact; only those are
+kept that the angle at hand needs, so that they stay in the processor's own cache (`schedule.py`). Batches of sixteen
+are shared between threads; where there are fewer batches than threads, several threads share the angles of a batch,
+each with sums of its own. What limits it is memory: each count is read once, each voxel written once.
 
 A fit is one pass over a projection a step, with an exponential function that the compiler can vectorise.
 """
@@ -11,6 +11,7 @@ A fit is one pass over a projection a step, with an exponential function that th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
@@ -21,8 +22,9 @@ from daasbench.contracts import Resources
 from daasbench.simd import aligned_zeros, compiled
 
 from . import gaussian
-from .grid import NOWHERE, Grid
+from .grid import Grid
 from .results import Analysed, Fitted, Gridded
+from .schedule import BLOCK, EMPTY, Schedule, blocks_of, make_schedule
 from .with_llvm import LANES, add_counts, power_of_two, take_means, take_planes
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 U32 = NDArray[np.uint32]
+U64 = NDArray[np.uint64]
 Counts = NDArray[Any]
 
 # numba's own types do not say what it takes and returns
@@ -46,68 +49,107 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:
     grid = problem.grid
     if problem.stage == "fits":
         return lambda projections: Fitted(gaussians=_fits(grid, projections))
-    tables = _tables(grid)
-    sums = aligned_zeros((resources.threads, tables.slots * LANES), np.uint32)
+    waves = _waves(grid, problem.geometry.angles, resources.threads)
+    if problem.stage == "gridding":
+        return _gridding(grid, waves)
+    return _everything(grid, waves)
 
-    def waves(frames: Counts) -> Iterator[slice]:
-        """Yield the positions whose sums are ready, one batch a thread."""
-        flat = frames.reshape(-1)
-        batches = -(-len(frames) // LANES)
-        for first in range(0, batches, len(sums)):
-            here = min(len(sums), batches - first)
-            _scatter_wave(flat, len(frames), first, here, tables.slot_of_pixel, sums)
-            yield slice(first * LANES, min(len(frames), (first + here) * LANES))
 
-    kept: dict[int, F32] = {}  # fresh memory for the volumes would cost more than to compute them
+class _Wave(NamedTuple):
+    """Batches of sixteen positions that threads work on together; `parts` threads share a batch."""
+
+    first: int
+    batches: int
+    parts: int
+    schedule: Schedule
+    sums: U32
+
+
+def _waves(grid: Grid, angles: int, threads: int) -> Callable[[int], Iterator[_Wave]]:
+    """Return what yields the waves of a number of positions: whole rounds of all threads, then the rest."""
+
+    @cache
+    def made(parts: int) -> tuple[Schedule, U32]:
+        schedule = make_schedule(grid, angles, parts)
+        return schedule, aligned_zeros((threads, schedule.places * BLOCK * LANES), np.uint32)
+
+    def waves(positions: int) -> Iterator[_Wave]:
+        batches = -(-positions // LANES)
+        whole = batches // threads * threads
+        if whole:
+            yield _Wave(0, whole, 1, *made(1))
+        if whole < batches:
+            parts = min(threads // (batches - whole), angles)
+            yield _Wave(whole, batches - whole, parts, *made(parts))
+
+    return waves
+
+
+def _gridding(grid: Grid, waves: Callable[[int], Iterator[_Wave]]) -> Callable[[Counts], Gridded]:
+    hits = _padded(grid, np.maximum(grid.hits, 1).astype(np.float32), 1)
+    inverse = (1 / hits).astype(np.float32)
+
+    @cache  # fresh memory for the volumes would cost more than to compute them
+    def kept(positions: int) -> F32:
+        volumes: F32 = aligned_zeros((positions, grid.voxels), np.float32)
+        return volumes
 
     def gridding(frames: Counts) -> Gridded:
-        volumes = kept.setdefault(len(frames), np.empty((len(frames), grid.voxels), np.float32))
-        photons = np.empty(len(frames), np.int64)
-        for part in waves(frames):
-            _write_volumes(sums, tables.slot_of_voxel, tables.voxel_hits, volumes[part], photons[part])
-        return Gridded(volumes=volumes.reshape(-1, *grid.shape), photons=photons)
+        positions, flat = len(frames), frames.reshape(-1)
+        volumes, photons = kept(positions), np.zeros((-(-positions // LANES), LANES), np.uint64)
+        for first, batches, parts, schedule, sums in waves(positions):
+            found = np.zeros((batches * parts, LANES), np.uint64)
+            _fill_volumes(flat, positions, first, parts, schedule, sums, hits, inverse, volumes, found)
+            if parts > 1:
+                _join(sums, batches, parts, schedule)
+                for batch in range(batches):
+                    place, at = (first + batch) * LANES, schedule.shared_at[:, 0].copy()
+                    one = sums[batch], hits, inverse, volumes[place : place + LANES], found[batch]
+                    _write_means(schedule.shared, at, 0, at.size, *one)
+            photons[first : first + batches] = found.reshape(parts, batches, LANES).sum(axis=0)
+        return Gridded(volumes=volumes.reshape(-1, *grid.shape), photons=photons.ravel()[:positions].astype(np.int64))
+
+    return gridding
+
+
+def _everything(grid: Grid, waves: Callable[[int], Iterator[_Wave]]) -> Callable[[Counts], Analysed]:
+    hits = _padded(grid, np.maximum(grid.hits, 1).astype(np.float32), 1)
+    axes = np.unravel_index(np.arange(grid.voxels), grid.shape)
+    planes = np.stack([_padded(grid, axis + start, 0) for axis, start in zip(axes, grid.starts, strict=True)], axis=1)
+    planes, plane_hits = planes.astype(np.int32).ravel(), np.maximum(grid.plane_hits(), 1)[:, None]
 
     def everything(frames: Counts) -> Analysed:
-        photons, brightest = np.zeros(len(frames), np.int64), np.zeros(len(frames), np.float32)
-        projections = np.zeros((len(frames), grid.bins), np.float32)
-        planes, hits, plane_hits = tables.planes, tables.slot_hits, tables.plane_hits
-        for part in waves(frames):
-            results = photons[part], brightest[part], projections[part]
-            _write_planes(sums, planes, hits, plane_hits, grid.shape[0], *results)
-        gaussians = _fits(grid, projections)
-        return Analysed(photons=photons, brightest=brightest, projections=projections, gaussians=gaussians)
+        positions, flat = len(frames), frames.reshape(-1)
+        batches = -(-positions // LANES)
+        counts, highest = np.zeros((batches, grid.bins, LANES), np.int64), np.zeros((batches, LANES), np.float32)
+        for first, batches, parts, schedule, sums in waves(positions):
+            totals = np.zeros((batches * parts, grid.bins * LANES), np.uint32)
+            brightest = np.zeros((batches * parts, LANES), np.float32)
+            _fill_planes(flat, positions, first, parts, schedule, sums, planes, hits, totals, brightest)
+            if parts > 1:
+                _join(sums, batches, parts, schedule)
+                for batch in range(batches):
+                    at = schedule.shared_at[:, 0].copy()
+                    _add_planes(
+                        schedule.shared, at, 0, at.size, sums[batch], planes, hits, totals[batch], brightest[batch]
+                    )
+            here = slice(first, first + batches)
+            counts[here] = totals.reshape(parts, batches, grid.bins, LANES).sum(axis=0, dtype=np.int64)
+            highest[here] = brightest.reshape(parts, batches, LANES).max(axis=0)
+        projections = (counts / plane_hits).astype(np.float32).transpose(0, 2, 1).reshape(-1, grid.bins)[:positions]
+        return Analysed(
+            photons=counts[:, : grid.shape[0]].sum(axis=1).ravel()[:positions],
+            brightest=highest.ravel()[:positions],
+            projections=projections,
+            gaussians=_fits(grid, projections),
+        )
 
-    return gridding if problem.stage == "gridding" else everything
+    return everything
 
 
-class _Tables(NamedTuple):
-    """What the compiled loops look up; sixteen sums a slot, one slot a voxel that is hit."""
-
-    slots: int  # and two more: one that masked pixels are added to, one that voxels without pixels are read from
-    slot_of_pixel: I32
-    slot_of_voxel: I32
-    voxel_hits: F32  # at least 1
-    slot_hits: F32
-    planes: I32  # three a slot
-    plane_hits: I64  # at least 1
-
-
-def _tables(grid: Grid) -> _Tables:
-    voxels = np.flatnonzero(grid.hits)
-    masked, empty = voxels.size, voxels.size + 1
-    slot_of = np.full(grid.voxels + 1, empty, np.int32)
-    slot_of[voxels] = np.arange(voxels.size)
-    slot_of[NOWHERE] = masked  # -1: the last
-    planes = np.stack(np.unravel_index(voxels, grid.shape), axis=1) + np.array(grid.starts)
-    return _Tables(
-        slots=voxels.size + 2,
-        slot_of_pixel=slot_of[grid.voxel_of],
-        slot_of_voxel=slot_of[:-1],
-        voxel_hits=np.maximum(grid.hits, 1).astype(np.float32),
-        slot_hits=grid.hits[voxels].astype(np.float32),
-        planes=planes.astype(np.int32).ravel(),
-        plane_hits=np.maximum(grid.plane_hits(), 1),
-    )
+def _padded(grid: Grid, values: NDArray[Any], filler: int) -> NDArray[Any]:
+    """Return `values` of the voxels, and `filler` for what the last block has beyond them."""
+    return np.append(values, np.full(blocks_of(grid) * BLOCK - grid.voxels, filler, values.dtype))
 
 
 def _fits(grid: Grid, projections: F32) -> F64:
@@ -118,73 +160,115 @@ def _fits(grid: Grid, projections: F32) -> F64:
 
 
 @compiled()
-def _scatter(frames: Counts, first: int, lanes: int, slots: I32, part: int, parts: int, sums: U32) -> None:
-    """Add part `part` of `parts` of the pixels of up to sixteen positions to their sums."""
-    stride, whole = slots.size, slots.size // LANES
-    for group in range(whole * part // parts, whole * (part + 1) // parts):
-        add_counts(frames, first, stride, lanes, slots, group * LANES, sums)
-    if part == parts - 1:
-        for pixel in range(whole * LANES, stride):
-            for lane in range(LANES):
-                sums[slots[pixel] * LANES + lane] += frames[first + min(lane, lanes - 1) * stride + pixel]
+def _scatter(frames: Counts, first: int, stride: int, lanes: int, angle: int, schedule: Schedule, sums: U32) -> None:
+    """Add one frame of up to sixteen positions, `stride` counts apart, to their sums."""
+    slots, pixels, step = schedule.slot_of_pixel, schedule.pixels, 64 // frames.itemsize
+    begin = angle * pixels
+    whole = begin + pixels // step * step
+    for pixel in range(begin, whole, step):
+        add_counts(frames, first, stride, lanes, slots, pixel, sums)
+    for pixel in range(whole, begin + pixels):
+        for lane in range(LANES):
+            sums[slots[pixel] * LANES + lane] += frames[first + min(lane, lanes - 1) * stride + pixel]
 
 
 @compiled(parallel=True)
-def _scatter_wave(frames: Counts, positions: int, first_batch: int, batches: int, slots: I32, sums: U32) -> None:
-    """Add the frames of `batches` batches, at most one a thread, to the sums of the first as many threads."""
-    parts = sums.shape[0] // batches
-    for task in numba.prange(batches * parts):
-        batch, part = task % batches, task // batches
-        position = (first_batch + batch) * LANES
-        lanes = min(LANES, positions - position)
-        _scatter(frames, position * slots.size, lanes, slots, part, parts, sums[task])
-    if parts > 1:
-        for batch in numba.prange(batches):
+def _join(sums: U32, batches: int, parts: int, schedule: Schedule) -> None:
+    """Add the sums of shared blocks of all parts of each batch to those of its first part; clear the others."""
+    for index in numba.prange(schedule.shared.size):
+        for batch in range(batches):
+            to = schedule.shared_at[index, 0] * (BLOCK * LANES)
             for part in range(1, parts):
-                for at in range(sums.shape[1]):
-                    sums[batch, at] += sums[batch + part * batches, at]
-                    sums[batch + part * batches, at] = 0
+                at = schedule.shared_at[index, part] * (BLOCK * LANES)
+                for k in range(BLOCK * LANES):
+                    sums[batch, to + k] += sums[batch + part * batches, at + k]
+                    sums[batch + part * batches, at + k] = 0
 
 
-@compiled(parallel=True)
-def _write_volumes(sums: U32, slot_of: I32, hits: F32, volumes: F32, photons: I64) -> None:
-    """Write the volumes f32[positions, voxels] of a wave and their photons, and clear its sums."""
-    positions, voxels = volumes.shape
-    for batch in numba.prange((positions + LANES - 1) // LANES):
-        lanes, mine = min(LANES, positions - batch * LANES), sums[batch]
-        flat, first = volumes.reshape(-1), batch * LANES * voxels
-        totals = np.zeros(LANES, np.uint32)
-        whole = voxels // LANES * LANES
-        for voxel in range(0, whole, LANES):
-            take_means(mine, slot_of, hits, voxel, totals, flat, first, voxels, lanes)
-        for voxel in range(whole, voxels):
-            at = slot_of[voxel] * LANES
-            for lane in range(LANES):
-                totals[lane] += mine[at + lane]
-                flat[first + min(lane, lanes - 1) * voxels + voxel] = np.float32(mine[at + lane]) / hits[voxel]
-                mine[at + lane] = 0
-        for lane in range(lanes):
-            photons[batch * LANES + lane] = totals[lane]
-
-
-@compiled(parallel=True)
-def _write_planes(
-    sums: U32, planes: I32, hits: F32, plane_hits: I64, along_x: int, photons: I64, brightest: F32, projections: F32
+@compiled()
+def _write_means(
+    blocks: I32, at: I32, begin: int, end: int, sums: U32, hits: F32, inverse: F32, volumes: F32, photons: U64
 ) -> None:
-    """Write photons, brightest voxels and projections f32[positions, bins] of a wave, and clear its sums."""
-    positions, bins = projections.shape
-    for batch in numba.prange((positions + LANES - 1) // LANES):
-        mine = sums[batch]
-        totals, highest = np.zeros(bins * LANES, np.uint32), np.zeros(LANES, np.float32)
-        for slot in range(hits.size):
-            take_planes(mine, slot, planes, totals, hits, highest)
-        for lane in range(min(LANES, positions - batch * LANES)):
-            position = batch * LANES + lane
-            brightest[position] = highest[lane]
-            for at in range(bins):
-                projections[position, at] = totals[at * LANES + lane] / plane_hits[at]
-            for at in range(along_x):
-                photons[position] += np.int64(totals[at * LANES + lane])
+    """Write blocks that are done, of up to sixteen volumes f32[positions, voxels], and clear their sums."""
+    (lanes, voxels), flat = volumes.shape, volumes.reshape(-1)
+    for index in range(begin, end):
+        voxel, place = np.int64(blocks[index]) * BLOCK, np.int64(at[index])
+        if voxel + BLOCK <= voxels:
+            take_means(sums, place, hits, inverse, voxel, photons, flat, 0, voxels, lanes)
+            continue
+        for k in range(voxels - voxel):
+            for lane in range(LANES):
+                slot = (place * BLOCK + k) * LANES + lane
+                photons[lane] += sums[slot]
+                if lane < lanes:
+                    volumes[lane, voxel + k] = np.float32(sums[slot]) / hits[voxel + k]
+                sums[slot] = 0
+
+
+@compiled(parallel=True)
+def _fill_volumes(
+    frames: Counts,
+    positions: int,
+    first: int,
+    parts: int,
+    schedule: Schedule,
+    sums: U32,
+    hits: F32,
+    inverse: F32,
+    volumes: F32,
+    photons: U64,
+) -> None:
+    """Write the volumes f32[positions, voxels] of batches from `first` on, but for shared blocks; photons by part."""
+    batches, stride = photons.shape[0] // parts, schedule.slot_of_pixel.size
+    threads = batches * parts if parts > 1 else sums.shape[0]
+    for task in numba.prange(threads):
+        for batch in range(task % (threads // parts), batches, threads // parts):
+            part, position = task // (threads // parts), (first + batch) * LANES
+            lanes = min(LANES, positions - position)
+            mine, found = volumes[position : position + lanes], photons[part * batches + batch]
+            for angle in range(schedule.first_angle[part], schedule.first_angle[part + 1]):
+                _scatter(frames, position * stride, stride, lanes, angle, schedule, sums[task])
+                begin, end = schedule.first_done[angle], schedule.first_done[angle + 1]
+                _write_means(schedule.blocks, schedule.at, begin, end, sums[task], hits, inverse, mine, found)
+
+
+@compiled()
+def _add_planes(
+    blocks: I32, at: I32, begin: int, end: int, sums: U32, planes: I32, hits: F32, totals: U32, brightest: F32
+) -> None:
+    """Add blocks that are done to the sums of their planes, keep the brightest, and clear their sums."""
+    for index in range(begin, end):
+        if at[index] != EMPTY:
+            for k in range(BLOCK):
+                slot, voxel = np.int64(at[index]) * BLOCK + k, np.int64(blocks[index]) * BLOCK + k
+                take_planes(sums, slot, voxel, planes, totals, hits, brightest)
+
+
+@compiled(parallel=True)
+def _fill_planes(
+    frames: Counts,
+    positions: int,
+    first: int,
+    parts: int,
+    schedule: Schedule,
+    sums: U32,
+    planes: I32,
+    hits: F32,
+    totals: U32,
+    brightest: F32,
+) -> None:
+    """Add up the planes, and keep the brightest voxels, of batches from `first` on, but for shared blocks; by part."""
+    batches, stride = totals.shape[0] // parts, schedule.slot_of_pixel.size
+    threads = batches * parts if parts > 1 else sums.shape[0]
+    for task in numba.prange(threads):
+        for batch in range(task % (threads // parts), batches, threads // parts):
+            part, position = task // (threads // parts), (first + batch) * LANES
+            lanes, place = min(LANES, positions - position), part * batches + batch
+            for angle in range(schedule.first_angle[part], schedule.first_angle[part + 1]):
+                _scatter(frames, position * stride, stride, lanes, angle, schedule, sums[task])
+                begin, end = schedule.first_done[angle], schedule.first_done[angle + 1]
+                results = totals[place], brightest[place]
+                _add_planes(schedule.blocks, schedule.at, begin, end, sums[task], planes, hits, *results)
 
 
 @_njit(cache=True, nogil=True, error_model="numpy", inline="always")
