@@ -1,7 +1,7 @@
 """What a platform says of how ranks are started, of a Dask cluster, and of a container: options of a runner.
 
-``launcher``: the command before a rank's own, as text or as a list of words. ``{ranks}``, ``{threads}`` and
-``{nodes}`` stand for the numbers of the case; without ``{ranks}``, ``-n`` and the number are added. Default:
+``launcher``: the command before a rank's own, as text or as a list of words. ``{ranks}``, ``{threads}``,
+``{nodes}`` and ``{ranks_per_node}`` stand for the numbers of the case; without ``{ranks}``, ``-n`` and the number are added. Default:
 the `mpiexec` beside this Python, because that of another MPI starts ranks which do not see each other.
 ``scheduler``: the address of the scheduler of a Dask cluster that runs already.
 ``container``: a table, see :mod:`daasbench.container`.
@@ -21,7 +21,7 @@ from daasbench.errors import Lacking, ScenarioError, unknown_sentence
 from daasbench.model import Case, Option
 
 OPTIONS = ("launcher", "scheduler", OPTION)
-WORDS = ("ranks", "threads", "nodes")
+WORDS = ("ranks", "threads", "nodes", "ranks_per_node")
 
 PlatformOptions = Mapping[str, Option]
 
@@ -84,7 +84,9 @@ def launcher_words(options: PlatformOptions) -> list[str]:
 
 def launch_command(options: PlatformOptions, case: Case) -> list[str]:
     """Return the words that start the ranks of `case`, without the ranks' own command."""
-    return [word.format(ranks=case.ranks, threads=case.threads, nodes=case.nodes) for word in launcher_words(options)]
+    counts = {"ranks": case.ranks, "threads": case.threads, "nodes": case.nodes}
+    counts["ranks_per_node"] = -(-case.ranks // case.nodes)
+    return [word.format(**counts) for word in launcher_words(options)]
 
 
 def require_launcher(options: PlatformOptions) -> None:

@@ -4,7 +4,7 @@
 ``start_process``         ``readlink /proc/self/ns/user``: as little as /bin/true does, and an answer to check
 ``start_user_namespace``  the same by ``unshare --user``
 ``start_bwrap``           by bubblewrap, this system's root read-only in a mount namespace of its own
-``start_podman``          by podman without network: a container's image, its network and its files made and removed
+``start_podman``          by podman, as a worker is started: a container's root and its files made and removed
 ``start_python``          this Python, which prints one word
 ``import_library``        this Python, which imports a library; its files come from the page cache
 ========================  =====================================================================================
@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.container import Container, Folders, wrapped
 from daasbench.contracts import Parameters
 from daasbench.errors import Lacking
 from daasbench.model import Work
@@ -64,12 +65,11 @@ def start_of(options: ProbesOptions) -> Start:
         raise Lacking(f"there is no {program} here", cure)
     kind = "user" if probe in ("start_process", "start_user_namespace") else "mnt"
     ask = ("readlink", f"/proc/self/ns/{kind}")
-    root = (options.image,) if options.image else ("--rootfs", "/:O")
     commands: dict[str, tuple[str, ...]] = {
         "start_process": (found, *ask[1:]),
         "start_user_namespace": (found, "--user", *ask),
-        "start_bwrap": (found, "--unshare-user", "--ro-bind", "/", "/", *ask),
-        "start_podman": (found, "run", "--rm", "--network", "none", *root, *ask),
+        "start_bwrap": _wrapped(Container(engine="bwrap"), ask),
+        "start_podman": _wrapped(Container(engine="podman", image=options.image), ask),
     }
     own = str(Path(f"/proc/self/ns/{kind}").readlink())
 
@@ -77,6 +77,11 @@ def start_of(options: ProbesOptions) -> Start:
         return told.startswith(f"{kind}:[") and (told == own) == (probe == "start_process")
 
     return Start(command=commands[probe], is_right=is_right)
+
+
+def _wrapped(container: Container, command: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the command in a container as a worker gets it, but for the folders."""
+    return tuple(wrapped(command, container, Folders(writable=[])))
 
 
 def run(command: tuple[str, ...]) -> tuple[int, str, str]:
