@@ -15,9 +15,9 @@ SUFFIXES = (".py", ".toml", ".c", ".csv", ".j2", ".css")
 
 
 def package_files():
-    # type: () -> dict[str, Path]
-    """Return every file of the package, by its name in a wheel: where it lies. Empty: there is no daasbench."""
-    found = {}  # type: dict[str, Path]
+    # type: () -> dict[str, bytes]
+    """Return the content of every file of the package, by its name in a wheel. Empty: there is no daasbench."""
+    found = {}  # type: dict[str, bytes]
     whole = importlib.util.find_spec("daasbench")
     if whole is None or whole.origin is None:  # a mere folder of that name
         return found
@@ -26,16 +26,15 @@ def package_files():
         for root in (spec.submodule_search_locations if spec else None) or ():
             for path in Path(root).rglob("*"):
                 if path.suffix in SUFFIXES or path.name == "py.typed":
-                    found[f"{package.replace('.', '/')}/{path.relative_to(root).as_posix()}"] = path
+                    found[f"{package.replace('.', '/')}/{path.relative_to(root).as_posix()}"] = path.read_bytes()
     return found
 
 
 def content_of(files):
-    # type: (dict[str, Path]) -> str
+    # type: (dict[str, bytes]) -> str
     """Return 16 hexadecimal digits that name the names and the content of files."""
     total = hashlib.sha256()
-    for name, path in sorted(files.items()):
-        text = path.read_bytes()
+    for name, text in sorted(files.items()):
         total.update(f"{name}\0{len(text)}\0".encode())
         total.update(text)
     return total.hexdigest()[:16]
@@ -60,4 +59,5 @@ def fingerprint():
 
 
 if __name__ == "__main__":
+    sys.path[:] = [place for place in sys.path if place]  # not the folder that this happens to be run in
     sys.stdout.write(json.dumps(fingerprint()) + "\n")

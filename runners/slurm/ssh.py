@@ -101,7 +101,7 @@ class Ssh:
             is not known.
         """
         answer = self._run(words, stdin or "", timeout_s, again)
-        if answer.code == NOT_FOUND and self._path is None:  # some sites set the PATH for those who log in only
+        if answer.code == NOT_FOUND and "/" not in words[0] and self._path is None:  # set for who logs in, maybe
             found = self._connection.ask(_PATH, timeout_s=timeout_s).out.decode(errors="replace").splitlines()
             self._path = next((line[1:] for line in reversed(found) if line.startswith(":")), "")
             if self._path:
@@ -109,8 +109,9 @@ class Ssh:
         return answer
 
     def _run(self, words: Sequence[str], stdin: str, timeout_s: float, again: bool | None) -> Answer:
-        settings = SETTINGS | ({"PATH": self._path} if self._path else {})
-        script = "; ".join(f"{name}={shlex.quote(value)}; export {name}" for name, value in settings.items())
+        script = "; ".join(f"{name}={value}; export {name}" for name, value in SETTINGS.items())
+        if self._path:
+            script += f"; PATH=$PATH:{shlex.quote(self._path)}"
         again = PurePosixPath(words[0]).name in REPEATABLE if again is None else again
         with tempfile.TemporaryFile() as file:
             file.write(stdin.encode())

@@ -30,11 +30,14 @@ ASK_S = 120.0  # a Python on a shared file system may be slow to start
 INSTALL_S = 1800.0
 _BESIDE = re.compile(r"\{folder\}/([\w./-]*\w)")  # what a kernel of programs names beside its file
 
-# $1: the environment, $2: a folder of its own, $3: the Python, $4: the wheel
+# $1: the environment, $2: a folder of its own, $3: the Python, $4: the wheel. The site's own pip fills it where it
+# can: to give each environment a pip takes longer than all the rest.
 _INSTALL = (
     'trap \'c=$?; [ $c -eq 0 ] || rm -rf -- "$2"\' EXIT; mkdir -p -- "$(dirname -- "$2")" && '
-    '"$3" -m venv "$2" >&2 && "$2/bin/python" -m pip install --no-input --disable-pip-version-check -q "$4" >&2 && '
-    'ln -sfn -- "$2" "$1"'
+    '"$3" -m venv --without-pip "$2" >&2 || exit; '
+    'if "$3" -m pip --python "$2/bin/python" --version >/dev/null 2>&1; then set -- "$@" --python "$2/bin/python"; '
+    'else "$3" -m venv "$2" >&2 || exit; set -- "$1" "$2" "$2/bin/python" "$4"; fi; '
+    '"$3" -m pip ${5+"$5" "$6"} install --no-input --disable-pip-version-check -q "$4" >&2 && ln -sfn -- "$2" "$1"'
 )
 # $1 and $2 as above, $3: a Python that has daasbench: started under its own name, for it knows its packages by that
 _BORROW = (
@@ -180,7 +183,7 @@ class Stage:
         wheel, sent = self._bring_wheel()
         if site.content or site.error:
             has = f"has daasbench {site.told}, this controller {mine.told}" if not site.error else site.error
-            cure = f"{self.python} -m pip install --force-reinstall --no-deps {wheel}"
+            cure = shlex.join([self.python, "-m", "pip", "install", "--force-reinstall", "--no-deps", wheel])
             told = f"{at} {has}: their records may not be mixed; nothing was submitted"
             raise UsageError(f"{told}: run `{cure}` there, or name a bare Python by the option python")
         named = f"{wheel}[{','.join(self.extras)}]" if self.extras else wheel

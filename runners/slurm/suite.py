@@ -54,7 +54,7 @@ def pack(folder: Path) -> Path:
     distribution = importlib.metadata.distribution(DISTRIBUTION)
     about = next(text for name in METADATA if (text := distribution.read_text(name)))
     info = f"{DISTRIBUTION}-{distribution.version}.dist-info"
-    content = {name: path.read_bytes() for name, path in files.items()}
+    content = dict(files)
     content[f"{info}/METADATA"] = about.encode()
     content[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: daasbench\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     content[f"{info}/entry_points.txt"] = (distribution.read_text("entry_points.txt") or "").encode()

@@ -46,7 +46,7 @@ SetEnv {environment}
 """
 
 
-class Site:
+class LoginNode:
     """A login node: start and stop it, cut its connections, and count what its log says.
 
     Parameters
@@ -156,9 +156,9 @@ def sshd(program: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def site(sshd: str, tmp_path: Path) -> Iterator[Site]:
+def login(sshd: str, tmp_path: Path) -> Iterator[LoginNode]:
     """Return a login node that is up."""
-    place = Site(tmp_path / "site", sshd)
+    place = LoginNode(tmp_path / "site", sshd)
     place.start()
     try:
         yield place

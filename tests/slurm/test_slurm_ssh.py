@@ -16,9 +16,9 @@ from daasbench.runners.slurm.ssh import OVERLAP_BYTES, Ssh, check_host, shell_at
 
 from daasbench.errors import LedgerError, ScenarioError, Unreachable
 
-from .sshd import Site, site, sshd
+from .sshd import LoginNode, login, sshd
 
-__all__ = ["site", "sshd"]
+__all__ = ["login", "sshd"]
 NASTY = 'it\'s a "frame" of 5 µm; $HOME & more.h5'
 
 
@@ -28,9 +28,9 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shell(site: Site) -> Iterator[Ssh]:
+def shell(login: LoginNode) -> Iterator[Ssh]:
     """Return the login node as the runner sees it."""
-    place = Ssh(site.host, site.options)
+    place = Ssh(login.host, login.options)
     yield place
     place.close()
 
@@ -53,7 +53,7 @@ def until(true: Callable[[], object], what: str) -> None:
 # --- one connection, words that survive -----------------------------------------------------------------------
 
 
-def test_all_questions_and_copies_go_through_one_connection(site: Site, shell: Ssh, tmp_path: Path) -> None:
+def test_all_questions_and_copies_go_through_one_connection(login: LoginNode, shell: Ssh, tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(os.urandom(300_000))
     for _ in range(3):
         assert shell.run(["true"]).code == 0
@@ -61,8 +61,8 @@ def test_all_questions_and_copies_go_through_one_connection(site: Site, shell: S
     shell.put(tmp_path / "big", f"{tmp_path}/there/big")
     shell.read([f"{tmp_path}/there/1/job.json"])
     shell.fetch(["job.json"], f"{tmp_path}/there/1", tmp_path / "here")
-    assert site.sessions() > 6
-    assert site.connections() == 1
+    assert login.sessions() > 6
+    assert login.connections() == 1
 
 
 def test_a_command_is_what_it_is_here_words_input_and_exit_code(shell: Ssh) -> None:
@@ -77,18 +77,18 @@ def test_times_are_asked_for_in_utc(shell: Ssh) -> None:
     assert shell.run(["sh", "-c", "echo $TZ $SLURM_TIME_FORMAT"]).out == "UTC standard\n"
 
 
-def test_what_a_login_shell_says_is_no_part_of_an_answer(site: Site, shell: Ssh) -> None:
-    (site.home / ".bashrc").write_text("echo Welcome to our cluster; echo 3 jobs waiting >&2\n")
+def test_what_a_login_shell_says_is_no_part_of_an_answer(login: LoginNode, shell: Ssh) -> None:
+    (login.home / ".bashrc").write_text("echo Welcome to our cluster; echo 3 jobs waiting >&2\n")
     answer = shell.run(["echo", "42"])
     assert (answer.out, answer.err) == ("42\n", "")
 
 
-def test_programs_on_the_path_of_those_who_log_in_are_found(site: Site, shell: Ssh) -> None:
-    (site.home / "slurm").mkdir()
-    (site.home / "slurm" / "sbatch-of-ours").write_text("#!/bin/sh\necho $1\n")
-    (site.home / "slurm" / "sbatch-of-ours").chmod(0o755)
+def test_programs_on_the_path_of_those_who_log_in_are_found(login: LoginNode, shell: Ssh) -> None:
+    (login.home / "slurm").mkdir()
+    (login.home / "slurm" / "sbatch-of-ours").write_text("#!/bin/sh\necho $1\n")
+    (login.home / "slurm" / "sbatch-of-ours").chmod(0o755)
     for name in (".profile", ".bash_profile"):
-        (site.home / name).write_text('echo hello; PATH="$HOME/slurm:$PATH"; export PATH\n')
+        (login.home / name).write_text('echo hello; PATH="$HOME/slurm:$PATH"; export PATH\n')
     assert shell.run(["sbatch-of-ours", "7"]).out == "7\n"
 
 
@@ -108,18 +108,18 @@ def test_files_with_blanks_and_quotes_in_their_names_go_and_come(shell: Ssh, tmp
     assert left == []
 
 
-def test_a_thousand_files_are_written_and_read_in_one_question_each(site: Site, shell: Ssh, tmp_path: Path) -> None:
+def test_a_thousand_files_are_written_and_read_by_two_questions(login: LoginNode, shell: Ssh, tmp_path: Path) -> None:
     files = {f"{number:04d}-site/job.json": f'{{"number": {number}}}' for number in range(1000)}
     shell.write(files, str(tmp_path / "jobs"))
-    before = site.sessions()
+    before = login.sessions()
     assert shell.read([f"{tmp_path}/jobs/{name}" for name in files]) == {
         f"{tmp_path}/jobs/{name}": text for name, text in files.items()
     }
-    assert site.sessions() == before + 1
+    assert login.sessions() == before + 1
 
 
-def test_neither_repr_nor_error_tells_the_words_given_to_ssh(site: Site) -> None:
-    shell = Ssh("login.site", [*site.options, "-o", "SetEnv=TOKEN=secret", "-p", "1"])
+def test_neither_repr_nor_error_tells_the_words_given_to_ssh(login: LoginNode) -> None:
+    shell = Ssh("login.site", [*login.options, "-o", "SetEnv=TOKEN=secret", "-p", "1"])
     with pytest.raises(Unreachable) as told:
         shell.run(["true"])
     assert "secret" not in repr(shell) + str(told.value)
@@ -128,22 +128,22 @@ def test_neither_repr_nor_error_tells_the_words_given_to_ssh(site: Site) -> None
 # --- a connection that is cut ---------------------------------------------------------------------------------
 
 
-def test_a_question_is_asked_again_after_the_connection_was_lost(site: Site, shell: Ssh, tmp_path: Path) -> None:
+def test_a_question_is_asked_again_after_the_connection_was_lost(login: LoginNode, shell: Ssh, tmp_path: Path) -> None:
     asked = tmp_path / "asked"
-    site.program("squeue", f'echo x >>"{asked}"; [ $(wc -l <"{asked}") -gt 1 ] || sleep 5; echo answer')
+    login.program("squeue", f'echo x >>"{asked}"; [ $(wc -l <"{asked}") -gt 1 ] || sleep 5; echo answer')
     shell.run(["true"])
-    cut = threading.Thread(target=lambda: (until(asked.exists, "asked"), site.cut()))
+    cut = threading.Thread(target=lambda: (until(asked.exists, "asked"), login.cut()))
     cut.start()
     assert shell.run(["squeue"]).out == "answer\n"
     cut.join()
-    assert site.connections() == 2
+    assert login.connections() == 2
 
 
-def test_a_submission_whose_answer_was_lost_is_not_sent_again(site: Site, shell: Ssh, tmp_path: Path) -> None:
+def test_a_submission_whose_answer_was_lost_is_not_sent_again(login: LoginNode, shell: Ssh, tmp_path: Path) -> None:
     sent = tmp_path / "sent"
-    site.program("sbatch", f'echo x >>"{sent}"; sleep 5; echo 1234')
+    login.program("sbatch", f'echo x >>"{sent}"; sleep 5; echo 1234')
     shell.run(["true"])
-    cut = threading.Thread(target=lambda: (until(sent.exists, "sent"), site.cut()))
+    cut = threading.Thread(target=lambda: (until(sent.exists, "sent"), login.cut()))
     cut.start()
     with pytest.raises(Unreachable, match=r"may have happened or not$"):
         shell.run(["sbatch", "--parsable"])
@@ -152,19 +152,19 @@ def test_a_submission_whose_answer_was_lost_is_not_sent_again(site: Site, shell:
     assert sent.read_text() == "x\n"
 
 
-def test_a_submission_that_was_certainly_not_sent_is_sent(site: Site, shell: Ssh, tmp_path: Path) -> None:
-    site.program("sbatch", f'echo x >>"{tmp_path}/sent"; echo 1234')
+def test_a_submission_that_was_certainly_not_sent_is_sent(login: LoginNode, shell: Ssh, tmp_path: Path) -> None:
+    login.program("sbatch", f'echo x >>"{tmp_path}/sent"; echo 1234')
     shell.run(["true"])
-    assert site.cut() > 0
+    assert login.cut() > 0
     assert shell.run(["sbatch", "--parsable"]).out == "1234\n"
     assert (tmp_path / "sent").read_text() == "x\n"
 
 
-def test_a_host_that_comes_back_is_waited_for(site: Site, shell: Ssh, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_comes_back_is_waited_for(login: LoginNode, shell: Ssh, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "BACK_OFF_S", (0.2,) * 50)
     shell.run(["true"])
-    site.stop()
-    back = later(0.5, site.start)
+    login.stop()
+    back = later(0.5, login.start)
     assert shell.run(["echo", "back"]).out == "back\n"
     back.join()
 
@@ -176,7 +176,7 @@ def test_a_command_that_does_not_answer_is_given_up(shell: Ssh) -> None:
     assert shell.run(["echo", "well"]).out == "well\n"
 
 
-def test_a_copy_that_was_cut_goes_on_where_it_stood(site: Site, shell: Ssh, tmp_path: Path) -> None:
+def test_a_copy_that_was_cut_goes_on_where_it_stood(login: LoginNode, shell: Ssh, tmp_path: Path) -> None:
     content = os.urandom(40_000_000)
     (tmp_path / "frames.h5").write_bytes(content)
     there = tmp_path / "there" / "frames.h5"
@@ -184,14 +184,14 @@ def test_a_copy_that_was_cut_goes_on_where_it_stood(site: Site, shell: Ssh, tmp_
 
     def cut() -> None:
         until(lambda: any(one.stat().st_size > 1_000_000 for one in there.parent.glob("*.part")), "copying")
-        site.cut()
+        login.cut()
 
     cutting = threading.Thread(target=cut)
     cutting.start()
     sent = shell.put(tmp_path / "frames.h5", str(there))
     cutting.join()
     assert hashlib.sha256(there.read_bytes()).digest() == hashlib.sha256(content).digest()
-    assert site.connections() >= 2
+    assert login.connections() >= 2
     assert sent < 40_000_000  # of the last attempt: the rest had arrived
     assert shell.put(tmp_path / "frames.h5", str(there)) == 0
     assert [path.name for path in there.parent.iterdir()] == ["frames.h5"]
@@ -219,14 +219,14 @@ def test_only_new_bytes_of_a_growing_ledger_come(shell: Ssh, tmp_path: Path) -> 
 
 
 def test_a_fetch_that_was_cut_is_complete_afterwards_and_has_nothing_twice(
-    site: Site, shell: Ssh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    login: LoginNode, shell: Ssh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
     there.mkdir()
     whole = lines(0, 20_000, width=2000)
     (there / "records.jsonl").write_bytes(whole)
     # the second half comes slowly, and the first time not at all
-    site.program("head", f'/usr/bin/head "$@" >{tmp_path}/got; s=$(wc -c <{tmp_path}/got); '
+    login.program("head", f'/usr/bin/head "$@" >{tmp_path}/got; s=$(wc -c <{tmp_path}/got); '
                  f'/usr/bin/head -c $((s/2)) {tmp_path}/got; touch {tmp_path}/half; '
                  f'[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; sleep 5; }}; '
                  f'tail -c +$((s/2+1)) {tmp_path}/got')  # fmt: skip
@@ -235,14 +235,14 @@ def test_a_fetch_that_was_cut_is_complete_afterwards_and_has_nothing_twice(
     def cut() -> None:
         until((tmp_path / "half").exists, "half of it")
         time.sleep(0.2)
-        site.cut()
+        login.cut()
 
     cutting = threading.Thread(target=cut)
     cutting.start()
     came = shell.fetch(["records.jsonl"], str(there), here)
     cutting.join()
     assert (here / "records.jsonl").read_bytes() == whole
-    assert site.connections() >= 2
+    assert login.connections() >= 2
     assert came < 1.2 * len(whole)  # the half that had come was not asked for again
 
 
@@ -294,36 +294,36 @@ def refusal(shell: Ssh) -> str:
     return text
 
 
-def test_an_unknown_host_key_is_refused_with_the_way_to_accept_it(site: Site, shell: Ssh) -> None:
-    (site.folder / "known_hosts").write_text("")
+def test_an_unknown_host_key_is_refused_with_the_way_to_accept_it(login: LoginNode, shell: Ssh) -> None:
+    (login.folder / "known_hosts").write_text("")
     told = refusal(shell)
     assert "Host key verification failed" in told
     assert "run `ssh login.site` once by hand" in told
 
 
-def test_a_changed_host_key_is_refused_with_the_way_to_replace_it(site: Site, shell: Ssh) -> None:
-    other = (site.folder / "user.pub").read_text().split()
-    (site.folder / "known_hosts").write_text(f"[127.0.0.1]:{site.port} {other[0]} {other[1]}\n")
+def test_a_changed_host_key_is_refused_with_the_way_to_replace_it(login: LoginNode, shell: Ssh) -> None:
+    other = (login.folder / "user.pub").read_text().split()
+    (login.folder / "known_hosts").write_text(f"[127.0.0.1]:{login.port} {other[0]} {other[1]}\n")
     assert "ssh-keygen -R" in refusal(shell)
 
 
-def test_a_refused_key_names_the_agent(site: Site, shell: Ssh) -> None:
-    (site.folder / "authorized_keys").write_text("")
+def test_a_refused_key_names_the_agent(login: LoginNode, shell: Ssh) -> None:
+    (login.folder / "authorized_keys").write_text("")
     told = refusal(shell)
     assert "Permission denied" in told
     assert "ssh-add" in told
 
 
-def test_a_host_that_is_down_is_told_after_a_few_attempts(site: Site, shell: Ssh) -> None:
-    site.stop()
+def test_a_host_that_is_down_is_told_after_a_few_attempts(login: LoginNode, shell: Ssh) -> None:
+    login.stop()
     told = refusal(shell)
     assert "Connection refused" in told
     assert "it is down" in told
 
 
-def test_an_unknown_name_is_told(site: Site) -> None:
+def test_an_unknown_name_is_told(login: LoginNode) -> None:
     with pytest.raises(Unreachable, match="correct the option host"):
-        Ssh("no-such-host.invalid", site.options).run(["true"])
+        Ssh("no-such-host.invalid", login.options).run(["true"])
 
 
 def test_a_full_disk_there_is_told_and_nothing_is_half_written(shell: Ssh, small_disk: Path, tmp_path: Path) -> None:
@@ -372,8 +372,8 @@ def test_the_options_of_a_platform_are_checked() -> None:
     assert repr(shell_at({"host": "login"})) == "Ssh('login')"
 
 
-def test_the_connection_is_closed_with_its_place(site: Site) -> None:
-    place = Ssh(site.host, site.options)
+def test_the_connection_is_closed_with_its_place(login: LoginNode) -> None:
+    place = Ssh(login.host, login.options)
     place.run(["true"])
     place.close()
-    until(lambda: "Disconnected from" in site.log(), "closed")
+    until(lambda: "Disconnected from" in login.log(), "closed")
