@@ -29,7 +29,7 @@ PROCESS: Mapping[str, str] = {
     "read": "read: the inputs from their file",
     "put": "put: the inputs to the device, the ranks or the workers",
     "setup": "set-up: plans and tables",
-    "compile": "compile: what the first call takes longer than a steady one",
+    "compile": "compile: what the first call takes longer than a steady one: to compile, or load what was compiled",
     "compute": "compute: a steady call; of the first call, what is not compile",
     "get": "get: the result back to the host",
 }

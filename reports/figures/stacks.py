@@ -15,8 +15,10 @@ class Stack:
 
     label: str
     seconds: Mapping[str, float]
+    note: str = ""  # at its end; default: how long a steady repeat takes
 
 
+COLUMNS = 6  # of the legend
 PHASES: Mapping[str, tuple[str, str]] = {
     "make": ("make inputs", canvas.SERIES[7]),
     "put": ("put", canvas.SERIES[3]),
@@ -27,30 +29,41 @@ PHASES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def draw(stacks: Sequence[Stack], name: str, title: str, description: str) -> str:
-    """Return the phases as SVG: the parts in order, the steady repeat written at the end of its bar."""
+def draw(
+    stacks: Sequence[Stack],
+    name: str,
+    title: str,
+    description: str,
+    phases: Mapping[str, tuple[str, str]] = PHASES,
+) -> str:
+    """Return the phases as SVG: the parts in the order of `phases`, with their words and colours.
+
+    At the end of a bar stands its note, or how long a steady repeat takes.
+    """
     from matplotlib.collections import PolyCollection
 
     with canvas.style():
-        figure = canvas.canvas(1.1 + 0.27 * len(stacks))
-        where = canvas.axes(figure, canvas.label_margin([stack.label for stack in stacks]), 0.48, 1.75, 0.45)
+        shown = [phase for phase in phases if any(stack.seconds.get(phase) for stack in stacks)]
+        legend_in = 0.45 + 0.18 * ((len(shown) - 1) // COLUMNS)
+        figure = canvas.canvas(0.65 + legend_in + 0.27 * len(stacks))
+        where = canvas.axes(figure, canvas.label_margin([stack.label for stack in stacks]), 0.48, 1.75, legend_in)
         scale, sign = time_scale(max(sum(stack.seconds.values()) for stack in stacks))
-        shown = [phase for phase in PHASES if any(stack.seconds.get(phase) for stack in stacks)]
         starts = [0.0] * len(stacks)
         for phase in shown:
             widths = [stack.seconds.get(phase, 0.0) / scale for stack in stacks]
-            colour = PHASES[phase][1]
+            colour = phases[phase][1]
             ends = [start + width for start, width in zip(starts, widths, strict=True)]
             corners = [
                 [(start, row - 0.31), (start, row + 0.31), (end, row + 0.31), (end, row - 0.31)]
                 for row, (start, end) in enumerate(zip(starts, ends, strict=True))
             ]
-            where.add_collection(PolyCollection(corners, facecolor=colour, label=PHASES[phase][0]), autolim=False)
+            where.add_collection(PolyCollection(corners, facecolor=colour, label=phases[phase][0]), autolim=False)
             starts = ends
         for row, stack in enumerate(stacks):
-            if "compute" in stack.seconds:
-                text = f" {duration(stack.seconds['compute'])[0]} a repeat"
-                where.text(starts[row], row, text, va="center", fontsize=8)
+            text = stack.note
+            if not text and "compute" in stack.seconds:
+                text = f"{duration(stack.seconds['compute'])[0]} a repeat"
+            where.text(starts[row], row, f" {text}", va="center", fontsize=8)
         where.set_yticks(range(len(stacks)), [stack.label for stack in stacks])
         where.set_ylim(len(stacks) - 0.4, -0.6)
         where.tick_params(axis="y", length=0)
@@ -58,7 +71,7 @@ def draw(stacks: Sequence[Stack], name: str, title: str, description: str) -> st
         where.set_xlim(0, max(starts) * 1.02)
         where.set_xlabel(f"{sign}, median over the processes, one after the other")
         where.legend(
-            loc="lower left", bbox_to_anchor=(0, 1.0), ncols=6, handlelength=0.9, handletextpad=0.4,
+            loc="lower left", bbox_to_anchor=(0, 1.0), ncols=COLUMNS, handlelength=0.9, handletextpad=0.4,
             columnspacing=1.1, borderaxespad=0.2,
         )  # fmt: skip
         return canvas.svg(figure, name, title, description)

@@ -51,16 +51,16 @@ class Question:
 
 def questions(evidence: Evidence, problems: Sequence[Problem]) -> list[Question]:
     """Return every question once, in the order of the problems; runs without a scenario ask what was measured."""
-    asked: dict[str, list[Problem]] = {}
-    texts = {run: _question(text) for run, text in evidence.scenarios.items()}
+    found: dict[str, list[Problem]] = {}
+    texts = {run: asked(text) for run, text in evidence.scenarios.items()}
     for problem in problems:
         runs = sorted({row.record.run for entry in problem.newest for row in entry.rows})
         for text in dict.fromkeys(texts.get(run) or "What was measured?" for run in runs):
-            asked.setdefault(text, []).append(problem)
-    return [Question(text=text, problems=tuple(mine)) for text, mine in asked.items()]
+            found.setdefault(text, []).append(problem)
+    return [Question(text=text, problems=tuple(mine)) for text, mine in found.items()]
 
 
-def _question(scenario: str) -> str | None:
+def asked(scenario: str) -> str | None:
     """Return the question of a scenario; None if its text is damaged (records are readable without it)."""
     try:
         question = tomllib.loads(scenario).get("question")

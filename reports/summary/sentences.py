@@ -64,6 +64,8 @@ def details(case: Case) -> str:
     parts += [f"{option} {value}" for option, value in sorted(settings.items())]
     if case.cache:
         parts.append("within the cache")
+    if case.start:
+        parts.append(f"{case.start} start")
     if case.nodes > 1:
         parts.append(counted(case.nodes, "node"))
     return ", ".join(parts)

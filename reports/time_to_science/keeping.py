@@ -1,0 +1,95 @@
+"""Keeping up: the steady rate over that of a declared detector, and what follows for a data set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from daasbench.model import Beamline
+from daasbench.statistics import Interval
+
+from ..summary.claims import Level, level
+from ..summary.entries import Entry
+from .launches import Launch, Question
+
+ALIKE = 1.25  # two sizes of a unit that differ by less are taken as one
+
+FIXED = ("interpreter", "start", "import", "context", "setup", "compile")
+EACH = ("read", "put", "get")  # grow with the data
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Keeping:
+    """One way to compute beside a detector."""
+
+    entry: Entry  # whose repeats tell the rate
+    beamline: Beamline
+    from_start: bool  # its repeats are those of starts: of one block
+
+    @property
+    def factor(self) -> Interval | None:
+        """Return the processing rate over the detector's; None without a rate in units."""
+        time, units = self.entry.time, self.entry.units
+        if time is None or not units:
+            return None
+        low, high = (units / end / self.beamline.units_per_s if end else None for end in (time.high, time.low))
+        value = units / time.value / self.beamline.units_per_s
+        return Interval(value=value, low=low, high=high, n=time.n, method=time.method)
+
+    @property
+    def keeps_up(self) -> bool | None:
+        """Return whether it keeps up, by its interval; None: undecided, or no interval."""
+        found = self.factor
+        if found is None or found.low is None or found.high is None or found.low < 1 <= found.high:
+            return None
+        return found.low >= 1
+
+    @property
+    def level(self) -> Level:
+        """Return the level of the rate."""
+        return level(self.entry)
+
+    @property
+    def workers(self) -> tuple[int, int] | None:
+        """Return, as a projection, how many such workers would keep up if they did not disturb each other."""
+        found = self.factor
+        if found is None or found.low is None or found.high is None:
+            return None
+        return math.ceil(1 / found.high), math.ceil(1 / found.low)
+
+    @property
+    def unit_sizes(self) -> tuple[float, float] | None:
+        """Return bytes of a unit as measured and as declared, where they differ too much to be compared."""
+        work, declared = self.entry.counted[0].record.work, self.beamline.unit_bytes
+        if not declared or work is None or not work.units or not work.input_bytes:
+            return None
+        measured = work.input_bytes / work.units
+        return None if 1 / ALIKE < measured / declared < ALIKE else (measured, declared)
+
+
+def keeping(question: Question) -> list[Keeping]:
+    """Return how each way of a question keeps up; nothing without a declared beamline."""
+    if question.beamline is None:
+        return []
+    found = [(question.rate_of(way[0]), way[0].entry) for way in question.ways]
+    return [
+        Keeping(entry=entry, beamline=question.beamline, from_start=entry is own)
+        for entry, own in found
+        if entry.counted and entry.units
+    ]
+
+
+def dataset_s(question: Question, launch: Launch) -> float | None:
+    """Return, as a projection, the seconds from the start to the last result of a whole data set.
+
+    What every process does once is taken as it is, what grows with the data in proportion to the first block, and
+    the computing at the steady rate.
+    """
+    units, rate = launch.entry.units, question.rate_of(launch)
+    wanted = question.beamline.dataset_units if question.beamline else None
+    if not wanted or not units or not rate.units or rate.time is None or launch.total is None:
+        return None
+    known = {name: found.value for name in (*FIXED, *EACH) if (found := launch.phase(name))}
+    once = sum(known.get(name, 0.0) for name in FIXED)
+    growing = sum(known.get(name, 0.0) for name in EACH) / units
+    return once + wanted * (growing + rate.time.value / rate.units)

@@ -1,0 +1,175 @@
+"""From entries to launches: one launch is one way to compute one problem at one place, from one state."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from daasbench import phases
+from daasbench.model import Basis, Beamline, Case, Footing
+from daasbench.statistics import Interval, across_processes, median_interval, ratio
+
+from ..summary.claims import Level, level
+from ..summary.entries import Entry, Row, entries
+
+if TYPE_CHECKING:
+    from daasbench.evidence import Evidence
+
+STATES = ("warm", "uncompiled", "cold", "first")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Launch:
+    """The starts of one entry, each a process, and the errand around them."""
+
+    entry: Entry
+    errand: phases.Parts  # medians over the jobs
+
+    @property
+    def case(self) -> Case:
+        """Return the case, whose `start` says from which state."""
+        return self.entry.case
+
+    @cached_property
+    def parts(self) -> Mapping[int, phases.Parts]:
+        """Return the phases of each process that counts, by its number."""
+        return {index: phases.of_process(row.record) for index, row in enumerate(self.rows)}
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Return the processes that count, whose state was seen."""
+        return tuple(row for row in self.entry.counted if row.record.footing)
+
+    @property
+    def footings(self) -> tuple[Footing, ...]:
+        """Return what was seen of the state of each process that counts."""
+        return tuple(row.record.footing for row in self.rows if row.record.footing)
+
+    def phase(self, name: str) -> Interval | None:
+        """Return the seconds of a phase, with the interval across processes where it allows one; None: not seen."""
+        seen = [parts.seconds[name] for parts in self.parts.values() if name in parts.seconds]
+        if not seen:
+            return None
+        if min(seen) > 0:
+            return across_processes(seen)
+        return Interval(value=median_interval(seen).value, low=None, high=None, n=len(seen), method="none")
+
+    @cached_property
+    def totals(self) -> Mapping[int, float]:
+        """Return the seconds until the first result, by process."""
+        return {index: parts.total_s for index, parts in self.parts.items() if "compute" in parts.seconds}
+
+    @cached_property
+    def total(self) -> Interval | None:
+        """Return the seconds until the first result; None if nothing counts."""
+        return across_processes(list(self.totals.values())) if self.totals else None
+
+    @property
+    def level(self) -> Level:
+        """Return the level of the total: an interval needs several starts."""
+        if self.total is None:
+            return Level.NONE
+        found = level(self.entry)
+        return min(found, Level.VERIFIED) if self.total.low is None else found
+
+    def times_as_long_as(self, base: Launch) -> Interval | None:
+        """Return how many times as long this start takes; they did not take turns, so nothing is paired."""
+        if not self.totals or not base.totals:
+            return None
+        apart = {-1 - index: seconds for index, seconds in base.totals.items()}
+        return ratio(base=apart, new=self.totals)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Question:
+    """The launches of one problem at one place, with the entries that tell the steady rate of the same ways."""
+
+    launches: tuple[Launch, ...]
+    steady: Mapping[str, Entry]  # by the id of the case, whatever its start
+    beamline: Beamline | None
+
+    @property
+    def first(self) -> Launch:
+        """Return the launch that stands for what all share."""
+        return self.launches[0]
+
+    @property
+    def basis(self) -> Basis:
+        """Return where the figures come from."""
+        return self.first.entry.basis
+
+    @cached_property
+    def ways(self) -> tuple[tuple[Launch, ...], ...]:
+        """Return the launches of each way to compute, the states in their order; ways without a figure last."""
+        grouped: dict[str, list[Launch]] = {}
+        for launch in self.launches:
+            grouped.setdefault(whatever_start(launch.case).id, []).append(launch)
+        ways = [tuple(sorted(mine, key=_state)) for mine in grouped.values()]
+        return tuple(sorted(ways, key=lambda way: not any(launch.total for launch in way)))
+
+    def rate_of(self, launch: Launch) -> Entry:
+        """Return the entry whose repeats tell the steady rate: of many blocks if there is one, else its own."""
+        return self.steady.get(whatever_start(launch.case).id, launch.entry)
+
+
+def whatever_start(case: Case) -> Case:
+    """Return the case without its start."""
+    return msgspec.structs.replace(case, start=None)
+
+
+def _state(launch: Launch) -> int:
+    return STATES.index(launch.case.start or "warm")
+
+
+def questions(evidence: Evidence) -> list[Question]:
+    """Return the launches of the evidence by problem, platform, basis and commit, in the order of the table."""
+    every = entries(evidence)
+    steady = {_place(entry): entry for entry in every if not entry.case.start and entry.counted}
+    grouped: dict[tuple[str, ...], list[Launch]] = {}
+    for entry in every:
+        if entry.case.start:
+            key = (whatever_start(entry.case).problem_id, entry.platform, entry.basis, entry.first.commit)
+            grouped.setdefault(key, []).append(Launch(entry=entry, errand=_errand(evidence, entry)))
+    return [_question(evidence, launches, steady) for launches in grouped.values()]
+
+
+def _question(evidence: Evidence, launches: Sequence[Launch], steady: Mapping[tuple[str, ...], Entry]) -> Question:
+    found = {}
+    for launch in launches:
+        case = whatever_start(launch.case)
+        if entry := steady.get((case.id, *_place(launch.entry)[1:])):
+            found[case.id] = entry
+    rate = next(filter(None, (beamline_of(evidence, launch.entry) for launch in launches)), None)
+    return Question(launches=tuple(launches), steady=found, beamline=rate)
+
+
+def _place(entry: Entry) -> tuple[str, ...]:
+    return (entry.case.id, entry.platform, entry.basis, entry.first.commit)
+
+
+def beamline_of(evidence: Evidence, entry: Entry) -> Beamline | None:
+    """Return the beamline that the scenario of an entry's newest run declares, in the unit of its kernel."""
+    text = evidence.scenarios.get(max(row.record.run for row in entry.rows), "")
+    try:
+        declared = msgspec.convert(tomllib.loads(text).get("beamline"), Beamline)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError):
+        return None
+    return declared if entry.unit in ("repeat", declared.unit) else None
+
+
+def _errand(evidence: Evidence, entry: Entry) -> phases.Parts:
+    """Return the phases of the errands of an entry's jobs: the median of the jobs that saw each."""
+    jobs = sorted({(row.record.run, row.record.job) for row in entry.rows})
+    each = [phases.of_errand(evidence.journals.get(run, []), job) for run, job in jobs]
+    seconds = {
+        name: median_interval([one.seconds[name] for one in each if name in one.seconds]).value
+        for name in phases.ERRAND
+        if any(name in one.seconds for one in each)
+    }
+    missing = {name: each[0].missing[name] for name in phases.ERRAND if name not in seconds}
+    return phases.Parts(seconds=seconds, missing=missing)
