@@ -68,6 +68,9 @@ def program() -> Callable[..., str]:
     return find
 
 
+KEPT = "kept"  # the comment of a job that does not end with the test that submitted it
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
     """A real Slurm of four virtual nodes on this machine (ci/slurm/cluster says what it has)."""
@@ -104,7 +107,9 @@ def slurm(slurm_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
     """Return the cluster; during the test this process's sbatch, squeue ... speak to it. Its jobs end with the test."""
     monkeypatch.setenv("SLURM_CONF", f"{slurm_cluster.folder}/slurm.conf")
     yield slurm_cluster
-    slurm_cluster.ask("scancel", "--quiet", "--user", slurm_cluster.ask("id", "-un"))
+    jobs = [line.split() for line in slurm_cluster.ask("squeue", "--noheader", "--format=%A %k").splitlines()]
+    if ending := [number for number, *comment in jobs if comment != [KEPT]]:
+        slurm_cluster.ask("scancel", "--quiet", *ending)
 
 
 def lacking(what: str) -> None:

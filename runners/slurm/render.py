@@ -19,7 +19,7 @@ from .options import SlurmOptions, options_of
 from .questions import submit_words
 
 SCRIPT, NOTE, JOB = "batch.sh", "slurm.json", "job.json"
-ARRAY_LOG = "slurm.log"  # what Slurm itself says of the tasks of an array, in the folder of the first
+TASK_LOG = "log-{}"  # of a task of an array, until it moves it into its own folder
 MARGIN_S = 120.0  # for Slurm and the worker to start and to end
 WARNING_S = 30  # between SIGTERM and the end of the time limit
 SLOW_FILES_S = 60  # until a shared file system shows what was written elsewhere
@@ -173,7 +173,7 @@ def directives_of(jobs: Sequence[Job], shape: Shape, place: Place) -> list[str]:
     """Return the words that sbatch reads from the script."""
     first, array = jobs[0], len(jobs) > 1
     options = options_of(first.platform.options)
-    output = place.folder.replace("%", "%%") + f"/{ARRAY_LOG if array else 'log'}"
+    output = place.folder.replace("%", "%%") + f"/{TASK_LOG.format('%a') if array else 'log'}"
     at_once = f"%{options.at_once}" if options.at_once else ""
     named = {key: getattr(options, key) for key in ("partition", "account", "qos", "constraint", "reservation")}
     words = [
@@ -227,10 +227,11 @@ def _into_folder(jobs: Sequence[Job], places: Mapping[str, Place]) -> list[str]:
     if len(jobs) == 1:
         return [f"cd -- {shlex.quote(places[jobs[0].id].folder)} || exit {NO_FOLDER}", wait]
     folders = " ".join(shlex.quote(places[job.id].folder) for job in jobs)
+    opened = f'"$jobs/{TASK_LOG.format("$SLURM_ARRAY_TASK_ID")}"'
     return [
         f"jobs=({folders})",
         f'cd -- "${{jobs[$SLURM_ARRAY_TASK_ID]}}" || exit {NO_FOLDER}',
-        "exec >>log 2>&1",
+        f"if [ -e log ]; then exec >>log 2>&1; else mv -- {opened} log; fi",  # where Slurm writes, too
         wait,
     ]
 

@@ -26,7 +26,7 @@ from .ssh import Ssh
 from .stage import Stage
 from .watch import GRACE_S, Watch
 
-FILES = (LEDGER, "log", render.ARRAY_LOG, STARTED, ENDED, CLAIM)  # what comes back of a job
+FILES = (LEDGER, "log", STARTED, ENDED, CLAIM)  # what comes back of a job
 SUBMIT_S = 120.0  # after which sbatch is not waited for
 CANCEL_S = 60.0  # for a job to end that was cancelled
 IDS_AT_ONCE = 500  # jobs named in one command line
@@ -140,7 +140,9 @@ class SlurmRunner:
             handles[name] = handle.url
             self._sent[handle.url] = sent
             sent = 0  # counted once, with the first
-            self._watch(handle).hurry()
+            watch = self._watch(handle)
+            watch.expect(handle)
+            watch.hurry()
         return handles
 
     def _handle(self, options: SlurmOptions, note: Note, number: str, cluster: str, folder: str) -> Handle:
@@ -239,6 +241,8 @@ class SlurmRunner:
             places.setdefault(one.place, []).append(one)
         for (_, _, cluster), those in places.items():
             watch = self._watch(those[0])
+            for one in those:
+                watch.expect(one)
             for some in _pieces([one.id for one in those]):
                 said = watch.shell.run(questions.cancel_words(some, cluster), timeout_s=SUBMIT_S)
                 complaints = [line for line in said.err.splitlines() if not any(word in line.lower() for word in GONE)]

@@ -128,7 +128,7 @@ def status_of(row: Row) -> JobStatus:
         ended_at=row.ended_at if ended else None,  # of one that runs: its time limit
         nodes=row.nodes,
         hosts=row.hosts,
-        exit=row.code if ended and not row.signal else None,
+        exit=row.code if word in ("COMPLETED", "FAILED") and not row.signal else None,
     )
 
 
@@ -142,14 +142,14 @@ def _waits(reason: str) -> str:
 
 def _failure(row: Row) -> Meaning:
     """Return why a job ended with an exit code that is not 0, or by a signal."""
+    if row.signal == signal.SIGTERM or (not row.signal and row.code in STOPPED):
+        return Meaning(_F, Reason.INTERRUPTED, f"it was asked to end, as it is shortly before its time limit; {AGAIN}")
     if row.signal:
         try:
             name = signal.Signals(row.signal).name
         except ValueError:
             name = f"signal {row.signal}"
         return Meaning(_F, Reason.INTERRUPTED, f"it was ended by {name}; {AGAIN}")
-    if row.code in STOPPED:
-        return Meaning(_F, Reason.INTERRUPTED, f"it was asked to end; {AGAIN}")
     if row.code == CLAIMED:
         return Meaning(_F, Reason.INTERRUPTED, "another worker had taken it; this one did nothing")
     if row.code in NO_PROGRAM:

@@ -16,7 +16,7 @@ from . import questions
 from .handle import Handle
 from .questions import Garbage
 from .shell import Shell
-from .states import AGAIN, Row, status_of
+from .states import AGAIN, STATES, Row, status_of
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ LONGEST_S = 30.0  # between two questions while nothing changes, or nobody answe
 GRACE_S = 60.0  # for a slow shared file system to show how a job ended which Slurm has forgotten
 _N = TypeVar("_N", bound=Noun)
 
+MEMORY = ("exceeded job memory limit", "exceeded memory limit", "oom-kill", "oom_kill", "out of memory")  # in a log
 NOT_ASKED = JobStatus(state=JobState.PENDING, message="submitted; Slurm was not asked yet")
 
 
@@ -63,17 +64,25 @@ class Watch:
         known = self._known.get(handle.id)
         if known is not None and known.ended:
             return known
-        if handle.id not in self._watched:
-            self._watched[handle.id] = handle
-            self.every_s = max(1.0, min(one.poll_s for one in self._watched.values()))
-            if (row := self._row(handle)) is not None:
-                self._known[handle.id] = status_of(row)
+        self.expect(handle)
         if self.clock() >= self._next_at:
             self._ask()
         status = self._known.get(handle.id, NOT_ASKED)
         if self._trouble and not status.ended:
             return msgspec.structs.replace(status, message=self._trouble)
         return status
+
+    def expect(self, handle: Handle) -> None:
+        """Watch a job from now on; what the last answer said of it is known at once."""
+        if handle.id in self._watched or handle.id in self._known:
+            return
+        self._watched[handle.id] = handle
+        self.every_s = max(1.0, min(one.poll_s for one in self._watched.values()))
+        if (row := self._row(handle)) is not None:
+            try:
+                self._learn(handle, status_of(row))
+            except Unreachable as error:
+                self._silent(error)
 
     def hurry(self) -> None:
         """Ask soon: something was done that changes the queue."""
@@ -111,14 +120,14 @@ class Watch:
         now = self.clock()
         self._silences, self._trouble = 0, ""
         missing = []
-        for handle in self._watched.values():
-            row = self._row(handle)
-            if row is None:
-                missing.append(handle)
-            else:
-                self._missing_since.pop(handle.id, None)
-                self._learn(handle.id, status_of(row), now)
         try:
+            for handle in list(self._watched.values()):
+                row = self._row(handle)
+                if row is None:
+                    missing.append(handle)
+                else:
+                    self._missing_since.pop(handle.id, None)
+                    self._learn(handle, status_of(row))
             self._settle(missing, now)
         except Unreachable as error:
             self._silent(error)
@@ -128,10 +137,10 @@ class Watch:
         quiet = PATIENCE * (self.clock() - self._changed_at)
         self._next_at = self.clock() + max(self.every_s, min(quiet, LONGEST_S))
 
-    def _learn(self, name: str, status: JobStatus, now: float) -> None:
-        if status != self._known.get(name):
-            self._known[name] = status
-            self._changed_at = now
+    def _learn(self, handle: Handle, status: JobStatus) -> None:
+        if status != self._known.get(handle.id):
+            self._known[handle.id] = self._explained(handle, status)
+            self._changed_at = self.clock()
 
     def _silent(self, error: Unreachable) -> None:
         """Keep what is known, say that nobody answers, and wait longer each time."""
@@ -147,15 +156,42 @@ class Watch:
         """Learn of forgotten jobs from the accounting, or from their own folders; give them up after a while."""
         told = self._ask_accounts(missing)
         left = [handle for handle in missing if handle.id not in told]
-        for name, row in told.items():
-            self._learn(name, status_of(row), now)
-        for name, status in self._ask_folders([handle for handle in left if handle.folder]).items():
-            self._learn(name, status, now)
+        wrote = self._ask_folders([handle for handle in left if handle.folder])
+        for handle in missing:
+            if handle.id in told:
+                self._learn(handle, status_of(told[handle.id]))
+            elif handle.id in wrote:
+                self._learn(handle, wrote[handle.id])
         for handle in left:
             since = self._missing_since.setdefault(handle.id, now)
             known = self._known.get(handle.id)
-            if (known is None or not known.ended) and (not handle.folder or now - since >= self.grace_s):
-                self._learn(handle.id, _lost(handle, known), now)
+            if known is not None and known.ended:
+                continue
+            if self._withdrawn(handle, known):
+                self._learn(handle, status_of(Row(id=handle.id, name=handle.name, state="CANCELLED")))
+            elif not handle.folder or now - since >= self.grace_s:
+                self._learn(handle, _lost(handle, known))
+
+    def _withdrawn(self, handle: Handle, known: JobStatus | None) -> bool:
+        """Return whether a task of an array was cancelled before it began: Slurm forgets it at once, not the array."""
+        array, task, _ = handle.id.partition("_")
+        begun = known is not None and known.state is not JobState.PENDING
+        beside = (row for row in self._rows.values() if row.id.partition("_")[0] == array)
+        return bool(task) and not begun and any(row.name == handle.name for row in beside)
+
+    def _explained(self, handle: Handle, status: JobStatus) -> JobStatus:
+        """Return the status of a job, told apart from one that Slurm itself ended because of its memory.
+
+        Where nothing but the accounting watches memory, Slurm calls such a job FAILED, and says why in its log.
+        """
+        if status.state is not JobState.FAILED or status.exit is not None or not handle.folder:
+            return status
+        path = f"{handle.folder}/log"
+        text = self.shell.read([path]).get(path, "").lower()
+        if not any(word in text for word in MEMORY):
+            return status
+        meaning = STATES["OUT_OF_MEMORY"]
+        return msgspec.structs.replace(status, reason=meaning.reason, message=meaning.message)
 
     def _ask_accounts(self, missing: Sequence[Handle]) -> dict[str, Row]:
         if not missing:

@@ -1,0 +1,220 @@
+"""What a real Slurm does to jobs: each is seen, named and explained, and none is lost."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from daasbench.runners.slurm import SlurmRunner, watch
+
+from daasbench.errors import SubmitError
+from daasbench.model import JobState, Reason
+from daasbench.testing.runners import sample_job
+
+from .conftest import Site, number
+
+if TYPE_CHECKING:
+    from ..conftest import Cluster
+
+RUNS = "sleep 100"
+
+
+@pytest.fixture(scope="module")
+def overdue(slurm_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, list[str]]:
+    """Return two jobs at their time limit; the first will not end. Slurm looks for such jobs every 30 s only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", f"{slurm_cluster.folder}/slurm.conf")
+        site = Site(tmp_path_factory.mktemp("overdue"), SlurmRunner())
+        handles = site.submit(f"trap '' TERM; {RUNS}", RUNS, sbatch=["--comment=kept", "--nodelist=n4"])
+        for handle in handles:
+            site.wait(handle, lambda one: one.state is JobState.RUNNING)
+            slurm_cluster.ask("scontrol", "update", f"JobId={number(handle)}", "EndTime=now")
+    return site, handles
+
+
+@pytest.mark.usefixtures("overdue")
+def test_an_array_tells_each_of_its_failures_apart(site: Site) -> None:
+    """A task's exit code is its own."""
+    handles = site.submit("exit 0", "exit 3", "kill -KILL $$", "no-such-program", "exit 4")
+    assert len({number(one).split("_")[0] for one in handles}) == 1, "not one array"
+    done, harness, killed, lacking, taken = (site.wait(one) for one in handles)
+    assert (done.state, done.exit, done.reason) == (JobState.DONE, 0, None)
+    assert (harness.state, harness.exit, harness.reason) == (JobState.FAILED, 3, Reason.HARNESS)
+    assert (killed.state, killed.exit, killed.reason) == (JobState.FAILED, None, Reason.INTERRUPTED)
+    assert "SIGKILL" in killed.message
+    assert (lacking.exit, lacking.reason) == (127, Reason.HARNESS)
+    assert "options python" in lacking.message
+    assert (taken.exit, taken.reason) == (4, Reason.INTERRUPTED)
+    assert {one.native for one in (done, harness, killed)} == {"COMPLETED", "FAILED"}
+
+
+def test_an_ended_job_says_when_and_where_it_ran(site: Site) -> None:
+    """Queue, start and end are told in UTC, with the nodes."""
+    before = time.time()
+    status = site.wait(site.submit("sleep 1")[0])
+    assert status.queued_at is not None
+    assert status.started_at is not None
+    assert status.ended_at is not None
+    assert status.queued_at <= status.started_at < status.ended_at
+    told = time.strptime(status.queued_at, "%Y-%m-%dT%H:%M:%S.000Z")
+    assert abs(time.mktime(told) - time.timezone - before) < 60
+    assert status.nodes == 1
+    assert status.hosts in ("n1", "n2", "n3", "n4")
+
+
+def test_a_running_job_has_not_ended_yet(site: Site) -> None:
+    """Slurm's EndTime of a running job is its time limit, which is no end."""
+    handle = site.submit(RUNS)[0]
+    status = site.wait(handle, lambda one: one.state is JobState.RUNNING)
+    assert (status.ended_at, status.exit) == (None, None)
+    assert status.started_at is not None
+
+
+def test_a_job_whose_node_goes_down_is_interrupted(site: Site, slurm: Cluster) -> None:
+    """It is not put back into the queue by Slurm: the controller decides."""
+    handle = site.submit(RUNS)[0]
+    node = site.wait(handle, lambda one: one.state is JobState.RUNNING).hosts
+    slurm.do("kill", node)
+    slurm.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+    status = site.wait(handle)
+    slurm.do("revive", node)
+    assert (status.state, status.native, status.reason) == (JobState.FAILED, "NODE_FAIL", Reason.INTERRUPTED)
+
+
+def test_a_job_waits_while_the_nodes_are_drained_and_says_so(site: Site, slurm: Cluster) -> None:
+    """It runs when they are back."""
+    slurm.ask("scontrol", "update", "NodeName=n[1-4]", "State=DRAIN", "Reason=test")
+    try:
+        handle = site.submit("exit 0")[0]
+        waiting = site.wait(handle, lambda one: one.message not in ("", watch.NOT_ASKED.message, "None"))
+    finally:
+        slurm.ask("scontrol", "update", "NodeName=n[1-4]", "State=RESUME")
+    assert waiting.state is JobState.PENDING
+    assert "ReqNodeNotAvail" in waiting.message or "Resources" in waiting.message
+    assert site.wait(handle).state is JobState.DONE
+
+
+def test_a_job_that_can_never_start_says_what_to_change(site: Site, slurm: Cluster) -> None:
+    """Waiting would not help."""
+    slurm.ask("scontrol", "update", "PartitionName=low", "MaxTime=1")
+    try:
+        handle = site.submit("exit 0", partition="low")[0]
+        status = site.wait(handle, lambda one: "PartitionTimeLimit" in one.message)
+    finally:
+        slurm.ask("scontrol", "update", "PartitionName=low", "MaxTime=1440")
+    assert status.state is JobState.PENDING
+    assert "time_limit_s" in status.message
+
+
+def test_a_job_that_someone_cancels_is_cancelled(site: Site, slurm: Cluster) -> None:
+    """Not failed: nobody is to blame."""
+    handle = site.submit(RUNS)[0]
+    site.wait(handle, lambda one: one.state is JobState.RUNNING)
+    slurm.ask("scancel", number(handle))
+    status = site.wait(handle)
+    assert (status.state, status.native, status.reason) == (JobState.CANCELLED, "CANCELLED", Reason.INTERRUPTED)
+
+
+def test_all_jobs_are_cancelled_at_once(site: Site) -> None:
+    """Those that wait and those that run; and once more, though they are gone."""
+    handles = site.submit(*[RUNS] * 20)
+    site.runner.cancel_all(handles)
+    assert {site.wait(one).state for one in handles} == {JobState.CANCELLED}
+    site.runner.cancel_all(handles)
+
+
+def test_slurm_does_not_start_a_job_twice(site: Site, slurm: Cluster) -> None:
+    """Jobs are submitted as not to be put back into the queue."""
+    handle = site.submit(RUNS)[0]
+    site.wait(handle, lambda one: one.state is JobState.RUNNING)
+    with pytest.raises(AssertionError, match="disabled"):
+        slurm.ask("scontrol", "requeue", number(handle))
+
+
+def test_a_preempted_job_is_interrupted(site: Site) -> None:
+    """It gave way to another: its own word, not a failure."""
+    low = site.submit(RUNS, partition="low", exclusive=True, sbatch=["--nodelist=n2"])[0]
+    site.wait(low, lambda status: status.state is JobState.RUNNING)
+    high = site.submit("exit 0", partition="high", exclusive=True, sbatch=["--nodelist=n2"])[0]
+    assert site.wait(high).state is JobState.DONE
+    status = site.wait(low)
+    assert (status.state, status.native, status.reason) == (JobState.FAILED, "PREEMPTED", Reason.INTERRUPTED)
+
+
+def test_a_job_that_takes_too_much_memory_is_no_mere_failure(site: Site) -> None:
+    """Slurm's own word may be FAILED: then its log says why. Also for one task of several."""
+    hungry = "python3 -c 'import time; x = bytearray(300_000_000); time.sleep(60)'"
+    _, handle = site.submit("exit 0", hungry, sbatch=["--mem=50M"])
+    status = site.wait(handle)
+    assert (status.state, status.reason) == (JobState.FAILED, Reason.KERNEL)
+    assert status.native in ("FAILED", "OUT_OF_MEMORY")  # without cgroups, and with
+    assert "memory_gb" in status.message
+
+
+def test_what_was_submitted_is_found_though_nobody_noted_it(site: Site) -> None:
+    """By name in the queue; what was never submitted is not."""
+    site.jobs_folder.mkdir(parents=True)
+    jobs = site.jobs(RUNS, RUNS)
+    more = site.jobs(RUNS)
+    (request,) = site.runner.render_all(jobs, site.jobs_folder)
+    handles = site.runner.submit_all(request, site.jobs_folder)
+    assert SlurmRunner().find([*jobs, *more], site.jobs_folder) == handles
+
+
+def test_what_slurm_refuses_is_told_with_its_words(site: Site) -> None:
+    """Nothing of it was started."""
+    with pytest.raises(SubmitError, match=r"refused 001-here: .*partition"):
+        site.submit("exit 0", partition="nowhere")
+
+
+def test_a_site_without_slurm_is_told_what_to_do(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not a traceback."""
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        with pytest.raises(SubmitError, match=r"no sbatch.*option host"):
+            site.submit("exit 0")
+
+
+def test_a_job_sees_what_the_site_sets_up(site: Site) -> None:
+    """The lines of the set-up, then the variables, then the worker."""
+    site.jobs_folder.mkdir(parents=True)
+    told = 'echo "$A|$B" >"$(dirname "$3")/seen"'
+    site.wait(site.submit(told, setup=["A=1; export A"], environment={"B": "two words $A"})[0])
+    assert (site.jobs_folder / "001-here" / "seen").read_text() == "1|two words $A\n"
+
+
+def test_a_module_that_is_not_there_is_named(site: Site) -> None:
+    """In the log, where the account of the job looks for it."""
+    handle = site.submit("exit 0", modules=["no/such"])[0]
+    assert site.wait(handle).exit == 78
+    assert "the module no/such cannot be loaded" in (site.jobs_folder / "001-here" / "log").read_text()
+
+
+def test_the_second_of_two_workers_of_a_job_does_nothing(slurm: Cluster, tmp_path: Path) -> None:
+    """As when a job was submitted twice, because a connection was lost in between."""
+    runner = SlurmRunner()
+    job = sample_job(tmp_path, runner="slurm", cases=1)
+    folder = tmp_path / "jobs" / job.id
+    request = runner.render(job, folder)
+    handles = [runner.submit(request, folder), runner.submit(request, folder)]
+    end = time.monotonic() + 60
+    while not all(runner.poll(one).ended for one in handles):
+        assert time.monotonic() < end
+        time.sleep(runner.every_s)
+    assert sorted(str(runner.poll(one).exit) for one in handles) == ["0", "4"]
+    lines = (folder / "records.jsonl").read_bytes().splitlines()
+    assert sum(line.startswith(b'{"type":"record"') for line in lines) == len(job.planned)
+    found = runner.find([job], tmp_path / "jobs")
+    assert [runner.poll(one).exit for one in found.values()] == [0]
+
+
+def test_a_job_at_its_time_limit_is_a_timeout(overdue: tuple[Site, list[str]], slurm: Cluster) -> None:
+    """And what is left of it can be measured again. The last test here, because Slurm takes its time."""
+    site, handles = overdue
+    status, obeyed = map(site.wait, handles)
+    assert (obeyed.state, obeyed.reason) == (JobState.FAILED, Reason.INTERRUPTED)
+    assert "time limit" in obeyed.message
+    assert (status.state, status.native, status.reason) == (JobState.TIMEOUT, "TIMEOUT", Reason.INTERRUPTED)
+    assert "time_limit_s" in status.message

@@ -1,0 +1,72 @@
+"""A slurmctld that dies, hangs or forgets: its jobs go on, and are known again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from daasbench.runners.slurm import SlurmRunner, watch
+
+from daasbench.model import JobState, Reason
+
+if TYPE_CHECKING:
+    from ..conftest import Cluster
+    from .conftest import Site
+
+RUNS = "sleep 100"
+
+
+def test_a_job_outlives_its_slurmctld(site: Site, slurm: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nobody answers, the last that was known is told, and why."""
+    monkeypatch.setattr(watch, "ANSWER_S", 1.0)
+    handle = site.submit("sleep 3")[0]
+    site.wait(handle, lambda one: one.state is JobState.RUNNING)
+    slurm.ask("scontrol", "shutdown", "slurmctld")
+    silent = site.wait(handle, lambda one: "does not answer" in one.message)
+    assert silent.state is JobState.RUNNING
+    slurm.do("revive", "slurmctld")
+    assert site.wait(handle).state is JobState.DONE
+
+
+def test_a_slurmctld_that_hangs_is_not_waited_for(site: Site, slurm: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The controller goes on, and asks again."""
+    monkeypatch.setattr(watch, "ANSWER_S", 1.0)
+    handle = site.submit(RUNS)[0]
+    site.wait(handle, lambda one: one.state is JobState.RUNNING)
+    pid = int((slurm.folder / "slurmctld.pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        silent = site.wait(handle, lambda one: "does not answer" in one.message)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert silent.state is JobState.RUNNING
+    assert site.wait(handle, lambda one: one.message == "").state is JobState.RUNNING
+
+
+def test_a_forgotten_job_is_known_by_what_its_worker_wrote(site: Site, slurm: Cluster) -> None:
+    """Slurm forgets jobs that ended (here: all, at once); their folders do not."""
+    says = 'echo "{\\"at\\": \\"2026-01-01T00:00:00.000Z\\", \\"exit\\": %d}" >"$(dirname "$3")/ended.json"; exit 0'
+    wrote, failed, silent = site.submit(says % 0, says % 3, "exit 0")
+    end = time.monotonic() + 30
+    while slurm.ask("squeue", "-h") and time.monotonic() < end:
+        time.sleep(0.1)
+    slurm.do("kill", "slurmctld")
+    slurm.do("revive", "slurmctld", "-c")
+    assert (site.wait(wrote).state, site.wait(wrote).exit) == (JobState.DONE, 0)
+    assert (site.wait(failed).state, site.wait(failed).exit) == (JobState.FAILED, 3)
+    lost = site.wait(silent)
+    assert (lost.state, lost.reason) == (JobState.LOST, Reason.INTERRUPTED)
+
+
+def test_what_ended_and_was_forgotten_is_found_by_who_took_it(site: Site, slurm: Cluster) -> None:
+    """The worker's claim names the job."""
+    jobs = site.jobs('echo -n "$5" >"$(dirname "$3")/claim"')
+    (request,) = site.runner.render_all(jobs, site.jobs_folder)
+    handles = site.runner.submit_all(request, site.jobs_folder)
+    site.wait(handles[jobs[0].id])
+    slurm.do("kill", "slurmctld")
+    slurm.do("revive", "slurmctld", "-c")
+    assert SlurmRunner().find(jobs, site.jobs_folder) == handles
