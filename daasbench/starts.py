@@ -118,7 +118,8 @@ class Starts:
         if case.start is None or state.compiled is None:
             return None
         if seen.read_bytes is None or seen.major_faults is None:
-            raise Lacking("this system does not tell what a process reads from storage (/proc/self/io)", "use another")
+            told = "it is not seen what its processes had read from storage: not where /proc/self/io does not tell"
+            raise Lacking(f"{told}, nor of a Dask cluster's workers", "leave start out, or measure another way")
         footing = Footing(
             way=state.way,
             files=len(state.files),

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from daasbench.model import Goal, Outcome, Platform, Price, Reason, Repeat
+from daasbench.model import Beamline, Goal, Outcome, Platform, Price, Reason, Repeat
 from daasbench.scenario import CaseBlock, Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -145,6 +145,7 @@ def default_of(field: Any) -> str:
         ("`[[cases]]`", CaseBlock),
         ("`[repeat]`", Repeat),
         ("`[goal]`", Goal),
+        ("`[beamline]`", Beamline),
         ("Platform", Platform),
         ("`price`", Price),
     ],
