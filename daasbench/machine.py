@@ -48,6 +48,7 @@ _STEERING = re.compile(
     r"(OMP|GOMP|KMP|OPENBLAS|MKL|BLIS|NUMBA|NUMEXPR|VECLIB|TBB|MALLOC|UCX|MPICH|MPIR_CVAR|FI|OMPI_MCA)_.*"
     r"|(CUDA|NVIDIA)_VISIBLE_DEVICES|SLURM_(CPU_BIND|CPUS_PER_TASK|JOB_CPUS_PER_NODE)"
 )
+DEVICES = "CUDA_VISIBLE_DEVICES"
 _INSTRUCTIONS = frozenset(
     {
         *("sse4_2", "avx", "avx2", "f16c", "fma", "avx512f", "avx512dq", "avx512bw", "avx512vl"),
@@ -215,6 +216,28 @@ def _virtual(root: Path, flags: set[str], environment: Mapping[str, str]) -> str
     return ", ".join(signs) or None
 
 
+def visible_gpus() -> list[str]:
+    """Return the GPUs that are left to this process, by the names that its libraries take."""
+    left = os.environ.get(DEVICES)
+    return [str(gpu["index"]) for gpu in _gpus()] if left is None else [one for one in left.split(",") if one]
+
+
+def gpu_identities(names: Sequence[str]) -> list[str]:
+    """Return what tells these GPUs from any other: where the driver tells it, a name such as ``0`` is not enough.
+
+    Two processes that a scheduler gives a GPU each may both call theirs ``0``.
+    """
+    if not names:
+        return []
+    command = ["nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return list(names)
+    known = {row[0]: row[1] for row in csv.reader(said.splitlines(), skipinitialspace=True) if len(row) == 2}
+    return [known.get(name, name) for name in names]
+
+
 def _gpus() -> list[dict[str, Scalar]]:
     """Return what ``nvidia-smi`` says of each GPU; empty without it, or without a GPU."""
     command = ["nvidia-smi", "--query-gpu=index,name,memory.total,driver_version", "--format=csv,noheader,nounits"]
@@ -267,6 +290,7 @@ __all__ = [
     "CpuClock",
     "allowed_cpus",
     "continue_tree",
+    "gpu_identities",
     "kill_tree",
     "last_level_cache_bytes",
     "observe",
@@ -279,4 +303,5 @@ __all__ = [
     "threads_at_work",
     "usable_cores",
     "usable_memory_bytes",
+    "visible_gpus",
 ]

@@ -26,6 +26,7 @@ import msgspec
 
 from daasbench.contender import Command, Steps, Voice, log_here
 from daasbench.launch import PlatformOptions, launch_command, require_launcher
+from daasbench.machine import DEVICES, gpu_identities, visible_gpus
 from daasbench.measure import Failure, Prepared, guarded
 from daasbench.model import Case, Noun, Outcome, Reason
 from daasbench.processes import allowed_cpus, die_with, kill_tree, pin, steered
@@ -47,6 +48,7 @@ class Door(Noun, frozen=True, kw_only=True):
     token: str
     threads: int
     cpus: list[int]  # of all ranks, in order; empty: what the launcher leaves to them
+    gpus: int = 0  # of each rank
 
 
 class Hello(Noun, frozen=True, kw_only=True, tag=True):
@@ -59,6 +61,7 @@ class Hello(Noun, frozen=True, kw_only=True, tag=True):
     size: int = 0  # 0: not known yet
     cpus: list[int] = []
     threads: str | None = None  # what the variable says
+    gpus: list[str] = []  # that it computes with; their identities, as far as the driver tells
     library: str = ""
 
 
@@ -125,6 +128,7 @@ class RankContender:
             token=secrets.token_hex(16),
             threads=case.threads,
             cpus=list(cpus) if alone else [],
+            gpus=case.gpus,
         )
         self._file = folder.resolve() / f"ranks-{self._door.port}.json"
         self._file.touch(mode=0o600)
@@ -254,6 +258,9 @@ class RankContender:
         if len(hello.cpus) < case.threads:
             told = f"the launcher {launcher} binds rank {hello.rank} to {len(hello.cpus)} processors, it has"
             return _skipped(f"{told} {case.threads} threads; let it bind none, or that many")
+        if len(hello.gpus) != case.gpus:
+            told = f"the launcher {launcher} leaves {len(hello.gpus)} GPUs to rank {hello.rank}, it computes with"
+            return _skipped(f"{told} {case.gpus}; let it give each rank that many, or all of them to all")
         return None
 
     def _doubt_all(self, hellos: Sequence[Hello]) -> Failure | None:
@@ -265,6 +272,9 @@ class RankContender:
         places = [(hello.host, cpu) for hello in hellos for cpu in hello.cpus]
         if len(places) != len(set(places)):
             return _skipped("ranks share processors; let the launcher bind each to its own, or none")
+        devices = [(hello.host, gpu) for hello in hellos for gpu in hello.gpus]
+        if len(devices) != len(set(devices)):
+            return _skipped("ranks share GPUs; let the launcher give each its own, or all of them to all")
         return None
 
     def _ready(self, deadline: float) -> list[_Line]:
@@ -361,6 +371,9 @@ def main(file: str) -> None:
         voice.end(team)
         signal.pause()  # until the referee ends all
     pin(team.places(door.threads, door.cpus))
+    gpus = team.devices(door.gpus, visible_gpus()) if door.gpus else []
+    if door.gpus:  # before anything of CUDA is loaded
+        os.environ[DEVICES] = ",".join(gpus)
     voice.say(
         msgspec.structs.replace(
             hello,
@@ -368,6 +381,7 @@ def main(file: str) -> None:
             size=team.size,
             cpus=allowed_cpus(os.getpid()),
             threads=os.environ.get(THREADS),
+            gpus=gpu_identities(gpus),
             library=mpi_library(),
         )
     )

@@ -177,7 +177,8 @@ class Referee:
         cpus = self.cpus[: case.threads * case.ranks]
         temporary = self.maker.scratch / "tmp"  # what a process that is killed leaves there goes with the job
         temporary.mkdir(parents=True, exist_ok=True)
-        devices = visible_devices(case.gpus, [str(gpu["index"]) for gpu in self.observed.gpus])
+        known = [str(gpu["index"]) for gpu in self.observed.gpus if case.nodes == 1]  # not those of other nodes
+        devices = visible_devices(case.gpus * case.ranks, known)  # each rank takes its own
         variables = {**devices, "TMPDIR": str(temporary), **(more or {})}
         if self._way(one).backend == "mpi":
             return RankContender(case, self.job.platform.options, cpus, self.log, self.maker.scratch, variables)
@@ -228,8 +229,9 @@ def lack_of(case: Case, source: str | None, *, gpus: int, platform: Platform = H
 
     """
     options = platform.options
-    if case.gpus > max(gpus, 1):
-        return f"{case.gpus} GPUs asked, {gpus} usable here; run on a machine that has them"
+    wanted = case.gpus * -(-case.ranks // case.nodes)
+    if wanted > max(gpus, 1):
+        return f"{wanted} GPUs asked, {gpus} usable here; run on a machine that has them"
     try:
         kernel = measure.find_kernel(case, source)
         way = kernel.implementations[case.implementation]

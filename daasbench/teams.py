@@ -166,6 +166,18 @@ class Ranks(Alone):
         return allowed[first : first + threads]
 
 
+    def devices(self, gpus: int, visible: Sequence[str]) -> list[str]:
+        """Return the GPUs of this rank: its own `gpus` of those that are `visible`.
+
+        The launcher either left to each rank of this node its own, or all of them to all.
+        """
+        node = self.comm.Split_type(self._mpi.COMM_TYPE_SHARED, key=self.rank)
+        alike = node.allgather(list(visible)).count(list(visible)) == node.size
+        first = node.rank * gpus if alike and len(visible) > gpus else 0
+        node.Free()
+        return list(visible[first : first + gpus])
+
+
 def world() -> Ranks:
     """Return all ranks that were started together; initialises MPI."""
     from mpi4py import MPI
