@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
-from daasbench import presence
+import daasbench
+from daasbench import container, presence
 from daasbench.inspection import Finding, ok, presence_findings, wrong
 from daasbench.model import Platform
 
+CODE = Path(daasbench.__file__).resolve().parent.parent
 ANSWER_S = 180.0  # an upper bound: two ranks have a minute, and the imports of a cold file system theirs
 
 
 def inspect_here(platform: Platform, folder: Path, *, ranks: int = presence.RANKS) -> list[Finding]:
     """Return how this machine agrees with what is declared of it, and whether its launcher starts `ranks`."""
     found = [*_one_node(platform), *folder_findings(folder)]
+    inside = container.container_of(platform.options)
+    place = container.Folders(writable=[str(nearest(folder)), str(CODE)], readable=[sys.prefix])
+    if inside is not None:
+        if lack := container.lack_of(inside, place):
+            what, _, cure = lack.partition("; ")
+            return [*found, wrong("container", what, cure)]
+        found.append(ok("container", f"{inside.label} starts a worker"))
     asked = presence.question(platform.options, None, ranks)
+
+    def run(words: list[str]) -> str:
+        command = words if inside is None else container.wrapped(words, inside, place)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=False)
+        return done.stdout + done.stderr if presence.heard(done.stdout) is None else done.stdout
+
     try:
-        seen, said = presence.ask(asked, _run)
+        seen, said = presence.ask(asked, run)
     except subprocess.TimeoutExpired:
         cure = "see what hangs: python -m daasbench.presence '{\"ranks\": 2}'"
         return [*found, wrong("worker", f"this machine did not answer within {ANSWER_S:g} s", cure)]
@@ -25,11 +41,6 @@ def inspect_here(platform: Platform, folder: Path, *, ranks: int = presence.RANK
         last = next((line for line in reversed(said.splitlines()) if line.strip()), "it printed nothing")
         return [*found, wrong("worker", f"no worker can start here: {last}", "mend the installation of daasbench")]
     return [*found, *presence_findings(seen, platform, own=True)]
-
-
-def _run(words: list[str]) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, timeout=ANSWER_S, check=False)
-    return done.stdout + done.stderr if presence.heard(done.stdout) is None else done.stdout
 
 
 def _one_node(platform: Platform) -> list[Finding]:

@@ -99,7 +99,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({}, "executor: is required"),
         ({"executor": "slrum"}, "options.executor: expected"),
-        ({"executor": "pbs", "partition": "gpu"}, "no key 'partition'"),
+        ({"executor": "pbs", "partition": "gpu"}, "no option of the runner psij 'partition'"),
         ({"executor": "pbs", "queue": "two words"}, "options.queue: expected a word"),
         ({"executor": "pbs", "setup": "module load x"}, "options.setup: expected a list"),
         ({"executor": "pbs", "limit_s": 0}, "options.limit_s"),
@@ -167,6 +167,14 @@ def test_every_scheduler_is_asked_for_the_cores_of_a_node(executor: str, process
 def test_a_job_has_a_name_by_which_it_is_found(executor: str, directive: str) -> None:
     asked = specification(job_of(executor=executor), Path("/jobs/1"))
     assert asked.attributes == {directive: "daasbench-2026-11-23-a-001-site"}
+
+
+def test_a_worker_starts_in_the_container_that_the_platform_names(tmp_path: Path) -> None:
+    job = job_of(container={"engine": "bwrap"})
+    [request] = PsijRunner().render_all([job], tmp_path)
+    last = request.files[f"{job.id}/job.sh"].splitlines()[-1]
+    assert last.startswith("exec bwrap ")
+    assert last.endswith('--claim "slurm:$SLURM_JOB_ID"')
 
 
 def test_the_time_asked_for_is_never_above_that_of_the_queue() -> None:
@@ -432,11 +440,12 @@ def test_a_slurm_that_does_not_answer_leaves_it_open_what_arrived(
         (deaf / name).write_text(f"#!/bin/sh\necho '{name}: error: Unable to contact slurm controller' >&2\nexit 1\n")
         (deaf / name).chmod(0o755)
     jobs, job = tmp_path / "jobs", real_job(tmp_path, executor="slurm")
-    monkeypatch.setenv("PATH", f"{deaf}:{os.environ['PATH']}")
-    with pytest.raises(Unreachable, match="did not answer when a job was sent"):
-        site.submit_all(site.render_all([job], jobs)[0], jobs)
-    with pytest.raises(Unreachable, match="Unable to contact slurm controller"):
-        site.find([job], jobs)
+    with monkeypatch.context() as there:
+        there.setenv("PATH", f"{deaf}:{os.environ['PATH']}")
+        with pytest.raises(Unreachable, match="did not answer when a job was sent"):
+            site.submit_all(site.render_all([job], jobs)[0], jobs)
+        with pytest.raises(Unreachable, match="Unable to contact slurm controller"):
+            site.find([job], jobs)
 
 
 def test_a_job_that_slurm_has_forgotten_and_that_left_no_word_is_lost(

@@ -12,11 +12,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daasbench import toml
-from daasbench.launch import check_options as check_launch
-from daasbench.launch import cores_of
+from daasbench import container, launch, toml
+from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.longest import longest_s
 from daasbench.model import Count, Job, Noun, Option, Planned, Platform, Scalar, Seconds, Written, sets_of
+
+from ..slurm.render import Shape, shape_of
 
 Line = Annotated[str, msgspec.Meta(pattern=r"^[^\n]*\S[^\n]*$", description="one line of text")]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[^\s'\"]+$", description="a word without blanks and quotes")]
@@ -25,7 +26,6 @@ Executor = Literal["local", "slurm", "pbs", "pbs_classic", "lsf", "cobalt", "flu
 
 MINUTE_S = 60.0
 SCRIPT, SPECIFICATION = "job.sh", "psij.json"  # files of a job, beside its job.json
-LAUNCH = ("launcher", "scheduler")  # options that say how ranks start on the nodes (daasbench.launch)
 
 ALLOCATION = {  # the variable by which each scheduler tells a job its own number
     "slurm": "SLURM_JOB_ID",
@@ -43,7 +43,7 @@ BY_TASKS = ("slurm",)  # ranks and threads are asked for apart; elsewhere cores 
 
 
 class PsijOptions(Written, frozen=True, kw_only=True):
-    """Options of a platform whose runner is ``psij``."""
+    """Options of a platform whose runner is ``psij``; beside them those of :mod:`daasbench.launch`."""
 
     executor: Executor
     queue: Word | None = None
@@ -54,8 +54,6 @@ class PsijOptions(Written, frozen=True, kw_only=True):
     exclusive: bool = False
     limit_s: Seconds | None = None  # the longest that the queue allows; None: the longest that the cases can take
     python: Absolute | None = None  # on the nodes; None: that of this process
-    launcher: str | list[str] | None = None
-    scheduler: str | None = None
 
 
 class Specification(Noun, frozen=True, kw_only=True):
@@ -77,26 +75,24 @@ class Specification(Noun, frozen=True, kw_only=True):
     attributes: dict[str, Scalar]
 
 
-class Shape(Noun, frozen=True, kw_only=True):
-    """What of a scheduler a comparison needs."""
-
-    nodes: int
-    ranks: int  # of a node
-    threads: int  # of a rank
-    gpus: int  # of a node
-
-
 def read_options(options: Mapping[str, Option], where: str) -> PsijOptions:
     """Return a platform's options; raise ScenarioError, naming `where`, if they are not those of this runner."""
-    file, _, key = where.rpartition(": ")
-    read = toml.convert(dict(options), PsijOptions, file or where, key if file else "")
-    check_launch({key: value for key, value in options.items() if key in LAUNCH}, where, runner="psij")
-    return read
+    known = (*PsijOptions.__struct_fields__, *launch.OPTIONS)
+    for key in options:
+        if key not in known:
+            raise ScenarioError(unknown_sentence("option of the runner psij", key, known, where))
+    launch.check_options({key: options[key] for key in options if key in launch.OPTIONS}, where, runner="psij")
+    file, _, at = where.rpartition(": ")
+    return toml.convert(_own(options), PsijOptions, file or where, at if file else "")
 
 
 def options_of(platform: Platform) -> PsijOptions:
     """Return the options of a platform that was checked before."""
-    return msgspec.convert(dict(platform.options), PsijOptions)
+    return msgspec.convert(_own(platform.options), PsijOptions)
+
+
+def _own(options: Mapping[str, Option]) -> dict[str, Option]:
+    return {key: value for key, value in options.items() if key not in launch.OPTIONS}
 
 
 # --- one job a shape ------------------------------------------------------------------------------------------
@@ -106,16 +102,8 @@ def split(job: Job) -> list[Job]:
     """Return one job for each shape of allocation; the contenders of a comparison stay together."""
     by_shape: dict[Shape, list[Planned]] = {}
     for planned in sets_of(job):
-        by_shape.setdefault(shape_of(planned), []).extend(planned)
+        by_shape.setdefault(shape_of([one.case for one in planned]), []).extend(planned)
     return [msgspec.structs.replace(job, planned=planned) for planned in by_shape.values()]
-
-
-def shape_of(planned: list[Planned]) -> Shape:
-    """Return the least allocation in which each of these cases fits."""
-    nodes = max(one.case.nodes for one in planned)
-    widest = max((one.case for one in planned), key=cores_of)
-    gpus = max(math.ceil(one.case.gpus / one.case.nodes) for one in planned)
-    return Shape(nodes=nodes, ranks=math.ceil(widest.ranks / widest.nodes), threads=widest.threads, gpus=gpus)
 
 
 def unique_name(job: Job) -> str:
@@ -126,10 +114,10 @@ def unique_name(job: Job) -> str:
 def specification(job: Job, folder: Path) -> Specification:
     """Return what psij is asked for; `folder` is that of the job, which its nodes see under the same name."""
     options = options_of(job.platform)
-    shape, executor = shape_of(job.planned), options.executor
-    by_tasks = executor in BY_TASKS and (shape.gpus == 0 or shape.gpus % shape.ranks == 0)
-    cores = shape.ranks * shape.threads
-    processes = shape.ranks if by_tasks else 1 if executor in GIVES_GPUS else cores
+    shape, executor = shape_of([one.case for one in job.planned]), options.executor
+    by_tasks = executor in BY_TASKS and (shape.gpus == 0 or shape.gpus % shape.tasks == 0)
+    cores = shape.tasks * shape.cores
+    processes = shape.tasks if by_tasks else 1 if executor in GIVES_GPUS else cores
     attributes = dict(options.attributes)
     if executor in NAMED:
         attributes[NAMED[executor]] = unique_name(job)
@@ -158,6 +146,9 @@ def script(job: Job, folder: Path) -> str:
     variable = ALLOCATION.get(options.executor)
     claim = f'"{options.executor}:${variable}"' if variable else '"local:$(hostname):$$"'
     worker = [options.python or sys.executable, "-m", "daasbench.worker", str(folder / "job.json"), "--claim"]
+    inside = container.container_of(job.platform.options)
+    if inside is not None:
+        worker = container.wrapped(worker, inside, container.folders_of(job, folder))
     session = "" if variable else "setsid "  # the end of the terminal shall not end the job
     lines = [
         "#!/bin/bash",

@@ -197,6 +197,9 @@ def _declared(about: str, key: str, declared: float | None, has: Sequence[float]
             return ok(about, f"none declared, a node has {theirs}")
         told = f"none declared, a node has {theirs}: what this machine has is taken for its number"
         return warning(about, told, f"write {key} = {int(least)}")
+    if about == "GPUs" and not most:
+        told = f"{declared:g} declared, Slurm tells of none: they come with the node, or there are none"
+        return warning(about, told, "see one: srun nvidia-smi -L") if declared else ok(about, "none")
     if declared > enough:
         fit = sum(one >= declared for one in has)
         told = f"{declared:g}{unit} declared, a node has {theirs}: {fit} of {len(has)} have as much"

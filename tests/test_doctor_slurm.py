@@ -1,0 +1,246 @@
+"""A Slurm looked at before it is used: a real one, and what others say of themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from daasbench.runners.slurm import SlurmRunner, inspect, visit
+from daasbench.runners.slurm.options import SlurmOptions
+from daasbench.runners.slurm.shell import Answer
+from daasbench.runners.slurm.suite import Suite
+
+from daasbench import registry
+from daasbench.inspection import Finding, Level
+from daasbench.model import Platform
+from daasbench.scenario import load_platform, shipped_files
+from daasbench.testing.runners import sample_job
+
+# sinfo of a site: two kinds of GPU nodes, one of them down, and nodes without; names are made up
+SITE = """\
+g1|gpu|gpu|1-00:00:00|64|512000|gpu:a100:4(S:0-1)|a100,GPUx4|idle
+g2|gpu|gpu|1-00:00:00|48|256000|gpu:v100:2|v100,GPUx2|mixed
+g3|gpu|gpu|1-00:00:00|64|512000|gpu:a100:4(S:0-1)|a100,GPUx4|drained*
+c1|cpu|cpu*|infinite|128|256000|(null)|(null)|allocated
+slurm_load_node: a warning of another form
+"""
+
+
+def seen(findings: list[Finding]) -> dict[str, Level]:
+    """Return the level of each thing that was looked at."""
+    return {one.about: one.level for one in findings}
+
+
+def told(findings: list[Finding], about: str) -> str:
+    """Return sentence and cure of one thing."""
+    [found] = [one for one in findings if one.about == about]
+    return f"{found.level}: {found.told}; {found.cure}"
+
+
+# --- what sinfo says ------------------------------------------------------------------------------------------
+
+
+def test_nodes_are_read_with_their_gpus_and_features() -> None:
+    nodes = {one.name: one for one in inspect.read_nodes(SITE)}
+    assert list(nodes) == ["g1", "g2", "g3", "c1"]
+    assert (nodes["g1"].gpus, nodes["g2"].gpus, nodes["c1"].gpus) == (4, 2, 0)
+    assert nodes["g1"].features == {"a100", "GPUx4"}
+    assert nodes["c1"].features == frozenset()
+    assert nodes["c1"].default
+    assert nodes["g1"].memory_gb == pytest.approx(512000 * 2**20 / 1e9)
+
+
+@pytest.mark.parametrize(
+    ("options", "about", "sentence"),
+    [
+        ({"partition": "gpus"}, "partition", "wrong: there is no gpus; write partition = one of cpu, gpu"),
+        ({"partition": "gpu"}, "partition", "ok: gpu: 2 nodes, 1 more are down or drained; "),
+        ({}, "partition", "ok: cpu (the default): 1 nodes; "),
+        (
+            {"partition": "gpu", "constraint": "h100"},
+            "constraint",
+            "wrong: no node of gpu has h100; write constraint with GPUx2, GPUx4, a100, v100",
+        ),
+        ({"partition": "gpu", "constraint": "a100&GPUx4"}, "constraint", "ok: a100&GPUx4: 2 nodes; "),
+        ({"partition": "gpu", "constraint": "a100|v100"}, "constraint", "ok: a100|v100: 3 nodes; "),
+    ],
+)
+def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, about: str, sentence: str) -> None:
+    _, findings = inspect.partition_findings(inspect.read_nodes(SITE), SlurmOptions(**options))
+    assert told(findings, about) == sentence
+
+
+@pytest.mark.parametrize(
+    ("declared", "about", "sentence"),
+    [
+        ({"nodes": 3}, "nodes", "wrong: 3 are declared, a job may get 2; write nodes = 2"),
+        (
+            {"cores_per_node": 128},
+            "cores",
+            "wrong: 128 declared, a node has 48 to 64: 0 of 2 have as much; write cores",
+        ),
+        ({"cores_per_node": 64}, "cores", "warning: 64 declared, a node has 48 to 64: jobs wait for 1 of 2 nodes"),
+        ({"cores_per_node": 48}, "cores", "ok: 48 declared"),
+        ({}, "cores", "warning: none declared, a node has 48 to 64"),
+        ({"nodes": 2, "gpus_per_node": 4}, "GPUs", "wrong: 4 declared, a node has 2 to 4: 1 of 2 have as much"),
+        ({"memory_gb": 600}, "memory", "wrong: 600 GB declared"),
+    ],
+)
+def test_what_is_declared_is_compared_with_the_nodes(declared: dict, about: str, sentence: str) -> None:
+    nodes, _ = inspect.partition_findings(inspect.read_nodes(SITE), SlurmOptions(partition="gpu"))
+    assert told(inspect.node_findings(nodes, Platform(runner="slurm", **declared)), about).startswith(sentence)
+
+
+def test_gpus_that_slurm_does_not_count_are_no_error() -> None:
+    nodes, _ = inspect.partition_findings(inspect.read_nodes(SITE), SlurmOptions())
+    found = inspect.node_findings(nodes, Platform(runner="slurm", gpus_per_node=4))
+    assert told(found, "GPUs").startswith("warning: 4 declared, Slurm tells of none")
+
+
+@pytest.mark.parametrize(
+    ("limit", "seconds"),
+    [
+        ("1-00:00:00", 86400),
+        ("2-3", 2 * 86400 + 3 * 3600),
+        ("8:00:00", 28800),
+        ("30:00", 1800),
+        ("45", 2700),
+        ("infinite", None),
+    ],
+)
+def test_a_time_limit_is_read_in_every_form_of_slurms(limit: str, seconds: float | None) -> None:
+    assert inspect.seconds_of(limit) == seconds
+
+
+def test_a_longer_time_than_the_partition_gives_is_wrong() -> None:
+    nodes, _ = inspect.partition_findings(inspect.read_nodes(SITE), SlurmOptions(partition="gpu"))
+    assert told(inspect.limit_findings(nodes, SlurmOptions(time_limit_s=90000)), "time limit") == (
+        "wrong: time_limit_s is 90000, the partition gives 1-00:00:00; write time_limit_s = 86400"
+    )
+
+
+def test_accounts_and_qualities_are_those_of_the_user() -> None:
+    text = "beamline|normal,long\nstaff|normal\n"
+    found = inspect.account_findings(text, SlurmOptions(account="beamline", qos="fast"), "ada")
+    assert told(found, "account") == "ok: ada may use beamline; "
+    assert told(found, "qos") == "wrong: ada may not use fast; write qos = one of long, normal"
+    nobody = inspect.account_findings("", SlurmOptions(account="beamline"), "ada")
+    assert told(nobody, "account") == "wrong: ada may not use beamline; ask the site for one"
+
+
+# --- what a node, or a remote Python, says -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("err", "sentence"),
+    [
+        ("srun: error: Unable to allocate resources: Requested nodes are busy\n", "warning: not asked: none was free"),
+        ("/sw/python: No module named daasbench.presence\n", "wrong: /sw/python has no daasbench on the node"),
+        ("/bin/bash: module: command not found\n", "wrong: a test job ended without an answer: /bin/bash: module"),
+    ],
+)
+def test_a_node_that_does_not_answer_says_why(err: str, sentence: str) -> None:
+    assert told([visit.unheard(Answer(1, "", err), "/sw/python")], "node").startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("site", "sentence"),
+    [
+        (None, "wrong: python3 does not run there"),
+        (Suite(python="3.9.2"), "wrong: python3 is Python 3.9.2, daasbench needs 3.11"),
+        (Suite(python="3.12.1"), "warning: python3 is Python 3.12.1; the first run installs daasbench into h:/s"),
+        (Suite(python="3.12.1", content="other", version="0.0.9"), "wrong: python3 has daasbench 0.0.9"),
+    ],
+)
+def test_a_python_of_a_site_is_good_enough_or_not(site: Suite | None, sentence: str) -> None:
+    found = visit.site_finding(site, "python3", "h:/s")
+    assert f"{found.level}: {found.told}".startswith(sentence)
+    assert found.cure
+
+
+# --- a real Slurm ---------------------------------------------------------------------------------------------
+
+RIGHT = {"partition": "main", "time_limit_s": 3600, "setup": ["echo a word of the site"]}
+
+
+def test_a_platform_that_is_right_has_nothing_wrong_and_its_node_starts_ranks(slurm, needs, tmp_path: Path) -> None:
+    needs("mpi4py")
+    declared = Platform(runner="slurm", nodes=2, cores_per_node=4, gpus_per_node=2, memory_gb=4, options=RIGHT)
+    found = SlurmRunner().inspect(declared, tmp_path)
+    assert [one for one in found if one.level is not Level.OK] == []
+    assert {"scheduler", "partition", "accounting", "request", "folder", "versions", "launcher"} <= set(seen(found))
+    assert "sees each other" in told(found, "launcher") or "see each other" in told(found, "launcher")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_platform_that_is_wrong_says_all_of_it_with_its_cure(slurm, tmp_path: Path) -> None:
+    options = {"partition": "main", "time_limit_s": 900000, "account": "nobody"}
+    declared = Platform(runner="slurm", nodes=9, cores_per_node=64, gpus_per_node=3, memory_gb=4, options=options)
+    found, usable = inspect.queue_findings(declared, SlurmOptions(**options), SlurmRunner()._here)
+    assert usable
+    wrong = {one.about: one.cure for one in found if one.level is Level.WRONG}
+    assert wrong == {
+        "nodes": "write nodes = 4",
+        "cores": "write cores_per_node = 4",
+        "GPUs": "write gpus_per_node = 2",
+        "time limit": "write time_limit_s = 86400",
+    }
+    assert seen(found)["account"] is Level.WARNING
+
+
+def test_what_sbatch_itself_refuses_is_told_by_a_rehearsal(slurm, tmp_path: Path) -> None:
+    options = {"partition": "main", "reservation": "nothing"}
+    declared = Platform(runner="slurm", cores_per_node=4, options=options)
+    found, _ = inspect.queue_findings(declared, SlurmOptions(**options), SlurmRunner()._here)
+    assert told(found, "request").startswith("wrong: sbatch refuses a job of the whole platform: ")
+    assert slurm.ask("squeue", "--noheader") == ""
+
+
+def test_no_node_is_asked_where_the_partition_is_not_there(slurm, tmp_path: Path) -> None:
+    declared = Platform(runner="slurm", options={"partition": "gpu"})
+    found = SlurmRunner().inspect(declared, tmp_path)
+    assert told(found, "partition") == "wrong: there is no gpu; write partition = one of high, low, main"
+    assert "launcher" not in seen(found)
+
+
+def test_a_machine_without_slurm_is_told_where_to_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    [found] = SlurmRunner().inspect(Platform(runner="slurm"), tmp_path)
+    assert (found.level, found.about) == (Level.WRONG, "scheduler")
+    assert found.told == "there is no sbatch and no squeue and no scancel here"
+    assert found.cure == "look from a login node, or name one by the option host"
+
+
+def test_a_host_that_cannot_be_reached_is_a_finding(program, tmp_path: Path) -> None:
+    program("ssh", cure="apt-get install openssh-client")
+    options = {"host": "nobody@127.0.0.1", "ssh": ["-p", "1"], "folder": "/nowhere"}
+    [found] = SlurmRunner().inspect(Platform(runner="slurm", options=options), tmp_path)
+    assert found.level is Level.WRONG
+    assert "127.0.0.1" in found.told
+
+
+# --- shipped platforms ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(shipped_files("platforms")))
+def test_every_shipped_platform_is_loaded_and_rendered(name: str, tmp_path: Path) -> None:
+    stem, declared = load_platform(name, tmp_path, "here")
+    assert stem == name
+    assert declared.description
+    runner = registry.runner(declared.runner)
+    job = msgspec.structs.replace(sample_job(tmp_path, runner=declared.runner), platform=declared, platform_name=name)
+    request = runner.render(job, tmp_path / "jobs" / job.id)
+    assert request.runner == declared.runner
+    assert any(path.endswith("job.json") for path in request.files)
+    assert not (tmp_path / "jobs").exists()
+
+
+@pytest.mark.parametrize("name", sorted(shipped_files("platforms")))
+def test_every_price_of_a_shipped_platform_has_a_date_in_its_source(name: str) -> None:
+    text = shipped_files("platforms")[name].read_text()
+    declared = load_platform(name, Path(), "here")[1]
+    if declared.price is not None:
+        assert str(declared.price.date.year) in declared.price.source
+    if declared.runner == "slurm":
+        assert "read 20" in text, "say when its source was read"
