@@ -1,0 +1,267 @@
+"""The whole path on a real Slurm: controllers that are killed anywhere, and nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .campaign import COMMAND, Campaign
+
+PLATFORM = """
+runner = "slurm"
+nodes = 4
+cores_per_node = 2
+[options]
+poll_s = 1.0
+split = "{split}"
+"""
+
+# the controller of a campaign, which is killed before or after a call
+KILLED = """
+import os, signal
+from daasbench.results import RunFolder
+from daasbench.runners.slurm.runner import SlurmRunner
+owner, name = {owner}, {name!r}
+whole = getattr(owner, name)
+def dies(self, *arguments):
+    hit = name != "note_all" or any(one.event == {word!r} for one in arguments[0])
+    if hit and {when!r} == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    told = whole(self, *arguments)
+    if hit and not (name == "poll" and not told.ended):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return told
+setattr(owner, name, dies)
+"""
+
+
+class OnSlurm(Campaign):
+    """A campaign whose jobs go to Slurm."""
+
+    def __init__(self, folder: Path, *, split: str = "set", **more: int) -> None:
+        super().__init__(folder, sleep_s=0.01, **more)
+        (folder / "site.toml").write_text(PLATFORM.format(split=split))
+        text = (folder / "kills.toml").read_text().replace('"here"', '"site.toml"')
+        (folder / "kills.toml").write_text(text)
+
+    def say(self, *words: str, first: str = "") -> tuple[int, str, str]:
+        """Run a command line to its end; `first` is run before it in the same Python."""
+        ended = subprocess.run(
+            [sys.executable, "-c", f"{first}\n{COMMAND}", *words],
+            cwd=self.folder, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        return ended.returncode, ended.stdout, ended.stderr
+
+    def jobs_seen(self, slurm: Any) -> list[str]:
+        """Return the numbers of all jobs of this campaign that Slurm ever accepted and still knows."""
+        (run,) = (self.results / "runs").glob("2*")
+        lines = slurm.ask(
+            "squeue", "--array", "--noheader", "--states=all", "--Format=JobArrayID:|,Name:80"
+        ).splitlines()
+        return [line.split("|")[0] for line in lines if run.name in line]
+
+    def measured(self) -> list[str]:
+        """Return the keys that were measured, one entry for each such record."""
+        return [str(one["key"]) for one in self.lines("record") if one["outcome"] == "ok"]
+
+    def events(self) -> list[dict[str, object]]:
+        """Return the journal."""
+        (path,) = self.results.glob("runs/*/journal.jsonl")
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def campaign(slurm: Any, tmp_path: Path) -> OnSlurm:
+    return OnSlurm(tmp_path)
+
+
+def test_a_scenario_runs_on_slurm_and_its_errands_are_told(campaign: OnSlurm, slurm: Any) -> None:
+    code, out, err = campaign.say("run", "./kills.toml")
+    assert code == 0, err
+    assert "4 ok" in out
+    accounted = [one["detail"] for one in campaign.events() if one["event"] == "accounted"]
+    assert len(accounted) == 2
+    for told in accounted:
+        assert isinstance(told, dict)
+        assert str(told["handle"]).startswith("slurm:///")
+        assert (told["native"], told["state"], told["nodes"], told["exit"]) == ("COMPLETED", "done", 1, 0)
+        assert str(told["queued_at"]) <= str(told["started_at"]) <= str(told["ended_at"])
+        assert str(told["hosts"]).startswith("n")
+        assert str(told["began_at"]) <= str(told["left_at"])
+    assert "queue" in err.lower() or "pending" in err.lower() or "running" in err.lower() or "completed" in err.lower()
+
+
+STEPS = [
+    ("RunFolder", "note_all", "planned", "before"),
+    ("RunFolder", "note_all", "submitting", "before"),
+    ("RunFolder", "note_all", "submitting", "after"),
+    ("SlurmRunner", "submit_all", "", "after"),
+    ("RunFolder", "note_all", "submitted", "after"),
+    ("SlurmRunner", "poll", "", "before"),
+    ("SlurmRunner", "poll", "", "after"),
+    ("SlurmRunner", "fetch", "", "before"),
+    ("SlurmRunner", "fetch", "", "after"),
+    ("RunFolder", "note_all", "accounted", "after"),
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "word", "when"), STEPS)
+def test_a_controller_killed_at_any_step_is_followed_by_one_that_goes_on(
+    campaign: OnSlurm, slurm: Any, owner: str, name: str, word: str, when: str
+) -> None:
+    first = KILLED.format(owner=owner, name=name, word=word, when=when)
+    code, _, err = campaign.say("run", "./kills.toml", first=first)
+    assert code == -signal.SIGKILL, err
+    code, out, err = campaign.say("run", "./kills.toml")
+    assert code == 0, err
+    assert "4 ok" in out
+    keys = campaign.ended_once()
+    assert len(keys) == len(set(keys)) == campaign.cells
+    assert len(campaign.jobs_seen(slurm)) == 2, "one array of two, whoever sent it"
+
+
+def test_a_run_is_detached_asked_for_and_collected(campaign: OnSlurm) -> None:
+    code, out, _ = campaign.say("run", "./kills.toml", "--detach")
+    assert code == 3
+    assert "daasbench collect" in out
+    code, out, err = campaign.say("status")
+    assert code == 0, err
+    assert "slurm:///" in out or "4/4" in out
+    code, out, err = campaign.say("collect", "--wait")
+    assert code == 0, err
+    assert "4 ok; 0 left" in out
+    assert campaign.say("collect")[1] == "no job is on the way\n"
+
+
+def test_ctrl_c_ends_the_jobs_in_the_queue_and_keeps_what_was_measured(slurm: Any, tmp_path: Path) -> None:
+    campaign = OnSlurm(tmp_path, split="none", seeds=40, repeats=20)
+    controller = campaign.start()
+    campaign.wait_for("record")
+    controller.send_signal(signal.SIGINT)
+    _, err = controller.communicate(timeout=60)
+    assert controller.returncode == 130, err
+    assert slurm.ask("squeue", "--noheader") == ""
+    kept = len(campaign.ended_once())
+    assert 0 < kept < campaign.cells
+    assert [one["event"] for one in campaign.events()].count("interrupted") == 1
+
+
+def test_a_second_controller_is_told_who_holds_the_run(campaign: OnSlurm, slurm: Any) -> None:
+    slurm.ask("scontrol", "update", "partition=main", "state=down")
+    try:
+        controller = campaign.start()
+        wait_until(lambda: "submitted" in [one["event"] for one in campaign.events()])
+        code, _, err = campaign.say("run", "./kills.toml")
+        assert code == 3
+        assert f"is held by process {controller.pid} on " in err
+        assert campaign.say("collect")[0] == 3
+    finally:
+        slurm.ask("scontrol", "update", "partition=main", "state=up")
+    controller.communicate(timeout=60)
+    assert controller.returncode == 0
+    assert len(campaign.jobs_seen(slurm)) == 2
+
+
+def test_jobs_that_wait_are_cancelled_by_the_verb(campaign: OnSlurm, slurm: Any) -> None:
+    slurm.ask("scontrol", "update", "partition=main", "state=down")
+    try:
+        assert campaign.say("run", "./kills.toml", "--detach")[0] == 3
+        assert "PartitionDown" in campaign.say("status")[1]
+        code, out, err = campaign.say("cancel")
+        assert code == 0, err
+        assert "4 left" in out
+        assert slurm.ask("squeue", "--noheader") == ""
+    finally:
+        slurm.ask("scontrol", "update", "partition=main", "state=up")
+    assert campaign.say("run", "./kills.toml")[0] == 0
+
+
+def test_a_worker_that_is_killed_on_its_node_is_told_and_only_its_rest_is_measured_again(
+    slurm: Any, tmp_path: Path
+) -> None:
+    campaign = OnSlurm(tmp_path, split="none", seeds=5, repeats=20)
+    controller = campaign.start()
+    campaign.wait_for("record")
+    for pid in workers_at(tmp_path):
+        os.kill(pid, signal.SIGKILL)
+    _, err = controller.communicate(timeout=60)
+    assert controller.returncode == 3
+    assert "measurements are left" in err
+    before = set(campaign.ended_once())
+    assert campaign.say("run", "./kills.toml")[0] == 0
+    keys = campaign.ended_once()
+    assert before < set(keys)
+    assert len(keys) == len(set(keys)) == campaign.cells
+
+
+def test_a_job_that_slurm_puts_back_into_the_queue_goes_on_where_it_was(slurm: Any, tmp_path: Path) -> None:
+    campaign = OnSlurm(tmp_path, split="none", seeds=5, repeats=20)
+    text = (tmp_path / "site.toml").read_text()
+    (tmp_path / "site.toml").write_text(text + 'sbatch = ["--comment=requeued"]\n')
+    controller = campaign.start()
+    campaign.wait_for("record")
+    (number,) = {one.split("_")[0] for one in campaign.jobs_seen(slurm)}
+    slurm.ask("scontrol", "update", f"jobid={number}", "requeue=1")
+    slurm.ask("scontrol", "requeue", number)
+    wait_until(lambda: released(slurm, number))
+    _, err = controller.communicate(timeout=90)
+    assert controller.returncode == 0, err
+    keys = campaign.ended_once()
+    assert len(keys) == len(set(keys)) == campaign.cells
+
+
+def test_a_full_file_system_loses_nothing_that_was_measured(slurm: Any, tmp_path: Path) -> None:
+    campaign = OnSlurm(tmp_path, split="none", seeds=5, repeats=20)
+    text = (tmp_path / "site.toml").read_text()
+    (tmp_path / "site.toml").write_text(text + 'setup = ["ulimit -f 17"]\n')  # files of 17 KiB at most, as a quota does
+    code, _, err = campaign.say("run", "./kills.toml")
+    assert code == 3
+    assert "cannot write records" in err
+    assert campaign.measured()
+    (tmp_path / "site.toml").write_text(text)
+    code, _, err = campaign.say("run", "./kills.toml")
+    assert code == 0, err
+    keys = campaign.measured()
+    assert len(keys) == len(set(keys)) == campaign.cells
+
+
+def released(slurm: Any, number: str) -> bool:
+    """Let a job that was put back start now, not in two minutes; return whether Slurm did."""
+    state = slurm.ask("squeue", "--noheader", f"--jobs={number}", "--states=all", "--Format=State")
+    if state.strip() == "PENDING":
+        slurm.ask("scontrol", "update", f"jobid={number}", "StartTime=now")
+    return state.strip() in ("RUNNING", "COMPLETED")
+
+
+def workers_at(folder: Path) -> list[int]:
+    """Return the workers whose job lies below a folder."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        words = process.info["cmdline"] or []
+        if "daasbench.worker" in words and any(str(folder) in word for word in words):
+            found.append(process.info["pid"])
+    return found
+
+
+def wait_until(what: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    """Return when something is so."""
+    end = time.monotonic() + timeout_s
+    while True:
+        try:
+            if what():
+                return
+        except (ValueError, FileNotFoundError):  # nothing is written yet
+            pass
+        assert time.monotonic() < end
+        time.sleep(0.1)
