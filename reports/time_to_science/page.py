@@ -246,12 +246,14 @@ def _datasets(question: Question) -> list[tuple[str, str, str]]:
 
 def _blank(question: Question, errand: phases.Parts) -> list[str]:
     """Return what no launch has a number for, each with its reason."""
-    told = [f"{WORDS[phase]}: {why}" for phase, why in errand.missing.items()]
+    found: dict[str, list[str]] = {}  # phases by reason
+    for phase, why in errand.missing.items():
+        found.setdefault(why, []).append(WORDS[phase])
     for phase in phases.PROCESS:
         reasons = [parts.missing.get(phase) for launch in question.launches for parts in launch.parts.values()]
         if reasons and None not in reasons:
-            told.append(f"{WORDS[phase]}: {listed(sorted({why for why in reasons if why}))}")
-    return told
+            found.setdefault(listed(sorted({why for why in reasons if why})), []).append(WORDS[phase])
+    return [f"{listed(names)}: {why}" for why, names in found.items()]
 
 
 def _notes(question: Question, kept: Sequence[Keeping]) -> list[str]:
