@@ -40,12 +40,12 @@ def content_of(files):
     return total.hexdigest()[:16]
 
 
-def fingerprint():
-    # type: () -> dict[str, str]
+def fingerprint(files=None):
+    # type: (dict[str, bytes] | None) -> dict[str, str]
     """Return the Python's version and program and, where it has daasbench, its version, commit and content."""
     about = {"python": ".".join(map(str, sys.version_info[:3])), "program": sys.executable}
     try:
-        files = package_files()
+        files = package_files() if files is None else files
         if files:
             about["content"] = content_of(files)
             from daasbench import __version__

@@ -197,7 +197,7 @@ class Stage:
 
     def _bring_wheel(self) -> tuple[str, int]:
         with tempfile.TemporaryDirectory() as folder:
-            wheel = pack(Path(folder))
+            wheel = pack(self.suite or this_suite(), Path(folder))
             there = f"{self.folder}/wheels/{wheel.parent.name}/{wheel.name}"
             return there, self.shell.put(wheel, there)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from .fingerprint import content_of, fingerprint, package_files
+from .fingerprint import fingerprint, package_files
 
 DISTRIBUTION = "daasbench"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file of a wheel, so that the same code makes the same bytes
@@ -28,6 +28,10 @@ class Suite(msgspec.Struct, frozen=True):
     version: str = ""
     commit: str = ""
     error: str = ""
+    files: dict[str, bytes] = {}  # of the one that runs here: its code, read once, so that all is of one moment
+
+    def __repr__(self) -> str:
+        return f"Suite({self.told!r}, {self.program!r})"
 
     @property
     def told(self) -> str:
@@ -37,7 +41,8 @@ class Suite(msgspec.Struct, frozen=True):
 
 def this_suite() -> Suite:
     """Return the daasbench that runs here; reads its files, some 20 ms."""
-    return msgspec.convert(fingerprint(), Suite)
+    files = package_files()
+    return msgspec.structs.replace(msgspec.convert(fingerprint(files), Suite), files=files)
 
 
 def question() -> str:
@@ -45,21 +50,20 @@ def question() -> str:
     return Path(__file__).with_name("fingerprint.py").read_text(encoding="utf-8")
 
 
-def pack(folder: Path) -> Path:
-    """Return a wheel of the package that runs here, from a checkout or installed, written into `folder`.
+def pack(suite: Suite, folder: Path) -> Path:
+    """Return a wheel of the suite that runs here, from a checkout or installed, written into `folder`.
 
     No tool and no network is needed: the package is pure Python, and its metadata are those it was installed with.
     """
-    files = package_files()
     distribution = importlib.metadata.distribution(DISTRIBUTION)
     about = next(text for name in METADATA if (text := distribution.read_text(name)))
     info = f"{DISTRIBUTION}-{distribution.version}.dist-info"
-    content = dict(files)
+    content = dict(suite.files)
     content[f"{info}/METADATA"] = about.encode()
     content[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: daasbench\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     content[f"{info}/entry_points.txt"] = (distribution.read_text("entry_points.txt") or "").encode()
     content[f"{info}/RECORD"] = _record(content, f"{info}/RECORD")
-    path = folder / content_of(files) / f"{DISTRIBUTION}-{distribution.version}-py3-none-any.whl"
+    path = folder / suite.content / f"{DISTRIBUTION}-{distribution.version}-py3-none-any.whl"
     path.parent.mkdir(parents=True, exist_ok=True)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as wheel:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -112,15 +111,14 @@ class LoginNode:
         """End every connection from the host's side, at once; return how many there were."""
         if self._daemon is None:
             return 0
-        with contextlib.suppress(psutil.Error):
-            children = psutil.Process(self._daemon.pid).children(recursive=True)
-            servers = [one for one in children if one.name() == "sshd"]
-            for one in servers:  # what they started lives on, as on a login node
-                with contextlib.suppress(psutil.Error):
-                    one.send_signal(signal.SIGKILL)
-            psutil.wait_procs(servers, timeout=10)
-            return len(servers)
-        return 0
+        servers = []
+        for one in psutil.Process(self._daemon.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                if one.name() == "sshd":  # what it started lives on, as on a login node
+                    one.kill()
+                    servers.append(one)
+        psutil.wait_procs(servers, timeout=10)
+        return len(servers)
 
     def log(self) -> str:
         """Return what sshd has written."""

@@ -34,9 +34,9 @@ __all__ = ["sshd"]
 def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Suite]:
     """Return a folder with the suite as a site has it installed, and what it is: a snapshot of the checkout."""
     folder = tmp_path_factory.mktemp("installed")
-    wheel = pack(folder)
-    shutil.unpack_archive(wheel, folder / "there", "zip")
-    return folder / "there", msgspec.structs.replace(this_suite(), content=wheel.parent.name)
+    suite = this_suite()
+    shutil.unpack_archive(pack(suite, folder), folder / "there", "zip")
+    return folder / "there", suite
 
 
 @pytest.fixture
