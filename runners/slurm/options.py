@@ -16,7 +16,6 @@ from .ssh import check_host
 Word = Annotated[str, msgspec.Meta(pattern=r"^[^\s\"'\\]+$", description="a word without blanks and quotes")]
 Line = Annotated[str, msgspec.Meta(pattern=r"^[^\n\r\0]+$", description='a line of shell: "source /sw/env.sh"')]
 Flag = Annotated[str, msgspec.Meta(pattern=r"^--[a-z][^\n\r\0]*$", description='an option of sbatch: "--licenses=x"')]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_]\w*$")]
 Value = Annotated[str, msgspec.Meta(pattern=r"^[^\n\r\0]*$", description="a line of text")]
 Folder = Annotated[
     str,
@@ -82,7 +81,7 @@ class SlurmOptions(Written, frozen=True, kw_only=True):
     sbatch: list[Flag] = []
     modules: list[Word] = []
     setup: list[Line] = []
-    environment: dict[Name, Value] = {}
+    environment: dict[str, Value] = {}
     split: Literal["process", "set", "none"] = "process"
     most_in_array: Count = 1000
     at_once: Count | None = None
@@ -115,6 +114,9 @@ def check(options: Mapping[str, Option], where: str, *, runner: str) -> None:
     check_host(options, where)
     file, _, at = where.rpartition(": ")
     own = toml.convert(_own(options), SlurmOptions, file or where, at if file else "")
+    for key in own.environment:
+        if not key.isidentifier() or not key.isascii():
+            raise ScenarioError(f"{where}.environment: {key!r} is no name of a variable; use letters, digits and _")
     for index, word in enumerate(own.sbatch):
         flag = word.removeprefix("--").partition("=")[0].split(" ")[0]
         if flag in OURS:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from daasbench.errors import DaasbenchError
 
@@ -53,37 +53,45 @@ def queue_words(cluster: str) -> list[str]:
     return ["squeue", "--me", "--array", "--noheader", "--states=all", *_of(cluster), f"--Format={fields}"]
 
 
-def queue(text: str) -> dict[str, Row]:
-    """Return the jobs that squeue names.
+def queue(text: str, before: Mapping[str, list[Row]] | None = None) -> dict[str, list[Row]]:
+    """Return the jobs that each line of squeue's answer names.
+
+    Parameters
+    ----------
+    before
+        What the last answer's lines named: one that is the same is not read again.
 
     Raises
     ------
     Garbage
         Something stands there that squeue does not say.
     """
-    rows: dict[str, Row] = {}
-    for line in text.splitlines():
-        if not line.strip() or line.startswith("CLUSTER:"):
-            continue
-        fields = [field.strip() for field in line.split("|", len(QUEUE_FIELDS) - 1)]
-        if len(fields) != len(QUEUE_FIELDS) or not _ID.fullmatch(fields[0]):
-            raise Garbage(f"squeue answered {line[:80]!r}")
-        name, state, reason, status, queued, started, ended, nodes, hosts = (*fields[9:], *fields[1:9])
-        for one in _ids(fields[0]):
-            rows[one] = Row(
-                id=one,
-                name=name.removesuffix("|").strip(),
-                state=state,
-                reason=reason,
-                code=int(status) >> 8 if status.isdigit() else None,
-                signal=int(status) & 127 if status.isdigit() else None,
-                queued_at=_time(queued),
-                started_at=_time(started),
-                ended_at=_time(ended),
-                nodes=int(nodes) if nodes.isdigit() else None,
-                hosts=hosts,
-            )
-    return rows
+    known = before or {}
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("CLUSTER:")]
+    return {line: known[line] if line in known else _jobs(line) for line in lines}
+
+
+def _jobs(line: str) -> list[Row]:
+    fields = [field.strip() for field in line.split("|", len(QUEUE_FIELDS) - 1)]
+    if len(fields) != len(QUEUE_FIELDS) or not _ID.fullmatch(fields[0]):
+        raise Garbage(f"squeue answered {line[:80]!r}")
+    name, state, reason, status, queued, started, ended, nodes, hosts = (*fields[9:], *fields[1:9])
+    return [
+        Row(
+            id=one,
+            name=name.removesuffix("|").strip(),
+            state=state,
+            reason=reason,
+            code=int(status) >> 8 if status.isdigit() else None,
+            signal=int(status) & 127 if status.isdigit() else None,
+            queued_at=_time(queued),
+            started_at=_time(started),
+            ended_at=_time(ended),
+            nodes=int(nodes) if nodes.isdigit() else None,
+            hosts=hosts,
+        )
+        for one in _ids(fields[0])
+    ]
 
 
 def account_words(ids: Sequence[str], cluster: str) -> list[str]:

@@ -62,6 +62,7 @@ class SlurmRunner:
         self._shells: dict[tuple[str, tuple[str, ...]], Shell] = {}
         self._stages: dict[tuple[str, str, str, tuple[str, ...]], Stage] = {}
         self._watches: dict[tuple[str, tuple[str, ...], str], Watch] = {}
+        self._handles: dict[str, Handle | None] = {}  # as they were read
         self._sent: dict[str, int] = {}  # bytes, by handle
         self._fetched: dict[str, int] = {}
 
@@ -202,13 +203,15 @@ class SlurmRunner:
 
     def poll(self, handle: str) -> JobStatus:
         """Return what is known of the job; Slurm is asked if it is time to, for all jobs at once."""
-        named = parse(handle)
+        if handle not in self._handles:
+            self._handles[handle] = parse(handle)
+        named = self._handles[handle]
         if named is None:
             told = f"{handle!r} is no job of Slurm's; expected a handle such as slurm:///1234"
             return JobStatus(state=JobState.LOST, reason=Reason.HARNESS, message=told)
         status = self._watch(named).status(named)
-        copied = {"bytes_in": self._sent.get(handle, 0), "bytes_out": self._fetched.get(handle, 0)}
-        return msgspec.structs.replace(status, **copied)
+        sent, fetched = self._sent.get(handle, 0), self._fetched.get(handle, 0)
+        return msgspec.structs.replace(status, bytes_in=sent, bytes_out=fetched) if sent or fetched else status
 
     def fetch(self, handle: str, folder: Path) -> None:
         """Bring records and logs, unless they are written where they belong."""

@@ -156,7 +156,8 @@ def _failure(row: Row) -> Meaning:
         told = "a program was not found on its node; correct the options python, modules and setup, and see its log"
         return Meaning(_F, Reason.HARNESS, told)
     why = f" ({row.reason})" if row.reason not in ("", "None", "NonZeroExitCode") else ""
-    return Meaning(_F, Reason.HARNESS, f"it ended with exit code {row.code}{why}; see its log")
+    how = "it failed" if row.code is None else f"it ended with exit code {row.code}"
+    return Meaning(_F, Reason.HARNESS, f"{how}{why}; see its log")
 
 
 __all__ = ["AGAIN", "NEVER", "STATES", "Row", "status_of"]

@@ -50,6 +50,7 @@ class Watch:
         self._trouble = ""
         self._watched: dict[str, Handle] = {}
         self._known: dict[str, JobStatus] = {}
+        self._lines: dict[str, list[Row]] = {}
         self._rows: dict[str, Row] = {}
         self._missing_since: dict[str, float] = {}
         self._accounts = True  # until Slurm says that there are none
@@ -82,6 +83,7 @@ class Watch:
             try:
                 self._learn(handle, status_of(row))
             except Unreachable as error:
+                self._lines, self._rows = {}, {}
                 self._silent(error)
 
     def hurry(self) -> None:
@@ -102,9 +104,10 @@ class Watch:
         if answer.code != 0:
             raise Unreachable(f"squeue: {_last(answer.err) or f'exit code {answer.code}'}")
         try:
-            return questions.queue(answer.out)
+            self._lines = questions.queue(answer.out, self._lines)
         except (Garbage, ValueError) as error:
             raise Unreachable(str(error)) from error
+        return {row.id: row for rows in self._lines.values() for row in rows}
 
     def _row(self, handle: Handle) -> Row | None:
         """Return what Slurm said of a job, unless its number was given to another since."""
@@ -112,6 +115,7 @@ class Watch:
         return row if row is not None and handle.name in ("", row.name) else None
 
     def _ask(self) -> None:
+        before = self._rows
         try:
             self._rows = self.queue()
         except Unreachable as error:
@@ -125,11 +129,12 @@ class Watch:
                 row = self._row(handle)
                 if row is None:
                     missing.append(handle)
-                else:
+                elif row is not before.get(handle.id) or handle.id not in self._known:
                     self._missing_since.pop(handle.id, None)
                     self._learn(handle, status_of(row))
             self._settle(missing, now)
         except Unreachable as error:
+            self._lines, self._rows = {}, {}  # so that all of it is looked at again
             self._silent(error)
             return
         for name in [one for one, status in self._known.items() if status.ended]:
@@ -156,12 +161,13 @@ class Watch:
         """Learn of forgotten jobs from the accounting, or from their own folders; give them up after a while."""
         told = self._ask_accounts(missing)
         left = [handle for handle in missing if handle.id not in told]
-        wrote = self._ask_folders([handle for handle in left if handle.folder])
+        vague = {name for name, row in told.items() if row.code is None}
+        wrote = self._ask_folders([one for one in missing if one.folder and (one in left or one.id in vague)])
         for handle in missing:
-            if handle.id in told:
-                self._learn(handle, status_of(told[handle.id]))
-            elif handle.id in wrote:
+            if handle.id in wrote:
                 self._learn(handle, wrote[handle.id])
+            elif handle.id in told:
+                self._learn(handle, status_of(told[handle.id]))
         for handle in left:
             since = self._missing_since.setdefault(handle.id, now)
             known = self._known.get(handle.id)

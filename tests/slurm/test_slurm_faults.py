@@ -214,7 +214,8 @@ def test_a_job_at_its_time_limit_is_a_timeout(overdue: tuple[Site, list[str]], s
     """And what is left of it can be measured again. The last test here, because Slurm takes its time."""
     site, handles = overdue
     status, obeyed = map(site.wait, handles)
-    assert (obeyed.state, obeyed.reason) == (JobState.FAILED, Reason.INTERRUPTED)
+    assert obeyed.state in (JobState.FAILED, JobState.TIMEOUT)  # as its end comes before or after Slurm looks
+    assert obeyed.reason is Reason.INTERRUPTED
     assert "time limit" in obeyed.message
     assert (status.state, status.native, status.reason) == (JobState.TIMEOUT, "TIMEOUT", Reason.INTERRUPTED)
     assert "time_limit_s" in status.message
