@@ -137,30 +137,47 @@ class Survey:
 
 
 def survey(evidence: Evidence) -> Survey:
-    """Return every climb, by kernel, problem, intent, platform and way; and what was left out, in words."""
+    """Return every climb, by kernel, problem, intent, platform and way; and what was left out, in words.
+
+    Rungs of one ladder are of one commit of the suite; of several such ladders the newest is shown.
+    """
     intents = {run: _intent(text) for run, text in evidence.scenarios.items()}
-    newest = [entry for problem in problems(entries(evidence)) for entry in problem.newest]
-    places: dict[str, list[Rung[Entry]]] = {}
-    for entry in newest:
+    every = [entry for problem in problems(entries(evidence)) for entry in problem.entries]
+    places: dict[tuple[str, str], list[Rung[Entry]]] = {}
+    for entry in every:
         if entry.basis is Basis.MEASURED:
             work = next((row.record.work for row in entry.rows if row.record.work), None)
-            places.setdefault(entry.platform, []).append(Rung(case=entry.case, work=work, thing=entry))
-    notes, climbs, seen = [], [], set()
-    for platform, rungs in places.items():
+            rung = Rung(case=entry.case, work=work, thing=entry)
+            places.setdefault((entry.platform, entry.first.commit), []).append(rung)
+    notes: list[str] = []
+    climbs: dict[tuple[object, ...], list[Climb]] = {}
+    seen: set[str] = set()
+    for (platform, _), rungs in sorted(places.items()):
         for ladder in found_ladders(rungs):
-            seen |= {id(rung.thing) for rung in ladder.rungs}
+            seen |= {rung.case.id for rung in ladder.rungs}
             found = _climb(ladder, platform, intents)
             if isinstance(found, str):
                 notes.append(found)
             else:
-                climbs.append(found)
-    rest = sum(len(rungs) for rungs in places.values()) - len(seen)
+                climbs.setdefault(_order(found)[:-1], []).append(found)
+    newest = [max(made, key=_started) for made in climbs.values()]
+    older = sum(map(len, climbs.values())) - len(newest)
+    if older:
+        told = f"{older} ladder{' measured' if older == 1 else 's measured'} with an older commit of the suite"
+        notes.append(f"{told} {'is' if older == 1 else 'are'} left out.")
+    rest = {rung.case.id for rungs in places.values() for rung in rungs} - seen
     if rest:
-        notes.append(f"{_cases(rest)} on one number of cores only, and not part of any scaling.")
-    modelled = sum(entry.basis is not Basis.MEASURED for entry in newest)
+        whose = "its" if len(rest) == 1 else "their"
+        told = f"{_cases(len(rest))} on one number of cores only with {whose} commit of the suite"
+        notes.append(f"{told}, and not part of any scaling; the same scenario run again measures all with one.")
+    modelled = sum(entry.basis is not Basis.MEASURED for entry in every)
     if modelled:
         notes.append(f"{_cases(modelled)} projected or rehearsed, not measured, and not shown here.")
-    return Survey(climbs=tuple(sorted(climbs, key=_order)), notes=tuple(notes))
+    return Survey(climbs=tuple(sorted(newest, key=_order)), notes=tuple(notes))
+
+
+def _started(climb: Climb) -> str:
+    return max(step.entry.started_at for step in climb.steps)
 
 
 def _cases(count: int) -> str:
@@ -169,8 +186,14 @@ def _cases(count: int) -> str:
 
 def _order(climb: Climb) -> tuple[object, ...]:
     case = climb.case
-    return (case.kernel, climb.intent, case.size or "", case.input or "", sorted(map(str, case.options.items())),
-            climb.platform, case.implementation, case.threads, case.id)  # fmt: skip
+    problem = (
+        case.size or "",
+        case.input or "",
+        repr(sorted(case.options.items())),
+        str(case.seed),
+        case.input_hash or "",
+    )
+    return (case.kernel, climb.intent, *problem, climb.platform, case.implementation, climb.unit, case.id)
 
 
 def _intent(scenario: str) -> Intent | None:
@@ -225,6 +248,11 @@ def _faster(entry: Entry, base: Entry) -> Interval | None:
     """Return how many times as much work a second an entry does as another, with its interval."""
     found = entry.times_as_fast_as(base)
     return found and scaled(found, _effort(entry) / _effort(base))
+
+
+def speed_of(entry: Entry) -> float | None:
+    """Return the work per second of an entry, in the unit of its law's speeds; None without a figure."""
+    return _effort(entry) / entry.time.value if entry.time else None
 
 
 def _effort(entry: Entry) -> float:

@@ -58,7 +58,7 @@ class Section:
     title: str
     details: str
     weak: bool
-    answers: tuple[str, ...]
+    answers: tuple[tuple[str, ...], ...]  # of each climb, what it reached first
     level: tuple[str, str]
     lines: tuple[Line, ...]
     picture: Picture | None
@@ -130,7 +130,7 @@ def _section(climbs: Sequence[Climb], key: str, drawn: bool) -> Section:
         title=title(first.case),
         details=details(first),
         weak=first.intent is Intent.WEAK,
-        answers=tuple(" ".join(sentences(climb)) for climb in climbs),
+        answers=tuple(tuple(sentences(climb)) for climb in climbs),
         level=LEVELS[min((climb.level for climb in climbs), default=Level.NONE)],
         lines=tuple(_line(climb, step) for climb in climbs for step in climb.steps),
         picture=picture(climbs, key, title(first.case)) if drawn else None,

@@ -8,7 +8,7 @@ from daasbench.scaling import Fit
 
 from ..figures import slopes
 from ..summary.pictures import Picture
-from .climbs import Climb, Step, Talk
+from .climbs import Climb, Step, Talk, speed_of
 from .sentences import details, name, reached
 
 MOST = 6  # climbs in a figure: as many as can be told apart by colour
@@ -57,10 +57,9 @@ def _talks(step: Step) -> bool:
 
 def _law(climb: Climb, base: Step, each: float) -> list[tuple[float, float]]:
     """Return the law's curve, on the scale on which the lowest measured rung is ideal; empty without a fit."""
-    fit = climb.fit
-    if not isinstance(fit, Fit) or climb.summit is None:
+    fit, first = climb.fit, speed_of(base.entry)
+    if not isinstance(fit, Fit) or climb.summit is None or first is None:
         return []
     ratio = (AHEAD * climb.summit.count / base.count) ** (1 / (POINTS - 1))
     counts = [base.count * ratio**point for point in range(POINTS)]
-    first = fit.speed([base.count])[0]
     return [(count * each, base.cores * speed / first) for count, speed in zip(counts, fit.speed(counts), strict=True)]

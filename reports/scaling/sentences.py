@@ -76,10 +76,10 @@ def reached(climb: Climb) -> str:
     """Return how far the climb came, with intervals where there are several processes."""
     who, base, summit = name(climb), climb.base, climb.summit
     if base is None:
-        return f"{who}: no rung has a verified figure: {_faults(climb.steps)}."
+        return f"{who}: no rung has a verified figure: {_faults(climb.steps, climb)}."
     if summit is None or summit.speed_up is None or summit.efficiency is None:
         others = [step for step in climb.steps if step is not base]
-        return f"{who}: only {steps(base.count, climb.unit)} has a verified figure; {_faults(others, climb)}."
+        return f"{who}: a verified figure only on {steps(base.count, climb.unit)}; {_faults(others, climb)}."
     lowest = "" if base is climb.steps[0] else ", the lowest rung with a verified figure"
     start = f"{who}: on {steps(summit.count, climb.unit)} "
     if climb.level < Level.INTERVAL:
@@ -175,7 +175,6 @@ def fault(step: Step) -> str:
     return why(step.entry) or (step.fault or "")
 
 
-def _faults(rungs: Sequence[Step], climb: Climb | None = None) -> str:
-    unit = climb.unit if climb else "rung"
-    found = [f"{steps(step.count, unit) if climb else step.count}: {fault(step)}" for step in rungs if step.fault]
+def _faults(rungs: Sequence[Step], climb: Climb) -> str:
+    found = [f"{steps(step.count, climb.unit)}: {fault(step)}" for step in rungs if step.fault]
     return listed(dict.fromkeys(found)) or "the others did not run"
