@@ -15,6 +15,7 @@ another set-up; a mark in the environment names it, and the worker looks whether
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -105,14 +106,18 @@ def check_container(value: Option, where: str) -> None:
 
 def folders_of(job: Job, folder: Path) -> Folders:
     """Return what a worker of `job` needs to see: its own folder, the code, the inputs."""
-    package = Path(__file__).resolve().parent
-    code = package.parent if (package.parent / "pyproject.toml").exists() else package
     beside = [str(Path(source).parent) for source in job.sources.values()]
+    inputs = [path for one in job.inputs.values() for path in one.values()]
     return Folders(
-        writable=_distinct([str(folder), str(code), *beside]),  # compiled code is kept beside its source
-        readable=_distinct([sys.prefix, *(path for one in job.inputs.values() for path in one.values())]),
+        writable=_distinct([str(folder), _code(), *beside]),  # compiled code is kept beside its source
+        readable=_distinct([sys.prefix, *inputs]),
         wanted=[str(Path.home() / ".cache")],
     )
+
+
+def _code() -> str:
+    package = Path(__file__).resolve().parent
+    return str(package.parent if (package.parent / "pyproject.toml").exists() else package)
 
 
 def wrapped(command: Sequence[str], container: Container, folders: Folders) -> list[str]:
@@ -140,6 +145,17 @@ def lack_of(container: Container, folders: Folders) -> str | None:
     return (
         f"{engine.program} starts no worker here: {said[-1] if said else f'exit code {done.returncode}'}; {engine.cure}"
     )
+
+
+def lack_here(options: Mapping[str, Option]) -> str | None:
+    """Return why the container that a platform's options name cannot be started here; asked once a process."""
+    container = container_of(options)
+    return None if container is None else _lack(msgspec.json.encode(container))
+
+
+@functools.cache
+def _lack(container: bytes) -> str | None:
+    return lack_of(msgspec.json.decode(container, type=Container), Folders(writable=[_code()], readable=[sys.prefix]))
 
 
 def trial_command(container: Container) -> list[str]:

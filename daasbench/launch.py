@@ -1,8 +1,9 @@
 """What a platform says of how ranks are started, of a Dask cluster, and of a container: options of a runner.
 
 ``launcher``: the command before a rank's own, as text or as a list of words. ``{ranks}``, ``{threads}``,
-``{nodes}`` and ``{ranks_per_node}`` stand for the numbers of the case; without ``{ranks}``, ``-n`` and the number are added. Default:
-the `mpiexec` beside this Python, because that of another MPI starts ranks which do not see each other.
+``{nodes}`` and ``{ranks_per_node}`` stand for the numbers of the case; without ``{ranks}``, ``-n`` and the number
+are added. Default: the `mpiexec` beside this Python, because that of another MPI starts ranks which do not see each
+other.
 ``scheduler``: the address of the scheduler of a Dask cluster that runs already.
 ``container``: a table, see :mod:`daasbench.container`.
 """

@@ -16,6 +16,7 @@ import msgspec
 
 from daasbench import registry, results
 from daasbench.clock import utc_now
+from daasbench.container import lack_here
 from daasbench.contracts import Queue
 from daasbench.costs.price import worst_case
 from daasbench.errands import Errands, News, Tell
@@ -171,6 +172,8 @@ def may_run_now(cell: Cell, plan: Plan) -> bool:
     if registry.runner(plan.platforms[cell.platform].runner).outlives:
         return False
     platform = plan.platforms[cell.platform]
+    if lack_here(platform.options) is not None:
+        return False
     return lack_of(cell.case, cell.source, gpus=cell.case.gpus, platform=platform) is None
 
 

@@ -14,7 +14,17 @@ import pytest
 from daasbench.runners.local import LocalRunner
 
 from daasbench import worker
-from daasbench.container import MARK, Container, Folders, container_of, lack_of, require_inside, trial_command, wrapped
+from daasbench.container import (
+    MARK,
+    Container,
+    Folders,
+    container_of,
+    lack_here,
+    lack_of,
+    require_inside,
+    trial_command,
+    wrapped,
+)
 from daasbench.errors import DaasbenchError, ScenarioError
 from daasbench.model import Job, JobState, JobStatus, Line, Machine, Option, Outcome, Platform, Record
 from daasbench.testing.runners import sample_job
@@ -236,6 +246,17 @@ class TestLack:
         records = [one for one in lines(folder) if isinstance(one, Record)]
         assert [one.outcome for one in records] == [Outcome.SKIPPED] * 2
         assert all(says in one.message and one.samples is None for one in records)
+
+    def test_what_was_skipped_for_its_container_is_looked_at_again_when_that_starts(
+        self, tmp_path: Path, refusing: Path
+    ) -> None:
+        options: dict[str, Option] = {"container": {"engine": "bwrap", "binds": [str(tmp_path)]}}
+        told = lack_here(options)
+        assert told is not None
+        assert "No permissions" in told
+        refusing.unlink()
+        assert lack_here(options) == told, "asked once a process"
+        assert lack_here({}) is None
 
     def test_an_engine_that_contains_nothing_is_found_out(self, refusing: Path) -> None:
         refusing.write_text('#!/bin/sh\nfor word; do shift; [ "$word" = -- ] && break; done\nexec "$@"\n')

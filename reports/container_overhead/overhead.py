@@ -1,0 +1,235 @@
+"""Evidence to figures: the start of each kind, and the ratio of times inside to times outside.
+
+Only verified processes count. Where the platforms took turns (a record says beside whom), the ratio is paired by
+set of processes, so that drift of the machine hits both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from daasbench.container import container_of
+from daasbench.model import Basis, Case, Outcome, Record
+from daasbench.statistics import Interval, across_processes, ratio
+
+if TYPE_CHECKING:
+    from daasbench.evidence import Evidence
+
+PROBE = "start_"
+STARTS = {
+    "start_process": "a process",
+    "start_user_namespace": "a process in a user namespace",
+    "start_bwrap": "a process in bubblewrap",
+    "start_podman": "a process in podman",
+}
+Set = tuple[str, int]  # run and index of the set of processes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What one start of a kind takes, seconds."""
+
+    probe: str
+    platform: str
+    seconds: Interval
+
+    @property
+    def what(self) -> str:
+        """Return what is started, in words."""
+        return STARTS.get(self.probe, self.probe.removeprefix(PROBE).replace("_", " "))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowDown:
+    """How many times as long a case takes inside; `ratio` is None where a figure is missing on one side."""
+
+    case: Case
+    native: str  # platform
+    platform: str
+    container: str
+    took_turns: bool
+    outside: Interval
+    inside: Interval
+    ratio: Interval
+
+    @property
+    def decided(self) -> bool:
+        """Return whether its interval leaves out 1; without an interval nothing is claimed."""
+        low, high = self.ratio.low, self.ratio.high
+        return low is not None and high is not None and not low <= 1 <= high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """A case without a figure, and why."""
+
+    kernel: str
+    platform: str
+    outcome: str
+    message: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a platform's workers ran, as they observed it."""
+
+    platform: str
+    container: str  # as declared; empty: none
+    virtual: str
+    host: str
+    cpu: str
+    os: str
+    commits: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overhead:
+    """All that the page says."""
+
+    starts: list[Start] = field(default_factory=list)
+    slow_downs: list[SlowDown] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def overhead(evidence: Evidence) -> Overhead:
+    """Return what the evidence says of containers."""
+    containers = _containers(evidence)
+    medians = _medians(evidence)
+    return Overhead(
+        starts=_starts(evidence, medians),
+        slow_downs=list(_slow_downs(evidence, containers, medians)),
+        gaps=_gaps(evidence),
+        places=_places(evidence, containers),
+        warnings=list(evidence.warnings),
+    )
+
+
+def _containers(evidence: Evidence) -> dict[str, str]:
+    """Return what container each platform declares, empty without."""
+    found = {}
+    for job in evidence.jobs.values():
+        container = container_of(job.platform.options)
+        found[job.platform_name] = container.label if container else ""
+    return found
+
+
+def _medians(evidence: Evidence) -> dict[tuple[str, str], dict[Set, float]]:
+    """Return the median seconds of the processes that count, by case and platform; none if any was wrong."""
+    values = evidence.table["median_s"].tolist()
+    found: dict[tuple[str, str], dict[Set, float]] = {}
+    wrong = {(one.case.id, one.platform) for one in evidence.records if one.outcome is Outcome.WRONG}
+    for record, median_s in zip(evidence.records, values, strict=True):
+        place = (record.case.id, record.platform)
+        if record.outcome is Outcome.OK and record.basis is Basis.MEASURED and place not in wrong and median_s > 0:
+            found.setdefault(place, {})[record.run, record.process] = median_s
+    return found
+
+
+def _probe(case: Case) -> str:
+    return str(case.options.get("probe", "")) if case.kernel == "probes" else ""
+
+
+def _starts(evidence: Evidence, medians: Mapping[tuple[str, str], Mapping[Set, float]]) -> list[Start]:
+    found: dict[tuple[str, str], Start] = {}
+    for record in evidence.records:
+        seconds = medians.get((record.case.id, record.platform))
+        if _probe(record.case).startswith(PROBE) and seconds and record.work:
+            each = [one / record.work.units for one in seconds.values()]
+            probe = _probe(record.case)
+            found[probe, record.platform] = Start(probe=probe, platform=record.platform, seconds=across_processes(each))
+    order = list(STARTS)
+    return sorted(found.values(), key=lambda one: (order.index(one.probe) if one.probe in order else 9, one.platform))
+
+
+def _slow_downs(
+    evidence: Evidence, containers: Mapping[str, str], medians: Mapping[tuple[str, str], Mapping[Set, float]]
+) -> Iterator[SlowDown]:
+    by_case: dict[str, dict[str, list[Record]]] = {}
+    for record in evidence.records:
+        if not _probe(record.case).startswith(PROBE):
+            by_case.setdefault(record.case.id, {}).setdefault(record.platform, []).append(record)
+    for case_id, platforms in sorted(by_case.items(), key=lambda one: _order(next(iter(one[1].values()))[0].case)):
+        natives = [name for name in sorted(platforms) if not containers.get(name) and (case_id, name) in medians]
+        for name in sorted(platforms):
+            if not containers.get(name) or (case_id, name) not in medians or not natives:
+                continue
+            record = platforms[name][0]
+            native = next((one for one in natives if one in record.beside), natives[0])
+            took_turns = all(native in one.beside for one in platforms[name])
+            inside, outside = medians[case_id, name], medians[case_id, native]
+            yield SlowDown(
+                case=record.case,
+                native=native,
+                platform=name,
+                container=containers[name],
+                took_turns=took_turns,
+                outside=across_processes(list(outside.values())),
+                inside=across_processes(list(inside.values())),
+                ratio=_ratio(outside, inside, paired=took_turns),
+            )
+
+
+def _ratio(outside: Mapping[Set, float], inside: Mapping[Set, float], *, paired: bool) -> Interval:
+    """Return inside over outside: over the sets that both have, if they took turns."""
+    both = sorted(outside.keys() & inside.keys())
+    if paired and both:
+        return ratio(
+            {at: outside[one] for at, one in enumerate(both)}, {at: inside[one] for at, one in enumerate(both)}
+        )
+    return ratio(dict(enumerate(outside.values())), {-1 - at: value for at, value in enumerate(inside.values())})
+
+
+def _order(case: Case) -> tuple[str, str, str, str, int]:
+    return case.kernel, str(sorted(case.options.items())), case.implementation, case.size or "", case.threads
+
+
+def _gaps(evidence: Evidence) -> list[Gap]:
+    counts: dict[tuple[str, str, str, str], int] = {}
+    for record in evidence.records:
+        if record.outcome is not Outcome.OK:
+            message = record.message or (str(record.reason) if record.reason else "")
+            key = (title(record.case), record.platform, str(record.outcome), message)
+            counts[key] = counts.get(key, 0) + 1
+    for missing in evidence.planned_missing:
+        key = (title(missing.planned.case), missing.platform, "not yet run", "the same command goes on")
+        counts[key] = counts.get(key, 0) + 1
+    return [
+        Gap(kernel=kernel, platform=platform, outcome=outcome, message=message, count=count)
+        for (kernel, platform, outcome, message), count in sorted(counts.items())
+    ]
+
+
+def _places(evidence: Evidence, containers: Mapping[str, str]) -> list[Place]:
+    found: dict[tuple[str, str], list[Record]] = {}
+    for record in evidence.records:
+        if record.outcome is not Outcome.SKIPPED and record.machine:
+            found.setdefault((record.platform, record.machine), []).append(record)
+    places = {}
+    for (name, machine), records in sorted(found.items()):
+        seen = evidence.machines.get(machine)
+        if seen is not None:
+            commits = tuple(sorted({one.commit for one in records}))
+            place = Place(
+                platform=name,
+                container=containers.get(name, ""),
+                virtual=seen.virtual or "",
+                host=seen.host,
+                cpu=seen.cpu,
+                os=seen.os,
+                commits=commits,
+            )
+            places[place] = place
+    return list(places)
+
+
+def title(case: Case) -> str:
+    """Return which case it is, in words: kernel, probe, way, size, threads."""
+    options = "".join(f", {value}" for _, value in sorted(case.options.items()))
+    threads = "1 thread" if case.threads == 1 else f"{case.threads} threads"
+    what = f"size {case.size}" if case.size else str(case.input)
+    return f"{case.kernel} / {case.implementation}{options}, {what}, {threads}"
