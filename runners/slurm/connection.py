@@ -217,7 +217,7 @@ class Connection:
                 return
             cure, passing = _trouble(told, self.host)
             if delay is None or not passing:
-                raise Unreachable(f"{self.host} cannot be reached: {_last_line(told)}; {cure}")
+                raise Unreachable(f"{self.host} cannot be reached: {_last_line(told)}; nothing more was sent: {cure}")
             log.info("%s does not answer (%s); trying again in %g s", self.host, _last_line(told), delay)
             self._sleep(delay)
 

@@ -290,7 +290,8 @@ def refusal(shell: Ssh) -> str:
         shell.run(["squeue"])
     text = str(told.value)
     assert "\n" not in text
-    assert text.startswith("login.site")
+    assert text.startswith("login.site cannot be reached: ")
+    assert "; nothing more was sent: " in text
     return text
 
 
