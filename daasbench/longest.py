@@ -13,4 +13,5 @@ def longest_s(job: Job) -> float:
     sets = {(one.process, one.case.problem_id) for one in job.planned}
     probed = {cores_of(one.case) for one in job.planned}
     making_s = maker.limit_s(job.repeat.limit_s) * len(sets) + LIMITS_TIMEOUT_S * len(probed)
-    return making_s + len(job.planned) * job.repeat.hard_limit_s
+    processes = sum(2 if one.case.start else 1 for one in job.planned)  # a start is rehearsed
+    return making_s + processes * job.repeat.hard_limit_s
