@@ -247,7 +247,7 @@ class TestLack:
         assert [one.outcome for one in records] == [Outcome.SKIPPED] * 2
         assert all(says in one.message and one.samples is None for one in records)
 
-    def test_what_was_skipped_for_its_container_is_looked_at_again_when_that_starts(
+    def test_a_controller_asks_once_whether_a_container_starts_before_it_tries_skipped_cases_again(
         self, tmp_path: Path, refusing: Path
     ) -> None:
         options: dict[str, Option] = {"container": {"engine": "bwrap", "binds": [str(tmp_path)]}}
@@ -255,7 +255,7 @@ class TestLack:
         assert told is not None
         assert "No permissions" in told
         refusing.unlink()
-        assert lack_here(options) == told, "asked once a process"
+        assert lack_here(options) == told
         assert lack_here({}) is None
 
     def test_an_engine_that_contains_nothing_is_found_out(self, refusing: Path) -> None:
