@@ -22,14 +22,14 @@ MOST_COUNT = 1_000_000  # nodes, ranks, threads or GPUs of a case
 MOST_POINTS = 100_000  # of one table's grid
 ONE_NODE = ("host", "cuda")  # backends that know no other node
 
-_WORDS = 'a count of 1 or more, "max" or "ladder"'
+_WORDS = 'a count of 1 or more, or "max"'
 Counts = Annotated[int, msgspec.Meta(ge=1, le=MOST_COUNT)] | Literal["max"]
 LADDER = "ladder"  # 1, 2, 4 ... and as many as there are
 Axis = Annotated[
     Counts
     | Literal["ladder"]
     | Annotated[list[Annotated[Counts, msgspec.Meta(description=_WORDS)]], msgspec.Meta(min_length=1)],
-    msgspec.Meta(description=f"{_WORDS}, or a list of them"),
+    msgspec.Meta(description='a count of 1 or more, "max" or "ladder", or a list of them'),
 ]
 Seed = Annotated[int, msgspec.Meta(ge=0)]
 Seeds = Annotated[

@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+
+from daasbench.model import Record, Samples
+from daasbench.records import read_lines
 
 pytest.importorskip("mpi4py")
 
@@ -98,3 +102,16 @@ def test_computing_and_the_harness_own_barrier_are_no_communication(told: dict[s
 
 def test_the_clock_costs_less_than_a_hundredth_of_what_a_barrier_between_two_takes_here(told: dict[str, Any]) -> None:
     assert 0 < told["price"] < 0.01 * told["barrier"][0]
+
+
+def test_records_of_before_are_read_and_have_no_time_in_mpi() -> None:
+    sample = Path(__file__).parent / "data" / "records_v1.jsonl"
+    seen = [line.samples for line in read_lines(sample).lines if isinstance(line, Record) and line.samples]
+    assert seen
+    assert all(one.mpi_s == one.mpi_calls == [] for one in seen)
+
+
+def test_an_older_reader_leaves_the_time_in_mpi_aside() -> None:
+    old = msgspec.defstruct("Samples", [("seconds", list[float]), ("flags", list[int])])
+    text = msgspec.json.encode(Samples(seconds=[1.0], flags=[0], mpi_s=[0.25], mpi_calls=[3]))
+    assert msgspec.json.decode(text, type=old) == old(seconds=[1.0], flags=[0])
