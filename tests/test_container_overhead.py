@@ -99,6 +99,14 @@ def test_drift_that_hits_both_is_no_uncertainty_of_the_ratio(evidence: Evidence)
     assert level(overhead(evidence))[0] == "L2"
 
 
+def test_a_set_that_was_killed_does_not_say_that_there_were_no_turns(evidence: Evidence, tmp_path: Path) -> None:
+    killed = record("here-bwrap", 3, KERNEL, 1.0, outcome=Outcome.FAILED, beside=[])
+    write(tmp_path, "here-bwrap", BWRAP, 3, killed)
+    [one] = overhead(gather(tmp_path)).slow_downs
+    assert one.took_turns
+    assert one.ratio.n == len(DRIFT)
+
+
 def test_without_turns_the_drift_is_in_the_interval_and_the_sentence_says_so(tmp_path: Path) -> None:
     for process, drift in enumerate(DRIFT):
         write(tmp_path, "here", HERE, process, record("here", process, KERNEL, drift, beside=[]))

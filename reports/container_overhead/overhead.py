@@ -158,9 +158,10 @@ def _slow_downs(
         for name in sorted(platforms):
             if not containers.get(name) or (case_id, name) not in medians or not natives:
                 continue
-            record = platforms[name][0]
+            right = [one for one in platforms[name] if one.outcome is Outcome.OK]  # one that was killed knows nothing
+            record = right[0]
             native = next((one for one in natives if one in record.beside), natives[0])
-            took_turns = all(native in one.beside for one in platforms[name])
+            took_turns = all(native in one.beside for one in right)
             inside, outside = medians[case_id, name], medians[case_id, native]
             yield SlowDown(
                 case=record.case,
