@@ -14,7 +14,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +43,25 @@ def jobs(case: Case, options: ClusterOptions, folder: Path, name: str, longest_s
     own = f"{name}{os.getpid()}"
     held = guard.start_guard(own)  # first, so that no job is ever without it
     from dask_jobqueue import SLURMCluster
+    from dask_jobqueue.slurm import SLURMJob
     from distributed import Client
 
+    refused: list[str] = []
+
+    class Job(SLURMJob):  # type: ignore[misc]  # dask-jobqueue has no types
+        """One that says why it was refused: dask-jobqueue itself only logs it."""
+
+        async def _submit_job(self, script_filename: str) -> Any:
+            try:
+                return await super()._submit_job(script_filename)
+            except RuntimeError as error:
+                refused.append(_said(str(error)))
+                raise
+
     asked_at = time.time()
-    cluster = SLURMCluster(**arguments(case, options, folder, own, longest_s))
-    try:
-        cluster.scale(jobs=case.ranks)
-        cluster.sync(cluster._correct_state)  # what scale() began; here its errors are seen
-    except RuntimeError as error:
-        raise SubmitError(f"sbatch refused the jobs of the Dask workers: {_said(str(error))}") from error
-    _await(cluster, case, options, own, folder)
+    cluster = SLURMCluster(job_cls=Job, **arguments(case, options, folder, own, longest_s))
+    cluster.scale(jobs=case.ranks)
+    _await(cluster, case, options, own, folder, refused)
     client = Client(cluster)
     workers = cluster.scheduler.workers
     return Found(
@@ -145,7 +154,8 @@ def listed(name: str = "") -> dict[str, tuple[str, str, str]]:
 
 def cause(worker: DaskWorker, folder: Path) -> tuple[Reason, str]:
     """Return why a worker is gone, as far as Slurm knows."""
-    last_words(folder, worker.job)
+    words = last_words(folder, worker.job)
+    more = f", and its log: {words}" if words else ""
     end = time.monotonic() + 5 * ASK_S
     state = ""
     while time.monotonic() < end:
@@ -153,12 +163,12 @@ def cause(worker: DaskWorker, folder: Path) -> tuple[Reason, str]:
         state = dict(word.split("=", 1) for word in said.split() if "=" in word).get("JobState", "")
         if state and state not in ALIVE:
             reason = Reason.INTERRUPTED if state in NOT_THE_KERNELS else Reason.KERNEL
-            return reason, f"job {worker.job} on {worker.host}, of which Slurm says {state}"
+            return reason, f"job {worker.job} on {worker.host}, of which Slurm says {state}{more}"
         time.sleep(ASK_S / 2)
-    return Reason.KERNEL, f"job {worker.job} on {worker.host}, of which Slurm says {state or 'nothing'}"
+    return Reason.KERNEL, f"job {worker.job} on {worker.host}, of which Slurm says {state or 'nothing'}{more}"
 
 
-def _await(cluster: Any, case: Case, options: ClusterOptions, name: str, folder: Path) -> None:
+def _await(cluster: Any, case: Case, options: ClusterOptions, name: str, folder: Path, refused: Sequence[str]) -> None:
     """Return when all workers have reported.
 
     Raises
@@ -166,13 +176,15 @@ def _await(cluster: Any, case: Case, options: ClusterOptions, name: str, folder:
     NoRoom
         They did not in time.
     SubmitError
-        A job ended instead.
+        A job was refused, or ended instead.
     """
     began = time.monotonic()
     asked = began + ASK_S
     workers = cluster.scheduler.workers
     while len(workers) < case.ranks:
         time.sleep(LOOK_S)
+        if refused:
+            raise SubmitError(f"sbatch refused the jobs of the Dask workers: {refused[0]}")
         now = time.monotonic()
         late = now - began > options.wait_s
         if now < asked and not late:

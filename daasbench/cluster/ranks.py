@@ -26,7 +26,7 @@ from daasbench.cluster.options import ClusterOptions
 from daasbench.cluster.sources import CONNECT_S, Found, address_in, identity
 from daasbench.errors import Lacking, NoRoom, SubmitError, Unreachable
 from daasbench.launch import PlatformOptions, launch_command, require_launcher
-from daasbench.model import Case, Noun
+from daasbench.model import Case, Noun, Reason
 from daasbench.processes import steered
 
 LOOK_S = 0.05
@@ -60,13 +60,13 @@ class Lifelines:
         self.port = self._listener.getsockname()[1]
         self.token = secrets.token_hex(16)
         self.complaints: list[Complaint] = []
-        self._held: list[socket.socket] = []
+        self.held: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True, name="lifelines").start()
 
     def _accept(self) -> None:
         while True:
             line = self._listener.accept()[0]
-            self._held.append(line)
+            self.held.append(line)
             threading.Thread(target=self._hear, args=[line], daemon=True).start()
 
     def _hear(self, line: socket.socket) -> None:
@@ -114,14 +114,25 @@ def ranks(case: Case, options: ClusterOptions, folder: Path, name: str, longest_
     while (here := len(identity(client)["workers"])) < case.ranks:
         waiting.look(f"{here} of {case.ranks} Dask workers came")
     file.unlink(missing_ok=True)
-    held = {"client": client, "lines": lines, "process": process}
 
     def present() -> Any:
-        if held["process"].poll() is not None:
-            raise OSError(f"its launcher {command[0]} ended with exit code {process.returncode}")
-        return identity(client)["workers"]
+        if process.poll() is not None or not lines.held:
+            return []
+        try:
+            return identity(client)["workers"]
+        except TimeoutError:
+            raise
+        except OSError:
+            return []  # MPI ends the scheduler's rank too
 
-    return Found(kind="mpi", name=client.scheduler.address, client=client, present=present, ours=True)
+    return Found(
+        kind="mpi",
+        name=client.scheduler.address,
+        client=client,
+        present=present,
+        ours=True,
+        cause=lambda _: (Reason.KERNEL, "MPI ends all ranks with the first that dies: killed, or out of memory?"),
+    )
 
 
 def _arguments(options: ClusterOptions, folder: Path, address: Path, alone: bool) -> list[str]:

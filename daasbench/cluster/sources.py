@@ -119,7 +119,7 @@ def address_in(file: Path) -> str:
 
 def identity(client: Any) -> dict[str, Any]:
     """Return what the scheduler says of itself and its workers; raise OSError or TimeoutError if it does not."""
-    if client.status == "closed":
-        raise OSError("its connection is closed")
+    if client.status != "running":  # it may come back, but what was computed is lost to this client
+        raise OSError("the connection to it broke")
     found: dict[str, Any] = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=SILENT_S)
     return found

@@ -6,6 +6,7 @@ instead, and has the last word when one is gone, or when the scheduler is.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from daasbench.processes import peak_memory_bytes, reset_peak_memory, shared_mem
 from daasbench.teams import Alone
 
 LOOK_S = 0.3  # between looks whether all workers are there
+USER_MODULE = "daasbench_user_"  # begins the names of modules that are users' files (daasbench.userfile)
 NEWS_S = 3.0  # after which a client knows that a worker is gone
 
 
@@ -125,8 +127,12 @@ def gather_workers(spec: Spec, folder: Path, end: Callable[[Failure], None]) -> 
     Unreachable, NoRoom, SubmitError
         The scheduler does not answer; the workers did not come in time; their jobs were refused.
     """
+    import cloudpickle
+
     options = cluster_options(spec.platform)
     settings.settle(keep_encryption=bool(options.scheduler or options.scheduler_file))
     folder.mkdir(parents=True, exist_ok=True)
     found = source_of(options)(spec.case, options, folder.resolve(), spec.name, spec.longest_s)
+    for module in [one for name, one in sys.modules.items() if name.startswith(USER_MODULE)]:
+        cloudpickle.register_pickle_by_value(module)  # a worker has no such file
     return Workers(found, spec, end, elsewhere=computes_elsewhere(options, spec.case))

@@ -1,0 +1,225 @@
+"""Dask workers as jobs of a real Slurm: found by their name, waited for, and ended with the run whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from daasbench.cluster import guard, jobs
+from daasbench.cluster.options import ClusterOptions
+from daasbench.errors import Lacking
+from daasbench.model import Case, Outcome, Reason
+
+SITE = 'cluster = "slurm"\ninterface = "lo"\npartition = "main"\nmemory = "{memory}"\nwait_s = {wait_s}\n{more}'
+CASE = Case(kernel="k", implementation="dask", version="1", ranks=2, threads=4)
+
+
+@pytest.fixture(autouse=True)
+def jobqueue(needs: Callable[[str], None]) -> None:
+    needs("dask_jobqueue")
+
+
+def options(wait_s: float = 60, more: str = "", memory: str = "1GB") -> str:
+    return SITE.format(wait_s=wait_s, more=more, memory=memory)
+
+
+def queue(slurm: Any) -> list[str]:
+    """Return the names of the jobs that live."""
+    return list(slurm.ask("squeue", "--noheader", "--format", "%j").split())
+
+
+def empties(slurm: Any, seconds: float = 20.0) -> bool:
+    """Return whether the queue is empty, within some seconds."""
+    end = time.monotonic() + seconds
+    while (left := queue(slurm)) and time.monotonic() < end:
+        time.sleep(0.2)
+    return not left
+
+
+def guards() -> list[psutil.Process]:
+    return [one for one in psutil.process_iter() if "daasbench.cluster.guard" in _command(one)]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
+
+
+def test_two_kernels_are_measured_on_jobs_which_then_end(site: Any, slurm: Any) -> None:
+    site.write(options(more='setup = ["export GREETING=hello"]'), azimuthal_integration=["dask"], xrf_mapping=["dask"])
+    assert site.run() == 0
+    records = site.records()
+    assert len(records) == 2
+    for record in records.values():
+        assert record.outcome == Outcome.OK, record.message
+        assert record.phases["queue"] >= 0
+        assert record.phases["start"] > 0
+        assert len({one.job for one in record.workers}) == 2
+        assert all(one.job.isdigit() for one in record.workers)
+        places = [(one.host, cpu) for one in record.workers for cpu in one.cpus]
+        assert len(places) == len(set(places)) == 2
+        assert record.settings["cluster"] == "slurm"
+        assert record.settings["distributed.scheduler.allowed-failures"] == 0
+        assert record.limits is None, "the limits of this node say nothing of others"
+    assert not (site.folder / "preloaded").exists(), "the user's settings reached a worker"
+    assert empties(slurm)
+
+
+def test_a_worker_lost_in_mid_run_is_told_with_what_slurm_says(site: Any, slurm: Any) -> None:
+    site.write(options(), sleep_s=0.05, repeats=2000, sums=["worked"])
+    controller = site.start()
+    site.wait_for("turn", controller)
+    number = slurm.ask("squeue", "--noheader", "--format", "%i").split()[0]
+    slurm.ask("scancel", number)
+    controller.communicate(timeout=60)
+    record = site.record()
+    assert (record.outcome, record.reason) == (Outcome.FAILED, Reason.INTERRUPTED)
+    assert "one of 2, ended in the middle of its work" in record.message
+    assert f"job {number} on" in record.message
+    assert "Slurm says CANCELLED" in record.message
+    assert empties(slurm)
+
+
+def test_a_worker_that_takes_more_memory_than_it_booked_is_told(site: Any, slurm: Any) -> None:
+    slurm_says = slurm.ask("scontrol", "show", "config")
+    assert "OverMemoryKill" in slurm_says, "the cluster of the tests ends what takes too much"
+    site.write(options(memory="100MB"), xrf_mapping=["dask"])
+    assert site.run() in (1, 3)
+    record = site.record()
+    assert record.outcome == Outcome.FAILED
+    assert "exceeded" in record.message.lower(), record.message
+
+
+def test_a_full_queue_is_capacity_and_the_waiting_is_written_down(site: Any, slurm: Any) -> None:
+    slurm.ask("sbatch", "--nodes=4", "--exclusive", "--job-name=somebody", "--output=/dev/null", "--wrap=sleep 100")
+    while "R" not in slurm.ask("squeue", "--noheader", "--format", "%t"):
+        time.sleep(0.1)
+    site.write(options(wait_s=2), sums=["worked"])
+    assert site.run() == 3, "the same command measures it later"
+    record = site.record()
+    assert (record.outcome, record.reason) == (Outcome.FAILED, Reason.CAPACITY)
+    assert "0 of 2 Dask workers came within 2 s; Slurm says of their jobs: 1 PENDING (" in record.message
+    assert record.phases["queue"] >= 2
+    end = time.monotonic() + 20
+    while queue(slurm) != ["somebody"]:
+        assert time.monotonic() < end, queue(slurm)
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ('directives = ["--nodelist=n99"]', "sbatch refused the jobs of the Dask workers: sbatch: error: "),
+        ('python = "/bin/false"', "ended as FAILED before the worker had reported"),
+    ],
+)
+def test_jobs_that_cannot_run_are_told(site: Any, slurm: Any, more: str, sentence: str) -> None:
+    site.write(options(more=more), sums=["worked"])
+    assert site.run() == 3
+    record = site.record()
+    assert (record.outcome, record.reason) == (Outcome.FAILED, Reason.SCHEDULER), record.message
+    assert sentence in record.message
+    assert empties(slurm)
+
+
+def test_a_kill_of_everything_leaves_no_job(
+    site: Any,
+    slurm: Any,
+    kill_controller: Callable[..., list[psutil.Process]],
+    gone: Callable[..., list[psutil.Process]],
+) -> None:
+    site.write(options(), sleep_s=0.05, repeats=2000, sums=["worked"])
+    controller = site.start()
+    site.wait_for("turn", controller)
+    assert len(queue(slurm)) == 2
+    assert all(name.startswith("daasbench-dask-") for name in queue(slurm))
+    processes = kill_controller(controller)
+    assert gone(processes) == []
+    assert empties(slurm)
+
+
+def test_a_worker_without_its_scheduler_ends_by_itself_also_where_the_guard_was_killed(
+    site: Any, slurm: Any, kill_controller: Callable[..., list[psutil.Process]]
+) -> None:
+    site.write(options(), sleep_s=0.05, repeats=2000, sums=["worked"])
+    controller = site.start()
+    site.wait_for("turn", controller)
+    watching = [one for one in guards() if site_of(one) == str(slurm.folder)]
+    assert len(watching) == 1
+    watching[0].send_signal(signal.SIGKILL)
+    kill_controller(controller)
+    assert empties(slurm, 40.0)
+
+
+def site_of(process: psutil.Process) -> str:
+    """Return the folder of the Slurm to which a process speaks."""
+    return str(Path(process.environ().get("SLURM_CONF", "/")).parent)
+
+
+def test_what_is_left_of_a_runs_jobs_is_ended_before_new_ones_are_sent_and_nobody_elses(slurm: Any) -> None:
+    for name in ("daasbench-dask-run1-7", "daasbench-run1-001-a", "daasbench-dask-run2-7"):
+        slurm.ask("sbatch", f"--job-name={name}", "--output=/dev/null", "--wrap=sleep 100")
+    jobs.clear("daasbench-dask-run1-")
+    assert sorted(queue(slurm)) == ["daasbench-dask-run2-7", "daasbench-run1-001-a"]
+    assert guard.cancel("daasbench-dask-run2-7", give_up_s=20)
+    assert queue(slurm) == ["daasbench-run1-001-a"]
+
+
+def test_a_guard_is_nobodys_child_and_acts_when_its_pipe_ends(slurm: Any) -> None:
+    slurm.ask("sbatch", "--job-name=daasbench-dask-guarded", "--output=/dev/null", "--wrap=sleep 100")
+    held = guard.start_guard("daasbench-dask-guarded")
+    (process,) = [one for one in guards() if "daasbench-dask-guarded" in _command(one)]
+    assert process.ppid() != os.getpid()
+    assert queue(slurm) == ["daasbench-dask-guarded"]
+    os.close(held)
+    assert empties(slurm)
+
+
+# --- what is asked of Slurm, without one ----------------------------------------------------------------------
+
+
+def script(folder: Path, **more: Any) -> str:
+    """Return the script of a worker's job."""
+    from dask_jobqueue.slurm import SLURMJob
+
+    told = jobs.arguments(CASE, ClusterOptions(cluster="slurm", **more), folder, "daasbench-dask-r-1", 600.0)
+    told.pop("scheduler_options")
+    return str(SLURMJob(scheduler="tcp://login1:8786", name="worker-0", **told).job_script())
+
+
+def test_a_worker_books_its_threads_and_the_time_that_the_case_can_take(tmp_path: Path) -> None:
+    text = script(tmp_path, partition="gpu", account="proposal7", memory="16GiB", directives=["--gres=gpu:1"])
+    for line in ("-p gpu", "-A proposal7", "--cpus-per-task=4", "--mem=16G", "-t 00:21:00", "--gres=gpu:1"):
+        assert f"#SBATCH {line}\n" in text
+    assert "#SBATCH --no-requeue\n" in text
+    assert "#SBATCH -J daasbench-dask-r-1\n" in text
+    assert "#SBATCH --mem" not in script(tmp_path)
+    command = text.splitlines()[-1]
+    assert command.index("--nthreads 1 --memory-limit 0") > command.index("--nthreads 4")  # the last one counts
+    assert "--no-nanny" in command
+
+
+def test_site_lines_come_before_ours_so_that_none_changes_the_threads(tmp_path: Path) -> None:
+    text = script(tmp_path, setup=["module load mkl", "export OMP_NUM_THREADS=64 DASK_X=1"])
+    order = ["module load mkl", "OMP_NUM_THREADS=64", "unset ${!DASK_@}", "export OMP_NUM_THREADS=4", "dask_worker"]
+    assert sorted(order, key=text.index) == order
+
+
+def test_fewer_cores_than_threads_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Lacking, match="books 2 cores for a Dask worker, the case asks for 4 threads; raise"):
+        script(tmp_path, cores=2)
+    assert "--cpus-per-task=64" in script(tmp_path, cores=64)
+
+
+@pytest.mark.parametrize(("seconds", "time"), [(1, "00:02:00"), (60, "00:02:00"), (61, "00:03:00"), (7200, "02:01:00")])
+def test_times_are_booked_in_whole_minutes(seconds: float, time: str) -> None:
+    assert jobs.walltime(seconds) == time
