@@ -101,7 +101,7 @@ def look_at(named: str, *, folder: Path, results: Path, today: datetime.date) ->
     runner = registry.runner(declared.runner)
     if not isinstance(runner, Inspecting):
         told = f"the runner {declared.runner} cannot look at its platforms"
-        findings.append(warning("runner", told, "try a small case: daasbench run quickstart"))
+        findings.append(warning("runner", told, "try a small case: daasbench run quickstart --platform P"))
     else:
         try:
             findings += runner.inspect(declared, results)

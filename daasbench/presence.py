@@ -182,15 +182,15 @@ def _useless(words: list[str], told: str) -> Lacking:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the answer to the question in the first argument; as a rank, how many there are."""
+    """Say the answer to the question in the first argument; as a rank, how many there are."""
     if arguments == ["--rank"]:
         from daasbench.teams import world
 
         team = world()
-        print(f"{RANK}{team.rank} of {team.size}\n", end="", flush=True)
+        sys.stdout.write(f"{RANK}{team.rank} of {team.size}\n")
         return 0
     found = answer(msgspec.json.decode(arguments[0], type=Question))
-    print(f"\n{SAID}{msgspec.json.encode(found).decode()}", flush=True)
+    sys.stdout.write(f"\n{SAID}{msgspec.json.encode(found).decode()}\n")
     return 0
 
 

@@ -31,7 +31,7 @@ def inspect_psij(platform: Platform, folder: Path) -> list[Finding]:
         told = f"a job whose number was lost cannot be asked for by name of {options.executor}"
         found.append(warning("recovery", told, "such a job does nothing when it starts; its cases are sent again"))
     told = "not asked: psij has no question for nodes, queues and limits"
-    return [*found, warning("node", told, "try a small case: daasbench run quickstart, with this platform")]
+    return [*found, warning("node", told, "try a small case: daasbench run quickstart --platform P")]
 
 
 def _psij() -> list[Finding]:

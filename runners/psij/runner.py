@@ -208,6 +208,9 @@ class PsijRunner:
             if time.monotonic() - since < SHOW_S:
                 told = "it is over; its files are waited for"
                 return JobStatus(state=JobState.RUNNING, native=status.native, message=told)
+        if status.state is JobState.FAILED and status.exit is None and (where.folder / STARTED).exists():
+            told = f"it was killed after it had begun, for its memory perhaps; psij says: {status.message}"
+            return msgspec.structs.replace(status, message=told)
         if status.state is JobState.DONE and status.exit is None:
             told = "the scheduler no longer knows it, and its worker left no word"
             return _lost(status.native, told)

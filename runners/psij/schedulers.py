@@ -214,6 +214,7 @@ def job_spec(asked: Specification) -> Any:
         cpu_cores_per_process=asked.cores,
         gpu_cores_per_process=asked.gpus or None,
         exclusive_node_use=asked.exclusive,
+        memory=asked.memory_bytes,
     )
     attributes = psij.JobAttributes(
         duration=datetime.timedelta(seconds=asked.duration_s),

@@ -67,6 +67,7 @@ class Specification(Noun, frozen=True, kw_only=True):
     processes: Count  # of a node
     cores: Count  # of a process
     gpus: int  # of a process
+    memory_bytes: int | None = None  # of a node; None: what the site gives
     exclusive: bool
     duration_s: float
     queue: str | None
@@ -131,6 +132,7 @@ def specification(job: Job, folder: Path) -> Specification:
         processes=processes,
         cores=math.ceil(cores / processes),
         gpus=math.ceil(shape.gpus / processes) if executor in GIVES_GPUS else 0,
+        memory_bytes=memory_bytes(job.platform, cores, exclusive=options.exclusive),
         exclusive=options.exclusive,
         duration_s=limit_s if options.limit_s is None else min(limit_s, options.limit_s),
         queue=options.queue,
@@ -138,6 +140,15 @@ def specification(job: Job, folder: Path) -> Specification:
         reservation=options.reservation,
         attributes=attributes,
     )
+
+
+def memory_bytes(platform: Platform, cores: int, *, exclusive: bool) -> int | None:
+    """Return a job's share of a node's memory, by its cores; None where the platform does not say how much there is."""
+    if platform.memory_gb is None:
+        return None
+    whole = exclusive or not platform.cores_per_node
+    share = 1.0 if whole else min(1.0, cores / (platform.cores_per_node or cores))
+    return int(platform.memory_gb * 1e9 * share)
 
 
 def script(job: Job, folder: Path) -> str:
