@@ -128,6 +128,8 @@ def _check_intent(intent: Intent, grid: Grid, cells: Sequence[Cell], where: str)
                 "leave per out, and sizes out of zip"
                 if intent is Intent.STRONG
                 else 'write per = "core", so that the problem grows with the cores'
+                if grid.block.per is None and not grid.across_sizes
+                else "choose a larger size: this one cannot grow so evenly"
             )
             raise ScenarioError(
                 f'{where}: intent = "{intent}": {grid.at} breaks it: {first.kernel} / {first.implementation}, size'

@@ -241,6 +241,7 @@ def test_a_case_that_does_not_grow_keeps_its_resume_key() -> None:
     [
         ("weak", {}, r'intent = "weak": cases\[0\] breaks it: halo_stencil / mpi, size tiny: on 1 rank 5.487e\+04'),
         ("strong", {"per": "core"}, r"on 2 ranks 1.106e\+05 bytes of input .*; leave per out"),
+        ("weak", {"kernel": "distributed_fft", "per": "core"}, "18.5 % more, 10 % are allowed; choose a larger size"),
         ("strong", {"sizes": ["tiny", "small"], "ranks": [1, 2], "zip": [["sizes", "ranks"]]}, "leave per out"),
     ],
 )
