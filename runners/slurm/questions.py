@@ -17,6 +17,7 @@ from .states import Row
 
 QUEUE_FIELDS = ("JobArrayID", "State", "Reason", "exit_code", "SubmitTime", "StartTime", "EndTime", "NumNodes",
                 "NodeList", "Name")  # fmt: skip
+FIND_FIELDS = ("JobArrayID", "Name", "WorkDir")
 ACCOUNT_FIELDS = ("JobID", "State", "ExitCode", "Submit", "Start", "End", "NNodes", "NodeList", "JobName")
 COMPLETED_FIELDS = ("JobID", "State", "End", "NNodes", "NodeList", "JobName")  # all that `sacct -c` has of them
 MOST_TASKS = 100_000  # of one array, more than any Slurm allows
@@ -92,6 +93,26 @@ def _jobs(line: str) -> list[Row]:
         )
         for one in _ids(fields[0])
     ]
+
+
+def find_words(cluster: str) -> list[str]:
+    """Return the question where jobs of this user began: name and folder."""
+    fields = ",".join(f"{name}:|" for name in FIND_FIELDS)
+    return ["squeue", "--me", "--array", "--noheader", "--states=all", *_of(cluster), f"--Format={fields}"]
+
+
+def found(text: str) -> list[tuple[str, str, str]]:
+    """Return number (without that of a task), name and folder of each job that squeue names."""
+    jobs = []
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("CLUSTER:"):
+            continue
+        fields = line.split("|", len(FIND_FIELDS) - 1)
+        match = _ID.fullmatch(fields[0].strip())
+        if len(fields) != len(FIND_FIELDS) or match is None:
+            raise Garbage(f"squeue answered {line[:80]!r}")
+        jobs.append((match["job"], fields[1].strip(), fields[2].strip().removesuffix("|")))
+    return jobs
 
 
 def account_words(ids: Sequence[str], cluster: str) -> list[str]:
@@ -171,6 +192,8 @@ __all__ = [
     "accounts",
     "cancel_words",
     "completed_words",
+    "find_words",
+    "found",
     "queue",
     "queue_words",
     "submit_words",

@@ -45,6 +45,7 @@ class Note(Noun, frozen=True, kw_only=True):
     """
 
     name: str
+    first: str = ""  # the folder beside it that Slurm starts in: its own, or that of the array's first job
     index: int | None = None
     parcels: dict[str, str] = {}
 
@@ -121,7 +122,7 @@ def request(jobs: Sequence[Job], shape: Shape, places: Mapping[str, Place]) -> R
     files = {f"{_leaf(place)}/{SCRIPT}": text}
     for index, job in enumerate(jobs):
         there = places[job.id]
-        note = Note(name=name, index=index if array else None, parcels=there.parcels)
+        note = Note(name=name, first=_leaf(place), index=index if array else None, parcels=there.parcels)
         files[f"{_leaf(there)}/{NOTE}"] = msgspec.json.encode(note).decode() + "\n"
         files[f"{_leaf(there)}/{JOB}"] = (
             msgspec.json.format(msgspec.json.encode(launched(job)), indent=1).decode() + "\n"

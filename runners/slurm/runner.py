@@ -174,17 +174,16 @@ class SlurmRunner:
         options = those[0][1]
         shell = self._shell(options)
         probe = Handle(id="0", host=options.host or "", ssh=options.ssh, cluster=_cluster_of(options))
-        rows = self._watch(probe).queue()
+        numbers: dict[tuple[str, str], set[int]] = {}
+        for number, name, place in self._watch(probe).find():
+            numbers.setdefault((name, place), set()).add(int(number))
         roots = {job.id: self._placed(job, folder / job.id)[1].folder for job, _, _ in those}
         claims = shell.read([f"{root}/{CLAIM}" for root in roots.values()])
-        numbers: dict[str, list[str]] = {}
-        for row in rows.values():
-            numbers.setdefault(row.name, []).append(row.id.split("_")[0])
         found = {}
         for job, own, note in those:
             claimed = claims.get(f"{roots[job.id]}/{CLAIM}", "").split("_")[0]
-            named = sorted(set(numbers.get(note.name, [])), key=int)
-            number = claimed if claimed.isdigit() else named[0] if named else ""
+            named = numbers.get((note.name, f"{roots[job.id].rpartition('/')[0]}/{note.first}"))
+            number = claimed if claimed.isdigit() else str(min(named)) if named else ""
             if number:
                 found[job.id] = self._handle(own, note, number, probe.cluster, roots[job.id]).url
         return found

@@ -24,6 +24,7 @@ ANSWER_S = 30.0  # after which Slurm is not waited for
 PATIENCE = 0.02  # of the time for which nothing has changed: what is waited more than the least
 LONGEST_S = 30.0  # between two questions while nothing changes, or nobody answers
 GRACE_S = 60.0  # for a slow shared file system to show how a job ended which Slurm has forgotten
+_A = TypeVar("_A")
 _N = TypeVar("_N", bound=Noun)
 
 MEMORY = ("exceeded job memory limit", "exceeded memory limit", "oom-kill", "oom_kill", "out of memory")  # in a log
@@ -91,23 +92,29 @@ class Watch:
         self._changed_at = self.clock()
         self._next_at = min(self._next_at, self.clock() + 1.0)
 
-    def queue(self) -> dict[str, Row]:
-        """Return all jobs of this user that Slurm remembers.
+    def find(self) -> list[tuple[str, str, str]]:
+        """Return number, name and folder of all jobs of this user that Slurm remembers.
 
         Raises
         ------
         Unreachable
             Slurm does not answer, or nobody understands what it says.
         """
+        return self._heard(questions.find_words(self.cluster), questions.found)
+
+    def _queue(self) -> dict[str, Row]:
+        self._lines = self._heard(questions.queue_words(self.cluster), lambda text: questions.queue(text, self._lines))
+        return {row.id: row for rows in self._lines.values() for row in rows}
+
+    def _heard(self, words: Sequence[str], read: Callable[[str], _A]) -> _A:
         self.asked += 1
-        answer = self.shell.run(questions.queue_words(self.cluster), timeout_s=ANSWER_S)
+        answer = self.shell.run(words, timeout_s=ANSWER_S)
         if answer.code != 0:
             raise Unreachable(f"squeue: {_last(answer.err) or f'exit code {answer.code}'}")
         try:
-            self._lines = questions.queue(answer.out, self._lines)
+            return read(answer.out)
         except (Garbage, ValueError) as error:
             raise Unreachable(str(error)) from error
-        return {row.id: row for rows in self._lines.values() for row in rows}
 
     def _row(self, handle: Handle) -> Row | None:
         """Return what Slurm said of a job, unless its number was given to another since."""
@@ -117,7 +124,7 @@ class Watch:
     def _ask(self) -> None:
         before = self._rows
         try:
-            self._rows = self.queue()
+            self._rows = self._queue()
         except Unreachable as error:
             self._silent(error)
             return

@@ -74,7 +74,7 @@ def test_a_running_job_has_not_ended_yet(site: Site) -> None:
 
 def test_a_job_whose_node_goes_down_is_interrupted(site: Site, slurm: Cluster) -> None:
     """It is not put back into the queue by Slurm: the controller decides."""
-    handle = site.submit(RUNS)[0]
+    handle = site.submit(RUNS, sbatch=["--nodelist=n3"])[0]
     node = site.wait(handle, lambda one: one.state is JobState.RUNNING).hosts
     slurm.do("kill", node)
     slurm.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
