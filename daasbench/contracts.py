@@ -61,7 +61,8 @@ class Problem(Protocol):
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
     """What an implementation may use; enforced by the harness, given so that plans can be made for it.
 
-    `threads` and `gpus` are those of one rank or worker. `comm` is the communicator of backend ``mpi``, of exactly `ranks`
+    `threads` and `gpus` are those of one rank or worker. `comm` is the communicator of backend ``mpi``, of
+    exactly `ranks`
     ranks; `client` that of a Dask cluster of exactly `ranks` workers.
     """
 

@@ -235,6 +235,7 @@ class Job(Noun, frozen=True, kw_only=True):
     inputs: dict[str, dict[str, str]] = {}  # input hash: path on the node of "input" and of each file option
     order_seed: int = 0
     redact: bool = False
+    suite: str = ""  # names the code that planned it (daasbench.fingerprint); where it may run elsewhere or later
     schema: int = SCHEMA
 
 

@@ -21,6 +21,7 @@ from daasbench.contracts import Queue
 from daasbench.costs.price import worst_case
 from daasbench.errands import Errands, News, Tell
 from daasbench.errors import BudgetError, UsageError
+from daasbench.fingerprint import suite_content
 from daasbench.longest import longest_s
 from daasbench.model import Job, Planned, Request, digest
 from daasbench.progress import Progress, durations, progress
@@ -182,7 +183,9 @@ def jobs_of(plan: Plan, todo: Mapping[str, list[Planned]], *, run: str, first: i
     found: list[Job] = []
     for whole in group(plan, todo, run=run, first=first, commit=commit):
         runner = registry.runner(whole.platform.runner)
-        parts = cast(Queue, runner).split(whole) if runner.outlives else [whole]
+        parts = [whole]
+        if runner.outlives:
+            parts = cast(Queue, runner).split(msgspec.structs.replace(whole, suite=suite_content()))
         for part in parts:
             number = first + len(found)
             seed = int(digest([run, number]), 16) % 2**32

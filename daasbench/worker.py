@@ -23,11 +23,12 @@ from types import FrameType
 
 import msgspec
 
-from daasbench import machine, records
+from daasbench import __version__, machine, records
 from daasbench.clock import utc_now
 from daasbench.container import require_inside
 from daasbench.contender import Command, Contender
 from daasbench.errors import DaasbenchError, LedgerError, Unfinished
+from daasbench.fingerprint import suite_content
 from daasbench.launch import cores_of
 from daasbench.measure import Failure
 from daasbench.model import Job, Limits, Machine, Noun, Planned, Record, digest, sets_of
@@ -88,6 +89,14 @@ def claim(folder: Path, name: str) -> None:
         raise Taken(f"{folder}: {name} ends at once and measures nothing: {holder} has this job")
 
 
+def _check_suite(job: Job) -> None:
+    """Raise Unfinished if other code than this planned the job: its records would say what is not so."""
+    if job.suite and (here := suite_content()) != job.suite:
+        told = f"the daasbench of this node ({sys.prefix}, version {__version__}, content {here}) is not the one"
+        cure = "use the same environment on both sides (the platform's option python), and run the same command again"
+        raise Unfinished(f"{told} that planned the job (commit {job.commit}, content {job.suite}); {cure}")
+
+
 def _begun_before(path: Path, job: Job) -> list[Planned]:
     """Return what of the job is still to be measured where an earlier worker of the same claim was killed.
 
@@ -118,6 +127,7 @@ def work(job_file: Path) -> None:
         The ledger cannot be written; what was measured before is safe.
     """
     job = msgspec.json.decode(job_file.read_bytes(), type=Job)
+    _check_suite(job)
     require_inside(job)
     folder = job_file.parent
     job = msgspec.structs.replace(job, planned=_begun_before(folder / "records.jsonl", job))
