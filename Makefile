@@ -2,6 +2,7 @@
 # .venv/ and touches nothing outside of this folder. A second call finds everything done.
 
 PYTHON ?=
+JOBS ?= 2
 DAASBENCH_DATA ?= $(CURDIR)/../shared/data
 export PYTHON DAASBENCH_DATA
 export UV_CACHE_DIR = $(CURDIR)/.venv/cache/uv
@@ -20,8 +21,8 @@ help:  ## show this
 run: .venv/core.done  ## measure two kernels on this machine and write report/ (goes on where it was interrupted)
 	@ci/quickstart
 
-test: .venv/test.done  ## run the tests
-	@$(BIN)/python -m pytest
+test: .venv/test.done  ## run the tests, JOBS=2 files of them at a time
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 check: .venv/test.done  ## formatting, lint, types, and who may import whom
 	@ci/check

@@ -310,7 +310,7 @@ def main(arguments: Sequence[str]) -> int:
     label = arguments[0]
     if _is_inside(label.partition(" ")[0], label, ROOT, os.environ):
         return 0
-    print(f"a process that should run in {label!r} does not", file=sys.stderr)
+    sys.stderr.write(f"a process that should run in {label!r} does not\n")
     return 1
 
 

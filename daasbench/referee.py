@@ -225,9 +225,7 @@ class Referee:
 
 
 def lack_of(case: Case, source: str | None, *, gpus: int, platform: Platform = HERE) -> str | None:
-    """Return what this machine lacks for a case, with the cure; None if it has everything.
-
-    """
+    """Return what this machine lacks for a case, with the cure; None if it has everything."""
     options = platform.options
     wanted = case.gpus * -(-case.ranks // case.nodes)
     if wanted > max(gpus, 1):

@@ -165,7 +165,6 @@ class Ranks(Alone):
         node.Free()
         return allowed[first : first + threads]
 
-
     def devices(self, gpus: int, visible: Sequence[str]) -> list[str]:
         """Return the GPUs of this rank: its own `gpus` of those that are `visible`.
 

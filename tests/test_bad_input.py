@@ -55,7 +55,10 @@ SCENARIOS = [
     ('question = "q"\nplatforms = ["here"]\ncases = []\n', "cases: expected at least one table of cases"),
     (edit('["numpy"]', "[]"), 'cases[0].implementations: expected names of implementations, or "all"'),
     (edit('["tiny"]', "[]"), "cases[0].sizes: expected names of sizes, got an empty list"),
-    (in_case("threads = []"), 'cases[0].threads: expected a count of 1 or more, "max" or "ladder", or a list of them, got an'),
+    (
+        in_case("threads = []"),
+        'cases[0].threads: expected a count of 1 or more, "max" or "ladder", or a list of them, got an',
+    ),
     (in_case("seed = []"), "cases[0].seed: expected a whole number of 0 or more, or a list of them, got an empty list"),
     # wrong types
     (edit('"Which way is the fastest?"', "3"), "question: expected a sentence that says what shall be answered, got 3"),
@@ -79,7 +82,10 @@ SCENARIOS = [
     (with_options("geometry = 3"), "cases[0].options.geometry: expected the name of a file, got 3"),
     # counts
     *[
-        (in_case(f"{axis} = {count}"), f'cases[0].{axis}: expected a count of 1 or more, "max" or "ladder", or a list of them')
+        (
+            in_case(f"{axis} = {count}"),
+            f'cases[0].{axis}: expected a count of 1 or more, "max" or "ladder", or a list of them',
+        )
         for axis in ("threads", "nodes", "ranks", "gpus")
         for count in ("0", "-1", "1.5", '"1"', '"all"', "true", "10000000")
     ],

@@ -18,9 +18,11 @@ from ..summary.claims import Level, problems
 from ..summary.page import _markdown_cell
 from ..summary.questions import asked
 from ..summary.sentences import LEVELS, details, name, title
-from ..wording import NOTHING, amount, counted, duration, factor, listed, memory, percent, plural, rate
-from .keeping import Keeping, dataset_s, keeping
+from ..wording import NOTHING, duration, factor, listed, memory, percent
+from . import sentences
+from .keeping import Keeping, keeping
 from .launches import Launch, Question, questions, whatever_start
+from .sentences import TOLD, WORDS
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
@@ -39,9 +41,6 @@ COLOURS: Mapping[str, str] = {
     "compute": canvas.SERIES[0], "get": canvas.SERIES[2],
     "stage_in": canvas.SERIES[2], "queue": canvas.SERIES[7], "boot": canvas.SERIES[4], "stage_out": canvas.SERIES[6],
 }  # fmt: skip
-TOLD = {**phases.ERRAND, **phases.PROCESS}
-WORDS = {phase: told.partition(":")[0] for phase, told in TOLD.items()}
-BUSY = 0.05  # foreign share of the processors above which a start was disturbed
 Cell = tuple[str, str]
 EMPTY: Cell = (NOTHING, "")
 
@@ -157,128 +156,19 @@ def _section(question: Question, key: str) -> Section:
         title=title(case),
         details=details(case),
         place=f"platform {entry.platform}{measured}",
-        answers=tuple(_answers(question, kept)),
+        answers=tuple(sentences.answers(question, kept)),
         level=LEVELS[min(totals, default=Level.NONE)],
         columns=tuple(WORDS[phase] for phase in columns),
         lines=tuple(_line(launch, way, columns) for way in question.ways for launch in way),
         errand=tuple((WORDS[phase], duration(seconds)[0]) for phase, seconds in errand.seconds.items()),
-        blank=tuple(_blank(question, errand)),
-        beamline=_beamline(question),
+        blank=tuple(sentences.blank(question, errand)),
+        beamline=sentences.beamline(question),
         keeping=tuple(_keep_line(one) for one in kept),
-        datasets=tuple(_datasets(question)),
-        dataset=_dataset(question),
-        notes=tuple(_notes(question, kept)),
+        datasets=tuple(sentences.datasets(question)),
+        dataset=sentences.dataset(question),
+        notes=tuple(sentences.notes(question, kept)),
         pictures=tuple(_pictures(question, errand, key)),
     )
-
-
-# --- sentences ------------------------------------------------------------------------------------------------
-
-
-def _answers(question: Question, kept: Sequence[Keeping]) -> list[str]:
-    told = [sentence for way in question.ways if (sentence := _way_answer(way))]
-    told += [_keep_answer(one) for one in kept]
-    return told or ["No start has a verified first result; the gaps say why."]
-
-
-def _way_answer(way: Sequence[Launch]) -> str:
-    """Return how long one way takes from each state, and what most of the slowest is."""
-    good = [launch for launch in way if launch.total]
-    if not good:
-        return ""
-    work = next((row.record.work for launch in good for row in launch.rows if row.record.work), None)
-    what = f" of {counted_units(work.units, work.unit)}" if work else ""
-    times = listed(f"{_said(launch.total)} from {_a(launch.case.start)} start" for launch in good)
-    told = f"{name(good[0].entry)} has its first result{what} after {times}"
-    slowest = max(good, key=lambda launch: launch.total.value if launch.total else 0.0)
-    shares = {phase: found.value for phase in phases.PROCESS if (found := slowest.phase(phase))}
-    most = max(shares, key=lambda phase: shares[phase])
-    told += f"; most of the {slowest.case.start} start is {WORDS[most]}, {duration(shares[most])[0]}"
-    return f"{told}."
-
-
-def _a(state: str | None) -> str:
-    return f"an {state}" if state == "uncompiled" else f"a {state}"
-
-
-def counted_units(units: float, unit: str) -> str:
-    """Return an amount of work: ``"16 frames"``."""
-    return f"{amount(units)} {unit if units == 1 else plural(unit)}"
-
-
-def _said(found: Interval | None) -> str:
-    return " ".join(filter(None, duration(found.value, found.low, found.high))) if found else NOTHING
-
-
-def _keep_answer(one: Keeping) -> str:
-    found, beamline = one.factor, one.beamline
-    who, whose = name(one.entry), f"{beamline.detector or 'the detector'} of {beamline.name}"
-    if found is None or found.low is None:
-        return f"Whether {who} keeps up with {whose} is not claimed: one process gives no interval."
-    ratio = " ".join(filter(None, factor(found.value, found.low, found.high)))
-    if one.keeps_up:
-        return f"{who} keeps up with {whose}: keep-up factor {ratio}."
-    if one.keeps_up is None:
-        return f"Whether {who} keeps up with {whose} is undecided: keep-up factor {ratio} includes 1."
-    return f"{who} does not keep up with {whose}: keep-up factor {ratio}."
-
-
-def _beamline(question: Question) -> str:
-    beamline = question.beamline
-    if beamline is None:
-        return ""
-    speed = rate(beamline.units_per_s, None, None, beamline.unit)[0]
-    told = f"{beamline.name}{', ' + beamline.detector if beamline.detector else ''}: {speed}"
-    return f"{told}, as of {beamline.date}, says: {beamline.source.rstrip('.')}."
-
-
-def _dataset(question: Question) -> str:
-    beamline = question.beamline
-    if beamline is None or not beamline.dataset_units:
-        return ""
-    return counted_units(beamline.dataset_units, beamline.unit)
-
-
-def _datasets(question: Question) -> list[tuple[str, str, str]]:
-    found = [(launch, dataset_s(question, launch)) for way in question.ways for launch in way]
-    return [(name(launch.entry), launch.case.start or "", duration(s)[0]) for launch, s in found if s is not None]
-
-
-def _blank(question: Question, errand: phases.Parts) -> list[str]:
-    """Return what no launch has a number for, each with its reason."""
-    found: dict[str, list[str]] = {}  # phases by reason
-    for phase, why in errand.missing.items():
-        found.setdefault(why, []).append(WORDS[phase])
-    for phase in phases.PROCESS:
-        reasons = [parts.missing.get(phase) for launch in question.launches for parts in launch.parts.values()]
-        if reasons and None not in reasons:
-            found.setdefault(listed(sorted({why for why in reasons if why})), []).append(WORDS[phase])
-    return [f"{listed(names)}: {why}" for why, names in found.items()]
-
-
-def _notes(question: Question, kept: Sequence[Keeping]) -> list[str]:
-    told = []
-    busy = [row for launch in question.launches for row in launch.rows if row.record.footing]
-    disturbed = sum(1 for row in busy if row.record.footing and row.record.footing.foreign > BUSY)
-    if disturbed:
-        told.append(
-            f"During {disturbed} of {counted(len(busy), 'start')} others used more than {100 * BUSY:g} % of the"
-            " machine's processors: these starts took longer than they would alone."
-        )
-    small = [one for one in kept if one.entry.counted[0].record.exceeds_cache is False]
-    if small:
-        told.append(
-            f"The rate of {listed(name(one.entry) for one in small)} is that of blocks which do not exceed the"
-            " last-level cache four times: part of it is the cache's."
-        )
-    for one in kept:
-        if sizes := one.unit_sizes:
-            told.append(
-                f"One {one.beamline.unit} of {name(one.entry)} has {memory(sizes[0])}, one of the detector"
-                f" {memory(sizes[1])}: the keep-up factor holds for the former."
-            )
-            break
-    return told
 
 
 # --- lines ----------------------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from daasbench.runners.slurm import SlurmRunner
+
 from daasbench.testing.runners import RunnerContract
 
 
