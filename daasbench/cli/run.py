@@ -18,6 +18,7 @@ from daasbench.errors import UsageError
 from daasbench.model import Outcome
 
 if TYPE_CHECKING:
+    from daasbench.model import Request
     from daasbench.scenario import Plan
     from daasbench.study import Ended, Preview
 
@@ -176,22 +177,36 @@ def _show_preview(preview: Preview, notes: list[str], as_json: bool) -> None:
     for note in notes:
         click.echo(f"note: {note}", err=True)
     cases = f"{preview.cells} case{'' if preview.cells == 1 else 's'}"
-    jobs = f"{len(preview.requests)} job{'' if len(preview.requests) == 1 else 's'}"
-    click.echo(f"{cases} in {jobs}; nothing is run")
+    count = len(preview.longest_s)
+    click.echo(f"{cases} in {count} job{'' if count == 1 else 's'}; nothing is run")
     for job, request in preview.requests.items():
-        click.echo(f"\njob {job}, by the runner {request.runner}:")
+        alike = request.jobs or [job]
+        named = f"job {job}" if len(alike) == 1 else f"jobs {alike[0]} ... {alike[-1]}, an array of {len(alike)}"
+        click.echo(f"\n{named}, by the runner {request.runner}:")
         click.echo(f"  command  {shlex.join(request.command)}")
-        expected = preview.expected_s[job]
+        expected = [preview.expected_s[one] for one in alike]
+        known = [one for one in expected if one is not None]
         told = "unknown: not all of it was measured before"
-        if expected is not None:
-            told = f"about {_duration(expected)} (from earlier records)"
+        if len(known) == len(expected):
+            told = f"about {_duration(sum(known))} (from earlier records)"
         click.echo(f"  expected {told}")
-        click.echo(f"  at most  {_duration(preview.longest_s[job])} (every process at repeat.limit_s)")
-        money = preview.ceiling[job]
-        click.echo(f"  ceiling  {money or 'none: the platform declares no price'}")
-        for name, text in request.files.items():
+        each = "" if len(alike) == 1 else " each"
+        longest = max(preview.longest_s[one] for one in alike)
+        click.echo(f"  at most  {_duration(longest)}{each} (every process at repeat.limit_s)")
+        money = [preview.ceiling[one] for one in alike]
+        click.echo(f"  ceiling  {money[0] or 'none: the platform declares no price'}{each if money[0] else ''}")
+        _show_files(request)
+
+
+def _show_files(request: Request) -> None:
+    """Print the files of a request; of the jobs of an array, those of the first."""
+    others = tuple(f"{job}/" for job in request.jobs[1:])
+    for name, text in request.files.items():
+        if not name.startswith(others):
             click.echo(f"  file {name}:")
             click.echo("".join(f"    {line}\n" for line in text.splitlines()), nl=False)
+    if others:
+        click.echo(f"  and the same files of {len(others)} more jobs; --json prints them too")
 
 
 def _duration(seconds: float) -> str:

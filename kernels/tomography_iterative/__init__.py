@@ -7,6 +7,7 @@ Read `definition.py` first: the projector, and the iteration on top of it; `with
 
 from daasbench.authoring import FolderKernel, way
 from daasbench.contracts import Card, Reference
+from daasbench.growth import along
 
 from .options import IterativeOptions
 
@@ -58,6 +59,7 @@ kernel = FolderKernel(
     },
     options=IterativeOptions,
     problem=f"{_HERE}.problem",
+    grows=along("slices"),
     ways=[
         way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=8.0),
         way("numba", f"{_HERE}.with_numba:prepare", memory_factor=2.0),
