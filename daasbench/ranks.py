@@ -57,6 +57,7 @@ class Hello(Noun, frozen=True, kw_only=True, tag=True):
     token: str
     pid: int
     host: str
+    node: str = ""  # as Slurm calls it, which may run several on one host
     rank: int = 0
     size: int = 0  # 0: not known yet
     cpus: list[int] = []
@@ -265,7 +266,7 @@ class RankContender:
 
     def _doubt_all(self, hellos: Sequence[Hello]) -> Failure | None:
         """Return what is wrong with the ranks together, if something is."""
-        nodes = {hello.host for hello in hellos}
+        nodes = {hello.node or hello.host for hello in hellos}
         if len(nodes) != self.case.nodes:
             told = f"the ranks run on {len(nodes)} nodes ({', '.join(sorted(nodes))}), {self.case.nodes} were asked"
             return _skipped(f"{told}; write {{nodes}} into the platform's option launcher: srun -N {{nodes}}")
@@ -360,7 +361,7 @@ def main(file: str) -> None:
     log_here()
     door = msgspec.json.decode(Path(file).read_bytes(), type=Door)
     life, talk = (socket.create_connection((door.host, door.port)) for _ in range(2))
-    hello = Hello(token=door.token, pid=os.getpid(), host=socket.gethostname())
+    hello = Hello(token=door.token, pid=os.getpid(), host=socket.gethostname(), node=os.environ.get("SLURMD_NODENAME", ""))
     for one in (life, talk):
         one.sendall(msgspec.json.encode(hello) + b"\n")
     die_with(life.fileno())

@@ -234,6 +234,55 @@ def test_a_full_file_system_loses_nothing_that_was_measured(slurm: Any, tmp_path
     assert len(keys) == len(set(keys)) == campaign.cells
 
 
+def test_ranks_are_started_by_srun_and_a_worker_in_its_container(slurm: Any, tmp_path: Path, program: Any) -> None:
+    program("bwrap", cure="apt-get install bubblewrap")
+    campaign = OnSlurm(tmp_path)
+    plain = PLATFORM.format(split="none") + 'environment = { DAASBENCH_TESTED = "1" }\n'
+    (tmp_path / "site.toml").write_text(plain.replace("[options]", "memory_gb = 4\n[options]"))
+    (tmp_path / "inside.toml").write_text(plain.replace("[options]", "memory_gb = 4\n[options]") + BWRAP)
+    (tmp_path / "ranks.toml").write_text(RANKS)
+    code, _, err = campaign.say("run", "./ranks.toml")
+    assert code == 0, err
+    told = {
+        (one["case"]["implementation"], one["case"].get("nodes", 1), one["platform"]): one for one in records(campaign)
+    }
+    assert told["mpi", 1, "site"]["outcome"] == "ok"
+    assert told["numpy", 1, "inside"]["outcome"] == "ok"
+    # the nodes n1 and n2 are one host: ranks there are on two nodes, but would share its processors
+    assert "share processors" in told["mpi", 2, "site"]["message"]
+    machines = [str(one.get("virtual")) for one in campaign.lines("machine")]
+    assert any("bwrap" in one for one in machines)
+
+
+BWRAP = 'container = { engine = "bwrap" }\n'
+RANKS = """
+question = "Who starts the ranks?"
+platforms = ["site.toml", "inside.toml"]
+[[cases]]
+kernel = "halo_stencil"
+implementations = "mpi"
+platforms = ["site"]
+sizes = "tiny"
+nodes = [1, 2]
+ranks = 2
+threads = 1
+[[cases]]
+kernel = "halo_stencil"
+implementations = "numpy"
+platforms = ["inside"]
+sizes = "tiny"
+[repeat]
+processes = 1
+max_repeats = 5
+limit_s = 20
+"""
+
+
+def records(campaign: OnSlurm) -> list[Any]:
+    """Return every record of a campaign."""
+    return campaign.lines("record")
+
+
 def released(slurm: Any, number: str) -> bool:
     """Let a job that was put back start now, not in two minutes; return whether Slurm did."""
     state = slurm.ask("squeue", "--noheader", f"--jobs={number}", "--states=all", "--Format=State")
