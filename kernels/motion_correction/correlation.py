@@ -5,7 +5,6 @@ A band is f32[ky / 16, kx, 16], its real and its imaginary part apart, kx from `
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,11 +14,13 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 
-@compiled(parallel=True)
-def move_and_add(real: F32, imaginary: F32, shifts: F64, half: int, total_r: F32, total_i: F32) -> None:
-    """Move the bands of all frames back, in place, by shifts in frames, and write their sum."""
+@compiled()
+def move_and_add(
+    first: int, end: int, real: F32, imaginary: F32, shifts: F64, half: int, total_r: F32, total_i: F32
+) -> None:
+    """Move the bands of all frames back, in place, by shifts in frames, and write their sum: groups of sixteen ky."""
     width = 2 * half + 1
-    for group in numba.prange(total_r.size // (width * LANES)):
+    for group in range(first, end):
         start = group * width * LANES
         yr, yi = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
         for frame in range(len(real)):
@@ -41,13 +42,14 @@ def move_and_add(real: F32, imaginary: F32, shifts: F64, half: int, total_r: F32
                 store(total_i, at, load(total_i, at) + i)
 
 
-@compiled(parallel=True)
-def correlate(real: F32, imaginary: F32, total_r: F32, total_i: F32, wave_y: F32, wave_x: F32) -> F32:
-    """Return f32[frames, y, x]: the correlation of each frame with the sum of the others, around the middle."""
-    frames, ys, reach = len(real), len(wave_y), len(wave_x) - 1
+@compiled()
+def correlate(
+    first: int, end: int, real: F32, imaginary: F32, total_r: F32, total_i: F32, wave_y: F32, wave_x: F32, near: F32
+) -> None:
+    """Write f32[frames, y, x]: the correlation of some frames with the sum of the others, around the middle."""
+    ys, reach = len(wave_y), len(wave_x) - 1
     groups = wave_y.shape[2] // LANES
-    near = np.empty((frames, ys, 2 * reach + 1), np.float32)
-    for frame in numba.prange(frames):
+    for frame in range(first, end):
         sums = np.zeros((2 * reach + 1) * 2 * groups * LANES, np.float32)  # [x, real or imaginary, ky]
         for group in range(groups):
             _sum_across(real[frame], imaginary[frame], total_r, total_i, wave_x, group, groups, sums)
@@ -62,7 +64,6 @@ def correlate(real: F32, imaginary: F32, total_r: F32, total_i: F32, wave_y: F32
                     total = fma(load(sums, at + groups * LANES + k), load(sines, k), total)
                 store(lanes, 0, total)
                 near[frame, y, x] = lanes.sum()
-    return near
 
 
 @compiled()

@@ -18,6 +18,8 @@ from daasbench.simd import LANES, compiled, fma, load, splat, store
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
+Index = int | np.int64
+"""Of a call from compiled code: a constant is given as ``np.int64(0)``; for a plain 0 all would be compiled again."""
 
 _HALF = np.float32(np.sqrt(0.5))
 
@@ -55,13 +57,13 @@ def places_of(length: int) -> I64:
 
 
 @compiled()
-def transform(real: F32, imaginary: F32, start: int, radices: I64, twiddles: F32) -> None:
+def transform(real: F32, imaginary: F32, start: Index, radices: I64, twiddles: F32) -> None:
     """Transform in place the sixteen signals that begin at `start`; to digit-reversed order."""
-    length = 1
-    for radix in radices:
+    length = radices[0]  # a literal 1 to begin with would compile each pass a second time
+    for radix in radices[1:]:
         length *= radix
     part = length // radices[0]
-    _pass_8(real, imaginary, start, length, length, twiddles, 0)
+    _pass_8(real, imaginary, start, length, length, twiddles, np.int64(0))
     for at in range(start, start + length * LANES, part * LANES):
         whole, factors = part, part * (radices[0] - 1) * 2
         for radix in radices[1:]:
@@ -74,7 +76,9 @@ def transform(real: F32, imaginary: F32, start: int, radices: I64, twiddles: F32
 
 
 @compiled()
-def _pass_4(real: F32, imaginary: F32, start: int, length: int, whole: int, twiddles: F32, factors: int) -> None:
+def _pass_4(
+    real: F32, imaginary: F32, start: Index, length: Index, whole: Index, twiddles: F32, factors: Index
+) -> None:
     span = whole // 4
     step = span * LANES
     for first in range(start, start + length * LANES, whole * LANES):
@@ -94,7 +98,9 @@ def _pass_4(real: F32, imaginary: F32, start: int, length: int, whole: int, twid
 
 
 @compiled()
-def _pass_8(real: F32, imaginary: F32, start: int, length: int, whole: int, twiddles: F32, factors: int) -> None:
+def _pass_8(
+    real: F32, imaginary: F32, start: Index, length: Index, whole: Index, twiddles: F32, factors: Index
+) -> None:
     span = whole // 8
     step = span * LANES
     half = splat(_HALF)
@@ -134,7 +140,7 @@ def _pass_8(real: F32, imaginary: F32, start: int, length: int, whole: int, twid
 
 
 @compiled(inline=True)
-def _turned(real: F32, imaginary: F32, at: int, r: object, i: object, twiddles: F32, factor: int) -> None:
+def _turned(real: F32, imaginary: F32, at: Index, r: object, i: object, twiddles: F32, factor: Index) -> None:
     """Store a number times a factor."""
     cosine, sine = splat(twiddles[factor]), splat(twiddles[factor + 1])
     store(real, at, r * cosine - i * sine)

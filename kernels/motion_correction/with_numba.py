@@ -11,15 +11,18 @@ rows blocks of 16 x 16 numbers are transposed.
 
 The correlation is needed at a few pixels around its middle only, and those are sums over the band, not a transform.
 
+Threads share the columns, rows or frames of each step. They are Python's, in which compiled code runs side by side:
+numba's own take a second or two longer to compile for every loop that they share.
+
 Sizes that are no power of two, or less than 64, go through `streamed.py` with scipy's transforms.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 import scipy.fft
 import scipy.signal
@@ -42,17 +45,17 @@ I64 = NDArray[np.int64]
 Tables = tuple[I64, F32, I64]
 
 _TAPS = 15  # of the half-band filter
+_PAIR = 2 * LANES  # columns that go through one transform
 _HALVED_UP_TO = 0.125  # cycles a pixel: the filter is made for this band
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Frames], Aligned]:
     """Return the function that aligns a block of movies."""
-    numba.set_num_threads(resources.threads)
     if not (all(is_fast(size // 2) for size in problem.grid.frame)):
         from . import streamed
 
         return streamed.prepare_with(problem, resources, streamed.Scipy)
-    aligner = _Aligner(problem.grid, problem.blocks[0].shape[1])
+    aligner = _Aligner(problem.grid, problem.blocks[0].shape[1], resources.threads)
 
     def compute(movies: Frames) -> Aligned:
         shifts = np.empty((*movies.shape[:2], 2))
@@ -78,8 +81,9 @@ def _pair(shape: tuple[int, ...]) -> tuple[F32, F32]:
 class _Aligner:
     """Tables and memory for movies of one shape: two float32 frames for a sum, and the band of every frame."""
 
-    def __init__(self, grid: Grid, frames: int) -> None:
+    def __init__(self, grid: Grid, frames: int, threads: int) -> None:
         rows, columns = grid.frame
+        self._threads, self._pool = threads, ThreadPoolExecutor(threads)
         self._grid = grid
         self._down, self._across = _plan(rows), _plan(columns)
         self._total = _pair((rows // 2 * columns,))
@@ -92,6 +96,11 @@ class _Aligner:
         self._gain_y, self._gain_x = self._gains()
         self._band = _pair((frames, self._groups * (2 * self._half_width + 1) * LANES))
         self._wave_y, self._wave_x = self._correlation_waves()
+
+    def _share(self, step: Callable[..., None], tasks: int, *arguments: Any) -> None:
+        """Call ``step(first, end, *arguments)`` in each thread, for its share of the tasks."""
+        ends = [tasks * thread // self._threads for thread in range(self._threads + 1)]
+        list(self._pool.map(lambda thread: step(ends[thread], ends[thread + 1], *arguments), range(self._threads)))
 
     def _gains(self) -> tuple[F32, F32]:
         """Return f32 for ky (whole groups) and kx: the root of the weight, by what the filter left of them."""
@@ -127,7 +136,7 @@ class _Aligner:
         for _ in range(self._grid.iterations):
             total = _pair(real.shape[1:])
             phases = found / self._grid.frame
-            move_and_add(real, imaginary, phases, self._half_width, *total)
+            self._share(move_and_add, self._groups, real, imaginary, phases, self._half_width, *total)
             found = self._peaks(real, imaginary, total) * self._grid.step
             found -= found[0]
             shifts += found
@@ -141,23 +150,25 @@ class _Aligner:
         for part in self._total:
             part[:] = 0
         for frame, shift in zip(movie, shifts, strict=True):
-            _columns(frame, _WHOLE, 1, rows // 2, self._down, *self._half)
+            self._share(_columns, columns // _PAIR, frame, _WHOLE, 1, rows // 2, self._down, *self._half)
             wave_y = np.exp(2j * np.pi * shift[0] / rows * np.arange(rows // 2)).astype(np.complex64)
             wave_x = np.exp(2j * np.pi * shift[1] / columns * frequencies(columns)).astype(np.complex64)
-            _rows(*self._half, wave_y.real.copy(), wave_y.imag.copy(), wave_x.view(np.float32),
-                  self._across, *self._total)  # fmt: skip
-        _rows_back(*self._total, self._across)
-        _columns_back(*self._total, self._across[2], self._down, total)
+            waves = wave_y.real.copy(), wave_y.imag.copy(), wave_x.view(np.float32)
+            self._share(_rows, rows // 2 // LANES, *self._half, *waves, self._across, *self._total)
+        self._share(_rows_back, rows // 2 // LANES, *self._total, self._across)
+        self._share(_columns_back, columns // _PAIR, *self._total, self._across[2], self._down, total)
 
     def _see(self, frame: Frames, real: F32, imaginary: F32) -> None:
         """Write the weighted band of a frame."""
-        _columns(frame, self._taps, self._factor, self._groups * LANES, self._band_down, *self._half)
-        _low_rows(*self._half, self._taps, self._factor, self._gain_y, self._gain_x,
-                  self._band_across, real, imaginary)  # fmt: skip
+        low = self._taps, self._factor
+        self._share(_columns, frame.shape[1] // _PAIR, frame, *low, self._groups * LANES, self._band_down, *self._half)
+        gains = self._gain_y, self._gain_x
+        self._share(_low_rows, self._groups, *self._half, *low, *gains, self._band_across, real, imaginary)
 
     def _peaks(self, real: F32, imaginary: F32, total: tuple[F32, F32]) -> F64:
         """Return f64[frames, 2]: where each frame's correlation with the sum of the others is largest."""
-        near = correlate(real, imaginary, *total, self._wave_y, self._wave_x)
+        near = np.empty((len(real), len(self._wave_y), 2 * len(self._wave_x) - 1), np.float32)
+        self._share(correlate, len(real), real, imaginary, *total, self._wave_y, self._wave_x, near)
         peaks = np.empty((len(near), 2))
         for peak, one in zip(peaks, near, strict=True):
             inner = one[1:-1, 1:-1]
@@ -178,14 +189,16 @@ def _filter(grid: Grid) -> tuple[F32, int]:
     return taps.astype(np.float32), 2
 
 
-@compiled(parallel=True)
-def _columns(frame: Any, taps: F32, factor: int, kept: int, tables: Tables, real: F32, imaginary: F32) -> None:
+@compiled()
+def _columns(
+    first_pair: int, end: int, frame: Any, taps: F32, factor: int, kept: int, tables: Tables, real: F32, imaginary: F32
+) -> None:
     """Write ``[group of sixteen ky, x, ky]``: the transforms of the columns, filtered and thinned, times two."""
     radices, twiddles, places = tables
     rows, columns = frame.shape
     length = rows // factor
     counts = frame.reshape(-1)
-    for pair in numba.prange(columns // (2 * LANES)):
+    for pair in range(first_pair, end):
         x = pair * 2 * LANES
         a, b = np.empty(length * LANES, np.float32), np.empty(length * LANES, np.float32)
         if factor == 1:
@@ -195,7 +208,7 @@ def _columns(frame: Any, taps: F32, factor: int, kept: int, tables: Tables, real
         else:
             _thin_columns(counts, rows, x, taps, factor, a)
             _thin_columns(counts, rows, x + LANES, taps, factor, b)
-        transform(a, b, 0, radices, twiddles)
+        transform(a, b, np.int64(0), radices, twiddles)
         tile = np.empty(4 * LANES * LANES, np.float32)
         for first in range(0, kept, LANES):
             for k in range(LANES):
@@ -226,15 +239,15 @@ def _thin_columns(counts: Any, rows: int, x: int, taps: F32, factor: int, thinne
         store(thinned, y // factor * LANES, total)
 
 
-@compiled(parallel=True)
+@compiled()
 def _rows(
-    real: F32, imaginary: F32, wave_y_r: F32, wave_y_i: F32, wave_x: F32,
+    first: int, end: int, real: F32, imaginary: F32, wave_y_r: F32, wave_y_i: F32, wave_x: F32,
     tables: Tables, total_r: F32, total_i: F32,
 ) -> None:  # fmt: skip
     """Transform the rows in place, and add them, moved, to ``[group of sixteen ky, kx, ky]``."""
     radices, twiddles, places = tables
     columns = places.size
-    for group in numba.prange(real.size // (columns * LANES)):
+    for group in range(first, end):
         start = group * columns * LANES
         transform(real, imaginary, start, radices, twiddles)
         yr, yi = load(wave_y_r, group * LANES), load(wave_y_i, group * LANES)
@@ -247,26 +260,28 @@ def _rows(
             store(total_i, into, load(total_i, into) + fma(r, wi, i * wr))
 
 
-@compiled(parallel=True)
-def _rows_back(real: F32, imaginary: F32, tables: Tables) -> None:
+@compiled()
+def _rows_back(first: int, end: int, real: F32, imaginary: F32, tables: Tables) -> None:
     """Transform the rows of the sum back, in place; the frequency without partner is left out."""
     radices, twiddles, places = tables
     columns = places.size
     nothing = splat(0.0)
-    for group in numba.prange(real.size // (columns * LANES)):
+    for group in range(first, end):
         start = group * columns * LANES
         store(real, start + columns // 2 * LANES, nothing)
         store(imaginary, start + columns // 2 * LANES, nothing)
         transform(imaginary, real, start, radices, twiddles)
 
 
-@compiled(parallel=True)
-def _columns_back(real: F32, imaginary: F32, places_x: I64, tables: Tables, image: F32) -> None:
+@compiled()
+def _columns_back(
+    first_pair: int, end: int, real: F32, imaginary: F32, places_x: I64, tables: Tables, image: F32
+) -> None:
     """Transform the columns of the sum back, and write the image; column x stands at its place."""
     radices, twiddles, places = tables
     rows, columns = image.shape
     factor = splat(np.float32(0.5 / rows / columns))
-    for pair in numba.prange(columns // (2 * LANES)):
+    for pair in range(first_pair, end):
         a, b = np.zeros(rows * LANES, np.float32), np.zeros(rows * LANES, np.float32)
         tile = np.empty(4 * LANES * LANES, np.float32)
         turned = np.empty(4 * LANES * LANES, np.float32)
@@ -288,7 +303,7 @@ def _columns_back(real: F32, imaginary: F32, places_x: I64, tables: Tables, imag
                     store(b, (rows - first - k) * LANES, s - i)
                 store(a, (first + k) * LANES, r - j)
                 store(b, (first + k) * LANES, i + s)
-        transform(b, a, 0, radices, twiddles)
+        transform(b, a, np.int64(0), radices, twiddles)
         line = np.empty(2 * LANES, np.float32)
         for y in range(rows):
             at = places[y] * LANES
@@ -298,20 +313,20 @@ def _columns_back(real: F32, imaginary: F32, places_x: I64, tables: Tables, imag
                 image[y, pair * 2 * LANES + lane] = line[lane]
 
 
-@compiled(parallel=True)
+@compiled()
 def _low_rows(
-    real: F32, imaginary: F32, taps: F32, factor: int, gain_y: F32, gain_x: F32,
+    first: int, end: int, real: F32, imaginary: F32, taps: F32, factor: int, gain_y: F32, gain_x: F32,
     tables: Tables, band_r: F32, band_i: F32,
 ) -> None:  # fmt: skip
     """Write ``[group of sixteen ky, kx, ky]``: the transforms of the rows, thinned, times the gains; none at k = 0."""
     radices, twiddles, places = tables
     length, width = places.size, gain_x.size
     columns = length * factor
-    for group in numba.prange(gain_y.size // LANES):
+    for group in range(first, end):
         a, b = np.empty(length * LANES, np.float32), np.empty(length * LANES, np.float32)
         _thin_rows(real, group * columns * LANES, columns, taps, factor, a)
         _thin_rows(imaginary, group * columns * LANES, columns, taps, factor, b)
-        transform(a, b, 0, radices, twiddles)
+        transform(a, b, np.int64(0), radices, twiddles)
         gain = load(gain_y, group * LANES)
         for k in range(width):
             at, into = places[(k - width // 2) % length] * LANES, (group * width + k) * LANES
