@@ -13,7 +13,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("DAASBENCH_DATA") or CHECKOUT.parent / "shared" / "data").resolve()
-_absent: set[str] = set()
+ABSENT = "absent: "  # begins the reason of a test that is left out
 
 
 @pytest.fixture(scope="session")
@@ -114,14 +114,14 @@ def slurm(slurm_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
 
 def lacking(what: str) -> None:
     """Leave this test out because the machine lacks `what`; it is named in one line at the end."""
-    _absent.add(what)
-    pytest.skip(f"absent: {what}")
+    pytest.skip(f"{ABSENT}{what}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name in one line what this machine lacks."""
-    if _absent:
-        terminalreporter.write_line("absent on this machine: " + "; ".join(sorted(_absent)))
+    """Name in one line what this machine lacks, whichever process left the test out."""
+    told = [str(one.longrepr[2]) for one in terminalreporter.stats.get("skipped", []) if isinstance(one.longrepr, tuple)]
+    if absent := {text.partition(ABSENT)[2] for text in told if ABSENT in text}:
+        terminalreporter.write_line("absent on this machine: " + "; ".join(sorted(absent)))
 
 
 @dataclass(frozen=True, kw_only=True)
