@@ -122,7 +122,7 @@ def make_frames(expected: Array, gaps: Array, bad: Array, frames: int, seed: lis
 def poisson(mean: Array, rng: np.random.Generator) -> Array:
     """Return Poisson variates of `mean` (f32, 10 at least), some times faster than ``rng.poisson``.
 
-    The normal expansion of the inverse distribution, Q̃_N2 of Giles, ACM TOMS 42 (2016) 10, doi:10.1145/2699466:
+    The normal expansion of the inverse distribution, Q̃_N2 of Giles, ACM TOMS 42 (2016) 7, doi:10.1145/2699466:
     mean and variance are right to 1e-3.
     """
     z = rng.standard_normal(mean.shape, dtype=np.float32)

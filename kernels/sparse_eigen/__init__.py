@@ -44,8 +44,8 @@ kernel = FolderKernel(
             Reference(text="Lanczos, J. Res. Natl. Bur. Stand. 45, 255 (1950): the method", doi="10.6028/jres.045.026"),
             Reference(text="Bethe, Z. Phys. 71, 205 (1931): the exact energy", doi="10.1007/BF01341708"),
             Reference(
-                text="Karbach, Müller, Comput. Phys. 11, 36 (1997): Introduction to the Bethe ansatz I",
-                doi="10.1063/1.4822511",
+                text="Karbach, Hu, Müller, Comput. Phys. 12, 565 (1998): Introduction to the Bethe ansatz II",
+                doi="10.1063/1.168740",
             ),
             Reference(
                 text="Haverkort, Zwierzycki, Andersen, Phys. Rev. B 85, 165113 (2012): Quanty",

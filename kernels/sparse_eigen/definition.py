@@ -14,7 +14,7 @@ _MOST_ITERATIONS = 10_000
 def exact_energy(length: int) -> float:
     """Return the lowest energy of the ring of `length` sites, at least 4, in units of J.
 
-    By the Bethe ansatz (doi:10.1063/1.4822511, equations 24 to 26): N φ(z_i) = 2π I_i + Σ_{j≠i} φ((z_i - z_j)/2)
+    By the Bethe ansatz (doi:10.1063/1.168740, equations 6 to 9): N φ(z_i) = 2π I_i + Σ_{j≠i} φ((z_i - z_j)/2)
     with φ = 2 arctan and, for r = N/2 spins turned, the numbers I_i = -(N-r-1)/2 ... one apart; E = N/4 - 2 Σ
     1 / (1 + z_i²). Iterated from 0. An odd ring turns (N-1)/2 spins: one of the N - r numbers that there are is
     left out, and the lowest energy is that without the last.
