@@ -14,8 +14,10 @@ itself, and where it has no fused multiply-add it multiplies and adds: slower, a
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numba
@@ -64,6 +66,33 @@ def compiled(*, parallel: bool = False, inline: bool = False) -> Callable[[Funct
         return compile_(function)
 
     return decorate
+
+
+class Threads:
+    """Threads in which a compiled function runs side by side, each with its share of some tasks.
+
+    They are Python's, which compiled code does not keep waiting; the calling thread is one of them. numba's own
+    (``parallel=True``) add one to two seconds of compilation for every loop that they share, and spin while they
+    wait for each other, which on a busy machine they do for long.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._others = ThreadPoolExecutor(max(1, count - 1))
+
+    def __call__(self, step: Callable[..., Any], tasks: int, *arguments: Any) -> None:
+        """Call ``step(first, end, *arguments)`` in every thread, for its tasks ``range(first, end)``."""
+        ends = [tasks * thread // self.count for thread in range(self.count + 1)]
+        waiting = [
+            self._others.submit(step, first, end, *arguments)
+            for first, end in itertools.pairwise(ends[1:])
+            if first < end
+        ]
+        try:
+            step(ends[0], ends[1], *arguments)
+        finally:
+            for one in waiting:
+                one.result()
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: Any = np.float32, alignment: int = 64) -> Any:

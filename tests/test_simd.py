@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daasbench.simd import LANES, aligned_zeros, compiled, fma, load, splat, store
+from daasbench.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 
 
 @compiled()
@@ -91,3 +91,24 @@ assert "zmm" not in "".join(polynomial.inspect_asm().values())
 """
     settings = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features, "NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], env={**os.environ, **settings}, check=True)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+@pytest.mark.parametrize("tasks", [0, 1, 2, 7, 8, 100])
+def test_threads_do_each_task_once(count: int, tasks: int) -> None:
+    done = np.zeros(tasks, np.int64)
+
+    def step(first: int, end: int, amount: int) -> None:
+        done[first:end] += amount
+
+    Threads(count)(step, tasks, 3)
+    assert (done == 3).all()
+
+
+def test_what_goes_wrong_in_another_thread_is_not_lost() -> None:
+    def step(first: int, end: int) -> None:
+        if first:
+            raise ValueError(f"{end} is wrong")
+
+    with pytest.raises(ValueError, match="10 is wrong"):
+        Threads(2)(step, 10)

@@ -16,9 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
-from numba import prange
 
 from daasbench.bitshuffle import block_elements, next_planes, skip_blocks
 from daasbench.chunks import CUT_OFF, HEADER, SAID, WRONG_BLOCK, FileImage, chunks_of
@@ -27,7 +25,7 @@ from daasbench.errors import InputError
 from daasbench.lz4 import SLACK
 from daasbench.memory import i64_at, trailing_zeros, u16_at, u32_at
 from daasbench.planes import GROUP, any_bit, spread1, spread2, spread2_low, spread4, work_bytes
-from daasbench.simd import compiled
+from daasbench.simd import Threads, compiled
 from daasbench.tiles import FRAMES, add1, add2, turn1, turn2
 
 from .powder import NO_DATA
@@ -45,7 +43,7 @@ SUM_BYTES = 4 * FRAMES  # of a bin
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[FileImage], Profiles]:
     """Return ``compute(image)``; batches of frames, and parts of the detector, are shared by the threads."""
-    numba.set_num_threads(resources.threads)
+    share = Threads(resources.threads)
     bins, pixels = problem.bins, problem.mask.size
     bin_of_pixel = np.append(problem.bin_of_pixel, np.full(GROUP, bins, np.uint16))  # groups may reach too far
     used = np.packbits(bin_of_pixel < bins, bitorder="little")
@@ -54,13 +52,13 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[FileImage], Pro
     def compute(image: FileImage) -> Profiles:
         chunks = chunks_of(image)
         batches = -(-image.frames // FRAMES)
-        parts = -(-resources.threads // batches)
+        parts = -(-share.count // batches)
         signal = np.zeros((parts, image.frames, bins + 1), np.uint64)
         lost = np.zeros(signal.shape)
         status = np.zeros((parts, image.frames), np.int64)
-        _integrate(
-            image.content, chunks.offset, chunks.size, bin_of_pixel, used, solid_angle, pixels, signal, lost, status
-        )
+        packed = image.content, chunks.offset, chunks.size
+        results = signal, lost, status
+        share(_integrate, batches * parts, *packed, bin_of_pixel, used, solid_angle, pixels, *results)
         if status.any():
             part, frame = np.argwhere(status)[0]
             raise InputError(f"frame {frame} cannot be unpacked: {SAID[int(status[part, frame])]}")
@@ -69,11 +67,10 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[FileImage], Pro
     return compute
 
 
-@compiled(parallel=True)
-def _integrate(content, offset, size, bin_of_pixel, used, solid_angle, pixels, signal, lost, status):
+@compiled()
+def _integrate(first_item, end, content, offset, size, bin_of_pixel, used, solid_angle, pixels, signal, lost, status):
     parts, frames, _ = signal.shape
-    batches = -(-frames // FRAMES)
-    for item in prange(batches * parts):
+    for item in range(first_item, end):
         first, part = item // parts * FRAMES, item % parts
         last = min(first + FRAMES, frames)
         start = _address(content.ctypes.data)

@@ -11,8 +11,7 @@ rows blocks of 16 x 16 numbers are transposed.
 
 The correlation is needed at a few pixels around its middle only, and those are sums over the band, not a transform.
 
-Threads share the columns, rows or frames of each step. They are Python's, in which compiled code runs side by side:
-numba's own take a second or two longer to compile for every loop that they share.
+Threads share the columns, rows or frames of each step.
 
 Sizes that are no power of two, or less than 64, go through `streamed.py` with scipy's transforms.
 """
@@ -20,7 +19,6 @@ Sizes that are no power of two, or less than 64, go through `streamed.py` with s
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +27,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from daasbench.contracts import Resources
-from daasbench.simd import LANES, aligned_zeros, compiled, fma, load, splat, store
+from daasbench.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 
 from .correlation import correlate, move_and_add
 from .definition import CONVERGED_PX, Aligned, Grid, frequencies, vertex
@@ -83,7 +81,7 @@ class _Aligner:
 
     def __init__(self, grid: Grid, frames: int, threads: int) -> None:
         rows, columns = grid.frame
-        self._threads, self._pool = threads, ThreadPoolExecutor(threads)
+        self._share = Threads(threads)
         self._grid = grid
         self._down, self._across = _plan(rows), _plan(columns)
         self._total = _pair((rows // 2 * columns,))
@@ -96,11 +94,6 @@ class _Aligner:
         self._gain_y, self._gain_x = self._gains()
         self._band = _pair((frames, self._groups * (2 * self._half_width + 1) * LANES))
         self._wave_y, self._wave_x = self._correlation_waves()
-
-    def _share(self, step: Callable[..., None], tasks: int, *arguments: Any) -> None:
-        """Call ``step(first, end, *arguments)`` in each thread, for its share of the tasks."""
-        ends = [tasks * thread // self._threads for thread in range(self._threads + 1)]
-        list(self._pool.map(lambda thread: step(ends[thread], ends[thread + 1], *arguments), range(self._threads)))
 
     def _gains(self) -> tuple[F32, F32]:
         """Return f32 for ky (whole groups) and kx: the root of the weight, by what the filter left of them."""

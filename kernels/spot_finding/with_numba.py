@@ -17,12 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
 from daasbench.contracts import Resources
-from daasbench.simd import compiled
+from daasbench.simd import Threads, compiled
 
 from .definition import COUNTED_BELOW, REACH, WINDOW, Found
 
@@ -44,7 +43,7 @@ DISPERSION, THRESHOLD = 0, 1
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:
     """Return the function that finds the spots in a block of frames."""
-    numba.set_num_threads(resources.threads)
+    share = Threads(resources.threads)
     valid = np.ascontiguousarray(~problem.mask).view(np.uint8)
     criteria = problem.criteria
     method = THRESHOLD if criteria.method == "threshold" else DISPERSION
@@ -59,7 +58,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:
             room = BAND_ROWS * frames.shape[2] // rooms[-1] + 1
             strong = np.empty((frames.shape[0], bands, room), np.int32)  # its pages are touched only where used
             counts = np.zeros((frames.shape[0], bands), np.int64)
-            _find(frames, valid, limits, mask, strong, counts)
+            share(_find, counts.size, frames, valid, limits, mask, strong, counts)
             if counts.max() <= room:
                 break
             rooms.append(1)
@@ -69,19 +68,21 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:
         y, x = np.empty(whole), np.empty(whole)
         intensity, pixels = np.empty(whole, np.int64), np.empty(whole, np.int32)
         spots = np.zeros(frames.shape[0], np.int32)
-        _join(frames, strong, counts, starts, sizes, spots, y, x, intensity, pixels)
+        share(_join, len(frames), frames, strong, counts, starts, sizes, spots, y, x, intensity, pixels)
         kept = np.concatenate([np.arange(start, start + n) for start, n in zip(starts, spots, strict=False)])
         return Found(mask=mask, spots=spots, y=y[kept], x=x[kept], intensity=intensity[kept], pixels=pixels[kept])
 
     return compute
 
 
-@compiled(parallel=True)
-def _find(frames: Array, valid: Array, limits: Array, mask: Array, strong: Array, counts: Array) -> None:
-    """Mark the strong pixels of every frame in `mask`, list those of each band in `strong`, and count them."""
+@compiled()
+def _find(
+    first_task: int, end: int, frames: Array, valid: Array, limits: Array, mask: Array, strong: Array, counts: Array
+) -> None:
+    """Mark the strong pixels of some bands of frames in `mask`, list those of each in `strong`, and count them."""
     ny = frames.shape[1]
     bands = counts.shape[1]
-    for task in numba.prange(frames.shape[0] * bands):
+    for task in range(first_task, end):
         frame, band = task // bands, task % bands
         first, last = band * BAND_ROWS, min(band * BAND_ROWS + BAND_ROWS, ny)
         if limits[0] == THRESHOLD:
@@ -222,13 +223,13 @@ def _whole_window(frame: Array, valid: Array, row: int, column: int) -> tuple[An
     return m, x, y
 
 
-@compiled(parallel=True)
+@compiled()
 def _join(
-    frames: Array, strong: Array, counts: Array, starts: Array, sizes: Array, spots: Array, y: Array, x: Array,
-    intensity: Array, pixels: Array
+    first: int, end: int, frames: Array, strong: Array, counts: Array, starts: Array, sizes: Array, spots: Array,
+    y: Array, x: Array, intensity: Array, pixels: Array,
 ) -> None:  # fmt: skip
-    """Write the spots of every frame from `starts` on."""
-    for frame in numba.prange(frames.shape[0]):
+    """Write the spots of some frames from their `starts` on."""
+    for frame in range(first, end):
         total, nx = starts[frame + 1] - starts[frame], frames.shape[2]
         here = np.empty(total, np.int32)
         filled = 0
@@ -236,7 +237,9 @@ def _join(
             for k in range(counts[frame, band]):
                 here[filled] = strong[frame, band, k]
                 filled += 1
-        parent = np.arange(total).astype(np.int32)
+        parent = np.empty(total, np.int32)
+        for k in range(total):
+            parent[k] = k
         _link(here, nx, parent)
         part = slice(starts[frame], starts[frame + 1])
         spots[frame] = _sum_up(frames[frame], here, parent, sizes, y[part], x[part], intensity[part], pixels[part])

@@ -17,12 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.contracts import Resources
-from daasbench.simd import LANES, aligned_zeros, compiled, fma, load, splat, store
+from daasbench.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 
 from .definition import LEAST_RAY, Reconstruction, inverse
 
@@ -45,7 +44,6 @@ _RIGHT = _ANGLES * _PATCH * _PATCH  # where the weights in the right ray begin, 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[F32], Reconstruction]:
     """Return the function that turns a block of sinograms into a volume; the sums of rows and columns are made here."""
-    numba.set_num_threads(resources.threads)
     detector = problem.blocks[0].shape[2]
     solver = _Solver(problem.angles, problem.centre, detector, resources.threads)
 
@@ -67,6 +65,7 @@ class _Solver:
 
     def __init__(self, angles: F64, centre: float, size: int, threads: int = 1) -> None:
         self._angles = np.column_stack([np.cos(angles), np.sin(angles)])
+        self._share = Threads(threads)
         self._batches = _batches(self._angles, max(1, min(_TOGETHER, angles.size // (_BATCHES * threads))))
         self._centre, self._size = centre, size
         self._pitch = (size + 3) | 1  # one line of zeros before the image, two behind; odd, for the cache
@@ -97,15 +96,16 @@ class _Solver:
     def _project(self, sinograms: F32) -> F64:
         """Make the weighted residual R (y - A x); return f64[16]: the sums of the squares of y - A x."""
         squares = np.zeros((len(self._batches), LANES))
-        _project(
-            self._x, self._pitch, self._angles, self._batches, self._centre, sinograms, self._R, self._left, squares
-        )
+        rays = self._centre, sinograms, self._R, self._left, squares
+        self._share(_project, len(self._batches), self._x, self._pitch, self._angles, self._batches, *rays)
         total: F64 = squares.sum(axis=0)
         return total
 
     def _back_project(self) -> None:
         """Add C A^T times the weighted residual to the image."""
-        _back_project(self._left, self._angles, self._centre, self._C, self._x, self._pitch)
+        tiles = -(-self._size // _TILE)
+        image = self._C, self._x, self._pitch
+        self._share(_back_project, tiles * tiles, self._left, self._angles, self._centre, *image)
 
     def image(self) -> F32:
         """Return the image f32[N, N, 16], without its border."""
@@ -127,8 +127,10 @@ def _batches(directions: F64, together: int) -> Index:
     return np.column_stack([first, np.append(first[1:], down.size)]).astype(np.intp)
 
 
-@compiled(parallel=True)
+@compiled()
 def _project(
+    first_batch: int,
+    last: int,
     image: F32,
     pitch: int,
     directions: F64,
@@ -139,9 +141,9 @@ def _project(
     left: F32,
     squares: F64,
 ) -> None:
-    """Write the weighted residual of every ray, and the sums over each batch of the squares before weighting."""
+    """Write the weighted residual of the rays of some batches, and each batch's sums of squares before that."""
     length = left.size // directions.shape[0]
-    for batch in numba.prange(batches.shape[0]):
+    for batch in range(first_batch, last):
         first, end = batches[batch, 0], batches[batch, 1]
         left[first * length : end * length] = 0
         _project_batch(image, pitch, directions, first, end, centre, sinograms.shape[2], left)
@@ -275,12 +277,14 @@ def _finish(sinograms: F32, angle: int, scale: Any, ray_weights: F32, left: F32,
     left[row + (detector + 1) * LANES : row + (detector + 3 + _RAYS) * LANES] = 0
 
 
-@compiled(parallel=True)
-def _back_project(left: F32, directions: F64, centre: float, pixel_weights: F32, image: F32, pitch: int) -> None:
-    """Add the weighted back-projection to the image."""
+@compiled()
+def _back_project(
+    first: int, end: int, left: F32, directions: F64, centre: float, pixel_weights: F32, image: F32, pitch: int
+) -> None:
+    """Add the weighted back-projection to some tiles of the image."""
     size = pixel_weights.shape[0]
     tiles = (size + _TILE - 1) // _TILE
-    for tile in numba.prange(tiles * tiles):
+    for tile in range(first, end):
         top, side = tile // tiles * _TILE, tile % tiles * _TILE
         sums = np.zeros(_TILE * _TILE * LANES, np.float32)
         _sum_tile(left, directions, centre, size, top, side, sums)
