@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +15,9 @@ from daasbench.model import (
     SCHEMA,
     Job,
     JobRecord,
+    JobState,
     JobStatus,
+    Line,
     Noun,
     Outcome,
     Planned,
@@ -36,35 +38,63 @@ def account(job: Job, place: Path, status: JobStatus) -> str:
     measured is; what came after it is left.
     """
     path = place / "records.jsonl"
-    lines = records.read_lines(path).lines if path.exists() else []
-    told = {(one.key, one.attempt) for one in lines if isinstance(one, Record) and not records.was_interrupted(one)}
-    missing = [one for one in job.planned if not _told(one, told)]
+    lines = _lines(path)
+    missing = _missing(job, lines)
     if not missing:
         return ""
     said = last_words(place / "log")
     why = status.message or status.native or "it ended without a word"
-    sentence = f"job {job.id}: {why}; {len(missing)} of {len(job.planned)} measurements are left" + (
+    sentence = f"{_beginning(job)}{why}; {len(missing)} of {len(job.planned)} measurements are left" + (
         f": {said}" if said else ""
     )
     blamed = _in_flight(job, missing) if status.reason is Reason.KERNEL else missing
     keys = {one.key for one in blamed}
+    settled = {one.key for one in lines if isinstance(one, Record) and _is_ours(one, job)}
     with records.Ledger(path) as ledger:
-        begun = set()
         for record in records.orphans(lines, job):
-            begun.add(record.key)
+            settled.add(record.key)
             guilty = status.reason is Reason.KERNEL and record.key in keys
             why_ended = {"reason": Reason.KERNEL, "message": sentence} if guilty else {}
             ledger.append(msgspec.structs.replace(record, **why_ended))
         if status.reason not in (None, Reason.INTERRUPTED):
             for one in blamed:
-                if one.key not in begun:
-                    ledger.append(_never_came(job, one, status, sentence))
+                if one.key not in settled:
+                    ledger.append(_never_came(job, one, _attempt(one, lines), status, sentence))
     return sentence
 
 
-def _told(one: Planned, told: Collection[tuple[str, int]]) -> bool:
-    """Return whether a planned attempt has its record, or a later one: that of a job which was begun again."""
-    return any((one.key, attempt) in told for attempt in range(one.attempt, one.attempt + 100))
+def is_whole(job: Job, place: Path) -> bool:
+    """Return whether everything of a job has come back: all that was planned, or a later attempt at it."""
+    return not _missing(job, _lines(place / "records.jsonl"))
+
+
+def _lines(path: Path) -> list[Line]:
+    return records.read_lines(path).lines if path.exists() else []
+
+
+def _missing(job: Job, lines: Sequence[Line]) -> list[Planned]:
+    """Return what the job's worker left without a record, whether that was accounted for already or not."""
+    told: dict[str, int] = {}  # by key: the latest attempt that came to its end
+    for one in lines:
+        if isinstance(one, Record) and not records.was_interrupted(one) and not _is_ours(one, job):
+            told[one.key] = max(one.attempt, told.get(one.key, 0))
+    return [one for one in job.planned if told.get(one.key, 0) < one.attempt]
+
+
+def _beginning(job: Job) -> str:
+    """Return how the sentence begins that we write into the records of what never came back."""
+    return f"job {job.id}: "
+
+
+def _is_ours(record: Record, job: Job) -> bool:
+    """Return whether a controller wrote the record, which then was killed before it had noted that."""
+    return record.outcome is Outcome.FAILED and record.message.startswith(_beginning(job))
+
+
+def _attempt(one: Planned, lines: Sequence[Line]) -> int:
+    """Return which attempt never came: not one that has its record, of a worker that was killed and begun again."""
+    tried = [line.attempt for line in lines if isinstance(line, Record) and line.key == one.key]
+    return max([one.attempt, *(attempt + 1 for attempt in tried)])
 
 
 def _in_flight(job: Job, missing: Sequence[Planned]) -> list[Planned]:
@@ -74,7 +104,7 @@ def _in_flight(job: Job, missing: Sequence[Planned]) -> list[Planned]:
     return [one for one in first if one.key in left]
 
 
-def _never_came(job: Job, one: Planned, status: JobStatus, sentence: str) -> Record:
+def _never_came(job: Job, one: Planned, attempt: int, status: JobStatus, sentence: str) -> Record:
     """Return the record of a case that its job did not reach."""
     return Record(
         key=one.key,
@@ -82,7 +112,7 @@ def _never_came(job: Job, one: Planned, status: JobStatus, sentence: str) -> Rec
         job=job.id,
         platform=job.platform_name,
         process=one.process,
-        attempt=one.attempt,
+        attempt=attempt,
         case=one.case,
         outcome=Outcome.FAILED,
         reason=status.reason,
@@ -105,7 +135,7 @@ def last_words(log: Path) -> str:
 
 def errand(job: Job, place: Path, status: JobStatus, handle: str, submitted_at: str, message: str) -> JobRecord:
     """Return the errand around a job that has ended: what the runner says of it, and what its worker wrote."""
-    began, left = _read(place / STARTED, Began), _read(place / ENDED, Left)
+    began, left = _read(place / STARTED, Began), _read_left(place)
     return JobRecord(
         job=job.id,
         platform=job.platform_name,
@@ -113,7 +143,7 @@ def errand(job: Job, place: Path, status: JobStatus, handle: str, submitted_at: 
         submitted_at=submitted_at or None,
         queued_at=status.queued_at,
         started_at=status.started_at,
-        ended_at=status.ended_at or utc_now(),
+        ended_at=status.ended_at,
         began_at=began.at if began else None,
         left_at=left.at if left else None,
         nodes=status.nodes or max((one.case.nodes for one in job.planned), default=1),
@@ -125,6 +155,22 @@ def errand(job: Job, place: Path, status: JobStatus, handle: str, submitted_at: 
         bytes_out=status.bytes_out,
         message=message,
     )
+
+
+def how_it_ended(place: Path) -> JobStatus | None:
+    """Return how a job ended by its worker's own word; None if it left none."""
+    left = _read_left(place)
+    if left is None:
+        return None
+    if left.exit == 0:
+        return JobStatus(state=JobState.DONE, exit=0, ended_at=left.at)
+    told = f"its worker ended with exit code {left.exit}"
+    return JobStatus(state=JobState.FAILED, reason=Reason.INTERRUPTED, message=told, exit=left.exit, ended_at=left.at)
+
+
+def _read_left(place: Path) -> Left | None:
+    """Return when and how the worker of a job ended, by its own word; None if it left none."""
+    return _read(place / ENDED, Left)
 
 
 def _read(path: Path, kind: type[_N]) -> _N | None:

@@ -25,6 +25,7 @@ from daasbench.model import Event, Job, Scalar, digest
 
 SENT = ("submitting", "submitted")  # events after which a job may be somewhere
 SETTLED = ("accounted", "interrupted", "unsent")  # and after which it is not
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)  # what file systems without locks say; Lustre: ENOSYS
 WAIT_S = 15.0  # for the workers of a controller that is gone
 
 
@@ -69,8 +70,9 @@ class RunFolder:
         return sorted(found, key=lambda name: (len(name.partition("-")[0]), name))  # 1000-x after 999-x
 
     def next_job(self) -> int:
-        """Return the number of the next job: one more than that of any before."""
-        numbers = [name.partition("-")[0] for name in self.job_ids()]
+        """Return the number of the next job: one more than that of any before, its folder still there or not."""
+        noted = {one.job for one in self.events() if one.job}
+        numbers = [name.partition("-")[0] for name in (*self.job_ids(), *noted)]
         return max((int(number) for number in numbers if number.isdecimal()), default=0) + 1
 
     def sweep(self, at_work: Collection[str] = ()) -> None:
@@ -79,11 +81,40 @@ class RunFolder:
             if folder.parent.name not in at_work:
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def sweep_job(self, job: str) -> None:
+        """Remove the inputs of one job that has ended."""
+        shutil.rmtree(self.job_folder(job) / "scratch", ignore_errors=True)
+
     def jobs(self) -> Iterator[Job]:
-        """Yield every job that reached a node; one whose file was never completed is left out."""
+        """Yield every job that reached a node; one whose file was never completed is left out.
+
+        Raises
+        ------
+        LedgerError
+            A file is there and cannot be read: nobody knows what is on the way.
+        """
         for name in self.job_ids():
-            with contextlib.suppress(OSError, msgspec.DecodeError):
-                yield msgspec.json.decode((self.job_folder(name) / "job.json").read_bytes(), type=Job)
+            path = self.job_folder(name) / "job.json"
+            try:
+                text = path.read_bytes()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                told = f"{path}: cannot be read: {error.strerror}; nothing was changed"
+                raise LedgerError(f"{told}: look at the file system, and run the same command again") from error
+            with contextlib.suppress(msgspec.DecodeError):
+                yield msgspec.json.decode(text, type=Job)
+
+    def asked(self) -> tuple[list[str], int]:
+        """Return the resume keys that were planned under the latest commit, and how many the scenario asks for.
+
+        There are fewer keys than are asked for where a controller ended before all jobs had their files.
+        """
+        jobs = list(self.jobs())
+        keys = list(dict.fromkeys(one.key for job in jobs if job.commit == jobs[-1].commit for one in job.planned))
+        created = self.created()
+        told = created.detail.get("measurements") if created else None
+        return keys, max(len(keys), told if isinstance(told, int) else 0)
 
     def events(self) -> list[Event]:
         """Return the journal; a torn last line is left out."""
@@ -154,7 +185,8 @@ class RunFolder:
         except BlockingIOError:
             return self._read_holder()
         except OSError:
-            return None
+            holder = self._read_holder()
+            return holder if _alive(holder) else None
         finally:
             os.close(descriptor)
         return None
@@ -182,10 +214,17 @@ class RunFolder:
             self._take(descriptor)
             me = psutil.Process()
             mine = Holder(pid=me.pid, host=socket.gethostname(), since=at, process_started=me.create_time())
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, msgspec.json.encode(mine), 0)
+            try:
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, msgspec.json.encode(mine), 0)
+            except OSError as error:
+                raise unwritable(self.path / "lock", error) from error
             self.lock_descriptor = descriptor
-            yield
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, 0)  # nobody holds it: where there are no locks, this alone says so
         finally:
             self.lock_descriptor = None
             os.close(descriptor)
@@ -204,10 +243,20 @@ class RunFolder:
                         " wait for it, end it, or use another --results folder"
                     ) from None
             except OSError as error:
-                if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
-                    raise
-                return  # a file system without locks: nothing can be held on it
+                if error.errno not in NO_LOCKS:
+                    raise unwritable(self.path / "lock", error) from error
+                self._take_by_word()
+                return
             time.sleep(0.05)
+
+    def _take_by_word(self) -> None:
+        """Refuse, on a file system without locks, if the lock's file names somebody who has not said that he left."""
+        holder = self._read_holder()
+        if _alive(holder):
+            raise Locked(
+                f"{self.path}: is held by process {holder.pid} on {holder.host} since {holder.since}, as far as can be"
+                f" told on a file system without locks; end it, or, if it is gone, remove {self.path / 'lock'}"
+            )
 
 
 def _alive(holder: Holder) -> bool:
@@ -227,7 +276,16 @@ def runs(results: Path) -> list[RunFolder]:
 
 @contextlib.contextmanager
 def opened(
-    results: Path, *, name: str, identity: str, commit: str, text: str, at: str, again: bool, command: str
+    results: Path,
+    *,
+    name: str,
+    identity: str,
+    commit: str,
+    text: str,
+    at: str,
+    again: bool,
+    command: str,
+    measurements: int | None = None,
 ) -> Iterator[RunFolder]:
     """Hold the run to continue: the latest of this identity, or a new one.
 
@@ -247,7 +305,8 @@ def opened(
             with contextlib.suppress(OSError):
                 fcntl.flock(door, fcntl.LOCK_EX)
             found = None if again else latest(results, identity, commit)
-            folder = found or _create(results, name, identity, commit, text, at, command)
+            told = {"name": name, "identity": identity, "commit": commit, "command": command}
+            folder = found or _create(results, text, at, {**told, "measurements": measurements})
             stack.enter_context(folder.locked(at))
         finally:
             os.close(door)
@@ -264,10 +323,11 @@ def latest(results: Path, identity: str, commit: str) -> RunFolder | None:
     return None
 
 
-def _create(results: Path, name: str, identity: str, commit: str, text: str, at: str, command: str) -> RunFolder:
+def _create(results: Path, text: str, at: str, told: Mapping[str, Scalar | None]) -> RunFolder:
+    """Return a new run; `told` is its journal's first word."""
     stamp = at[:19].replace("-", "").replace(":", "") + "Z"
     stamp = max([stamp, *(one.id.partition("-")[0] for one in runs(results))])  # a clock may have been set back
-    base = f"{stamp}-{name}-{digest([identity, commit])[:6]}"
+    base = f"{stamp}-{told['name']}-{digest([told['identity'], told['commit']])[:6]}"
     path, number = results / "runs" / base, 1
     try:
         while path.exists():
@@ -278,7 +338,7 @@ def _create(results: Path, name: str, identity: str, commit: str, text: str, at:
     except OSError as error:
         raise unwritable(path, error) from error
     folder = RunFolder(path)
-    folder.note(at, "created", name=name, identity=identity, commit=commit, command=command)
+    folder.note_all([Event(at=at, event="created", detail=dict(told))])
     return folder
 
 

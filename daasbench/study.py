@@ -94,10 +94,11 @@ def run(
         at=utc_now(),
         again=again,
         command=command,
+        measurements=len(plan.cells) * plan.scenario.repeat.processes,
     ) as folder:
         errands = Errands(folder, tell or (lambda _: None))
         errands.resume()
-        folder.sweep(errands.going)
+        folder.sweep(errands.at_work())
         done = progress(folder.path)
         todo = outstanding(plan, commit, done, errands.keys())
         jobs = [
@@ -112,7 +113,7 @@ def run(
         errands.send(jobs)
         errands.look() if detach else errands.follow()
         keys = [key_of(cell, process, commit) for process in processes(plan) for cell in plan.cells]
-        return conclude(keys, folder, measured, errands)
+        return conclude(keys, len(keys), folder, measured, errands)
 
 
 def collect(folder: RunFolder, *, wait: bool = False, tell: Tell | None = None) -> Ended:
@@ -121,8 +122,8 @@ def collect(folder: RunFolder, *, wait: bool = False, tell: Tell | None = None) 
         errands = Errands(folder, tell or (lambda _: None))
         errands.resume()
         before = len(errands.keys())
-        errands.follow() if wait else errands.look()
-        return conclude(planned_keys(folder), folder, before - len(errands.keys()), errands)
+        errands.follow() if wait else errands.look_patiently()
+        return conclude(*folder.asked(), folder, before - len(errands.keys()), errands)
 
 
 def cancel(folder: RunFolder) -> Ended:
@@ -132,7 +133,8 @@ def cancel(folder: RunFolder) -> Ended:
         errands.resume()
         before = len(errands.keys())
         errands.cancel()
-        return conclude(planned_keys(folder), folder, before, errands)
+        errands.give_up_doubtful()
+        return conclude(*folder.asked(), folder, before, errands)
 
 
 # --- what is to be done ---------------------------------------------------------------------------------------
@@ -237,7 +239,8 @@ def ceiling(job: Job) -> tuple[Decimal, str] | None:
     if price is None:
         return None
     widest = max(job.planned, key=lambda one: one.case.ranks * one.case.threads).case
-    nodes, gpus = (max(getattr(one.case, axis) for one in job.planned) for axis in ("nodes", "gpus"))
+    nodes = max(one.case.nodes for one in job.planned)
+    gpus = max(one.case.ranks * one.case.gpus for one in job.planned)
     return worst_case(longest_s(job), nodes, widest.ranks, widest.threads, gpus, price), price.currency
 
 
@@ -274,23 +277,19 @@ def on_the_way(folder: RunFolder) -> set[str]:
     return {one.key for job in jobs if registry.runner(job.platform.runner).outlives for one in job.planned}
 
 
-def planned_keys(folder: RunFolder) -> list[str]:
-    """Return the resume keys of everything that was ever planned in a run."""
-    return list(dict.fromkeys(one.key for job in folder.jobs() for one in job.planned))
-
-
-def conclude(keys: Sequence[str], folder: RunFolder, measured: int, errands: Errands) -> Ended:
-    """Return how the run stands now; note it when nothing is left."""
+def conclude(keys: Sequence[str], asked: int, folder: RunFolder, measured: int, errands: Errands) -> Ended:
+    """Return how the run stands now, of as many measurements as are asked for; note it when nothing is left."""
     final = progress(folder.path).outcomes
     wanted = set(keys)
+    planned = max(asked, len(wanted))
     outcomes = Counter(str(final[key]) for key in wanted if key in final)
-    left = len(wanted) - outcomes.total()
-    if not left and measured:
+    left = planned - outcomes.total()
+    if planned and not left and (measured or not folder.finished()):
         folder.note(utc_now(), "finished", None, **outcomes)
     return Ended(
         run=folder.id,
         folder=str(folder.path),
-        planned=len(wanted),
+        planned=planned,
         measured=measured,
         outcomes=dict(sorted(outcomes.items())),
         left=left,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -210,3 +212,42 @@ def test_records_are_told_once_and_only_when_whole(tmp_path: Path) -> None:
         with open(path, "ab") as stream:
             stream.write(piece)
         assert len(tail.new_records()) == count
+
+
+def without_locks(*_: object) -> None:
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))  # what Lustre says where it was mounted without them
+
+
+def test_where_a_file_system_has_no_locks_two_controllers_are_told_apart_by_their_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    run = RunFolder(tmp_path)
+    with run.locked(AT):
+        holder = RunFolder(tmp_path).holder()
+        assert holder is not None
+        assert holder.pid == os.getpid()
+        with pytest.raises(Locked, match=r"remove .*lock"), RunFolder(tmp_path).locked(AT):
+            pass
+    assert run.holder() is None
+    with run.locked(AT):
+        pass  # it was given back
+    gone = Holder(pid=2**22 + 1, host=socket.gethostname(), since=AT, process_started=0.0)
+    (tmp_path / "lock").write_bytes(msgspec.json.encode(gone))
+    with run.locked(AT):
+        pass  # who is gone holds nothing
+
+
+def test_a_lock_on_a_full_disk_is_told_with_its_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(LedgerError, match="free some space"), RunFolder(tmp_path).locked(AT):
+        pass
+
+
+def test_a_number_of_a_job_whose_folder_is_gone_is_not_given_again(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.note(AT, "submitted", "007-there", handle="slurm:///17")
+    assert run.next_job() == 8

@@ -111,8 +111,9 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except click.ClickException as error:
         _complain(_usage(error, arguments))
         return 2
-    except (click.Abort, KeyboardInterrupt):
-        _complain("interrupted; what was measured is kept: run the same command again to go on")
+    except (click.Abort, KeyboardInterrupt) as error:
+        kept = "interrupted; what was measured is kept: run the same command again to go on"
+        _complain("; ".join([kept, *getattr(error, "__notes__", [])]))
         return 130
     except DaasbenchError as error:
         if debug:

@@ -12,9 +12,11 @@ import msgspec
 from daasbench.cli.ask import results_option
 from daasbench.cli.look import json_option
 from daasbench.cli.tables import show_table
-from daasbench.errors import DaasbenchError, UsageError, unknown
+from daasbench.errors import DaasbenchError, Unfinished, UsageError, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daasbench.results import RunFolder
     from daasbench.study import Ended
 
@@ -53,8 +55,8 @@ def collect_command(run: str | None, results: Path, wait: bool, as_json: bool) -
     from daasbench.cli.progress import Shown
 
     with Shown(quiet=as_json) as shown:
-        ended = [study.collect(one, wait=wait, tell=shown.tell) for one in _with_jobs(run, results)]
-    return _show(ended, as_json)
+        ended, left_out = _each(run, results, lambda one: study.collect(one, wait=wait, tell=shown.tell))
+    return _show(ended, left_out, as_json)
 
 
 @click.command("cancel", short_help="end the jobs that were sent to a queue; what they measured is kept")
@@ -68,9 +70,9 @@ def cancel_command(run: str | None, results: Path, as_json: bool) -> int:
     """
     from daasbench import study
 
-    ended = [study.cancel(one) for one in _with_jobs(run, results)]
-    _show(ended, as_json)
-    return 3 if any(one.under_way for one in ended) else 0
+    ended, left_out = _each(run, results, study.cancel)
+    _show(ended, left_out, as_json)
+    return 3 if left_out or any(one.under_way for one in ended) else 0
 
 
 def _found(run: str | None, results: Path) -> list[RunFolder]:
@@ -87,20 +89,45 @@ def _found(run: str | None, results: Path) -> list[RunFolder]:
     return [one for one in found if one.id == run]
 
 
-def _with_jobs(run: str | None, results: Path) -> list[RunFolder]:
-    """Return the runs with jobs on the way; where one is named, that."""
+def _each(run: str | None, results: Path, act: Callable[[RunFolder], Ended]) -> tuple[list[Ended], list[str]]:
+    """Return how the runs stand after `act`, and why it could not be done to others: one does not stop the next.
+
+    Raises
+    ------
+    DaasbenchError
+        It cannot be done to the one that was named.
+    """
     found = _found(run, results)
-    return found if run is not None else [one for one in found if one.unsettled()]
+    if run is not None:
+        return [act(one) for one in found], []
+    ended, left_out = [], []
+    for one in filter(_has_jobs, found):
+        try:
+            ended.append(act(one))
+        except Unfinished as error:
+            left_out.append(str(error))
+    return ended, left_out
 
 
-def _show(ended: list[Ended], as_json: bool) -> int:
+def _has_jobs(folder: RunFolder) -> bool:
+    """Return whether a run has jobs on the way that outlive its controller."""
+    from daasbench import registry
+
+    names = {str(event.detail.get("runner") or "") for event in folder.unsettled().values()}
+    return any(registry.runner(name).outlives for name in names if name in registry.names("runners"))
+
+
+def _show(ended: list[Ended], left_out: list[str], as_json: bool) -> int:
     """Print how runs stand; return the worst of their exit codes, unfinished before failed."""
-    code = max((one.exit_code for one in ended), default=0)
+    code = max([*(one.exit_code for one in ended), *([3] if left_out else [])], default=0)
     if as_json:
         facts = [{"exit_code": one.exit_code, **msgspec.to_builtins(one)} for one in ended]
-        click.echo(msgspec.json.encode({"schema": 1, "exit_code": code, "runs": facts}).decode())
+        told = {"schema": 1, "exit_code": code, "runs": facts, "left_out": left_out}
+        click.echo(msgspec.json.encode(told).decode())
         return code
-    if not ended:
+    for sentence in left_out:
+        click.echo(f"note: {sentence}", err=True)
+    if not ended and not left_out:
         click.echo("no job is on the way")
     for one in ended:
         for message in one.messages:
@@ -149,16 +176,15 @@ def _run_row(folder: Any) -> dict[str, Any]:
 
     from daasbench.progress import progress
 
-    planned = {one.key for job in folder.jobs() for one in job.planned}
+    keys, planned = folder.asked()
     outcomes = progress(folder.path).outcomes
-    counts = Counter(str(outcomes[key]) for key in planned if key in outcomes)
+    counts = Counter(str(outcomes[key]) for key in keys if key in outcomes)
     holder = folder.holder()
-    finished = any(event.event == "finished" for event in folder.events())
-    done = finished and counts.total() == len(planned)
+    done = folder.finished() and counts.total() == planned
     return {
         "run": folder.id,
         "state": "running" if holder else "finished" if done else "unfinished",
-        "planned": len(planned),
+        "planned": planned,
         "done": counts.total(),
         "outcomes": dict(sorted(counts.items())),
         "jobs": _jobs_of(folder),
