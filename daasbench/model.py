@@ -107,7 +107,7 @@ class Case(Noun, frozen=True, kw_only=True):
     nodes: int = 1
     ranks: int = 1
     threads: int = 1
-    gpus: int = 0
+    gpus: int = 0  # of each rank
     start: Start | None = None  # in which state its processes start; None: as it comes
     grown: int = 1  # how many times as large as its size the problem is, along the kernel's own axis
 

@@ -259,7 +259,7 @@ def _money_cells(columns: Columns, rows: Integers, median: Floats, units: Floats
     prices = [_price(columns, scope) for scope in columns.scopes]
     kinds: tuple[Per, ...] = get_args(Per)
     charged = np.array(
-        [[charged_units(kind, c.nodes, c.ranks, c.threads, c.gpus) for kind in kinds] for c in columns.cases]
+        [[charged_units(kind, c.nodes, c.ranks, c.threads, c.ranks * c.gpus) for kind in kinds] for c in columns.cases]
     )
     each = np.array([per_second(price) if price else np.nan for price in prices])
     kind = np.array([kinds.index(price.per) if price else 0 for price in prices])

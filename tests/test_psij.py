@@ -99,7 +99,7 @@ def test_options_are_checked_and_rendered_without_psij(monkeypatch: pytest.Monke
 
 def test_what_would_be_sent_is_the_whole_of_it(tmp_path: Path) -> None:
     job = job_of(
-        planned(ranks=4, threads=2, gpus=4), queue="gpu", account="a1", setup=["module load cuda"], python="/sw/python"
+        planned(ranks=4, threads=2, gpus=1), queue="gpu", account="a1", setup=["module load cuda"], python="/sw/python"
     )
     [request] = PsijRunner().render_all([job], tmp_path)
     folder = tmp_path / job.id

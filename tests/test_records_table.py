@@ -284,6 +284,13 @@ def test_a_case_without_gpus_has_no_cost_where_only_gpus_have_a_price(tmp_path: 
     assert pd.isna(row["currency"])
 
 
+def test_each_rank_pays_for_its_gpus(tmp_path: Path) -> None:
+    price = msgspec.structs.replace(PRICE, per="gpu-hour")
+    case = msgspec.structs.replace(CASE, ranks=4, gpus=1)
+    row = load(write(tmp_path, record(case=case), made=job(price=price))).iloc[0]
+    assert row["cost"] == pytest.approx(2.0 * 4 * 3.60 / 3600)  # 2 s on 4 GPUs
+
+
 def test_evidence_holds_what_a_report_needs(tmp_path: Path) -> None:
     done, gap = (Planned(key=f"{CASE.id}-{i}", case=CASE, process=i) for i in (0, 1))
     lines = [record(minute=1), record(minute=2, message="again"), record(process=4)]

@@ -198,6 +198,21 @@ def test_a_budget_is_kept_to_the_cent() -> None:
     check_budget([], (Decimal(0), "EUR"))
 
 
+def test_the_ceiling_counts_the_gpus_of_every_rank() -> None:
+    (job,) = jobs_of(a_plan(seeds=1, price=msgspec.structs.replace(PRICE, per="gpu-hour")))
+    (one,) = job.planned
+    ceilings = [
+        study.ceiling(
+            msgspec.structs.replace(
+                job,
+                planned=[msgspec.structs.replace(one, case=msgspec.structs.replace(one.case, ranks=ranks, gpus=gpus))],
+            )
+        )
+        for ranks, gpus in ((1, 4), (4, 1))
+    ]
+    assert ceilings[0] == ceilings[1] != (Decimal(0), "EUR")
+
+
 def test_a_budget_in_another_currency_is_refused() -> None:
     jobs = jobs_of(a_plan(price=PRICE))
     with pytest.raises(BudgetError, match="in USD and the platform's price in EUR"):

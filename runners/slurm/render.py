@@ -66,11 +66,12 @@ def shape_of(cases: Sequence[Case]) -> Shape:
     """Return the least allocation that each of the cases fits into."""
     tasks = max(-(-case.ranks // case.nodes) for case in cases)
     cores = max(launch.cores_of(case) for case in cases)
+    gpus = max(case.gpus * -(-case.ranks // case.nodes) for case in cases)  # each rank has its own
     return Shape(
         nodes=max(case.nodes for case in cases),
         tasks=tasks,
         cores=-(-cores // tasks),
-        gpus=max(case.gpus for case in cases),
+        gpus=gpus,
     )
 
 
@@ -141,14 +142,14 @@ def job_name(job: Job) -> str:
 
 
 def launched(job: Job) -> Job:
-    """Return the job with the launcher of its ranks named: srun, where the platform names none."""
+    """Return the job with the launcher of its ranks named: srun, where the platform names none.
+
+    It gives all GPUs of a node to all ranks there, and each takes its own.
+    """
     cases = [one.case for one in job.planned]
     if "launcher" in job.platform.options or all(case.ranks == 1 and case.nodes == 1 for case in cases):
         return job
-    words = LAUNCHER
-    if gpus := max(case.gpus for case in cases):
-        words += f" --gpus-per-task={max(1, gpus // shape_of(cases).tasks)}"
-    platform = msgspec.structs.replace(job.platform, options={**job.platform.options, "launcher": words})
+    platform = msgspec.structs.replace(job.platform, options={**job.platform.options, "launcher": LAUNCHER})
     return msgspec.structs.replace(job, platform=platform)
 
 

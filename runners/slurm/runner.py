@@ -28,7 +28,7 @@ from .watch import GRACE_S, Watch
 
 FILES = (LEDGER, "log", STARTED, ENDED, CLAIM)  # what comes back of a job
 SUBMIT_S = 120.0  # after which sbatch is not waited for
-CANCEL_S = 60.0  # for a job to end that was cancelled
+CANCEL_S = 100.0  # for a job to end that was cancelled: Slurm kills it after 30 s, its files show within 60 s
 IDS_AT_ONCE = 500  # jobs named in one command line
 UNKNOWN = ("unable to contact", "timed out", "communication", "connection", "zero bytes")  # it may have been accepted
 GONE = ("invalid job id", "already completing or completed", "already finished")
@@ -101,8 +101,8 @@ class SlurmRunner:
         if not options.apart:
             return job, render.local_place(folder, options)
         stage = self._stage(options)
+        there = _there(job, folder, options)
         job, parcels = stage.rewritten(job)
-        there = f"{stage.folder}/runs/{job.run}/{folder.name}"
         return job, Place(folder=there, python=stage.interpreter, parcels=parcels, apart=True)
 
     # --- sending
@@ -177,7 +177,7 @@ class SlurmRunner:
         numbers: dict[tuple[str, str], set[int]] = {}
         for number, name, place in self._watch(probe).find():
             numbers.setdefault((name, place), set()).add(int(number))
-        roots = {job.id: self._placed(job, folder / job.id)[1].folder for job, _, _ in those}
+        roots = {job.id: _there(job, folder / job.id, own) for job, own, _ in those}
         claims = shell.read([f"{root}/{CLAIM}" for root in roots.values()])
         found = {}
         for job, own, note in those:
@@ -276,6 +276,13 @@ class SlurmRunner:
             shell = self._shell_at(handle.host, tuple(handle.ssh))
             self._watches[handle.place] = Watch(shell, handle.cluster, self._clock, self._grace_s)
         return self._watches[handle.place]
+
+
+def _there(job: Job, folder: Path, options: SlurmOptions) -> str:
+    """Return where the folder of a job lies, as its nodes see it."""
+    if not options.apart:
+        return str(folder.absolute())
+    return f"{(options.folder or '').rstrip('/')}/runs/{job.run}/{folder.name}"
 
 
 def _note(folder: Path) -> Note:

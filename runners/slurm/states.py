@@ -100,6 +100,12 @@ NEVER: dict[str, str] = {  # why a job waits, where waiting does not help
     "ReservationDeleted": "its reservation was deleted; cancel it, or name another",
 }
 
+SENTENCES: dict[str, str] = {  # slurmctld's own, which squeue shows in place of a word, as they begin
+    "Nodes required for job are DOWN, DRAINED or reserved": "ReqNodeNotAvail",
+    "Job held by administrator": "JobHeldAdmin",
+    "Job held by user": "JobHeldUser",
+}
+
 STOPPED = (130, 143)  # exit codes of a worker, and of a shell, that were asked to end
 CLAIMED = 4  # of a worker whose job another has
 NO_PROGRAM = (126, 127)  # of a shell
@@ -136,7 +142,8 @@ def _waits(reason: str) -> str:
     """Return why a job waits: Slurm's word, and the cure where waiting does not help."""
     if reason in ("", "None", "(null)", "N/A"):
         return ""
-    cure = NEVER.get(reason.split(",")[0].strip(), "")  # "ReqNodeNotAvail, UnavailableNodes:n3"
+    said = next((word for begin, word in SENTENCES.items() if reason.replace("_", " ").startswith(begin)), "")
+    cure = NEVER.get(said or reason.split(",")[0].strip(), "")  # "ReqNodeNotAvail, UnavailableNodes:n3"
     return f"{reason}: {cure}" if cure else reason
 
 

@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 ANSWER_S = 30.0  # after which Slurm is not waited for
 PATIENCE = 0.02  # of the time for which nothing has changed: what is waited more than the least
-LONGEST_S = 30.0  # between two questions while nothing changes, or nobody answers
+QUIET_S = 5.0  # between two questions while nothing changes: so late, at most, the end of a long job is seen
+LONGEST_S = 30.0  # while nobody answers
 GRACE_S = 60.0  # for a slow shared file system to show how a job ended which Slurm has forgotten
 _A = TypeVar("_A")
 _N = TypeVar("_N", bound=Noun)
@@ -147,7 +148,7 @@ class Watch:
         for name in [one for one, status in self._known.items() if status.ended]:
             self._watched.pop(name, None)
         quiet = PATIENCE * (self.clock() - self._changed_at)
-        self._next_at = self.clock() + max(self.every_s, min(quiet, LONGEST_S))
+        self._next_at = self.clock() + max(self.every_s, min(quiet, QUIET_S))
 
     def _learn(self, handle: Handle, status: JobStatus) -> None:
         if status != self._known.get(handle.id):

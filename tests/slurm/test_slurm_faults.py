@@ -92,7 +92,7 @@ def test_a_job_waits_while_the_nodes_are_drained_and_says_so(site: Site, slurm: 
     finally:
         slurm.ask("scontrol", "update", "NodeName=n[1-4]", "State=RESUME")
     assert waiting.state is JobState.PENDING
-    assert "ReqNodeNotAvail" in waiting.message or "Resources" in waiting.message
+    assert any(word in waiting.message for word in ("ReqNodeNotAvail", "Nodes required", "Resources"))
     assert site.wait(handle).state is JobState.DONE
 
 

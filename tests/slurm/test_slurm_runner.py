@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import msgspec
 import pytest
 from daasbench.runners.slurm import SlurmRunner
+from daasbench.runners.slurm.render import LAUNCHER
 
+from daasbench.model import JobState
 from daasbench.testing.runners import RunnerContract
+
+if TYPE_CHECKING:
+    from .conftest import Site
 
 
 @pytest.mark.usefixtures("slurm")
@@ -13,3 +21,22 @@ class TestSlurmRunner(RunnerContract):
     """What every runner must keep."""
 
     make = SlurmRunner
+
+
+def test_each_of_two_ranks_finds_a_gpu_and_another_job_s_are_not_among_them(site: Site) -> None:
+    """Slurm names a job's GPUs in CUDA_VISIBLE_DEVICES; srun shows all of a node's to all ranks there."""
+    site.jobs_folder.mkdir(parents=True)
+    says = """bash -c 'echo "$CUDA_VISIBLE_DEVICES"' >"$(dirname "$3")/seen"; sleep 1"""
+    srun = LAUNCHER.format(nodes=1, ranks=2, threads=1)
+    jobs = site.jobs(f"{srun} {says}", sbatch=["--nodelist=n2"]) + site.jobs(says, says, sbatch=["--nodelist=n1"])
+    handles: dict[str, str] = {}
+    for job, ranks in zip(jobs, (2, 1, 1), strict=True):
+        (one,) = job.planned
+        case = msgspec.structs.replace(one.case, ranks=ranks, gpus=1)
+        asks = msgspec.structs.replace(job, planned=[msgspec.structs.replace(one, case=case)])
+        (request,) = site.runner.render_all([asks], site.jobs_folder)
+        handles |= site.runner.submit_all(request, site.jobs_folder)
+    assert {site.wait(one).state for one in handles.values()} == {JobState.DONE}
+    two, first, second = ((site.jobs_folder / name / "seen").read_text().split() for name in handles)
+    assert two == ["0,1", "0,1"]
+    assert sorted(first + second) == ["0", "1"]
