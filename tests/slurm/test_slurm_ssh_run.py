@@ -1,0 +1,152 @@
+"""The whole path over ssh, from the command line: a real sshd, a real Slurm, a controller that knows neither."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from daasbench.runners.slurm.suite import pack, this_suite
+
+from ..study.campaign import COMMAND, Campaign
+from .sshd import LoginNode, sshd
+from .test_slurm_ssh import until
+
+if TYPE_CHECKING:
+    from ..conftest import Cluster
+
+__all__ = ["sshd"]
+
+PLATFORM = """
+runner = "slurm"
+cores_per_node = 2
+[options]
+host = "{host}"
+ssh = {words}
+folder = "{folder}"
+python = "{python}"
+split = "none"
+"""
+EAGER = "from daasbench import errands; errands.GLANCE_S = 0.3"  # said to a controller before its command
+
+
+class Far(Campaign):
+    """A campaign here whose jobs go to a Slurm there."""
+
+    def __init__(self, folder: Path, login: LoginNode, **more: int) -> None:
+        super().__init__(folder, sleep_s=0.01, **more)
+        told = {"host": login.host, "words": json.dumps(login.options), "folder": f"{folder}/there"}
+        (folder / "site.toml").write_text(PLATFORM.format(python=sys.executable, **told))
+        (folder / "kills.toml").write_text((folder / "kills.toml").read_text().replace('"here"', '"site.toml"'))
+
+    def begin(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command line."""
+        return subprocess.Popen(
+            [sys.executable, "-c", f"{EAGER}\n{COMMAND}", *words],
+            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def say(self, *words: str) -> tuple[int, str, str]:
+        """Run a command line to its end."""
+        process = self.begin(*words)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+    def jobs_seen(self, slurm: Cluster) -> int:
+        """Return how many jobs of this campaign Slurm ever accepted."""
+        (run,) = (self.results / "runs").glob("2*")
+        return slurm.ask("squeue", "--noheader", "--states=all", "--Format=Name:80").count(run.name)
+
+    def complete(self) -> bool:
+        """Return whether every cell was measured, each once, and all that was measured there is here."""
+        keys = self.ended_once()
+        (there,) = (self.folder / "there" / "runs").glob("*/*/records.jsonl")
+        (here,) = self.results.glob("runs/*/jobs/*/records.jsonl")
+        return len(keys) == len(set(keys)) == self.cells and here.read_bytes() == there.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the suite as it is now: an edit while the tests run makes no other version of it."""
+    folder = tmp_path_factory.mktemp("installed")
+    shutil.unpack_archive(pack(this_suite(), folder), folder / "there", "zip")
+    return folder / "there"
+
+
+@pytest.fixture
+def login(
+    sshd: str, slurm: Cluster, installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LoginNode]:
+    """Return the login node; the cluster is known there, and not here."""
+    seen = {"SLURM_CONF": os.environ["SLURM_CONF"], "PYTHONPATH": str(installed)}
+    monkeypatch.delenv("SLURM_CONF")
+    monkeypatch.setenv("PYTHONPATH", str(installed))
+    node = LoginNode(tmp_path / "login", sshd, seen)
+    node.start()
+    yield node
+    node.stop()
+
+
+def test_a_run_shows_what_its_job_there_has_measured_so_far(login: LoginNode, tmp_path: Path) -> None:
+    far = Far(tmp_path, login, seeds=5, repeats=20)
+    controller = far.begin("run", "./kills.toml")
+    far.wait_for("record")
+    assert controller.poll() is None
+    seen = len(far.lines("record"))
+    _, err = controller.communicate(timeout=60)
+    assert controller.returncode == 0, err
+    assert seen < far.cells
+    assert f"[{far.cells}/{far.cells}]" in err
+    assert far.complete()
+
+
+def test_a_submission_that_is_cut_is_one_job_of_the_next_command(
+    login: LoginNode, slurm: Cluster, tmp_path: Path
+) -> None:
+    far = Far(tmp_path, login)
+    sbatch = shutil.which("sbatch")
+    program = login.program("sbatch", f'{sbatch} "$@" >{tmp_path}/number; touch {tmp_path}/sent; sleep 10')
+    cutting = threading.Thread(target=lambda: (until((tmp_path / "sent").exists, "submitted"), login.cut()))
+    cutting.start()
+    code, _, err = far.say("run", "./kills.toml")
+    cutting.join()
+    assert code == 3, err
+    assert "it is not known whether job 001-site arrived: the same command asks, and goes on" in err
+    program.unlink()
+    (tmp_path / "sums.py").rename(tmp_path / "gone.py")  # what was sent needs it no more
+    code, out, err = far.say("collect", "--wait")
+    assert code == 0, err
+    assert "4 ok; 0 left" in out
+    assert far.complete()
+    assert far.jobs_seen(slurm) == 1
+
+
+def test_a_run_whose_connection_is_cut_again_and_again_is_complete_and_has_nothing_twice(
+    login: LoginNode, slurm: Cluster, tmp_path: Path
+) -> None:
+    """Also in the midst of what is fetched: half of it comes, slowly."""
+    far = Far(tmp_path, login, seeds=4, repeats=20)
+    login.program("head", f'/usr/bin/head "$@" >{tmp_path}/$$; s=$(wc -c <{tmp_path}/$$); '
+                  f'/usr/bin/head -c $((s/2)) {tmp_path}/$$; echo >>{tmp_path}/halves; sleep 0.3; '
+                  f'tail -c +$((s/2+1)) {tmp_path}/$$')  # fmt: skip
+    controller = far.begin("run", "./kills.toml")
+    halves, cuts = 0, 0
+    while controller.poll() is None:
+        now = len((tmp_path / "halves").read_text()) if (tmp_path / "halves").exists() else 0
+        if now > halves and cuts < 3:
+            cuts += login.cut()
+        halves = now
+        time.sleep(0.02)
+    _, err = controller.communicate()
+    assert controller.returncode == 0, err
+    assert cuts >= 3
+    assert far.complete()
+    assert far.jobs_seen(slurm) == 1
