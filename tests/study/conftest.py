@@ -1,0 +1,50 @@
+"""A queue without a scheduler, in Python and on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daasbench import study
+from daasbench.results import RunFolder, runs
+from daasbench.scenario import Plan
+from daasbench.study import Ended
+from daasbench.testing.queues import DONE, PENDING, RUNNING, FakeQueue
+
+from .queues import a_plan
+
+
+@pytest.fixture
+def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    """Return a function that runs a plan on a queue."""
+
+    def run(queue: FakeQueue, plan: Plan | None = None, **more: Any) -> Ended:
+        monkeypatch.setattr("daasbench.registry.runner", lambda name: queue)
+        return study.run(plan or a_plan(), results_folder=tmp_path, text="", commit="c0", **more)
+
+    return run
+
+
+@pytest.fixture
+def the_run(tmp_path: Path) -> Callable[[], RunFolder]:
+    return lambda: runs(tmp_path)[-1]
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeQueue:
+    """Put a fake queue beside the shipped runners; a scenario and a platform for it lie in the folder."""
+    from daasbench import registry
+
+    queue, real = FakeQueue(states=[PENDING, PENDING, RUNNING, DONE]), registry.runner
+    monkeypatch.setattr("daasbench.registry.runner", lambda name: queue if name == "fakequeue" else real(name))
+    names = registry.names
+    monkeypatch.setattr("daasbench.registry.names", lambda group: [*names(group), "fakequeue"])
+    (tmp_path / "there.toml").write_text('runner = "fakequeue"\ncores_per_node = 2\n')
+    (tmp_path / "q.toml").write_text(
+        'question = "?"\nplatforms = ["there.toml"]\n[repeat]\nprocesses = 1\n'
+        '[[cases]]\nkernel = "halo_stencil"\nimplementations = ["numpy"]\nsizes = "tiny"\nseed = [0, 1]\n'
+    )
+    return queue
