@@ -361,7 +361,9 @@ def main(file: str) -> None:
     log_here()
     door = msgspec.json.decode(Path(file).read_bytes(), type=Door)
     life, talk = (socket.create_connection((door.host, door.port)) for _ in range(2))
-    hello = Hello(token=door.token, pid=os.getpid(), host=socket.gethostname(), node=os.environ.get("SLURMD_NODENAME", ""))
+    hello = Hello(
+        token=door.token, pid=os.getpid(), host=socket.gethostname(), node=os.environ.get("SLURMD_NODENAME", "")
+    )
     for one in (life, talk):
         one.sendall(msgspec.json.encode(hello) + b"\n")
     die_with(life.fileno())

@@ -20,7 +20,7 @@ import msgspec
 
 from daasbench import machine, measure
 from daasbench.backends import SPREAD, require
-from daasbench.cluster import cluster_options, computes_elsewhere
+from daasbench.cluster import cluster_options, computes_elsewhere, most_wait_s
 from daasbench.contender import Contender
 from daasbench.contracts import Implementation
 from daasbench.errors import DaasbenchError, Lacking
@@ -128,8 +128,7 @@ class Referee:
             Round(self, group, made, order).run()
 
     def _way(self, one: Planned) -> Implementation:
-        kernel = measure.find_kernel(one.case, self.job.sources.get(one.case.kernel))
-        return kernel.implementations[one.case.implementation]
+        return _way_of(one, self.job)
 
     def _runs_whole(self, one: Planned) -> bool:
         """Return whether its processes can neither be stopped nor wait beside others."""
@@ -163,7 +162,7 @@ class Referee:
 
     def wait_s(self, one: Planned) -> float:
         """Return how long its workers may take to come; that is not part of its limit."""
-        return cluster_options(self.job.platform).wait_s if self._way(one).backend == "dask" else 0.0
+        return most_wait_s(self.job.platform) if self._way(one).backend == "dask" else 0.0
 
     def start(self, one: Planned, more: Mapping[str, str] | None = None) -> Contender | RankContender:
         """Start the processes of a contender, pinned to as many processors as it has threads; `more` variables.
@@ -192,11 +191,6 @@ class Referee:
             message=failure.message,
         )
 
-    def _counts_elsewhere(self, one: Planned) -> bool:
-        """Return whether the limits of this node say nothing of what computes the case."""
-        way = measure.guarded(lambda: self._way(one))
-        return isinstance(way, Implementation) and way.backend == "dask" and self._elsewhere(one)
-
     def _is_peer(self, case: Case) -> bool | None:
         try:
             kernel = measure.find_kernel(case, self.job.sources.get(case.kernel))
@@ -218,7 +212,7 @@ class Referee:
             "beside": self.job.beside,
             "commit": self.job.commit,
             "machine": self.observed.id,
-            "limits": None if self._counts_elsewhere(one) else self.limits.get(cores_of(one.case)),
+            "limits": None if counts_elsewhere(one, self.job) else self.limits.get(cores_of(one.case)),
             "started_at": started_at,
             "schema": SCHEMA,
         }
@@ -267,6 +261,18 @@ def _lack_of_cores(case: Case) -> str | None:
     asked = f"{case.threads} threads" if case.ranks == 1 else f"{case.ranks} ranks of {case.threads} threads"
     word = 'threads = "max"' if case.ranks <= cores else 'ranks = "max"'
     return f"{asked} asked, {cores} cores usable here; write {word} or use a larger machine"
+
+
+def _way_of(one: Planned, job: Job) -> Implementation:
+    kernel = measure.find_kernel(one.case, job.sources.get(one.case.kernel))
+    return kernel.implementations[one.case.implementation]
+
+
+def counts_elsewhere(one: Planned, job: Job) -> bool:
+    """Return whether the limits of this node say nothing of what computes a case: Dask workers that are not here."""
+    way = measure.guarded(lambda: _way_of(one, job))
+    dask = isinstance(way, Implementation) and way.backend == "dask"
+    return dask and runs_elsewhere(way, one.case, job.platform)
 
 
 def runs_elsewhere(way: Implementation, case: Case, platform: Platform) -> bool:

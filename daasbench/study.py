@@ -177,7 +177,7 @@ def may_run_now(cell: Cell, plan: Plan) -> bool:
     platform = plan.platforms[cell.platform]
     if lack_here(platform.options) is not None:
         return False
-    return lack_of(cell.case, cell.source, gpus=cell.case.gpus, platform=platform) is None
+    return lack_of(cell.case, cell.source, gpus=cell.case.gpus * cell.case.ranks, platform=platform) is None
 
 
 def jobs_of(plan: Plan, todo: Mapping[str, list[Planned]], *, run: str, first: int, commit: str) -> list[Job]:

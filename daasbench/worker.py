@@ -33,7 +33,7 @@ from daasbench.launch import cores_of
 from daasbench.measure import Failure
 from daasbench.model import Job, Limits, Machine, Noun, Planned, Record, digest, sets_of
 from daasbench.records import Ledger
-from daasbench.referee import Referee
+from daasbench.referee import Referee, counts_elsewhere
 
 log = logging.getLogger(__name__)
 
@@ -149,13 +149,13 @@ def work(job_file: Path) -> None:
 
 def _threads_of(job: Job) -> list[int]:
     """Return the numbers of threads whose limits the job's cases are divided by."""
-    if all(_measures_no_science(one) or one.skip for one in job.planned):
-        return []
-    return sorted({cores_of(one.case) for one in job.planned if cores_of(one.case) <= machine.usable_cores()})
+    compared = [one for one in job.planned if _is_compared_with_limits(one, job)]
+    return sorted({cores_of(one.case) for one in compared if cores_of(one.case) <= machine.usable_cores()})
 
 
-def _measures_no_science(one: Planned) -> bool:
-    return one.case.kernel == "probes" or one.case.cache
+def _is_compared_with_limits(one: Planned, job: Job) -> bool:
+    measures_no_science = one.case.kernel == "probes" or one.case.cache
+    return not (measures_no_science or one.skip or counts_elsewhere(one, job))
 
 
 def _limits(threads: Sequence[int], observed: Machine, errors: object) -> list[Limits]:

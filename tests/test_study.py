@@ -189,6 +189,17 @@ def test_the_longest_time_counts_every_process_and_every_making_of_inputs() -> N
     assert three == 3 * (13.5 + 300.0) + limits_s
 
 
+def test_the_longest_time_counts_the_wait_for_dask_workers_that_another_program_starts() -> None:
+    (job,) = jobs_of(a_plan(seeds=1, processes=3))
+
+    def on(**options: Any) -> float:
+        return longest_s(msgspec.structs.replace(job, platform=Platform(runner="dask", options=options)))
+
+    here = on(cluster="local")
+    assert on(cluster="slurm", wait_s=1000) == on(cluster="mpi", wait_s=1000) == here + 3 * 1000
+    assert on(scheduler="tcp://login1:8786") == here == longest_s(job)
+
+
 def test_a_budget_is_kept_to_the_cent() -> None:
     jobs = jobs_of(a_plan(seeds=1, price=PRICE))  # 433.5 s at 0.001 EUR a second
     check_budget(jobs, (Decimal("0.44"), None))

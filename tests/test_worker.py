@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from daasbench.fingerprint import suite_content
-from daasbench.model import Job, Turn
+from daasbench.model import Case, Job, Planned, Platform, Turn
 from daasbench.records import Ledger, read_lines
 from daasbench.testing.runners import sample_job
-from daasbench.worker import Taken, claim
+from daasbench.worker import Taken, _threads_of, claim
 
 
 @pytest.fixture
@@ -83,3 +83,20 @@ def test_a_claim_is_whole_or_not_there(tmp_path: Path) -> None:
     with pytest.raises(Taken):
         claim(tmp_path, "other")
     assert [path.name for path in tmp_path.iterdir()] == ["claim"]
+
+
+def test_the_limits_of_this_node_are_not_measured_where_dask_workers_elsewhere_compute(tmp_path: Path) -> None:
+    case = Case(kernel="xpcs", implementation="dask", version="1", size="tiny", seed=0)
+    job = msgspec.structs.replace(
+        sample_job(tmp_path, runner="dask"), planned=[Planned(key="k", case=case, process=0)], sources={}
+    )
+
+    def threads(**options: str) -> list[int]:
+        return _threads_of(msgspec.structs.replace(job, platform=Platform(runner="dask", options=dict(options))))
+
+    assert threads(cluster="local") == [1]
+    assert threads(scheduler="tcp://login1:8786") == threads(cluster="slurm") == []
+    mixed = msgspec.structs.replace(case, implementation="numpy")
+    both = [*job.planned, Planned(key="l", case=mixed, process=0)]
+    site = Platform(runner="slurm", options={"scheduler": "tcp://login1:8786"})
+    assert _threads_of(msgspec.structs.replace(job, planned=both, platform=site)) == [1]

@@ -6,7 +6,7 @@ and ranks of MPI (dask-mpi). :func:`.team.gather_workers` is the door.
 
 from __future__ import annotations
 
-from daasbench.cluster.options import ClusterOptions, cluster_options, computes_elsewhere
+from daasbench.cluster.options import ClusterOptions, cluster_options, computes_elsewhere, most_wait_s
 
-__all__ = ["ClusterOptions", "cluster_options", "computes_elsewhere"]
+__all__ = ["ClusterOptions", "cluster_options", "computes_elsewhere", "most_wait_s"]
 from daasbench.cluster.team import gather_workers  # noqa: F401

@@ -61,3 +61,9 @@ def computes_elsewhere(options: ClusterOptions, case: Case) -> bool:
     if options.cluster == "mpi":
         return case.nodes > 1
     return options.cluster == "slurm" or bool(options.scheduler or options.scheduler_file)
+
+
+def most_wait_s(platform: Platform) -> float:
+    """Return how long the workers of a case may take to come, beside its limit: those that another program starts."""
+    options = cluster_options(platform)
+    return options.wait_s if options.cluster in ("slurm", "mpi") else 0.0
