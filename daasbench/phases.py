@@ -1,7 +1,8 @@
 """The phases from sending a job to having its results back, put together from its errand and its records. Pure.
 
 What was not seen has no number but a sentence that says why. The clocks of the controller, the scheduler and the
-node are taken to agree; where one phase comes out negative they do not, and that is what is said of it.
+node are taken to agree, unless something comes out before its cause: then that is what is said of the phases between
+two clocks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import msgspec
 
 from daasbench.model import Event, JobRecord, Record
 from daasbench.statistics import median_interval
+
+CLOCKS_S = 2.0  # that clocks may seem to differ: schedulers tell whole seconds
 
 ERRAND: Mapping[str, str] = {
     "stage_in": "stage-in: files are copied to the platform and the job is handed over",
@@ -77,24 +80,40 @@ def of_errand(events: Sequence[Event], job: str) -> Parts:
     if told is None:
         return Parts(missing=dict.fromkeys(ERRAND, "the journal does not tell of the job's end"))
     errand = msgspec.convert({**told, "job": job}, JobRecord)
-    begun = errand.started_at or at.get("submitted")
+    queued = bool(errand.queued_at) or "://" in errand.handle
+    begun = errand.started_at or (None if queued else at.get("submitted"))
+    if begun == errand.began_at:  # the worker's own word, taken for what a scheduler has forgotten
+        begun = None
     spans = {
         "stage_in": (at.get("submitting"), at.get("submitted")),
         "queue": (errand.queued_at, errand.started_at),
         "boot": (begun, errand.began_at),
         "stage_out": (errand.ended_at, at["accounted"]),
     }
+    off_s = {
+        "boot": _ahead_s(errand.left_at, errand.ended_at),  # the node's clock before the scheduler's
+        "stage_out": max(
+            _ahead_s(errand.queued_at, at.get("submitted")), _ahead_s(at.get("submitting"), errand.queued_at)
+        ),  # the scheduler's and the controller's
+    }
     seconds: dict[str, float] = {}
     missing: dict[str, str] = {}
     for name, (start, end) in spans.items():
         took_s = _between(start, end)
         if took_s is None:
-            missing[name] = "the platform has no queue" if name == "queue" else "it was not noted"
+            missing[name] = "the platform has no queue" if name == "queue" and not queued else "it was not noted"
         elif took_s < 0:
             missing[name] = f"the clocks of two machines differ: it would be {took_s:.3g} s"
+        elif off_s.get(name, 0.0) > CLOCKS_S:
+            missing[name] = f"the clocks of two machines differ by {off_s[name]:.0f} s or more"
         else:
             seconds[name] = took_s
     return Parts(seconds=seconds, missing=missing)
+
+
+def _ahead_s(later: str | None, earlier: str | None) -> float:
+    """Return by how much what cannot be later is; 0 where it is not, or either is not known."""
+    return max(0.0, _between(earlier, later) or 0.0)
 
 
 def _between(start: str | None, end: str | None) -> float | None:

@@ -80,6 +80,28 @@ def test_clocks_that_differ_give_no_phase() -> None:
     assert found.missing == {"boot": "the clocks of two machines differ: it would be -62 s"}
 
 
+def test_a_node_whose_clock_is_ahead_does_not_make_a_boot_of_an_hour() -> None:
+    hour = journal(began_at="2026-11-22T11:10:05.500Z", left_at="2026-11-22T11:19:59Z")
+    assert phases.of_errand(hour, JOB).missing == {"boot": "the clocks of two machines differ by 3599 s or more"}
+    good = journal(left_at="2026-11-22T10:19:59Z")
+    assert phases.of_errand(good, JOB).seconds["boot"] == 3.5
+
+
+def test_a_controller_whose_clock_is_off_does_not_make_a_stage_out_of_it() -> None:
+    ahead = {"queued_at": "2026-11-22T09:00:02Z", "started_at": "2026-11-22T09:10:02Z"}
+    found = phases.of_errand(journal(**ahead, began_at="2026-11-22T09:10:05Z", ended_at="2026-11-22T09:20:00Z"), JOB)
+    assert found.seconds == {"stage_in": 2.0, "queue": 600.0, "boot": 3.0}
+    assert found.missing == {"stage_out": "the clocks of two machines differ by 3598 s or more"}
+
+
+def test_what_a_scheduler_has_forgotten_is_no_boot_of_zero_seconds() -> None:
+    began = "2026-11-22T10:10:05.500Z"  # the worker's own word, which stands for the start that nobody saw
+    found = phases.of_errand(journal(queued_at=None, started_at=began, handle="slurm:///17"), JOB)
+    assert found.missing == {"queue": "it was not noted", "boot": "it was not noted"}
+    unseen = phases.of_errand(journal(queued_at=None, started_at=None, handle="slurm:///17"), JOB)
+    assert unseen.missing == {"queue": "it was not noted", "boot": "it was not noted"}
+
+
 def test_an_errand_of_which_nobody_noted_the_end_has_no_phase() -> None:
     found = phases.of_errand(journal()[:2], JOB)
     assert not found.seconds
