@@ -52,13 +52,14 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``--dry-run`` shows: the requests, how long and how much at most, and what earlier runs took."""
+    """What ``--dry-run`` shows: the requests, how long and how much at most, what earlier runs took, why not."""
 
     cells: int
     requests: dict[str, Request]
     longest_s: dict[str, float]
     expected_s: dict[str, float | None]
     ceiling: dict[str, str | None]
+    refused: str | None = None  # why the budget would not allow it
 
 
 def run(
@@ -204,11 +205,20 @@ def check_detachable(plan: Plan) -> None:
             raise UsageError(f"{told}; leave out --detach, or choose a platform with a queue")
 
 
-def preview(plan: Plan, *, results_folder: Path, commit: str, again: bool = False) -> Preview:
+def preview(
+    plan: Plan,
+    *,
+    results_folder: Path,
+    commit: str,
+    again: bool = False,
+    budget: tuple[Decimal, str | None] | None = None,
+) -> Preview:
     """Return exactly what a run would send, with its longest time and its price ceiling; touches nothing."""
     begun = None if again else results.latest(results_folder, plan.identity, commit)
     folder = begun or RunFolder(results_folder / "runs" / "dry-run")
-    todo = outstanding(plan, commit, progress(folder.path), on_the_way(folder))
+    going = on_the_way(folder)
+    sent = {one.key for job in going for one in job.planned}
+    todo = outstanding(plan, commit, progress(folder.path), sent)
     jobs = jobs_of(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
     history = durations(results_folder)
     requests: dict[str, Request] = {}
@@ -227,7 +237,19 @@ def preview(plan: Plan, *, results_folder: Path, commit: str, again: bool = Fals
                 requests[request.jobs[0]] = request
         else:
             requests |= {job.id: runner.render(job, folder.job_folder(job.id)) for job in together}
-    return Preview(cells=len(plan.cells), requests=requests, longest_s=longest, expected_s=expected, ceiling=ceilings)
+    refused = None
+    try:
+        check_budget([*jobs, *going], budget)
+    except BudgetError as error:
+        refused = str(error)
+    return Preview(
+        cells=len(plan.cells),
+        requests=requests,
+        longest_s=longest,
+        expected_s=expected,
+        ceiling=ceilings,
+        refused=refused,
+    )
 
 
 # --- money ----------------------------------------------------------------------------------------------------
@@ -270,11 +292,11 @@ def check_budget(jobs: Sequence[Job], budget: tuple[Decimal, str | None] | None)
 # --- how it stands ----------------------------------------------------------------------------------------------
 
 
-def on_the_way(folder: RunFolder) -> set[str]:
-    """Return the resume keys of what an earlier controller sent and nobody accounted for; asks no place."""
+def on_the_way(folder: RunFolder) -> list[Job]:
+    """Return the jobs that an earlier controller sent to a queue and nobody accounted for; asks no place."""
     sent = folder.unsettled()
     jobs = [job for job in folder.jobs() if job.id in sent] if sent else []
-    return {one.key for job in jobs if registry.runner(job.platform.runner).outlives for one in job.planned}
+    return [job for job in jobs if registry.runner(job.platform.runner).outlives]
 
 
 def conclude(keys: Sequence[str], asked: int, folder: RunFolder, measured: int, errands: Errands) -> Ended:

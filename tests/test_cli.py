@@ -157,9 +157,19 @@ def test_a_dry_run_shows_the_requests_and_makes_no_file(say, sums, tmp_path):
     assert "1 case in 1 job; nothing is run" in said.out
     assert "-m daasbench.worker" in said.out
     assert re.search(r"ceiling +\d+\.\d\d EUR", said.out)
-    assert "is not within --budget 0.01 EUR: refused" in said.err
+    assert "note: would be refused: the worst case of what is not done costs" in said.err
     told = json.loads(say(*words, "--json").out)
-    assert set(told) == {"schema", "dry_run", "notes", "cells", "requests", "longest_s", "expected_s", "ceiling"}
+    assert set(told) == {
+        "schema",
+        "dry_run",
+        "notes",
+        "cells",
+        "requests",
+        "longest_s",
+        "expected_s",
+        "ceiling",
+        "refused",
+    }
     [job] = told["requests"]
     assert json.loads(told["requests"][job]["files"]["job.json"])["platform_name"] == "priced"
     assert told["expected_s"][job] is None

@@ -95,9 +95,10 @@ def run_command(
     if dry_run:
         if detach:
             study.check_detachable(plan)
-        preview = study.preview(plan, results_folder=results, commit=commit, again=again)
+        preview = study.preview(plan, results_folder=results, commit=commit, again=again, budget=limit)
         _show_preview(preview, plan.notes, as_json)
-        _compare(preview, limit)
+        if preview.refused:
+            click.echo(f"note: would be refused: {preview.refused}", err=True)
         return 0
     _ask(plan, yes or as_json or not sys.stdin.isatty())
     if not as_json:
@@ -139,20 +140,6 @@ def _amount(text: str) -> tuple[Decimal, str | None]:
     if not match:
         raise UsageError(f"--budget {text!r}: is not an amount; write a number, with a currency if you like: 20 EUR")
     return Decimal(match[1]), match[2].upper() if match[2] else None
-
-
-def _compare(preview: Preview, limit: tuple[Decimal, str | None] | None) -> None:
-    """Say if the run would be refused."""
-    if limit is None:
-        return
-    worst: dict[str, Decimal] = {}
-    for money in filter(None, preview.ceiling.values()):
-        amount, currency = money.split()
-        worst[currency] = worst.get(currency, Decimal(0)) + Decimal(amount)
-    for currency, total in worst.items():
-        if limit[1] not in (None, currency) or total > limit[0]:
-            told = f"{limit[0]} {limit[1] or currency}"
-            click.echo(f"note: the ceiling of {total} {currency} is not within --budget {told}: refused", err=True)
 
 
 def _ask(plan: Plan, yes: bool) -> None:

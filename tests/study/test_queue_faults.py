@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import errno
 import os
 import shutil
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,21 @@ import pytest
 
 from daasbench import study
 from daasbench.accounts import account
-from daasbench.errors import LedgerError, Unreachable
-from daasbench.model import Case, Job, JobState, JobStatus, Outcome, Planned, Platform, Reason, Record, Repeat, Request
+from daasbench.errors import BudgetError, LedgerError, Unreachable
+from daasbench.model import (
+    Case,
+    Job,
+    JobState,
+    JobStatus,
+    Outcome,
+    Planned,
+    Platform,
+    Price,
+    Reason,
+    Record,
+    Repeat,
+    Request,
+)
 from daasbench.phases import of_errand
 from daasbench.records import Ledger, read_lines
 from daasbench.results import RunFolder
@@ -273,3 +288,19 @@ def test_memory_that_a_kernel_took_before_its_job_was_cancelled_stays_its_fault(
     queue.cancel_all = lambda handles: None  # type: ignore[method-assign]  # it has ended already
     study.cancel(the_run())
     assert [one.reason for one in records_of(tmp_path)] == [Reason.KERNEL]
+
+
+def test_a_dry_run_counts_what_is_on_the_way_against_the_budget_as_the_run_does(
+    go: Callable[..., Ended], the_run: Any, tmp_path: Path
+) -> None:
+    price = Price(amount="3.60", currency="EUR", per="node-hour", date=datetime.date(2026, 11, 1), source="own books")
+    plan = a_plan()
+    priced = {name: msgspec.structs.replace(one, price=price) for name, one in plan.platforms.items()}
+    plan = msgspec.structs.replace(plan, platforms=priced)
+    go(FakeQueue(states=[PENDING]), plan, detach=True)
+    limit = (Decimal("0.10"), "EUR")
+    shown = study.preview(plan, results_folder=tmp_path, commit="c0", budget=limit)
+    assert shown.requests == {}
+    with pytest.raises(BudgetError) as told:
+        go(FakeQueue(), plan, budget=limit)
+    assert shown.refused == str(told.value)
