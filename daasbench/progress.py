@@ -40,7 +40,7 @@ class _Timed(msgspec.Struct):
 
 @dataclass(kw_only=True)
 class Progress:
-    """By resume key: the last final outcome, and the highest attempt seen, killed ones too."""
+    """By resume key: the final outcome of the latest attempt that has one, and the highest attempt, killed ones too."""
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
@@ -59,6 +59,7 @@ def progress(run: Path) -> Progress:
     """Return what the records below a run folder say; torn lines are counted and left out."""
     found = Progress()
     decoder = msgspec.json.Decoder(_Line)
+    final: dict[str, int] = {}  # attempts; in which order the files come says nothing
     for text in _lines(run):
         try:
             line = decoder.decode(text)
@@ -68,8 +69,9 @@ def progress(run: Path) -> Progress:
         if line.type not in ("record", "turn"):
             continue
         found.attempts[line.key] = max(line.attempt, found.attempts.get(line.key, 0))
-        if line.type == "record" and line.outcome is not None and _is_final(line.outcome, line.reason):
-            found.outcomes[line.key] = line.outcome
+        superseded = line.type != "record" or line.attempt < final.get(line.key, 0)
+        if not superseded and line.outcome is not None and _is_final(line.outcome, line.reason):
+            found.outcomes[line.key], final[line.key] = line.outcome, line.attempt
     return found
 
 

@@ -17,7 +17,7 @@ from types import TracebackType
 import msgspec
 
 from daasbench.errors import LedgerError
-from daasbench.lines import FILE, Parser, line_numbers, lines_of, torn_sentence
+from daasbench.lines import Parser, line_numbers, lines_of, torn_sentence
 from daasbench.model import SCHEMA, Job, Line, Machine, Outcome, Reason, Record, Samples, Turn
 
 _CURES = {
@@ -154,42 +154,6 @@ def read_lines(path: Path) -> Reading:
         else:
             lines.append(line)
     return Reading(lines=lines, torn=line_numbers(path, torn), warning=torn_sentence(path, torn))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """What a run folder already holds, by resume key.
-
-    `ended` are the keys with a final outcome; `skipped` those whose only one is `skipped`, to be looked at
-    again because the machine may have changed; `attempts` the highest attempt seen, killed ones too.
-    """
-
-    ended: frozenset[str]
-    skipped: frozenset[str]
-    attempts: dict[str, int]
-    warnings: list[str]
-
-
-def progress(folder: Path) -> Progress:
-    """Return what the ``records.jsonl`` files below `folder` already hold; what a resume leaves out.
-
-    A failed attempt that was interrupted is not an end: that set of processes runs again.
-    """
-    ended: set[str] = set()
-    skipped: set[str] = set()
-    attempts: dict[str, int] = {}
-    warnings: list[str] = []
-    for path in sorted(folder.rglob(FILE)):
-        reading = read_lines(path)
-        warnings += filter(None, [reading.warning])
-        for line in reading.lines:
-            if not isinstance(line, (Record, Turn)):
-                continue
-            attempts[line.key] = max(line.attempt, attempts.get(line.key, 0))
-            if isinstance(line, Turn) or (line.outcome, line.reason) == (Outcome.FAILED, Reason.INTERRUPTED):
-                continue
-            (skipped if line.outcome == Outcome.SKIPPED else ended).add(line.key)
-    return Progress(ended=frozenset(ended), skipped=frozenset(skipped - ended), attempts=attempts, warnings=warnings)
 
 
 def was_interrupted(record: Record) -> bool:

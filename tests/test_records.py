@@ -27,7 +27,7 @@ from daasbench.model import (
     Samples,
     Turn,
 )
-from daasbench.records import Ledger, orphans, progress, read_lines
+from daasbench.records import Ledger, orphans, read_lines
 
 CASE = Case(kernel="sum", implementation="numpy", version="2")
 
@@ -198,26 +198,3 @@ def test_an_attempt_that_was_killed_before_any_record_takes_its_place_from_its_j
     )  # fmt: skip
     (found,) = orphans([turn("a")], job)
     assert (found.run, found.job, found.platform, found.commit) == ("q", "here-2", "here", "def")
-
-
-def test_a_resume_leaves_out_what_ended_and_looks_again_at_what_was_skipped(tmp_path: Path) -> None:
-    write(
-        tmp_path / "jobs" / "1" / "records.jsonl",
-        *(record(outcome.value, outcome) for outcome in Outcome),
-        record("killed", Outcome.FAILED, Reason.INTERRUPTED),
-        record("resumed", Outcome.FAILED, Reason.INTERRUPTED),
-        turn("in flight", 2),
-    )
-    second = write(
-        tmp_path / "jobs" / "2" / "records.jsonl",
-        record("resumed", attempt=2),
-        record("came", Outcome.SKIPPED),
-        record("came", attempt=2),
-    )
-    with second.open("ab") as file:
-        file.write(b'{"type":"record","key":"to')
-    found = progress(tmp_path)
-    assert found.ended == {"ok", "wrong", "failed", "timeout", "resumed", "came"}
-    assert found.skipped == {"skipped"}
-    assert found.attempts["in flight"] == found.attempts["resumed"] == 2
-    assert len(found.warnings) == 1

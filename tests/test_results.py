@@ -151,9 +151,9 @@ def record(key: str, outcome: Outcome, reason: Reason | None = None, attempt: in
     )  # fmt: skip
 
 
-def ledger(folder: Path, *lines: Record | Turn | bytes) -> Path:
-    (folder / "jobs" / "001-here").mkdir(parents=True, exist_ok=True)
-    path = folder / "jobs" / "001-here" / "records.jsonl"
+def ledger(folder: Path, *lines: Record | Turn | bytes, job: str = "001-here") -> Path:
+    path = folder / "jobs" / job / "records.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"\n".join(one if isinstance(one, bytes) else msgspec.json.encode(one) for one in lines) + b"\n")
     return path
 
@@ -186,6 +186,12 @@ def test_a_skipped_case_that_ran_later_is_done(tmp_path: Path) -> None:
     found = progress(tmp_path)
     assert found.ended("k")
     assert found.attempts == {"k": 2}
+
+
+def test_the_latest_attempt_counts_in_whatever_order_the_files_come(tmp_path: Path) -> None:
+    ledger(tmp_path, record("k", Outcome.SKIPPED, Reason.CAPACITY), job="999-there")
+    ledger(tmp_path, record("k", Outcome.OK, attempt=2), job="1000-there")  # sorts before it
+    assert progress(tmp_path).outcomes == {"k": Outcome.OK}
 
 
 def test_torn_lines_are_counted_and_cost_only_themselves(tmp_path: Path) -> None:
