@@ -219,7 +219,9 @@ class Watch:
         if not self._accounts and (alone := [one for one in ids if "_" not in one]):
             answer = self.shell.run(questions.completed_words(alone), timeout_s=ANSWER_S)
             rows = questions.accounts(answer.out, questions.COMPLETED_FIELDS) if answer.code == 0 else {}
-        found = {handle.id: rows[handle.id] for handle in missing if handle.id in rows}
+        # an array that was cancelled before any of its tasks began is one job there, without tasks
+        told = {one: rows.get(one) or rows.get(one.partition("_")[0]) for one in ids}
+        found = {one: row for one, row in told.items() if row is not None}
         names = {handle.id: handle.name for handle in missing}
         ours = {name: row for name, row in found.items() if names[name] in ("", row.name)}
         return {name: row for name, row in ours.items() if status_of(row).ended}

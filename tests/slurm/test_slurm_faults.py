@@ -192,6 +192,19 @@ def test_a_module_that_is_not_there_is_named(site: Site) -> None:
     assert "the module no/such cannot be loaded" in (site.jobs_folder / "001-here" / "log").read_text()
 
 
+def test_a_job_waits_until_a_slow_file_system_shows_its_file(site: Site, slurm: Cluster) -> None:
+    """The node may be there before what was written elsewhere."""
+    (handle,) = site.submit('cat "$3" >/dev/null', sbatch=["--hold"])
+    file = site.jobs_folder / "001-here" / "job.json"
+    hidden = file.rename(file.with_suffix(".hidden"))
+    slurm.ask("scontrol", "release", number(handle))
+    site.wait(handle, lambda one: one.state is JobState.RUNNING)
+    time.sleep(1.5)
+    assert site.runner.poll(handle).state is JobState.RUNNING
+    hidden.rename(file)
+    assert site.wait(handle).state is JobState.DONE
+
+
 def test_the_second_of_two_workers_of_a_job_does_nothing(slurm: Cluster, tmp_path: Path) -> None:
     """As when a job was submitted twice, because a connection was lost in between."""
     runner = SlurmRunner()

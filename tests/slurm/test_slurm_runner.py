@@ -40,3 +40,17 @@ def test_each_of_two_ranks_finds_a_gpu_and_another_job_s_are_not_among_them(site
     two, first, second = ((site.jobs_folder / name / "seen").read_text().split() for name in handles)
     assert two == ["0,1", "0,1"]
     assert sorted(first + second) == ["0", "1"]
+
+
+def test_a_rank_that_dies_ends_those_that_wait_for_it(site: Site) -> None:
+    """srun is told to end a step as soon as one of its ranks is bad: the job does not hang until its time limit."""
+    srun = LAUNCHER.format(nodes=1, ranks=2, threads=1)
+    site.jobs_folder.mkdir(parents=True)
+    (job,) = site.jobs(f"{srun} bash -c '[ $SLURM_PROCID = 0 ] && kill -KILL $$; sleep 300'")
+    (one,) = job.planned
+    two = msgspec.structs.replace(one, case=msgspec.structs.replace(one.case, ranks=2))
+    (request,) = site.runner.render_all([msgspec.structs.replace(job, planned=[two])], site.jobs_folder)
+    (handle,) = site.runner.submit_all(request, site.jobs_folder).values()
+    status = site.wait(handle)
+    assert status.state is JobState.FAILED
+    assert status.exit in (137, 143)  # of the rank that died, or of the one that was ended

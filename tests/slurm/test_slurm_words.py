@@ -394,6 +394,18 @@ def test_the_accounting_is_asked_for_what_slurmctld_forgot() -> None:
     assert shell.asked.count("sacct") <= 2
 
 
+def test_tasks_of_an_array_that_never_began_are_known_to_the_accounting_as_one_job() -> None:
+    clock = Clock()
+    shell = Scripted(lambda words: Answer(0, transcript("sacct_cancelled_array") if words[0] == "sacct" else "", ""))
+    runner = SlurmRunner(clock=clock, here=shell)
+    names = {"5_0": "001", "5_3": "001", "9": "005", "10_0": "006", "10_1": "006"}
+    handles = [Handle(id=key, name=f"daasbench-r1-{word}-x", folder="/no").url for key, word in names.items()]
+    for _ in range(2):
+        found = [runner.poll(one).state for one in handles]
+        clock.now += runner.every_s
+    assert found == [JobState.DONE, JobState.FAILED, *[JobState.CANCELLED] * 3]
+
+
 # --- files ------------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+
+from daasbench.model import Event
+from daasbench.phases import of_errand
 
 from .campaign import COMMAND, Campaign
 
@@ -252,6 +256,34 @@ def test_ranks_are_started_by_srun_and_a_worker_in_its_container(slurm: Any, tmp
     assert "share processors" in told["mpi", 2, "site"]["message"]
     machines = [str(one.get("virtual")) for one in campaign.lines("machine")]
     assert any("bwrap" in one for one in machines)
+
+
+CLOCK = """
+import datetime
+class datetime_ahead(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return super().now(tz) + datetime.timedelta(seconds=240)
+datetime.datetime = datetime_ahead
+"""
+
+
+def test_a_node_whose_clock_is_off_is_measured_and_its_start_gets_no_number(slurm: Any, tmp_path: Path) -> None:
+    """Slurm itself bears five minutes."""
+    (tmp_path / "ahead").mkdir()
+    (tmp_path / "ahead" / "sitecustomize.py").write_text(CLOCK)
+    campaign = OnSlurm(tmp_path, split="none", seeds=1)
+    with (tmp_path / "site.toml").open("a") as platform:
+        platform.write(f'environment = {{ PYTHONPATH = "{tmp_path}/ahead" }}\n')
+    code, _, err = campaign.say("run", "./kills.toml")
+    assert code == 0, err
+    assert campaign.say("run", "./kills.toml")[0] == 0
+    assert len(campaign.measured()) == campaign.cells
+    (path,) = campaign.results.glob("runs/*/journal.jsonl")
+    events = [msgspec.json.decode(line, type=Event) for line in path.read_bytes().splitlines()]
+    found = of_errand(events, "001-site")
+    assert "clocks of two machines differ" in found.missing["boot"]
+    assert found.seconds["queue"] < 60
 
 
 BWRAP = 'container = { engine = "bwrap" }\n'
