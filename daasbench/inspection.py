@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from daasbench import __version__, machine, registry
 from daasbench.errors import DaasbenchError
+from daasbench.fingerprint import suite_content
 from daasbench.model import Noun, Option, Platform, Price
 from daasbench.presence import RANKS, Presence
 from daasbench.scenario import load_platform
@@ -146,7 +147,10 @@ def presence_findings(seen: Presence, platform: Platform, *, own: bool = False) 
     own
         Whether the node is this machine, whose resources need no declaration.
     """
-    found = [_versions(seen), *resource_findings(platform, seen.host, seen.cores, seen.memory_gb, len(seen.gpus), own)]
+    found = [
+        _versions(seen, own),
+        *resource_findings(platform, seen.host, seen.cores, seen.memory_gb, len(seen.gpus), own),
+    ]
     if seen.folder:
         cure = "name a folder that the nodes share: --results DIR"
         found.append(wrong("folder", f"on {seen.host}: {seen.folder}", cure))
@@ -154,11 +158,14 @@ def presence_findings(seen: Presence, platform: Platform, *, own: bool = False) 
     return found
 
 
-def _versions(seen: Presence) -> Finding:
+def _versions(seen: Presence, own: bool) -> Finding:
     here, told = python_platform.python_version(), f"daasbench {seen.daasbench} on Python {seen.python} at {seen.host}"
     if seen.daasbench != __version__:
         cure = f"install daasbench {__version__} there, or the other one here"
         return wrong("versions", f"{told}, and {__version__} here", cure)
+    if not own and seen.content and (content := suite_content()) != seen.content:
+        told = f"{told}, of other code (content {seen.content}) than here ({content}): it would refuse every job"
+        return wrong("versions", told, "use the same environment on both sides: the platform's option python")
     if seen.commit != machine.suite_commit():
         return warning("versions", f"{told}, of commit {seen.commit}, here {machine.suite_commit()}", "update one")
     if seen.python.split(".")[:2] != here.split(".")[:2]:

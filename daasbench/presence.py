@@ -21,6 +21,7 @@ import msgspec
 from daasbench import __version__, backends, machine
 from daasbench.clock import utc_now
 from daasbench.errors import Lacking
+from daasbench.fingerprint import suite_content
 from daasbench.launch import launch_command, require_launcher
 from daasbench.model import Case, Noun, Option
 from daasbench.processes import kill_tree
@@ -48,6 +49,7 @@ class Presence(Noun, frozen=True, kw_only=True):
     python: str
     daasbench: str
     commit: str
+    content: str = ""  # of the code (daasbench.fingerprint)
     cores: int  # that this process may use
     memory_gb: float  # of the node, in units of 10**9 bytes
     gpus: list[str] = []
@@ -120,6 +122,7 @@ def answer(asked: Question) -> Presence:
         python=platform.python_version(),
         daasbench=__version__,
         commit=seen.commit,
+        content=suite_content(),
         cores=seen.usable_cores,
         memory_gb=seen.memory_bytes / 1e9,
         gpus=[str(one.get("name", "GPU")) for one in seen.gpus],

@@ -109,6 +109,7 @@ def test_what_is_not_declared_of_another_machine_is_a_warning_and_of_this_one_is
         ({"sizes": [], "lacks": "no mpi4py", "cure": "pip install"}, "launcher", Level.WARNING, "no mpi4py"),
         ({"daasbench": "0.0.9"}, "versions", Level.WRONG, "0.0.9"),
         ({"commit": "d"}, "versions", Level.WARNING, "of commit d"),
+        ({"content": "0" * 16}, "versions", Level.WRONG, "it would refuse every job"),
         ({"python": "3.12.1"}, "versions", Level.WARNING, "3.12.1"),
         ({"folder": "/data is not there"}, "folder", Level.WRONG, "/data is not there"),
     ],
