@@ -10,6 +10,7 @@ scheduler has forgotten it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -42,6 +43,7 @@ LAST_WORDS = "daasbench worker: "  # begins the sentence in the log with which a
 GRACE_S = 4.0  # for tidying up, once the controller is gone
 STOPPED = 130  # exit code after SIGTERM, or when the controller is gone
 CLAIMED = 4  # exit code where another has the job
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # what file systems without hard links say
 CLAIM, STARTED, ENDED = "claim", "started.json", "ended.json"  # files of a job
 
 
@@ -79,7 +81,7 @@ def claim(folder: Path, name: str) -> None:
     try:
         mine.write_text(name)
         with contextlib.suppress(FileExistsError):
-            os.link(mine, folder / CLAIM)
+            _lay_down(mine, folder / CLAIM, name)
         holder = (folder / CLAIM).read_text()
     except OSError as error:
         raise LedgerError(f"{folder}: cannot be written: {error.strerror}; nothing was measured") from error
@@ -87,6 +89,17 @@ def claim(folder: Path, name: str) -> None:
         mine.unlink(missing_ok=True)
     if holder != name:
         raise Taken(f"{folder}: {name} ends at once and measures nothing: {holder} has this job")
+
+
+def _lay_down(mine: Path, claimed: Path, name: str) -> None:
+    """Make the claim's file, whole, unless it is there; where no links can be made, whole but for a moment."""
+    try:
+        os.link(mine, claimed)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        with claimed.open("x") as stream:
+            stream.write(name)
 
 
 def _check_suite(job: Job) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -100,3 +102,16 @@ def test_the_limits_of_this_node_are_not_measured_where_dask_workers_elsewhere_c
     both = [*job.planned, Planned(key="l", case=mixed, process=0)]
     site = Platform(runner="slurm", options={"scheduler": "tcp://login1:8786"})
     assert _threads_of(msgspec.structs.replace(job, planned=both, platform=site)) == [1]
+
+
+def test_a_job_is_taken_once_also_on_a_file_system_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    claim(tmp_path, "one")
+    claim(tmp_path, "one")
+    with pytest.raises(Taken, match="one has this job"):
+        claim(tmp_path, "other")
