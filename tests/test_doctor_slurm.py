@@ -174,6 +174,19 @@ def test_a_platform_that_is_right_has_nothing_wrong_and_its_node_starts_ranks(sl
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_node_is_asked_from_inside_of_the_container(slurm, needs, program, tmp_path: Path) -> None:
+    program("bwrap", cure="apt-get install bubblewrap")
+    needs("mpi4py")
+    declared = Platform(runner="slurm", cores_per_node=4, gpus_per_node=2, options={"container": {"engine": "bwrap"}})
+    found = SlurmRunner().inspect(declared, tmp_path)
+    assert told(found, "container") == "ok: bwrap own root starts a worker on the node; "
+    assert "see each other" in told(found, "launcher")
+    bad = {"container": {"engine": "bwrap", "image": "/no/such/root"}}
+    found = SlurmRunner().inspect(msgspec.structs.replace(declared, options=bad), tmp_path)
+    assert told(found, "container").startswith("wrong: bwrap /no/such/root starts no worker on the node: bwrap: ")
+    assert seen(found)["launcher"] is Level.OK
+
+
 def test_a_platform_that_is_wrong_says_all_of_it_with_its_cure(slurm, tmp_path: Path) -> None:
     options = {"partition": "main", "time_limit_s": 900000, "account": "nobody"}
     declared = Platform(runner="slurm", nodes=9, cores_per_node=64, gpus_per_node=3, memory_gb=4, options=options)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from daasbench import presence
+from daasbench import container, presence
 from daasbench.clock import utc_now
 from daasbench.inspection import Finding, clock_findings, ok, presence_findings, warning, wrong
 from daasbench.model import Option, Platform
 
-from ..here import folder_findings, nearest
+from ..here import CODE, folder_findings, nearest
 from .options import SlurmOptions
 from .render import LAUNCHER
 from .shell import Answer, Shell
@@ -23,6 +23,7 @@ from .suite import Suite, question, this_suite
 
 PATIENCE_S = 20  # for a free node; a test job does not wait in the queue
 ANSWER_S = PATIENCE_S + 120.0
+OUTSIDE = "daasbench doctor: outside of the container"  # said by a node that starts none
 RESOURCES = ("cores", "memory", "GPUs")  # of a test job: its own share, of which sinfo told the whole
 BUSY = ("nodes are busy", "unable to allocate resources: resources", "immediate")  # words of srun
 
@@ -77,7 +78,8 @@ def visit(shell: Shell, platform: Platform, options: SlurmOptions, folder: Path)
     began = utc_now()
 
     def run(words: list[str]) -> str:
-        inner = "; ".join([*set_up(options), shlex.join([python or "", *words[1:]])])
+        worker = [python or "", *words[1:]]
+        inner = "; ".join([*set_up(options), *_inside(platform.options, worker, options, nearest(folder))])
         ask = request_words(platform, options, nodes=1, cores=presence.RANKS)
         job = ["srun", f"--immediate={PATIENCE_S}", "--job-name=daasbench-doctor", *ask, "--ntasks=1"]
         shell_word = "-lc" if options.modules else "-c"
@@ -90,8 +92,36 @@ def visit(shell: Shell, platform: Platform, options: SlurmOptions, folder: Path)
         return [*found, wrong("folder", f"{folder}: {error.strerror}", "name one that can be written: --results DIR")]
     if seen is not None:
         own = [one for one in presence_findings(seen, _undeclared(platform)) if one.about not in RESOURCES]
-        return [*found, *own, *clock_findings(seen, began, utc_now())]
+        contained = container_findings(platform.options, heard[-1])
+        return [*found, *contained, *own, *clock_findings(seen, began, utc_now())]
     return [*found, unheard(heard[-1], python)]
+
+
+def _inside(told: Mapping[str, Option], worker: list[str], options: SlurmOptions, folder: Path) -> list[str]:
+    """Return the lines that run a worker in the container that the platform names, outside where none starts."""
+    inside = container.container_of(told)
+    if inside is None:
+        return [shlex.join(worker)]
+    seen = container.Folders(writable=[str(folder), str(CODE)], readable=[sys.prefix])
+    if options.apart:
+        seen = container.Folders(writable=[str(options.folder)])
+    trial = container.wrapped([worker[0], *container.trial_command(inside)[1:]], inside, seen)
+    contained = shlex.join(container.wrapped(worker, inside, seen))
+    return [f"if {shlex.join(trial)}; then exec {contained}; fi", f"echo {shlex.quote(OUTSIDE)}", shlex.join(worker)]
+
+
+def container_findings(told: Mapping[str, Option], said: Answer) -> list[Finding]:
+    """Return whether a node, by what it said, starts workers in the container that the platform names."""
+    inside = container.container_of(told)
+    if inside is None:
+        return []
+    if OUTSIDE not in said.out:
+        return [ok("container", f"{inside.label} starts a worker on the node")]
+    lines = [line.strip() for line in said.err.splitlines() if line.strip() and not line.startswith("srun: ")]
+    why = f": {lines[0][:300]}" if lines else ""
+    return [
+        wrong("container", f"{inside.label} starts no worker on the node{why}", container.ENGINES[inside.engine].cure)
+    ]
 
 
 def _undeclared(platform: Platform) -> Platform:
