@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import psutil
+
 from daasbench import backends, presence
 from daasbench.cluster.crew import compare_commits, compare_versions
+from daasbench.cluster.jobs import walltime
+from daasbench.cluster.options import ClusterOptions, cluster_options
 from daasbench.errors import Lacking
 from daasbench.inspection import Finding, ok, wrong
 from daasbench.launch import scheduler_of
 from daasbench.model import Platform
 
 from .here import inspect_here
-from .slurm.inspect import queue_findings
-from .slurm.options import options_of
+from .slurm.inspect import queue_findings, seconds_of
+from .slurm.options import SlurmOptions, options_of
 from .slurm.shell import Here
 
 CONNECT_S = 10.0
@@ -64,10 +71,32 @@ def inspect_dask(platform: Platform, folder: Path) -> list[Finding]:
     for module in MODULES.get(str(cluster), ("distributed",)):
         if importlib.util.find_spec(module) is None:
             found.append(wrong("Dask", f"{module} is not installed", "install it: pip install 'daasbench[dask]'"))
+    told = cluster_options(platform)
+    if told.interface is not None and told.interface not in psutil.net_if_addrs():
+        known = ", ".join(sorted(psutil.net_if_addrs()))
+        found.append(wrong("interface", f"there is no {told.interface} here", f"write interface = one of {known}"))
     if cluster == "slurm":
-        named = {key: value for key, value in platform.options.items() if key in ("partition", "account", "qos")}
-        found += queue_findings(platform, options_of(named), Here())[0]
+        found += [in_dask_words(one) for one in queue_findings(platform, jobs_options(told), Here())[0]]
     return [*found, *scheduler_findings(platform)]
+
+
+def jobs_options(told: ClusterOptions) -> SlurmOptions:
+    """Return what the jobs of Dask workers ask of Slurm, as options of its own runner."""
+    named = {key: value for key in ("partition", "account", "qos") if (value := getattr(told, key)) is not None}
+    limit_s = seconds_of(told.walltime) if told.walltime else None
+    words = [word for line in told.directives for word in shlex.split(line)]
+    return msgspec.structs.replace(options_of(named), sbatch=words, time_limit_s=limit_s)
+
+
+def in_dask_words(one: Finding) -> Finding:
+    """Return a finding of Slurm's time limit with the option that a platform of Dask has for it."""
+    texts = {
+        key: re.sub(
+            r"time_limit_s (?:= )?(?:is )?(\d+)", lambda said: f'walltime = "{walltime(int(said[1]) - 60)}"', text
+        )
+        for key, text in (("told", one.told), ("cure", one.cure))
+    }
+    return msgspec.structs.replace(one, **texts)
 
 
 def workers_finding(workers: Mapping[str, Any], address: str) -> Finding:

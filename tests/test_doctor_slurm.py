@@ -187,6 +187,23 @@ def test_a_node_is_asked_from_inside_of_the_container(slurm, needs, program, tmp
     assert seen(found)["launcher"] is Level.OK
 
 
+@pytest.mark.parametrize(
+    ("options", "about", "sentence"),
+    [
+        ({}, "request", "ok: sbatch would take"),
+        ({"walltime": "48:00:00"}, "time limit", 'the partition gives 1-00:00:00; write walltime = "24:00:00"'),
+        ({"directives": ["-C nowhere"]}, "request", "wrong: sbatch refuses"),
+        ({"interface": "ib7"}, "interface", "wrong: there is no ib7 here; write interface = one of "),
+    ],
+)
+def test_the_jobs_of_dask_workers_are_rehearsed_in_the_words_of_their_platform(
+    slurm, needs, tmp_path: Path, options: dict, about: str, sentence: str
+) -> None:
+    needs("dask_jobqueue")
+    platform = Platform(runner="dask", cores_per_node=4, options={"cluster": "slurm", "partition": "main", **options})
+    assert sentence in told(registry.runner("dask").inspect(platform, tmp_path), about)
+
+
 def test_a_platform_that_is_wrong_says_all_of_it_with_its_cure(slurm, tmp_path: Path) -> None:
     options = {"partition": "main", "time_limit_s": 900000, "account": "nobody"}
     declared = Platform(runner="slurm", nodes=9, cores_per_node=64, gpus_per_node=3, memory_gb=4, options=options)
