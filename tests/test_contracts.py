@@ -5,8 +5,9 @@ from __future__ import annotations
 from daasbench.runners.local import LocalRunner
 
 from daasbench import registry
-from daasbench.contracts import Implementation, Kernel
-from daasbench.testing import FakeRunner, KernelContract, RunnerContract
+from daasbench.contracts import Implementation, Kernel, Queue
+from daasbench.testing import FakeRunner, KernelContract, QueueContract, RunnerContract
+from daasbench.testing.queues import FakeQueue
 
 
 class TestAzimuthalIntegration(KernelContract):
@@ -35,3 +36,10 @@ class TestLocalRunner(RunnerContract):
 
 class TestFakeRunner(RunnerContract):
     make = FakeRunner
+
+
+class TestFakeQueue(QueueContract):
+    make = FakeQueue
+
+    def _again(self, queue: Queue) -> Queue:
+        return queue

@@ -13,6 +13,6 @@ from __future__ import annotations
 from daasbench.testing.fakes import FakeRunner
 from daasbench.testing.kernels import KernelContract
 from daasbench.testing.reports import ReportContract
-from daasbench.testing.runners import RunnerContract
+from daasbench.testing.runners import QueueContract, RunnerContract
 
-__all__ = ["FakeRunner", "KernelContract", "ReportContract", "RunnerContract"]
+__all__ = ["FakeRunner", "KernelContract", "QueueContract", "ReportContract", "RunnerContract"]

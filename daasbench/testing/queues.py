@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from daasbench.errors import SubmitError, Unreachable
-from daasbench.model import Job, JobState, JobStatus, Option, Planned, Reason, Record, Request
+from daasbench.model import Job, JobState, JobStatus, Option, Planned, Reason, Record, Request, sets_of
 from daasbench.testing.fakes import measured
 
 PENDING = JobStatus(state=JobState.PENDING, native="PENDING", message="Resources")
@@ -29,7 +29,7 @@ class FakeQueue:
         What successive questions about a job are answered; the last one stays. The records are there from the
         first state that ended, or that runs.
     each
-        How many planned cases a job has at most: a platform's cases are split into such.
+        How many planned cases a job has at most, unless one comparison has more.
     """
 
     name = "fakequeue"
@@ -56,13 +56,19 @@ class FakeQueue:
         """Accept every option."""
 
     def split(self, job: Job) -> list[Job]:
-        """Return jobs of `each` planned cases."""
-        parts = [job.planned[start : start + self.each] for start in range(0, len(job.planned), self.each)]
+        """Return jobs of `each` planned cases, or of one comparison where that has more: none is divided."""
+        parts: list[list[Planned]] = []
+        for together in sets_of(job):
+            if parts and len(parts[-1]) + len(together) <= self.each:
+                parts[-1] += together
+            else:
+                parts.append(list(together))
         return [msgspec.structs.replace(job, planned=part) for part in parts]
 
     def render(self, job: Job, folder: Path) -> Request:
-        """Return the request of one job."""
-        return self.render_all([job], folder.parent)[0]
+        """Return the request of one job; the names of its files are relative to its folder."""
+        (request,) = self.render_all([job], folder.parent)
+        return msgspec.structs.replace(request, files={"job.json": request.files[f"{job.id}/job.json"]})
 
     def render_all(self, jobs: Sequence[Job], folder: Path) -> list[Request]:
         """Return one request for all of them."""
@@ -71,7 +77,8 @@ class FakeQueue:
 
     def submit(self, request: Request, folder: Path, keep_open: Sequence[int] = ()) -> str:  # noqa: ARG002
         """Take one job."""
-        return self.submit_all(request, folder.parent)[request.jobs[0]]
+        whole = {f"{folder.name}/{name}": text for name, text in request.files.items()}
+        return self.submit_all(msgspec.structs.replace(request, files=whole), folder.parent)[request.jobs[0]]
 
     def submit_all(self, request: Request, folder: Path) -> dict[str, str]:
         """Take the jobs, unless it refuses or cannot be reached."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 
 from daasbench import registry
-from daasbench.contracts import Runner
+from daasbench.contracts import Queue, Runner
 from daasbench.model import Case, Job, JobState, JobStatus, Outcome, Planned, Platform, Record, Repeat, digest
 
 KERNEL = '''
@@ -106,3 +106,78 @@ class RunnerContract:
         """A native word that nobody knows is LOST."""
         runner = type(self).make()
         assert runner.poll(f"{runner.name}:999999999").state is JobState.LOST
+
+
+class QueueContract(RunnerContract):
+    """Subclass it for a runner whose jobs outlive their controller."""
+
+    make: ClassVar[Callable[[], Queue]]
+
+    def _again(self, queue: Queue) -> Queue:  # noqa: ARG002  (a fake has no scheduler beside itself)
+        """Return what a later controller has: another runner of the same place."""
+        return type(self).make()
+
+    def _jobs(self, queue: Queue, folder: Path, count: int = 2, *, sleep_s: float = 0.0) -> list[Job]:
+        whole = sample_job(folder, runner=queue.name, cases=count, sleep_s=sleep_s)
+        return [
+            msgspec.structs.replace(whole, id=f"{number:03d}-here", run=f"run-{folder.name}", planned=[one])
+            for number, one in enumerate(whole.planned, 1)
+        ]
+
+    def _send(self, queue: Queue, jobs: Sequence[Job], folder: Path) -> dict[str, str]:
+        folder.mkdir(parents=True, exist_ok=True)
+        handles: dict[str, str] = {}
+        for request in queue.render_all(jobs, folder):
+            handles |= queue.submit_all(request, folder)
+        return handles
+
+    def test_a_split_holds_every_case_once_and_divides_no_comparison(self, tmp_path: Path) -> None:
+        """The contenders of one comparison take turns on one node."""
+        queue = type(self).make()
+        job = sample_job(tmp_path, runner=queue.name, cases=3)
+        beside = [
+            msgspec.structs.replace(
+                one, key=f"{one.key}-2", case=msgspec.structs.replace(one.case, implementation="other")
+            )
+            for one in job.planned
+        ]
+        parts = queue.split(msgspec.structs.replace(job, planned=[*job.planned, *beside]))
+        assert sorted(one.key for part in parts for one in part.planned) == sorted(
+            one.key for one in [*job.planned, *beside]
+        )
+        problems = [{one.case.problem_id for one in part.planned} for part in parts]
+        assert sum(map(len, problems)) == len(set().union(*problems)) == 3
+
+    def test_every_job_is_in_one_request(self, tmp_path: Path) -> None:
+        """And rendering writes nothing."""
+        queue = type(self).make()
+        jobs = self._jobs(queue, tmp_path)
+        folder = tmp_path / "jobs"
+        requests = queue.render_all(jobs, folder)
+        assert sorted(name for request in requests for name in request.jobs) == [job.id for job in jobs]
+        assert requests == queue.render_all(jobs, folder)
+        assert not folder.exists()
+
+    def test_what_was_sent_is_found_by_another_controller_and_nothing_else_is(self, tmp_path: Path) -> None:
+        """Though nobody noted its number; and each has its own records."""
+        queue = type(self).make()
+        *sent, never = self._jobs(queue, tmp_path, 3)
+        folder = tmp_path / "jobs"
+        handles = self._send(queue, sent, folder)
+        later = self._again(queue)
+        assert later.find([*sent, never], folder) == handles
+        for job in sent:
+            assert self._ended(later, handles[job.id]).state is JobState.DONE
+            later.fetch(handles[job.id], folder / job.id)
+            lines = (folder / job.id / "records.jsonl").read_bytes().splitlines()
+            told = [msgspec.json.decode(one, type=Record) for one in lines if one.startswith(b'{"type":"record"')]
+            assert [(one.key, one.outcome) for one in told] == [(job.planned[0].key, Outcome.OK)]
+
+    def test_jobs_are_cancelled_together(self, tmp_path: Path) -> None:
+        """By who sent them or by who came after."""
+        queue = type(self).make()
+        jobs = self._jobs(queue, tmp_path, sleep_s=5.0)
+        handles = self._send(queue, jobs, tmp_path / "jobs")
+        later = self._again(queue)
+        later.cancel_all(list(handles.values()))
+        assert {self._ended(later, one).state for one in handles.values()} == {JobState.CANCELLED}

@@ -10,15 +10,15 @@ from daasbench.runners.slurm import SlurmRunner
 from daasbench.runners.slurm.render import LAUNCHER
 
 from daasbench.model import JobState
-from daasbench.testing.runners import RunnerContract
+from daasbench.testing import QueueContract
 
 if TYPE_CHECKING:
     from .conftest import Site
 
 
 @pytest.mark.usefixtures("slurm")
-class TestSlurmRunner(RunnerContract):
-    """What every runner must keep."""
+class TestSlurmRunner(QueueContract):
+    """What every queue must keep."""
 
     make = SlurmRunner
 
