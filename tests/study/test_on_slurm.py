@@ -175,6 +175,21 @@ def test_a_second_controller_is_told_who_holds_the_run(campaign: OnSlurm, slurm:
     assert len(campaign.jobs_seen(slurm)) == 2
 
 
+def test_a_slurmctld_that_is_down_when_jobs_are_sent_gets_each_once(campaign: OnSlurm, slurm: Any) -> None:
+    hasty = "from daasbench.runners.slurm import runner; runner.SUBMIT_S = 3.0"  # sbatch tries for 20 s
+    slurm.do("kill", "slurmctld")
+    try:
+        code, _, err = campaign.say("run", "./kills.toml", first=hasty)
+    finally:
+        slurm.do("revive", "slurmctld")
+    assert code == 3
+    assert "it is not known whether jobs 001-site, 002-site arrived: the same command asks, and goes on" in err
+    code, out, err = campaign.say("run", "./kills.toml")
+    assert code == 0, err
+    assert "4 ok" in out
+    assert len(campaign.jobs_seen(slurm)) == 2
+
+
 def test_jobs_that_wait_are_cancelled_by_the_verb(campaign: OnSlurm, slurm: Any) -> None:
     slurm.ask("scontrol", "update", "partition=main", "state=down")
     try:
