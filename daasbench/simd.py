@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import itertools
 import operator
+import threading
+import weakref
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import numba
@@ -73,26 +75,47 @@ class Threads:
 
     They are Python's, which compiled code does not keep waiting; the calling thread is one of them. numba's own
     (``parallel=True``) add one to two seconds of compilation for every loop that they share, and spin while they
-    wait for each other, which on a busy machine they do for long.
+    wait for each other, which costs much on a busy machine. A share is handed over in some 20 us.
     """
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._others = ThreadPoolExecutor(max(1, count - 1))
+        self._steps: list[SimpleQueue[Any]] = [SimpleQueue() for _ in range(count - 1)]
+        self._ends: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._started = False
 
     def __call__(self, step: Callable[..., Any], tasks: int, *arguments: Any) -> None:
         """Call ``step(first, end, *arguments)`` in every thread, for its tasks ``range(first, end)``."""
+        if not self._started:
+            self._start()
         ends = [tasks * thread // self.count for thread in range(self.count + 1)]
-        waiting = [
-            self._others.submit(step, first, end, *arguments)
-            for first, end in itertools.pairwise(ends[1:])
-            if first < end
-        ]
+        for steps, (first, end) in zip(self._steps, itertools.pairwise(ends[1:]), strict=True):
+            steps.put((step, first, end, arguments))
         try:
-            step(ends[0], ends[1], *arguments)
+            step(0, ends[1], *arguments)
         finally:
-            for one in waiting:
-                one.result()
+            wrong = [one for _ in self._steps if (one := self._ends.get())]
+        if wrong:
+            raise wrong[0]
+
+    def _start(self) -> None:
+        for steps in self._steps:
+            threading.Thread(target=_serve, args=(steps, self._ends), daemon=True).start()
+            weakref.finalize(self, steps.put, None)
+        self._started = True
+
+
+def _serve(steps: SimpleQueue[Any], ends: SimpleQueue[BaseException | None]) -> None:
+    """Do the steps that a thread is given, until it is given None."""
+    while (given := steps.get()) is not None:
+        wrong = None
+        try:
+            step, first, end, arguments = given
+            step(first, end, *arguments)
+        except BaseException as error:  # raised in the thread that waits
+            wrong = error
+        given = step = arguments = None  # what it worked on is not kept until the next step
+        ends.put(wrong)
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: Any = np.float32, alignment: int = 64) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,15 @@ def test_what_goes_wrong_in_another_thread_is_not_lost() -> None:
 
     with pytest.raises(ValueError, match="10 is wrong"):
         Threads(2)(step, 10)
+
+
+def test_threads_end_with_what_they_were_made_for() -> None:
+    before = set(threading.enumerate())
+    share = Threads(3)
+    share(lambda first, end: None, 3)
+    mine = set(threading.enumerate()) - before
+    assert len(mine) == 2
+    del share
+    for one in mine:
+        one.join(timeout=20)
+        assert not one.is_alive()

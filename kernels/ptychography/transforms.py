@@ -47,7 +47,7 @@ def twiddles(length: int) -> F32:
 
 
 @compiled()
-def forth(data: F32, base: int, length: int, table: F32) -> None:
+def forth(data: F32, base: Any, length: int, table: F32) -> None:
     """Transform sixteen columns of `length` from natural order to that of :func:`order`."""
     size, at = length, 0
     while size > 8:
@@ -84,7 +84,7 @@ def forth(data: F32, base: int, length: int, table: F32) -> None:
 
 
 @compiled()
-def back(data: F32, base: int, length: int, table: F32) -> None:
+def back(data: F32, base: Any, length: int, table: F32) -> None:
     """Transform sixteen columns of `length` back from the order of :func:`order`, times the length."""
     size, at = length, table.size
     while size > 8:

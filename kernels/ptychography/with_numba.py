@@ -17,12 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.contracts import Resources
-from daasbench.simd import LANES, aligned_zeros, compiled, fma, load, splat, store
+from daasbench.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 
 from .definition import INERTIA, LARGEST, PROBE_FROM, Reconstruction, faint_amplitude
 from .layout import Layout, lay_out
@@ -53,10 +52,9 @@ def reconstruction(
 
     `total` adds sums over all who have the other frames.
     """
-    numba.set_num_threads(threads)
     own = problem.corners if mine is None else problem.corners[mine]
     layout = lay_out(own, problem.pixels, problem.shape, threads)
-    state = _State(layout)
+    state = _State(layout, Threads(threads))
 
     def compute(diffraction: Any) -> Reconstruction:
         state.begin(diffraction, problem.probe)
@@ -81,9 +79,9 @@ def reconstruction(
 class _State:
     """The arrays of a reconstruction, and its steps."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, share: Threads) -> None:
         size, frames, chunks = layout.pixels**2, len(layout.frames), len(layout.bounds) - 1
-        self.layout = layout
+        self.layout, self._share, self._frames, self._chunks = layout, share, frames, chunks
         self.targets = aligned_zeros((frames * size,))
         self.waves = aligned_zeros((frames * 2 * size,))
         self.image = aligned_zeros((layout.rows * 2 * layout.width,))
@@ -97,34 +95,38 @@ class _State:
         layout = self.layout
         self.light = layout.strips(probe)
         self.faint = np.float32(layout.pixels * faint_amplitude(probe))
-        self.amplitude_sum = float(_read(diffraction, layout.frames, layout.detector, self.targets).sum())
+        sums = np.zeros(self._frames)
+        self._share(_read, self._frames, diffraction, layout.frames, layout.detector, self.targets, sums)
+        self.amplitude_sum = float(sums.sum())
         self.image.reshape(layout.rows, 2, layout.width)[:, 0] = 1
         self.image.reshape(layout.rows, 2, layout.width)[:, 1] = 0
-        _start(self.light, self.waves)
+        self.waves.reshape(-1, self.light.size)[:] = self.light  # that of an empty object
 
     def project(self, *, alternating: bool) -> float:
         """Replace the waves by their next and set the object's sums; return Σ | |F g| - √I |."""
         layout = self.layout
         place = layout.width, layout.corners, layout.bounds, layout.starts, layout.tops
         missed = np.zeros(len(layout.frames))
-        _project(
-            self.targets, self.waves, self.light, self.image, *place, layout.table, layout.pixels, self.faint,
-            alternating, self._chunk_sums, missed,
+        self._share(
+            _project, self._chunks, self.targets, self.waves, self.light, self.image, *place, layout.table,
+            layout.pixels, self.faint, alternating, self._chunk_sums, missed,
         )  # fmt: skip
-        _gather(self._chunk_sums, layout.starts, layout.tops, layout.width, self.object_sums)
+        covered = layout.starts, layout.tops, layout.width
+        self._share(_gather, layout.rows, self._chunk_sums, *covered, self.object_sums)
         return float(missed.sum())
 
     def update_object(self) -> None:
         """Set the object that fits its sums."""
         sums = self.object_sums.reshape(self.layout.rows, 3, self.layout.width)
-        _update_object(self.object_sums, self.layout.width, _INERTIA * sums[:, 2].max(), self.image)
+        inertia = _INERTIA * sums[:, 2].max()
+        self._share(_update_object, self.layout.rows, self.object_sums, self.layout.width, inertia, self.image)
 
     def add_probe(self) -> None:
         """Set the probe's sums from waves and object."""
         layout = self.layout
-        _add_probe(
-            self.waves, self.image, layout.width, layout.corners, layout.bounds, layout.pixels, self._chunk_probes
-        )
+        place = layout.width, layout.corners, layout.bounds, layout.pixels
+        strips = self._chunks * layout.pixels // LANES
+        self._share(_add_probe, strips, self.waves, self.image, *place, self._chunk_probes)
         np.sum(self._chunk_probes.reshape(-1, self.probe_sums.size), axis=0, out=self.probe_sums)
 
     def update_probe(self) -> None:
@@ -134,12 +136,11 @@ class _State:
         light[:] = (inertia * light + sums[:, :2]) / (inertia + sums[:, 2:])
 
 
-@compiled(parallel=True)
-def _read(diffraction: Any, frames: Index, detector: Index, targets: F32) -> F64:
-    """Write the amplitudes, times n, in the transform's order; return their sum (before that) frame by frame."""
+@compiled()
+def _read(first: int, end: int, diffraction: Any, frames: Index, detector: Index, targets: F32, sums: F64) -> None:
+    """Write the amplitudes of some frames, times n, in the transform's order, and their sums (before that)."""
     pixels = detector.size
-    sums = np.zeros(frames.size)
-    for f in numba.prange(frames.size):
+    for f in range(first, end):
         frame, total = diffraction[frames[f]], 0.0
         for strip in range(pixels // LANES):
             for x in range(pixels):
@@ -150,18 +151,12 @@ def _read(diffraction: Any, frames: Index, detector: Index, targets: F32) -> F64
                     total += amplitude
                     targets[at + lane] = np.float32(pixels) * amplitude if counts >= 0 else np.float32(-1)
         sums[f] = total
-    return sums
 
 
-@compiled(parallel=True)
-def _start(light: F32, waves: F32) -> None:
-    """Set every wave to the probe: that of an empty object."""
-    for f in numba.prange(waves.size // light.size):
-        waves[f * light.size : (f + 1) * light.size] = light
-
-
-@compiled(parallel=True)
+@compiled()
 def _project(
+    first_chunk: int,
+    end: int,
     targets: F32,
     waves: F32,
     light: F32,
@@ -178,9 +173,9 @@ def _project(
     sums: F32,
     missed: F64,
 ) -> None:
-    """Replace all waves by their next, and set each chunk's sums of the object."""
+    """Replace the waves of some chunks by their next, and set each chunk's sums of the object."""
     strips, size = pixels // LANES, pixels * pixels
-    for chunk in numba.prange(bounds.size - 1):
+    for chunk in range(first_chunk, end):
         frame, lines = np.empty(2 * size, np.float32), np.empty(pixels * STEP, np.float32)
         sums[starts[chunk] : starts[chunk + 1]] = 0
         for f in range(bounds[chunk], bounds[chunk + 1]):
@@ -225,7 +220,7 @@ def _rows(frame: F32, lines: F32, strip: int, targets: F32, first: int, pixels: 
         p = begin + x * pixels * 2
         transpose(frame, p, STEP, lines, x * STEP, STEP)
         transpose(frame, p + 16, STEP, lines, x * STEP + 16, STEP)
-    forth(lines, 0, pixels, table)
+    forth(lines, np.int64(0), pixels, table)
     missed, zero = splat(np.float32(0)), splat(np.float32(0))
     least, scale = splat(faint), splat(np.float32(1) / np.float32(pixels * pixels))
     for k in range(pixels):
@@ -235,7 +230,7 @@ def _rows(frame: F32, lines: F32, strip: int, targets: F32, first: int, pixels: 
         factor = unless_negative(wanted, ratio(wanted * scale, larger(found, least)), scale)
         store(lines, k * STEP, x * factor)
         store(lines, k * STEP + 16, y * factor)
-    back(lines, 0, pixels, table)
+    back(lines, np.int64(0), pixels, table)
     for x in range(0, pixels, LANES):
         p = begin + x * pixels * 2
         transpose(lines, x * STEP, STEP, frame, p, STEP)
@@ -268,11 +263,11 @@ def _next_waves(
         store(sums, t + 2 * width, fma(px, px, fma(py, py, load(sums, t + 2 * width))))
 
 
-@compiled(parallel=True)
-def _gather(chunk_sums: F32, starts: Index, tops: Index, width: int, sums: F32) -> None:
-    """Add the chunks' sums, each to the rows that it covers, always in the same order."""
+@compiled()
+def _gather(first: int, end: int, chunk_sums: F32, starts: Index, tops: Index, width: int, sums: F32) -> None:
+    """Add the chunks' sums to some rows, each to those that it covers, always in the same order."""
     line = 3 * width
-    for row in numba.prange(sums.size // line):
+    for row in range(first, end):
         mine = sums[row * line : (row + 1) * line]
         mine[:] = 0
         for chunk in range(starts.size - 1):
@@ -282,11 +277,11 @@ def _gather(chunk_sums: F32, starts: Index, tops: Index, width: int, sums: F32) 
                     mine[k] += chunk_sums[at + k]
 
 
-@compiled(parallel=True)
-def _update_object(sums: F32, width: int, inertia: float, image: F32) -> None:
-    """Set the object to ``(α O + sums) / (α + weights)``, cut to its largest modulus."""
+@compiled()
+def _update_object(first: int, end: int, sums: F32, width: int, inertia: float, image: F32) -> None:
+    """Set some rows of the object to ``(α O + sums) / (α + weights)``, cut to its largest modulus."""
     hold, largest, one = np.float32(inertia), _LARGEST, np.float32(1)
-    for row in numba.prange(image.size // (2 * width)):
+    for row in range(first, end):
         for k in range(width):
             at, o = row * 3 * width + k, row * 2 * width + k
             weight = one / (hold + sums[at + 2 * width])
@@ -296,11 +291,13 @@ def _update_object(sums: F32, width: int, inertia: float, image: F32) -> None:
             image[o], image[o + width] = x * cut, y * cut
 
 
-@compiled(parallel=True)
-def _add_probe(waves: F32, image: F32, width: int, corners: Index, bounds: Index, pixels: int, sums: F32) -> None:
+@compiled()
+def _add_probe(
+    first: int, end: int, waves: F32, image: F32, width: int, corners: Index, bounds: Index, pixels: int, sums: F32
+) -> None:
     """Set each chunk's sums ``O* ψ`` and ``|O|²``, strip by strip, so that they stay in the first-level cache."""
     strips, size = pixels // LANES, pixels * pixels
-    for task in numba.prange((bounds.size - 1) * strips):
+    for task in range(first, end):
         chunk, strip = task // strips, task % strips
         into = chunk * 3 * size + strip * pixels * 3 * LANES
         sums[into : into + pixels * 3 * LANES] = 0
