@@ -119,7 +119,9 @@ def lacking(what: str) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name in one line what this machine lacks, whichever process left the test out."""
-    told = [str(one.longrepr[2]) for one in terminalreporter.stats.get("skipped", []) if isinstance(one.longrepr, tuple)]
+    told = [
+        str(one.longrepr[2]) for one in terminalreporter.stats.get("skipped", []) if isinstance(one.longrepr, tuple)
+    ]
     if absent := {text.partition(ABSENT)[2] for text in told if ABSENT in text}:
         terminalreporter.write_line("absent on this machine: " + "; ".join(sorted(absent)))
 
