@@ -28,7 +28,8 @@ kernel = FolderKernel(
         ),
         leaves_out=(
             "partial coherence (several modes), positions finer than a pixel and their refinement, near field and "
-            "multiple slices; the exit waves are the state: memory is three times that of float32 frames"
+            "multiple slices; the exit waves are the state: memory is four times that of float32 frames (waves twice, "
+            "amplitudes once more), beside 70 MB"
         ),
         tolerance=(
             "R of iterations 1 to 3 within 1e-4 of the reference's; the final R of object and probe within 1.05 of "

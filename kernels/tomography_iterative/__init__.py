@@ -28,7 +28,10 @@ kernel = FolderKernel(
             "and ray k, m = max(|cos θ|, |sin θ|); |y - A x| of each slice at each iteration. 2 N² Nθ updates of two "
             "FMA a slice and iteration"
         ),
-        leaves_out="positivity and other constraints, ordered subsets, regularisation; cone beams; flats and darks",
+        leaves_out=(
+            "positivity and other constraints, ordered subsets, regularisation; cone beams; flats and darks. Memory, "
+            "beside inputs and results, is that of sixteen slices: 64 (N² + N Nθ) bytes and 60 MB"
+        ),
         tolerance=(
             "1e-4 rms of the reference in float64, of a random combination of all slices (SIRT is linear) and of the "
             "residuals of a slice drawn by chance; the error against the known object within 0.5 % of the reference's. "

@@ -1,0 +1,284 @@
+"""How much memory each implementation takes: at most 1.5 times its inputs and outputs, beside a constant.
+
+    python ci/bench/memory.py [--kernels NAME ...] [--sizes small medium] [--write]
+
+Each case runs in a process of its own, with the code already compiled: what is resident when its inputs are there is
+noted, then the harness's figure (the peak while the implementation computes, ``peak_memory_bytes`` of a record) is
+taken of the first and of a second call. The difference is what the implementation takes; at size ``tiny`` that is
+its constant (libraries that it loads, threads, tables of fixed size), beyond that it grows with the problem. The
+factor is (inputs + growth) / (inputs + outputs), with inputs and outputs as `work` counts them, shared ones included.
+
+Some implementations work on a few slices or movies at a time, in memory that does not grow with their number. Where
+a kernel says how it grows, ``4 x small`` is compared with ``small``: the factor of what the growth adds.
+``--write`` puts the table into docs/benchmarks/memory.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from daasbench import registry
+from daasbench.backends import arrays_in
+from daasbench.contracts import Implementation
+from daasbench.machine import peak_memory_bytes, reset_peak_memory
+from daasbench.measure import Spec, make_inputs
+from daasbench.model import Case
+from daasbench.session import Session
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/benchmarks/memory.md"
+MODES: dict[str, tuple[dict[str, str], ...]] = {
+    "azimuthal_integration": ({"mode": "nosplit"}, {"mode": "split"}),
+    "detector_io": ({"direction": "read"}, {"direction": "write"}),
+    "nanostrain": ({"stage": "gridding"}, {"stage": "fits"}, {"stage": "all"}),
+    "xrf_mapping": ({"method": "linear"}, {"method": "snip"}, {"method": "nnls"}),
+}
+NO_MODES: tuple[dict[str, str], ...] = ({},)
+COMMANDS = ("dials_spots", "probes", "ring_sums")  # programs of their own, and what measures the machine
+MOST = 1.5
+SLACK = 8e6  # bytes, beside the constant: page tables, and buffers of a few frames that `tiny` does not need
+TIMES = 4
+MB = 1e6
+NEEDED = {  # more than that, and why: the most that is needed
+    ("distributed_fft", "fftw"): (
+        2.05,
+        "each thread plans with a field of its own, which it holds until the first call",
+    ),
+    ("halo_stencil", "numba"): (
+        2.3,
+        "a field whose lines are no whole number of cache lines is laid out anew: 203 cells in 4 x small; else 1.5",
+    ),
+    ("motion_correction", "fftw"): (1.7, "each thread has a frame, its spectrum and a spectrum of sums"),
+    ("ptychography", "numba"): (
+        4.5,
+        "the difference map's state is a complex wave a pixel, twice float32 frames; their amplitudes, in the order of "
+        "the transform, are held once more (made anew in each iteration, they would cost a tenth to a fifth of it)",
+    ),
+    ("sparse_eigen", "numba"): (
+        3.1,
+        "the recurrence of Lanczos needs two vectors beside the first, which is the input and may not be overwritten",
+    ),
+    ("tomography", "nufft"): (3.6, "complex spectra of sixteen slices, twice as long as the detector; FINUFFT's grid"),
+    ("tomography_iterative", "numba"): (
+        2.4,
+        "image and residual of sixteen slices are held apart from the result, however many slices there are",
+    ),
+}
+
+
+class Row(NamedTuple):
+    """What is known of an implementation at a size; bytes."""
+
+    kernel: str
+    mode: str
+    way: str
+    size: str
+    inputs: float
+    outputs: float
+    growth: float
+    constant: float
+    peak: float
+
+    @property
+    def factor(self) -> float:
+        """Return what it takes, in units of its inputs and outputs."""
+        return (self.inputs + self.growth) / (self.inputs + self.outputs)
+
+    @property
+    def within(self) -> bool:
+        """Return whether that is not too much."""
+        return self.excess(MOST) <= SLACK
+
+    @property
+    def needed(self) -> bool:
+        """Return whether it is within, or no more than is known to be needed."""
+        most, _ = NEEDED.get((self.kernel, self.way), (MOST, ""))
+        return self.excess(most) <= SLACK
+
+    def excess(self, factor: float) -> float:
+        """Return how many bytes it takes beyond `factor` times its inputs and outputs."""
+        return self.inputs + self.growth - factor * (self.inputs + self.outputs)
+
+
+class Taken(NamedTuple):
+    """What is known of one process; bytes."""
+
+    taken: int
+    peak: int
+    inputs: float
+    outputs: float
+
+
+class Watched(Session):
+    """A session that notes what is resident before the implementation sets up."""
+
+    before = 0
+
+    def _set_up(self, make: Callable[..., Any], host_blocks: list[Any]) -> None:
+        before = resident()
+        super()._set_up(make, host_blocks)
+        self.before = before
+
+    def taken(self) -> int:
+        """Return what it took at most in two calls; the harness's copy of the first result is not its own."""
+        self.prepare()
+        first = self.peak_bytes - self.before
+        copies = sum(array.nbytes for one in self.verified.values() for array in arrays_in(one))
+        self.peak_bytes = 0
+        self._watched(0)
+        return max(first, self.peak_bytes - self.before - copies)
+
+
+def resident() -> int:
+    """Return the bytes of this process that are in memory."""
+    reset_peak_memory()
+    return peak_memory_bytes()
+
+
+def main() -> int:
+    """Measure, print, and return 0 if every implementation is within the bound."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kernels", nargs="+", default=sorted(set(registry.kernels()) - set(COMMANDS)))
+    parser.add_argument("--sizes", nargs="+", default=["small", "medium"])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.step:
+        step(asked.step[0], msgspec.json.decode(asked.step[1], type=Spec))
+        return 0
+    rows = []
+    for name in asked.kernels:
+        for found in measured(name, asked.sizes, asked.threads):
+            rows.append(found)
+            print(line(found), flush=True)
+    if asked.write:
+        PAGE.write_text(page(rows, asked.threads))
+    above = [" ".join(filter(None, row[:4])) for row in rows if not row.needed]
+    if above:
+        print(f"more than {MOST}, and than is known to be needed: {', '.join(above)}")
+    return 1 if above else 0
+
+
+def measured(name: str, sizes: list[str], threads: int) -> Iterator[Row]:
+    """Yield a row for each mode, way and size of a kernel."""
+    kernel = registry.kernel(name)
+    grows = getattr(kernel, "grows", None) is not None
+    for options in MODES.get(name, NO_MODES):
+        mode = ", ".join(options.values())
+        for key in (key for key, way in kernel.implementations.items() if is_ours(way)):
+            with tempfile.TemporaryDirectory() as folder:
+                about = name, key, options, threads, folder
+                constant = taken(*about, "tiny")
+                for size in sizes:
+                    yield row(name, mode, key, size, taken(*about, size), constant)
+                if grows:
+                    more = taken(*about, "small", TIMES)
+                    yield row(name, mode, key, f"{TIMES} x small", more, taken(*about, "small"))
+
+
+def row(name: str, mode: str, way: str, size: str, found: Taken, before: Taken) -> Row:
+    """Return the row of what was found, beyond what was found of a smaller problem."""
+    known = found.inputs, found.outputs
+    if size.startswith(f"{TIMES} x"):
+        known = found.inputs - before.inputs, found.outputs - before.outputs
+    growth = float(max(0, found.taken - before.taken))
+    return Row(name, mode, way, size, *known, growth, before.taken, found.peak)
+
+
+def is_ours(way: Implementation) -> bool:
+    """Return whether it is one of ours that computes in one process on the processor, and not the reference."""
+    return way.backend == "host" and not way.peer and way.name != "numpy"
+
+
+def taken(
+    kernel: str, way: str, options: dict[str, str], threads: int, folder: str, size: str, times: int = 1
+) -> Taken:
+    """Return what an implementation takes once its code is compiled."""
+    case = Case(
+        kernel=kernel,
+        implementation=way,
+        version="",
+        size=size,
+        seed=0,
+        options={**options},
+        cache=True,
+        threads=threads,
+        grown=times,
+    )
+    what = Spec(case=case, scratch=str(Path(folder) / f"{size}{times}"))
+    known = Path(folder) / f"{size}{times}.json"
+    if not known.exists():
+        known.write_text(json.dumps(run("make", what)))
+    found = [run("take", what) for _ in range(2)][-1]
+    return Taken(**found, **json.loads(known.read_text()))
+
+
+def run(name: str, what: Spec) -> dict[str, Any]:
+    """Return what a step says in a process of its own."""
+    command = [sys.executable, __file__, "--step", name, msgspec.json.encode(what).decode()]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def step(name: str, what: Spec) -> None:
+    """Make the inputs of a case, or compute it; print what is known then."""
+    if name == "make":
+        work = make_inputs(what).work
+        told: dict[str, Any] = {"inputs": work.input_bytes + work.shared_bytes, "outputs": work.output_bytes}
+    else:
+        session = Watched(what)
+        taken = session.taken()
+        told = {"taken": taken, "peak": session.before + taken}
+    print(json.dumps(told))
+
+
+def line(row: Row) -> str:
+    """Return a row of the table."""
+    cells = [row.kernel, row.mode, row.way, row.size]
+    cells += [f"{value / MB:.1f}" for value in (row.inputs, row.outputs, row.growth)]
+    cells += [f"{row.factor:.2f}" if row.within else f"**{row.factor:.2f}**"]
+    cells += [f"{value / MB:.0f}" for value in (row.constant, row.peak)]
+    return "| " + " | ".join(cells) + " |"
+
+
+def page(rows: list[Row], threads: int) -> str:
+    """Return the page."""
+    head = ["kernel", "mode", "implementation", "size", "inputs MB", "outputs MB", "growth MB", "factor"]
+    head += ["constant MB", "peak of the process MB"]
+    within = sum(row.within for row in rows)
+    lines = [
+        "# Memory of each implementation",
+        "",
+        f"Written by `python ci/bench/memory.py --write`: {threads} threads, one block, code compiled before.",
+        "*Growth* is what the implementation takes beyond its inputs, its result among it, and beyond its *constant*,",
+        "which is what it takes at size `tiny` (libraries, threads, tables of fixed size). The factor is (inputs +",
+        f"growth) / (inputs + outputs), at most {MOST} and {SLACK / MB:.0f} MB: {within} of {len(rows)} rows are;",
+        "the others are bold. Inputs and outputs are those that `work` counts; shared ones (maps, angles) are inputs.",
+        f"Rows `{TIMES} x small` tell what {TIMES} times as many frames or slices add to `small`, and so what",
+        "does not grow with their number; there the constant is what `small` takes.",
+        "The peak is that of a record of one block: interpreter, libraries, inputs, what the oracle expects.",
+        "",
+        "| " + " | ".join(head) + " |",
+        "|" + "---|" * len(head),
+        *map(line, rows),
+        "",
+        "Why some need more:",
+        "",
+        *(f"- {kernel}, {way} (up to {most:g}): {why}." for (kernel, way), (most, why) in NEEDED.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
