@@ -91,15 +91,20 @@ class Cluster:
         return ended.stdout.strip()
 
 
-@pytest.fixture(scope="session")
-def slurm_cluster(program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Return a cluster that is up for the whole session; without SLURM_CONF in this process."""
+def cluster_that_is_up(program: Callable[..., str], folder: Path) -> Iterator[Cluster]:
+    """Yield a cluster, and stop it afterwards; without SLURM_CONF in this process."""
     for name in ("sbatch", "munge"):
         program(name, cure="apt-get install slurm-wlm munge")
-    cluster = Cluster(folder=tmp_path_factory.mktemp("slurm"))
+    cluster = Cluster(folder=folder)
     cluster.do("start")
     yield cluster
     cluster.do("stop")
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster(program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Return a cluster that is up for the whole session."""
+    yield from cluster_that_is_up(program, tmp_path_factory.mktemp("slurm"))
 
 
 @pytest.fixture

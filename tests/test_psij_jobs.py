@@ -22,6 +22,8 @@ from daasbench.testing import RunnerContract
 from daasbench.testing.runners import sample_job
 from daasbench.worker import CLAIM, ENDED, STARTED
 
+from .conftest import cluster_that_is_up
+
 LOCAL = {"executor": "local"}
 PBS = Platform(runner="psij", options={"executor": "pbs"})
 pytestmark = pytest.mark.filterwarnings(  # psij's executor `local` closes no pipe
@@ -166,6 +168,12 @@ def test_a_scheduler_that_is_not_here_is_told_with_its_cure(
 
 
 # --- on a real Slurm ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def slurm_cluster(program, tmp_path_factory):
+    """Return a cluster of these tests' own: psij cannot read the answers of one whose jobs failed in ways of others."""
+    yield from cluster_that_is_up(program, tmp_path_factory.mktemp("slurm"))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def campaign(tmp_path: Path) -> Campaign:
 def finish(campaign: Campaign) -> None:
     """Run the command again: everything is done, each case once."""
     code, out, err = campaign.run()
-    assert code == 0, err
+    assert code == 0, out + err
     keys = campaign.ended_once()
     assert len(keys) == len(set(keys)) == campaign.cells, out
 

@@ -350,7 +350,7 @@ def workers_at(folder: Path) -> list[int]:
     return found
 
 
-def wait_until(what: Callable[[], bool], timeout_s: float = 60.0) -> None:
+def wait_until(what: Callable[[], bool], timeout_s: float = 150.0) -> None:
     """Return when something is so."""
     end = time.monotonic() + timeout_s
     while True:
