@@ -43,7 +43,7 @@ def job_of(*cases: Planned, **options: object) -> Job:
     )
 
 
-def until(true: Callable[[], bool], what: str, limit_s: float = 30.0) -> None:
+def until(true: Callable[[], bool], what: str, limit_s: float = 90.0) -> None:
     """Return when something is so."""
     end = time.monotonic() + limit_s
     while not true():

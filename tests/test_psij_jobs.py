@@ -38,7 +38,7 @@ def real_job(folder: Path, *, sleep_s: float = 0.0, name: str = "001-here", **op
     return msgspec.structs.replace(job, id=name, platform=declared, run=f"run-{folder.name}")
 
 
-def until(true: Callable[[], bool], what: str, limit_s: float = 30.0) -> None:
+def until(true: Callable[[], bool], what: str, limit_s: float = 90.0) -> None:
     """Return when something is so."""
     end = time.monotonic() + limit_s
     while not true():
