@@ -127,7 +127,9 @@ def price_finding(price: Price | None, today: datetime.date) -> Finding:
     """Return whether a platform has a price, and how old that is."""
     if price is None:
         cure = "declare one: docs/how-to/own-platform.md"
-        return warning("price", "none: nothing that is measured here has a cost, and --budget holds nothing back", cure)
+        return warning(
+            "price", "none: nothing that is measured here has a cost, and --budget refuses to run it alone", cure
+        )
     days = (today - price.date).days
     told = f"{price.amount} {price.currency} per {price.per} of {price.date} ({price.basis}; {price.source})"
     if days < 0:

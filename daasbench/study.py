@@ -106,7 +106,7 @@ def run(
             msgspec.structs.replace(job, redact=redact)
             for job in jobs_of(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
         ]
-        check_budget([*jobs, *(one.job for one in errands.going.values())], budget)
+        errands.messages += check_budget([*jobs, *(one.job for one in errands.going.values())], budget)
         if done.unreadable:
             told = f"{folder.path}: {done.unreadable} unreadable lines (torn by a kill) were left out"
             errands.messages.append(told)
@@ -266,15 +266,27 @@ def ceiling(job: Job) -> tuple[Decimal, str] | None:
     return worst_case(longest_s(job), nodes, widest.ranks, widest.threads, gpus, price), price.currency
 
 
-def check_budget(jobs: Sequence[Job], budget: tuple[Decimal, str | None] | None) -> None:
-    """Raise BudgetError if the worst case of everything that is not done costs more than `budget`."""
-    if budget is None:
-        return
+def check_budget(jobs: Sequence[Job], budget: tuple[Decimal, str | None] | None) -> list[str]:
+    """Raise BudgetError if the worst case of everything that is not done costs more than `budget`, or has no price.
+
+    Return a sentence where only some of it has: the budget says nothing of the rest.
+    """
+    if budget is None or not jobs:
+        return []
     amount, currency = budget
     worst: dict[str, Decimal] = {}
+    unpriced: dict[str, None] = {}
     for job in jobs:
         if found := ceiling(job):
             worst[found[1]] = worst.get(found[1], Decimal(0)) + found[0]
+        else:
+            unpriced[job.platform_name] = None
+    free = f"platform{'s' if len(unpriced) > 1 else ''} {', '.join(unpriced)}"
+    if not worst:
+        raise BudgetError(
+            f"--budget: {free} declare{'' if len(unpriced) > 1 else 's'} no price, so nothing would be held back;"
+            " nothing was started: declare a price (daasbench list platforms names an example), or leave out --budget"
+        )
     for unit, total in worst.items():
         if currency is not None and unit != currency:
             raise BudgetError(
@@ -287,6 +299,7 @@ def check_budget(jobs: Sequence[Job], budget: tuple[Decimal, str | None] | None)
             )
     if len(worst) > 1:
         raise BudgetError(f"the platforms' prices are in {', '.join(sorted(worst))}; a budget needs one currency")
+    return [f"--budget says nothing of {free}: no price is declared there"] if unpriced else []
 
 
 # --- how it stands ----------------------------------------------------------------------------------------------

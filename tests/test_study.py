@@ -209,6 +209,15 @@ def test_a_budget_is_kept_to_the_cent() -> None:
     check_budget([], (Decimal(0), "EUR"))
 
 
+def test_a_budget_that_holds_nothing_back_is_refused_and_one_that_holds_back_a_part_is_told() -> None:
+    free = [msgspec.structs.replace(job, platform_name="laptop") for job in jobs_of(a_plan())]
+    with pytest.raises(BudgetError, match=r"platform laptop declares no price.*leave out --budget"):
+        check_budget(free, (Decimal(5), "EUR"))
+    told = check_budget([*free, *jobs_of(a_plan(price=PRICE))], (Decimal(5), "EUR"))
+    assert told == ["--budget says nothing of platform laptop: no price is declared there"]
+    assert check_budget(jobs_of(a_plan(price=PRICE)), (Decimal(5), "EUR")) == []
+
+
 def test_the_ceiling_counts_the_gpus_of_every_rank() -> None:
     (job,) = jobs_of(a_plan(seeds=1, price=msgspec.structs.replace(PRICE, per="gpu-hour")))
     (one,) = job.planned
