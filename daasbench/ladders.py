@@ -42,9 +42,13 @@ class Rung(Generic[Thing]):
 
 @dataclass(frozen=True, kw_only=True)
 class Ladder(Generic[Thing]):
-    """The rungs of one way to compute, fewest cores first; each number of cores once."""
+    """The rungs of one way to compute, fewest cores first; each number of cores once.
+
+    `beside`: what ran on as many cores as a rung, on more nodes, and is none.
+    """
 
     rungs: tuple[Rung[Thing], ...]
+    beside: tuple[Rung[Thing], ...] = ()
 
     @property
     def first(self) -> Case:
@@ -129,7 +133,9 @@ def _ladder(rungs: Sequence[Rung[Thing]]) -> Ladder[Thing] | None:
     """Return the ladder of these rungs; of two with as many cores, the one on fewer nodes stays."""
     ordered = sorted(rungs, key=lambda rung: (rung.cores, -rung.case.nodes))
     each = tuple({rung.cores: rung for rung in ordered}.values())
-    return Ladder(rungs=each) if len(each) > 1 else None
+    kept = {id(rung) for rung in each}
+    beside = tuple(rung for rung in ordered if id(rung) not in kept)
+    return Ladder(rungs=each, beside=beside) if len(each) > 1 else None
 
 
 def load(work: Work) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -154,7 +154,7 @@ def survey(evidence: Evidence) -> Survey:
     seen: set[str] = set()
     for (platform, _), rungs in sorted(places.items()):
         for ladder in found_ladders(rungs):
-            seen |= {rung.case.id for rung in ladder.rungs}
+            seen |= {rung.case.id for rung in (*ladder.rungs, *ladder.beside)}
             found = _climb(ladder, platform, intents)
             if isinstance(found, str):
                 notes.append(found)
@@ -165,6 +165,8 @@ def survey(evidence: Evidence) -> Survey:
     if older:
         told = f"{older} ladder{' measured' if older == 1 else 's measured'} with an older commit of the suite"
         notes.append(f"{told} {'is' if older == 1 else 'are'} left out.")
+    shown = {rung.case.id for climb in newest for rung in climb.ladder.rungs}
+    notes += [told for climb in sorted(newest, key=_order) for told in _beside(climb, shown)]
     rest = {rung.case.id for rungs in places.values() for rung in rungs} - seen
     if rest:
         whose = "its" if len(rest) == 1 else "their"
@@ -174,6 +176,18 @@ def survey(evidence: Evidence) -> Survey:
     if modelled:
         notes.append(f"{_cases(modelled)} projected or rehearsed, not measured, and not shown here.")
     return Survey(climbs=tuple(sorted(newest, key=_order)), notes=tuple(notes))
+
+
+def _beside(climb: Climb, shown: Collection[str]) -> list[str]:
+    """Return a sentence for each case on as many cores as a rung that is shown nowhere: a ladder has one rung each."""
+    nodes = {rung.cores: rung.case.nodes for rung in climb.ladder.rungs}
+    what = f"{climb.case.kernel} / {climb.case.implementation}, size {climb.case.size}, on {climb.platform}"
+    return [
+        f"{what}: {rung.cores} cores on {rung.case.nodes} nodes are not shown beside as many on {nodes[rung.cores]};"
+        " the table of results has both."
+        for rung in climb.ladder.beside
+        if rung.case.id not in shown
+    ]
 
 
 def _started(climb: Climb) -> str:

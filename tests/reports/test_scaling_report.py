@@ -253,6 +253,15 @@ def test_rungs_of_two_commits_of_the_suite_are_not_compared(folder: Any, tmp_pat
     assert "2 cases are on one number of cores only with their commit of the suite" in prose(evidence, tmp_path)
 
 
+def test_as_many_cores_on_more_nodes_are_named_where_they_are_no_rung(folder: Any, tmp_path: Path) -> None:
+    made = climb(folder(scenario=STRONG), rungs=(1, 2, 4))
+    evidence = climb(made, rungs=(2,), nodes=2).gather()
+    assert [(row["ranks"], row["nodes"]) for row in lines(evidence, tmp_path)] == [("1", "1"), ("2", "1"), ("4", "1")]
+    text = prose(evidence, tmp_path)
+    assert "halo / mpi, size small, on here: 2 cores on 2 nodes are not shown beside as many on 1" in text
+    assert "one number of cores only" not in text
+
+
 def test_the_page_is_whole_and_a_projection_is_drawn_dashed(folder: Any, tmp_path: Path) -> None:
     page = files(climb(folder(scenario=STRONG)).gather(), tmp_path, "html")["scaling.html"]
     assert page.count("<svg") == 1
