@@ -133,7 +133,9 @@ def last_words(log: Path) -> str:
     return said[-1] if said else ""
 
 
-def errand(job: Job, place: Path, status: JobStatus, handle: str, submitted_at: str, message: str) -> JobRecord:
+def errand(
+    job: Job, place: Path, status: JobStatus, handle: str, submitted_at: str, message: str, followed_since: str
+) -> JobRecord:
     """Return the errand around a job that has ended: what the runner says of it, and what its worker wrote."""
     began, left = _read(place / STARTED, Began), _read_left(place)
     return JobRecord(
@@ -146,6 +148,7 @@ def errand(job: Job, place: Path, status: JobStatus, handle: str, submitted_at: 
         ended_at=status.ended_at,
         began_at=began.at if began else None,
         left_at=left.at if left else None,
+        followed_since=followed_since,
         nodes=status.nodes or max((one.case.nodes for one in job.planned), default=1),
         hosts="" if job.redact else status.hosts,
         state=str(status.state),

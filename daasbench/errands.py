@@ -75,6 +75,7 @@ class Errands:
         self.waiting: list[Job] = []
         self.doubtful: dict[str, Job] = {}  # somebody took them, and their queue does not know them
         self.messages: list[str] = []
+        self._since = utc_now()
         self._runners: dict[str, Runner] = {}
         self._done = self._total = 0
         self._glance_at = time.monotonic() + GLANCE_S
@@ -329,7 +330,7 @@ class Errands:
         if not one.runner.outlives and status.ended_at is None:  # it was watched
             status = msgspec.structs.replace(status, ended_at=utc_now())
         message = account(one.job, one.place, status)
-        record = errand(one.job, one.place, status, one.handle, one.submitted_at, message)
+        record = errand(one.job, one.place, status, one.handle, one.submitted_at, message, self._since)
         told = {key: value for key, value in msgspec.to_builtins(record).items() if key != "job" and value is not None}
         self.folder.note(utc_now(), event, one.job.id, **told)
         if message:

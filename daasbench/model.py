@@ -262,6 +262,7 @@ class JobRecord(Noun, frozen=True, kw_only=True):
     ended_at: str | None = None
     began_at: str | None = None  # when the worker on the node took the job
     left_at: str | None = None  # and when it ended
+    followed_since: str | None = None  # since when the controller that accounted for it was there, by its clock
     nodes: int = 1
     hosts: str = ""
     state: str = ""

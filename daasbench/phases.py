@@ -100,7 +100,9 @@ def of_errand(events: Sequence[Event], job: str) -> Parts:
     missing: dict[str, str] = {}
     for name, (start, end) in spans.items():
         took_s = _between(start, end)
-        if took_s is None:
+        if name == "stage_out" and _ahead_s(errand.followed_since, errand.ended_at) > CLOCKS_S:
+            missing[name] = "it ended while no controller was there, and was collected later"
+        elif took_s is None:
             missing[name] = "the platform has no queue" if name == "queue" and not queued else "it was not noted"
         elif took_s < 0:
             missing[name] = f"the clocks of two machines differ: it would be {took_s:.3g} s"

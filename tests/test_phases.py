@@ -94,6 +94,13 @@ def test_a_controller_whose_clock_is_off_does_not_make_a_stage_out_of_it() -> No
     assert found.missing == {"stage_out": "the clocks of two machines differ by 3598 s or more"}
 
 
+def test_a_job_that_ended_unseen_has_no_stage_out_of_a_persons_delay() -> None:
+    there = journal(followed_since="2026-11-22T10:20:01Z")  # as clocks may differ
+    assert phases.of_errand(there, JOB).seconds["stage_out"] == 4.0
+    found = phases.of_errand(journal(followed_since="2026-11-22T10:20:03Z"), JOB)
+    assert found.missing == {"stage_out": "it ended while no controller was there, and was collected later"}
+
+
 def test_what_a_scheduler_has_forgotten_is_no_boot_of_zero_seconds() -> None:
     began = "2026-11-22T10:10:05.500Z"  # the worker's own word, which stands for the start that nobody saw
     found = phases.of_errand(journal(queued_at=None, started_at=began, handle="slurm:///17"), JOB)
