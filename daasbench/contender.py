@@ -25,7 +25,8 @@ from daasbench import measure
 from daasbench.contracts import Implementation
 from daasbench.measure import Failure, Spec, Step
 from daasbench.model import Noun, Outcome, Reason
-from daasbench.processes import die_with, kill_tree, pin, steered
+from daasbench.processes import die_with, kill_tree, pin, process_tree, steered
+from daasbench.segments import remove_left, segments
 from daasbench.session import Session
 from daasbench.teams import Alone
 
@@ -130,12 +131,15 @@ class Contender:
         return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=f"{told}; its log says more")
 
     def close(self) -> None:
-        """End the process and everything that it started."""
-        if self.process.poll() is None:
-            kill_tree(self.pid)
+        """End the process and everything that it started, and give back what they shared."""
+        ending = process_tree(self.pid) if self.process.poll() is None else []
+        shared = segments(ending)
+        if ending:
+            ending += kill_tree(self.pid)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)  # what its children left behind; the group is its own
         self.process.wait()
+        remove_left(shared, ending)
         for descriptor in (self._read, self._write, self._life):
             if descriptor >= 0:
                 os.close(descriptor)

@@ -25,11 +25,13 @@ from typing import IO, TypeVar
 import msgspec
 
 from daasbench.contender import Command, Steps, Voice, log_here
+from daasbench.hellos import THREADS, Hello, doubt, doubt_all
 from daasbench.launch import PlatformOptions, launch_command, require_launcher
 from daasbench.machine import DEVICES, gpu_identities, visible_gpus
 from daasbench.measure import Failure, Prepared, guarded
 from daasbench.model import Case, Noun, Outcome, Reason
-from daasbench.processes import allowed_cpus, die_with, kill_tree, pin, steered
+from daasbench.processes import allowed_cpus, die_with, kill_tree, pin, process_tree, steered
+from daasbench.segments import remove_left, segments
 from daasbench.teams import mpi_library, world
 
 T = TypeVar("T")
@@ -37,7 +39,6 @@ T = TypeVar("T")
 LOOK_S = 0.5  # between looks whether the launcher is still there
 LAST_WORDS_S = 3.0  # for the launcher to end after one of its ranks did
 LINE = 1 << 16
-THREADS = "OMP_NUM_THREADS"  # the variable by which is seen whether the launcher hands on variables
 
 
 class Door(Noun, frozen=True, kw_only=True):
@@ -49,21 +50,6 @@ class Door(Noun, frozen=True, kw_only=True):
     threads: int
     cpus: list[int]  # of all ranks, in order; empty: what the launcher leaves to them
     gpus: int = 0  # of each rank
-
-
-class Hello(Noun, frozen=True, kw_only=True, tag=True):
-    """What a rank says first: on both connections that it is ours, then, on one, which it is and with what."""
-
-    token: str
-    pid: int
-    host: str
-    node: str = ""  # as Slurm calls it, which may run several on one host
-    rank: int = 0
-    size: int = 0  # 0: not known yet
-    cpus: list[int] = []
-    threads: str | None = None  # what the variable says
-    gpus: list[str] = []  # that it computes with; their identities, as far as the driver tells
-    library: str = ""
 
 
 class _Line:
@@ -116,6 +102,7 @@ class RankContender:
         self._began = time.monotonic()
         self._start_s: float | None = None
         self._closed = False
+        self._shared: set[str] = set()
         alone = case.nodes == 1
         _allow_files(2 * case.ranks)
         self._listener = socket.create_server(("127.0.0.1" if alone else "", 0), backlog=2 * case.ranks)
@@ -169,11 +156,13 @@ class RankContender:
             self.active_s += time.monotonic() - started
 
     def close(self) -> None:
-        """End the launcher, the ranks, and everything that they started."""
+        """End the launcher, the ranks, and everything that they started; give back what those here shared."""
         if self._closed:
             return
         self._closed = True
         ranks = self.computing
+        ending = [*process_tree(self.pid), *ranks]
+        self._shared |= segments(ending)
         if self.process.poll() is None:
             kill_tree(self.pid)
         for group in (self.pid, *ranks):  # each rank leads a group of its own
@@ -185,6 +174,7 @@ class RankContender:
         self._selector.close()
         self._listener.close()
         self.process.wait()
+        remove_left(self._shared, ending)
         self._file.unlink(missing_ok=True)
 
     # --- inside
@@ -214,7 +204,8 @@ class RankContender:
                     return failure
         if len(self._ranks) == self.case.ranks:
             self._start_s = time.monotonic() - self._began
-            return self._doubt_all([line.hello for line in self._ranks.values() if line.hello])
+            self._shared = segments(self.computing)  # a rank that dies later cannot be asked
+            return doubt_all([line.hello for line in self._ranks.values() if line.hello], self.case)
         if self.process.poll() is not None and not self._selector.select(0):
             told = f"the launcher {' '.join(self.command)!r} ended with exit code {self.process.returncode}"
             return _failed(f"{told} before its ranks had reported; the job's log says more")
@@ -231,7 +222,7 @@ class RankContender:
         if isinstance(said, Failure):
             return said
         line.hello = self._ranks.setdefault(said.rank, line).hello = said
-        return self._doubt(said)
+        return doubt(said, self.case, self.command[0])
 
     def _read(self, line: _Line) -> list[bytes] | None:
         """Return the whole lines that came; None, once, when the other end is gone."""
@@ -239,44 +230,6 @@ class RankContender:
         if lines is None:
             self._selector.unregister(line.connection)
         return lines
-
-    def _doubt(self, hello: Hello) -> Failure | None:
-        """Return what is wrong with one rank, if something is."""
-        case, launcher = self.case, self.command[0]
-        if hello.size != case.ranks:
-            seen = "none sees another" if hello.size == 1 else f"each sees {hello.size}"
-            told = (
-                f"the launcher {launcher} was asked for {case.ranks} ranks, and {seen}: it belongs to another MPI than"
-                f" this Python's ({hello.library}); name that of this MPI in the platform's option launcher, or leave"
-                " the option out"
-            )
-            return _skipped(told)
-        if hello.threads != str(case.threads):
-            told = f"the launcher {launcher} does not hand on variables: {THREADS} is {hello.threads} on rank"
-            return _skipped(
-                f"{told} {hello.rank}, not {case.threads}; add its option that does, such as -x or --export"
-            )
-        if len(hello.cpus) < case.threads:
-            told = f"the launcher {launcher} binds rank {hello.rank} to {len(hello.cpus)} processors, it has"
-            return _skipped(f"{told} {case.threads} threads; let it bind none, or that many")
-        if len(hello.gpus) != case.gpus:
-            told = f"the launcher {launcher} leaves {len(hello.gpus)} GPUs to rank {hello.rank}, it computes with"
-            return _skipped(f"{told} {case.gpus}; let it give each rank that many, or all of them to all")
-        return None
-
-    def _doubt_all(self, hellos: Sequence[Hello]) -> Failure | None:
-        """Return what is wrong with the ranks together, if something is."""
-        nodes = {hello.node or hello.host for hello in hellos}
-        if len(nodes) != self.case.nodes:
-            told = f"the ranks run on {len(nodes)} nodes ({', '.join(sorted(nodes))}), {self.case.nodes} were asked"
-            return _skipped(f"{told}; write {{nodes}} into the platform's option launcher: srun -N {{nodes}}")
-        places = [(hello.host, cpu) for hello in hellos for cpu in hello.cpus]
-        if len(places) != len(set(places)):
-            return _skipped("ranks share processors; let the launcher bind each to its own, or none")
-        devices = [(hello.host, gpu) for hello in hellos for gpu in hello.gpus]
-        if len(devices) != len(set(devices)):
-            return _skipped("ranks share GPUs; let the launcher give each its own, or all of them to all")
-        return None
 
     def _ready(self, deadline: float) -> list[_Line]:
         """Return the connections that have something to say; wait for one, not beyond the next look."""
@@ -344,10 +297,6 @@ def _signal(code: int) -> str:
 
 def _failed(told: str) -> Failure:
     return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=told)
-
-
-def _skipped(told: str) -> Failure:
-    return Failure(outcome=Outcome.SKIPPED, reason=Reason.CAPACITY, message=told)
 
 
 # --- a rank ---------------------------------------------------------------------------------------------------

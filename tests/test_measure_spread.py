@@ -12,10 +12,10 @@ from daasbench import backends, launch, scratch
 from daasbench.backends import library_name, require
 from daasbench.contracts import Implementation
 from daasbench.errors import Lacking
+from daasbench.hellos import Hello, doubt, doubt_all
 from daasbench.measure import predicted_bytes
 from daasbench.model import Case, Work
 from daasbench.processes import shared_memory_bytes
-from daasbench.ranks import Door, Hello, RankContender
 from daasbench.referee import lack_of, visible_devices
 
 CASE = Case(kernel="k", implementation="mpi", version="1", size="small", ranks=4, threads=2)
@@ -80,10 +80,7 @@ def test_what_is_not_installed_is_lacking_with_its_cure(
 
 def doubts(*hellos: Hello, case: Case = CASE) -> str | None:
     """Return what the referee says of ranks that introduce themselves so."""
-    one = object.__new__(RankContender)
-    one.case, one.command = case, ["mpiexec"]
-    one._door = Door(host="", port=0, token="", threads=case.threads, cpus=[])
-    failure = next(filter(None, map(one._doubt, hellos)), None) or one._doubt_all(hellos)
+    failure = next(filter(None, (doubt(one, case, "mpiexec") for one in hellos)), None) or doubt_all(hellos, case)
     return failure.message if failure else None
 
 

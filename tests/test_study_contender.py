@@ -17,9 +17,11 @@ import pytest
 
 from daasbench.contender import Command, Contender, Voice
 from daasbench.maker import Maker
-from daasbench.measure import Failure, Made, Spec
+from daasbench.measure import Failure, Made, Spec, Turned
 from daasbench.model import Case, Outcome, Reason, Work
 from daasbench.processes import pin, stop_tree
+from daasbench.ranks import RankContender
+from daasbench.segments import segments
 
 KERNEL = """
 import os, time
@@ -98,6 +100,38 @@ def test_a_process_that_dies_is_told_with_its_exit_code(contender: Contender, sp
     assert isinstance(answer, Failure)
     assert (answer.outcome, answer.reason) == (Outcome.FAILED, Reason.KERNEL)
     assert "exit code 9" in answer.message
+
+
+def test_shared_memory_goes_with_the_process_that_made_it(contender: Contender, spec: Callable[..., Spec]) -> None:
+    body = """
+    from multiprocessing import resource_tracker, shared_memory
+    resource_tracker.register = lambda *_: None  # or it would tidy up
+    global kept
+    kept = shared_memory.SharedMemory(create=True, size=4096)
+"""
+    assert isinstance(contender.ask(Command(step="make", spec=spec(body.strip())), Made, timeout_s=60), Made)
+    made = segments([contender.pid])
+    assert made
+    contender.close()
+    assert not any(map(os.path.exists, made))
+
+
+def test_shared_memory_goes_with_the_ranks_that_made_it(
+    tmp_path: Path, spec: Callable[..., Spec], needs: Callable[[str], None]
+) -> None:
+    needs("mpi4py")
+    case = msgspec.structs.replace(spec().case, ranks=2)
+    with open(tmp_path / "log", "wb") as log:
+        ranks = RankContender(case, {}, [], log, tmp_path)
+        try:
+            answer = ranks.ask(Command(step="turn", repeats=1), Turned, timeout_s=60)
+            made = segments(ranks.computing)
+        finally:
+            ranks.close()
+    assert isinstance(answer, Failure)
+    assert "that is not prepared" in answer.message
+    assert made  # MPICH's
+    assert not any(map(os.path.exists, made))
 
 
 def test_a_process_that_dies_is_told_though_its_child_holds_the_pipe(

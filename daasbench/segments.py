@@ -1,0 +1,45 @@
+"""Shared memory that killed processes leave behind: segments of MPI, semaphores of process pools.
+
+They are files of ``/dev/shm``, are memory of the machine, and outlive who made them. Where there is no such folder
+(not Linux), nothing is found and nothing is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+SHARED = "/dev/shm/"
+GONE = " (deleted)"
+
+
+def segments(pids: Iterable[int], proc: Path = Path("/proc")) -> set[str]:
+    """Return the files of shared memory that these processes map, as far as they live and may be looked at."""
+    found: set[str] = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it ended, or is another's
+            for line in (proc / str(pid) / "maps").read_text(errors="replace").splitlines():
+                at = line.find(SHARED)
+                if at > 0 and not line.endswith(GONE):
+                    found.add(line[at:])
+    return found
+
+
+def remove_left(paths: Collection[str], ended: Collection[int], proc: Path = Path("/proc")) -> list[str]:
+    """Remove those of `paths` that nobody maps but processes that were `ended`; return what was removed.
+
+    Files of other owners stay, and what is mapped by a process that cannot be looked at: its owner is another.
+    """
+    if not paths:
+        return []
+    others = (int(one.name) for one in proc.iterdir() if one.name.isdigit() and int(one.name) not in ended)
+    left = sorted(set(paths) - segments(others, proc))
+    removed = []
+    for path in left:
+        with contextlib.suppress(OSError):
+            if Path(path).stat().st_uid == os.getuid():
+                Path(path).unlink()
+                removed.append(path)
+    return removed
