@@ -27,9 +27,9 @@ kernel = FolderKernel(
         ),
         leaves_out="ring and stripe removal, phase retrieval, the writing of slices; cone beams and laminography",
         tolerance=(
-            "1e-4 rms of the definition in float64 at pixels drawn by chance (nufft: 1e-3 of the band-limited "
-            "definition); and 0.04 √(512/N) rms of a known object within 0.45 N, where edges finer than a pixel "
-            "leave 0.017 √(512/N)"
+            "1e-4 rms of the definition in float64 at pixels drawn by chance (nufft: 1e-3 max(1, N/512)² of the "
+            "band-limited definition); and 0.04 √(512/N) rms of a known object within 0.45 N, where edges finer than a "
+            "pixel leave 0.017 √(512/N)"
         ),
         real_work="a scan is 500 to 2000 slices of 2048 pixels squared from 1500 to 6000 angles",
         literature=(
