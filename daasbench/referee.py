@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -244,11 +244,17 @@ def lack_of(case: Case, source: str | None, *, gpus: int, platform: Platform = H
         work = kernel.work(parameters, measure.case_options(kernel, case, {}))
     except Lacking as lack:
         return str(lack)
-    predicted = measure.predicted_bytes(kernel, case, work, machine.last_level_cache_bytes())
+    predicted = measure.predicted_bytes(kernel, case, work, _cache_bytes())
     usable = machine.usable_memory_bytes()
     if predicted and predicted + RUNTIME_BYTES > usable and not elsewhere:
         return _too_much(predicted + RUNTIME_BYTES, usable, case)
     return None
+
+
+@cache
+def _cache_bytes() -> int | None:
+    """Return the machine's last-level caches, looked at once: many cores have many files about them."""
+    return machine.last_level_cache_bytes()
 
 
 def _lack_of_cores(case: Case) -> str | None:
