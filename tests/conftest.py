@@ -91,12 +91,12 @@ class Cluster:
         return ended.stdout.strip()
 
 
-def cluster_that_is_up(program: Callable[..., str], folder: Path) -> Iterator[Cluster]:
+def cluster_that_is_up(program: Callable[..., str], folder: Path, *settings: str) -> Iterator[Cluster]:
     """Yield a cluster, and stop it afterwards; without SLURM_CONF in this process."""
     for name in ("sbatch", "munge"):
         program(name, cure="apt-get install slurm-wlm munge")
     cluster = Cluster(folder=folder)
-    cluster.do("start")
+    cluster.do("start", *settings)
     yield cluster
     cluster.do("stop")
 
