@@ -220,7 +220,7 @@ def _spill_over(moments, signal, variance):
     """Add to each bin its own pixels' B and C, and the rest of its predecessor's: A - B and A - 2B + C."""
     rest, rest_squared = 0.0, 0.0
     for k in range(moments.shape[0]):
-        a, b, c = moments[k]
+        a, b, c = moments[k, 0], moments[k, 1], moments[k, 2]
         signal[k] += b + rest
         variance[k] += c + rest_squared
         rest, rest_squared = a - b, a - 2.0 * b + c
@@ -246,6 +246,7 @@ def sum_split(frames, bins, weights, pixel, begin, first, shares, strip_start, s
             listed = strip_start[strip], strip_start[strip + 1]
             _add_wide(values, pixel, begin, first, shares, *listed, solid_angle, signal, variance, lost)
         _spill_over(moments, signal, variance)
-        sums[0, frame, part] = signal
-        sums[1, frame, part] = variance
-        sums[2, frame, part] = lost[:size]
+        for k in range(size):  # whole rows at once would add three seconds of compilation
+            sums[0, frame, part, k] = signal[k]
+            sums[1, frame, part, k] = variance[k]
+            sums[2, frame, part, k] = lost[k]

@@ -16,12 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.contracts import Resources
-from daasbench.simd import LANES, aligned_zeros, compiled, fma, load, splat, store
+from daasbench.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 
 from .definition import CHANNELS, Sums, slots_of, sums_of_slots
 from .parts import frames_of, labels_of
@@ -56,7 +55,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], F64]:
 
 def prepare_sums(problem: Problem, resources: Resources) -> Callable[[Any], Sums]:
     """Return the function that sums the pixels of a block, or of the part of one that stands in its place."""
-    numba.set_num_threads(resources.threads)
+    share = Threads(resources.threads)
     schedule, rings, threads = problem.schedule, problem.rings, resources.threads
     labels = labels_of(problem, problem.blocks[0])
     starts, ring_of = groups_of(labels)
@@ -71,7 +70,8 @@ def prepare_sums(problem: Problem, resources: Resources) -> Callable[[Any], Sums
         if frames.shape[1] < LANES:  # of a group that is read whole
             frames = np.pad(frames, ((0, 0), (0, LANES - frames.shape[1])))
         lanes = np.zeros((threads, rings + 1, slots_of(rows.size), _FOLD))
-        _correlate(frames.reshape(-1), frames.shape[1], starts, ring_of, rows, work, products, lanes)
+        flat = frames.reshape(-1)
+        share(_correlate, threads, flat, frames.shape[1], starts, ring_of, rows, work, products, lanes)
         return sums_of_slots(lanes.sum(axis=(0, 3))[1:].T, schedule, pixels)
 
     return compute
@@ -93,11 +93,12 @@ def groups_of(labels: NDArray[np.int32]) -> tuple[I64, NDArray[np.int32]]:
     return starts[held], np.ascontiguousarray(lanes[held])
 
 
-@compiled(parallel=True)
+@compiled()
 def _correlate(
-    counts: U16, pixels: int, starts: I64, labels: Any, rows: I64, work: F32, products: F64, lanes: F64
-) -> None:
-    """Add what the tiles of each part hold to `lanes`, f64[parts, rings + 1, slots, 4].
+    first: int, end: int,
+    counts: U16, pixels: int, starts: I64, labels: Any, rows: I64, work: F32, products: F64, lanes: F64,
+) -> None:  # fmt: skip
+    """Add what the tiles of parts `first` to `end` hold to `lanes`, f64[parts, rings + 1, slots, 4].
 
     The rows of a level lie in its plane of the buffer; those of level 0 in turn in plane 0 and in the last one, where
     the next chunk is written while this one is worked on. Pair sums of the highest level go to the last but one.
@@ -105,24 +106,24 @@ def _correlate(
     levels, parts = rows.size, lanes.shape[0]
     tiles = (starts.size + GROUPS - 1) // GROUPS
     planes = (levels + 2) * GROUPS * _ROWS
-    for part in numba.prange(parts):
+    for part in range(first, end):
         buffer, heads = work[part, :planes], work[part, planes:]
         totals = np.zeros(GROUPS * LANES, np.float64)
         filled, chunks = np.zeros(levels + 1, np.int64), np.zeros(levels, np.int64)
         for tile in range(tiles * part // parts, tiles * (part + 1) // parts):
             places = starts[tile * GROUPS : (tile + 1) * GROUPS]
             _clear(levels, buffer, products[part], totals, filled, chunks)
-            plane = 0
+            plane = np.int64(0)  # not a literal, for each of which all that is called would be compiled again
             _fill(counts, pixels, places, 0, min(CHUNK, rows[0]), plane, buffer)
             for row in range(0, rows[0], CHUNK):
                 filled[0] = min(CHUNK, rows[0] - row)
                 last, other = row + CHUNK >= rows[0], levels + 1 - plane
-                level = 0
+                level = np.int64(0)
                 while level < levels and (filled[level] == CHUNK or last):
                     new, above, chunk = filled[level], filled[level + 1], chunks[level]
                     for g in range(places.size):
                         if level == 0:
-                            _advance(plane, other, 0, g, new, above, chunk, buffer, products[part], heads)
+                            _advance(plane, other, level, g, new, above, chunk, buffer, products[part], heads)
                             _fill_share(counts, pixels, places, row + CHUNK, rows[0], g, other, buffer)
                         else:
                             _advance(level, level, level, g, new, above, chunk, buffer, products[part], heads)
