@@ -79,6 +79,22 @@ def keeping(question: Question) -> list[Keeping]:
     ]
 
 
+def factor_with_reading(question: Question, one: Keeping) -> tuple[float, str] | None:
+    """Return, as a projection, the keep-up factor of a way that reads, computes and gets one after the other.
+
+    And from which start its reading is known: the first state of the way that was measured. None where none was.
+    """
+    time, units = one.entry.time, one.entry.units
+    for way in question.ways:
+        rate = question.rate_of(way[0])
+        for launch in way if rate is one.entry else ():
+            known = [found.value for name in EACH if (found := launch.phase(name))]
+            if time is not None and units and launch.entry.units and launch.total is not None and known:
+                each_s = sum(known) / launch.entry.units + time.value / units
+                return 1 / each_s / one.beamline.units_per_s, launch.case.start or ""
+    return None
+
+
 def dataset_s(question: Question, launch: Launch) -> float | None:
     """Return, as a projection, the seconds from the start to the last result of a whole data set.
 

@@ -9,18 +9,19 @@ from daasbench.statistics import Interval
 
 from ..summary.sentences import name
 from ..wording import NOTHING, amount, counted, duration, factor, listed, memory, plural, rate
-from .keeping import Keeping, dataset_s
+from .keeping import Keeping, dataset_s, factor_with_reading
 from .launches import Launch, Question
 
 TOLD: Mapping[str, str] = {**phases.ERRAND, **phases.PROCESS}
 WORDS: Mapping[str, str] = {phase: told.partition(":")[0] for phase, told in TOLD.items()}
+NEARLY = 0.9  # of a keep-up factor: what reading leaves is then not told
 BUSY = 0.05  # foreign share of the processors above which a start was disturbed
 
 
 def answers(question: Question, kept: Sequence[Keeping]) -> list[str]:
     """Return what the page claims, a sentence each."""
     told = [sentence for way in question.ways if (sentence := _way_answer(way))]
-    told += [_keep_answer(one) for one in kept]
+    told += [_keep_answer(one) + _reading_too(question, one) for one in kept]
     return told or ["No start has a verified first result; the gaps say why."]
 
 
@@ -64,6 +65,15 @@ def _keep_answer(one: Keeping) -> str:
     if one.keeps_up is None:
         return f"Whether {who} keeps up with {whose} is undecided: keep-up factor {ratio} includes 1."
     return f"{who} does not keep up with {whose}: keep-up factor {ratio}."
+
+
+def _reading_too(question: Question, one: Keeping) -> str:
+    """Return what is left of a keep-up factor where reading counts too; empty if that is as good as all of it."""
+    whole, found = one.factor, factor_with_reading(question, one)
+    if whole is None or whole.low is None or found is None or found[0] > NEARLY * whole.value:
+        return ""
+    told = f"That is of {plural(one.beamline.unit)} in memory: each read first, as fast as in {_a(found[1])} start,"
+    return f" {told} and nothing done meanwhile, leaves {factor(found[0])[0]} (projected)."
 
 
 def beamline(question: Question) -> str:

@@ -164,6 +164,16 @@ def test_a_frame_of_another_size_than_the_detectors_is_named(folder: Callable[..
     assert "has 17.2 MiB, one of the detector 68.7 MiB" in said
 
 
+def test_what_reading_leaves_of_a_keep_up_factor_is_told_as_a_projection(filled: Any, tmp_path: Path) -> None:
+    page = plain(texts(filled.gather(), tmp_path)["time_to_science.html"])
+    left = 1 / (0.1 / 16 + 1e-5 / 16 + 0.0117 / 16) / 500
+    told = (
+        "That is of frames in memory: each read first, as fast as in a warm start, and nothing done meanwhile, leaves"
+    )
+    assert f"{told} {left:.3g} × (projected)" in page.replace("\u2009", " ")
+    assert page.count("That is of frames in memory") == 2
+
+
 def test_a_whole_data_set_is_projected_and_named_so(filled: Any, tmp_path: Path) -> None:
     evidence = filled.gather()
     (question,) = questions(evidence)
