@@ -1,6 +1,6 @@
-"""Write docs/images/summary.png: the top of the report of ``make run``, as Chromium shows it.
+"""Write docs/images/NAME.png: the top of the report NAME.html, as Chromium shows it.
 
-    python docs/make_picture.py [REPORT.html]      default: report/summary.html
+    python docs/make_picture.py [REPORT.html [HEIGHT]]      default: report/summary.html 2300, that of ``make run``
 
 Not part of ``make docs``, because it needs Chromium and a report that is worth showing.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / "docs/images/summary.png"
+PICTURES = ROOT / "docs/images"
 WIDTH, HEIGHT = 1200, 2300
 COLOURS = 64  # enough for text and plots, and a third of the bytes
 
@@ -24,6 +24,7 @@ COLOURS = 64  # enough for text and plots, and a third of the bytes
 def main() -> int:
     """Take the picture; return 2 if there is no Chromium or no report."""
     report = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "report/summary.html").resolve()
+    height = int(sys.argv[2]) if len(sys.argv) > 2 else HEIGHT
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None or not report.is_file():
         print(f"needs Chromium ({browser or 'not found'}) and a report ({report})", file=sys.stderr)
@@ -31,11 +32,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "shot.png"
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        command += [f"--user-data-dir={folder}/profile", f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={shot}"]
+        command += [f"--user-data-dir={folder}/profile", f"--window-size={WIDTH},{height}", f"--screenshot={shot}"]
         subprocess.run([*command, report.as_uri()], check=True, capture_output=True, timeout=120)
-        PICTURE.parent.mkdir(parents=True, exist_ok=True)
-        Image.open(shot).convert("RGB").quantize(COLOURS).save(PICTURE, optimize=True)
-    print(f"{PICTURE}: {PICTURE.stat().st_size / 1000:.0f} kB")
+        picture = PICTURES / f"{report.stem}.png"
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        Image.open(shot).convert("RGB").quantize(COLOURS).save(picture, optimize=True)
+    print(f"{picture}: {picture.stat().st_size / 1000:.0f} kB")
     return 0
 
 
