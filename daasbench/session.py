@@ -17,7 +17,7 @@ import random
 import time
 from collections.abc import Callable, Set
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -31,6 +31,9 @@ from daasbench.model import Samples, Verdict
 from daasbench.teams import Alone, Talk
 
 NANOSECOND = 9  # digits that are kept: the clock has no more, and a ledger is read in half the time
+
+if TYPE_CHECKING:
+    from daasbench.pools import Pools
 
 TeamOf = Callable[[Implementation], Alone]
 
@@ -68,6 +71,7 @@ class Session:
         self.repeat = self.peak_bytes = 0
         self.team = Alone()
         self.talk: Talk | None = None  # of the call before
+        self.pools: Pools
         self.backend: Backend
         self.problem: Any
         self.expectation: Any
@@ -101,6 +105,7 @@ class Session:
         if way in ("host", "mpi"):
             self.untouched = {block: fingerprint(one) for block, one in enumerate(self.blocks)}
         self.phases["first_call"], _, result = self._watched(0)
+        self._look_at_pools()
         reads = self._seen()
         verdict, self.phases["get"] = self._verify(0, result)
         verdict = self._with_inputs_kept(verdict, {0})
@@ -112,6 +117,8 @@ class Session:
 
         `origin` is the clock's reading at the record's start, from which `at_s` counts.
         """
+        if not self.repeat:
+            self._look_at_pools()  # the oracle has loaded what it needs
         samples = Samples()
         worst: Verdict | None = None
         started = self.clock()
@@ -135,7 +142,7 @@ class Session:
     def _load(self) -> Callable[..., Any]:
         """Import the libraries and the implementation, and open the device, which is timed apart."""
         started, way = self.clock(), self.implementation.backend
-        from daasbench import differences, scratch  # noqa: F401  (they load numpy, which is the process's to wait for)
+        from daasbench import differences, pools, scratch  # noqa: F401  (with numpy, which is the process's to wait for)
 
         if way == "cuda":
             import_needed(self.implementation)  # or asking for a device would import it
@@ -257,6 +264,11 @@ class Session:
         self.peak_bytes = max(self.peak_bytes, int(self.team.total(self.team.peak_bytes())))
         return timed
 
+    def _look_at_pools(self) -> None:
+        from daasbench.pools import Pools
+
+        self.pools = Pools()
+
     def _verify(self, block: int, result: Any) -> tuple[Verdict, float]:
         """Return what the oracle says, then whether the result equals the verified one of the same block."""
         self.team.meet()
@@ -265,6 +277,11 @@ class Session:
         get_s = self.team.slowest(self.clock() - started)
         if self.team.rank:
             return ELSEWHERE, get_s
+        with self.pools.asleep():
+            return self._judge(block, on_host), get_s
+
+    def _judge(self, block: int, on_host: Any) -> Verdict:
+        """Return the verdict on a result that is on the host."""
         name = self.implementation.name
         verdict = self.kernel.verify(self.problem, self.expectation, block, on_host, name)
         tolerance = self.kernel.repeat_tolerance
@@ -273,22 +290,22 @@ class Session:
             said = f": {verdict.message}" if verdict.message else ""
             error = "no number" if verdict.error is None else f"{verdict.error:.3g}"
             told = f"{where}: error {error} is not within {verdict.tolerance:.3g}{said}"
-            return msgspec.structs.replace(verdict, message=told), get_s
+            return msgspec.structs.replace(verdict, message=told)
         if tolerance is None:
-            return verdict, get_s
+            return verdict
         if block not in self.verified:
             self.verified[block] = map_arrays(lambda array: array.copy(), on_host)
-            return verdict, get_s
+            return verdict
         from daasbench.differences import largest_difference
 
         difference = largest_difference(on_host, self.verified[block], seed=self.chance.getrandbits(63))
         if difference <= tolerance:
-            return verdict, get_s
+            return verdict
         told = (
             f"repeat {self.repeat} (block {block}): differs from this process's own verified result of the same"
             f" inputs by {difference:.3g} (relative), more than {tolerance:.3g}: a race, or an overwritten result"
         )
-        return Verdict(error=difference, tolerance=tolerance, verified_by=verdict.verified_by, message=told), get_s
+        return Verdict(error=difference, tolerance=tolerance, verified_by=verdict.verified_by, message=told)
 
     def _with_inputs_kept(self, verdict: Verdict, blocks: Set[int]) -> Verdict:
         """Return `verdict`, or one that says that inputs are not what they were, on whatever rank."""

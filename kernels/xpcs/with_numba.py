@@ -113,12 +113,12 @@ def _correlate(
         for tile in range(tiles * part // parts, tiles * (part + 1) // parts):
             places = starts[tile * GROUPS : (tile + 1) * GROUPS]
             _clear(levels, buffer, products[part], totals, filled, chunks)
-            plane = np.int64(0)  # not a literal, for each of which all that is called would be compiled again
+            plane: Any = np.int64(0)  # not a literal, for each of which all that is called would be compiled again
             _fill(counts, pixels, places, 0, min(CHUNK, rows[0]), plane, buffer)
             for row in range(0, rows[0], CHUNK):
                 filled[0] = min(CHUNK, rows[0] - row)
                 last, other = row + CHUNK >= rows[0], levels + 1 - plane
-                level = np.int64(0)
+                level: Any = np.int64(0)
                 while level < levels and (filled[level] == CHUNK or last):
                     new, above, chunk = filled[level], filled[level + 1], chunks[level]
                     for g in range(places.size):
