@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from daasbench.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from daasbench.table import load as load
-    from daasbench.userkernel import kernel as kernel
+    from daasbench.authoring.function import kernel as kernel
+    from daasbench.evidence.table import load as load
 
-__version__ = "0.1.0"
 
-_LAZY = {"kernel": "daasbench.userkernel", "load": "daasbench.table"}
+_LAZY = {"kernel": "daasbench.authoring.function", "load": "daasbench.evidence.table"}
 
 
 def __getattr__(name: str) -> Any:

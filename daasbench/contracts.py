@@ -1,6 +1,6 @@
 """The protocols that a plug-in fulfils.
 
-A kernel author rarely writes these classes by hand: `daasbench.kernel` (:mod:`daasbench.authoring`) makes
+A kernel author rarely writes these classes by hand: `daasbench.kernel` (:mod:`daasbench.authoring.folder`) makes
 them from plain functions, for the shipped kernels as for a user's own file.
 """
 

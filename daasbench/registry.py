@@ -16,9 +16,9 @@ from typing import Any, cast
 
 import msgspec
 
+from daasbench.authoring.user_file import content_of, is_file, kernel_from_file, source_of
 from daasbench.contracts import Implementation, Kernel, Report, Runner
 from daasbench.errors import PluginError, unknown
-from daasbench.userfile import content_of, is_file, kernel_from_file, source_of
 
 PREFIX = "daasbench."
 OURS = "daasbench"  # the distribution whose plug-ins come before others of the same name
@@ -212,7 +212,7 @@ def version_of(implementation: Implementation, source: Path | None = None) -> st
             return "absent"
     if source is not None:
         return f"file-{content_of(source)}"
-    from daasbench import __version__
+    from daasbench.version import __version__
 
     return __version__
 

@@ -1,6 +1,6 @@
 """The one path: from a plan to records, readable as a table of contents.
 
-``load`` and ``expand`` stand in :mod:`daasbench.scenario`; what a person sees is told through `tell`.
+``load`` and ``expand`` stand in :mod:`daasbench.scenario.plan`; what a person sees is told through `tell`.
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ from typing import cast
 
 import msgspec
 
-from daasbench import registry, results
-from daasbench.clock import utc_now
-from daasbench.container import lack_here
+from daasbench import registry
 from daasbench.contracts import Queue
-from daasbench.costs.price import worst_case
-from daasbench.errands import Errands, News, Tell
 from daasbench.errors import BudgetError, UsageError
-from daasbench.fingerprint import suite_content
-from daasbench.longest import longest_s
+from daasbench.host.clock import utc_now
+from daasbench.host.code_fingerprint import suite_content
+from daasbench.host.containers import lack_here
+from daasbench.jobs.budget import ceiling, check_budget
+from daasbench.jobs.time_limits import longest_s
+from daasbench.jobs.tracker import Errands, Tell
+from daasbench.measure.requirements import lack_of
 from daasbench.model import Job, Planned, Request, digest
-from daasbench.progress import Progress, durations, progress
-from daasbench.referee import lack_of
-from daasbench.results import RunFolder
-from daasbench.scenario import Cell, Plan, group, resume_key
+from daasbench.records import run_folder
+from daasbench.records.progress import Progress, durations, progress
+from daasbench.records.run_folder import RunFolder
+from daasbench.scenario.grid import Cell
+from daasbench.scenario.grouping import group, resume_key
+from daasbench.scenario.plan import Plan
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +89,7 @@ def run(
     """
     if detach:
         check_detachable(plan)
-    with results.opened(
+    with run_folder.opened(
         results_folder,
         name=plan.name,
         identity=plan.identity,
@@ -136,9 +139,6 @@ def cancel(folder: RunFolder) -> Ended:
         errands.cancel()
         errands.give_up_doubtful()
         return conclude(*folder.asked(), folder, before, errands)
-
-
-# --- what is to be done ---------------------------------------------------------------------------------------
 
 
 def processes(plan: Plan) -> range:
@@ -214,7 +214,7 @@ def preview(
     budget: tuple[Decimal, str | None] | None = None,
 ) -> Preview:
     """Return exactly what a run would send, with its longest time and its price ceiling; touches nothing."""
-    begun = None if again else results.latest(results_folder, plan.identity, commit)
+    begun = None if again else run_folder.latest(results_folder, plan.identity, commit)
     folder = begun or RunFolder(results_folder / "runs" / "dry-run")
     going = on_the_way(folder)
     sent = {one.key for job in going for one in job.planned}
@@ -252,59 +252,6 @@ def preview(
     )
 
 
-# --- money ----------------------------------------------------------------------------------------------------
-
-
-def ceiling(job: Job) -> tuple[Decimal, str] | None:
-    """Return the worst-case price of a job and its currency; None where the platform declares no price."""
-    price = job.platform.price
-    if price is None:
-        return None
-    widest = max(job.planned, key=lambda one: one.case.ranks * one.case.threads).case
-    nodes = max(one.case.nodes for one in job.planned)
-    gpus = max(one.case.ranks * one.case.gpus for one in job.planned)
-    return worst_case(longest_s(job), nodes, widest.ranks, widest.threads, gpus, price), price.currency
-
-
-def check_budget(jobs: Sequence[Job], budget: tuple[Decimal, str | None] | None) -> list[str]:
-    """Raise BudgetError if the worst case of everything that is not done costs more than `budget`, or has no price.
-
-    Return a sentence where only some of it has: the budget says nothing of the rest.
-    """
-    if budget is None or not jobs:
-        return []
-    amount, currency = budget
-    worst: dict[str, Decimal] = {}
-    unpriced: dict[str, None] = {}
-    for job in jobs:
-        if found := ceiling(job):
-            worst[found[1]] = worst.get(found[1], Decimal(0)) + found[0]
-        else:
-            unpriced[job.platform_name] = None
-    free = f"platform{'s' if len(unpriced) > 1 else ''} {', '.join(unpriced)}"
-    if not worst:
-        raise BudgetError(
-            f"--budget: {free} declare{'' if len(unpriced) > 1 else 's'} no price, so nothing would be held back;"
-            " nothing was started: declare a price (daasbench list platforms names an example), or leave out --budget"
-        )
-    for unit, total in worst.items():
-        if currency is not None and unit != currency:
-            raise BudgetError(
-                f"the budget is in {currency} and the platform's price in {unit}; give --budget in {unit}"
-            )
-        if total > amount:
-            raise BudgetError(
-                f"the worst case of what is not done costs {total} {unit}, more than the budget of {amount} {unit};"
-                " nothing was started: raise --budget, or lower repeat.limit_s or repeat.processes"
-            )
-    if len(worst) > 1:
-        raise BudgetError(f"the platforms' prices are in {', '.join(sorted(worst))}; a budget needs one currency")
-    return [f"--budget says nothing of {free}: no price is declared there"] if unpriced else []
-
-
-# --- how it stands ----------------------------------------------------------------------------------------------
-
-
 def on_the_way(folder: RunFolder) -> list[Job]:
     """Return the jobs that an earlier controller sent to a queue and nobody accounted for; asks no place."""
     sent = folder.unsettled()
@@ -331,6 +278,3 @@ def conclude(keys: Sequence[str], asked: int, folder: RunFolder, measured: int, 
         under_way=len(errands.keys()),
         messages=errands.messages,
     )
-
-
-__all__ = ["Ended", "News", "Preview", "cancel", "collect", "preview", "run"]

@@ -24,17 +24,19 @@ from types import FrameType
 
 import msgspec
 
-from daasbench import __version__, machine, records
-from daasbench.clock import utc_now
-from daasbench.container import require_inside
-from daasbench.contender import Command, Contender
 from daasbench.errors import DaasbenchError, LedgerError, Unfinished
-from daasbench.fingerprint import suite_content
-from daasbench.launch import cores_of
-from daasbench.measure import Failure
+from daasbench.host import machine
+from daasbench.host.clock import utc_now
+from daasbench.host.code_fingerprint import suite_content
+from daasbench.host.containers import require_inside
+from daasbench.host.launchers import cores_of
+from daasbench.measure.comparison import Referee
+from daasbench.measure.messages import Command, Failure
+from daasbench.measure.process import Contender
+from daasbench.measure.requirements import counts_elsewhere
 from daasbench.model import Job, Limits, Machine, Noun, Planned, Record, digest, sets_of
-from daasbench.records import Ledger
-from daasbench.referee import Referee, counts_elsewhere
+from daasbench.records.ledger import Ledger, orphans, read_lines, was_interrupted
+from daasbench.version import __version__
 
 log = logging.getLogger(__name__)
 
@@ -115,14 +117,14 @@ def _begun_before(path: Path, job: Job) -> list[Planned]:
 
     What it was measuring is written down as interrupted, and is measured in another attempt.
     """
-    lines = records.read_lines(path).lines if path.exists() else []
+    lines = read_lines(path).lines if path.exists() else []
     if not lines:
         return job.planned
     with Ledger(path) as ledger:
-        killed = records.orphans(lines, job)
+        killed = orphans(lines, job)
         for record in killed:
             ledger.append(record)
-    ended = {one.key for one in lines if isinstance(one, Record) and not records.was_interrupted(one)}
+    ended = {one.key for one in lines if isinstance(one, Record) and not was_interrupted(one)}
     tried: dict[str, int] = {}
     for one in [*lines, *killed]:
         if isinstance(one, Record):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from daasbench.cluster.options import OF_JOBS, OF_SLURM, ClusterOptions
 from daasbench.errors import ScenarioError
-from daasbench.inspection import Finding
-from daasbench.launch import check_options
+from daasbench.host.launchers import check_options
+from daasbench.inspection.platform import Finding
+from daasbench.measure.dask.options import OF_JOBS, OF_SLURM, ClusterOptions
 from daasbench.model import Job, Option, Platform, Request
-from daasbench.toml import convert
+from daasbench.model.parsing import convert
 
 from .dask_inspect import inspect_dask
 from .local import LocalRunner

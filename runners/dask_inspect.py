@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 import psutil
 
-from daasbench import backends, presence
-from daasbench.cluster.crew import compare_commits, compare_versions
-from daasbench.cluster.jobs import walltime
-from daasbench.cluster.options import ClusterOptions, cluster_options
+from daasbench.compute import backends
 from daasbench.errors import Lacking
-from daasbench.inspection import Finding, ok, wrong
-from daasbench.launch import scheduler_of
+from daasbench.host.launchers import scheduler_of
+from daasbench.inspection import node
+from daasbench.inspection.platform import Finding, ok, wrong
+from daasbench.measure.dask.options import ClusterOptions, cluster_options
+from daasbench.measure.dask.slurm_workers import walltime
+from daasbench.measure.dask.worker_checks import compare_commits, compare_versions
 from daasbench.model import Platform
 
 from .here import inspect_here
@@ -65,7 +66,7 @@ def scheduler_findings(platform: Platform) -> list[Finding]:
 def inspect_dask(platform: Platform, folder: Path) -> list[Finding]:
     """Return what is found of a platform of the runner ``dask``: of this machine, and of where workers come from."""
     cluster = platform.options.get("cluster")
-    found = inspect_here(platform, folder, ranks=presence.RANKS if cluster == "mpi" else 0)
+    found = inspect_here(platform, folder, ranks=node.RANKS if cluster == "mpi" else 0)
     if cluster != "local":  # their nodes are others
         found = [one for one in found if one.about not in OF_NODES]
     for module in MODULES.get(str(cluster), ("distributed",)):

@@ -7,35 +7,36 @@ import sys
 from pathlib import Path
 
 import daasbench
-from daasbench import container, presence
-from daasbench.inspection import Finding, ok, presence_findings, wrong
+from daasbench.host import containers
+from daasbench.inspection import node
+from daasbench.inspection.platform import Finding, ok, presence_findings, wrong
 from daasbench.model import Platform
 
 CODE = Path(daasbench.__file__).resolve().parent.parent
 ANSWER_S = 180.0  # an upper bound: two ranks have a minute, and the imports of a cold file system theirs
 
 
-def inspect_here(platform: Platform, folder: Path, *, ranks: int = presence.RANKS) -> list[Finding]:
+def inspect_here(platform: Platform, folder: Path, *, ranks: int = node.RANKS) -> list[Finding]:
     """Return how this machine agrees with what is declared of it, and whether its launcher starts `ranks`."""
     found = [*_one_node(platform), *folder_findings(folder)]
-    inside = container.container_of(platform.options)
-    place = container.Folders(writable=[str(nearest(folder)), str(CODE)], readable=[sys.prefix])
+    inside = containers.container_of(platform.options)
+    place = containers.Folders(writable=[str(nearest(folder)), str(CODE)], readable=[sys.prefix])
     if inside is not None:
-        if lack := container.lack_of(inside, place):
+        if lack := containers.lack_of(inside, place):
             what, _, cure = lack.partition("; ")
             return [*found, wrong("container", what, cure)]
         found.append(ok("container", f"{inside.label} starts a worker"))
-    asked = presence.question(platform.options, None, ranks)
+    asked = node.question(platform.options, None, ranks)
 
     def run(words: list[str]) -> str:
-        command = words if inside is None else container.wrapped(words, inside, place)
+        command = words if inside is None else containers.wrapped(words, inside, place)
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=False)
-        return done.stdout + done.stderr if presence.heard(done.stdout) is None else done.stdout
+        return done.stdout + done.stderr if node.heard(done.stdout) is None else done.stdout
 
     try:
-        seen, said = presence.ask(asked, run)
+        seen, said = node.ask(asked, run)
     except subprocess.TimeoutExpired:
-        cure = "see what hangs: python -m daasbench.presence '{\"ranks\": 2}'"
+        cure = "see what hangs: python -m daasbench.inspection.node '{\"ranks\": 2}'"
         return [*found, wrong("worker", f"this machine did not answer within {ANSWER_S:g} s", cure)]
     if seen is None:
         last = next((line for line in reversed(said.splitlines()) if line.strip()), "it printed nothing")
@@ -54,7 +55,7 @@ def folder_findings(folder: Path) -> list[Finding]:
     """Return whether results can be kept in `folder`, which need not exist yet."""
     try:
         place = nearest(folder)
-        probe = place / presence.question({}, None).token
+        probe = place / node.question({}, None).token
         probe.write_text("")
         probe.unlink()
     except OSError as error:

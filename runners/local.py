@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from daasbench.container import container_of, folders_of, lack_of, left_out, wrapped
 from daasbench.errors import LedgerError
-from daasbench.inspection import Finding
-from daasbench.launch import check_options
+from daasbench.host.containers import container_of, folders_of, lack_of, left_out, wrapped
+from daasbench.host.launchers import check_options
+from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Option, Platform, Reason, Request
 
 from .dask_inspect import scheduler_findings

@@ -149,7 +149,7 @@ def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     from daasbench import cli
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("daasbench.machine.suite_commit", lambda: "0123456789ab")
+    monkeypatch.setattr("daasbench.host.machine.suite_commit", lambda: "0123456789ab")
 
     def run(*words: str | Path) -> Said:
         capsys.readouterr()

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from daasbench import kernel, userfile
+from daasbench import kernel
+from daasbench.authoring import user_file
+from daasbench.authoring.function import FunctionKernel
 from daasbench.errors import PluginError, UnknownName
-from daasbench.userkernel import FunctionKernel
 
 # verbatim from docs: DESIGN section 6
 TWELVE = """\
@@ -58,7 +59,7 @@ def verdict_of(answer: object) -> object:
 
 def test_a_kernel_takes_at_most_a_dozen_lines(tmp_path):
     assert len(TWELVE.splitlines()) <= 12
-    mine = userfile.kernel_from_file(written(tmp_path, TWELVE))
+    mine = user_file.kernel_from_file(written(tmp_path, TWELVE))
     assert mine.name == "frame_sums"
     assert list(mine.sizes) == ["tiny", "small"]
     assert list(mine.implementations) == ["numpy"]
@@ -89,27 +90,27 @@ def test_units_are_what_the_author_counts_or_the_first_axis():
 
 def test_a_changed_file_is_run_again_and_an_unchanged_one_once(tmp_path):
     path = written(tmp_path, TWELVE)
-    first = userfile.kernel_from_file(path)
-    assert userfile.kernel_from_file(path) is first
+    first = user_file.kernel_from_file(path)
+    assert user_file.kernel_from_file(path) is first
     path.write_text(TWELVE.replace("tolerance=0.5", "tolerance=2"))
-    assert userfile.kernel_from_file(path).tolerance == 2
+    assert user_file.kernel_from_file(path).tolerance == 2
 
 
 def test_one_of_two_kernels_is_chosen_by_its_name(tmp_path):
     path = written(tmp_path, TWELVE + TWELVE.replace("frame_sums", "other"))
-    assert userfile.kernel_from_file(Path(f"{path}:other")).name == "other"
+    assert user_file.kernel_from_file(Path(f"{path}:other")).name == "other"
 
 
 def test_a_folder_whose_name_holds_py_hides_no_file(tmp_path):
     folder = tmp_path / "my.pyproject"
     folder.mkdir()
     path = written(folder, TWELVE)
-    assert userfile.source_of(Path(f"{path}:frame_sums")) == (path, "frame_sums")
-    assert userfile.source_of(path) == (path, "")
+    assert user_file.source_of(Path(f"{path}:frame_sums")) == (path, "frame_sums")
+    assert user_file.source_of(path) == (path, "")
 
 
 def test_what_a_file_prints_does_not_reach_standard_output(tmp_path, capsys):
-    userfile.kernel_from_file(written(tmp_path, "print('hello')\n" + TWELVE))
+    user_file.kernel_from_file(written(tmp_path, "print('hello')\n" + TWELVE))
     said = capsys.readouterr()
     assert said.out == ""
     assert "hello" in said.err
@@ -239,13 +240,13 @@ def refused_file(say, tmp_path):
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(PluginError, match=r"nowhere.py: no such file; name a file that defines a kernel"):
-        userfile.kernel_from_file(tmp_path / "nowhere.py")
+        user_file.kernel_from_file(tmp_path / "nowhere.py")
     (tmp_path / "folder.py").mkdir()
     with pytest.raises(PluginError, match=r"folder.py: is a folder"):
-        userfile.kernel_from_file(tmp_path / "folder.py")
+        user_file.kernel_from_file(tmp_path / "folder.py")
 
 
 def test_a_kernel_that_is_not_in_the_file_is_refused_with_the_nearest(tmp_path):
     path = written(tmp_path, TWELVE)
     with pytest.raises(UnknownName, match="no kernel 'frame_sum'; did you mean 'frame_sums'"):
-        userfile.kernel_from_file(Path(f"{path}:frame_sum"))
+        user_file.kernel_from_file(Path(f"{path}:frame_sum"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daasbench.checkout import suite_commit
+from daasbench.host.source_commit import suite_commit
 
 
 def write_tree(root: Path, files: dict[str, str]) -> Path:

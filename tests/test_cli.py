@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from daasbench.cli.ask import Asked
+from daasbench.cli.scenario_options import Asked
 
 KERNEL = """\
 from daasbench import kernel
@@ -130,22 +130,25 @@ def test_inputs_that_cannot_be_made_are_a_failed_record(say, sums):
 
 def test_too_much_memory_is_predicted_and_skipped_before_anything_is_made(say, monkeypatch):
     words = ["run", "azimuthal_integration", "--set", "repeat.processes=1", "--set", "cases.implementations=numpy"]
-    monkeypatch.setattr("daasbench.referee.RUNTIME_BYTES", 0.0)
-    from daasbench import machine, measure, referee, registry
+    monkeypatch.setattr("daasbench.measure.requirements.RUNTIME_BYTES", 0.0)
+    from daasbench import registry
+    from daasbench.host import machine
+    from daasbench.measure.inputs import predicted_bytes
+    from daasbench.measure.requirements import lack_of
     from daasbench.model import Case
 
     kernel = registry.kernel("azimuthal_integration")
     assert say(*words, "--dry-run").code == 0
     case = Case(kernel="azimuthal_integration", implementation="numpy", version="1", size="large", seed=0)
     work = kernel.work(kernel.sizes["large"], kernel.options())
-    needed = measure.predicted_bytes(kernel, case, work, machine.last_level_cache_bytes())
+    needed = predicted_bytes(kernel, case, work, machine.last_level_cache_bytes())
     monkeypatch.setattr(machine, "usable_memory_bytes", lambda: int(needed) - 1)
-    lack = referee.lack_of(case, None, gpus=0)
+    lack = lack_of(case, None, gpus=0)
     assert lack is not None
     assert "is predicted to need" in lack
     assert "choose a smaller size or a larger machine" in lack
     monkeypatch.setattr(machine, "usable_memory_bytes", lambda: int(needed) + 1)
-    assert referee.lack_of(case, None, gpus=0) is None
+    assert lack_of(case, None, gpus=0) is None
 
 
 def test_a_dry_run_shows_the_requests_and_makes_no_file(say, sums, tmp_path):
@@ -185,17 +188,18 @@ def test_a_budget_below_the_ceiling_is_refused_with_exit_code_4(say, sums, tmp_p
 
 
 def test_a_users_file_that_changes_between_plan_and_measurement_is_not_measured(sums, tmp_path):
-    from daasbench import measure, registry
+    from daasbench import registry
     from daasbench.errors import Unfinished
+    from daasbench.measure.inputs import find_kernel
     from daasbench.model import Case
 
     kernel = registry.kernel_from_file(tmp_path / "sums.py")
     version = registry.version_of(kernel.implementations["numpy"], tmp_path / "sums.py")
     case = Case(kernel="frame_sums", implementation="numpy", version=version, size="tiny", seed=0)
-    assert measure.find_kernel(case, str(tmp_path / "sums.py")) is kernel
+    assert find_kernel(case, str(tmp_path / "sums.py")) is kernel
     (tmp_path / "sums.py").write_text(KERNEL + "# changed\n")
     with pytest.raises(Unfinished, match=r"sums.py: was changed since this run was planned"):
-        measure.find_kernel(case, str(tmp_path / "sums.py"))
+        find_kernel(case, str(tmp_path / "sums.py"))
 
 
 # --- --set, --input, --platform -------------------------------------------------------------------------------

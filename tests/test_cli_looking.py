@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from daasbench import launch
 from daasbench.cli import COMMANDS, daasbench
+from daasbench.host import launchers
 
 KERNEL = """\
 from daasbench import kernel
@@ -129,14 +129,14 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(say, monkeypatch):
 
 
 def test_doctor_says_what_starts_ranks_and_workers_and_what_is_missing(say, monkeypatch):
-    monkeypatch.setattr("daasbench.backends.mpi_told", lambda: "MPICH Version:      5.0.2\nmore")
-    monkeypatch.setattr("daasbench.launch.require_launcher", lambda options: None)
+    monkeypatch.setattr("daasbench.compute.backends.mpi_told", lambda: "MPICH Version:      5.0.2\nmore")
+    monkeypatch.setattr("daasbench.host.launchers.require_launcher", lambda options: None)
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name in ("distributed", "dask") else find_spec(name)
     )
     told = say("doctor").out
-    assert f"MPI       MPICH 5.0.2, ranks are started by {launch.default_launcher()}\n" in told
+    assert f"MPI       MPICH 5.0.2, ranks are started by {launchers.default_launcher()}\n" in told
     assert "Dask      none: Dask's distributed is not installed; install it: pip install 'daasbench[dask]'\n" in told
     engines = json.loads(say("doctor", "--json").out)["engines"]
     assert [(one["name"], one["lacks"] is None) for one in engines] == [("MPI", True), ("Dask", False)]
@@ -213,7 +213,7 @@ def test_help_and_import_load_no_heavy_library(tmp_path):
 
 def test_an_internal_error_is_one_sentence_and_a_traceback_only_on_demand(tmp_path):
     code = (
-        "import daasbench.cli.look, daasbench.registry\n"
+        "import daasbench.cli.catalogue, daasbench.registry\n"
         "def broken(*a): raise ZeroDivisionError('a bug')\n"
         "daasbench.registry.catalogue = broken\n"
         "from daasbench.cli import main; main()"

@@ -14,7 +14,8 @@ import pytest
 from daasbench.runners.local import LocalRunner
 
 from daasbench import worker
-from daasbench.container import (
+from daasbench.errors import DaasbenchError, ScenarioError
+from daasbench.host.containers import (
     MARK,
     Container,
     Folders,
@@ -25,7 +26,6 @@ from daasbench.container import (
     trial_command,
     wrapped,
 )
-from daasbench.errors import DaasbenchError, ScenarioError
 from daasbench.model import Job, JobState, JobStatus, Line, Machine, Option, Outcome, Platform, Record
 from daasbench.testing.runners import sample_job
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from daasbench import inspection, presence
-from daasbench.inspection import Level, Presence, look_at, presence_findings, price_finding
+from daasbench.inspection import node, platform
+from daasbench.inspection.platform import Level, Presence, look_at, presence_findings, price_finding
 from daasbench.model import Platform, Price
-from daasbench.scenario import shipped_files
+from daasbench.scenario.platforms import shipped_files
 
 TODAY = datetime.date(2026, 11, 23)
 PRICE = Price(
@@ -23,7 +23,7 @@ PRICE = Price(
 SEEN = Presence(
     host="n1",
     python="3.11.7",
-    daasbench=inspection.__version__,
+    daasbench=platform.__version__,
     commit="c",
     cores=64,
     memory_gb=512.0,
@@ -34,7 +34,7 @@ SEEN = Presence(
 )
 
 
-def levels(findings: list[inspection.Finding]) -> dict[str, Level]:
+def levels(findings: list[platform.Finding]) -> dict[str, Level]:
     """Return the level of each thing that was looked at."""
     return {one.about: one.level for one in findings}
 
@@ -42,7 +42,7 @@ def levels(findings: list[inspection.Finding]) -> dict[str, Level]:
 @pytest.fixture
 def commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this side be of commit ``c``."""
-    monkeypatch.setattr("daasbench.machine.suite_commit", lambda: "c")
+    monkeypatch.setattr("daasbench.host.machine.suite_commit", lambda: "c")
     monkeypatch.setattr("platform.python_version", lambda: "3.11.7")
 
 
@@ -125,9 +125,9 @@ def test_a_node_that_differs_is_told(changed: dict[str, object], about: str, lev
 @pytest.mark.parametrize(("at", "told"), [("00:59:30", "30 s"), ("01:01:00", "50 s")])
 def test_a_clock_that_is_off_is_a_warning(at: str, told: str) -> None:
     asked, answered = "2026-11-23T01:00:00.000Z", "2026-11-23T01:00:10.000Z"
-    assert inspection.clock_findings(SEEN, asked, answered) == []
+    assert platform.clock_findings(SEEN, asked, answered) == []
     off = msgspec.structs.replace(SEEN, at=f"2026-11-23T{at}.000Z")
-    [found] = inspection.clock_findings(off, asked, answered)
+    [found] = platform.clock_findings(off, asked, answered)
     assert told in found.told
 
 
@@ -136,7 +136,7 @@ def test_a_clock_that_is_off_is_a_warning(at: str, told: str) -> None:
 
 def test_two_real_ranks_see_each_other(needs) -> None:
     needs("mpi4py")
-    seen = presence.answer(presence.question({}, None))
+    seen = node.answer(node.question({}, None))
     assert seen.sizes == [2, 2]
 
 
@@ -145,9 +145,9 @@ def test_ranks_of_a_foreign_launcher_are_found_to_be_alone(needs, tmp_path: Path
     foreign = tmp_path / "mpiexec"
     foreign.write_text('#!/bin/sh\nshift 2\n"$@" & "$@" & wait\n')
     foreign.chmod(0o755)
-    seen = presence.answer(presence.question({"launcher": str(foreign)}, None))
+    seen = node.answer(node.question({"launcher": str(foreign)}, None))
     assert seen.sizes == [1, 1]
-    [found] = inspection.ranks_findings(seen, {"launcher": str(foreign)})
+    [found] = platform.ranks_findings(seen, {"launcher": str(foreign)})
     assert found.level is Level.WRONG
     assert "each is alone" in found.told
 
@@ -157,7 +157,7 @@ def test_a_launcher_that_starts_nothing_is_told_with_its_last_word(tmp_path: Pat
     broken = tmp_path / "mpiexec"
     broken.write_text("#!/bin/sh\necho no such fabric\nexit 3\n")
     broken.chmod(0o755)
-    seen = presence.answer(presence.question({"launcher": str(broken)}, None))
+    seen = node.answer(node.question({"launcher": str(broken)}, None))
     assert "ended with exit code 3: no such fabric" in seen.lacks
 
 
@@ -165,31 +165,31 @@ def test_a_shared_folder_is_seen_from_both_sides_and_left_clean(tmp_path: Path) 
     def run(words: list[str]) -> str:
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
-    seen, _ = presence.ask(presence.question({}, tmp_path, ranks=0), run)
+    seen, _ = node.ask(node.question({}, tmp_path, ranks=0), run)
     assert seen is not None
     assert seen.folder == ""
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_the_node_does_not_share_is_told(tmp_path: Path) -> None:
-    asked = presence.question({}, tmp_path, ranks=0)
-    assert "is not there" in presence.answer(asked).folder  # nobody wrote the token
+    asked = node.question({}, tmp_path, ranks=0)
+    assert "is not there" in node.answer(asked).folder  # nobody wrote the token
 
     def elsewhere(words: list[str]) -> str:  # a node whose folder of that name is another one
         (tmp_path / asked.token).unlink()
-        seen = presence.answer(presence.Question(folder=str(tmp_path), token=asked.token))
-        return presence.SAID + msgspec.json.encode(msgspec.structs.replace(seen, folder="")).decode()
+        seen = node.answer(node.Question(folder=str(tmp_path), token=asked.token))
+        return node.SAID + msgspec.json.encode(msgspec.structs.replace(seen, folder="")).decode()
 
-    seen, _ = presence.ask(asked, elsewhere)
+    seen, _ = node.ask(asked, elsewhere)
     assert seen is not None
     assert "is not seen here" in seen.folder
 
 
 def test_an_answer_is_heard_among_the_noise_of_a_site() -> None:
-    line = presence.SAID + msgspec.json.encode(SEEN).decode()
-    assert presence.heard(f"Welcome!\n{line}\nmodules unloaded\n") == SEEN
-    assert presence.heard("Welcome!\n") is None
-    assert presence.heard(line[:-9]) is None
+    line = node.SAID + msgspec.json.encode(SEEN).decode()
+    assert node.heard(f"Welcome!\n{line}\nmodules unloaded\n") == SEEN
+    assert node.heard("Welcome!\n") is None
+    assert node.heard(line[:-9]) is None
 
 
 # --- the command ----------------------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ def test_every_shipped_platform_is_looked_at_without_failing_oddly(say, name: st
 def test_worker_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from daasbench.runners import here
 
-    monkeypatch.setattr(presence, "command", lambda asked: [sys.executable, "-c", "import not_there_at_all"])
+    monkeypatch.setattr(node, "command", lambda asked: [sys.executable, "-c", "import not_there_at_all"])
     found = here.inspect_here(Platform(runner="local"), tmp_path)
     [bad] = [one for one in found if one.about == "worker"]
     assert bad.level is Level.WRONG

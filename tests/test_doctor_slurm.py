@@ -12,9 +12,9 @@ from daasbench.runners.slurm.shell import Answer
 from daasbench.runners.slurm.suite import Suite
 
 from daasbench import registry
-from daasbench.inspection import Finding, Level
+from daasbench.inspection.platform import Finding, Level
 from daasbench.model import Platform
-from daasbench.scenario import load_platform, shipped_files
+from daasbench.scenario.platforms import load_platform, shipped_files
 from daasbench.testing.runners import sample_job
 
 # sinfo of a site: two kinds of GPU nodes, one of them down, and nodes without; names are made up
@@ -136,7 +136,7 @@ def test_accounts_and_qualities_are_those_of_the_user() -> None:
     ("err", "sentence"),
     [
         ("srun: error: Unable to allocate resources: Requested nodes are busy\n", "warning: not asked: none was free"),
-        ("/sw/python: No module named daasbench.presence\n", "wrong: /sw/python has no daasbench on the node"),
+        ("/sw/python: No module named daasbench.inspection.node\n", "wrong: /sw/python has no daasbench on the node"),
         ("/bin/bash: module: command not found\n", "wrong: a test job ended without an answer: /bin/bash: module"),
     ],
 )

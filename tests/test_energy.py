@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daasbench.energy import EnergyCounter
+from daasbench.host.energy import EnergyCounter
 
 
 def package(root: Path, name: str, energy_uj: int, wraps_at: int = 10_000_000) -> Path:

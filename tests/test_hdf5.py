@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from daasbench.errors import InputError
-from daasbench.hdf5 import check_sources, contents, dataset_at, distinct, open_hdf5
+from daasbench.formats.hdf5 import check_sources, contents, dataset_at, distinct, open_hdf5
 
 
 @pytest.fixture

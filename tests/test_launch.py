@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from daasbench.errors import ScenarioError
-from daasbench.launch import check_options, launch_command
+from daasbench.host.launchers import check_options, launch_command
 from daasbench.model import Case
 
 CASE = Case(kernel="k", implementation="mpi", version="1", nodes=2, ranks=6, threads=3)

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from daasbench import machine
-from daasbench.cgroups import memory_left_bytes, processor_quota
+from daasbench.host import machine
+from daasbench.host.cgroups import memory_left_bytes, processor_quota
 
 GIB = 2**30
 BURN = "while True: pass"

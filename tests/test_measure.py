@@ -10,13 +10,17 @@ import msgspec
 import numpy as np
 import pytest
 
-from daasbench import kernel, measure, scratch
+from daasbench import kernel
+from daasbench.authoring.function import FunctionKernel, FunctionProblem
 from daasbench.contracts import Implementation
 from daasbench.errors import InputError, Lacking, LedgerError, Unfinished
-from daasbench.measure import MOST_BLOCKS, Spec, block_count, failure_of, predicted_bytes, worse
+from daasbench.measure import scratch
+from daasbench.measure.failures import failure_of, guarded
+from daasbench.measure.inputs import MOST_BLOCKS, block_count, make_inputs, predicted_bytes
+from daasbench.measure.messages import Spec
+from daasbench.measure.samples import concatenate, worse
+from daasbench.measure.session import Session
 from daasbench.model import Case, Outcome, Reason, Samples, Verdict, Work
-from daasbench.session import Session
-from daasbench.userkernel import FunctionKernel, FunctionProblem
 
 CASE = Case(kernel="sums", implementation="numpy", version="1", size="tiny", seed=0)
 
@@ -52,7 +56,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Se
 
     def start(compute: Callable[[Any], Any], *, blocks: int = 2, clock: Any = None, **more: Any) -> Session:
         made = a_kernel(compute, **more)
-        monkeypatch.setattr(measure, "find_kernel", lambda case, source: made)
+        monkeypatch.setattr("daasbench.measure.session.find_kernel", lambda case, source: made)
         problem = made.make({}, made.options(), 0, blocks)
         scratch.save(tmp_path / "scratch", (problem, None))
         return Session(Spec(case=CASE, scratch=str(tmp_path / "scratch")), clock=clock or Clock())
@@ -241,7 +245,7 @@ def test_each_failure_has_its_outcome_reason_and_sentence(
 
 def test_samples_of_turns_are_joined_column_by_column() -> None:
     parts = [Samples(seconds=[1.0], flags=[1]), Samples(seconds=[2.0, 3.0], flags=[0, 2])]
-    joined = measure.concatenate(parts)
+    joined = concatenate(parts)
     assert joined.seconds == [1.0, 2.0, 3.0]
     assert joined.counted() == [2.0]
 
@@ -283,7 +287,7 @@ def test_the_memory_that_is_predicted_holds_blocks_results_and_working_memory() 
 
 def a_spec(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Spec:
     made = a_kernel(total)
-    monkeypatch.setattr(measure, "find_kernel", lambda case, source: made)
+    monkeypatch.setattr("daasbench.measure.inputs.find_kernel", lambda case, source: made)
     case = Case(kernel="sums", implementation="numpy", version="1", size="tiny", seed=0)
     return Spec(case=case, scratch=str(folder / "scratch" / "one"), cache_bytes=1000)
 
@@ -292,7 +296,7 @@ def test_what_the_maker_leaves_is_the_problem_and_its_expectation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = a_spec(tmp_path, monkeypatch)
-    made = measure.make_inputs(spec)
+    made = make_inputs(spec)
     problem, expectation = scratch.load(Path(spec.scratch))
     assert (made.blocks, made.bytes, made.exceeds_cache) == (1, 24, False)
     assert isinstance(problem, FunctionProblem)
@@ -311,9 +315,9 @@ def test_inputs_that_fit_nowhere_are_not_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, value: Any, sentence: str
 ) -> None:
     spec = a_spec(tmp_path, monkeypatch)
-    monkeypatch.setattr(f"daasbench.measure.{place}", value)
+    monkeypatch.setattr(f"daasbench.measure.inputs.{place}", value)
     with pytest.raises(Lacking, match=sentence):
-        measure.make_inputs(spec)
+        make_inputs(spec)
     assert not Path(spec.scratch).exists()
 
 
@@ -323,7 +327,7 @@ def test_a_disk_that_is_full_is_not_the_kernels_fault(tmp_path: Path, monkeypatc
 
     spec = a_spec(tmp_path, monkeypatch)
     monkeypatch.setattr(scratch, "save", full)
-    failure = measure.guarded(lambda: measure.make_inputs(spec))
+    failure = guarded(lambda: make_inputs(spec))
     assert (failure.outcome, failure.reason) == (Outcome.FAILED, Reason.INTERRUPTED)
     assert "No space left on device" in failure.message
 

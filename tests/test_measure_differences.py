@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daasbench import differences
-from daasbench.differences import fingerprint, largest_difference
+from daasbench.measure import differences
+from daasbench.measure.differences import fingerprint, largest_difference
 
 NAN, INF = float("nan"), float("inf")
 

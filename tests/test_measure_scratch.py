@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daasbench import scratch
+from daasbench.measure import scratch
 
 
 def handed(thing: Any, folder: Path) -> Any:

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daasbench import backends, launch, scratch
-from daasbench.backends import library_name, require
+from daasbench.compute import backends
+from daasbench.compute.backends import library_name, require
 from daasbench.contracts import Implementation
 from daasbench.errors import Lacking
-from daasbench.hellos import Hello, doubt, doubt_all
-from daasbench.measure import predicted_bytes
+from daasbench.host import launchers
+from daasbench.host.processes import shared_memory_bytes
+from daasbench.measure import scratch
+from daasbench.measure.comparison import visible_devices
+from daasbench.measure.inputs import predicted_bytes
+from daasbench.measure.rank_checks import Hello, doubt, doubt_all
+from daasbench.measure.requirements import lack_of
 from daasbench.model import Case, Work
-from daasbench.processes import shared_memory_bytes
-from daasbench.referee import lack_of, visible_devices
 
 CASE = Case(kernel="k", implementation="mpi", version="1", size="small", ranks=4, threads=2)
 
@@ -31,18 +34,18 @@ CASE = Case(kernel="k", implementation="mpi", version="1", size="small", ranks=4
     ],
 )
 def test_a_launcher_is_told_the_number_of_ranks(launcher: Any, command: list[str]) -> None:
-    assert launch.launch_command({"launcher": launcher}, CASE) == command
+    assert launchers.launch_command({"launcher": launcher}, CASE) == command
 
 
 def test_without_a_word_the_launcher_is_that_of_this_python() -> None:
-    command = launch.launch_command({}, CASE)
-    assert command == [str(launch.default_launcher()), "-n", "4"]
+    command = launchers.launch_command({}, CASE)
+    assert command == [str(launchers.default_launcher()), "-n", "4"]
 
 
 def test_a_missing_launcher_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sys.prefix", str(tmp_path))
     with pytest.raises(Lacking, match=r"no mpiexec beside this Python .*; pip install mpich, or name"):
-        launch.require_launcher({})
+        launchers.require_launcher({})
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,7 @@ class Versions:
 
 
 def test_workers_of_other_versions_are_named_with_theirs_and_ours() -> None:
-    from daasbench.cluster.crew import compare_versions
+    from daasbench.measure.dask.worker_checks import compare_versions
 
     compare_versions(Versions(), "tcp://s:8786")
     told = r"Dask worker tcp://a:1: numpy 1\.26 \(here 2\.1\); use the same environment on both sides"
@@ -179,7 +182,7 @@ def test_a_truncated_file_is_told_when_it_is_mapped(tmp_path: Path) -> None:
 
 
 def test_ranks_beyond_the_cores_and_nodes_that_are_not_here_are_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daasbench.machine.usable_cores", lambda: 4)
+    monkeypatch.setattr("daasbench.host.machine.usable_cores", lambda: 4)
     case = Case(kernel="tomography", implementation="mpi", version="1", size="tiny", ranks=4, threads=2)
     told = lack_of(case, None, gpus=0)
     assert told == '4 ranks of 2 threads asked, 4 cores usable here; write threads = "max" or use a larger machine'

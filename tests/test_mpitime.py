@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from daasbench.model import Record, Samples
-from daasbench.records import read_lines
+from daasbench.records.ledger import read_lines
 
 pytest.importorskip("mpi4py")
 
@@ -22,7 +22,7 @@ PROGRAM = """
 import json, sys, time
 import numpy as np
 from mpi4py import MPI
-from daasbench.mpitime import MpiTime, price_s
+from daasbench.host.mpi_timing import MpiTime, price_s
 
 plain = MPI.COMM_WORLD
 spent = MpiTime()

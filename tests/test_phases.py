@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daasbench import phases
+from daasbench.evidence import phases
 from daasbench.model import SCHEMA, Case, Event, Outcome, Record, Samples
 
 JOB = "001-site"

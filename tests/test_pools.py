@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
-from daasbench.pools import Pools
-from daasbench.processes import steered
+from daasbench.host.blas_threads import Pools
+from daasbench.host.processes import steered
 
 KERNEL = """
 import numpy as np, threadpoolctl
@@ -35,9 +35,9 @@ RUN = """
 import sys
 from pathlib import Path
 from daasbench import registry
-from daasbench.measure import Spec, make_inputs
+from daasbench.measure.inputs import Spec, make_inputs
 from daasbench.model import Case
-from daasbench.session import Session
+from daasbench.measure.session import Session
 file = Path(sys.argv[1])
 version = registry.version_of(registry.kernel_from_file(file).implementations["numpy"], file)
 case = Case(kernel="seen", implementation="numpy", version=version, size="tiny", seed=0)

@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from daasbench import registry
-from daasbench.commandkernel import CommandKernel
+from daasbench.authoring.command import CommandKernel
 from daasbench.contracts import Resources
 from daasbench.errors import DaasbenchError, InputError, Lacking, PluginError, ScenarioError
-from daasbench.table import load as load_table
+from daasbench.evidence.table import load as load_table
 
 PROGRAM = """\
 title = "Numbers that echo says"

@@ -16,7 +16,7 @@ from daasbench.runners.psij import PsijRunner, runner
 from daasbench.runners.psij.specification import unique_name
 
 from daasbench.errors import SubmitError, Unreachable
-from daasbench.inspection import Level
+from daasbench.inspection.platform import Level
 from daasbench.model import Job, JobState, JobStatus, Outcome, Platform, Reason, Record, Request
 from daasbench.testing import RunnerContract
 from daasbench.testing.runners import sample_job

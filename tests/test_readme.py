@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 
 from daasbench.model import Beamline, Goal, Outcome, Platform, Price, Reason, Repeat
-from daasbench.scenario import CaseBlock, Scenario
+from daasbench.scenario.grid import CaseBlock
+from daasbench.scenario.plan import Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

@@ -27,7 +27,7 @@ from daasbench.model import (
     Samples,
     Turn,
 )
-from daasbench.records import Ledger, orphans, read_lines
+from daasbench.records.ledger import Ledger, orphans, read_lines
 
 CASE = Case(kernel="sum", implementation="numpy", version="2")
 

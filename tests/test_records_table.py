@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 import daasbench
-from daasbench import columns, pieces, rows
 from daasbench.errors import Lacking, LedgerError, UsageError
-from daasbench.evidence import gather
+from daasbench.evidence import columns, parallel_read, rows
+from daasbench.evidence.gather import gather
+from daasbench.evidence.table import COLUMNS, load, ordered_rows, read_columns, table_of, write_csv, write_parquet
 from daasbench.model import (
     SCHEMA,
     Case,
@@ -32,9 +33,8 @@ from daasbench.model import (
     Turn,
     Work,
 )
-from daasbench.records import Ledger, read_lines
-from daasbench.statistics import median_interval
-from daasbench.table import COLUMNS, load, ordered_rows, read_columns, table_of, write_csv, write_parquet
+from daasbench.records.ledger import Ledger, read_lines
+from daasbench.statistics.intervals import median_interval
 
 SAMPLE = Path(__file__).parent / "data" / "records_v1.jsonl"  # made once by make_records_v1.py, and frozen
 CASE = Case(kernel="sum", implementation="numpy", version="2", size="small", seed=0, threads=4)
@@ -210,7 +210,7 @@ def test_several_processes_read_what_one_reads(tmp_path: Path, monkeypatch: pyte
     file = write(write(tmp_path, *lines), record(process=40), name="here-2") / "runs/r/jobs/here-1/records.jsonl"
     file.write_bytes(file.read_bytes().replace(b'"turn"', b'"torn', 1) + b'{"type":"rec')
     alone, words = read_columns(tmp_path), list[int]()
-    monkeypatch.setattr(pieces, "ALONE_UP_TO", 0)
+    monkeypatch.setattr(parallel_read, "ALONE_UP_TO", 0)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(processes)))
 
     def count(self: columns.Reader, part: columns.Part) -> None:
@@ -231,7 +231,7 @@ def test_several_processes_read_what_one_reads(tmp_path: Path, monkeypatch: pyte
 
 def test_a_newer_schema_is_refused_by_several_processes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, record(), msgspec.structs.replace(record(), schema=SCHEMA + 1))
-    monkeypatch.setattr(pieces, "ALONE_UP_TO", 0)
+    monkeypatch.setattr(parallel_read, "ALONE_UP_TO", 0)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1})
     with pytest.raises(LedgerError, match="upgrade"):
         load(tmp_path)
@@ -241,7 +241,7 @@ def test_where_no_other_process_can_be_started_this_one_reads_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = load(write(tmp_path, record(), record(process=1)))
-    monkeypatch.setattr(pieces, "ALONE_UP_TO", 0)
+    monkeypatch.setattr(parallel_read, "ALONE_UP_TO", 0)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1})
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     pd.testing.assert_frame_equal(load(tmp_path), whole)

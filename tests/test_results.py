@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from daasbench import results
 from daasbench.errors import LedgerError, Locked, UsageError
 from daasbench.model import SCHEMA, Case, Outcome, Reason, Record, Samples, Turn
-from daasbench.progress import Tail, durations, progress
-from daasbench.results import Holder, RunFolder
+from daasbench.records import run_folder
+from daasbench.records.progress import Tail, durations, progress
+from daasbench.records.run_folder import Holder, RunFolder
 
 AT = "2026-11-01T10:00:00.000Z"
 CASE = Case(kernel="sums", implementation="numpy", version="1")
@@ -25,7 +25,7 @@ CASE = Case(kernel="sums", implementation="numpy", version="1")
 
 def opened(folder: Path, *, at: str = AT, commit: str = "c0", again: bool = False, finish: bool = False) -> str:
     """Hold the run of one and the same plan for a moment; return its name."""
-    with results.opened(
+    with run_folder.opened(
         folder, name="q", identity="same", commit=commit, text="", at=at, again=again, command="run"
     ) as run:
         if finish:
@@ -80,7 +80,7 @@ def test_a_journal_that_cannot_be_written_is_told_with_its_cure(tmp_path: Path) 
     with pytest.raises(UsageError, match="--results"):
         RunFolder(tmp_path / "absent").note(AT, "created")
     with pytest.raises(LedgerError, match="free some space"):
-        raise results.unwritable(tmp_path, OSError(28, "No space left on device"))
+        raise run_folder.unwritable(tmp_path, OSError(28, "No space left on device"))
 
 
 def test_no_number_of_a_job_is_used_twice(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_run_whose_controller_is_gone_is_waited_for(tmp_path: Path) -> None:
     worker = subprocess.Popen([sys.executable, "-c", f"{code}; print(1, flush=True); time.sleep(.3)"], stdout=-1)
     assert worker.stdout is not None
     worker.stdout.readline()
-    gone = Holder(pid=2**22 - 1, host=results.socket.gethostname(), since=AT, process_started=1.0)
+    gone = Holder(pid=2**22 - 1, host=run_folder.socket.gethostname(), since=AT, process_started=1.0)
     (tmp_path / "lock").write_bytes(msgspec.json.encode(gone))
     with RunFolder(tmp_path).locked(AT):
         assert worker.poll() is not None or worker.wait(5) == 0
@@ -133,7 +133,7 @@ def test_a_run_whose_controller_is_gone_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_does_not_end_is_told_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results, "WAIT_S", 0.1)
+    monkeypatch.setattr(run_folder, "WAIT_S", 0.1)
     with open(tmp_path / "lock", "a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(Locked), RunFolder(tmp_path).locked(AT):

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from daasbench import registry
+from daasbench.authoring.growth import along, doubling, edge, grown_parameters
 from daasbench.errors import ScenarioError, UsageError
-from daasbench.growth import along, doubling, edge, grown_parameters
-from daasbench.ladders import Intent, Rung, breach, found_ladders, kept, load, planned_ladders, rungs_to
 from daasbench.model import Case, Work
-from daasbench.scaling import Fit, Law, fit, gain
-from daasbench.scenario import Plan
-from daasbench.scenario import load as load_scenario
-from daasbench.statistics import Interval
+from daasbench.scenario.ladders import Intent, Rung, breach, found_ladders, kept, load, planned_ladders, rungs_to
+from daasbench.scenario.plan import Plan
+from daasbench.scenario.plan import load as load_scenario
+from daasbench.statistics.intervals import Interval
+from daasbench.statistics.scaling_laws import Fit, Law, fit, gain
 
 SHIPPED = Path(__file__).resolve().parent.parent / "scenarios"
 GROWING = ("azimuthal_integration", "distributed_fft", "halo_stencil", "sparse_eigen", "tomography")

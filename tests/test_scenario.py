@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
-from daasbench import scenario
+from daasbench.authoring.function import FunctionKernel
 from daasbench.contracts import OF_INPUT, FilePath, Options
 from daasbench.errors import InputError, ScenarioError
-from daasbench.expand import share_cores
-from daasbench.files import content_hash, find_file
 from daasbench.model import Case, Planned
-from daasbench.scenario import Plan, group, load, resume_key
-from daasbench.userkernel import FunctionKernel
+from daasbench.scenario.grid import share_cores
+from daasbench.scenario.grouping import group, resume_key
+from daasbench.scenario.input_files import content_hash, find_file
+from daasbench.scenario.plan import Plan, load
 
 CORES = 8
 
@@ -250,7 +250,7 @@ def test_the_hash_of_files_is_of_their_content_and_purpose_not_of_their_names(tm
 
 
 def test_of_a_large_file_its_size_and_even_samples_count(tmp_path, monkeypatch):
-    monkeypatch.setattr("daasbench.files.SAMPLE_BYTES", 4)
+    monkeypatch.setattr("daasbench.scenario.input_files.SAMPLE_BYTES", 4)
     path = tmp_path / "large"
     content = bytearray(1000)
     path.write_bytes(content)
@@ -375,12 +375,13 @@ def test_a_table_of_cases_may_be_measured_on_some_of_the_platforms(fake, tmp_pat
 
 def test_every_shipped_scenario_and_platform_loads(tmp_path, monkeypatch):
     monkeypatch.setenv("DAASBENCH_DATA", str(tmp_path))  # empty: generated data is always there
-    from daasbench import toml
+    from daasbench.host import toml_file
+    from daasbench.scenario.platforms import load_platform, shipped_files
 
-    shipped = scenario.shipped_files()
+    shipped = shipped_files()
     assert "quickstart" in shipped
     for stem, path in shipped.items():
-        plan = load(toml.read(path), name=stem, where=path.name, folder=path.parent, cores_here=2)
+        plan = load(toml_file.read(path), name=stem, where=path.name, folder=path.parent, cores_here=2)
         assert plan.cells
-    for stem, path in scenario.shipped_files("platforms").items():
-        assert scenario.load_platform(str(path), path.parent, path.name)[0] == stem
+    for stem, path in shipped_files("platforms").items():
+        assert load_platform(str(path), path.parent, path.name)[0] == stem

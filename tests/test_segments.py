@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from daasbench.processes import kill_tree
-from daasbench.segments import SHARED, remove_left, segments
+from daasbench.host.processes import kill_tree
+from daasbench.host.shared_memory import SHARED, remove_left, segments
 
 pytestmark = pytest.mark.skipif(not Path(SHARED).is_dir(), reason="absent: /dev/shm, which Linux has")
 

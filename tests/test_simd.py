@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from daasbench.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
+from daasbench.compute.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 
 
 @compiled()
@@ -78,7 +78,7 @@ def test_zeros_begin_on_a_cache_line() -> None:
 def test_a_processor_without_wide_registers_computes_the_same(cpu: str, features: str, tmp_path: Path) -> None:
     code = """
 import numpy as np
-from daasbench.simd import LANES, compiled, fma, load, splat, store
+from daasbench.compute.simd import LANES, compiled, fma, load, splat, store
 @compiled(inline=True)
 def polynomial(numbers, out):
     for start in range(0, numbers.size, LANES):

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import bdtr, stdtrit
 
-from daasbench import statistics
-from daasbench.statistics import Interval, across_processes, median_interval, ratio, relative_half_width
+from daasbench.statistics import intervals
+from daasbench.statistics.intervals import Interval, across_processes, median_interval, ratio, relative_half_width
 
 times = st.floats(1e-9, 1e6)
 
@@ -34,8 +34,8 @@ def test_an_interval_in_other_units_is_the_interval_scaled(samples: list[float],
 def test_many_records_at_once_give_what_each_gives_alone(many: list[list[float]]) -> None:
     flat = np.array([sample for samples in many for sample in samples])
     lengths = np.array([len(samples) for samples in many], np.int64)
-    medians, lows, highs = statistics.median_intervals(flat, lengths)
-    assert statistics.medians(flat, lengths) == pytest.approx(medians, nan_ok=True)
+    medians, lows, highs = intervals.median_intervals(flat, lengths)
+    assert intervals.medians(flat, lengths) == pytest.approx(medians, nan_ok=True)
     for samples, *found in zip(many, medians, lows, highs, strict=True):
         if not samples:
             assert np.isnan(found).all()
@@ -55,7 +55,7 @@ def test_six_samples_give_the_interpolated_order_statistics_of_hettmansperger_an
 
 
 def test_the_few_quantiles_of_t_that_are_written_down_are_those_of_scipy() -> None:
-    assert [statistics._t(n) for n in (1, 2, 3, 4)] == pytest.approx(stdtrit([1, 2, 3, 4], 0.975), rel=1e-9)
+    assert [intervals._t(n) for n in (1, 2, 3, 4)] == pytest.approx(stdtrit([1, 2, 3, 4], 0.975), rel=1e-9)
 
 
 def test_three_samples_give_a_t_interval_on_logarithms() -> None:
@@ -93,7 +93,7 @@ def test_the_interval_of_a_process_covers_its_true_median(n: int) -> None:
     chance = np.random.default_rng(n)
     sessions = 2000
     flat = chance.lognormal(0, 0.02, sessions * n)
-    _, low, high = statistics.median_intervals(flat, np.full(sessions, n))
+    _, low, high = intervals.median_intervals(flat, np.full(sessions, n))
     assert 0.93 <= np.mean((low <= 1) & (high >= 1)) <= 0.97
 
 

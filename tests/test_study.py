@@ -13,12 +13,14 @@ import pytest
 
 from daasbench import study
 from daasbench.errors import BudgetError, LedgerError
-from daasbench.evidence import gather
-from daasbench.expand import Cell
+from daasbench.evidence.gather import gather
+from daasbench.jobs.budget import check_budget
 from daasbench.model import Case, Job, JobState, JobStatus, Outcome, Planned, Platform, Price, Reason, Repeat
-from daasbench.progress import Progress
-from daasbench.scenario import CaseBlock, Plan, Scenario, group
-from daasbench.study import Ended, check_budget, longest_s, outstanding, preview
+from daasbench.records.progress import Progress
+from daasbench.scenario.grid import CaseBlock, Cell
+from daasbench.scenario.grouping import group
+from daasbench.scenario.plan import Plan, Scenario
+from daasbench.study import Ended, longest_s, outstanding, preview
 from daasbench.testing import FakeRunner
 from daasbench.testing.fakes import measured
 
@@ -40,7 +42,7 @@ def a_plan(*, seeds: int = 2, processes: int = 1, price: Price | None = None) ->
 @pytest.fixture
 def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
     """Return a function that runs a plan with a runner that starts nothing."""
-    monkeypatch.setattr("daasbench.errands.POLL_S", 0.0)
+    monkeypatch.setattr("daasbench.jobs.tracker.POLL_S", 0.0)
 
     def run(runner: FakeRunner, plan: Plan | None = None, **more: Any) -> Ended:
         monkeypatch.setattr("daasbench.registry.runner", lambda name: runner)

@@ -15,13 +15,13 @@ import numpy as np
 import psutil
 import pytest
 
-from daasbench.contender import Command, Contender, Voice
-from daasbench.maker import Maker
-from daasbench.measure import Failure, Made, Spec, Turned
+from daasbench.host.processes import pin, stop_tree
+from daasbench.host.shared_memory import segments
+from daasbench.measure.input_process import Maker
+from daasbench.measure.messages import Command, Failure, Made, Spec, Turned
+from daasbench.measure.mpi_process import RankContender
+from daasbench.measure.process import Contender, Voice
 from daasbench.model import Case, Outcome, Reason, Work
-from daasbench.processes import pin, stop_tree
-from daasbench.ranks import RankContender
-from daasbench.segments import segments
 
 KERNEL = """
 import os, time
@@ -37,7 +37,7 @@ def frames(rng):
 ORPHANED = """
 import os, subprocess, sys, time
 if len(sys.argv) > 1:
-    from daasbench.contender import die_with
+    from daasbench.measure.process import die_with
     die_with(int(sys.argv[1]))
     child = subprocess.Popen(["sleep", "60"])
     print(os.getpid(), child.pid, flush=True)
@@ -163,7 +163,7 @@ def test_a_process_that_hangs_is_ended_at_its_limit(contender: Contender, spec: 
 
 def test_every_thread_is_pinned() -> None:
     code = (
-        "import os, threading, time; from daasbench.processes import pin;"
+        "import os, threading, time; from daasbench.host.processes import pin;"
         "threading.Thread(target=time.sleep, args=(1,), daemon=True).start(); cpu = min(os.sched_getaffinity(0));"
         "pin([cpu]);"
         "print({tuple(os.sched_getaffinity(int(task))) for task in os.listdir('/proc/self/task')} == {(cpu,)})"
@@ -206,7 +206,7 @@ def test_room_is_made_by_removing_what_was_used_longest_ago(tmp_path: Path, monk
         return made
 
     monkeypatch.setattr(Maker, "_ask", ask)
-    monkeypatch.setattr("daasbench.maker.KEPT_BYTES", 100)
+    monkeypatch.setattr("daasbench.measure.input_process.KEPT_BYTES", 100)
     case = Case(kernel="k", implementation="i", version="1")
     with open(tmp_path / "log", "wb") as log:
         maker = Maker(tmp_path / "scratch", [], log, timeout_s=60)

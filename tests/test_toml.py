@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
-from daasbench import toml
 from daasbench.errors import ScenarioError
+from daasbench.host import toml_file
+from daasbench.model import parsing
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,34 +64,34 @@ CASES = [
 @pytest.mark.parametrize(("raw", "sentence"), CASES, ids=[sentence[:50] for _, sentence in CASES])
 def test_the_sentence_names_file_key_and_what_would_be_right(raw, sentence):
     with pytest.raises(ScenarioError) as refused:
-        toml.convert(raw, Tree, "q.toml")
+        parsing.convert(raw, Tree, "q.toml")
     assert str(refused.value).startswith(sentence) or sentence in str(refused.value)
 
 
 def test_a_key_is_told_from_the_top_of_the_file():
     with pytest.raises(ScenarioError, match=r"q.toml: cases\[0\].options.height: expected a whole number"):
-        toml.convert({"height": "tall"}, Leaf, "q.toml", "cases[0].options")
+        parsing.convert({"height": "tall"}, Leaf, "q.toml", "cases[0].options")
 
 
 def test_what_is_right_becomes_the_noun():
-    tree = toml.convert({"name": "a", "leaves": [{"height": 2}], "share": 0.25}, Tree, "q.toml")
+    tree = parsing.convert({"name": "a", "leaves": [{"height": 2}], "share": 0.25}, Tree, "q.toml")
     assert tree == Tree(name="a", leaves=[Leaf(height=2)], share=0.25)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_error(tmp_path: Path):
     path = tmp_path / "q.toml"
     path.write_bytes('name = "a"\r\nshare = 0.5\r\n'.encode("utf-8-sig"))
-    assert toml.read(path) == {"name": "a", "share": 0.5}
+    assert toml_file.read(path) == {"name": "a", "share": 0.5}
 
 
 def test_a_mark_is_found_on_an_optional_key():
-    fields = toml.fields(Tree)
-    assert [key for key, info in fields.items() if toml.marked(info, "file")] == ["file"]
+    fields = parsing.fields(Tree)
+    assert [key for key, info in fields.items() if parsing.marked(info, "file")] == ["file"]
 
 
 def test_only_text_is_text():
-    fields = toml.fields(Tree)
-    assert toml.only_text(fields["name"])
-    assert toml.only_text(fields["file"])
-    assert toml.only_text(toml.fields(Leaf)["colour"])
-    assert not toml.only_text(fields["share"])
+    fields = parsing.fields(Tree)
+    assert parsing.only_text(fields["name"])
+    assert parsing.only_text(fields["file"])
+    assert parsing.only_text(parsing.fields(Leaf)["colour"])
+    assert not parsing.only_text(fields["share"])

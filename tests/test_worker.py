@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from daasbench.fingerprint import suite_content
+from daasbench.host.code_fingerprint import suite_content
 from daasbench.model import Case, Job, Planned, Platform, Turn
-from daasbench.records import Ledger, read_lines
+from daasbench.records.ledger import Ledger, read_lines
 from daasbench.testing.runners import sample_job
 from daasbench.worker import Taken, _threads_of, claim
 

@@ -15,9 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from daasbench.evidence import Evidence, gather
+from daasbench.evidence.gather import Evidence, gather
 from daasbench.model import Outcome, Record
-from daasbench.statistics import across_processes
+from daasbench.statistics.intervals import across_processes
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/benchmarks/first.md"
 LIMIT_S = 10.0

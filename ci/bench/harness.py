@@ -47,7 +47,7 @@ max_repeats = 5
 """
 
 CASES = 100
-IMPORTS = "import daasbench.contender, daasbench.measure, daasbench.machine, daasbench.scratch, numpy"
+IMPORTS = "import daasbench.measure.process, daasbench.host.machine, daasbench.measure.scratch, numpy"
 
 
 def seconds(*command: str, cwd: Path | None = None) -> float:
@@ -80,7 +80,7 @@ def inside_a_job(folder: Path, rounds: int = 5) -> list[float]:
     import msgspec
 
     from daasbench.model import Job, Record
-    from daasbench.records import read_lines
+    from daasbench.records.ledger import read_lines
 
     (whole,) = (folder / "results" / "runs").glob("*/jobs/*/job.json")
     job = msgspec.json.decode(whole.read_bytes(), type=Job)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from daasbench.statistics import Interval, across_processes, median_intervals, ratio
+from daasbench.statistics.intervals import Interval, across_processes, median_intervals, ratio
 
 SEED = 20261122
 SESSIONS = 2000

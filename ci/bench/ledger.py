@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from daasbench.model import SCHEMA, Case, Limit, Limits, Machine, Outcome, Record, Samples, Work
-from daasbench.records import Ledger
+from daasbench.records.ledger import Ledger
 
 IMPLEMENTATIONS = ("numpy", "numba", "compiled", "pyfai", "scipy")
 GB = 1e9
@@ -95,7 +95,7 @@ def write(folder: Path, count: int, files: int) -> float:
 
 def load_here(folder: str) -> None:
     """Load the tidy table in this process and print what it took as JSON."""
-    from daasbench.table import load
+    from daasbench.evidence.table import load
 
     start, cpu = time.perf_counter(), cpu_s()
     rows = len(load(folder))

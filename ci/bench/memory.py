@@ -27,12 +27,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from daasbench import registry
-from daasbench.backends import arrays_in
+from daasbench.compute.backends import arrays_in
 from daasbench.contracts import Implementation
-from daasbench.machine import peak_memory_bytes, reset_peak_memory
-from daasbench.measure import Spec, make_inputs
+from daasbench.host.machine import peak_memory_bytes, reset_peak_memory
+from daasbench.measure.inputs import make_inputs
+from daasbench.measure.messages import Spec
+from daasbench.measure.session import Session
 from daasbench.model import Case
-from daasbench.session import Session
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/benchmarks/memory.md"
 MODES: dict[str, tuple[dict[str, str], ...]] = {

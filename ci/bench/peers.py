@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 
 from daasbench import registry
-from daasbench.evidence import Evidence, gather
+from daasbench.evidence.gather import Evidence, gather
 from daasbench.model import Outcome, Record
-from daasbench.statistics import across_processes, median_interval, ratio
+from daasbench.statistics.intervals import across_processes, median_interval, ratio
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/benchmarks/peers.md"
 SCENARIO = "peers"

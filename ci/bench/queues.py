@@ -27,7 +27,7 @@ import msgspec
 
 from daasbench import registry, study
 from daasbench.model import Job, Request
-from daasbench.scenario import Plan, load
+from daasbench.scenario.plan import Plan, load
 from daasbench.testing.fakes import measured
 from daasbench.testing.queues import DONE, FakeQueue
 
@@ -136,7 +136,7 @@ def lateness(results: Path) -> list[float]:
     """Return how long after the end of each job its end was noted."""
     import datetime
 
-    from daasbench.results import runs
+    from daasbench.records.run_folder import runs
 
     moment = datetime.datetime.fromisoformat
     (run,) = runs(results)

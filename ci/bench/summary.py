@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from daasbench.model import SCHEMA, Case, Job, Outcome, Platform, Record, Repeat, Samples, Work
-from daasbench.records import Ledger
+from daasbench.records.ledger import Ledger
 
 PROCESSES, IMPLEMENTATIONS = 4, 25
 WORK = Work(unit="frame", units=16, flop=1.4e8, bytes=4.3e8, input_bytes=2.8e8, output_bytes=8e3)
@@ -19,7 +19,7 @@ MEASURED = """
 import sys, time
 started, busy = time.perf_counter(), time.process_time()
 from pathlib import Path
-from daasbench.evidence import gather
+from daasbench.evidence.gather import gather
 from daasbench.reports.summary import report
 evidence = gather(sys.argv[1])
 read = time.perf_counter()

@@ -13,18 +13,18 @@ from collections.abc import Sequence
 
 import click
 
-from daasbench import __version__
+from daasbench.version import __version__
 
 COMMANDS = {
-    "doctor": ("daasbench.cli.look", "what runs here, what is missing, the one command that adds it"),
-    "list": ("daasbench.cli.look", "what is installed: kernels, scenarios, platforms, runners, reports"),
-    "show": ("daasbench.cli.look", "one kernel, scenario, platform or report"),
+    "doctor": ("daasbench.cli.catalogue", "what runs here, what is missing, the one command that adds it"),
+    "list": ("daasbench.cli.catalogue", "what is installed: kernels, scenarios, platforms, runners, reports"),
+    "show": ("daasbench.cli.catalogue", "one kernel, scenario, platform or report"),
     "run": ("daasbench.cli.run", "measure a scenario, a kernel, or a kernel of your own"),
     "status": ("daasbench.cli.jobs", "the runs of a results folder, who is at work on them, their jobs in queues"),
     "collect": ("daasbench.cli.jobs", "bring back the records of jobs that were sent to a queue"),
     "cancel": ("daasbench.cli.jobs", "end the jobs that were sent to a queue; what they measured is kept"),
-    "results": ("daasbench.cli.answer", "the tidy table: one row a case, platform and process"),
-    "report": ("daasbench.cli.answer", "evidence in, files that a person reads out"),
+    "results": ("daasbench.cli.results", "the tidy table: one row a case, platform and process"),
+    "report": ("daasbench.cli.results", "evidence in, files that a person reads out"),
 }
 
 EXIT_CODES = """\b

@@ -9,7 +9,10 @@ from typing import Any
 
 import click
 
-from daasbench.inspection import Inspection, look_at
+from daasbench.cli.scenario_options import results_option
+from daasbench.cli.tables import _print_json, json_option, show_table
+from daasbench.errors import Lacking
+from daasbench.inspection.platform import Inspection, look_at
 
 
 def inspect_platforms(names: Sequence[str], results: Path) -> list[Inspection]:
@@ -41,3 +44,100 @@ def show_inspections(found: Sequence[Inspection]) -> None:
         for finding in one.findings:
             cure = f"; {finding.cure}" if finding.cure else ""
             click.echo(f"  {finding.level:8} {finding.about:10} {finding.told}{cure}")
+
+
+@click.command("doctor", short_help="what runs here, what is missing, the one command that adds it")
+@click.option("--platform", "platforms", metavar="P", multiple=True, help="Look at this platform; may be repeated.")
+@results_option
+@json_option
+def doctor_command(platforms: tuple[str, ...], results: Path, as_json: bool) -> int:
+    """Say what runs here, what is missing, and the command that adds it; a broken plug-in is named at the end.
+
+    With --platform, look at a platform before it is used: the name of a shipped one, or a path. Its scheduler is
+    asked, and one node, by a test job of less than a minute. Exit code 1: a run there would fail.
+    """
+    if not platforms:
+        _look_here(as_json)
+        return 0
+    from daasbench.cli import doctor
+
+    found = doctor.inspect_platforms(platforms, results)
+    if as_json:
+        _print_json(doctor.as_facts(found))
+    else:
+        doctor.show_inspections(found)
+    return 0 if all(one.usable for one in found) else 1
+
+
+def _look_here(as_json: bool) -> None:
+    from daasbench import registry
+    from daasbench.host import machine
+    from daasbench.host.clock import utc_now
+
+    seen = machine.observe(commit=machine.suite_commit(), observed_at=utc_now())
+    ways, engines = _ways(), _engines()
+    broken = [one for group in registry.PARTS for one in registry.catalogue(group) if one.error]
+    warnings = registry.warnings()
+    if as_json:
+        facts = {"machine": seen, "engines": engines, "implementations": ways, "broken": broken, "warnings": warnings}
+        _print_json({"schema": 1, **facts})
+        return
+    memory = f"{seen.usable_memory_bytes / 2**30:.1f} of {seen.memory_bytes / 2**30:.1f} GiB usable"
+    cache = f", last-level cache {seen.last_level_cache_bytes / 2**20:.0f} MiB" if seen.last_level_cache_bytes else ""
+    click.echo(f"machine   {seen.cpu}, {seen.usable_cores} usable cores of {seen.threads}{cache}")
+    click.echo(f"memory    {memory}")
+    click.echo(f"GPU       {seen.gpu or 'none'}")
+    for one in engines:
+        click.echo(f"{one['name']:9} {one['what'] or 'none: ' + one['lacks'] + '; ' + one['cure']}")
+    click.echo(f"suite     {seen.commit}, Python {seen.python}\n")
+    show_table(
+        ("kernel", "implementation", "kind", "here", "to get it"),
+        [(w["kernel"], w["implementation"], w["kind"], "no" if w["lacks"] else "yes", w["cure"] or "") for w in ways],
+    )
+    for told in [*(f"broken plug-in: {one.error}" for one in broken), *(f"warning: {one}" for one in warnings)]:
+        click.echo(f"\n{told}")
+    commands = {str(w["cure"]).removeprefix("install it: ") for w in [*ways, *engines]}
+    cures = sorted(one for one in commands if one.startswith("pip install"))
+    if cures:
+        click.echo("\nto add what is missing:\n" + "\n".join(f"  {cure}" for cure in cures))
+
+
+def _engines() -> list[dict[str, Any]]:
+    """Return what starts ranks and workers here, or what it lacks, with the cure."""
+    from daasbench.compute import backends
+    from daasbench.host import launchers
+
+    def mpi() -> str:
+        library = backends.library_name(backends.mpi_told())
+        launchers.require_launcher({})
+        return f"{library}, ranks are started by {launchers.default_launcher()}"
+
+    rows = []
+    for name, what in (("MPI", mpi), ("Dask", lambda: f"distributed {backends.dask_version()}")):
+        row: dict[str, Any] = {"name": name, "what": None, "lacks": None, "cure": None}
+        try:
+            row["what"] = what()
+        except Lacking as lack:
+            row |= {"lacks": lack.what, "cure": lack.cure}
+        rows.append(row)
+    return rows
+
+
+def _ways() -> list[dict[str, Any]]:
+    from daasbench import registry
+    from daasbench.compute.backends import require
+
+    found = []
+    for plugin in registry.catalogue("kernels"):
+        if plugin.error:
+            continue
+        for way in registry.kernel(plugin.name).implementations.values():
+            lacks = cure = None
+            try:
+                require(way)
+            except Lacking as lack:
+                lacks, cure = lack.what, lack.cure
+            kind = "peer" if way.peer else "ours"
+            row = {"kernel": plugin.name, "implementation": way.name, "kind": kind, "lacks": lacks, "cure": cure}
+            found.append(row)
+    return found

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from daasbench.cli.ask import results_option
-from daasbench.cli.look import json_option
-from daasbench.cli.tables import show_table
+from daasbench.cli.scenario_options import results_option
+from daasbench.cli.tables import json_option, show_table
 from daasbench.errors import DaasbenchError, Unfinished, UsageError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from daasbench.results import RunFolder
+    from daasbench.records.run_folder import RunFolder
     from daasbench.study import Ended
 
 
@@ -77,7 +76,7 @@ def cancel_command(run: str | None, results: Path, as_json: bool) -> int:
 
 def _found(run: str | None, results: Path) -> list[RunFolder]:
     """Return the runs of a results folder, or the one that is named."""
-    from daasbench.results import runs
+    from daasbench.records.run_folder import runs
 
     found = runs(results)
     if not found:
@@ -174,7 +173,7 @@ def _job_cells(job: dict[str, Any]) -> list[str]:
 def _run_row(folder: Any) -> dict[str, Any]:
     from collections import Counter
 
-    from daasbench.progress import progress
+    from daasbench.records.progress import progress
 
     keys, planned = folder.asked()
     outcomes = progress(folder.path).outcomes

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from daasbench.jobs.tracker import News
 from daasbench.model import Record
-from daasbench.study import News
 
 LINE_EVERY_S = 2.0  # in a log
 

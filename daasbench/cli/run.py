@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from daasbench.cli.ask import Asked, results_option
+from daasbench.cli.scenario_options import Asked, results_option
 from daasbench.errors import UsageError
 from daasbench.model import Outcome
 
 if TYPE_CHECKING:
     from daasbench.model import Request
-    from daasbench.scenario import Plan
+    from daasbench.scenario.plan import Plan
     from daasbench.study import Ended, Preview
 
 
@@ -83,7 +83,7 @@ def run_command(
     daasbench run ./my_kernel.py --dry-run
     """
     from daasbench import study
-    from daasbench.machine import suite_commit
+    from daasbench.host.machine import suite_commit
 
     limit = _amount(budget) if budget is not None else None
     asked = Asked(what)
@@ -150,7 +150,7 @@ def _ask(plan: Plan, yes: bool) -> None:
 
 
 def _rows(folder: Path) -> list[dict[str, object]]:
-    from daasbench.table import load
+    from daasbench.evidence.table import load
 
     table = load(folder)
     return list(msgspec.json.decode(table.to_json(orient="records")))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -29,7 +30,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def show_run(folder: Path) -> None:
     """Print one line a case and platform of a run: median over its processes with its interval, and outcome."""
-    from daasbench.table import load
+    from daasbench.evidence.table import load
 
     table = load(folder)
     rows = []
@@ -41,7 +42,7 @@ def show_run(folder: Path) -> None:
 
 
 def _row(group: Any) -> tuple[Any, ...]:
-    from daasbench.statistics import across_processes
+    from daasbench.statistics.intervals import across_processes
 
     first = group.iloc[0]
     good = group[group["outcome"] == "ok"]
@@ -80,3 +81,10 @@ def seconds(value: float, low: float | None, high: float | None) -> str:
             break
     told = f"{value * scale:.3g} {unit}"
     return told if low is None or high is None else f"{told} [{low * scale:.3g}, {high * scale:.3g}]"
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/reference/json.md).")
+
+
+def _print_json(thing: Any) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(thing), indent=1).decode())

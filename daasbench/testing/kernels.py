@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from daasbench.backends import arrays_in, is_here, map_arrays
+from daasbench.compute.backends import arrays_in, is_here, map_arrays
 from daasbench.contracts import Implementation, Kernel, Resources
-from daasbench.differences import largest_difference
+from daasbench.measure.differences import largest_difference
 from daasbench.model import Verdict, Work
 from daasbench.testing.ranks import dask_client, results_on_ranks, results_on_workers
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from daasbench.errors import InputError
-from daasbench.hdf5 import Contents, check_sources, contents, dataset_at, distinct, open_hdf5
+from daasbench.formats.hdf5 import Contents, check_sources, contents, dataset_at, distinct, open_hdf5
 
 from .powder import DUMMY
 

@@ -3,10 +3,10 @@
 Read `with_numpy.py` first: it is the format, step by step. Then `problem.py` (what is computed on), `oracle.py`
 (what is right) and `frames.py` (frames as a detector counts them). The other ``with_*.py`` are faster ways to the
 same bytes; `peers/` are the packages that they are compared with. What both directions share with the pipeline
-that integrates what it unpacks stands in the engine: ``daasbench/bitshuffle.py``, ``chunks.py``, ``lz4.py``.
+that integrates what it unpacks stands in the engine: ``daasbench/formats/bitshuffle.py``, ``chunks.py``, ``lz4.py``.
 """
 
-from daasbench.authoring import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, way
 from daasbench.contracts import Card, Reference
 
 from .options import DetectorOptions

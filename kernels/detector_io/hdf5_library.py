@@ -6,8 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from daasbench.chunks import FileImage, new_image, open_image
 from daasbench.errors import InputError
+from daasbench.formats.chunks import FileImage, new_image, open_image
 
 from .recycled import Recycled
 

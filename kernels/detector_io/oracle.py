@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from daasbench.chunks import FileImage, chunks_of
 from daasbench.errors import InputError
+from daasbench.formats.chunks import FileImage, chunks_of
 from daasbench.model import Verdict
 
 from . import hdf5_library

@@ -1,7 +1,7 @@
 """Chunks straight from where they lie in the file, in threads, without the HDF5 library's lock or a copy.
 
 A block is unpacked into bit planes that stay in the L1 cache (`daasbench/lz4.py`), and spread to elements 64 at a
-time (`daasbench/bitshuffle.py`): the frame is written once, and nothing else is.
+time (`daasbench/formats/bitshuffle.py`): the frame is written once, and nothing else is.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -16,11 +16,11 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from daasbench.bitshuffle import most_chunk, pack_chunk, unpack_chunk
-from daasbench.chunks import SAID, FileImage, block_elements, chunks_of, make_image
+from daasbench.compute.simd import compiled
 from daasbench.contracts import Resources
 from daasbench.errors import InputError
-from daasbench.simd import compiled
+from daasbench.formats.bitshuffle import most_chunk, pack_chunk, unpack_chunk
+from daasbench.formats.chunks import SAID, FileImage, block_elements, chunks_of, make_image
 
 from .recycled import Recycled
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.chunks import BLOCK_BYTES, FileImage, chunks_of, make_image, packed_frames
 from daasbench.contracts import Resources
 from daasbench.errors import InputError
+from daasbench.formats.chunks import BLOCK_BYTES, FileImage, chunks_of, make_image, packed_frames
 
 if TYPE_CHECKING:
     from .problem import Problem

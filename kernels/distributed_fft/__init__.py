@@ -5,9 +5,9 @@ Read `slabs.py` first: it is how a field is cut, and what a rank does alone. The
 with.
 """
 
-from daasbench.authoring import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.growth import edge
 from daasbench.contracts import Card, Reference
-from daasbench.growth import edge
 
 from .options import DistributedFftOptions
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mpi4py import MPI
 
+from daasbench.authoring.partition import share
 from daasbench.contracts import Resources, Spread
-from daasbench.spread import share
 
 from .slabs import Slabs, aligned_empty
 

@@ -5,9 +5,9 @@ and `oracle.py`; `box.py` and `with_llvm.py` are what `with_numba.py` and `with_
 is compared with.
 """
 
-from daasbench.authoring import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.growth import edge
 from daasbench.contracts import Card, Reference
-from daasbench.growth import edge
 
 from .options import HaloStencilOptions
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.simd import aligned_zeros
+from daasbench.compute.simd import aligned_zeros
 
 F64 = NDArray[np.float64]
 Int = NDArray[np.int64]

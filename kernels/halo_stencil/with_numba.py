@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
+from daasbench.compute.simd import aligned_zeros, compiled
 from daasbench.contracts import Resources
-from daasbench.machine import last_level_cache_bytes
-from daasbench.simd import aligned_zeros, compiled
+from daasbench.host.machine import last_level_cache_bytes
 
 from .box import CELL_BYTES, Box
 from .with_llvm import fence, number, update_row, update_row_kept

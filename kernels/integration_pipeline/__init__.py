@@ -5,7 +5,7 @@ is right), `geometry.py` (which pixel belongs to which bin) and `profiles.py` (t
 ``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, way
 from daasbench.contracts import Card, Reference
 
 from .options import PipelineOptions

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from daasbench.errors import InputError
-from daasbench.hdf5 import contents, open_hdf5
+from daasbench.formats.hdf5 import contents, open_hdf5
 
 from .geometry import Geometry
 from .options import PipelineOptions

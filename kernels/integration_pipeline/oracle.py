@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from daasbench.chunks import cut_image
 from daasbench.contracts import Resources
+from daasbench.formats.chunks import cut_image
 from daasbench.model import Verdict
 
 from . import with_numpy

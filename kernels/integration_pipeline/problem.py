@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.chunks import FileImage, image_bytes, make_image, new_image
 from daasbench.errors import InputError
+from daasbench.formats.chunks import FileImage, image_bytes, make_image, new_image
+from daasbench.formats.packed_files import open_packed
 from daasbench.model import Work
-from daasbench.packedfiles import open_packed
 
 from . import powder
 from .geometry import Geometry

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daasbench.chunks import HEADER, MOST_BLOCK, SAID, FileImage, chunks_of
 from daasbench.contracts import Resources
 from daasbench.errors import InputError, Lacking
+from daasbench.formats.chunks import HEADER, MOST_BLOCK, SAID, FileImage, chunks_of
 
 from .profiles import Profiles, finish
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daasbench.chunks import cut_image, frame_count
+from daasbench.authoring.partition import over_workers
 from daasbench.contracts import Resources, Spread
-from daasbench.spread import over_workers
+from daasbench.formats.chunks import cut_image, frame_count
 
 from . import with_numba
 from .profiles import joined

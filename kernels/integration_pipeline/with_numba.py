@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daasbench.bitshuffle import block_elements, next_planes, skip_blocks
-from daasbench.chunks import CUT_OFF, HEADER, SAID, WRONG_BLOCK, FileImage, chunks_of
+from daasbench.compute.addresses import i64_at, trailing_zeros, u16_at, u32_at
+from daasbench.compute.simd import Threads, compiled
 from daasbench.contracts import Resources
 from daasbench.errors import InputError
-from daasbench.lz4 import SLACK
-from daasbench.memory import i64_at, trailing_zeros, u16_at, u32_at
-from daasbench.planes import GROUP, any_bit, spread1, spread2, spread2_low, spread4, work_bytes
-from daasbench.simd import Threads, compiled
-from daasbench.tiles import FRAMES, add1, add2, turn1, turn2
+from daasbench.formats.bit_planes import GROUP, any_bit, spread1, spread2, spread2_low, spread4, work_bytes
+from daasbench.formats.bitshuffle import block_elements, next_planes, skip_blocks
+from daasbench.formats.chunks import CUT_OFF, HEADER, SAID, WRONG_BLOCK, FileImage, chunks_of
+from daasbench.formats.frame_tiles import FRAMES, add1, add2, turn1, turn2
+from daasbench.formats.lz4 import SLACK
 
 from .powder import NO_DATA
 from .profiles import Profiles, finish

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.chunks import FileImage, open_image
 from daasbench.contracts import Resources
 from daasbench.errors import InputError
+from daasbench.formats.chunks import FileImage, open_image
 
 from .powder import NO_DATA
 from .profiles import Profiles, finish

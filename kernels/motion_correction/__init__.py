@@ -5,7 +5,7 @@ on), `specimen.py` (a drift known exactly), `oracle.py` (what is right) and `rea
 ``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, way
 from daasbench.contracts import Card, Reference
 
 from .options import MotionOptions

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.simd import LANES, compiled, fma, load, splat, store
+from daasbench.compute.simd import LANES, compiled, fma, load, splat, store
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Fourier transforms of sixteen signals at a time, in registers (``daasbench.simd``).
+"""Fourier transforms of sixteen signals at a time, in registers (``daasbench.compute.simd``).
 
 Sixteen neighbouring columns of an image, or sixteen frequencies, lie innermost: ``[place, signal]``, real and
 imaginary parts apart. A pass of radix 8 or 4 then is loads, additions and stores of whole cache lines, without a
@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.simd import LANES, compiled, fma, load, splat, store
+from daasbench.compute.simd import LANES, compiled, fma, load, splat, store
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]

@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from daasbench.simd import LANES, float32x16
+from daasbench.compute.simd import LANES, float32x16
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _BYTES_PER_FLOAT = 4

@@ -26,8 +26,8 @@ import scipy.fft
 import scipy.signal
 from numpy.typing import NDArray
 
+from daasbench.compute.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 from daasbench.contracts import Resources
-from daasbench.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 
 from .correlation import correlate, move_and_add
 from .definition import CONVERGED_PX, Aligned, Grid, frequencies, vertex

@@ -6,7 +6,7 @@ Read `with_numpy.py` first: it is the algorithm; `gaussian.py` its fit, `grid.py
 that they are compared with.
 """
 
-from daasbench.authoring import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, way
 from daasbench.contracts import Card, Reference
 
 from .options import NanostrainOptions

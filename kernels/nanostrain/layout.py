@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.errors import InputError
-from daasbench.hdf5 import LISTED, check_sources, contents, dataset_at, distinct, open_hdf5
+from daasbench.formats.hdf5 import LISTED, check_sources, contents, dataset_at, distinct, open_hdf5
 
 from .options import NanostrainOptions
 

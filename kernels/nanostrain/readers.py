@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.errors import InputError
-from daasbench.hdf5 import dataset_at
+from daasbench.formats.hdf5 import dataset_at
 
 from .geometry import Diffractometer
 from .layout import Entry, numbers, open_entries

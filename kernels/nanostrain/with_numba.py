@@ -18,8 +18,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.compute.simd import aligned_zeros, compiled
 from daasbench.contracts import Resources
-from daasbench.simd import aligned_zeros, compiled
 
 from . import gaussian
 from .grid import Grid

@@ -9,7 +9,7 @@ kernel's figure is divided by, in every job; `rank_limits.py` the same of messag
 
 from typing import Any
 
-from daasbench.authoring import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, way
 from daasbench.contracts import Card, Reference
 from daasbench.model import Limit
 

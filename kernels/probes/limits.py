@@ -25,10 +25,10 @@ from typing import Any
 import numba
 import numpy as np
 
+from daasbench.compute.simd import aligned_zeros
 from daasbench.errors import Lacking
-from daasbench.machine import last_level_cache_bytes, thread_times, threads_at_work, usable_memory_bytes
+from daasbench.host.machine import last_level_cache_bytes, thread_times, threads_at_work, usable_memory_bytes
 from daasbench.model import Limit
-from daasbench.simd import aligned_zeros
 
 from . import with_numba
 from .problem import SIGNALS, transform_flop

@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.container import Container, Folders, wrapped
 from daasbench.contracts import Parameters
 from daasbench.errors import Lacking
+from daasbench.host.containers import Container, Folders, wrapped
 from daasbench.model import Work
 
 from .options import ProbesOptions

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.simd import LANES, compiled, fma, load, splat, store
+from daasbench.compute.simd import LANES, compiled, fma, load, splat, store
 
 _PAIR = 2 * LANES  # floats of one point: sixteen real, sixteen imaginary parts
 

@@ -13,9 +13,9 @@ import numba
 import numpy as np
 from numba import types
 
+from daasbench.compute.simd import aligned_zeros, compiled
 from daasbench.contracts import Resources
 from daasbench.errors import Lacking
-from daasbench.simd import aligned_zeros, compiled
 
 from .options import require_way
 from .problem import POINTS, SCALE, SIGNALS, ProbesProblem

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from daasbench.commandfile import load
+from daasbench.authoring.command_file import load
 
 _HERE = Path(__file__).parent
 

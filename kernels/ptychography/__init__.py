@@ -6,7 +6,7 @@ right) and `scans.py`, `readers.py` (real scans). `with_numba.py` is the fast wa
 `peers/` what it is compared with.
 """
 
-from daasbench.authoring import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, way
 from daasbench.contracts import Card, Reference
 
 from .options import PtychographyOptions

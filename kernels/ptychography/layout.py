@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.simd import LANES, aligned_zeros
+from daasbench.compute.simd import LANES, aligned_zeros
 
 from .definition import Corners, object_shape
 from .transforms import order, twiddles

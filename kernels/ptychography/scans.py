@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from daasbench.errors import InputError
-from daasbench.hdf5 import Contents, check_sources, contents, dataset_at, open_hdf5
+from daasbench.formats.hdf5 import Contents, check_sources, contents, dataset_at, open_hdf5
 
 from .options import PtychographyOptions
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.simd import LANES, compiled, fma, load, splat, store
+from daasbench.compute.simd import LANES, compiled, fma, load, splat, store
 
 F32 = NDArray[np.float32]
 

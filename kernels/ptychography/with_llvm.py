@@ -1,4 +1,4 @@
-"""What ``daasbench.simd`` has no word for: roots, quotients, choices, and a transposition of 16 x 16 numbers."""
+"""Instructions beyond ``daasbench.compute.simd``: roots, quotients, choices, and a transposition of 16 x 16 numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from daasbench.simd import LANES, float32x16
+from daasbench.compute.simd import LANES, float32x16
 
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _INTEGERS = ir.VectorType(ir.IntType(32), LANES)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from daasbench.authoring.partition import share
 from daasbench.contracts import Resources, Spread
-from daasbench.spread import share
 
 from .with_numba import reconstruction
 

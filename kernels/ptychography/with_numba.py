@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.compute.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 from daasbench.contracts import Resources
-from daasbench.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 
 from .definition import INERTIA, LARGEST, PROBE_FROM, Reconstruction, faint_amplitude
 from .layout import Layout, lay_out

@@ -6,9 +6,9 @@ Read `with_numpy.py` first: it is the algorithm. Then `definition.py` (the exact
 over ranks, `recurrence.py` has the steps that they share. `peers/` is SciPy.
 """
 
-from daasbench.authoring import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.growth import doubling
 from daasbench.contracts import Card, Reference
-from daasbench.growth import doubling
 
 from .options import SparseEigenOptions
 

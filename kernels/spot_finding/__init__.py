@@ -6,7 +6,7 @@ Then `problem.py` (what is searched), `pattern.py` (frames whose spots are known
 are compared with.
 """
 
-from daasbench.authoring import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, way
 from daasbench.contracts import Card, Reference
 
 from .options import SpotOptions

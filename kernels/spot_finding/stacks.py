@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from daasbench.errors import InputError
-from daasbench.hdf5 import Contents, check_sources, contents, dataset_at, distinct, open_hdf5
+from daasbench.formats.hdf5 import Contents, check_sources, contents, dataset_at, distinct, open_hdf5
 
 Array = np.ndarray[Any, np.dtype[Any]]
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nexus", ".cxi")

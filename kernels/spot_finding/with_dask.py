@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daasbench.authoring.partition import over_workers
 from daasbench.contracts import Resources, Spread
-from daasbench.spread import over_workers
 
 from . import with_numba
 

@@ -5,9 +5,9 @@ computed on), `oracle.py` (what is right), `phantom.py` (an object known exactly
 The other ``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.growth import along
 from daasbench.contracts import Card, Reference
-from daasbench.growth import along
 
 from .options import TomographyOptions
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.errors import InputError
-from daasbench.hdf5 import check_sources, contents, dataset_at, identity, open_hdf5
+from daasbench.formats.hdf5 import check_sources, contents, dataset_at, identity, open_hdf5
 
 from .options import TomographyOptions
 

@@ -1,4 +1,4 @@
-"""Direct back-projection of sixteen slices at a time, in registers (``daasbench.simd``).
+"""Direct back-projection of sixteen slices at a time, in registers (``daasbench.compute.simd``).
 
 Sixteen slices share their geometry, so they lie innermost: ``[angle, detector, slice]``. Linear interpolation at
 a pixel then is two contiguous loads, whose place and weight are found once for sixteen slices. Tiles of the
@@ -20,8 +20,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.compute.simd import LANES, aligned_zeros, compiled, fma, load, splat, store
 from daasbench.contracts import Resources
-from daasbench.simd import LANES, aligned_zeros, compiled, fma, load, splat, store
 
 from .definition import padded_length, ramp
 

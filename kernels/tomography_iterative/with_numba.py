@@ -1,4 +1,4 @@
-"""SIRT of sixteen slices at a time, projected and back-projected in registers (``daasbench.simd``).
+"""SIRT of sixteen slices at a time, projected and back-projected in registers (``daasbench.compute.simd``).
 
 Sixteen slices share their geometry, so they lie innermost, in the image ``[row, column, slice]`` as in the
 residual ``[angle, detector pixel, slice]``: place and weight of a pixel in a ray are found once for sixteen, and
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.compute.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 from daasbench.contracts import Resources
-from daasbench.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 
 from .definition import LEAST_RAY, Reconstruction, inverse
 

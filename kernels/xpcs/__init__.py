@@ -6,7 +6,7 @@ Read `with_numpy.py` first: it is the algorithm, and `definition.py` the lags an
 compared with.
 """
 
-from daasbench.authoring import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, way
 from daasbench.contracts import Card, Reference
 
 from .options import XpcsOptions

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.errors import InputError
-from daasbench.hdf5 import contents, dataset_at, distinct, open_hdf5
+from daasbench.formats.hdf5 import contents, dataset_at, distinct, open_hdf5
 
 
 def read_image(path: Path, dataset: str | None, shape: tuple[int, int], purpose: str) -> NDArray[Any]:

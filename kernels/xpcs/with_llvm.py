@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from daasbench.simd import LANES, float32x16
+from daasbench.compute.simd import LANES, float32x16
 
 _COUNTS = ir.VectorType(ir.IntType(16), LANES)
 _WIDE = ir.VectorType(ir.IntType(32), LANES)

@@ -6,7 +6,7 @@ element emits), `sample.py` (a specimen known exactly), `problem.py`, `oracle.py
 `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, way
 from daasbench.contracts import Card, Reference
 
 from .options import XrfOptions

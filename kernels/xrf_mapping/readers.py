@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from daasbench.contracts import Parameters
 from daasbench.errors import InputError, UsageError
-from daasbench.hdf5 import contents, dataset_at, open_hdf5
+from daasbench.formats.hdf5 import contents, dataset_at, open_hdf5
 
 from . import mda
 from .configuration import Configuration, known, load

@@ -1,4 +1,4 @@
-"""Products with sparse columns, then sixteen pixels at a time, each a lane (``daasbench.simd``).
+"""Products with sparse columns, then sixteen pixels at a time, each a lane (``daasbench.compute.simd``).
 
 *Products.* The pseudo-inverse is ``(A^T A)^-1 A^T``, and a column of A is a few narrow lines: multiplying by A first,
 only where its columns are not zero, and by the small inverse afterwards takes a quarter of the operations of the
@@ -21,8 +21,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.compute.simd import LANES, aligned_zeros, compiled, fma, larger, load, smaller, splat, store, total
 from daasbench.contracts import Resources
-from daasbench.simd import LANES, aligned_zeros, compiled, fma, larger, load, smaller, splat, store, total
 
 if TYPE_CHECKING:
     from .problem import Problem

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from daasbench.container import container_of
+from daasbench.host.containers import container_of
 from daasbench.model import Basis, Case, Outcome, Record
-from daasbench.statistics import Interval, across_processes, ratio
+from daasbench.statistics.intervals import Interval, across_processes, ratio
 
 if TYPE_CHECKING:
-    from daasbench.evidence import Evidence
+    from daasbench.evidence.gather import Evidence
 
 PROBE = "start_"
 STARTS = {

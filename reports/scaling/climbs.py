@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from daasbench.ladders import Intent, Ladder, Rung, breach, effort, found_ladders, kept
 from daasbench.model import Basis, Case, Record
-from daasbench.scaling import Fit, Law, fit, gain, scaled
-from daasbench.statistics import Interval, across_processes, median_interval
+from daasbench.scenario.ladders import Intent, Ladder, Rung, breach, effort, found_ladders, kept
+from daasbench.statistics.intervals import Interval, across_processes, median_interval
+from daasbench.statistics.scaling_laws import Fit, Law, fit, gain, scaled
 
 from ..summary.claims import Level, level, problems
 from ..summary.entries import Entry, entries
 
 if TYPE_CHECKING:
-    from daasbench.evidence import Evidence
+    from daasbench.evidence.gather import Evidence
 
 ENOUGH = 0.5  # of the average of those before it: below, another rank is said to buy too little
 APART = 10**9  # more than the numbers of the sets of one entry

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from daasbench.ladders import Intent
 from daasbench.model import Case
-from daasbench.scaling import Fit
-from daasbench.statistics import Interval
+from daasbench.scenario.ladders import Intent
+from daasbench.statistics.intervals import Interval
+from daasbench.statistics.scaling_laws import Fit
 
 from ..summary.claims import Level
 from ..summary.lines import why

@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from daasbench.scaling import Fit
-from daasbench.statistics import Interval
+from daasbench.statistics.intervals import Interval
+from daasbench.statistics.scaling_laws import Fit
 
 from ..summary.claims import level
 from ..summary.lines import outcome

@@ -17,7 +17,7 @@ from .entries import Entry
 from .sentences import source, title
 
 if TYPE_CHECKING:
-    from daasbench.evidence import Evidence
+    from daasbench.evidence.gather import Evidence
 
 DISTURBED, BUSY = 2, 0.05
 MACHINES = 12  # shown; more are counted

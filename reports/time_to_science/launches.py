@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from daasbench import phases
+from daasbench.evidence import phases
 from daasbench.model import Basis, Beamline, Case, Footing
-from daasbench.statistics import Interval, across_processes, median_interval, ratio
+from daasbench.statistics.intervals import Interval, across_processes, median_interval, ratio
 
 from ..summary.claims import Level, level
 from ..summary.entries import Entry, Row, entries
 
 if TYPE_CHECKING:
-    from daasbench.evidence import Evidence
+    from daasbench.evidence.gather import Evidence
 
 STATES = ("warm", "uncompiled", "cold", "first")
 

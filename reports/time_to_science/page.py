@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daasbench import phases
+from daasbench.evidence import phases
 from daasbench.model import Basis
-from daasbench.statistics import Interval
+from daasbench.statistics.intervals import Interval
 
 from ..figures import canvas, stacks
 from ..summary import gaps as gap_list
@@ -25,7 +25,7 @@ from .launches import Launch, Question, questions, whatever_start
 from .sentences import TOLD, WORDS
 
 if TYPE_CHECKING:
-    from daasbench.evidence import Evidence
+    from daasbench.evidence.gather import Evidence
 
 SUMMARY = Path(__file__).parent.parent / "summary" / "templates"
 TEMPLATES = Path(__file__).parent / "templates"

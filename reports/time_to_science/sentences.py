@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from daasbench import phases
-from daasbench.statistics import Interval
+from daasbench.evidence import phases
+from daasbench.statistics.intervals import Interval
 
 from ..summary.sentences import name
 from ..wording import NOTHING, amount, counted, duration, factor, listed, memory, plural, rate

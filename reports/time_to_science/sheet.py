@@ -6,9 +6,9 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from daasbench import phases
+from daasbench.evidence import phases
 from daasbench.model import Basis
-from daasbench.statistics import Interval
+from daasbench.statistics.intervals import Interval
 
 from ..summary.lines import outcome, why
 from ..summary.sentences import LEVELS, details

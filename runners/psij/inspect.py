@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 
 from daasbench.errors import Lacking
-from daasbench.inspection import Finding, ok, warning, wrong
+from daasbench.inspection.platform import Finding, ok, warning, wrong
 from daasbench.model import Platform
 
 from ..here import folder_findings, inspect_here

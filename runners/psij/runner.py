@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from daasbench.errors import Lacking, LedgerError, Unreachable
-from daasbench.inspection import Finding
+from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Noun, Option, Platform, Reason, Request
 from daasbench.worker import CLAIM, ENDED, STARTED, Left
 

@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daasbench import container, launch, toml
 from daasbench.errors import ScenarioError, unknown_sentence
-from daasbench.longest import longest_s
-from daasbench.model import Count, Job, Noun, Option, Planned, Platform, Scalar, Seconds, Written, sets_of
+from daasbench.host import containers, launchers
+from daasbench.jobs.time_limits import longest_s
+from daasbench.model import Count, Job, Noun, Option, Planned, Platform, Scalar, Seconds, Written, parsing, sets_of
 
 from ..slurm.render import Shape, shape_of
 
@@ -43,7 +43,7 @@ BY_TASKS = ("slurm",)  # ranks and threads are asked for apart; elsewhere cores 
 
 
 class PsijOptions(Written, frozen=True, kw_only=True):
-    """Options of a platform whose runner is ``psij``; beside them those of :mod:`daasbench.launch`."""
+    """Options of a platform whose runner is ``psij``; beside them those of :mod:`daasbench.host.launchers`."""
 
     executor: Executor
     queue: Word | None = None
@@ -78,13 +78,13 @@ class Specification(Noun, frozen=True, kw_only=True):
 
 def read_options(options: Mapping[str, Option], where: str) -> PsijOptions:
     """Return a platform's options; raise ScenarioError, naming `where`, if they are not those of this runner."""
-    known = (*PsijOptions.__struct_fields__, *launch.OPTIONS)
+    known = (*PsijOptions.__struct_fields__, *launchers.OPTIONS)
     for key in options:
         if key not in known:
             raise ScenarioError(unknown_sentence("option of the runner psij", key, known, where))
-    launch.check_options({key: options[key] for key in options if key in launch.OPTIONS}, where, runner="psij")
+    launchers.check_options({key: options[key] for key in options if key in launchers.OPTIONS}, where, runner="psij")
     file, _, at = where.rpartition(": ")
-    return toml.convert(_own(options), PsijOptions, file or where, at if file else "")
+    return parsing.convert(_own(options), PsijOptions, file or where, at if file else "")
 
 
 def options_of(platform: Platform) -> PsijOptions:
@@ -93,7 +93,7 @@ def options_of(platform: Platform) -> PsijOptions:
 
 
 def _own(options: Mapping[str, Option]) -> dict[str, Option]:
-    return {key: value for key, value in options.items() if key not in launch.OPTIONS}
+    return {key: value for key, value in options.items() if key not in launchers.OPTIONS}
 
 
 # --- one job a shape ------------------------------------------------------------------------------------------
@@ -157,9 +157,9 @@ def script(job: Job, folder: Path) -> str:
     variable = ALLOCATION.get(options.executor)
     claim = f'"{options.executor}:${variable}"' if variable else '"local:$(hostname):$$"'
     worker = [options.python or sys.executable, "-m", "daasbench.worker", str(folder / "job.json"), "--claim"]
-    inside = container.container_of(job.platform.options)
+    inside = containers.container_of(job.platform.options)
     if inside is not None:
-        worker = container.wrapped(worker, inside, container.folders_of(job, folder))
+        worker = containers.wrapped(worker, inside, containers.folders_of(job, folder))
     session = "" if variable else "setsid "  # the end of the terminal shall not end the job
     lines = [
         "#!/bin/bash",

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from daasbench.errors import Unreachable
-from daasbench.inspection import Finding, Level, ok, warning, wrong
+from daasbench.inspection.platform import Finding, Level, ok, warning, wrong
 from daasbench.model import Platform
 
 from .options import SlurmOptions, options_of

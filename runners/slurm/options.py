@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from daasbench import launch, toml
 from daasbench.errors import ScenarioError, unknown_sentence
-from daasbench.model import Count, Option, Written
+from daasbench.host import launchers
+from daasbench.model import Count, Option, Written, parsing
 
 from .ssh import check_host
 
@@ -31,7 +31,7 @@ OURS = ("job-name", "no-requeue", "requeue", "output", "error", "open-mode", "ar
 
 
 class SlurmOptions(Written, frozen=True, kw_only=True):
-    """The options of a platform whose runner is ``slurm``; beside them those of :mod:`daasbench.launch`.
+    """The options of a platform whose runner is ``slurm``; beside them those of :mod:`daasbench.host.launchers`.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class SlurmOptions(Written, frozen=True, kw_only=True):
 
 
 def _own(options: Mapping[str, Option]) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if key not in launch.OPTIONS}
+    return {key: value for key, value in options.items() if key not in launchers.OPTIONS}
 
 
 def options_of(options: Mapping[str, Option]) -> SlurmOptions:
@@ -106,14 +106,14 @@ def options_of(options: Mapping[str, Option]) -> SlurmOptions:
 
 def check(options: Mapping[str, Option], where: str, *, runner: str) -> None:
     """Raise ScenarioError, naming file and key, if these are no options of this runner."""
-    known = (*SlurmOptions.__struct_fields__, *launch.OPTIONS)
+    known = (*SlurmOptions.__struct_fields__, *launchers.OPTIONS)
     for key in options:
         if key not in known:
             raise ScenarioError(unknown_sentence(f"option of the runner {runner}", key, known, where))
-    launch.check_options({key: options[key] for key in options if key in launch.OPTIONS}, where, runner=runner)
+    launchers.check_options({key: options[key] for key in options if key in launchers.OPTIONS}, where, runner=runner)
     check_host(options, where)
     file, _, at = where.rpartition(": ")
-    own = toml.convert(_own(options), SlurmOptions, file or where, at if file else "")
+    own = parsing.convert(_own(options), SlurmOptions, file or where, at if file else "")
     for key in own.environment:
         if not key.isidentifier() or not key.isascii():
             raise ScenarioError(f"{where}.environment: {key!r} is no name of a variable; use letters, digits and _")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from daasbench import container, launch
-from daasbench.longest import longest_s
+from daasbench.host import containers, launchers
+from daasbench.jobs.time_limits import longest_s
 from daasbench.model import Case, Job, Noun, Planned, Request, sets_of
 
 from .options import SlurmOptions, options_of
@@ -65,7 +65,7 @@ class Place(Noun, frozen=True, kw_only=True):
 def shape_of(cases: Sequence[Case]) -> Shape:
     """Return the least allocation that each of the cases fits into."""
     tasks = max(-(-case.ranks // case.nodes) for case in cases)
-    cores = max(launch.cores_of(case) for case in cases)
+    cores = max(launchers.cores_of(case) for case in cases)
     gpus = max(case.gpus * -(-case.ranks // case.nodes) for case in cases)  # each rank has its own
     return Shape(
         nodes=max(case.nodes for case in cases),
@@ -253,19 +253,19 @@ def _command(job: Job, place: Place, claim: str) -> list[str]:
     """Return the lines that start the worker, inside of the container if the platform names one."""
     python = shlex.quote(place.python)
     worker = f'-m daasbench.worker "$PWD/{JOB}" --claim "{claim or "$SLURM_JOB_ID"}"'
-    inside = container.container_of(job.platform.options)
+    inside = containers.container_of(job.platform.options)
     if inside is None:
         return [f"exec {python} {worker}"]
-    folders = container.folders_of(job, Path(place.folder).parent)
+    folders = containers.folders_of(job, Path(place.folder).parent)
     if place.apart:
         root = str(Path(place.python).parent.parent.parent)
-        folders = container.Folders(writable=[str(Path(place.folder).parent)], readable=[root])
-    trial = [place.python, *container.trial_command(inside)[1:]]
-    left = f"{python} -m daasbench.container --leave-out {JOB}"
+        folders = containers.Folders(writable=[str(Path(place.folder).parent)], readable=[root])
+    trial = [place.python, *containers.trial_command(inside)[1:]]
+    left = f"{python} -m daasbench.host.containers --leave-out {JOB}"
     told = f"{inside.engine} starts no worker on this node; correct the option container"
     return [
-        f"if {shlex.join(container.wrapped(trial, inside, folders))}; then",
-        f"  exec {shlex.join(container.wrapped([place.python], inside, folders))} {worker}",
+        f"if {shlex.join(containers.wrapped(trial, inside, folders))}; then",
+        f"  exec {shlex.join(containers.wrapped([place.python], inside, folders))} {worker}",
         "fi",
         f"{left} {shlex.quote(told)}",
         f"exec {python} {worker}",

@@ -10,7 +10,7 @@ from typing import cast
 import msgspec
 
 from daasbench.errors import SubmitError, Unreachable
-from daasbench.inspection import Finding
+from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Option, Platform, Reason, Request
 from daasbench.worker import CLAIM, ENDED, STARTED
 

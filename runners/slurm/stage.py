@@ -16,10 +16,10 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from daasbench.authoring.user_file import source_of
 from daasbench.errors import SubmitError, UsageError
-from daasbench.files import content_hash
 from daasbench.model import Job, digest
-from daasbench.userfile import source_of
+from daasbench.scenario.input_files import content_hash
 
 from .shell import NOT_FOUND, Answer
 from .ssh import Ssh

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-import daasbench.fingerprint
-from daasbench.fingerprint import fingerprint, package_files
+import daasbench.host.code_fingerprint
+from daasbench.host.code_fingerprint import fingerprint, package_files
 
 DISTRIBUTION = "daasbench"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file of a wheel, so that the same code makes the same bytes
@@ -48,7 +48,7 @@ def this_suite() -> Suite:
 
 def question() -> str:
     """Return the program that says of a Python which daasbench it has, for its standard input."""
-    return Path(daasbench.fingerprint.__file__).read_text(encoding="utf-8")
+    return Path(daasbench.host.code_fingerprint.__file__).read_text(encoding="utf-8")
 
 
 def pack(suite: Suite, folder: Path) -> Path:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from daasbench import container, presence
-from daasbench.clock import utc_now
-from daasbench.inspection import Finding, clock_findings, ok, presence_findings, warning, wrong
+from daasbench.host import containers
+from daasbench.host.clock import utc_now
+from daasbench.inspection import node
+from daasbench.inspection.platform import Finding, clock_findings, ok, presence_findings, warning, wrong
 from daasbench.model import Option, Platform
 
 from ..here import CODE, folder_findings, nearest
@@ -73,21 +74,21 @@ def visit(shell: Shell, platform: Platform, options: SlurmOptions, folder: Path)
     python, found = (options.python or sys.executable, []) if not options.apart else _python_there(shell, options)
     if python is None:
         return found
-    asked = presence.question(_launched(platform.options), None if options.apart else nearest(folder))
+    asked = node.question(_launched(platform.options), None if options.apart else nearest(folder))
     heard: list[Answer] = []
     began = utc_now()
 
     def run(words: list[str]) -> str:
         worker = [python or "", *words[1:]]
         inner = "; ".join([*set_up(options), *_inside(platform.options, worker, options, nearest(folder))])
-        ask = request_words(platform, options, nodes=1, cores=presence.RANKS)
+        ask = request_words(platform, options, nodes=1, cores=node.RANKS)
         job = ["srun", f"--immediate={PATIENCE_S}", "--job-name=daasbench-doctor", *ask, "--ntasks=1"]
         shell_word = "-lc" if options.modules else "-c"
         heard.append(shell.run([*job, "bash", shell_word, inner], timeout_s=ANSWER_S))
         return heard[-1].out
 
     try:
-        seen, _ = presence.ask(asked, run)
+        seen, _ = node.ask(asked, run)
     except OSError as error:  # of the token in our folder
         return [*found, wrong("folder", f"{folder}: {error.strerror}", "name one that can be written: --results DIR")]
     if seen is not None:
@@ -99,20 +100,20 @@ def visit(shell: Shell, platform: Platform, options: SlurmOptions, folder: Path)
 
 def _inside(told: Mapping[str, Option], worker: list[str], options: SlurmOptions, folder: Path) -> list[str]:
     """Return the lines that run a worker in the container that the platform names, outside where none starts."""
-    inside = container.container_of(told)
+    inside = containers.container_of(told)
     if inside is None:
         return [shlex.join(worker)]
-    seen = container.Folders(writable=[str(folder), str(CODE)], readable=[sys.prefix])
+    seen = containers.Folders(writable=[str(folder), str(CODE)], readable=[sys.prefix])
     if options.apart:
-        seen = container.Folders(writable=[str(options.folder)])
-    trial = container.wrapped([worker[0], *container.trial_command(inside)[1:]], inside, seen)
-    contained = shlex.join(container.wrapped(worker, inside, seen))
+        seen = containers.Folders(writable=[str(options.folder)])
+    trial = containers.wrapped([worker[0], *containers.trial_command(inside)[1:]], inside, seen)
+    contained = shlex.join(containers.wrapped(worker, inside, seen))
     return [f"if {shlex.join(trial)}; then exec {contained}; fi", f"echo {shlex.quote(OUTSIDE)}", shlex.join(worker)]
 
 
 def container_findings(told: Mapping[str, Option], said: Answer) -> list[Finding]:
     """Return whether a node, by what it said, starts workers in the container that the platform names."""
-    inside = container.container_of(told)
+    inside = containers.container_of(told)
     if inside is None:
         return []
     if OUTSIDE not in said.out:
@@ -120,7 +121,7 @@ def container_findings(told: Mapping[str, Option], said: Answer) -> list[Finding
     lines = [line.strip() for line in said.err.splitlines() if line.strip() and not line.startswith("srun: ")]
     why = f": {lines[0][:300]}" if lines else ""
     return [
-        wrong("container", f"{inside.label} starts no worker on the node{why}", container.ENGINES[inside.engine].cure)
+        wrong("container", f"{inside.label} starts no worker on the node{why}", containers.ENGINES[inside.engine].cure)
     ]
 
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from daasbench.model import Record
-from daasbench.records import read_lines
+from daasbench.records.ledger import read_lines
 
 KERNEL = '''
 import os, signal, time
@@ -92,7 +92,7 @@ threads = {threads}
 cache = true
 """
 COMMAND = (
-    "import daasbench.machine; daasbench.machine.suite_commit = lambda: '0123456789ab';"
+    "import daasbench.host.machine; daasbench.host.machine.suite_commit = lambda: '0123456789ab';"
     " from daasbench.cli import main; main()"
 )
 

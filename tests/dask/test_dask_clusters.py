@@ -10,8 +10,9 @@ from typing import Any
 import psutil
 import pytest
 
-from daasbench.cluster import sources
 from daasbench.errors import Unreachable
+from daasbench.measure.dask import found
+from daasbench.measure.dask.found import address_in, identity
 from daasbench.model import Outcome, Reason, Record
 
 WAYS = {"azimuthal_integration": ["dask"], "xrf_mapping": ["numba", "dask"]}
@@ -62,7 +63,7 @@ def test_two_kernels_are_measured_on_a_cluster_that_runs_already_and_stays(
     check_records(records, "running")
     assert all(one.is_running() for one in processes)
 
-    address = sources.address_in(site.folder / "scheduler.json")
+    address = address_in(site.folder / "scheduler.json")
     site.write(f'scheduler = "{address}"', ranks=3, sums=["worked"])
     site.run()
     (record,) = [one for one in site.records().values() if one.case.ranks == 3]
@@ -97,13 +98,13 @@ def test_a_scheduler_that_answers_no_more_is_noticed(
 ) -> None:
     from distributed import Client
 
-    monkeypatch.setattr(sources, "SILENT_S", 0.5)
+    monkeypatch.setattr(found, "SILENT_S", 0.5)
     file, processes = running_scheduler
     with Client(scheduler_file=file) as client:
-        assert len(sources.identity(client)["workers"]) == 2
+        assert len(identity(client)["workers"]) == 2
         processes[0].suspend()
         with pytest.raises((TimeoutError, OSError)):
-            sources.identity(client)
+            identity(client)
         processes[0].resume()
 
 
@@ -114,10 +115,10 @@ def test_a_scheduler_that_is_not_there_is_unreachable(site: Any) -> None:
     assert (record.outcome, record.reason) == (Outcome.FAILED, Reason.SCHEDULER)
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in record.message
     with pytest.raises(Unreachable, match="cannot be read: No such file or directory; start the scheduler"):
-        sources.address_in(site.folder / "absent.json")
+        address_in(site.folder / "absent.json")
     (site.folder / "torn.json").write_text('{"addr')
     with pytest.raises(Unreachable, match="is not the file of a Dask scheduler"):
-        sources.address_in(site.folder / "torn.json")
+        address_in(site.folder / "torn.json")
 
 
 @pytest.mark.parametrize(

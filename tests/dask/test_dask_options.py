@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from daasbench.runners.dask import DaskRunner
 
-from daasbench.cluster.crew import Facts, places
-from daasbench.cluster.options import ClusterOptions, cluster_options, computes_elsewhere
 from daasbench.errors import Lacking, ScenarioError
+from daasbench.measure.dask.options import ClusterOptions, cluster_options, computes_elsewhere
+from daasbench.measure.dask.worker_checks import Facts, places
 from daasbench.model import Case, JobState, Outcome, Platform, Record
-from daasbench.records import read_lines
+from daasbench.records.ledger import read_lines
 from daasbench.testing import RunnerContract
 from daasbench.testing.runners import sample_job
 

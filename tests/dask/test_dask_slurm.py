@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
-from daasbench.cluster import guard, jobs
-from daasbench.cluster.options import ClusterOptions
 from daasbench.errors import Lacking
+from daasbench.measure.dask import slurm_cleanup, slurm_workers
+from daasbench.measure.dask.options import ClusterOptions
 from daasbench.model import Case, Outcome, Reason
 
 SITE = 'cluster = "slurm"\ninterface = "lo"\npartition = "main"\nmemory = "{memory}"\nwait_s = {wait_s}\n{more}'
@@ -44,7 +44,7 @@ def empties(slurm: Any, seconds: float = 20.0) -> bool:
 
 
 def guards() -> list[psutil.Process]:
-    return [one for one in psutil.process_iter() if "daasbench.cluster.guard" in _command(one)]
+    return [one for one in psutil.process_iter() if "daasbench.measure.dask.slurm_cleanup" in _command(one)]
 
 
 def _command(process: psutil.Process) -> list[str]:
@@ -168,15 +168,15 @@ def site_of(process: psutil.Process) -> str:
 def test_what_is_left_of_a_runs_jobs_is_ended_before_new_ones_are_sent_and_nobody_elses(slurm: Any) -> None:
     for name in ("daasbench-dask-run1-7", "daasbench-run1-001-a", "daasbench-dask-run2-7"):
         slurm.ask("sbatch", f"--job-name={name}", "--output=/dev/null", "--wrap=sleep 100")
-    jobs.clear("daasbench-dask-run1-")
+    slurm_workers.clear("daasbench-dask-run1-")
     assert sorted(queue(slurm)) == ["daasbench-dask-run2-7", "daasbench-run1-001-a"]
-    assert guard.cancel("daasbench-dask-run2-7", give_up_s=20)
+    assert slurm_cleanup.cancel("daasbench-dask-run2-7", give_up_s=20)
     assert queue(slurm) == ["daasbench-run1-001-a"]
 
 
 def test_a_guard_is_nobodys_child_and_acts_when_its_pipe_ends(slurm: Any) -> None:
     slurm.ask("sbatch", "--job-name=daasbench-dask-guarded", "--output=/dev/null", "--wrap=sleep 100")
-    held = guard.start_guard("daasbench-dask-guarded")
+    held = slurm_cleanup.start_guard("daasbench-dask-guarded")
     (process,) = [one for one in guards() if "daasbench-dask-guarded" in _command(one)]
     assert process.ppid() != os.getpid()
     assert queue(slurm) == ["daasbench-dask-guarded"]
@@ -191,7 +191,7 @@ def script(folder: Path, **more: Any) -> str:
     """Return the script of a worker's job."""
     from dask_jobqueue.slurm import SLURMJob
 
-    told = jobs.arguments(CASE, ClusterOptions(cluster="slurm", **more), folder, "daasbench-dask-r-1", 600.0)
+    told = slurm_workers.arguments(CASE, ClusterOptions(cluster="slurm", **more), folder, "daasbench-dask-r-1", 600.0)
     told.pop("scheduler_options")
     return str(SLURMJob(scheduler="tcp://login1:8786", name="worker-0", **told).job_script())
 
@@ -222,4 +222,4 @@ def test_fewer_cores_than_threads_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("seconds", "time"), [(1, "00:02:00"), (60, "00:02:00"), (61, "00:03:00"), (7200, "02:01:00")])
 def test_times_are_booked_in_whole_minutes(seconds: float, time: str) -> None:
-    assert jobs.walltime(seconds) == time
+    assert slurm_workers.walltime(seconds) == time

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from daasbench.evidence import Evidence, gather
+from daasbench.evidence.gather import Evidence, gather
 from daasbench.model import (
     SCHEMA,
     Basis,
@@ -29,7 +29,7 @@ from daasbench.model import (
     Samples,
     Work,
 )
-from daasbench.records import Ledger
+from daasbench.records.ledger import Ledger
 
 COMMIT = "0123abcd"
 MACHINE = Machine(

@@ -17,7 +17,7 @@ from daasbench.reports.time_to_science.keeping import dataset_s, keeping
 from daasbench.reports.time_to_science.launches import questions
 
 from daasbench.errors import LedgerError, UnknownName
-from daasbench.evidence import Evidence
+from daasbench.evidence.gather import Evidence
 from daasbench.model import Event, Footing, Outcome
 
 SCENARIO = """question = "How soon is the first result there?"
@@ -72,7 +72,7 @@ def journal(folder: Any, **detail: Any) -> Evidence:
     ]
     lines = b"\n".join(map(msgspec.json.encode, events)) + b'\n{"torn'
     (path / "runs" / folder.run / "journal.jsonl").write_bytes(lines)
-    from daasbench.evidence import gather
+    from daasbench.evidence.gather import gather
 
     return gather(path)
 

@@ -110,7 +110,7 @@ def test_a_bare_python_gets_an_environment_and_another_suite_is_refused(offline:
     made = offline(BARE, PIP_NO_DEPS="1")  # its dependencies are another matter
     assert made.prepare() > 100_000  # bytes of the wheel
     environment = Path(made.interpreter).parent.parent
-    (clock,) = environment.glob("lib/python3*/site-packages/daasbench/clock.py")
+    (clock,) = environment.glob("lib/python3*/site-packages/daasbench/host/clock.py")
     assert offline(BARE).prepare() == 0  # by another controller
 
     clock.write_text(clock.read_text() + "# another\n")

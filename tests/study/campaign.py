@@ -54,7 +54,7 @@ limit_s = 20
 # also where the tests themselves were started in the background, with it ignored
 COMMAND = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-    " import daasbench.machine; daasbench.machine.suite_commit = lambda: '0123456789ab';"
+    " import daasbench.host.machine; daasbench.host.machine.suite_commit = lambda: '0123456789ab';"
     " from daasbench.cli import main; main()"
 )
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from daasbench import study
-from daasbench.results import RunFolder, runs
-from daasbench.scenario import Plan
+from daasbench.records.run_folder import RunFolder, runs
+from daasbench.scenario.plan import Plan
 from daasbench.study import Ended
 from daasbench.testing.queues import DONE, PENDING, RUNNING, FakeQueue
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daasbench.evidence import gather
-from daasbench.expand import Cell
+from daasbench.evidence.gather import gather
 from daasbench.model import Case, JobState, JobStatus, Platform, Reason, Record, Repeat
-from daasbench.scenario import CaseBlock, Plan, Scenario
+from daasbench.scenario.grid import CaseBlock, Cell
+from daasbench.scenario.plan import Plan, Scenario
 
 FAILED = JobStatus(state=JobState.FAILED, native="NODE_FAIL", reason=Reason.INTERRUPTED, message="node n3 went down")
 

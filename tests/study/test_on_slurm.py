@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from daasbench.evidence.phases import of_errand
 from daasbench.model import Event
-from daasbench.phases import of_errand
 
 from .campaign import COMMAND, Campaign
 
@@ -32,7 +32,7 @@ split = "{split}"
 # the controller of a campaign, which is killed before or after a call
 KILLED = """
 import os, signal
-from daasbench.results import RunFolder
+from daasbench.records.run_folder import RunFolder
 from daasbench.runners.slurm.runner import SlurmRunner
 owner, name = {owner}, {name!r}
 whole = getattr(owner, name)

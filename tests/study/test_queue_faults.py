@@ -15,8 +15,9 @@ import msgspec
 import pytest
 
 from daasbench import study
-from daasbench.accounts import account
 from daasbench.errors import BudgetError, LedgerError, Unreachable
+from daasbench.evidence.phases import of_errand
+from daasbench.jobs.accounting import account
 from daasbench.model import (
     Case,
     Job,
@@ -31,9 +32,8 @@ from daasbench.model import (
     Repeat,
     Request,
 )
-from daasbench.phases import of_errand
-from daasbench.records import Ledger, read_lines
-from daasbench.results import RunFolder
+from daasbench.records.ledger import Ledger, read_lines
+from daasbench.records.run_folder import RunFolder
 from daasbench.study import Ended
 from daasbench.testing.fakes import measured
 from daasbench.testing.queues import DONE, PENDING, RUNNING, FakeQueue
@@ -137,7 +137,7 @@ def test_a_job_whose_folder_was_removed_is_cancelled_and_its_number_not_given_ag
 def test_a_folder_that_is_removed_while_its_job_is_followed_leaves_its_cases_to_the_next_command(
     go: Callable[..., Ended], the_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daasbench.errands.LATE_S", 0.0)
+    monkeypatch.setattr("daasbench.jobs.tracker.LATE_S", 0.0)
     queue = FakeQueue(states=[PENDING, DONE])
     go(queue, detach=True)
     monkeypatch.setattr(queue, "_work", lambda handle: shutil.rmtree(queue.folders[handle], ignore_errors=True))
@@ -183,7 +183,7 @@ def test_records_that_a_slow_file_system_shows_late_are_waited_for(
     other = Slow(states=[PENDING, DONE])
     go(other, again=True, detach=True)
     assert study.collect(the_run()).outcomes == {"ok": 6}
-    monkeypatch.setattr("daasbench.errands.LATE_S", 0.0)
+    monkeypatch.setattr("daasbench.jobs.tracker.LATE_S", 0.0)
     ended = go(FakeQueue(answer=lambda job, one: None, states=[DONE]), again=True)
     assert (ended.exit_code, ended.left) == (3, 6)  # it is not waited for ever
     assert "COMPLETED; 6 of 6 measurements are left" in ended.messages[0]

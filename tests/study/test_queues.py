@@ -14,7 +14,7 @@ import pytest
 from daasbench import study
 from daasbench.errors import LedgerError, Unreachable, UsageError
 from daasbench.model import Job, JobState, JobStatus, Outcome, Planned, Reason, Record
-from daasbench.results import RunFolder, runs
+from daasbench.records.run_folder import RunFolder, runs
 from daasbench.study import Ended
 from daasbench.testing.fakes import measured
 from daasbench.testing.queues import DONE, PENDING, RUNNING, FakeQueue

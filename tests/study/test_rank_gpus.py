@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from daasbench.evidence import gather
-from daasbench.launch import default_launcher
+from daasbench.evidence.gather import gather
+from daasbench.host.launchers import default_launcher
 from daasbench.model import Outcome, Record
 
 from .campaign import COMMAND

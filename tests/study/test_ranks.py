@@ -14,7 +14,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from daasbench.evidence import Evidence, gather
+from daasbench.evidence.gather import Evidence, gather
 
 from .campaign import COMMAND, Campaign, gone_within, kill, workers_of
 
@@ -23,7 +23,7 @@ import os, signal, time
 import numpy as np
 from daasbench import kernel
 from daasbench.contracts import Implementation, Spread
-from daasbench.spread import share
+from daasbench.authoring.partition import share
 
 @kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - inputs["frames"].sum()), tolerance=0.5)
 def sums(inputs):
@@ -264,7 +264,7 @@ def test_ranks_that_are_stopped_and_killed_end_with_their_referee(tmp_path: Path
     controller = campaign.start()
     campaign.wait_for("turn")
     below = workers_of(controller.pid)
-    ranks = [one for one in below if "daasbench.ranks" in " ".join(one.cmdline()) and not one.children()]
+    ranks = [one for one in below if "daasbench.measure.mpi_process" in " ".join(one.cmdline()) and not one.children()]
     assert len(ranks) == 2
     for one in ranks:
         one.suspend()

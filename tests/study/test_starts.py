@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from daasbench import filecache
 from daasbench.errors import Lacking
-from daasbench.measure import Failure, Prepared, Spec
+from daasbench.host import page_cache
+from daasbench.measure.messages import Failure, Prepared, Spec
+from daasbench.measure.start_state import Starts
 from daasbench.model import Case, Outcome, Planned, Reason, Verdict
-from daasbench.starts import Starts
 
 KERNEL = """
 import numpy as np
@@ -93,7 +93,7 @@ def test_a_cold_start_has_its_files_read_from_storage_and_a_warm_one_does_not(
     assert {state: one["outcome"] for state, one in found.items()} == {"warm": "ok", "cold": "ok"}, found
     inputs = found["cold"]["work"]["input_bytes"] or 250 * 256 * 1024 * 4
     cold, warm = found["cold"]["footing"], found["warm"]["footing"]
-    assert cold["way"] == filecache.WAY
+    assert cold["way"] == page_cache.WAY
     assert cold["left_bytes"] < 0.1 * (cold["left_bytes"] + cold["came_bytes"])
     assert cold["read_bytes"] >= inputs
     assert cold["came_bytes"] >= inputs
@@ -130,11 +130,11 @@ class Process:
         self.files, self.reads = files, reads
 
     def ask(self, command: object, answer: type[Any], *, timeout_s: float) -> Prepared:
-        before = filecache.storage_reads()
+        before = page_cache.storage_reads()
         assert before is not None, "this test needs /proc/self/io"
         if self.reads:
-            filecache.draw_in(self.files)
-        after = filecache.storage_reads() or before
+            page_cache.draw_in(self.files)
+        after = page_cache.storage_reads() or before
         verdict = Verdict(error=0.0, tolerance=1.0, verified_by="oracle")
         files, read = list(map(str, self.files)), after[0] - before[0]
         return Prepared(phases={}, verdict=verdict, files=files, read_bytes=read, major_faults=0)
@@ -174,11 +174,11 @@ def go(starts: Starts, process: Process, start: str) -> Any:
 
 
 def test_a_file_is_in_memory_after_it_was_read_and_not_after_it_was_put_out(library: Path) -> None:
-    filecache.draw_in([library])
-    assert filecache.cached_bytes([library]) == -(-4_000_000 // mmap.PAGESIZE) * mmap.PAGESIZE
-    filecache.put_out([library])
-    assert filecache.cached_bytes([library]) == 0
-    assert filecache.cached_bytes([library.with_name("gone")]) == 0
+    page_cache.draw_in([library])
+    assert page_cache.cached_bytes([library]) == -(-4_000_000 // mmap.PAGESIZE) * mmap.PAGESIZE
+    page_cache.put_out([library])
+    assert page_cache.cached_bytes([library]) == 0
+    assert page_cache.cached_bytes([library.with_name("gone")]) == 0
 
 
 def test_the_states_are_what_they_are_called(library: Path, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_start_whose_files_another_reads_meanwhile_is_not_called_cold(library:
     starts, process = starts_of(library, tmp_path)
     state = starts.make(planned("cold"), timeout_s=1.0)
     assert not isinstance(state, Failure)
-    filecache.draw_in([library])  # by somebody else: the process then finds it in memory
+    page_cache.draw_in([library])  # by somebody else: the process then finds it in memory
     seen = process.ask("prepare", Prepared, timeout_s=1.0)
     with pytest.raises(Lacking, match=r"was not cold: 4 MB came into memory and it had 0 MB read"):
         starts.judge(planned("cold").case, state, seen, 0.0)
@@ -220,7 +220,7 @@ def test_a_start_whose_files_were_put_out_meanwhile_is_not_called_warm(library: 
     starts, process = starts_of(library, tmp_path)
     state = starts.make(planned("warm"), timeout_s=1.0)
     assert not isinstance(state, Failure)
-    filecache.put_out([library])
+    page_cache.put_out([library])
     seen = process.ask("prepare", Prepared, timeout_s=1.0)
     with pytest.raises(Lacking, match="did not stay in memory"):
         starts.judge(planned("warm").case, state, seen, 0.0)
@@ -258,10 +258,10 @@ def test_the_state_of_a_start_tells_cases_apart_and_leaves_old_ones_as_they_were
 
 
 def test_the_files_of_this_process_are_its_modules_and_what_it_maps() -> None:
-    found = filecache.files_in_use()
+    found = page_cache.files_in_use()
     assert str(Path(__file__)) in found
     assert any("numpy" in path and path.endswith(".so") for path in found)
-    assert any(Path(sys.executable).resolve().name in path for path in filecache.interpreter_files())
+    assert any(Path(sys.executable).resolve().name in path for path in page_cache.interpreter_files())
 
 
 def test_a_rate_in_another_unit_is_refused_with_the_cure(tmp_path: Path, refused: Callable[..., str]) -> None:

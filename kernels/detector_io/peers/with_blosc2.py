@@ -13,8 +13,8 @@ import blosc2
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.chunks import FileImage
 from daasbench.contracts import Resources
+from daasbench.formats.chunks import FileImage
 
 from .. import hdf5_library
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pyFAI.detectors import Detector
 from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
-from daasbench.chunks import FileImage
 from daasbench.contracts import Resources
+from daasbench.formats.chunks import FileImage
 
 from ..powder import NO_DATA
 from ..profiles import Profiles, written

@@ -12,9 +12,9 @@ from daasbench.kernels.detector_io import with_numpy
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from daasbench.bitshuffle import most_chunk, pack_chunk
-from daasbench.bitshuffle import unpack_chunk as unpack
-from daasbench.chunks import CUT_OFF, DAMAGED, SAID, WHOLE, WRONG_BLOCK, WRONG_SIZE
+from daasbench.formats.bitshuffle import most_chunk, pack_chunk
+from daasbench.formats.bitshuffle import unpack_chunk as unpack
+from daasbench.formats.chunks import CUT_OFF, DAMAGED, SAID, WHOLE, WRONG_BLOCK, WRONG_SIZE
 
 BLOCK = 256  # elements: several blocks without many numbers
 

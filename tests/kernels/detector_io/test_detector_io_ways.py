@@ -11,8 +11,8 @@ from daasbench.kernels.detector_io import kernel
 from daasbench.kernels.detector_io.frames import NO_DATA, make_frames
 from daasbench.kernels.detector_io.recycled import Recycled
 
-from daasbench.chunks import FileImage, chunks_of, open_image
 from daasbench.errors import InputError
+from daasbench.formats.chunks import FileImage, chunks_of, open_image
 from daasbench.testing.ranks import dask_client, results_on_ranks, results_on_workers
 
 WAYS = ["numpy", "numba", "h5py"]

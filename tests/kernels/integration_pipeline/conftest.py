@@ -14,7 +14,7 @@ from daasbench.kernels.integration_pipeline import kernel
 from daasbench.kernels.integration_pipeline.geometry import Geometry
 from daasbench.kernels.integration_pipeline.problem import Problem
 
-from daasbench.chunks import new_image
+from daasbench.formats.chunks import new_image
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from daasbench.kernels.integration_pipeline import with_cupy
 
-from daasbench.chunks import FileImage, chunks_of
 from daasbench.errors import InputError, Lacking
+from daasbench.formats.chunks import FileImage, chunks_of
 
 AS_CPP = """
 #define LANES 1

@@ -11,8 +11,8 @@ from daasbench.kernels.integration_pipeline import kernel, with_numba, with_nump
 from daasbench.kernels.integration_pipeline.powder import NO_DATA
 from daasbench.kernels.integration_pipeline.profiles import read_back
 
-from daasbench.chunks import FileImage, chunks_of
 from daasbench.errors import InputError
+from daasbench.formats.chunks import FileImage, chunks_of
 
 WAYS = ["numpy", "numba"]
 PEERS = ["pyfai", "pyfai_threads"]

@@ -31,7 +31,7 @@ def test_each_stage_is_right_at_every_call(
 def test_bytes_of_the_result_are_known_beforehand(generated: Any, compute: Any, stage: str) -> None:
     from daasbench.kernels.nanostrain.options import NanostrainOptions
 
-    from daasbench.backends import arrays_in
+    from daasbench.compute.backends import arrays_in
 
     problem = generated(stage)
     work = kernel.work(kernel.sizes["tiny"], NanostrainOptions(stage=stage))

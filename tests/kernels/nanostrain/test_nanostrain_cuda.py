@@ -124,7 +124,7 @@ def test_a_gpu_gives_the_same_if_there_is_one(needs: Any, generated: Any, verdic
     needs("cupy")
     import cupy
 
-    from daasbench.backends import map_arrays
+    from daasbench.compute.backends import map_arrays
 
     if not cupy.cuda.is_available():
         pytest.skip("absent: a CUDA device")

@@ -17,10 +17,10 @@ from daasbench.kernels.probes.options import Numbers, Probe, ProbesOptions
 from daasbench.kernels.probes.problem import POINTS, SIGNALS, ProbesProblem
 from daasbench.kernels.probes.transform import transform_group, twiddles
 
+from daasbench.compute.simd import aligned_zeros
 from daasbench.contracts import Resources
 from daasbench.errors import InputError, Lacking
 from daasbench.model import Limit, Verdict
-from daasbench.simd import aligned_zeros
 
 PROBES = get_args(Numbers)
 WAYS = ["numpy", "numba"]

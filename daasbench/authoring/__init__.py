@@ -1,0 +1,1 @@
+"""What a kernel is made of: the public interface of kernel authors."""

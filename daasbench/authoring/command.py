@@ -1,0 +1,331 @@
+"""A kernel whose ways are programs: what a site measures without porting it.
+
+A short TOML file says it all (:mod:`daasbench.authoring.command_file` reads it)::
+
+    title = "Photons of a powder ring, in C"
+    unit = "frame"
+    units = "{frames}"
+    build = ["cc", "-O3", "{folder}/rings.c", "-o", "{build}/rings"]
+
+    [sizes.tiny]
+    frames = 4
+    [sizes.small]
+    frames = 64
+
+    [ways.c]
+    command = ["{build}/rings", "{frames}", "{threads}"]
+
+    [[check]]
+    name = "photons a frame"
+    pattern = "photons = (\\\\S+)"
+    expected = 1000.0
+    tolerance = 0.5
+
+What is timed is the program, from its start to its end, in an empty working directory. Its exit status and the
+numbers that it writes are looked at outside of the timed window, for every repeat.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from daasbench.contracts import Card, Implementation, Options, Parameters, Resources
+from daasbench.errors import DaasbenchError, InputError, Lacking, PluginError
+from daasbench.model import Scalar, Verdict, Work
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Files = Mapping[str, NDArray[np.uint8]]
+
+LAST_WORDS = 300  # characters of a failed program that a message shows
+STREAMS = ("stdout", "stderr")
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+class Check(NamedTuple):
+    """A number that a program writes: where it stands, and what it shall be.
+
+    `expected` None: what the first way wrote for the same inputs. A difference of ``tolerance + relative x
+    |expected|`` is right.
+    """
+
+    name: str
+    file: str
+    pattern: str
+    expected: float | Mapping[str, float] | None
+    tolerance: float
+    relative: float
+
+    def at(self, size: str | None) -> float | None:
+        """Return what the number shall be at a size (None: a user's file); None where that is not known."""
+        return self.expected.get(size or "") if isinstance(self.expected, Mapping) else self.expected
+
+
+class Program(NamedTuple):
+    """One way: its command, that for a user's file where it is another, and how the program is had."""
+
+    command: Sequence[str]
+    input_command: Sequence[str] = ()
+    cure: str = ""
+
+    def words(self, problem: CommandProblem) -> Sequence[str]:
+        """Return the command for a problem: generated, or a user's file."""
+        return (self.input_command or self.command) if "input" in problem.words else self.command
+
+
+class Ended(NamedTuple):
+    """What a repeat left behind: its working directory and its exit status."""
+
+    folder: str
+    status: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandProblem:
+    """The files of each block, by name; with them what the commands' words stand for."""
+
+    blocks: Sequence[Files]
+    words: Mapping[str, Scalar]
+    work: Work
+    size: str | None = None
+
+
+class CommandOptions(Options, frozen=True, kw_only=True):
+    """A kernel of programs has no options; its sizes carry its parameters."""
+
+
+@dataclass(kw_only=True)
+class CommandKernel:
+    """A kernel made of programs; see the module."""
+
+    name: str
+    card: Card
+    file: str  # for messages
+    folder: Path
+    sizes: Mapping[str, Parameters]
+    programs: Mapping[str, Program]
+    checks: Sequence[Check]
+    units: str = "1"
+    input_units: float = 1.0  # of a user's file
+    exit_status: int = 0
+    build: Sequence[str] = ()
+    make_command: Sequence[str] = ()
+    peers: Sequence[str] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    reads_files: bool = False
+    options: type[Options] = CommandOptions
+    repeat_tolerance: float | None = None  # what a program wrote is judged by its checks alone
+
+    @property
+    def implementations(self) -> Mapping[str, Implementation]:
+        """Return a way a program, the first of the file first."""
+        return {name: self._implementation(name, program) for name, program in self.programs.items()}
+
+    def _implementation(self, name: str, program: Program) -> Implementation:
+        return Implementation(
+            name=name,
+            load=lambda: lambda problem, resources: self._prepare(program, problem, resources),
+            threads=any("{threads}" in word for word in program.command),
+            peer=name in self.peers,
+            version=self.versions.get(name, ""),
+            programs=tuple(word for word in program.command[:1] if "{" not in word),
+            cure=program.cure,
+            memory_factor=0.0,
+        )
+
+    # --- the problem
+
+    def survey(self, path: Path, options: Options) -> Parameters:  # noqa: ARG002  (has none)
+        """Return the words of a file's problem; raise InputError if no command reads one."""
+        if not self.reads_files:
+            raise InputError(f"{path}: no command of {self.file} has the word {{input}}; leave --input out")
+        return {"input": str(path)}
+
+    def work(self, parameters: Parameters, options: Options) -> Work:  # noqa: ARG002  (has none)
+        """Return unit and units; bytes are known once inputs are made."""
+        return Work(unit=self.card.unit, units=self._units(parameters))
+
+    def _units(self, words: Mapping[str, Scalar]) -> float:
+        if "input" in words:
+            return self.input_units
+        text = self._filled([self.units], words)[0]
+        try:
+            units = float(text)
+        except ValueError:
+            units = math.nan
+        if not 0 < units < math.inf:
+            raise PluginError(f"{self.file}: units: {text!r} is not a number above 0")
+        return units
+
+    def make(self, parameters: Parameters, options: Options, seed: int, blocks: int) -> CommandProblem:  # noqa: ARG002
+        """Return the files that the `make` command writes for each block; none without such a command."""
+        made = [self._made(parameters, 1000 * seed + block) for block in range(blocks)]
+        return self._problem(made, {**parameters, "seed": 1000 * seed})
+
+    def read(self, path: Path, parameters: Parameters, options: Options, blocks: int) -> CommandProblem:  # noqa: ARG002
+        """Return the problem of a user's file: it is read where it lies."""
+        return self._problem([{}], {**parameters, "input": str(path)}, path.stat().st_size)
+
+    def _problem(self, made: Sequence[Files], words: Mapping[str, Scalar], size_bytes: int = 0) -> CommandProblem:
+        read = float(size_bytes + sum(array.nbytes for array in made[0].values()))
+        size = next((name for name, one in self.sizes.items() if {**one, "seed": words.get("seed")} == words), None)
+        work = Work(unit=self.card.unit, units=self._units(words), bytes=read, input_bytes=read)
+        return CommandProblem(blocks=made, words=dict(words), work=work, size=size)
+
+    def _made(self, parameters: Parameters, seed: int) -> Files:
+        import numpy as np
+
+        if not self.make_command:
+            return {}
+        with tempfile.TemporaryDirectory() as folder:
+            self._run_once(self.make_command, {**parameters, "seed": seed, "inputs": folder, "threads": 1}, folder)
+            paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+            return {str(path.relative_to(folder)): np.fromfile(path, np.uint8) for path in paths}
+
+    # --- running
+
+    def _prepare(self, program: Program, problem: CommandProblem, resources: Resources) -> Callable[[Files], Ended]:
+        """Build the program and write the inputs out; return what runs it once."""
+        place = Path(tempfile.mkdtemp(prefix="daasbench-"))
+        words = {**problem.words, "build": str(place / "build"), "threads": resources.threads}
+        (place / "build").mkdir()
+        if self.build:
+            self._run_once(self.build, words, str(place / "build"))
+        command = program.words(problem)
+        self._find(command, words, program.cure)
+        commands: dict[tuple[str, ...], list[str]] = {}
+        for number, files in enumerate(problem.blocks):
+            inputs = place / f"inputs-{number}"
+            for name, content in files.items():
+                (inputs / name).parent.mkdir(parents=True, exist_ok=True)
+                content.tofile(inputs / name)
+            commands[_key(files)] = self._filled(command, {**words, "inputs": str(inputs), "work": "."})
+        count = 0
+
+        def compute(files: Files) -> Ended:
+            nonlocal count
+            count += 1
+            folder = place / f"work-{count}"
+            folder.mkdir()
+            return Ended(str(folder), _run(commands[_key(files)], folder))
+
+        weakref.finalize(compute, shutil.rmtree, place, ignore_errors=True)
+        return compute
+
+    def _run_once(self, command: Sequence[str], words: Mapping[str, Scalar], folder: str) -> None:
+        """Run a command that is not measured; raise Lacking without its program, or say how it failed."""
+        self._find(command, words, "")
+        filled = self._filled(command, words)
+        with tempfile.TemporaryDirectory() as said:
+            status = _run(filled, Path(said), cwd=folder)
+            if status:
+                raise DaasbenchError(f"{self.file}: {filled[0]} {_ending(status)}{_last_words(Path(said))}")
+
+    def _find(self, command: Sequence[str], words: Mapping[str, Scalar], cure: str) -> None:
+        program = self._filled(command[:1], words)[0]
+        if shutil.which(program) is None:
+            raise Lacking(f"the program {program} is not here", cure or f"install it, or put it on the PATH: {program}")
+
+    def _filled(self, command: Sequence[str], words: Mapping[str, Scalar]) -> list[str]:
+        """Return a command with its placeholders filled in."""
+        known = {"folder": str(self.folder), "python": sys.executable, **words}
+
+        def fill(match: re.Match[str]) -> str:
+            if match[1] not in known:
+                raise PluginError(
+                    f"{self.file}: {{{match[1]}}} stands for nothing here; there are "
+                    f"{', '.join(f'{{{word}}}' for word in sorted(known))}"
+                )
+            return str(known[match[1]])
+
+        return [PLACEHOLDER.sub(fill, word) for word in command]
+
+    # --- judging
+
+    def expect(self, problem: Any, options: Options) -> dict[int, list[float]]:  # noqa: ARG002  (has none)
+        """Return, by block, what the first way writes, if a check needs it."""
+        if all(check.at(problem.size) is not None for check in self.checks):
+            return {}
+        compute = self._prepare(next(iter(self.programs.values())), problem, Resources())
+        return {number: self._numbers(compute(files)) for number, files in enumerate(problem.blocks)}
+
+    def _numbers(self, ended: Ended) -> list[float]:
+        """Return the numbers of all checks; remove what the repeat left behind."""
+        folder = Path(ended.folder)
+        try:
+            if ended.status != self.exit_status:
+                told = "" if not self.exit_status else f", not {self.exit_status}"
+                raise DaasbenchError(f"the program {_ending(ended.status)}{told}{_last_words(folder)}")
+            return [self._number(check, folder) for check in self.checks]
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _number(self, check: Check, folder: Path) -> float:
+        """Return the last number that matches; NaN, which is wrong, if none does."""
+        try:
+            text = (folder / check.file).read_text(errors="replace")
+        except OSError:
+            return math.nan
+        found = re.findall(check.pattern, text, re.MULTILINE)
+        try:
+            return float(found[-1]) if found else math.nan
+        except ValueError:
+            return math.nan
+
+    def verify(self, problem: Any, expectation: Any, block: int, result: Any, implementation: str) -> Verdict:
+        """Return the verdict of the check that is furthest from right."""
+        reference = next(iter(self.programs))
+        verdicts = []
+        for index, (check, number) in enumerate(zip(self.checks, self._numbers(result), strict=True)):
+            expected, by = check.at(problem.size), "oracle"
+            if expected is None:
+                expected = expectation[block][index] if block in expectation else math.nan
+                by = "agreement" if implementation == reference else "peer"
+            allowed = check.tolerance + check.relative * abs(expected)
+            told = f"{check.name} is {number:.9g}, expected {expected:.9g}"
+            error = abs(number - expected)
+            verdicts.append(Verdict(error=error, tolerance=allowed, verified_by=by, message=told))  # type: ignore[arg-type]  # one of its words
+        worst = max(verdicts, key=_badness)
+        return worst if not worst.ok else Verdict(
+            error=worst.error, tolerance=worst.tolerance, verified_by=worst.verified_by
+        )  # fmt: skip
+
+
+def _badness(verdict: Verdict) -> float:
+    error = math.inf if verdict.error is None or math.isnan(verdict.error) else verdict.error
+    return error / verdict.tolerance if verdict.tolerance else (math.inf if error else 0.0)
+
+
+def _key(files: Files) -> tuple[str, ...]:
+    """Return what tells a block from the others: where its first array lies, or nothing where there is one only."""
+    return tuple(f"{name}:{array.ctypes.data}" for name, array in list(files.items())[:1])
+
+
+def _run(command: Sequence[str], folder: Path, cwd: str | None = None) -> int:
+    """Run a program with its output in `folder`; return its exit status."""
+    with open(folder / "stdout", "wb") as out, open(folder / "stderr", "wb") as err:
+        return subprocess.run(command, cwd=cwd or folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err).returncode
+
+
+def _ending(status: int) -> str:
+    return f"was ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
+
+
+def _last_words(folder: Path) -> str:
+    for stream in reversed(STREAMS):
+        text = (folder / stream).read_text(errors="replace").strip()
+        if text:
+            return f": {' '.join(text[-LAST_WORDS:].split())}"
+    return ""

@@ -1,0 +1,142 @@
+"""Kernels whose batch is cut into parts: over MPI ranks, or over the workers of a Dask cluster.
+
+A kernel of independent frames, slices, spectra or positions needs no more than this::
+
+    def prepare(problem, resources):
+        return over_ranks(with_numba.prepare, problem, resources)
+
+A kernel whose ranks speak to each other makes its :class:`~daasbench.contracts.Spread` itself, of :func:`share`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from daasbench.compute.backends import map_arrays, walk_arrays
+from daasbench.contracts import Resources, Spread
+
+Prepare = Callable[[Any, Resources], Callable[[Any], Any]]
+
+
+def share(count: int, parts: int, part: int) -> slice:
+    """Return the part `part` of `parts` of a range of `count`; where it is uneven, the first have one more."""
+    least, more = divmod(count, parts)
+    start = part * least + min(part, more)
+    return slice(start, start + least + (part < more))
+
+
+def rows(block: Any, part: slice) -> Any:
+    """Return these rows (axis 0) of every array of a block, in memory of their own."""
+    return map_arrays(lambda array: array[part].copy(), block)
+
+
+def row_count(block: Any) -> int:
+    """Return the length of axis 0 of the first array of a block."""
+    return int(next(walk_arrays(block)).shape[0])
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Return results of parts as one: each array put together along axis 0."""
+    import numpy as np
+
+    arrays = zip(*(walk_arrays(part) for part in parts), strict=True)
+    return map_arrays(lambda _: np.concatenate(next(arrays)), parts[0])
+
+
+def over_ranks(
+    prepare: Prepare,
+    problem: Any,
+    resources: Resources,
+    *,
+    count: Callable[[Any], int] = row_count,
+    cut: Callable[[Any, slice], Any] = rows,
+    join: Callable[[Sequence[Any]], Any] = joined,
+) -> Spread:
+    """Return the way that computes a part of each block on every rank, and gathers on rank 0.
+
+    Parameters
+    ----------
+    prepare
+        Of an implementation for the host: set-up for, and computation of, one part.
+    problem
+        A dataclass with `blocks`; `prepare` sees it with the first block cut to this rank's part.
+    count, cut, join
+        How many rows a block has; some of them; results of parts, in order, as one. Default: axis 0 of every array.
+    """
+    comm = resources.comm
+
+    def part_of(block: Any) -> Any:
+        mine = share(count(block), comm.size, comm.rank)
+        return cut(block, mine) if mine.stop > mine.start else None
+
+    first = part_of(problem.blocks[0])
+    local = None if first is None else prepare(dataclasses.replace(problem, blocks=[first]), _alone(resources))
+
+    def get(result: Any) -> Any:
+        parts = comm.gather(result, root=0)
+        return join([part for part in parts if part is not None]) if comm.rank == 0 else None
+
+    return Spread(put=part_of, compute=lambda part: local(part) if local and part is not None else None, get=get)
+
+
+def over_workers(
+    prepare: Prepare,
+    problem: Any,
+    resources: Resources,
+    *,
+    count: Callable[[Any], int] = row_count,
+    cut: Callable[[Any, slice], Any] = rows,
+    join: Callable[[Sequence[Any]], Any] = joined,
+) -> Spread:
+    """Return the way that computes a part of each block on every Dask worker; results stay there until `get`.
+
+    The parameters are those of :func:`over_ranks`; all functions must be importable by the workers.
+    """
+    client = resources.client
+    workers = sorted(client.scheduler_info(n_workers=-1)["workers"])
+
+    def cuts(block: Any) -> list[Any]:
+        total = count(block)
+        return [cut(block, share(total, len(workers), part)) for part in range(min(total, len(workers)))]
+
+    alone = _alone(resources)
+    locals_ = [
+        client.submit(prepare, dataclasses.replace(problem, blocks=[part]), alone, workers=[worker], pure=False)
+        for worker, part in zip(workers, cuts(problem.blocks[0]), strict=False)
+    ]
+
+    def put(block: Any) -> list[Any]:
+        parts = zip(workers, cuts(block), strict=False)
+        return [client.scatter(part, workers=[worker], hash=False) for worker, part in parts]
+
+    def compute(parts: list[Any]) -> list[Any]:
+        futures = [
+            client.submit(_call, local, part, workers=[worker], pure=False)
+            for worker, local, part in zip(workers, locals_, parts, strict=False)
+        ]
+        _wait(futures)
+        return futures
+
+    _wait(locals_)
+    return Spread(put=put, compute=compute, get=lambda futures: join(client.gather(futures)))
+
+
+def _alone(resources: Resources) -> Resources:
+    """Return what one rank or worker has for itself."""
+    return msgspec.structs.replace(resources, ranks=1, comm=None, client=None)
+
+
+def _call(local: Callable[[Any], Any], part: Any) -> Any:
+    return local(part)
+
+
+def _wait(futures: Sequence[Any]) -> None:
+    """Return when all have ended; raise what one of them raised."""
+    for future in futures:
+        failed = future.exception()  # waits, and brings no result
+        if failed is not None:
+            raise failed

@@ -1,0 +1,43 @@
+"""``daasbench report``: evidence in, files that a person reads out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from daasbench.cli.results import many_results
+from daasbench.errors import LedgerError, UsageError, unknown_sentence
+
+
+@click.command("report", short_help="evidence in, files that a person reads out")
+@click.argument("report")
+@many_results
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("report"),
+    show_default=True,
+    help="The folder to write into.",
+)
+@click.option("--format", "formats", metavar="html,md,csv", help="Only these formats.", show_default="all")
+def report_command(report: str, results: tuple[Path, ...], out: Path, formats: str | None) -> None:
+    """Write REPORT from the records of results folders; the same records give the same bytes."""
+    from daasbench import registry
+    from daasbench.evidence.gather import gather
+
+    chosen = registry.report(report)
+    wanted = list(chosen.formats) if formats is None else [one.strip() for one in formats.split(",")]
+    for one in wanted:
+        if one not in chosen.formats:
+            raise UsageError(unknown_sentence("format", one, chosen.formats, f"--format {formats}"))
+    evidence = gather(*results)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        written = chosen.write(evidence, out, wanted)
+    except OSError as error:
+        place = error.filename or out
+        told = f"{place}: cannot be written: {error.strerror}; free some space or choose another --out"
+        raise LedgerError(told) from error
+    for path in written:
+        click.echo(path)

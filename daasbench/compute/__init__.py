@@ -1,0 +1,1 @@
+"""What kernels compute with: backends, SIMD instructions, addresses, transforms."""

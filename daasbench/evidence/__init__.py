@@ -1,0 +1,1 @@
+"""Records joined: the tidy table, entries, claims, phases, and limits of the machine."""

@@ -1,0 +1,299 @@
+"""Records of many files as columns: the fast way from lines to a table.
+
+A million records are not kept as objects. Each line is decoded into a narrow row (:mod:`daasbench.evidence.rows`); what
+repeats (cases, work, machines, endings) becomes a code into a list of distinct ones, and samples become their
+statistics, batch by batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from daasbench.evidence.rows import Floats, Head, Row, arrays
+from daasbench.model import Case, Limits, Line, Machine, Record, Work
+from daasbench.records.job_folders import JobFolder
+from daasbench.records.ledger import orphans
+from daasbench.records.lines import Parser, lines_of, torn_sentence
+
+BATCH = 512  # rows held as objects at once: some 1.5 MB, so that they stay in the processor's own cache
+
+Codes = NDArray[np.int32]
+Thing = TypeVar("Thing")
+
+
+class Scope(NamedTuple):
+    """Where a record was made; `source` is the index of its file."""
+
+    source: int
+    run: str
+    job: str
+    platform: str
+    machine: str | None
+    limits: str | None
+    commit: str
+
+
+class Ending(NamedTuple):
+    """How a record ended, in words."""
+
+    outcome: str
+    reason: str | None
+    message: str
+    verified_by: str | None
+    stop_reason: str | None
+    energy_basis: str
+    basis: str
+
+
+Place = tuple[str, str, str, str | None, str | None, str]  # a Scope without its source
+Words = tuple[str, str | None, str, str | None, str | None, str, str]  # an Ending
+_PLACE: Callable[[Row], Place] = attrgetter(*Scope._fields[1:])
+_WORDS: Callable[[Row], Words] = attrgetter(*Ending._fields)
+
+
+class _Distinct(dict[Thing, int], Generic[Thing]):
+    """Codes of distinct things, in the order of their first sight."""
+
+    def __missing__(self, thing: Thing) -> int:
+        code = self[thing] = len(self)
+        return code
+
+
+class _Decoded(_Distinct[bytes], Generic[Thing]):
+    """Codes of distinct JSON texts, each decoded once."""
+
+    def __init__(self, kind: object) -> None:
+        self.things: list[Thing] = []
+        self._decode: Callable[[bytes], Thing] = msgspec.json.Decoder(kind).decode
+
+    def __missing__(self, text: bytes) -> int:
+        self.things.append(self._decode(text))
+        return super().__missing__(text)
+
+
+class Piece(NamedTuple):
+    """Some lines of a file: those that start from `start` to below `end` (None: all that follow)."""
+
+    source: int
+    path: Path
+    start: int = 0
+    end: int | None = None
+
+
+class Part(NamedTuple):
+    """What was read of some pieces: plain, to be sent from one process to another."""
+
+    codes: NDArray[np.int32]
+    numbers: dict[str, Floats]
+    started_at: list[str]
+    texts: tuple[list[bytes], list[tuple[int, Place]], list[Words], list[bytes]]  # what the four codes mean
+    machines: dict[tuple[int, str], Machine]
+    limits: dict[tuple[int, str], Limits]
+    turns: dict[tuple[int, str, int], list[bytes]]
+    ended: dict[int, str]
+    torn: dict[int, list[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """All attempts, column by column, in the order of the files.
+
+    `case`, `scope`, `ending` and `work` are codes into the lists `cases`, `scopes`, `endings` and `works`;
+    `numbers` are float64 with NaN for missing; `machines` and `limits` go by index of file and id; `records`
+    is empty unless they were asked for.
+    """
+
+    sources: list[JobFolder]
+    case: Codes
+    scope: Codes
+    ending: Codes
+    work: Codes
+    cases: list[Case]
+    scopes: list[Scope]
+    endings: list[Ending]
+    works: list[Work | None]
+    numbers: dict[str, Floats]
+    started_at: list[str]
+    machines: dict[tuple[int, str], Machine]
+    limits: dict[tuple[int, str], Limits]
+    records: list[Record]
+    warnings: list[str]
+
+
+@dataclass
+class Reader:
+    """Read pieces of files into :class:`Columns`.
+
+    Parameters
+    ----------
+    keep
+        Whether to keep the whole records too, as reports need (some 5 kB each).
+    tell_ended
+        Whether a :class:`Part` shall tell which attempts ended in it, for turns that another part read.
+    """
+
+    keep: bool = False
+    tell_ended: bool = False
+    machines: dict[tuple[int, str], Machine] = field(default_factory=dict)
+    limits: dict[tuple[int, str], Limits] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._cases: _Decoded[Case] = _Decoded(Case)
+        self._works: _Decoded[Work | None] = _Decoded(Work | None)
+        self._scopes: _Distinct[tuple[int, Place]] = _Distinct()
+        self._endings: _Distinct[Words] = _Distinct()
+        self._batch: list[Row] = []
+        self._codes: list[tuple[int, int, int, int]] = []
+        self._started: list[str] = []
+        self._done: list[tuple[NDArray[np.int32], dict[str, Floats]]] = []
+        self._turns: dict[tuple[int, str, int], list[bytes]] = {}  # whose record has not come yet
+        self._ended: dict[int, list[str]] = {}
+        self._torn: dict[int, list[int]] = {}
+        self._parser: Parser[Row | Head | Machine | Limits] = Parser(Row | Head | Machine | Limits)  # type: ignore[arg-type]  # a union
+        self._whole: Parser[Line] = Parser(Line)  # type: ignore[arg-type]  # a union
+
+    def read(self, piece: Piece) -> None:
+        """Add the lines of a piece."""
+        index, path = piece.source, piece.path
+        parse, turns = self._parser.parse, self._turns
+        ended = self._ended.setdefault(index, []) if self.tell_ended else None
+        for offset, text in lines_of(path, piece.start, piece.end):
+            line = parse(text, path)
+            if type(line) is Row and self._add(line, text, piece):
+                if turns:
+                    turns.pop((index, line.key, line.attempt), None)
+                if ended is not None:
+                    ended.append(f"{line.key} {line.attempt}")
+            elif isinstance(line, Head):
+                turns.setdefault((index, line.key, line.attempt), []).append(text)
+            elif isinstance(line, Machine):
+                self.machines[index, line.id] = line
+            elif isinstance(line, Limits):
+                self.limits[index, line.id] = line
+            else:
+                self._torn.setdefault(index, []).append(offset)
+
+    def _add(self, row: Row, text: bytes, piece: Piece) -> bool:
+        """Take a row into the batch; return False, and nothing taken, if it is not valid as a whole."""
+        samples = row.samples
+        if samples is not None and len(samples.seconds) != len(samples.flags):
+            return False
+        try:
+            case, work = self._cases[bytes(row.case)], self._works[bytes(row.work)]
+        except msgspec.MsgspecError:
+            return False
+        if self.keep:
+            record = self._whole.parse(text, piece.path)
+            if not isinstance(record, Record):
+                return False
+            self.records.append(record)
+        self._codes.append((case, self._scopes[piece.source, _PLACE(row)], self._endings[_WORDS(row)], work))
+        self._batch.append(row)
+        if len(self._batch) == BATCH:
+            self._flush()
+        return True
+
+    def _flush(self) -> None:
+        """Turn the batch into arrays, its samples into statistics."""
+        batch = self._batch
+        if batch:
+            self._done.append((np.array(self._codes, np.int32).T, arrays(batch)))
+            self._started += [row.started_at for row in batch]
+        self._batch, self._codes = [], []
+
+    def part(self) -> Part:
+        """Return what was read, to be absorbed by the reader of another process."""
+        self._flush()
+        names = self._done[0][1] if self._done else ()
+        return Part(
+            codes=np.concatenate([np.zeros((4, 0), np.int32), *(codes for codes, _ in self._done)], axis=1),
+            numbers={name: np.concatenate([numbers[name] for _, numbers in self._done]) for name in names},
+            started_at=self._started,
+            texts=(list(self._cases), list(self._scopes), list(self._endings), list(self._works)),
+            machines=self.machines,
+            limits=self.limits,
+            turns=self._turns,
+            ended={index: "\n".join(keys) for index, keys in self._ended.items()},
+            torn=self._torn,
+        )
+
+    def absorb(self, part: Part) -> None:
+        """Add what another process read; parts come in the order of their pieces."""
+        self._flush()
+        for index in {index for index, _, _ in self._turns} & part.ended.keys():
+            ended = set(part.ended[index].split("\n"))
+            gone = [turn for turn in self._turns if turn[0] == index and f"{turn[1]} {turn[2]}" in ended]
+            for turn in gone:
+                del self._turns[turn]
+        for turn, texts in part.turns.items():
+            self._turns.setdefault(turn, []).extend(texts)
+        for index, offsets in part.torn.items():
+            self._torn.setdefault(index, []).extend(offsets)
+        self.machines |= part.machines
+        self.limits |= part.limits
+        if len(part.started_at):
+            tables: list[tuple[dict[Any, int], list[Any]]] = [
+                (self._cases, part.texts[0]),
+                (self._scopes, part.texts[1]),
+                (self._endings, part.texts[2]),
+                (self._works, part.texts[3]),
+            ]
+            own = [np.array([table[text] for text in texts]) for table, texts in tables]
+            codes = np.array([mine[codes] for mine, codes in zip(own, part.codes, strict=True)], np.int32)
+            self._done.append((codes, part.numbers))
+            self._started += part.started_at
+
+    def _bury(self, sources: Sequence[JobFolder]) -> None:
+        """Add a record for each killed attempt: turns whose record never came."""
+        for index in sorted({index for index, _, _ in self._turns}):
+            source = sources[index]
+            texts = [text for turn, texts in self._turns.items() if turn[0] == index for text in texts]
+            lines: list[Line] = [machine for (file, _), machine in self.machines.items() if file == index]
+            if source.job is None:
+                lines += self._first_record(source.records)
+            lines += [line for line in (self._whole.parse(text, source.records) for text in texts) if line]
+            for record in orphans(lines, source.job):
+                text = msgspec.json.encode(record)
+                row = self._parser.parse(text, source.records)
+                if isinstance(row, Row):
+                    self._add(row, text, Piece(index, source.records))
+        self._turns.clear()
+
+    def _first_record(self, path: Path) -> list[Record]:
+        """Return the first record of a file, which tells its run, job and platform."""
+        lines = (self._whole.parse(text, path) for _, text in lines_of(path))
+        return list(islice((line for line in lines if isinstance(line, Record)), 1))
+
+    def columns(self, sources: Sequence[JobFolder]) -> Columns:
+        """Return everything that was read of `sources`; a killed attempt is a record of its own."""
+        self._bury(sources)
+        part = self.part()
+        self._done.clear()
+        case, scope, ending, work = part.codes
+        return Columns(
+            sources=list(sources),
+            case=case,
+            scope=scope,
+            ending=ending,
+            work=work,
+            cases=self._cases.things,
+            scopes=[Scope(index, *place) for index, place in self._scopes],
+            endings=[Ending(*words) for words in self._endings],
+            works=self._works.things,
+            numbers=part.numbers,
+            started_at=self._started,
+            machines=self.machines,
+            limits=self.limits,
+            records=self.records,
+            warnings=[torn_sentence(sources[index].records, offsets) for index, offsets in self._torn.items()],
+        )

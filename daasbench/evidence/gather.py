@@ -1,0 +1,116 @@
+"""The evidence: everything that a report may look at, read once from files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+
+import msgspec
+import pandas as pd
+
+from daasbench.evidence.columns import Columns
+from daasbench.evidence.table import ordered_rows, read_columns, table_of
+from daasbench.model import Event, Job, Limits, Machine, Noun, Planned, Record
+from daasbench.records.job_folders import JOURNAL_FILE
+
+
+class Missing(Noun, frozen=True, kw_only=True):
+    """A planned case of which nothing came back: a gap, to be explained."""
+
+    run: str
+    job: str
+    platform: str
+    planned: Planned
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Records, machines, limits, jobs and scenarios of some results folders.
+
+    Attributes
+    ----------
+    table
+        The tidy table, last attempts only.
+    records
+        The whole records, one for each row of `table`, in its order.
+    machines, limits
+        By the id that records refer to (a hash of their content, so that files can be put together).
+    jobs
+        By ``run/job``.
+    scenarios
+        The text of each run's scenario, by run.
+    planned_missing
+        What was planned and has no record of any attempt.
+    warnings
+        Sentences on what could not be read.
+    journals
+        What each run noted of its errands, by run; empty where a folder has records only.
+    """
+
+    table: pd.DataFrame
+    records: list[Record]
+    machines: dict[str, Machine]
+    limits: dict[str, Limits]
+    jobs: dict[str, Job]
+    scenarios: dict[str, str]
+    planned_missing: list[Missing]
+    warnings: list[str]
+    journals: dict[str, list[Event]] = field(default_factory=dict)
+
+
+def gather(*folders: str | os.PathLike[str]) -> Evidence:
+    """Return the evidence below `folders` (default: ``results``); some 5 kB of memory a record.
+
+    Raises
+    ------
+    UsageError
+        If a folder does not exist, or there are no records.
+    LedgerError
+        If a file cannot be read, or a newer daasbench wrote it.
+    """
+    columns = read_columns(*folders, keep=True)
+    rows = ordered_rows(columns, attempts=False)
+    jobs = {f"{source.job.run}/{source.job.id}": source.job for source in columns.sources if source.job}
+    known = {record.key for record in columns.records}  # of any attempt
+    missing = {  # by key: the last job that should have brought it
+        one.key: Missing(run=job.run, job=job.id, platform=job.platform_name, planned=one)
+        for job in jobs.values()
+        for one in job.planned
+        if one.key not in known
+    }
+    return Evidence(
+        table=table_of(columns, rows),
+        records=[columns.records[row] for row in rows],
+        machines={name: machine for (_, name), machine in columns.machines.items()},
+        limits={name: limits for (_, name), limits in columns.limits.items()},
+        jobs=jobs,
+        scenarios=_scenarios(columns),
+        planned_missing=list(missing.values()),
+        warnings=columns.warnings,
+        journals=_journals(columns),
+    )
+
+
+def _journals(columns: Columns) -> dict[str, list[Event]]:
+    """Return the journal beside each run's scenario; lines that are torn are left out."""
+    found: dict[str, list[Event]] = {}
+    for source in columns.sources:
+        path = source.scenario()
+        if path is None or source.job is None or source.job.run in found:
+            continue
+        events = found[source.job.run] = []
+        with contextlib.suppress(OSError):
+            for line in (path.parent / JOURNAL_FILE).read_bytes().splitlines():
+                with contextlib.suppress(msgspec.DecodeError):
+                    events.append(msgspec.json.decode(line, type=Event))
+    return found
+
+
+def _scenarios(columns: Columns) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for source in columns.sources:
+        path = source.scenario()
+        if path is not None:
+            texts.setdefault(source.job.run if source.job else path.parent.name, path.read_text("utf-8", "replace"))
+    return texts

@@ -1,0 +1,1 @@
+"""Formats of detectors: packed chunks, HDF5 and NeXus, stacks of images."""

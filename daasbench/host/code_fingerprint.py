@@ -1,0 +1,70 @@
+"""Which daasbench a Python has: ``python - <fingerprint.py`` says it as JSON, here or anywhere.
+
+This file travels as text to a Python of which nothing is known yet: it uses nothing but the standard library, of
+Python 3.6 and later. Two installations of one `content` are the same code, whatever they call themselves.
+"""
+
+import hashlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+ROOMS = ("kernels", "scenarios", "runners", "reports")
+SUFFIXES = (".py", ".toml", ".c", ".csv", ".j2", ".css")
+
+
+def package_files():
+    # type: () -> dict[str, bytes]
+    """Return the content of every file of the package, by its name in a wheel. Empty: there is no daasbench."""
+    found = {}  # type: dict[str, bytes]
+    whole = importlib.util.find_spec("daasbench")
+    if whole is None or whole.origin is None:  # a mere folder of that name
+        return found
+    for package in ("daasbench", *(f"daasbench.{room}" for room in ROOMS)):
+        spec = importlib.util.find_spec(package)
+        for root in (spec.submodule_search_locations if spec else None) or ():
+            for path in Path(root).rglob("*"):
+                if path.suffix in SUFFIXES or path.name == "py.typed":
+                    found[f"{package.replace('.', '/')}/{path.relative_to(root).as_posix()}"] = path.read_bytes()
+    return found
+
+
+def content_of(files):
+    # type: (dict[str, bytes]) -> str
+    """Return 16 hexadecimal digits that name the names and the content of files."""
+    total = hashlib.sha256()
+    for name, text in sorted(files.items()):
+        total.update(f"{name}\0{len(text)}\0".encode())
+        total.update(text)
+    return total.hexdigest()[:16]
+
+
+def suite_content():
+    # type: () -> str
+    """Return the content of the daasbench that this Python has; "" if it has none. Some 20 ms."""
+    files = package_files()
+    return content_of(files) if files else ""
+
+
+def fingerprint(files=None):
+    # type: (dict[str, bytes] | None) -> dict[str, str]
+    """Return the Python's version and program and, where it has daasbench, its version, commit and content."""
+    about = {"python": ".".join(map(str, sys.version_info[:3])), "program": sys.executable}
+    try:
+        files = package_files() if files is None else files
+        if files:
+            about["content"] = content_of(files)
+            from daasbench.host.source_commit import suite_commit
+            from daasbench.version import __version__
+
+            about["version"] = __version__
+            about["commit"] = suite_commit()
+    except Exception as error:  # whatever is installed there: that it is broken is the answer
+        about["error"] = f"{type(error).__name__}: {error}"
+    return about
+
+
+if __name__ == "__main__":
+    sys.path[:] = [place for place in sys.path if place]  # not the folder that this happens to be run in
+    sys.stdout.write(json.dumps(fingerprint()) + "\n")

@@ -1,0 +1,317 @@
+"""A worker in a container: the command of a runner, wrapped so that it runs inside. Pure, but for :func:`lack_of`.
+
+A platform says so by the option ``container = { engine = "bwrap" }``. Inside is the same Python at the same path,
+the same processors, network, process ids and environment, so that what is measured is the container and not
+another set-up; a mark in the environment names it, and the worker looks whether it is really there.
+
+==================  ==========================================================================================
+``unshare``         a user namespace alone; no image
+``bwrap``           bubblewrap; ``image`` is a folder with a root, default this machine's own, read-only
+``podman``          ``image`` is an image's name, default this machine's own root under an overlay
+``apptainer``       ``image`` is a file or an address; ``singularity`` likewise
+``charliecloud``    ``image`` is a folder or a name
+==================  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from daasbench.errors import DaasbenchError, ScenarioError
+from daasbench.host.cgroups import ROOT, read_text
+from daasbench.model import Job, Noun, Option, Written, parsing
+
+OPTION = "container"
+MARK = "DAASBENCH_CONTAINER"  # the variable that names the container to what runs inside
+TRIAL_S = 600.0  # an image may have to be fetched first
+SMALL = 4096  # of files and processes: podman's own choice is more than a user may have
+
+Word = Annotated[str, msgspec.Meta(min_length=1, description="a word of a command line")]
+Folder = Annotated[str, msgspec.Meta(pattern=r"^/[^:,]*$", description='a folder from the root on, such as "/data"')]
+
+
+class Container(Written, frozen=True, kw_only=True):
+    """What a platform says of its container.
+
+    Attributes
+    ----------
+    image
+        What is run, in the engine's own words; ``""``: this machine's own root, where the engine can do that.
+    binds
+        Further folders that are seen inside, at the same path.
+    options
+        Further words for the engine, before the image: ``["--nv"]``, ``["--device", "nvidia.com/gpu=all"]``.
+    """
+
+    engine: Literal["unshare", "bwrap", "podman", "apptainer", "singularity", "charliecloud"]
+    image: str = ""
+    binds: list[Folder] = []
+    options: list[Word] = []
+
+    @property
+    def label(self) -> str:
+        """Return engine and image for people: ``podman registry.site/daas:3``."""
+        return f"{self.engine} {self.image or ENGINES[self.engine].default}"
+
+
+class Folders(Noun, frozen=True, kw_only=True):
+    """What of this machine is seen inside, at the same paths."""
+
+    writable: list[str]
+    readable: list[str] = []
+    wanted: list[str] = []  # writable too, where there is one: caches
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """One way to contain: its program, and how it is asked."""
+
+    program: str
+    cure: str  # where it is not installed, or refuses
+    default: str = ""  # what runs without an image, in words; empty: it needs one
+    takes_image: bool = True
+    words: Callable[[Container, Folders], list[str]]
+    seen: Callable[[Path, Mapping[str, str]], bool]  # from inside
+
+
+def container_of(options: Mapping[str, Option]) -> Container | None:
+    """Return the container that a platform's options name, if any; they were checked before."""
+    return msgspec.convert(options[OPTION], Container) if OPTION in options else None
+
+
+def check_container(value: Option, where: str) -> None:
+    """Raise ScenarioError, naming `where`, if this is not a container that can be started."""
+    if not isinstance(value, dict):
+        raise ScenarioError(f'{where}: expected a table such as {{ engine = "bwrap" }}, got {value!r}')
+    container = parsing.convert(dict(value), Container, where)
+    engine = ENGINES[container.engine]
+    if container.image and not engine.takes_image:
+        raise ScenarioError(f"{where}.image: {container.engine} runs this machine's own root; leave the image out")
+    if not container.image and not engine.default:
+        raise ScenarioError(f'{where}.image: {container.engine} needs one: image = "/images/daas.sif"')
+    if container.image.startswith("-"):
+        raise ScenarioError(f"{where}.image: expected the name of an image, got {container.image!r}")
+
+
+def folders_of(job: Job, folder: Path) -> Folders:
+    """Return what a worker of `job` needs to see: its own folder, the code, the inputs."""
+    beside = [str(Path(source).parent) for source in job.sources.values()]
+    inputs = [path for one in job.inputs.values() for path in one.values()]
+    return Folders(
+        writable=_distinct([str(folder), _code(), *beside]),  # compiled code is kept beside its source
+        readable=_distinct([sys.prefix, *inputs]),
+        wanted=[str(Path.home() / ".cache")],
+    )
+
+
+def _code() -> str:
+    package = Path(__file__).resolve().parents[1]
+    return str(package.parent if (package.parent / "pyproject.toml").exists() else package)
+
+
+def wrapped(command: Sequence[str], container: Container, folders: Folders) -> list[str]:
+    """Return the command that runs `command` inside of `container`; the paths in it are absolute."""
+    return [*ENGINES[container.engine].words(container, folders), *command]
+
+
+def lack_of(container: Container, folders: Folders) -> str | None:
+    """Return why a worker cannot be started inside here, in the engine's own words and with a cure; None if it can."""
+    engine = ENGINES[container.engine]
+    if shutil.which(engine.program) is None:
+        return (
+            f"the platform asks for a container of {container.engine}, there is no {engine.program} here; {engine.cure}"
+        )
+    trial = wrapped(trial_command(container), container, folders)
+    try:
+        done = subprocess.run(
+            trial, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TRIAL_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"{engine.program} did not start a worker within {TRIAL_S:g} s; {engine.cure}"
+    if done.returncode == 0:
+        return None
+    said = done.stderr.strip().splitlines()
+    return (
+        f"{engine.program} starts no worker here: {said[-1] if said else f'exit code {done.returncode}'}; {engine.cure}"
+    )
+
+
+def lack_here(options: Mapping[str, Option]) -> str | None:
+    """Return why the container that a platform's options name cannot be started here; asked once a process."""
+    container = container_of(options)
+    return None if container is None else _lack(msgspec.json.encode(container))
+
+
+@functools.cache
+def _lack(container: bytes) -> str | None:
+    return lack_of(msgspec.json.decode(container, type=Container), Folders(writable=[_code()], readable=[sys.prefix]))
+
+
+def trial_command(container: Container) -> list[str]:
+    """Return the command that ends with 0 inside of `container` only, if a worker can start there."""
+    return [sys.executable, "-m", "daasbench.host.containers", container.label]
+
+
+def left_out(job: Job, told: str) -> Job:
+    """Return the job whose worker, outside, says of every case why it is not measured."""
+    return msgspec.structs.replace(job, planned=[msgspec.structs.replace(one, skip=told) for one in job.planned])
+
+
+def require_inside(job: Job, root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> None:
+    """Raise DaasbenchError if this process shall measure and does not run in the container that the platform names."""
+    container = container_of(job.platform.options)
+    if container is None or all(one.skip for one in job.planned):
+        return
+    if not _is_inside(container.engine, container.label, root, environment):
+        raise DaasbenchError(
+            f"the platform asks for the container {container.label!r}, and this worker does not run in it; nothing was"
+            " measured: let the runner start it"
+        )
+
+
+def _is_inside(engine: str, label: str, root: Path, environment: Mapping[str, str]) -> bool:
+    return environment.get(MARK) == label and ENGINES[engine].seen(root, environment)
+
+
+def in_user_namespace(root: Path = ROOT) -> bool:
+    """Return whether this process's users are a part of the machine's only."""
+    told = (read_text(root / "proc/self/uid_map") or "").split()
+    return bool(told) and told != ["0", "0", "4294967295"]
+
+
+# --- the engines ----------------------------------------------------------------------------------------------
+
+
+def _unshare(container: Container, folders: Folders) -> list[str]:  # noqa: ARG001  (it sees all of them)
+    return ["unshare", "--user", "--map-current-user", *container.options, "env", f"{MARK}={container.label}"]
+
+
+def _bwrap(container: Container, folders: Folders) -> list[str]:
+    words = ["bwrap", "--unshare-user", "--die-with-parent", "--ro-bind", container.image or "/", "/"]
+    for shared in ("/dev", "/proc", "/tmp"):  # writable: devices, a process's own knobs, the files of MPI
+        words += ["--dev-bind", shared, shared]
+    if container.image:
+        words += ["--ro-bind", "/sys", "/sys"]
+    for path in folders.wanted:
+        words += ["--bind-try", path, path]
+    for path in folders.readable:
+        words += ["--ro-bind", path, path]
+    for path in [*folders.writable, *container.binds]:
+        words += ["--bind", path, path]
+    return [*words, "--setenv", MARK, container.label, *container.options, "--"]
+
+
+def _podman(container: Container, folders: Folders) -> list[str]:
+    words = ["podman", "run", "--rm", "--interactive", "--network", "host", "--pid", "host", "--ipc", "host"]
+    words += ["--ulimit", f"nofile={SMALL}:{SMALL}", "--ulimit", f"nproc={SMALL}:{SMALL}"]
+    words += ["--security-opt", "label=disable", "--env-host", "--env", f"{MARK}={container.label}"]
+    for path in folders.readable:
+        words += ["--volume", f"{path}:{path}:ro"]
+    for path in [*folders.writable, *container.binds]:
+        words += ["--volume", f"{path}:{path}"]
+    root = [container.image] if container.image else ["--rootfs", "/:O"]
+    return [*words, *container.options, *root]
+
+
+def _apptainer(container: Container, folders: Folders) -> list[str]:
+    binds = [f"{path}:{path}:ro" for path in folders.readable]
+    binds += [f"{path}:{path}" for path in [*folders.writable, *container.binds]]
+    mark = ["--env", f"{MARK}={container.label}"]
+    return [container.engine, "exec", "--bind", ",".join(binds), *mark, *container.options, container.image]
+
+
+def _charliecloud(container: Container, folders: Folders) -> list[str]:
+    binds = [f"--bind={path}:{path}" for path in [*folders.readable, *folders.writable, *container.binds]]
+    return ["ch-run", *binds, f"--set-env={MARK}={container.label}", *container.options, container.image, "--"]
+
+
+def _users_apart(root: Path, environment: Mapping[str, str]) -> bool:  # noqa: ARG001
+    return in_user_namespace(root)
+
+
+def _has(*names: str) -> Callable[[Path, Mapping[str, str]], bool]:
+    return lambda root, environment: any(name in environment for name in names)  # noqa: ARG005
+
+
+_USERS = "let the administrator allow user namespaces (sysctl user.max_user_namespaces)"
+_APPTAINER = _has("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
+ENGINES: Mapping[str, Engine] = {
+    "unshare": Engine(
+        program="unshare",
+        cure=f"install util-linux 2.37 or newer, or {_USERS}",
+        default="user namespace",
+        takes_image=False,
+        words=_unshare,
+        seen=_users_apart,
+    ),
+    "bwrap": Engine(
+        program="bwrap",
+        cure=f"install bubblewrap, or {_USERS}",
+        default="own root",
+        words=_bwrap,
+        seen=_users_apart,
+    ),
+    "podman": Engine(
+        program="podman",
+        cure="install podman, and fetch the image (podman pull)",
+        default="own root",
+        words=_podman,
+        seen=lambda root, environment: (root / "run/.containerenv").exists(),  # noqa: ARG005
+    ),
+    "apptainer": Engine(
+        program="apptainer",
+        cure="install apptainer, and see that the image is there",
+        words=_apptainer,
+        seen=_APPTAINER,
+    ),
+    "singularity": Engine(
+        program="singularity",
+        cure="install singularity, and see that the image is there",
+        words=_apptainer,
+        seen=_APPTAINER,
+    ),
+    "charliecloud": Engine(
+        program="ch-run",
+        cure="install charliecloud, and see that the image is there",
+        words=_charliecloud,
+        seen=lambda root, environment: "CH_RUNNING" in environment or in_user_namespace(root),
+    ),
+}
+
+
+def _distinct(paths: Sequence[str]) -> list[str]:
+    """Return absolute paths in their order, each once, without those that lie in another."""
+    known = list(dict.fromkeys(os.path.abspath(path) for path in paths))  # noqa: PTH100  (links are kept)
+    return [one for one in known if not any(other != one and Path(other) in Path(one).parents for other in known)]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Return 0 if this process runs in the container of that label: what a trial asks.
+
+    With ``--leave-out JOB SENTENCE``, write into the job file that nothing of it is measured, and why: for batch
+    scripts whose trial has failed.
+    """
+    if arguments[0] == "--leave-out":
+        path, told = Path(arguments[1]), arguments[2]
+        job = left_out(msgspec.json.decode(path.read_bytes(), type=Job), told)
+        path.write_bytes(msgspec.json.encode(job))
+        return 0
+    label = arguments[0]
+    if _is_inside(label.partition(" ")[0], label, ROOT, os.environ):
+        return 0
+    sys.stderr.write(f"a process that should run in {label!r} does not\n")
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

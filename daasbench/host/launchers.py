@@ -1,0 +1,101 @@
+"""What a platform says of how ranks are started, of a Dask cluster, and of a container: options of a runner.
+
+``launcher``: the command before a rank's own, as text or as a list of words. ``{ranks}``, ``{threads}``,
+``{nodes}`` and ``{ranks_per_node}`` stand for the numbers of the case; without ``{ranks}``, ``-n`` and the number
+are added. Default: the `mpiexec` beside this Python, because that of another MPI starts ranks which do not see each
+other.
+``scheduler``: the address of the scheduler of a Dask cluster that runs already.
+``container``: a table, see :mod:`daasbench.host.containers`.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import string
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from daasbench.errors import Lacking, ScenarioError, unknown_sentence
+from daasbench.host.containers import OPTION, check_container
+from daasbench.model import Case, Option
+
+OPTIONS = ("launcher", "scheduler", OPTION)
+WORDS = ("ranks", "threads", "nodes", "ranks_per_node")
+
+PlatformOptions = Mapping[str, Option]
+
+
+def cores_of(case: Case) -> int:
+    """Return the hardware threads that a case asks of each node."""
+    return case.threads * -(-case.ranks // case.nodes)
+
+
+def check_options(options: PlatformOptions, where: str, *, runner: str) -> None:
+    """Raise ScenarioError, naming `where`, if these are not the options of a place that starts ranks."""
+    for key, value in options.items():
+        if key not in OPTIONS:
+            told = f"{where}: the runner {runner} has no option {key!r}; it has: {', '.join(OPTIONS)}"
+            raise ScenarioError(told)
+        if key == OPTION:
+            check_container(value, f"{where}.{key}")
+            continue
+        words = value if isinstance(value, list) else [value]
+        if not words or not all(isinstance(word, str) and word.strip() for word in words):
+            raise ScenarioError(f'{where}.{key}: expected text such as "srun -n {{ranks}}", got {value!r}')
+    if "launcher" in options:
+        _check_words(options, f"{where}.launcher")
+    if "scheduler" in options and (isinstance(options["scheduler"], list) or "://" not in str(options["scheduler"])):
+        told = f'expected the address of a Dask scheduler such as "tcp://login1:8786", got {options["scheduler"]!r}'
+        raise ScenarioError(f"{where}.scheduler: {told}")
+
+
+def _check_words(options: PlatformOptions, place: str) -> None:
+    """Refuse a launcher that is not made of words, or whose placeholders nobody fills."""
+    try:
+        for word in launcher_words(options):
+            named = [name for _, name, _, _ in string.Formatter().parse(word) if name is not None]
+            for name in set(named) - set(WORDS):
+                raise ScenarioError(f"{place}: {unknown_sentence('word in braces', name, WORDS)}")
+    except ValueError as error:  # of quotes or braces
+        raise ScenarioError(f"{place}: {error}; write {{ranks}} for the number of ranks") from error
+
+
+def scheduler_of(options: PlatformOptions) -> str | None:
+    """Return the address of the platform's own Dask scheduler, if it has one."""
+    address = options.get("scheduler")
+    return None if address is None else str(address)
+
+
+def default_launcher() -> Path:
+    """Return the `mpiexec` beside this Python, whether it is there or not."""
+    return Path(sys.prefix) / "bin" / "mpiexec"
+
+
+def launcher_words(options: PlatformOptions) -> list[str]:
+    """Return the launcher's words, their placeholders unfilled."""
+    asked = options.get("launcher")
+    if asked is None:
+        words = [str(default_launcher())]
+    else:
+        words = [str(one) for one in asked] if isinstance(asked, list) else shlex.split(str(asked))
+    return words if any("{ranks}" in word for word in words) else [*words, "-n", "{ranks}"]
+
+
+def launch_command(options: PlatformOptions, case: Case) -> list[str]:
+    """Return the words that start the ranks of `case`, without the ranks' own command."""
+    counts = {"ranks": case.ranks, "threads": case.threads, "nodes": case.nodes}
+    counts["ranks_per_node"] = -(-case.ranks // case.nodes)
+    return [word.format(**counts) for word in launcher_words(options)]
+
+
+def require_launcher(options: PlatformOptions) -> None:
+    """Raise Lacking, with its cure, if the launcher's program is not here."""
+    program = launcher_words(options)[0]
+    if shutil.which(program) is None:
+        if "launcher" in options:
+            told = f"the launcher {program!r} of the platform's options is not here"
+            raise Lacking(told, "correct the option launcher, or leave it out to use the mpiexec beside this Python")
+        told = f"there is no mpiexec beside this Python ({program})"
+        raise Lacking(told, "pip install mpich, or name that of your MPI in the platform's option launcher")

@@ -1,0 +1,59 @@
+"""One rank of a Dask cluster under MPI: the scheduler on rank 0, a worker on the others (dask-mpi)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import msgspec
+
+from daasbench.compute.backends import library_name
+from daasbench.host.processes import die_with, steered
+from daasbench.measure.dask.mpi_workers import Complaint, Door
+from daasbench.measure.dask.settings import HANDED_ON
+
+
+def main(file: str) -> None:
+    """Serve until the client is gone."""
+    if os.getpgid(0) != os.getpid():
+        os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
+    door = msgspec.json.decode(Path(file).read_bytes(), type=Door)
+    life = socket.create_connection((door.host, door.port))
+    life.sendall(door.token.encode() + b"\n")
+    die_with(life.fileno())
+    for name in [one for one in os.environ if one.startswith("DASK_")]:
+        del os.environ[name]
+    os.environ.update({**steered(door.threads), HANDED_ON: door.settings})
+    complaint = _doubt(door)
+    if complaint is not None:
+        life.sendall(msgspec.json.encode(complaint) + b"\n")
+        signal.pause()  # until the client ends all
+    from dask_mpi.cli import main as serve
+
+    serve.main(args=door.arguments, standalone_mode=False)
+
+
+def _doubt(door: Door) -> Complaint | None:
+    """Return why the ranks cannot serve together, if so."""
+    try:
+        from mpi4py import MPI
+
+        size = MPI.COMM_WORLD.size
+    except (ImportError, RuntimeError) as error:  # what mpi4py raises where there is no MPI
+        return Complaint(told=f"a rank cannot use MPI ({type(error).__name__}: {error})", cure="pip install mpich")
+    if size == door.ranks:
+        return None
+    seen = "none sees another" if size == 1 else f"each sees {size}"
+    told = f"the launcher was asked for {door.ranks} ranks, and {seen}: it belongs to another MPI than this Python's"
+    return Complaint(
+        told=f"{told} ({library_name(MPI.Get_library_version())})",
+        cure="name that of this MPI in the platform's option launcher, or leave the option out",
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,178 @@
+"""Dask workers as ranks of MPI, by dask-mpi: one rank more than workers, for the scheduler.
+
+A launcher hands on neither pipes nor, everywhere, variables. So a rank reads a file that says what it needs, and
+opens a connection to this process on which it may complain, and whose end kills it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from daasbench.errors import Lacking, NoRoom, SubmitError, Unreachable
+from daasbench.host.launchers import PlatformOptions, launch_command, require_launcher
+from daasbench.host.processes import steered
+from daasbench.measure.dask import settings
+from daasbench.measure.dask.found import CONNECT_S, Found, address_in, identity
+from daasbench.measure.dask.options import ClusterOptions
+from daasbench.model import Case, Noun, Reason
+
+LOOK_S = 0.05
+
+
+class Door(Noun, frozen=True, kw_only=True):
+    """What a rank must know; for the owner's eyes only."""
+
+    host: str
+    port: int
+    token: str
+    ranks: int  # the scheduler's too
+    threads: int
+    settings: str  # of Dask
+    arguments: list[str]  # of dask-mpi
+
+
+class Complaint(Noun, frozen=True, kw_only=True):
+    """What is wrong with a rank, and how to cure it."""
+
+    told: str
+    cure: str
+
+
+class Lifelines:
+    """The connections of the ranks; they end with this process, and the ranks with them."""
+
+    def __init__(self, alone: bool, ranks: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1" if alone else "", 0), backlog=ranks)
+        self.host = "127.0.0.1" if alone else socket.gethostname()
+        self.port = self._listener.getsockname()[1]
+        self.token = secrets.token_hex(16)
+        self.complaints: list[Complaint] = []
+        self.held: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True, name="lifelines").start()
+
+    def _accept(self) -> None:
+        while True:
+            line = self._listener.accept()[0]
+            self.held.append(line)
+            threading.Thread(target=self._hear, args=[line], daemon=True).start()
+
+    def _hear(self, line: socket.socket) -> None:
+        with suppress(OSError, msgspec.MsgspecError), line.makefile("rb") as lines:
+            if not secrets.compare_digest(lines.readline().strip(), self.token.encode()):
+                line.close()  # somebody else's
+                return
+            for text in lines:
+                self.complaints.append(msgspec.json.decode(text, type=Complaint))
+
+
+def ranks(case: Case, options: ClusterOptions, folder: Path, name: str, longest_s: float) -> Found:  # noqa: ARG001
+    """Start scheduler and workers by the platform's launcher, and return when all workers have reported."""
+    if importlib.util.find_spec("dask_mpi") is None:
+        raise Lacking("dask-mpi is not installed", "install it: pip install 'daasbench[dask]'")
+    launcher: PlatformOptions = {} if options.launcher is None else {"launcher": options.launcher}
+    require_launcher(launcher)
+    from distributed import Client
+
+    one_more = msgspec.structs.replace(case, ranks=case.ranks + 1)
+    alone = case.nodes == 1
+    lines = Lifelines(alone, one_more.ranks)
+    address = folder / f"scheduler-{lines.port}.json"
+    door = Door(
+        host=lines.host,
+        port=lines.port,
+        token=lines.token,
+        ranks=one_more.ranks,
+        threads=case.threads,
+        settings=os.environ[settings.HANDED_ON],
+        arguments=_arguments(options, folder, address, alone),
+    )
+    file = folder / f"ranks-{lines.port}.json"
+    file.touch(mode=0o600)
+    file.write_bytes(msgspec.json.encode(door))
+    command = [*launch_command(launcher, one_more), sys.executable, "-m", "daasbench.measure.dask.mpi_rank", str(file)]
+    process = subprocess.Popen(command, env={**os.environ, **steered(case.threads)}, stdin=subprocess.DEVNULL)
+    waiting = _Waiting(process, lines, options.wait_s, command[0])
+    while not address.exists() or not address.stat().st_size:
+        waiting.look(f"the scheduler on rank 0 of {one_more.ranks} did not start")
+    try:
+        client = Client(address_in(address), timeout=CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise Unreachable(f"the Dask scheduler on rank 0 does not answer ({error or type(error).__name__})") from error
+    while (here := len(identity(client)["workers"])) < case.ranks:
+        waiting.look(f"{here} of {case.ranks} Dask workers came")
+    file.unlink(missing_ok=True)
+
+    def present() -> Any:
+        if process.poll() is not None or not lines.held:
+            return []
+        try:
+            return identity(client)["workers"]
+        except TimeoutError:
+            raise
+        except OSError:
+            return []  # MPI ends the scheduler's rank too
+
+    return Found(
+        kind="mpi",
+        name=client.scheduler.address,
+        client=client,
+        present=present,
+        ours=True,
+        cause=lambda _: (Reason.KERNEL, "MPI ends all ranks with the first that dies: killed, or out of memory?"),
+    )
+
+
+def _arguments(options: ClusterOptions, folder: Path, address: Path, alone: bool) -> list[str]:
+    """Return what dask-mpi is told."""
+    interface = options.interface or ("lo" if alone else None)
+    words = ["--scheduler-file", str(address), "--worker-class", "distributed.Worker", "--nthreads", "1"]
+    words += ["--memory-limit", "0", "--no-dashboard", "--local-directory", options.local_directory or str(folder)]
+    words += ["--worker-options", json.dumps({"death_timeout": 60, "dashboard": False})]
+    return words + (["--interface", interface] if interface else [])
+
+
+class _Waiting:
+    """What may go wrong while ranks start."""
+
+    def __init__(self, process: subprocess.Popen[bytes], lines: Lifelines, wait_s: float, launcher: str) -> None:
+        self.process, self.lines, self.wait_s, self.launcher = process, lines, wait_s, launcher
+        self.began = time.monotonic()
+
+    def look(self, short: str) -> None:
+        """Return after a moment.
+
+        Raises
+        ------
+        Lacking
+            A rank said what is wrong.
+        SubmitError
+            The launcher ended.
+        NoRoom
+            The time is over.
+        """
+        time.sleep(LOOK_S)
+        code = self.process.poll()
+        if code is not None:
+            time.sleep(LOOK_S)  # what a rank said may come later than its end
+        if self.lines.complaints:
+            first = self.lines.complaints[0]
+            raise Lacking(first.told, first.cure)
+        if code is not None:
+            told = f"the launcher {self.launcher} ended with exit code {code} before the Dask workers had reported"
+            raise SubmitError(f"{told}; the job's log says more")
+        waited = time.monotonic() - self.began
+        if waited > self.wait_s:
+            raise NoRoom(f"{short} within {waited:.0f} s; raise the platform's option wait_s, or try at another time")

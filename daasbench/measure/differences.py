@@ -1,0 +1,89 @@
+"""How far two results are apart, and whether inputs are still what they were."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+
+from daasbench.compute.backends import arrays_in
+
+SAMPLED_ABOVE_BYTES = 10**9  # results above are compared at positions drawn anew each time
+SAMPLED_POSITIONS = 1_000_000
+CHUNK = 1 << 18  # elements looked at together, so that comparing takes little memory
+NUMBERS = "biufc"  # kinds of dtype that have a distance
+STRIDE = 61  # every so manieth word of inputs counts by its place, so that reordering them is seen
+
+Array = np.ndarray[Any, Any]
+
+
+def largest_difference(got: Any, expected: Any, *, seed: int = 0) -> float:
+    """Return the largest absolute difference of two results, relative to the largest finite magnitude expected.
+
+    Results are nests of arrays of equal shape; not-a-number and infinity equal only themselves at the same
+    place: anything else there, and any difference of structure or shape, is infinite. Above 1 GB, a million
+    positions of each array, drawn by `seed`, are compared.
+    """
+    ours, theirs = arrays_in(got), arrays_in(expected)
+    if [one.shape for one in ours] != [one.shape for one in theirs]:
+        return float("inf")
+    if sum(one.nbytes for one in theirs) > SAMPLED_ABOVE_BYTES:
+        chance = np.random.default_rng(seed)
+        drawn = [chance.integers(0, max(one.size, 1), min(SAMPLED_POSITIONS, one.size)) for one in theirs]
+        ours = [np.asarray(one).flat[at] for one, at in zip(ours, drawn, strict=True)]
+        theirs = [np.asarray(one).flat[at] for one, at in zip(theirs, drawn, strict=True)]
+    pairs = zip(ours, theirs, strict=True)
+    return max((_difference(np.asarray(one), np.asarray(other)) for one, other in pairs), default=0.0)
+
+
+def _difference(ours: Array, theirs: Array) -> float:
+    if theirs.dtype.names or ours.dtype.names:
+        if ours.dtype.names != theirs.dtype.names:
+            return float("inf")
+        return max(_difference(ours[name], theirs[name]) for name in theirs.dtype.names or ())
+    if np.array_equal(ours, theirs):
+        return 0.0
+    if ours.dtype.kind not in NUMBERS or theirs.dtype.kind not in NUMBERS:
+        return float("inf")
+    ours, theirs = ours.reshape(-1), theirs.reshape(-1)
+    gap = scale = 0.0
+    differs = False
+    for start in range(0, theirs.size, CHUNK):
+        one, other = ours[start : start + CHUNK], theirs[start : start + CHUNK]
+        apart = ~((one == other) | ((one != one) & (other != other)))
+        one, other = _wide(one), _wide(other)
+        scale = max(scale, float(np.max(np.abs(other[np.isfinite(other)]), initial=0.0)))
+        if apart.any():
+            differs = True
+            with np.errstate(all="ignore"):
+                furthest = float(np.max(np.abs(one[apart] - other[apart])))
+            if not furthest < np.inf:
+                return float("inf")
+            gap = max(gap, furthest)
+    if differs and not gap:  # integers beyond 2**53 that are neighbours
+        return float(np.finfo(np.float64).eps)
+    return gap / scale if scale else gap
+
+
+def _wide(numbers: Array) -> Array:
+    """Return `numbers` in double precision, where unsigned ones do not wrap around."""
+    return numbers.astype(np.complex128 if numbers.dtype.kind == "c" else np.float64)
+
+
+def fingerprint(nest: Any) -> tuple[int, ...]:
+    """Return numbers that change when the content of the arrays in `nest` changes; as quick as reading them once.
+
+    The sum of all 8-byte words, and a checksum of every 61st: a word that is overwritten changes the one, words
+    that are sorted or exchanged all but surely the other.
+    """
+    marks: list[int] = []
+    for array in arrays_in(nest):
+        if array.dtype.hasobject:
+            continue
+        content = np.asarray(array).ravel(order="K").view(np.uint8)
+        whole = content.size // 8 * 8
+        words = content[:whole].view(np.uint64)
+        rest = zlib.crc32(content[whole:].tobytes())
+        marks += [int(np.add.reduce(words)), zlib.crc32(words[::STRIDE].tobytes()), rest]
+    return tuple(marks)

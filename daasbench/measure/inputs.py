@@ -1,0 +1,129 @@
+"""The inputs that the measuring processes of a comparison share: how many blocks, made or read, and how much memory."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from daasbench import registry
+from daasbench.authoring.growth import grown_parameters
+from daasbench.compute.backends import SPREAD
+from daasbench.contracts import Kernel, Options
+from daasbench.errors import Lacking, LedgerError, Unfinished
+from daasbench.host import machine
+from daasbench.measure.messages import Made, Spec
+from daasbench.model import (
+    Case,
+    Work,
+)
+
+MOST_BLOCKS = 512  # of inputs so small that many more would be needed to leave the cache
+
+
+def make_inputs(spec: Spec) -> Made:
+    """Make or read the inputs of a comparison, and what its oracle needs; leave both in the scratch folder."""
+    from daasbench.measure import scratch
+
+    kernel = find_kernel(spec.case, spec.source)
+    options = case_options(kernel, spec.case, spec.paths)
+    file = Path(spec.paths["input"]) if "input" in spec.paths else None
+    case = spec.case
+    parameters = kernel.survey(file, options) if file else grown_parameters(kernel, case.size or "", case.grown)
+
+    def make(blocks: int) -> Any:
+        if file:
+            return kernel.read(file, parameters, options, blocks)
+        return kernel.make(parameters, options, case.seed or 0, blocks)
+
+    work = kernel.work(parameters, options)
+    blocks, exceeds = block_count(case, work.input_bytes, spec.cache_bytes)
+    _check_room(spec, work, blocks)
+    started = time.perf_counter()
+    problem = make(blocks)
+    own_work = getattr(problem, "work", None)
+    if isinstance(own_work, Work):  # a kernel that knows its inputs only when they are made
+        work, made = own_work, blocks
+        blocks, exceeds = block_count(case, work.input_bytes, spec.cache_bytes)
+        _check_room(spec, work, blocks)
+        if blocks != made:
+            problem = make(blocks)
+    make_s = time.perf_counter() - started
+    started = time.perf_counter()
+    expectation = kernel.expect(problem, options)
+    expect_s = time.perf_counter() - started
+    try:
+        size = scratch.save(Path(spec.scratch), (problem, expectation))
+        if case.start and not file:
+            size += scratch.save(inputs_alone(spec), problem)
+    except OSError as error:  # the disk's fault, not the kernel's
+        told = f"{spec.scratch}: the inputs cannot be written: {error.strerror or error}; free some space"
+        raise LedgerError(f"{told} and run the same command again") from error
+    return Made(make_s=make_s, work=work, blocks=blocks, exceeds_cache=exceeds, expect_s=expect_s, bytes=size)
+
+
+def inputs_alone(spec: Spec) -> Path:
+    """Return where the inputs lie without what the oracle needs: what a start reads, as a user's file is read."""
+    return Path(spec.scratch) / "inputs"
+
+
+def _check_room(spec: Spec, work: Work, blocks: int) -> None:
+    """Raise Lacking if the inputs fit neither into memory nor on the disk that hands them over."""
+    needed = blocks * work.input_bytes + work.shared_bytes
+    usable = machine.usable_memory_bytes()
+    if needed > usable:
+        told = f"the inputs take {needed / 2**30:.1f} GiB of memory, {usable / 2**30:.1f} GiB are usable here"
+        raise Lacking(told, "choose a smaller size or a larger machine")
+    place = next(folder for folder in Path(spec.scratch).resolve().parents if folder.is_dir())
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        told = f"the inputs take {needed / 2**30:.1f} GiB of disk, {free / 2**30:.1f} GiB are free in {place}"
+        raise Lacking(told, "free some space, or choose another folder with --results")
+
+
+def block_count(case: Case, input_bytes: float, cache_bytes: int | None) -> tuple[int, bool | None]:
+    """Return how many input blocks the repeats rotate over, and whether they exceed the cache four times.
+
+    Where the start of a process is measured there is one: what it reads, and makes a first result of.
+    """
+    if case.cache or case.start or case.size == "tiny" or not input_bytes or not cache_bytes:
+        return 1, None if not (input_bytes and cache_bytes) else input_bytes >= 4 * cache_bytes
+    needed = max(1, -int(-4 * cache_bytes // input_bytes))
+    return min(needed, MOST_BLOCKS), needed <= MOST_BLOCKS
+
+
+def predicted_bytes(kernel: Kernel, case: Case, work: Work, cache_bytes: int | None) -> float:
+    """Return the memory that one contender will need, from the kernel's byte count (0: unknown).
+
+    Ranks and workers hold their parts of the blocks, and each the shared inputs; results are gathered: one of
+    them twice. The client of a Dask cluster maps the inputs from the scratch files, as ranks do.
+    """
+    if not work.input_bytes:
+        return 0.0
+    blocks, _ = block_count(case, work.input_bytes, cache_bytes)
+    way = kernel.implementations[case.implementation]
+    kept = work.output_bytes if kernel.repeat_tolerance is not None else 0.0
+    one = work.input_bytes + work.output_bytes
+    computing = case.ranks if way.backend in SPREAD else 1
+    gathered = 2.0 * work.output_bytes if way.backend in SPREAD else 0.0
+    held = blocks * (work.input_bytes + kept) + computing * work.shared_bytes + gathered
+    return held + (1.0 + way.memory_factor) * one
+
+
+def find_kernel(case: Case, source: str | None) -> Kernel:
+    """Return the kernel of a case: an installed one, or that of the user's file `source`."""
+    if source is None:
+        return registry.kernel(case.kernel)
+    kernel = registry.kernel_from_file(Path(f"{source}:{case.kernel}"))
+    if registry.version_of(kernel.implementations[case.implementation], Path(source)) != case.version:
+        raise Unfinished(f"{source}: was changed since this run was planned; run the same command again")
+    return kernel
+
+
+def case_options(kernel: Kernel, case: Case, paths: dict[str, str]) -> Options:
+    """Return the kernel's options of a case, those that name files among them."""
+    files = {key: path for key, path in paths.items() if key != "input"}
+    return msgspec.convert({**case.options, **files}, kernel.options)

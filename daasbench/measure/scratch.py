@@ -1,0 +1,106 @@
+"""Inputs and expectations on their way from the process that makes them to the contenders.
+
+Pickle protocol 5 with the arrays out of band, each aligned to 64 bytes (a cache line, and the widest vector
+register): read into memory of its own, or, by ranks that copy their parts out of it, mapped once for all.
+"""
+
+from __future__ import annotations
+
+import mmap
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ALIGNMENT = 64
+
+
+def save(path: Path, thing: Any) -> int:
+    """Write `thing` to the folder `path`; return the bytes written."""
+    path.mkdir(parents=True)
+    buffers: list[pickle.PickleBuffer] = []
+    (path / "object").write_bytes(pickle.dumps(thing, protocol=5, buffer_callback=buffers.append))
+    sizes = []
+    with open(path / "arrays", "wb") as stream:
+        for buffer in buffers:
+            with buffer.raw() as raw:
+                sizes.append(raw.nbytes)
+                stream.write(raw)
+                stream.write(bytes(-raw.nbytes % ALIGNMENT))
+    np.asarray(sizes, dtype=np.int64).tofile(path / "sizes")
+    return sum(sizes)
+
+
+def load(path: Path, *, mapped: bool = False) -> Any:
+    """Return what :func:`save` wrote; every array in fresh memory of this process.
+
+    `mapped`: arrays lie in the file instead, whose pages all processes that map it share; what one writes into
+    them is its own.
+    """
+    buffers = list(_map(path) if mapped else _read(path))
+    return pickle.loads((path / "object").read_bytes(), buffers=buffers)
+
+
+def _read(path: Path) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
+    with open(path / "arrays", "rb", buffering=0) as stream:
+        for place, size in _places(path):
+            stream.seek(place)
+            memory = aligned(size)
+            view = memory.data
+            done = 0
+            while done < size:
+                count = stream.readinto(view[done : done + (1 << 30)])
+                if not count:
+                    raise OSError(f"{path}: is truncated")
+                done += count
+            yield memory
+
+
+def _map(path: Path) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
+    with open(path / "arrays", "rb") as stream:
+        whole: Any = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY) if stream.seek(0, 2) else b""
+    for place, size in _places(path):
+        if place + size > len(whole):
+            raise OSError(f"{path}: is truncated")
+        yield np.frombuffer(whole, np.uint8, size, place) if size else aligned(0)
+
+
+def _places(path: Path) -> Iterator[tuple[int, int]]:
+    """Yield where each array begins, and its size in bytes."""
+    place = 0
+    for size in np.fromfile(path / "sizes", dtype=np.int64).tolist():
+        yield place, size
+        place += size + -size % ALIGNMENT
+
+
+def aligned(size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return `size` uninitialised bytes whose address is a multiple of 64."""
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size]
+
+
+def apart(blocks: list[Any]) -> list[Any]:
+    """Return `blocks` with every array that stands in more than one of them copied: each has memory of its own.
+
+    A reader repeats the blocks of a file that has too few; in one memory they would measure the cache.
+    """
+    from daasbench.compute.backends import arrays_in, map_arrays
+
+    seen: set[int] = set()
+    result = []
+    for block in blocks:
+        result.append(map_arrays(lambda array: _copy(array) if id(array) in seen else array, block))
+        seen.update(map(id, arrays_in(block)))
+    return result
+
+
+def _copy(array: Any) -> Any:
+    if array.dtype.hasobject or not array.nbytes:
+        return array.copy()
+    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+    memory = aligned(array.nbytes).view(array.dtype).reshape(array.shape, order=order)
+    memory[...] = array
+    return memory

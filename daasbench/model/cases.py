@@ -1,0 +1,78 @@
+"""The case: one cell of a table; and when its repeats stop."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from daasbench.model.states import (
+    Count,
+    Noun,
+    Scalar,
+    Seconds,
+    Written,
+    digest,
+)
+
+
+class Repeat(Written, frozen=True, kw_only=True):
+    """When the repeats of a case stop; not part of a case's identity."""
+
+    processes: Count = 3
+    min_repeats: Count = 5
+    interval: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.02  # relative half-width of the 95 % interval
+    limit_s: Seconds = 600.0  # per case and process
+    max_repeats: Count = 10_000
+
+    @property
+    def hard_limit_s(self) -> float:
+        """Return when a process that has not come back is ended: a quarter and a second after its limit."""
+        return 1.25 * self.limit_s + 1.0
+
+
+Start = Literal["warm", "uncompiled", "cold", "first"]
+"""Files in memory or not, code compiled before or not; ``first`` is cold and uncompiled.
+
+See :mod:`daasbench.measure.start_state`.
+"""
+
+
+class Case(Noun, frozen=True, kw_only=True):
+    """One cell of a table. `size` and `seed` are None where an input file is measured."""
+
+    kernel: str
+    implementation: str
+    version: str
+    size: str | None = None
+    seed: int | None = None
+    input: str | None = None  # as written, for people
+    files: dict[str, str] = {}  # option: file name, for people
+    input_hash: str | None = None  # of the content of the input and of the files named in options
+    options: dict[str, Scalar] = {}  # those that are not files and not at their default
+    cache: bool = False  # the case measures the cache: one input block
+    nodes: int = 1
+    ranks: int = 1
+    threads: int = 1
+    gpus: int = 0  # of each rank
+    start: Start | None = None  # in which state its processes start; None: as it comes
+    grown: int = 1  # how many times as large as its size the problem is, along the kernel's own axis
+
+    @property
+    def id(self) -> str:
+        """Return the content hash of the case: 16 hexadecimal digits; names of files do not count."""
+        named = msgspec.structs.replace(self, input=None, files={})
+        facts = {key: getattr(named, key) for key in Case.__struct_fields__}
+        # without what is at its default, so that a field that is added later changes no id
+        return digest({key: value for key, value in facts.items() if value != getattr(_BLANK, key)})
+
+    @property
+    def problem_id(self) -> str:
+        """Return the hash of what is computed, and from which start: equal for all contenders of one comparison."""
+        what = [self.kernel, self.size, self.seed, self.input_hash, self.options, self.cache, self.nodes]
+        what += [self.start] if self.start else []
+        what += [{"grown": self.grown}] if self.grown > 1 else []
+        return digest(what)
+
+
+_BLANK = Case(kernel="", implementation="", version="")

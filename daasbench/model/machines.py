@@ -1,0 +1,55 @@
+"""The machine as it was observed, and its measured limits."""
+
+from __future__ import annotations
+
+from daasbench.model.states import SCHEMA, Noun, Scalar
+
+
+class Machine(Noun, frozen=True, kw_only=True, tag="machine"):
+    """What the worker observed where it ran; stored once a job and referred to by `id`."""
+
+    id: str
+    host: str
+    cpu: str
+    sockets: int | None = None
+    cores: int  # physical
+    threads: int  # hardware threads
+    usable_cores: int  # what affinity and cgroup leave
+    memory_bytes: int
+    usable_memory_bytes: int
+    last_level_cache_bytes: int | None = None
+    caches: dict[str, int] = {}
+    instructions: list[str] = []  # avx2, avx512f ...
+    governor: str | None = None
+    virtual: str | None = None  # hypervisor or container, as far as it is seen
+    gpus: list[dict[str, Scalar]] = []
+    gpu: str | None = None
+    os: str = ""
+    python: str = ""
+    packages: dict[str, str] = {}
+    environment: dict[str, str] = {}  # the variables that steer threads
+    commit: str = ""
+    observed_at: str = ""
+    schema: int = SCHEMA
+
+
+class Limit(Noun, frozen=True, kw_only=True):
+    """One limit of a machine: the best of several repeats and their spread."""
+
+    value: float
+    unit: str  # B/s, flop/s, or s of a latency
+    low: float
+    high: float
+    repeats: int
+
+
+class Limits(Noun, frozen=True, kw_only=True, tag="limits"):
+    """The limits measured on the same node in the same job, for one number of threads."""
+
+    id: str
+    machine: str
+    threads: int
+    values: dict[str, Limit]  # triad, read, matmul_float32, matmul_float64, fft_float32
+    failed: dict[str, str] = {}  # probe: why it has no value
+    measured_at: str = ""
+    schema: int = SCHEMA

@@ -1,0 +1,1 @@
+"""From a TOML file to a plan: the scenario, its platforms, its grid of cases, and their jobs."""

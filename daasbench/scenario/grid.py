@@ -1,0 +1,384 @@
+"""One ``[[cases]]`` table: its words resolved once, and expanded to a grid of cells on each platform."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import msgspec
+
+from daasbench import registry
+from daasbench.authoring.growth import grown_parameters
+from daasbench.contracts import Implementation, Kernel, Options, Parameters
+from daasbench.errors import InputError, PluginError, ScenarioError, UnknownName, UsageError, unknown_sentence
+from daasbench.model import Case, Platform, Scalar, Work, Written, parsing
+from daasbench.scenario.input_files import DATA, content_hash, find_file
+from daasbench.scenario.ladders import rungs_to
+
+MOST_COUNT = 1_000_000  # nodes, ranks, threads or GPUs of a case
+MOST_POINTS = 100_000  # of one table's grid
+ONE_NODE = ("host", "cuda")  # backends that know no other node
+
+_WORDS = 'a count of 1 or more, or "max"'
+Counts = Annotated[int, msgspec.Meta(ge=1, le=MOST_COUNT)] | Literal["max"]
+LADDER = "ladder"  # 1, 2, 4 ... and as many as there are
+Axis = Annotated[
+    Counts
+    | Literal["ladder"]
+    | Annotated[list[Annotated[Counts, msgspec.Meta(description=_WORDS)]], msgspec.Meta(min_length=1)],
+    msgspec.Meta(description='a count of 1 or more, "max" or "ladder", or a list of them'),
+]
+Seed = Annotated[int, msgspec.Meta(ge=0)]
+Seeds = Annotated[
+    Seed | Annotated[list[Annotated[Seed, msgspec.Meta(description="0 or more")]], msgspec.Meta(min_length=1)],
+    msgspec.Meta(description="a whole number of 0 or more, or a list of them"),
+]
+Starts = Literal["any", "warm", "uncompiled", "cold", "first"]
+Names = str | Annotated[list[str], msgspec.Meta(min_length=1)]
+
+
+class CaseBlock(Written, frozen=True, kw_only=True):
+    """One ``[[cases]]`` table: a grid of cases of one kernel."""
+
+    kernel: str
+    implementations: Annotated[Names, msgspec.Meta(description='names of implementations, or "all", or "peers"')] = (
+        "all"
+    )
+    sizes: Annotated[Names, msgspec.Meta(description="names of sizes")] = "small"
+    seed: Seeds = 0
+    nodes: Axis = 1
+    ranks: Axis = 1
+    threads: Axis = "max"
+    gpus: Axis = 1
+    per: Annotated[
+        Literal["rank", "core", "node"] | None,
+        msgspec.Meta(description='"rank", "core" or "node": the sizes are of one, and the problem grows with them'),
+    ] = None
+    zip: Annotated[
+        list[Annotated[list[str], msgspec.Meta(min_length=2, description='two axes or more: ["ranks", "threads"]')]],
+        msgspec.Meta(description='a list of lists of axes, such as [["ranks", "threads"]]'),
+    ] = []
+    input: str | None = None
+    platforms: Annotated[
+        list[str] | None,
+        msgspec.Meta(description="a list of the scenario's platforms: the others are left out"),
+    ] = None
+    cache: bool = False
+    start: Annotated[
+        Starts | Annotated[list[Starts], msgspec.Meta(min_length=1)],
+        msgspec.Meta(description='"any", "warm", "uncompiled", "cold" or "first", or a list of them'),
+    ] = "any"
+    options: dict[str, Scalar] = {}
+
+
+AXES = ("implementations", "sizes", "seed", "nodes", "ranks", "threads", "gpus", "start")
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """A case on a platform, with what is needed to run it: the files and the user's source, if any."""
+
+    case: Case
+    platform: str
+    paths: dict[str, str] = {}
+    source: str | None = None
+
+
+class Grid:
+    """One table of cases, checked: everything in it is resolved, whatever the platform.
+
+    Parameters
+    ----------
+    where, at
+        How messages name the file, and the key of the table in it: ``cases[0]``.
+    folder
+        What paths are relative to.
+    """
+
+    def __init__(self, block: CaseBlock, where: str, at: str, folder: Path) -> None:
+        self.block, self.where, self.at, self.folder = block, where, at, folder
+        self.notes: list[str] = []
+        self.source: Path | None = None
+        self.kernel = self._kernel()
+        self.marks = parsing.fields(self.kernel.options)
+        self.paths = self._resolve_files()
+        self.options = self._options()
+        self.implementations = self._implementations()
+        self._note_ranks()
+        self.sizes = self._sizes()
+        self.input_hash = content_hash(self.paths) if self.paths else None
+        self._works: dict[tuple[str | None, int], Work] = {}
+        self._check_problem()
+        self._check_growth()
+        _check_pairs(block.zip, f"{where}: {at}.zip")
+
+    def cells(self, name: str, platform: Platform, cores: int, gpus: int) -> Iterator[Cell]:
+        """Yield every cell on a platform with `cores` and `gpus` a node; axes that a way lacks collapse."""
+        axes: dict[str, Sequence[Any]] = {
+            "implementations": self.implementations,
+            "sizes": self.sizes,
+            "seed": [None] if self.sizes == [None] else _listed(self.block.seed),
+            **self._places(platform.nodes, cores),
+            "gpus": _counts(self.block.gpus, max(gpus, 1)),
+            "start": [None if one == "any" else one for one in _listed(self.block.start)],
+        }
+        for point in _points(axes, self._pairs(), f"{self.where}: {self.at}"):
+            cell = self._cell(name, point, cores)
+            if cell is not None:
+                yield cell
+
+    @property
+    def across_sizes(self) -> bool:
+        """Return whether sizes are paired with resources, so that one comparison has several."""
+        return any("sizes" in pair and {"nodes", "ranks", "threads"} & {*pair} for pair in self.block.zip)
+
+    def work(self, case: Case) -> Work:
+        """Return the least work of a repeat of a case of this table."""
+        key = case.size, case.grown
+        if key not in self._works:
+            self._works[key] = self.kernel.work(self._parameters(case.size, case.grown), self.options)
+        return self._works[key]
+
+    # --- inside
+
+    def _parameters(self, size: str | None, grown: int) -> Parameters:
+        if size is None:
+            return self.kernel.survey(Path(self.paths["input"]), self.options)
+        return grown_parameters(self.kernel, size, grown)
+
+    def _places(self, nodes: int, cores: int) -> dict[str, Sequence[Any]]:
+        """Return the axes of nodes, ranks and threads, their ladders climbed."""
+        block = self.block
+        climbs = {axis for axis in ("nodes", "ranks", "threads") if getattr(block, axis) == LADDER}
+        threads = block.threads if isinstance(block.threads, int) else 1
+        most = max(1, cores // threads)
+        axes: dict[str, Sequence[Any]] = {
+            "nodes": _counts(block.nodes, nodes),
+            "ranks": _listed(block.ranks),
+            "threads": _listed(block.threads),
+        }
+        if "threads" in climbs:
+            ranks = block.ranks if isinstance(block.ranks, int) else 1
+            axes["threads"] = rungs_to(max(1, cores // ranks))
+        if "ranks" in climbs:
+            axes["ranks"] = rungs_to(most)
+            if block.threads == "max":
+                axes["threads"] = [1]  # as where both are "max"
+            if "nodes" in climbs:  # within one node first, then whole nodes: the two go together
+                whole = rungs_to(nodes)[1:] if nodes > 1 else []
+                axes["nodes"] = [1] * len(axes["ranks"]) + whole
+                axes["ranks"] = [*axes["ranks"], *(most * count for count in whole)]
+        return axes
+
+    def _pairs(self) -> Sequence[Sequence[str]]:
+        together = self.block.nodes == self.block.ranks == LADDER
+        return [*self.block.zip, ["nodes", "ranks"]] if together else self.block.zip
+
+    def _refuse(self, key: str, told: object, cause: Exception | None = None) -> NoReturn:
+        raise ScenarioError(f"{self.where}: {self.at}{key}: {told}") from cause
+
+    def _kernel(self) -> Kernel:
+        name = self.block.kernel
+        try:
+            if registry.is_file(name):
+                self.source = registry.source_of(self.folder / name)[0].resolve()
+                return registry.kernel_from_file(self.folder / name)
+            return registry.kernel(name)
+        except (UnknownName, PluginError) as error:
+            self._refuse(".kernel", error, error)
+
+    def _resolve_files(self) -> dict[str, str]:
+        """Return the paths of the input and of the options that name files; absent ``data:`` files are noted."""
+        named: dict[str, tuple[str, str]] = {}
+        if self.block.input is not None:
+            if not self.kernel.reads_files:
+                self._refuse(".input", f"kernel {self.kernel.name} reads no files; leave it out")
+            named["input"] = (".input", self.block.input)
+        for key in self._marked("file"):
+            if key in self.block.options:
+                value = self.block.options[key]
+                if not isinstance(value, str):
+                    self._refuse(f".options.{key}", f"expected the name of a file, got {value}")
+                named[key] = (f".options.{key}", value)
+        found: dict[str, str] = {}
+        absent = []
+        for key, (place, text) in named.items():
+            try:
+                path = find_file(text, self.folder)
+            except InputError as error:
+                self._refuse(place, error, error)
+            if path is None:
+                absent.append(text.removeprefix(DATA))
+            else:
+                found[key] = str(path)
+        if absent:
+            told = f"measured file {absent[0]} is not in DAASBENCH_DATA; generated data is used instead"
+            self.notes.append(f"{self.kernel.name}: {told}")
+            return {}
+        return found
+
+    def _marked(self, mark: str) -> list[str]:
+        return [key for key, info in self.marks.items() if parsing.marked(info, mark)]
+
+    def _options(self) -> Options:
+        raw: dict[str, Scalar] = dict(self.block.options)
+        files = self._marked("file")
+        of_input = [key for key in raw if key in self._marked("of_input")]
+        if of_input and "input" not in self.paths:
+            if self.block.input is None:
+                self._refuse(f".options.{of_input[0]}", "describes a file; name it with input, or --input FILE")
+            raw = {key: value for key, value in raw.items() if key not in of_input}
+        raw = {key: value for key, value in raw.items() if key not in files} | {
+            key: path for key, path in self.paths.items() if key in files
+        }
+        return parsing.convert(raw, self.kernel.options, self.where, f"{self.at}.options")
+
+    def _implementations(self) -> list[Implementation]:
+        from daasbench.compute.backends import is_here
+
+        known = self.kernel.implementations
+        found: dict[str, Implementation] = {}
+        for one in _listed(self.block.implementations):
+            if one in ("all", "peers"):
+                found |= {k: w for k, w in known.items() if not w.peer or (one == "peers" and is_here(w))}
+            elif one in known:
+                found[one] = known[one]
+            else:
+                self._refuse(".implementations", unknown_sentence("implementation", one, [*known, "all", "peers"]))
+        return list(found.values())
+
+    def _note_ranks(self) -> None:
+        """Say how ways that were not named one by one use the cores: a person may expect a rank on each."""
+        spread = [way.name for way in self.implementations if way.backend not in ONE_NODE]
+        if spread and self.block.ranks == 1 and self.block.implementations in ("all", "peers"):
+            told = f"{' and '.join(spread)} on 1 rank with all threads; a rank on each core: --set cases.ranks=max"
+            self.notes.append(f"{self.kernel.name}: {told}")
+
+    def _sizes(self) -> Sequence[str | None]:
+        if "input" in self.paths:
+            return [None]
+        for one in _listed(self.block.sizes):
+            if one not in self.kernel.sizes:
+                self._refuse(".sizes", unknown_sentence("size", one, self.kernel.sizes))
+        return list(dict.fromkeys(_listed(self.block.sizes)))
+
+    def _check_problem(self) -> None:
+        """Ask the kernel whether it can make a problem of these options, or of this file."""
+        try:
+            if "input" in self.paths:
+                parameters = [self.kernel.survey(Path(self.paths["input"]), self.options)]
+            else:
+                parameters = [self.kernel.sizes[size] for size in self.sizes if size is not None]
+            for one in parameters:
+                self.kernel.work(one, self.options)
+        except InputError:
+            raise  # names its file
+        except UsageError as error:
+            self._refuse(".options", error, error)
+        except Exception as error:  # a plug-in is foreign code
+            said = f"{type(error).__name__}: {error}"
+            if "input" in self.paths:
+                told = f"kernel {self.kernel.name} cannot read it, it may be damaged: {said}"
+                raise InputError(f"{self.paths['input']}: {told}") from error
+            self._refuse("", f"kernel {self.kernel.name} cannot tell what its problem is: {said}", error)
+
+    def _check_growth(self) -> None:
+        """Refuse a problem that shall grow and cannot, and a ladder whose axes are paired by hand."""
+        block = self.block
+        if block.per and "input" in self.paths:
+            self._refuse(".per", "a measured file does not grow; leave per out")
+        if block.per and getattr(self.kernel, "grows", None) is None:
+            able = "give the kernel a law of growth: grows=along(...)"
+            self._refuse(".per", f"kernel {self.kernel.name} does not say how it grows; leave per out, or {able}")
+        for pair in block.zip:
+            for axis in pair:
+                if getattr(block, axis, None) == LADDER:
+                    self._refuse(".zip", f"{axis} climbs a ladder, whose length is the machine's; pair lists")
+
+    def _grown(self, nodes: int, ranks: int, threads: int) -> int:
+        return {None: 1, "node": nodes, "rank": ranks, "core": ranks * threads}[self.block.per]
+
+    def _cell(self, platform: str, point: Mapping[str, Any], cores: int) -> Cell | None:
+        way: Implementation = point["implementations"]
+        nodes = 1 if way.backend in ONE_NODE else point["nodes"]
+        ranks = 1 if way.backend in ONE_NODE else point["ranks"]
+        ranks, threads = share_cores(cores, nodes, ranks, point["threads"] if way.threads else 1)
+        grown = self._grown(nodes, ranks, threads)
+        try:
+            self._parameters(point["sizes"], grown)
+        except UsageError as error:
+            if LADDER not in (self.block.nodes, self.block.ranks, self.block.threads):
+                self._refuse(".per", error, error)
+            told = f"{self.kernel.name}: the rung of {ranks * threads} cores on {platform} is left out: it {error}"
+            self.notes.append(told)
+            return None
+        kept = msgspec.to_builtins(self.options)
+        case = Case(
+            kernel=self.kernel.name,
+            implementation=way.name,
+            version=registry.version_of(way, self.source),
+            size=point["sizes"],
+            seed=point["seed"],
+            input=self.block.input if "input" in self.paths else None,
+            files={key: Path(path).name for key, path in self.paths.items() if key != "input"},
+            input_hash=self.input_hash,
+            options={key: value for key, value in kept.items() if key not in self.paths},
+            cache=self.block.cache,
+            nodes=nodes,
+            ranks=ranks,
+            threads=threads,
+            gpus=point["gpus"] if way.gpus else 0,
+            start=point["start"],
+            grown=grown,
+        )
+        return Cell(case=case, platform=platform, paths=self.paths, source=str(self.source) if self.source else None)
+
+
+def share_cores(cores: int, nodes: int, ranks: Counts, threads: Counts) -> tuple[int, int]:
+    """Return ranks (on all nodes together) and threads of each, ``"max"`` resolved so that both fit the cores.
+
+    The one takes what the other leaves; where both are ``"max"``, a rank takes each core, and one thread.
+    """
+    if ranks == "max":
+        each = 1 if threads == "max" else int(threads)
+        return max(1, cores // each) * nodes, each
+    if threads == "max":
+        return int(ranks), max(1, cores // -(-int(ranks) // nodes))
+    return int(ranks), int(threads)
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _counts(axis: Axis, most: int) -> list[int]:
+    """Return the counts of an axis in order, ``"max"`` resolved; duplicates are merged when cells are."""
+    return rungs_to(most) if axis == LADDER else [most if one == "max" else int(one) for one in _listed(axis)]
+
+
+def _check_pairs(pairs: Sequence[Sequence[str]], place: str) -> None:
+    seen: set[str] = set()
+    for name in itertools.chain(*pairs):
+        if name not in AXES:
+            raise ScenarioError(f"{place}: {unknown_sentence('axis', name, AXES)}")
+        if name in seen:
+            raise ScenarioError(f"{place}: axis {name!r} is named twice; name it once")
+        seen.add(name)
+
+
+def _points(axes: dict[str, Sequence[Any]], pairs: Sequence[Sequence[str]], place: str) -> Iterator[dict[str, Any]]:
+    """Yield every point of the grid; the axes named together in `pairs` advance together."""
+    for pair in pairs:
+        if len({len(axes[name]) for name in pair}) > 1:
+            told = ", ".join(f"{name} has {len(axes[name])}" for name in pair)
+            raise ScenarioError(f"{place}.zip: axes that are paired must be equally long: {told}")
+    paired = {name for pair in pairs for name in pair}
+    groups = [*map(tuple, pairs), *((name,) for name in axes if name not in paired)]
+    total = math.prod(len(axes[group[0]]) for group in groups)
+    if total > MOST_POINTS:
+        raise ScenarioError(f"{place}: asks for {total} cases, more than {MOST_POINTS}; shorten a list, or zip axes")
+    columns = [list(zip(*(axes[name] for name in group), strict=True)) for group in groups]
+    for values in itertools.product(*columns):
+        yield {n: v for group, point in zip(groups, values, strict=True) for n, v in zip(group, point, strict=True)}

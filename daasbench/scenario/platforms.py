@@ -1,0 +1,42 @@
+"""Platforms: names of shipped files, or paths, to declarations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from daasbench import registry
+from daasbench.errors import ScenarioError, unknown_sentence
+from daasbench.host import toml_file
+from daasbench.model import Platform, parsing
+
+
+def load_platform(named: str, folder: Path, where: str) -> tuple[str, Platform]:
+    """Return stem and declaration of a platform: the name of a shipped file, or a path."""
+    if "/" in named or named.endswith(".toml"):
+        path = folder / named
+        if not path.is_file():
+            kind = "is a folder" if path.is_dir() else "no such file"
+            raise ScenarioError(f"{where}: {str(path)!r}: {kind}; name a shipped platform or a TOML file")
+    else:
+        shipped = shipped_files("platforms")
+        if named not in shipped:
+            raise ScenarioError(unknown_sentence("platform", named, shipped, where))
+        path = shipped[named]
+    platform = parsing.convert(toml_file.read(path), Platform, str(path))
+    if platform.runner not in registry.names("runners"):
+        known = registry.names("runners")
+        raise ScenarioError(unknown_sentence("runner", platform.runner, known, f"{path}: runner"))
+    registry.runner(platform.runner).check(platform.options, f"{path}: options")
+    return path.stem, platform
+
+
+def shipped_files(folder: str = "") -> dict[str, Path]:
+    """Return the TOML files that installed packages ship, by stem: scenarios, or those of a sub-folder.
+
+    Where two packages ship the same name, that of the first shelf counts: ours before anyone's.
+    """
+    found: dict[str, Path] = {}
+    for shelf in registry.shelves():
+        for path in sorted((shelf / folder).glob("*.toml")):
+            found.setdefault(path.stem, path)
+    return found

@@ -1,0 +1,1 @@
+"""Intervals, comparisons and scaling laws; no other package computes a statistic."""
