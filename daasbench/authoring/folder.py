@@ -1,4 +1,4 @@
-"""The door of the shipped kernels: a folder with a `problem` module and one module a way.
+"""The door of the shipped kernels: a folder with its problem, its oracle and one module per implementation.
 
 A user's own kernel, in one Python file, comes through :mod:`daasbench.authoring.function`.
 """
@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from daasbench.authoring.growth import Growth
 from daasbench.contracts import Card, Implementation, Options, Parameters, Resources
@@ -28,55 +30,85 @@ _OF_BACKEND: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def way(name: str, target: str, **facts: Any) -> Implementation:
-    """Return the implementation `name` whose ``prepare`` stands at `target`, imported when first used.
+def implementation(name: str, target: str = "", **facts: Any) -> Implementation:
+    """Return the implementation `name`, whose code is imported when it is first used.
 
     Parameters
     ----------
     target
-        ``"package.module:function"``.
+        Where its ``prepare`` is, ``"module:function"``; a module that starts with a dot is in the kernel's folder.
+        Default: ``".with_<name>:prepare"``, of a peer ``".peers.with_<name>:prepare"``, with ``_`` for ``-``.
     facts
-        Further fields of :class:`~daasbench.contracts.Implementation`. What every way of its `backend` needs is
-        known here; ``extra="name"`` stands for the cure that installs this extra of daasbench.
+        Further fields of :class:`~daasbench.contracts.Implementation`. What every implementation of its `backend`
+        needs is known here; ``extra="name"`` stands for the cure that installs this extra of daasbench.
     """
     facts = {**_OF_BACKEND[facts.get("backend", "host")], **facts}
     if extra := facts.pop("extra", ""):
         facts.setdefault("cure", f"pip install 'daasbench[{extra}]'")
-
-    def load() -> Prepare:
-        module, _, function = target.partition(":")
-        prepare: Prepare = getattr(importlib.import_module(module), function)
-        return prepare
-
-    return Implementation(name=name, load=load, **facts)
+    peers = ".peers" if facts.get("peer") else ""
+    module, _, function = (target or f"{peers}.with_{name.replace('-', '_')}:prepare").partition(":")
+    return Implementation(name=name, load=_Target(module=module, function=function), **facts)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FolderKernel:
-    """A kernel that is a folder: its card here, its problem and its ways in modules imported when needed.
+class _Target:
+    """Where a ``prepare`` is; `folder` is the package that a module with a leading dot is relative to."""
 
-    The module `problem` holds the functions ``survey, work, make, read, expect, verify`` of
-    :class:`~daasbench.contracts.Kernel`.
+    module: str
+    function: str
+    folder: str | None = None
+
+    def __call__(self) -> Prepare:
+        prepare: Prepare = getattr(importlib.import_module(self.module, self.folder), self.function)
+        return prepare
+
+
+class FolderKernel:
+    """A kernel that is a folder: its card in ``__init__.py``, all else in modules that are imported when needed.
+
+    ===================  ====================================================================================
+    ``problem.py``       ``work, make`` of :class:`~daasbench.contracts.Kernel`; ``survey, read`` if it reads files
+    ``oracle.py``        ``expect, verify`` of the same
+    ``with_<name>.py``   ``prepare`` of the implementation `name`; of a peer in the folder ``peers``
+    ===================  ====================================================================================
+
+    Parameters
+    ----------
+    name
+        That of its entry point.
+    folder
+        The package: write ``folder=__name__``.
+    implementations
+        The reference first; each made by :func:`implementation`.
+    grows
+        How a size becomes several times as large; None: it does not.
     """
 
-    name: str
-    card: Card
-    sizes: Mapping[str, Parameters]
-    options: type[Options]
-    problem: str
-    ways: Sequence[Implementation]
-    reads_files: bool = True
-    grows: Growth | None = None  # how a size becomes several times as large; None: it does not
-    repeat_tolerance: float | None = 1e-5
-
-    @functools.cached_property
-    def implementations(self) -> Mapping[str, Implementation]:
-        """Return the implementations by name, the reference first."""
-        return {one.name: one for one in self.ways}
+    def __init__(
+        self,
+        *,
+        name: str,
+        folder: str,
+        card: Card,
+        sizes: Mapping[str, Parameters],
+        options: type[Options],
+        implementations: Sequence[Implementation],
+        reads_files: bool = True,
+        grows: Growth | None = None,
+        repeat_tolerance: float | None = 1e-5,
+    ) -> None:
+        self.name, self.folder, self.card = name, folder, card
+        self.sizes, self.options = sizes, options
+        self.implementations: Mapping[str, Implementation] = {one.name: _within(folder, one) for one in implementations}
+        self.reads_files, self.grows, self.repeat_tolerance = reads_files, grows, repeat_tolerance
 
     @functools.cached_property
     def _problem(self) -> Any:
-        return importlib.import_module(self.problem)
+        return importlib.import_module(".problem", self.folder)
+
+    @functools.cached_property
+    def _oracle(self) -> Any:
+        return importlib.import_module(".oracle", self.folder)
 
     def survey(self, path: Path, options: Options) -> Parameters:
         """See :class:`~daasbench.contracts.Kernel`."""
@@ -100,9 +132,17 @@ class FolderKernel:
 
     def expect(self, problem: Any, options: Options) -> Any:
         """See :class:`~daasbench.contracts.Kernel`."""
-        return self._problem.expect(problem, options)
+        return self._oracle.expect(problem, options)
 
     def verify(self, problem: Any, expectation: Any, block: int, result: Any, implementation: str) -> Verdict:
         """See :class:`~daasbench.contracts.Kernel`."""
-        verdict: Verdict = self._problem.verify(problem, expectation, block, result, implementation)
+        verdict: Verdict = self._oracle.verify(problem, expectation, block, result, implementation)
         return verdict
+
+
+def _within(folder: str, one: Implementation) -> Implementation:
+    """Return an implementation whose target is sought in `folder`, if it has one of :func:`implementation`."""
+    if not isinstance(one.load, _Target):
+        return one
+    target = _Target(module=one.load.module, function=one.load.function, folder=folder)
+    return msgspec.structs.replace(one, load=target)

@@ -2,19 +2,18 @@
 
 Read `with_numpy.py` first: it is the algorithm. Then `problem.py` (what is computed on), `oracle.py` (what is
 right), `pixels.py` (which pixel belongs to which bin) and `geometry.py` (where a pixel looks). The other
-``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are compared with.
+``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.authoring.growth import along
 from daasbench.contracts import Card, Reference
 
 from .options import AzimuthalOptions
 
-_HERE = "daasbench.kernels.azimuthal_integration"
-
 kernel = FolderKernel(
     name="azimuthal_integration",
+    folder=__name__,
     card=Card(
         title="Azimuthal integration of powder diffraction and small-angle scattering frames",
         unit="frame",
@@ -48,17 +47,15 @@ kernel = FolderKernel(
         "large": {"frames": 512, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5, "ring_width": 0.025},
     },
     options=AzimuthalOptions,
-    problem=f"{_HERE}.problem",
     grows=along("frames"),
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
-        way("numba", f"{_HERE}.with_numba:prepare"),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda"),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi"),
-        way("dask", f"{_HERE}.with_dask:prepare", backend="dask"),
-        way(
+    implementations=[
+        implementation("numpy", threads=False, memory_factor=2.0),
+        implementation("numba"),
+        implementation("cupy", backend="cuda"),
+        implementation("mpi", backend="mpi"),
+        implementation("dask", backend="dask"),
+        implementation(
             "pyfai",
-            f"{_HERE}.peers.with_pyfai:prepare",
             peer=True,
             requires=("pyFAI",),
             packages=("pyFAI",),
@@ -66,9 +63,8 @@ kernel = FolderKernel(
             extra="peers",
             adds="counts, Σω², standard deviation and error of the mean of each bin; checks its caches every frame",
         ),
-        way(
+        implementation(
             "scipy",
-            f"{_HERE}.peers.with_scipy:prepare",
             peer=True,
             threads=False,
             requires=("scipy",),
@@ -76,9 +72,8 @@ kernel = FolderKernel(
             extra="peers",
             adds="nothing",
         ),
-        way(
+        implementation(
             "bincount",
-            f"{_HERE}.peers.with_bincount:prepare",
             peer=True,
             threads=False,
             requires=("numpy",),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +15,9 @@ from daasbench.model import Verdict
 
 from . import with_numpy
 from .integrated import Integrated
+from .problem import Problem
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .problem import Problem
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 TOLERANCE = 1e-5
 # pyFAI computes shares from single-precision corners, right to some 1e-4. Over smooth rings that averages out to

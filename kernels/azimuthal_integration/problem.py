@@ -16,13 +16,10 @@ from daasbench.model import Work
 from . import geometry_files, powder, readers
 from .geometry import Geometry
 from .options import MOST_BINS, AzimuthalOptions
-from .oracle import expect, verify
 from .pixels import PixelBins, RadialAxis, split, unsplit
 from .powder import DUMMY
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-__all__ = ["Problem", "expect", "make", "read", "survey", "verify", "work"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,20 +1,19 @@
 """Detector files: bitshuffle-LZ4 chunks of HDF5 become frames, or frames become chunks.
 
 Read `with_numpy.py` first: it is the format, step by step. Then `problem.py` (what is computed on), `oracle.py`
-(what is right) and `frames.py` (frames as a detector counts them). The other ``with_*.py`` are faster ways to the
-same bytes; `peers/` are the packages that they are compared with. What both directions share with the pipeline
+(what is right) and `frames.py` (frames as a detector counts them). The other ``with_*.py`` compute the same bytes
+faster; `peers/` are the packages that they are compared with. What both directions share with the pipeline
 that integrates what it unpacks stands in the engine: ``daasbench/formats/bitshuffle.py``, ``chunks.py``, ``lz4.py``.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.contracts import Card, Reference
 
 from .options import DetectorOptions
 
-_HERE = "daasbench.kernels.detector_io"
-
 kernel = FolderKernel(
     name="detector_io",
+    folder=__name__,
     card=Card(
         title="Unpacking and packing detector frames in HDF5 (bitshuffle and LZ4)",
         unit="GB",
@@ -45,34 +44,30 @@ kernel = FolderKernel(
         "large": {"frames": 128, "ny": 2167, "nx": 2070},
     },
     options=DetectorOptions,
-    problem=f"{_HERE}.problem",
     repeat_tolerance=None,  # the oracle sees every bit; threads may order a file differently (blosc2 does)
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False),
-        way("numba", f"{_HERE}.with_numba:prepare"),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi"),
-        way("dask", f"{_HERE}.with_dask:prepare", backend="dask"),
-        way(
+    implementations=[
+        implementation("numpy", threads=False),
+        implementation("numba"),
+        implementation("mpi", backend="mpi"),
+        implementation("dask", backend="dask"),
+        implementation(
             "h5py",
-            f"{_HERE}.peers.with_h5py:prepare",
             peer=True,
             threads=False,
             requires=("h5py", "hdf5plugin"),
             packages=("hdf5plugin", "h5py"),
             adds="nothing; the HDF5 library lets one thread at a time in",
         ),
-        way(
+        implementation(
             "bitshuffle",
-            f"{_HERE}.peers.with_bitshuffle:prepare",
             peer=True,
             requires=("bitshuffle",),
             packages=("bitshuffle",),
             extra="peers",
             adds="chunks are taken from the file as they are, and unpacked or packed with its OpenMP threads",
         ),
-        way(
+        implementation(
             "blosc2",
-            f"{_HERE}.peers.with_blosc2:prepare",
             peer=True,
             requires=("blosc2",),
             packages=("blosc2",),

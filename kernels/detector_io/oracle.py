@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from daasbench.errors import InputError
 from daasbench.formats.chunks import FileImage, chunks_of
@@ -13,9 +13,7 @@ from daasbench.model import Verdict
 
 from . import hdf5_library
 from .options import DetectorOptions
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .problem import Problem, digests
 
 LARGEST = 1.1  # times what hdf5plugin needs: a writer that hardly packs is no match for one that does
 RUNS_ONLY = frozenset({"numpy"})  # the reference writes the simplest packing that the format allows
@@ -43,8 +41,6 @@ class Expectation:
 
 def expect(problem: Problem, options: DetectorOptions) -> Expectation:  # noqa: ARG001  (they are in the problem)
     """Return the digests of the frames; of a file's frames as hdf5plugin unpacks them."""
-    from .problem import digests
-
     blocks: Sequence[Any] = problem.blocks[: problem.distinct]
     found = problem.truth or [digests(_frames(block)) for block in blocks]
     packed = None
@@ -59,8 +55,6 @@ def _frames(block: Any) -> Any:
 
 def verify(problem: Problem, expectation: Expectation, block: int, result: Any, implementation: str) -> Verdict:
     """Return the verdict: how many frames are not right to the bit, or how much larger a file is than allowed."""
-    from .problem import digests
-
     expected = expectation.digests[block % problem.distinct]
     try:
         frames = _read_back(result, implementation) if problem.direction == "write" else result

@@ -19,11 +19,8 @@ from daasbench.model import Work
 from . import hdf5_library
 from .frames import make_frames
 from .options import DetectorOptions
-from .oracle import expect, verify
 
 Frames = NDArray[Any]
-
-__all__ = ["Problem", "expect", "make", "read", "survey", "verify", "work"]
 
 GB = 1e9
 PACKED = 0.26  # of the unpacked bytes: what generated frames take, and a little more

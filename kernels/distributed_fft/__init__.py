@@ -5,16 +5,15 @@ Read `slabs.py` first: it is how a field is cut, and what a rank does alone. The
 with.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.authoring.growth import edge
 from daasbench.contracts import Card, Reference
 
 from .options import DistributedFftOptions
 
-_HERE = "daasbench.kernels.distributed_fft"
-
 kernel = FolderKernel(
     name="distributed_fft",
+    folder=__name__,
     card=Card(
         title="Three-dimensional Fourier transform of a field in slabs over ranks",
         unit="transform",
@@ -59,38 +58,34 @@ kernel = FolderKernel(
         "large": {"size": 512},
     },
     options=DistributedFftOptions,
-    problem=f"{_HERE}.problem",
     reads_files=False,
     grows=edge("size", 3, smooth=True),
     repeat_tolerance=1e-5,
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
-        way("scipy", f"{_HERE}.with_scipy:prepare", memory_factor=2.0),
-        way(
+    implementations=[
+        implementation("numpy", threads=False, memory_factor=2.0),
+        implementation("scipy", memory_factor=2.0),
+        implementation(
             "fftw",
-            f"{_HERE}.with_fftw:prepare",
             requires=("pyfftw",),
             packages=("pyfftw",),
             extra="fftw",
         ),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=2.0),
-        way(
+        implementation("cupy", backend="cuda", memory_factor=2.0),
+        implementation(
             "mpi",
-            f"{_HERE}.with_mpi:prepare",
             backend="mpi",
             requires=("mpi4py",),
         ),
-        way(
+        implementation(
             "mpi-fftw",
-            f"{_HERE}.with_mpi:prepare_fftw",
+            ".with_mpi:prepare_fftw",
             backend="mpi",
             requires=("mpi4py", "pyfftw"),
             packages=("mpi4py", "pyfftw"),
             extra="mpi,fftw",
         ),
-        way(
+        implementation(
             "mpi4py-fft",
-            f"{_HERE}.peers.with_mpi4py_fft:prepare",
             backend="mpi",
             peer=True,
             requires=("mpi4py", "mpi4py_fft"),

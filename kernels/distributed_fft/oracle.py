@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from daasbench.model import Verdict
 
 from .atoms import Atoms
 from .options import DistributedFftOptions
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .problem import Problem
 
 TOLERANCES = {"complex128": 1e-12, "complex64": 2e-6}
 

@@ -5,16 +5,15 @@ and `oracle.py`; `box.py` and `with_llvm.py` are what `with_numba.py` and `with_
 is compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.authoring.growth import edge
 from daasbench.contracts import Card, Reference
 
 from .options import HaloStencilOptions
 
-_HERE = "daasbench.kernels.halo_stencil"
-
 kernel = FolderKernel(
     name="halo_stencil",
+    folder=__name__,
     card=Card(
         title="Seven-point stencil in time on a lattice in blocks over ranks",
         unit="lattice update",
@@ -30,7 +29,8 @@ kernel = FolderKernel(
         leaves_out="boundaries that are not periodic, higher orders, coefficients that vary in space",
         tolerance=(
             "1e-12 of the mean at every cell, from the known decay of each eigenmode (rounding leaves 1e-15 in ten "
-            "steps), and the sum, which is conserved, within the same; ways round alike, bit for bit, on any ranks"
+            "steps), and the sum, which is conserved, within the same; all implementations round alike, bit for bit, "
+            "on any ranks"
         ),
         real_work="a propagation through a thick lens at 1024³ is 1000 steps: 10¹² lattice updates",
         literature=(
@@ -51,18 +51,16 @@ kernel = FolderKernel(
         "large": {"size": 768, "steps": 10},
     },
     options=HaloStencilOptions,
-    problem=f"{_HERE}.problem",
     reads_files=False,
     grows=edge("size", 3),
     repeat_tolerance=1e-12,
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
-        way("numba", f"{_HERE}.with_numba:prepare", memory_factor=1.5),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=1.5),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi", memory_factor=1.5),
-        way(
+    implementations=[
+        implementation("numpy", threads=False, memory_factor=2.0),
+        implementation("numba", memory_factor=1.5),
+        implementation("cupy", backend="cuda", memory_factor=1.5),
+        implementation("mpi", backend="mpi", memory_factor=1.5),
+        implementation(
             "scipy",
-            f"{_HERE}.peers.with_scipy:prepare",
             peer=True,
             threads=False,
             requires=("scipy",),

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from daasbench.model import Verdict
 
 from .options import HaloStencilOptions
+from .problem import Problem
 from .waves import Waves
-
-if TYPE_CHECKING:
-    from .problem import Problem
 
 TOLERANCE = 1e-12
 

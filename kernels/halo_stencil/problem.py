@@ -12,12 +12,9 @@ from daasbench.contracts import Parameters
 from daasbench.model import Work
 
 from .options import HaloStencilOptions
-from .oracle import expect, verify
 from .waves import Waves, random_waves
 
 F64 = NDArray[np.float64]
-
-__all__ = ["Problem", "expect", "make", "messages_bytes", "verify", "work"]
 
 
 @dataclass(frozen=True, kw_only=True)

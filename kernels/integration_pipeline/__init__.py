@@ -1,19 +1,19 @@
 """The integration pipeline: packed frames in HDF5 become profiles I(q) in HDF5, end to end.
 
-Read `with_numpy.py` first: it is the pipeline, plainly. Then `problem.py` (what is computed on), `oracle.py` (what
-is right), `geometry.py` (which pixel belongs to which bin) and `profiles.py` (the result and its file). The other
-``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are compared with.
+Read `with_numpy.py` first: it is the pipeline, plainly, in the steps of `definition.py`. Then `problem.py` (what is
+computed on), `oracle.py` (what is right), `geometry.py` (which pixel belongs to which bin) and `profiles.py` (the
+result and its file). The other ``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are
+compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.contracts import Card, Reference
 
 from .options import PipelineOptions
 
-_HERE = "daasbench.kernels.integration_pipeline"
-
 kernel = FolderKernel(
     name="integration_pipeline",
+    folder=__name__,
     card=Card(
         title="From packed detector frames to I(q): read, unpack, integrate, write",
         unit="frame",
@@ -49,17 +49,15 @@ kernel = FolderKernel(
         "large": {"frames": 512, "ny": 2167, "nx": 2070, "pixel_m": 7.5e-5},
     },
     options=PipelineOptions,
-    problem=f"{_HERE}.problem",
     repeat_tolerance=None,
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
-        way("numba", f"{_HERE}.with_numba:prepare"),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda"),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi"),
-        way("dask", f"{_HERE}.with_dask:prepare", backend="dask"),
-        way(
+    implementations=[
+        implementation("numpy", threads=False, memory_factor=2.0),
+        implementation("numba"),
+        implementation("cupy", backend="cuda"),
+        implementation("mpi", backend="mpi"),
+        implementation("dask", backend="dask"),
+        implementation(
             "pyfai",
-            f"{_HERE}.peers.with_pyfai:prepare",
             peer=True,
             requires=("pyFAI",),
             packages=("pyFAI",),
@@ -67,9 +65,9 @@ kernel = FolderKernel(
             extra="peers",
             adds="counts, Σω², standard deviation of each bin; checks its caches every frame",
         ),
-        way(
+        implementation(
             "pyfai_threads",
-            f"{_HERE}.peers.with_pyfai:prepare_threads",
+            ".peers.with_pyfai:prepare_threads",
             peer=True,
             requires=("pyFAI",),
             packages=("pyFAI",),

@@ -6,7 +6,7 @@ import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,12 +16,10 @@ from daasbench.model import Verdict
 
 from . import with_numpy
 from .options import PipelineOptions
+from .problem import Problem
 from .profiles import Profiles, read_back
 
-if TYPE_CHECKING:
-    from .problem import Problem
-
-    Array = np.ndarray[Any, np.dtype[Any]]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 TOLERANCE = 1e-5
 PEER_FRAMES = 2  # of each block

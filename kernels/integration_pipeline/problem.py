@@ -17,15 +17,12 @@ from daasbench.formats.packed_files import open_packed
 from daasbench.model import Work
 
 from . import powder
+from .definition import frames_of, sums_of
 from .geometry import Geometry
 from .headers import geometry_of
 from .options import PipelineOptions
-from .oracle import expect, verify
-from .with_numpy import frames_of, sums_of
 
 U64 = NDArray[np.uint64]
-
-__all__ = ["Problem", "expect", "make", "read", "survey", "verify", "work"]
 
 PACKED = 0.26  # of the unpacked bytes: what generated frames take, and a little more
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daasbench.contracts import Resources
-from daasbench.errors import InputError
-from daasbench.formats.chunks import FileImage, open_image
+from daasbench.formats.chunks import FileImage
 
+from .definition import frames_of, sums_of
 from .powder import NO_DATA
 from .profiles import Profiles, finish
 
 if TYPE_CHECKING:
     from .problem import Problem
-
-EXACT = 2**53  # float64 adds integers exactly up to it; counts of more are added
-HALF = 16  # bits at a time
 
 
 def prepare(problem: Problem, resources: Resources | None = None) -> Callable[[FileImage], Profiles]:  # noqa: ARG001
@@ -37,28 +33,3 @@ def prepare(problem: Problem, resources: Resources | None = None) -> Callable[[F
         return finish(signal, lost, problem.norm, problem.q)
 
     return compute
-
-
-def frames_of(image: FileImage, where: str) -> Iterator[NDArray[np.uint32]]:
-    """Yield the frames of a file image, one at a time, as the HDF5 library unpacks them."""
-    with open_image(image) as dataset:
-        for index in range(len(dataset)):
-            try:
-                frame = dataset[index]
-            except (OSError, RuntimeError) as error:
-                raise InputError(f"{where}: frame {index} cannot be unpacked: {error}") from error
-            yield frame
-
-
-def sums_of(frame: NDArray[np.uint32], bin_of_pixel: NDArray[np.uint16], bins: int) -> NDArray[np.uint64]:
-    """Return u64[bins]: the exact sums of the counts of a frame; NO_DATA counts nothing."""
-    counts = np.where(frame == NO_DATA, np.uint32(0), frame).ravel()
-    if int(counts.sum(dtype=np.uint64)) < EXACT:
-        return _counted(bin_of_pixel, counts, bins)
-    low, high = counts & np.uint32((1 << HALF) - 1), counts >> np.uint32(HALF)
-    more = _counted(bin_of_pixel, high, bins) << np.uint64(HALF)
-    return np.asarray(_counted(bin_of_pixel, low, bins) + more)
-
-
-def _counted(bin_of_pixel: NDArray[np.uint16], counts: NDArray[np.uint32], bins: int) -> NDArray[Any]:
-    return np.bincount(bin_of_pixel, weights=counts, minlength=bins + 1)[:bins].astype(np.uint64)

@@ -2,18 +2,17 @@
 
 Read `with_numpy.py` first: it is the algorithm, and `definition.py` its formula. Then `problem.py` (what is computed
 on), `specimen.py` (a drift known exactly), `oracle.py` (what is right) and `readers.py` (real movies). The other
-``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are compared with.
+``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.contracts import Card, Reference
 
 from .options import MotionOptions
 
-_HERE = "daasbench.kernels.motion_correction"
-
 kernel = FolderKernel(
     name="motion_correction",
+    folder=__name__,
     card=Card(
         title="Alignment and summation of cryo-EM movies",
         unit="movie frame",
@@ -56,23 +55,20 @@ kernel = FolderKernel(
         "large": {"movies": 4, "frames": 40, "pixels": 4096, "dose": 1.0},
     },
     options=MotionOptions,
-    problem=f"{_HERE}.problem",
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
-        way("numba", f"{_HERE}.with_numba:prepare"),
-        way(
+    implementations=[
+        implementation("numpy", threads=False, memory_factor=2.0),
+        implementation("numba"),
+        implementation(
             "fftw",
-            f"{_HERE}.with_fftw:prepare",
             requires=("pyfftw",),
             packages=("pyfftw",),
             extra="fftw",
         ),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda"),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi"),
-        way("dask", f"{_HERE}.with_dask:prepare", backend="dask"),
-        way(
+        implementation("cupy", backend="cuda"),
+        implementation("mpi", backend="mpi"),
+        implementation("dask", backend="dask"),
+        implementation(
             "relion",
-            f"{_HERE}.peers.with_relion:prepare",
             peer=True,
             programs=("relion_run_motioncorr",),
             cure="install RELION 3.1 or later, so that relion_run_motioncorr is found: apt install relion",
@@ -81,9 +77,8 @@ kernel = FolderKernel(
                 "window), looks for hot pixels, draws plots, sums by inverse transforms of every frame"
             ),
         ),
-        way(
+        implementation(
             "skimage",
-            f"{_HERE}.peers.with_skimage:prepare",
             peer=True,
             threads=False,
             requires=("skimage",),

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -21,9 +21,8 @@ from daasbench.model import Verdict
 
 from .definition import Aligned, coefficients_at, frequencies
 from .options import MotionOptions
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .problem import Problem
+from .with_numpy import find_shifts
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -64,8 +63,6 @@ class Expectation:
 
 def expect(problem: Problem, options: MotionOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
     """Return what each distinct block must become, at frequencies that are drawn anew for each comparison."""
-    from .with_numpy import find_shifts
-
     rng = np.random.default_rng()
     rows, columns = problem.grid.frame
     made = []

@@ -18,12 +18,9 @@ from daasbench.model import Work
 from . import readers
 from .definition import Grid, grid_of
 from .options import MotionOptions
-from .oracle import expect, verify
 from .specimen import Specimen, count_electrons, random_contrast, random_drift
 
 Frames = NDArray[Any]  # u8, u16 or f32
-
-__all__ = ["Frames", "Problem", "expect", "make", "read", "survey", "verify", "work"]
 
 
 @dataclass(frozen=True, kw_only=True)

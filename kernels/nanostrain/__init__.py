@@ -1,20 +1,19 @@
 """Scanning X-ray diffraction microscopy: rocking scans of every position of a map become strain and tilt.
 
-Read `with_numpy.py` first: it is the algorithm; `gaussian.py` its fit, `grid.py` and `geometry.py` its voxels. Then
-`problem.py` (what is computed on), `crystal.py` (a strained layer that is known), `oracle.py` (what is right) and
-`readers.py` (measured maps). The other ``with_*.py`` are faster ways to the same numbers; `peers/` are the packages
-that they are compared with.
+Read `with_numpy.py` first: it is the algorithm; `definition.py` its steps, `gaussian.py` its fit, `grid.py` and
+`geometry.py` its voxels. Then `problem.py` (what is computed on), `crystal.py` (a strained layer that is known),
+`oracle.py` (what is right) and `readers.py` (measured maps). The other ``with_*.py`` compute the same numbers faster;
+`peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.contracts import Card, Reference
 
 from .options import NanostrainOptions
 
-_HERE = "daasbench.kernels.nanostrain"
-
 kernel = FolderKernel(
     name="nanostrain",
+    folder=__name__,
     card=Card(
         title="Strain and tilt maps from scanning diffraction (5-D k-maps)",
         unit="position",
@@ -54,16 +53,14 @@ kernel = FolderKernel(
         "large": {"positions": 128, "angles": 101, "rows": 256, "columns": 256, "grid": [64, 96, 96]},
     },
     options=NanostrainOptions,
-    problem=f"{_HERE}.problem",
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
-        way("numba", f"{_HERE}.with_numba:prepare"),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=1.5),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi", memory_factor=2.0),
-        way("dask", f"{_HERE}.with_dask:prepare", backend="dask", memory_factor=2.0),
-        way(
+    implementations=[
+        implementation("numpy", threads=False, memory_factor=2.0),
+        implementation("numba"),
+        implementation("cupy", backend="cuda", memory_factor=1.5),
+        implementation("mpi", backend="mpi", memory_factor=2.0),
+        implementation("dask", backend="dask", memory_factor=2.0),
+        implementation(
             "xsocs",
-            f"{_HERE}.peers.with_xsocs:prepare",
             peer=True,
             requires=("xsocs", "silx"),
             packages=("xsocs", "silx"),
@@ -71,9 +68,8 @@ kernel = FolderKernel(
             memory_factor=3.0,
             adds="grids frame by frame through silx' tables, in float64; its fit estimates a covariance; in processes",
         ),
-        way(
+        implementation(
             "silx",
-            f"{_HERE}.peers.with_silx:prepare",
             peer=True,
             requires=("silx",),
             packages=("silx",),
@@ -81,9 +77,8 @@ kernel = FolderKernel(
             memory_factor=3.0,
             adds="grids a scan in one call; its fit, in Python, estimates uncertainties; in processes",
         ),
-        way(
+        implementation(
             "xrayutilities",
-            f"{_HERE}.peers.with_xrayutilities:prepare",
             peer=True,
             requires=("xrayutilities",),
             packages=("xrayutilities",),

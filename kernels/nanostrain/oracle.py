@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +11,12 @@ from scipy.optimize import leastsq
 
 from daasbench.model import Verdict
 
-from . import crystal, with_numpy
+from . import crystal, definition
 from .gaussian import SQRT_2_PI
 from .grid import NOWHERE, Grid
 from .options import NanostrainOptions
+from .problem import Problem
 from .results import Analysed, Fitted, Gridded
-
-if TYPE_CHECKING:
-    from .problem import Problem
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -65,9 +63,9 @@ def expect(problem: Problem, options: NanostrainOptions) -> list[Expectation]:  
         photons, projections = None, block
         if problem.stage != "fits":
             photons = np.array([int(scan.ravel()[unmasked].sum(dtype=np.int64)) for scan in block])
-            volumes = (with_numpy.photon_volume(grid, scan) for scan in block)
-            projections = np.stack([with_numpy.project(grid, counts) for counts in volumes])
-        gaussians = with_numpy.fit_all(grid, projections)
+            volumes = (definition.photon_volume(grid, scan) for scan in block)
+            projections = np.stack([definition.project(grid, counts) for counts in volumes])
+        gaussians = definition.fit_all(grid, projections)
         made.append(
             Expectation(
                 photons=photons,
@@ -144,7 +142,7 @@ def _volumes(problem: Problem, frames: Any, result: Gridded, implementation: str
     grid = problem.grid
     chosen = np.random.default_rng().permutation(len(frames))[:SAMPLED]
     hits = grid.hits.reshape(grid.shape)
-    right = np.stack([with_numpy.mean_counts(with_numpy.photon_volume(grid, frames[p]), hits) for p in chosen])
+    right = np.stack([definition.mean_counts(definition.photon_volume(grid, frames[p]), hits) for p in chosen])
     if implementation in MOVED_PHOTONS:
         error, message = _moved(result.volumes[chosen], right), "part of the counts that lie in other voxels"
         return _verdict(error, MOVED_PHOTONS[implementation], message)
@@ -161,7 +159,7 @@ def _projections(
     frames = problem.blocks[block]
     chosen = np.random.default_rng().permutation(len(frames))[:SAMPLED]
     hits = problem.grid.hits.reshape(problem.grid.shape)
-    right = [with_numpy.mean_counts(with_numpy.photon_volume(problem.grid, frames[p]), hits).max() for p in chosen]
+    right = [definition.mean_counts(definition.photon_volume(problem.grid, frames[p]), hits).max() for p in chosen]
     return [
         _verdict(_difference(result.projections, expected.projections), VOLUME_TOLERANCE, "projections"),
         _verdict(_difference(result.brightest[chosen], right), VOLUME_TOLERANCE, "the brightest voxel"),

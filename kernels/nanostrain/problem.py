@@ -15,15 +15,12 @@ from daasbench.contracts import Parameters
 from daasbench.errors import UsageError
 from daasbench.model import Work
 
-from . import crystal, readers, with_numpy
+from . import crystal, definition, readers
 from .geometry import Diffractometer
 from .grid import Grid, make_grid
 from .options import NanostrainOptions, Stage
-from .oracle import expect, verify
 
 Counts = NDArray[Any]
-
-__all__ = ["Problem", "expect", "make", "read", "survey", "verify", "work"]
 
 FLOP_A_STEP = 30  # of Levenberg-Marquardt and bin: an exponential function and eight sums
 STEPS = 8  # of a usual fit
@@ -129,4 +126,4 @@ def _input_of(stage: Stage, grid: Grid, frames: Counts) -> Counts:
     """Return what a stage starts from: frames, or their projections."""
     if stage != "fits":
         return frames
-    return np.stack([with_numpy.project(grid, with_numpy.photon_volume(grid, scan)) for scan in frames])
+    return np.stack([definition.project(grid, definition.photon_volume(grid, scan)) for scan in frames])

@@ -1,21 +1,19 @@
 """The machine itself: how fast it can compute, store, copy, send messages and start programs at most.
 
-Read `problem.py` first: what each probe computes and how its result is judged; of storage, messages and starts
-`storage.py`, `messages.py` and `starts.py` tell. `with_numpy.py` is the plain way, `with_numba.py` the fastest that
-we know for numbers, on loops of `with_llvm.py` and `transform.py`; `with_system.py` has files and processes,
-`with_mpi.py` messages, `with_cupy.py` the GPU. `limits.py` measures with the loops of numbers what every other
-kernel's figure is divided by, in every job; `rank_limits.py` the same of messages, where somebody asks for it.
+Read `problem.py` first: what each probe computes, and `oracle.py` how its result is judged; for storage, messages and
+starts that is in `storage.py`, `messages.py` and `starts.py`. `with_numpy.py` is the plain implementation,
+`with_numba.py` the fastest that we know for numbers, on loops of `with_llvm.py` and `transform.py`; `with_system.py`
+has files and processes, `with_mpi.py` messages, `with_cupy.py` the GPU. `limits.py` measures with the loops of numbers
+what every other kernel's figure is divided by, in every job; `rank_limits.py` the same of messages, on request.
 """
 
 from typing import Any
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.contracts import Card, Reference
 from daasbench.model import Limit
 
 from .options import ProbesOptions
-
-_HERE = "daasbench.kernels.probes"
 
 
 class ProbesKernel(FolderKernel):
@@ -36,6 +34,7 @@ class ProbesKernel(FolderKernel):
 
 kernel = ProbesKernel(
     name="probes",
+    folder=__name__,
     card=Card(
         title="The machine itself: memory, arithmetic, storage, messages, copies to a GPU, starts",
         unit="GB, Gflop, message, operation or start",
@@ -90,21 +89,18 @@ kernel = ProbesKernel(
         },
     },
     options=ProbesOptions,
-    problem=f"{_HERE}.problem",
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=4.0),
-        way(
+    implementations=[
+        implementation("numpy", threads=False, memory_factor=4.0),
+        implementation(
             "numba",
-            f"{_HERE}.with_numba:prepare",
             packages=("numba",),
             adds="matrix products are those of the BLAS that numpy links",
         ),
-        way("system", f"{_HERE}.with_system:prepare", adds="files past the page cache, a stream a thread; processes"),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda"),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi", requires=("mpi4py",)),
-        way(
+        implementation("system", adds="files past the page cache, a stream a thread; processes"),
+        implementation("cupy", backend="cuda"),
+        implementation("mpi", backend="mpi", requires=("mpi4py",)),
+        implementation(
             "mpi4py_bench",
-            f"{_HERE}.peers.with_mpi4py_bench:prepare",
             backend="mpi",
             peer=True,
             requires=("mpi4py",),

@@ -2,19 +2,18 @@
 
 Read `definition.py` first: it is the formula, and the algorithm for any array library; `with_numpy.py` is that by
 numpy. Then `problem.py` (what is computed on), `scene.py` (a beam and an object known exactly), `oracle.py` (what is
-right) and `scans.py`, `readers.py` (real scans). `with_numba.py` is the fast way, on `transforms.py` and `layout.py`;
-`peers/` what it is compared with.
+right) and `scans.py`, `readers.py` (real scans). `with_numba.py` is the fast implementation, on `transforms.py` and
+`layout.py`; `peers/` what it is compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.contracts import Card, Reference
 
 from .options import PtychographyOptions
 
-_HERE = "daasbench.kernels.ptychography"
-
 kernel = FolderKernel(
     name="ptychography",
+    folder=__name__,
     card=Card(
         title="Ptychographic phase retrieval by the difference map, object and probe",
         unit="frame·iteration",
@@ -63,15 +62,13 @@ kernel = FolderKernel(
         "large": {"frames": 1600, "pixels": 256, "iterations": 100, "finish": 100},
     },
     options=PtychographyOptions,
-    problem=f"{_HERE}.problem",
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=4.0),
-        way("numba", f"{_HERE}.with_numba:prepare", memory_factor=4.0),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=4.0),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi", memory_factor=4.0),
-        way(
+    implementations=[
+        implementation("numpy", threads=False, memory_factor=4.0),
+        implementation("numba", memory_factor=4.0),
+        implementation("cupy", backend="cuda", memory_factor=4.0),
+        implementation("mpi", backend="mpi", memory_factor=4.0),
+        implementation(
             "scipy",
-            f"{_HERE}.peers.with_scipy:prepare",
             peer=True,
             requires=("scipy",),
             packages=("scipy",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,9 @@ from daasbench.model import Verdict
 
 from .definition import Reconstruction, object_shape, reconstruct
 from .options import PtychographyOptions
+from .problem import Problem
 from .scene import Truth
 from .with_numpy import LIBRARY, add
-
-if TYPE_CHECKING:
-    from .problem import Problem
 
 C64 = NDArray[np.complex64]
 F64 = NDArray[np.float64]

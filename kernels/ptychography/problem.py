@@ -17,13 +17,10 @@ from daasbench.model import Work
 from . import readers, scene
 from .definition import PROBE_FROM, object_shape
 from .options import PtychographyOptions
-from .oracle import expect, verify
 from .scene import Truth
 
 C64 = NDArray[np.complex64]
 Corners = NDArray[np.int32]
-
-__all__ = ["Problem", "expect", "make", "read", "survey", "verify", "work"]
 
 _PHOTONS = 1000.0  # a pixel in the mean: 1.6e7 a frame at 128 pixels, a tenth of a second at a third-generation source
 _DEFOCUS_GUESSED = 1.15  # of the true one: what a user knows of a beam before the reconstruction

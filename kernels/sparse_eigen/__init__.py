@@ -2,20 +2,19 @@
 
 Read `with_numpy.py` first: it is the algorithm. Then `definition.py` (the exact energy by which it is judged),
 `problem.py` (what is computed on) and `oracle.py` (what is right). `with_numba.py`, `with_mpi.py` and
-`with_cupy.py` are faster ways to the same numbers: `layout.py` says how the vector is cut into rows and spread
+`with_cupy.py` compute the same numbers faster: `layout.py` says how the vector is cut into rows and spread
 over ranks, `recurrence.py` has the steps that they share. `peers/` is SciPy.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.authoring.growth import doubling
 from daasbench.contracts import Card, Reference
 
 from .options import SparseEigenOptions
 
-_HERE = "daasbench.kernels.sparse_eigen"
-
 kernel = FolderKernel(
     name="sparse_eigen",
+    folder=__name__,
     card=Card(
         title="Lanczos iterations on a quantum spin ring, matrix-free",
         unit="matrix-vector product",
@@ -62,15 +61,14 @@ kernel = FolderKernel(
         "large": {"length": 26, "steps": 64},
     },
     options=SparseEigenOptions,
-    problem=f"{_HERE}.problem",
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=5.0),
-        way("numba", f"{_HERE}.with_numba:prepare", memory_factor=2.1),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=2.1),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi", memory_factor=3.0),
-        way(
+    implementations=[
+        implementation("numpy", threads=False, memory_factor=5.0),
+        implementation("numba", memory_factor=2.1),
+        implementation("cupy", backend="cuda", memory_factor=2.1),
+        implementation("mpi", backend="mpi", memory_factor=3.0),
+        implementation(
             "scipy",
-            f"{_HERE}.peers.with_scipy:prepare_eigsh",
+            ".peers.with_scipy:prepare_eigsh",
             peer=True,
             threads=False,
             requires=("scipy",),
@@ -81,9 +79,9 @@ kernel = FolderKernel(
                 "orthogonal to them; the matrix is stored; one thread but for its dense algebra"
             ),
         ),
-        way(
+        implementation(
             "scipy_csr",
-            f"{_HERE}.peers.with_scipy:prepare_csr",
+            ".peers.with_scipy:prepare_csr",
             peer=True,
             threads=False,
             requires=("scipy",),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,8 @@ from daasbench.model import Verdict
 
 from .definition import exact_energy
 from .options import SparseEigenOptions
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .problem import Problem
+from .with_numpy import lanczos
 
 F64 = NDArray[np.float64]
 
@@ -38,8 +36,6 @@ class Expectation:
 
 def expect(problem: Problem, options: SparseEigenOptions) -> Expectation:  # noqa: ARG001  (there are none)
     """Return the coefficients by the reference, one run for each family of turned states."""
-    from .with_numpy import lanczos
-
     runs = [lanczos(state, problem.length, problem.steps) for state in problem.blocks[:: 4 * problem.length]]
     return Expectation(
         alpha=[run["alpha"] for run in runs],

@@ -19,11 +19,8 @@ from daasbench.errors import InputError, UsageError
 from daasbench.model import Work
 
 from .options import SparseEigenOptions
-from .oracle import expect, verify
 
 F64 = NDArray[np.float64]
-
-__all__ = ["Problem", "expect", "make", "read", "survey", "turned", "verify", "work"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,19 +2,18 @@
 
 Read `definition.py` first: what a strong pixel and a spot are; then `with_numpy.py`, which computes it as DIALS does.
 Then `problem.py` (what is searched), `pattern.py` (frames whose spots are known), `oracle.py` (what is right) and
-`readers.py` (real frames). The other ``with_*.py`` are faster ways to the same; `peers/` are the packages that they
+`readers.py` (real frames). The other ``with_*.py`` compute the same faster; `peers/` are the packages that they
 are compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.contracts import Card, Reference
 
 from .options import SpotOptions
 
-_HERE = "daasbench.kernels.spot_finding"
-
 kernel = FolderKernel(
     name="spot_finding",
+    folder=__name__,
     card=Card(
         title="Strong pixels and Bragg spots of single frames",
         unit="frame",
@@ -59,16 +58,14 @@ kernel = FolderKernel(
         "large": {"frames": 8, "ny": 4371, "nx": 4150, "module_ny": 514, "module_nx": 1030, "spots": 1000},
     },
     options=SpotOptions,
-    problem=f"{_HERE}.problem",
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=4.0),
-        way("numba", f"{_HERE}.with_numba:prepare", memory_factor=0.3),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=0.3),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi", memory_factor=1.0),
-        way("dask", f"{_HERE}.with_dask:prepare", backend="dask", memory_factor=1.0),
-        way(
+    implementations=[
+        implementation("numpy", threads=False, memory_factor=4.0),
+        implementation("numba", memory_factor=0.3),
+        implementation("cupy", backend="cuda", memory_factor=0.3),
+        implementation("mpi", backend="mpi", memory_factor=1.0),
+        implementation("dask", backend="dask", memory_factor=1.0),
+        implementation(
             "dials",
-            f"{_HERE}.peers.with_dials:prepare",
             peer=True,
             threads=False,
             programs=("dials.find_spots",),
@@ -79,9 +76,8 @@ kernel = FolderKernel(
                 "with one thread; bringing its mask over (a copy, some 2 % of the time) is part of the measured time"
             ),
         ),
-        way(
+        implementation(
             "scipy",
-            f"{_HERE}.peers.with_scipy:prepare",
             peer=True,
             threads=False,
             requires=("scipy",),

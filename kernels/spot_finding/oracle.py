@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -14,9 +14,7 @@ from daasbench.model import Verdict
 from .definition import COUNTED_BELOW, WINDOW, Criteria, Found
 from .options import SpotOptions
 from .pattern import Planted
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .problem import Problem
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -2,19 +2,18 @@
 
 Read `with_numpy.py` first: it is the algorithm, and `definition.py` its formula. Then `problem.py` (what is
 computed on), `oracle.py` (what is right), `phantom.py` (an object known exactly) and `readers.py` (real scans).
-The other ``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are compared with.
+The other ``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.authoring.growth import along
 from daasbench.contracts import Card, Reference
 
 from .options import TomographyOptions
 
-_HERE = "daasbench.kernels.tomography"
-
 kernel = FolderKernel(
     name="tomography",
+    folder=__name__,
     card=Card(
         title="Filtered back-projection of parallel-beam tomograms",
         unit="slice",
@@ -58,25 +57,22 @@ kernel = FolderKernel(
         "large": {"slices": 16, "angles": 1500, "detector": 2048},
     },
     options=TomographyOptions,
-    problem=f"{_HERE}.problem",
     grows=along("slices"),
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=4.0),
-        way("numba", f"{_HERE}.with_numba:prepare", memory_factor=2.0),
-        way(
+    implementations=[
+        implementation("numpy", threads=False, memory_factor=4.0),
+        implementation("numba", memory_factor=2.0),
+        implementation(
             "nufft",
-            f"{_HERE}.with_nufft:prepare",
             requires=("finufft",),
             packages=("finufft",),
             memory_factor=8.0,
             adds="interpolates by the band-limited function through the samples instead of linearly",
         ),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=4.0),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi", memory_factor=2.0),
-        way("dask", f"{_HERE}.with_dask:prepare", backend="dask", memory_factor=2.0),
-        way(
+        implementation("cupy", backend="cuda", memory_factor=4.0),
+        implementation("mpi", backend="mpi", memory_factor=2.0),
+        implementation("dask", backend="dask", memory_factor=2.0),
+        implementation(
             "algotom",
-            f"{_HERE}.peers.with_algotom:prepare",
             peer=True,
             requires=("algotom",),
             packages=("algotom",),
@@ -87,9 +83,8 @@ kernel = FolderKernel(
                 "without a lock and lose some additions: results differ from repeat to repeat"
             ),
         ),
-        way(
+        implementation(
             "astra",
-            f"{_HERE}.peers.with_astra:prepare",
             peer=True,
             threads=False,
             requires=("astra",),
@@ -98,9 +93,8 @@ kernel = FolderKernel(
             memory_factor=2.0,
             adds="back-projects by the transpose of its linear projector, on one thread",
         ),
-        way(
+        implementation(
             "skimage",
-            f"{_HERE}.peers.with_skimage:prepare",
             peer=True,
             threads=False,
             requires=("skimage",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,7 @@ from daasbench.model import Verdict
 from .definition import bandlimited_at, linear_at, pixel_grid
 from .options import TomographyOptions
 from .phantom import Phantom
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .problem import Problem
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

@@ -17,13 +17,10 @@ from daasbench.model import Work
 from . import readers
 from .definition import padded_length
 from .options import TomographyOptions
-from .oracle import expect, verify
 from .phantom import Phantom, random_phantom
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-
-__all__ = ["Problem", "expect", "make", "read", "survey", "verify", "work"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,19 +2,18 @@
 
 Read `definition.py` first: the projector, and the iteration on top of it; `with_numpy.py` is both, plainly. Then
 `problem.py` (what is computed on), `oracle.py` (what is right) and `phantom.py` (an object known exactly). The other
-``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are compared with.
+``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.authoring.growth import along
 from daasbench.contracts import Card, Reference
 
 from .options import IterativeOptions
 
-_HERE = "daasbench.kernels.tomography_iterative"
-
 kernel = FolderKernel(
     name="tomography_iterative",
+    folder=__name__,
     card=Card(
         title="Iterative reconstruction (SIRT) of limited-angle tomograms",
         unit="slice·iteration",
@@ -61,17 +60,15 @@ kernel = FolderKernel(
         "large": {"slices": 32, "angles": 360, "detector": 1024},
     },
     options=IterativeOptions,
-    problem=f"{_HERE}.problem",
     grows=along("slices"),
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=8.0),
-        way("numba", f"{_HERE}.with_numba:prepare", memory_factor=2.0),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=2.0),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi", memory_factor=2.0),
-        way("dask", f"{_HERE}.with_dask:prepare", backend="dask", memory_factor=2.0),
-        way(
+    implementations=[
+        implementation("numpy", threads=False, memory_factor=8.0),
+        implementation("numba", memory_factor=2.0),
+        implementation("cupy", backend="cuda", memory_factor=2.0),
+        implementation("mpi", backend="mpi", memory_factor=2.0),
+        implementation("dask", backend="dask", memory_factor=2.0),
+        implementation(
             "astra",
-            f"{_HERE}.peers.with_astra:prepare",
             peer=True,
             threads=False,
             requires=("astra",),

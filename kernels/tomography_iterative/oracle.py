@@ -9,7 +9,7 @@ reference.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,8 @@ from daasbench.model import Verdict
 
 from .definition import Reconstruction
 from .options import IterativeOptions
+from .problem import Problem
 from .with_numpy import sirt
-
-if TYPE_CHECKING:
-    from .problem import Problem
 
 F64 = NDArray[np.float64]
 

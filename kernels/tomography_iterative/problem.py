@@ -16,13 +16,10 @@ from daasbench.model import Work
 
 from . import readers
 from .options import IterativeOptions
-from .oracle import expect, verify
 from .phantom import Phantom, random_phantom, with_noise
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-
-__all__ = ["Problem", "expect", "make", "read", "survey", "verify", "work"]
 
 _OF_GENERATED = ("arc_deg", "photons")
 _ARC_DEG = 140.0

@@ -2,18 +2,18 @@
 
 Read `with_numpy.py` first: it is the algorithm, and `definition.py` the lags and sums of multi-tau. Then `problem.py`
 (what is computed on), `oracle.py` (what is right), `speckle.py` (a sample whose dynamics are known) and `readers.py`
-(real series). The other ``with_*.py`` are faster ways to the same numbers; `peers/` are the packages that they are
+(real series). The other ``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are
 compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.contracts import Card, Reference
 
 from .options import XpcsOptions
 
-_HERE = "daasbench.kernels.xpcs"
 kernel = FolderKernel(
     name="xpcs",
+    folder=__name__,
     card=Card(
         title="Multi-tau correlation of speckle frames (XPCS)",
         unit="pixel·frame",
@@ -51,16 +51,14 @@ kernel = FolderKernel(
         "large": {"frames": 10_000, "ny": 514, "nx": 1030},  # Eiger 500k
     },
     options=XpcsOptions,
-    problem=f"{_HERE}.problem",
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare", threads=False, memory_factor=2.0),
-        way("numba", f"{_HERE}.with_numba:prepare"),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda", memory_factor=2.0),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi"),
-        way("dask", f"{_HERE}.with_dask:prepare", backend="dask", memory_factor=2.0),
-        way(
+    implementations=[
+        implementation("numpy", threads=False, memory_factor=2.0),
+        implementation("numba"),
+        implementation("cupy", backend="cuda", memory_factor=2.0),
+        implementation("mpi", backend="mpi"),
+        implementation("dask", backend="dask", memory_factor=2.0),
+        implementation(
             "skbeam",
-            f"{_HERE}.peers.with_skbeam:prepare",
             peer=True,
             threads=False,
             requires=("skbeam",),
@@ -68,9 +66,8 @@ kernel = FolderKernel(
             extra="peers-built",
             adds="works in double precision, on one thread; normalises after every frame; looks for frames of NaN",
         ),
-        way(
+        implementation(
             "dynamix",
-            f"{_HERE}.peers.with_dynamix:prepare",
             peer=True,
             requires=("dynamix", "pyopencl"),
             packages=("dynamix",),

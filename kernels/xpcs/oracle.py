@@ -6,7 +6,7 @@ import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -16,9 +16,7 @@ from daasbench.model import Verdict
 
 from . import with_numpy
 from .definition import F64, level_averages
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .problem import Problem
 
 TOLERANCE = 1e-6
 """Absolute: integers are exact, larger products rounded in float32; scikit-beam's running means leave 1e-13."""

@@ -17,11 +17,8 @@ from daasbench.model import Work
 from . import readers
 from .definition import Schedule
 from .options import XpcsOptions
-from .oracle import expect, verify
 from .rings import I32
 from .speckle import Sample, frames_of_sample, random_sample
-
-__all__ = ["Problem", "expect", "make", "read", "survey", "verify", "work"]
 
 
 @dataclass(frozen=True, kw_only=True)

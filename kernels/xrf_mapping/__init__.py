@@ -2,19 +2,18 @@
 
 Read `with_numpy.py` first: it is the three fits. Then `model.py` (what a spectrum is made of), `lines.py` (what an
 element emits), `sample.py` (a specimen known exactly), `problem.py`, `oracle.py` (what is right) and `readers.py`
-(real maps; `configuration.py` and `mda.py` help it). The other ``with_*.py`` are faster ways to the same numbers;
+(real maps; `configuration.py` and `mda.py` help it). The other ``with_*.py`` compute the same numbers faster;
 `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, way
+from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.contracts import Card, Reference
 
 from .options import XrfOptions
 
-_HERE = "daasbench.kernels.xrf_mapping"
-
 kernel = FolderKernel(
     name="xrf_mapping",
+    folder=__name__,
     card=Card(
         title="Fit of X-ray fluorescence maps",
         unit="spectrum",
@@ -61,25 +60,22 @@ kernel = FolderKernel(
         "large": {"rows": 640, "columns": 640, "channels": 2048},
     },
     options=XrfOptions,
-    problem=f"{_HERE}.problem",
-    ways=[
-        way("numpy", f"{_HERE}.with_numpy:prepare"),
-        way("numba", f"{_HERE}.with_numba:prepare"),
-        way("cupy", f"{_HERE}.with_cupy:prepare", backend="cuda"),
-        way("mpi", f"{_HERE}.with_mpi:prepare", backend="mpi"),
-        way("dask", f"{_HERE}.with_dask:prepare", backend="dask"),
-        way(
+    implementations=[
+        implementation("numpy"),
+        implementation("numba"),
+        implementation("cupy", backend="cuda"),
+        implementation("mpi", backend="mpi"),
+        implementation("dask", backend="dask"),
+        implementation(
             "pymca",
-            f"{_HERE}.peers.with_pymca:prepare",
             peer=True,
             requires=("PyMca5",),
             packages=("PyMca5",),
             extra="peers",
             adds="uncertainties, and in float64; linear and snip; SNIP on one thread, after a filter of width 1",
         ),
-        way(
+        implementation(
             "scipy",
-            f"{_HERE}.peers.with_scipy:prepare",
             peer=True,
             requires=("scipy",),
             packages=("scipy",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,7 @@ from daasbench.model import Verdict
 
 from .model import Model
 from .options import XrfOptions
-
-if TYPE_CHECKING:
-    from .problem import Problem, Truth
+from .problem import Problem, Truth
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

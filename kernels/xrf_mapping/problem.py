@@ -17,12 +17,9 @@ from daasbench.model import Work
 from . import readers, sample
 from .model import Model
 from .options import XrfOptions
-from .oracle import expect, verify
 
 F64 = NDArray[np.float64]
 Spectra = NDArray[Any]
-
-__all__ = ["Problem", "Truth", "expect", "make", "read", "survey", "verify", "work"]
 
 TRUE_DEGREE = 3  # of the continuum of generated spectra
 

@@ -18,9 +18,9 @@ from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 from daasbench.contracts import Resources
 from daasbench.formats.chunks import FileImage
 
+from ..definition import frames_of
 from ..powder import NO_DATA
 from ..profiles import Profiles, written
-from ..with_numpy import frames_of
 
 if TYPE_CHECKING:
     from ..problem import Problem

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from daasbench.kernels.integration_pipeline import kernel, with_numba, with_numpy
+from daasbench.kernels.integration_pipeline import definition, kernel, with_numba, with_numpy
 from daasbench.kernels.integration_pipeline.powder import NO_DATA
 from daasbench.kernels.integration_pipeline.profiles import read_back
 
@@ -141,7 +141,7 @@ def test_a_mutant_that_counts_pixels_without_data_is_caught(generated: Any, comp
     problem = generated()
     expectation = kernel.expect(problem, kernel.options())
     assert kernel.verify(problem, expectation, 0, compute(problem, "numpy"), "numpy").ok
-    monkeypatch.setattr(with_numpy, "NO_DATA", 0)
+    monkeypatch.setattr(definition, "NO_DATA", 0)
     found = kernel.verify(problem, expectation, 0, compute(problem, "numpy"), "numpy")
     assert not found.ok
     assert "sums of integers" in found.message

@@ -50,7 +50,7 @@ def test_snip_is_pymca_s(needs: Any, generated: Any) -> None:
 
 
 def test_every_way_names_what_it_needs() -> None:
-    for way in kernel.ways:
+    for way in kernel.implementations.values():
         if way.peer or way.backend == "cuda":
             assert way.requires
     assert kernel.implementations["pymca"].cure == "pip install 'daasbench[peers]'"
