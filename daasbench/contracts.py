@@ -73,7 +73,7 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     client: Any = None  # distributed.Client
 
 
-class Spread(msgspec.Struct, frozen=True, kw_only=True):
+class Partitioned(msgspec.Struct, frozen=True, kw_only=True):
     """What `prepare` returns instead of ``compute`` where a block is spread over ranks or workers.
 
     For backend ``mpi`` every rank calls all three, in the same order.
@@ -88,10 +88,10 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True):
     """One way to compute a kernel.
 
     `load` imports the code and returns ``prepare(problem, resources)``, which does the set-up (plans, lookup
-    tables) and returns ``compute(block)``; of the backends ``mpi`` and ``dask`` it returns a :class:`Spread`.
+    tables) and returns ``compute(block)``; of the backends ``mpi`` and ``dask`` it returns a :class:`Partitioned`.
     A result may be overwritten by the next call: who keeps it, copies it.
     `requires` are importable names, `packages` the distributions that bring them and whose version is the
-    implementation's; `cure` is the command that installs them.
+    implementation's; `fix` is the command that installs them.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True):
     requires: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()  # executables that it starts, by name on the PATH
-    cure: str = ""
+    fix: str = ""
     adds: str = ""  # what it computes or does in addition, or otherwise
     version: str = ""
     memory_factor: float = 1.0  # working memory, in units of one block and its result

@@ -54,7 +54,7 @@ class PluginError(UsageError):
     """A plug-in that was asked for by name cannot be loaded."""
 
 
-class Lacking(DaasbenchError):
+class MissingRequirement(DaasbenchError):
     """This machine lacks what a case needs.
 
     Parameters
@@ -65,10 +65,10 @@ class Lacking(DaasbenchError):
         How to get it, as a command or a sentence.
     """
 
-    def __init__(self, what: str, cure: str) -> None:
-        super().__init__(f"{what}; {cure}")
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(f"{what}; {fix}")
         self.what = what
-        self.cure = cure
+        self.fix = fix
 
 
 class BudgetError(DaasbenchError):

@@ -71,8 +71,8 @@ def _found() -> _Found:
             group = point.group.removeprefix(PREFIX)
             first = points.setdefault(group, {}).setdefault(point.name, point)
             if first is not point:
-                told = f"{_singular(group)} {point.name!r} is brought by {_origin(first)} and by {_origin(point)}"
-                warnings.append(f"{told}; the first of them is used: uninstall the one that you do not want")
+                message = f"{_singular(group)} {point.name!r} is brought by {_origin(first)} and by {_origin(point)}"
+                warnings.append(f"{message}; the first of them is used: uninstall the one that you do not want")
     return _Found(points=points, warnings=warnings)
 
 
@@ -120,9 +120,9 @@ def _load(group: str, name: str) -> Any:
     try:
         return _checked(point.load(), group, name)
     except (Exception, SystemExit) as error:  # a plug-in is foreign code: whatever it raises is its own failure
-        told = str(error) if isinstance(error, _Misshapen) else f"{type(error).__name__}: {error}"
+        message = str(error) if isinstance(error, _Misshapen) else f"{type(error).__name__}: {error}"
         raise PluginError(
-            f"{_singular(group)} {name!r} from {_origin(point)} cannot be loaded: {told};"
+            f"{_singular(group)} {name!r} from {_origin(point)} cannot be loaded: {message};"
             " mend or uninstall that package"
         ) from error
 
@@ -171,8 +171,8 @@ def runner(name: str) -> Runner:
     try:
         return make()
     except Exception as error:  # as above
-        told = f"{type(error).__name__}: {error}"
-        raise PluginError(f"runner {name!r} cannot be made: {told}; mend or uninstall its package") from error
+        message = f"{type(error).__name__}: {error}"
+        raise PluginError(f"runner {name!r} cannot be made: {message}; mend or uninstall its package") from error
 
 
 def report(name: str) -> Report:

@@ -19,11 +19,11 @@ from daasbench.contracts import Queue
 from daasbench.errors import BudgetError, UsageError
 from daasbench.host.clock import utc_now
 from daasbench.host.code_fingerprint import suite_content
-from daasbench.host.containers import lack_here
+from daasbench.host.containers import missing_here
 from daasbench.jobs.budget import ceiling, check_budget
-from daasbench.jobs.time_limits import longest_s
-from daasbench.jobs.tracker import Errands, Tell
-from daasbench.measure.requirements import lack_of
+from daasbench.jobs.time_limits import wall_time_limit_s
+from daasbench.jobs.tracker import JobTracker, Tell
+from daasbench.measure.requirements import missing_requirement
 from daasbench.model import Job, Planned, Request, digest
 from daasbench.records import run_folder
 from daasbench.records.progress import Progress, durations, progress
@@ -33,7 +33,7 @@ from daasbench.scenario.grouping import group, resume_key
 from daasbench.scenario.plan import Plan
 
 
-class Ended(msgspec.Struct, frozen=True, kw_only=True):
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """How a run stands when its controller ends."""
 
     run: str
@@ -59,7 +59,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
     cells: int
     requests: dict[str, Request]
-    longest_s: dict[str, float]
+    wall_time_limit_s: dict[str, float]
     expected_s: dict[str, float | None]
     ceiling: dict[str, str | None]
     refused: str | None = None  # why the budget would not allow it
@@ -77,7 +77,7 @@ def run(
     redact: bool = False,
     detach: bool = False,
     tell: Tell | None = None,
-) -> Ended:
+) -> RunSummary:
     """Measure everything of `plan` that its latest unfinished run lacks, and return how the run stands.
 
     With `detach`, what goes to a queue is sent and left there; :func:`collect` brings it back.
@@ -100,45 +100,45 @@ def run(
         command=command,
         measurements=len(plan.cells) * plan.scenario.repeat.processes,
     ) as folder:
-        errands = Errands(folder, tell or (lambda _: None))
-        errands.resume()
-        folder.sweep(errands.at_work())
+        tracker = JobTracker(folder, tell or (lambda _: None))
+        tracker.resume()
+        folder.sweep(tracker.at_work())
         done = progress(folder.path)
-        todo = outstanding(plan, commit, done, errands.keys())
+        todo = outstanding(plan, commit, done, tracker.keys())
         jobs = [
             msgspec.structs.replace(job, redact=redact)
             for job in jobs_of(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
         ]
-        errands.messages += check_budget([*jobs, *(one.job for one in errands.going.values())], budget)
+        tracker.messages += check_budget([*jobs, *(one.job for one in tracker.going.values())], budget)
         if done.unreadable:
-            told = f"{folder.path}: {done.unreadable} unreadable lines (torn by a kill) were left out"
-            errands.messages.append(told)
-        measured = sum(len(job.planned) for job in jobs) + len(errands.keys())
-        errands.send(jobs)
-        errands.look() if detach else errands.follow()
+            message = f"{folder.path}: {done.unreadable} unreadable lines (torn by a kill) were left out"
+            tracker.messages.append(message)
+        measured = sum(len(job.planned) for job in jobs) + len(tracker.keys())
+        tracker.send(jobs)
+        tracker.look() if detach else tracker.follow()
         keys = [key_of(cell, process, commit) for process in processes(plan) for cell in plan.cells]
-        return conclude(keys, len(keys), folder, measured, errands)
+        return conclude(keys, len(keys), folder, measured, tracker)
 
 
-def collect(folder: RunFolder, *, wait: bool = False, tell: Tell | None = None) -> Ended:
+def collect(folder: RunFolder, *, wait: bool = False, tell: Tell | None = None) -> RunSummary:
     """Bring back what has ended of the jobs that `folder` has on the way; with `wait`, all of them."""
     with folder.locked(utc_now()):
-        errands = Errands(folder, tell or (lambda _: None))
-        errands.resume()
-        before = len(errands.keys())
-        errands.follow() if wait else errands.look_patiently()
-        return conclude(*folder.asked(), folder, before - len(errands.keys()), errands)
+        tracker = JobTracker(folder, tell or (lambda _: None))
+        tracker.resume()
+        before = len(tracker.keys())
+        tracker.follow() if wait else tracker.look_patiently()
+        return conclude(*folder.asked(), folder, before - len(tracker.keys()), tracker)
 
 
-def cancel(folder: RunFolder) -> Ended:
+def cancel(folder: RunFolder) -> RunSummary:
     """End the jobs that `folder` has on the way; what they measured is kept."""
     with folder.locked(utc_now()):
-        errands = Errands(folder)
-        errands.resume()
-        before = len(errands.keys())
-        errands.cancel()
-        errands.give_up_doubtful()
-        return conclude(*folder.asked(), folder, before, errands)
+        tracker = JobTracker(folder)
+        tracker.resume()
+        before = len(tracker.keys())
+        tracker.cancel()
+        tracker.abandon_unknown_jobs()
+        return conclude(*folder.asked(), folder, before, tracker)
 
 
 def processes(plan: Plan) -> range:
@@ -176,9 +176,9 @@ def may_run_now(cell: Cell, plan: Plan) -> bool:
     if registry.runner(plan.platforms[cell.platform].runner).outlives:
         return False
     platform = plan.platforms[cell.platform]
-    if lack_here(platform.options) is not None:
+    if missing_here(platform.options) is not None:
         return False
-    return lack_of(cell.case, cell.source, gpus=cell.case.gpus * cell.case.ranks, platform=platform) is None
+    return missing_requirement(cell.case, cell.source, gpus=cell.case.gpus * cell.case.ranks, platform=platform) is None
 
 
 def jobs_of(plan: Plan, todo: Mapping[str, list[Planned]], *, run: str, first: int, commit: str) -> list[Job]:
@@ -201,8 +201,8 @@ def check_detachable(plan: Plan) -> None:
     """Raise UsageError if a platform's jobs end with their controller."""
     for name, platform in plan.platforms.items():
         if not registry.runner(platform.runner).outlives:
-            told = f"--detach: platform {name} runs its jobs by {platform.runner}, and they end with this command"
-            raise UsageError(f"{told}; leave out --detach, or choose a platform with a queue")
+            message = f"--detach: platform {name} runs its jobs by {platform.runner}, and they end with this command"
+            raise UsageError(f"{message}; leave out --detach, or choose a platform with a queue")
 
 
 def preview(
@@ -224,7 +224,7 @@ def preview(
     requests: dict[str, Request] = {}
     longest, expected, ceilings = {}, {}, {}
     for job in jobs:
-        longest[job.id] = longest_s(job)
+        longest[job.id] = wall_time_limit_s(job)
         known = [history.get((one.case.id, job.platform_name)) for one in job.planned]
         expected[job.id] = None if None in known else float(sum(one for one in known if one is not None))
         money = ceiling(job)
@@ -245,7 +245,7 @@ def preview(
     return Preview(
         cells=len(plan.cells),
         requests=requests,
-        longest_s=longest,
+        wall_time_limit_s=longest,
         expected_s=expected,
         ceiling=ceilings,
         refused=refused,
@@ -259,7 +259,7 @@ def on_the_way(folder: RunFolder) -> list[Job]:
     return [job for job in jobs if registry.runner(job.platform.runner).outlives]
 
 
-def conclude(keys: Sequence[str], asked: int, folder: RunFolder, measured: int, errands: Errands) -> Ended:
+def conclude(keys: Sequence[str], asked: int, folder: RunFolder, measured: int, tracker: JobTracker) -> RunSummary:
     """Return how the run stands now, of as many measurements as are asked for; note it when nothing is left."""
     final = progress(folder.path).outcomes
     wanted = set(keys)
@@ -268,13 +268,13 @@ def conclude(keys: Sequence[str], asked: int, folder: RunFolder, measured: int, 
     left = planned - outcomes.total()
     if planned and not left and (measured or not folder.finished()):
         folder.note(utc_now(), "finished", None, **outcomes)
-    return Ended(
+    return RunSummary(
         run=folder.id,
         folder=str(folder.path),
         planned=planned,
         measured=measured,
         outcomes=dict(sorted(outcomes.items())),
         left=left,
-        under_way=len(errands.keys()),
-        messages=errands.messages,
+        under_way=len(tracker.keys()),
+        messages=tracker.messages,
     )

@@ -30,9 +30,9 @@ from daasbench.host.clock import utc_now
 from daasbench.host.code_fingerprint import suite_content
 from daasbench.host.containers import require_inside
 from daasbench.host.launchers import cores_of
-from daasbench.measure.comparison import Referee
+from daasbench.measure.comparison import ComparisonRunner
 from daasbench.measure.messages import Command, Failure
-from daasbench.measure.process import Contender
+from daasbench.measure.process import MeasuringProcess
 from daasbench.measure.requirements import counts_elsewhere
 from daasbench.model import Job, Limits, Machine, Noun, Planned, Record, digest, sets_of
 from daasbench.records.ledger import Ledger, orphans, read_lines, was_interrupted
@@ -107,9 +107,9 @@ def _lay_down(mine: Path, claimed: Path, name: str) -> None:
 def _check_suite(job: Job) -> None:
     """Raise Unfinished if other code than this planned the job: its records would say what is not so."""
     if job.suite and (here := suite_content()) != job.suite:
-        told = f"the daasbench of this node ({sys.prefix}, version {__version__}, content {here}) is not the one"
-        cure = "use the same environment on both sides (the platform's option python), and run the same command again"
-        raise Unfinished(f"{told} that planned the job (commit {job.commit}, content {job.suite}); {cure}")
+        message = f"the daasbench of this node ({sys.prefix}, version {__version__}, content {here}) is not the one"
+        fix = "use the same environment on both sides (the platform's option python), and run the same command again"
+        raise Unfinished(f"{message} that planned the job (commit {job.commit}, content {job.suite}); {fix}")
 
 
 def _begun_before(path: Path, job: Job) -> list[Planned]:
@@ -154,7 +154,7 @@ def work(job_file: Path) -> None:
             ledger.append(line)
             limits[line.threads] = line.id
         scratch = folder / "scratch"
-        referee = Referee(job, observed, limits, write=ledger.append, now=utc_now, scratch=scratch, log=errors)
+        referee = ComparisonRunner(job, observed, limits, write=ledger.append, now=utc_now, scratch=scratch, log=errors)
         try:
             for planned in sets_of(job):
                 referee.run_set(planned)
@@ -180,7 +180,7 @@ def _limits(threads: Sequence[int], observed: Machine, errors: object) -> list[L
     for count in threads:
         now = utc_now()
         name = digest([observed.id, count, now])
-        prober = Contender(count, cpus[:count], errors)  # type: ignore[arg-type]  # the job's log
+        prober = MeasuringProcess(count, cpus[:count], errors)  # type: ignore[arg-type]  # the job's log
         try:
             command = Command(step="limits", repeats=count, names=[name, observed.id, now])
             answer = prober.ask(command, Limits, timeout_s=LIMITS_TIMEOUT_S)

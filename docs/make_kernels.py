@@ -40,18 +40,18 @@ def index(kernels: list[Kernel]) -> str:
     """Return the page that lists the kernels."""
     rows = [
         f"| [{kernel.name}]({kernel.name}.md) | {kernel.card.title} | {kernel.card.stands_for} | {kernel.card.unit} "
-        f"| {kernel.card.real_work} | {ways(kernel)} |"
+        f"| {kernel.card.real_work} | {implementations(kernel)} |"
         for kernel in kernels
     ]
     head = ["Kernel", "Computes", "Stands for", "Unit", "Real work", "Implementations"]
     table = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *rows]
-    told = "What each leaves out, its oracle, its sizes and its options stand on its own page."
+    message = "What each leaves out, its oracle, its sizes and its options stand on its own page."
     return "\n".join(
-        ["# Kernels", "", f"Written by `docs/make_kernels.py` from the kernels' cards. {told}", "", *table, ""]
+        ["# Kernels", "", f"Written by `docs/make_kernels.py` from the kernels' cards. {message}", "", *table, ""]
     )
 
 
-def ways(kernel: Kernel) -> str:
+def implementations(kernel: Kernel) -> str:
     """Return the implementations of a kernel in words, peers marked."""
     return ", ".join(f"{one.name} (peer)" if one.peer else one.name for one in kernel.implementations.values())
 
@@ -65,8 +65,8 @@ def page(kernel: Kernel) -> str:
             lines += [f"**{field.replace('_', ' ').capitalize()}.** {text}.", ""]
     lines += ["## Sizes", "", "| Size | Parameters |", "|---|---|"]
     for size, parameters in kernel.sizes.items():
-        told = ", ".join(f"{name} {value}" for name, value in parameters.items())
-        lines.append(f"| `{size}` | {told} |")
+        message = ", ".join(f"{name} {value}" for name, value in parameters.items())
+        lines.append(f"| `{size}` | {message} |")
     lines += ["", "## Implementations", "", "The first is the reference.", ""]
     lines += ["| Name | Kind | Where | Needs | Differs |", "|---|---|---|---|---|"]
     lines += [row(one) for one in kernel.implementations.values()]
@@ -77,13 +77,14 @@ def page(kernel: Kernel) -> str:
     return "\n".join([*lines, ""])
 
 
-def row(way: Implementation) -> str:
+def row(implementation: Implementation) -> str:
     """Return the table row of an implementation."""
-    where = {"host": "processor, with threads" if way.threads else "processor, one thread", "cuda": "GPU"}
+    where = {"host": "processor, with threads" if implementation.threads else "processor, one thread", "cuda": "GPU"}
     where |= {"mpi": "MPI ranks", "dask": "workers of a Dask cluster"}
-    needs = ", ".join([*(way.packages or way.requires), *way.programs])
-    kind = "peer" if way.peer else "ours"
-    return f"| `{way.name}` | {kind} | {where.get(way.backend, way.backend)} | {needs} | {way.adds} |"
+    needs = ", ".join([*(implementation.packages or implementation.requires), *implementation.programs])
+    kind = "peer" if implementation.peer else "ours"
+    backend = where.get(implementation.backend, implementation.backend)
+    return f"| `{implementation.name}` | {kind} | {backend} | {needs} | {implementation.adds} |"
 
 
 def options(kernel: Kernel) -> list[str]:

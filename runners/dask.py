@@ -31,12 +31,12 @@ class DaskRunner(LocalRunner):
 
     def check(self, options: Mapping[str, Option], where: str) -> None:
         """Raise ScenarioError if these do not name exactly one cluster, or something that it does not have."""
-        told = convert(dict(options), ClusterOptions, where)
-        named = [way for way in WAYS if way in options]
+        message = convert(dict(options), ClusterOptions, where)
+        named = [implementation for implementation in WAYS if implementation in options]
         if len(named) != 1:
             said = f"{' and '.join(named)} exclude each other" if named else "no Dask cluster is named"
             raise ScenarioError(f"{where}: {said}; {EXAMPLE}")
-        kind = told.cluster or "running"
+        kind = message.cluster or "running"
         has = {"slurm": (*OF_SLURM, *OF_JOBS), "mpi": ("launcher", *OF_JOBS)}.get(kind, ())
         for key in options:
             if key not in (*WAYS, *has):

@@ -14,7 +14,7 @@ import msgspec
 import psutil
 
 from daasbench.compute import backends
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 from daasbench.host.launchers import scheduler_of
 from daasbench.inspection import node
 from daasbench.inspection.platform import Finding, ok, wrong
@@ -40,8 +40,8 @@ def scheduler_findings(platform: Platform) -> list[Finding]:
         return []
     try:
         backends.dask_version()
-    except Lacking as lack:
-        return [wrong("scheduler", lack.what, lack.cure)]
+    except MissingRequirement as missing:
+        return [wrong("scheduler", missing.what, missing.fix)]
     from distributed import Client
 
     quiet = logging.getLogger("distributed")
@@ -51,8 +51,8 @@ def scheduler_findings(platform: Platform) -> list[Finding]:
         where = {"scheduler_file": file} if address is None else {"address": address}
         client = Client(**where, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
-        told = f"no Dask scheduler answers at {address or file} ({error})"
-        return [wrong("scheduler", told, "start it, or correct the option that names it")]
+        message = f"no Dask scheduler answers at {address or file} ({error})"
+        return [wrong("scheduler", message, "start it, or correct the option that names it")]
     finally:
         quiet.setLevel(level)
     try:
@@ -68,24 +68,24 @@ def inspect_dask(platform: Platform, folder: Path) -> list[Finding]:
     cluster = platform.options.get("cluster")
     found = inspect_here(platform, folder, ranks=node.RANKS if cluster == "mpi" else 0)
     if cluster != "local":  # their nodes are others
-        found = [one for one in found if one.about not in OF_NODES]
+        found = [one for one in found if one.check not in OF_NODES]
     for module in MODULES.get(str(cluster), ("distributed",)):
         if importlib.util.find_spec(module) is None:
             found.append(wrong("Dask", f"{module} is not installed", "install it: pip install 'daasbench[dask]'"))
-    told = cluster_options(platform)
-    if told.interface is not None and told.interface not in psutil.net_if_addrs():
+    message = cluster_options(platform)
+    if message.interface is not None and message.interface not in psutil.net_if_addrs():
         known = ", ".join(sorted(psutil.net_if_addrs()))
-        found.append(wrong("interface", f"there is no {told.interface} here", f"write interface = one of {known}"))
+        found.append(wrong("interface", f"there is no {message.interface} here", f"write interface = one of {known}"))
     if cluster == "slurm":
-        found += [in_dask_words(one) for one in queue_findings(platform, jobs_options(told), Here())[0]]
+        found += [in_dask_words(one) for one in queue_findings(platform, jobs_options(message), Here())[0]]
     return [*found, *scheduler_findings(platform)]
 
 
-def jobs_options(told: ClusterOptions) -> SlurmOptions:
+def jobs_options(message: ClusterOptions) -> SlurmOptions:
     """Return what the jobs of Dask workers ask of Slurm, as options of its own runner."""
-    named = {key: value for key in ("partition", "account", "qos") if (value := getattr(told, key)) is not None}
-    limit_s = seconds_of(told.walltime) if told.walltime else None
-    words = [word for line in told.directives for word in shlex.split(line)]
+    named = {key: value for key in ("partition", "account", "qos") if (value := getattr(message, key)) is not None}
+    limit_s = seconds_of(message.walltime) if message.walltime else None
+    words = [word for line in message.directives for word in shlex.split(line)]
     return msgspec.structs.replace(options_of(named), sbatch=words, time_limit_s=limit_s)
 
 
@@ -95,7 +95,7 @@ def in_dask_words(one: Finding) -> Finding:
         key: re.sub(
             r"time_limit_s (?:= )?(?:is )?(\d+)", lambda said: f'walltime = "{walltime(int(said[1]) - 60)}"', text
         )
-        for key, text in (("told", one.told), ("cure", one.cure))
+        for key, text in (("message", one.message), ("fix", one.fix))
     }
     return msgspec.structs.replace(one, **texts)
 
@@ -106,14 +106,16 @@ def workers_finding(workers: Mapping[str, Any], address: str) -> Finding:
         return wrong("workers", f"the cluster at {address} has none", f"start some: dask worker {address}")
     hosts = {str(one["host"]) for one in workers.values()}
     threads = sorted({int(one["nthreads"]) for one in workers.values()})
-    told = f"{len(workers)} on {len(hosts)} host{'s' if len(hosts) > 1 else ''}, threads {', '.join(map(str, threads))}"
-    return ok("workers", f"{told}: a case must ask for ranks = {len(workers)}")
+    message = (
+        f"{len(workers)} on {len(hosts)} host{'s' if len(hosts) > 1 else ''}, threads {', '.join(map(str, threads))}"
+    )
+    return ok("workers", f"{message}: a case must ask for ranks = {len(workers)}")
 
 
 def _versions(client: Any, address: str) -> Finding:
     try:
         compare_versions(client, address)
         compare_commits(client)
-    except Lacking as lack:
-        return wrong("versions", lack.what, lack.cure)
+    except MissingRequirement as missing:
+        return wrong("versions", missing.what, missing.fix)
     return ok("versions", "scheduler and workers have those of this process")

@@ -22,9 +22,9 @@ def inspect_here(platform: Platform, folder: Path, *, ranks: int = node.RANKS) -
     inside = containers.container_of(platform.options)
     place = containers.Folders(writable=[str(nearest(folder)), str(CODE)], readable=[sys.prefix])
     if inside is not None:
-        if lack := containers.lack_of(inside, place):
-            what, _, cure = lack.partition("; ")
-            return [*found, wrong("container", what, cure)]
+        if missing := containers.missing_requirement(inside, place):
+            what, _, fix = missing.partition("; ")
+            return [*found, wrong("container", what, fix)]
         found.append(ok("container", f"{inside.label} starts a worker"))
     asked = node.question(platform.options, None, ranks)
 
@@ -36,8 +36,8 @@ def inspect_here(platform: Platform, folder: Path, *, ranks: int = node.RANKS) -
     try:
         seen, said = node.ask(asked, run)
     except subprocess.TimeoutExpired:
-        cure = "see what hangs: python -m daasbench.inspection.node '{\"ranks\": 2}'"
-        return [*found, wrong("worker", f"this machine did not answer within {ANSWER_S:g} s", cure)]
+        fix = "see what hangs: python -m daasbench.inspection.node '{\"ranks\": 2}'"
+        return [*found, wrong("worker", f"this machine did not answer within {ANSWER_S:g} s", fix)]
     if seen is None:
         last = next((line for line in reversed(said.splitlines()) if line.strip()), "it printed nothing")
         return [*found, wrong("worker", f"no worker can start here: {last}", "mend the installation of daasbench")]
@@ -47,8 +47,8 @@ def inspect_here(platform: Platform, folder: Path, *, ranks: int = node.RANKS) -
 def _one_node(platform: Platform) -> list[Finding]:
     if platform.nodes == 1:
         return []
-    told = f"{platform.nodes} are declared, and this machine is one"
-    return [wrong("nodes", told, "leave nodes out, or name a runner that reaches several")]
+    message = f"{platform.nodes} are declared, and this machine is one"
+    return [wrong("nodes", message, "leave nodes out, or name a runner that reaches several")]
 
 
 def folder_findings(folder: Path) -> list[Finding]:
@@ -59,8 +59,8 @@ def folder_findings(folder: Path) -> list[Finding]:
         probe.write_text("")
         probe.unlink()
     except OSError as error:
-        told = f"{folder}: cannot be written: {error.strerror}"
-        return [wrong("folder", told, "name one that can be written: --results DIR")]
+        message = f"{folder}: cannot be written: {error.strerror}"
+        return [wrong("folder", message, "name one that can be written: --results DIR")]
     return [ok("folder", f"results can be written to {folder}")]
 
 

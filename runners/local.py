@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from daasbench.errors import LedgerError
-from daasbench.host.containers import container_of, folders_of, lack_of, left_out, wrapped
+from daasbench.host.containers import container_of, folders_of, left_out, missing_requirement, wrapped
 from daasbench.host.launchers import check_options
 from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Option, Platform, Reason, Request
@@ -57,8 +57,8 @@ class LocalRunner:
         container = container_of(job.platform.options)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if container and (lack := lack_of(container, folders_of(job, folder))):
-                request = _request(left_out(job, lack), folder, contained=False)
+            if container and (missing := missing_requirement(container, folders_of(job, folder))):
+                request = _request(left_out(job, missing), folder, contained=False)
                 container = None
             for name, text in request.files.items():
                 (folder / name).write_text(text)
@@ -98,8 +98,8 @@ class LocalRunner:
             code = 128 - code
         if code < 0:
             name = signal.Signals(-code).name
-            told = f"the worker was ended by {name}"
-            return JobStatus(state=JobState.FAILED, native=name, reason=Reason.INTERRUPTED, message=told)
+            message = f"the worker was ended by {name}"
+            return JobStatus(state=JobState.FAILED, native=name, reason=Reason.INTERRUPTED, message=message)
         return JobStatus(
             state=JobState.FAILED,
             native=f"exit {code}",

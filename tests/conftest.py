@@ -29,7 +29,7 @@ def real_file() -> Callable[[str], Path]:
     def find(name: str) -> Path:
         path = DATA / name
         if not path.exists():
-            lacking(f"measured file {name} (set DAASBENCH_DATA)")
+            absent(f"measured file {name} (set DAASBENCH_DATA)")
         return path
 
     return find
@@ -47,7 +47,7 @@ def needs() -> Callable[[str], None]:
         except ModuleNotFoundError:  # of the package that holds it
             found = None
         if found is None:
-            lacking(f"Python package {module}")
+            absent(f"Python package {module}")
 
     return need
 
@@ -56,13 +56,13 @@ def needs() -> Callable[[str], None]:
 def program() -> Callable[..., str]:
     """Return a function that finds the first of some programs; the test is left out where there is none."""
 
-    def find(*names: str, cure: str) -> str:
+    def find(*names: str, fix: str) -> str:
         import shutil
 
         for name in names:
             if found := shutil.which(name):
                 return found
-        lacking(f"{names[0]} ({cure})")
+        absent(f"{names[0]} ({fix})")
         return ""
 
     return find
@@ -94,7 +94,7 @@ class Cluster:
 def cluster_that_is_up(program: Callable[..., str], folder: Path, *settings: str) -> Iterator[Cluster]:
     """Yield a cluster, and stop it afterwards; without SLURM_CONF in this process."""
     for name in ("sbatch", "munge"):
-        program(name, cure="apt-get install slurm-wlm munge")
+        program(name, fix="apt-get install slurm-wlm munge")
     cluster = Cluster(folder=folder)
     cluster.do("start", *settings)
     yield cluster
@@ -117,17 +117,17 @@ def slurm(slurm_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
         slurm_cluster.ask("scancel", "--quiet", *ending)
 
 
-def lacking(what: str) -> None:
+def absent(what: str) -> None:
     """Leave this test out because the machine lacks `what`; it is named in one line at the end."""
     pytest.skip(f"{ABSENT}{what}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name in one line what this machine lacks, whichever process left the test out."""
-    told = [
+    message = [
         str(one.longrepr[2]) for one in terminalreporter.stats.get("skipped", []) if isinstance(one.longrepr, tuple)
     ]
-    if absent := {text.partition(ABSENT)[2] for text in told if ABSENT in text}:
+    if absent := {text.partition(ABSENT)[2] for text in message if ABSENT in text}:
         terminalreporter.write_line("absent on this machine: " + "; ".join(sorted(absent)))
 
 

@@ -32,9 +32,9 @@ def test_a_truncated_hdf5_file_is_refused(refused, tmp_path):
     path = stack(tmp_path / "f.h5")
     path.write_bytes(path.read_bytes()[:5000])
     (tmp_path / "c.poni").write_text(PONI)
-    told = refused("azimuthal_integration", "--input", path, "--set", "geometry=c.poni")
-    assert "f.h5: " in told
-    assert "truncated" in told
+    message = refused("azimuthal_integration", "--input", path, "--set", "geometry=c.poni")
+    assert "f.h5: " in message
+    assert "truncated" in message
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", bytes(range(256)) * 9])
@@ -49,25 +49,25 @@ def test_a_file_that_is_no_image_is_refused(refused, tmp_path, content, name):
 def test_a_file_without_frames_is_refused(refused, tmp_path, shape):
     stack(tmp_path / "f.h5", shape=shape)
     (tmp_path / "c.poni").write_text(PONI)
-    told = refused("azimuthal_integration", "--input", "f.h5", "--set", "geometry=c.poni")
-    assert "f.h5: has no frames" in told
+    message = refused("azimuthal_integration", "--input", "f.h5", "--set", "geometry=c.poni")
+    assert "f.h5: has no frames" in message
 
 
 def test_a_file_without_the_expected_dataset_is_refused_with_what_is_in_it(refused, tmp_path):
     stack(tmp_path / "f.h5")
     (tmp_path / "c.poni").write_text(PONI)
     words = ["--input", "f.h5", "--set", "geometry=c.poni", "--set", "dataset=/entry/dada"]
-    told = refused("azimuthal_integration", *words)
-    assert "dataset = '/entry/dada'; it has: " in told
-    assert "entry/data/data" in told
+    message = refused("azimuthal_integration", *words)
+    assert "dataset = '/entry/dada'; it has: " in message
+    assert "entry/data/data" in message
 
 
 def test_frames_of_another_shape_than_their_geometry_are_refused(refused, tmp_path):
     stack(tmp_path / "f.h5", shape=(3, 90, 120))
     (tmp_path / "c.poni").write_text(PONI)
-    told = refused("azimuthal_integration", "--input", "f.h5", "--set", "geometry=c.poni")
-    assert "frames of 90 x 120 pixels" in told
-    assert "a detector of 100 x 120" in told
+    message = refused("azimuthal_integration", "--input", "f.h5", "--set", "geometry=c.poni")
+    assert "frames of 90 x 120 pixels" in message
+    assert "a detector of 100 x 120" in message
 
 
 @pytest.mark.parametrize("text", ["", "hello", "{}", '{"content": 3}'])

@@ -146,9 +146,9 @@ SCENARIOS = [
 @pytest.mark.parametrize(("text", "sentence"), SCENARIOS, ids=[sentence[:60] for _, sentence in SCENARIOS])
 def test_a_wrong_scenario_is_refused_with_file_key_and_cure(refused, tmp_path, text, sentence):
     (tmp_path / "q.toml").write_text(text)
-    told = refused("./q.toml")
-    assert "q.toml: " in told
-    assert sentence in told
+    message = refused("./q.toml")
+    assert "q.toml: " in message
+    assert sentence in message
 
 
 @pytest.mark.parametrize(

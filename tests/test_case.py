@@ -27,8 +27,8 @@ def test_the_id_of_a_case_never_changes():
 def test_the_id_of_a_case_does_not_depend_on_names_of_files_or_the_order_of_keys():
     renamed = msgspec.structs.replace(FIXED, input="/home/me/frames.h5", files={"mask": "mask.tif"})
     assert renamed.id == FIXED.id
-    turned = msgspec.structs.replace(FIXED, options={"mode": "nosplit", "bins": 500})
-    assert turned.id == FIXED.id
+    round_result = msgspec.structs.replace(FIXED, options={"mode": "nosplit", "bins": 500})
+    assert round_result.id == FIXED.id
 
 
 @pytest.mark.parametrize(

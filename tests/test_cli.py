@@ -73,24 +73,30 @@ def sums(tmp_path: Path) -> Path:
 def test_a_run_is_measured_once_continued_by_the_same_command_and_begun_again_on_demand(say, sums):
     first = say("run", "./sums.toml", "--json")
     assert first.code == 0
-    told = json.loads(first.out)
-    assert (told["schema"], told["exit_code"], told["planned"], told["measured"], told["left"]) == (1, 0, 1, 1, 0)
-    assert told["outcomes"] == {"ok": 1}
-    [row] = told["rows"]
+    message = json.loads(first.out)
+    assert (message["schema"], message["exit_code"], message["planned"], message["measured"], message["left"]) == (
+        1,
+        0,
+        1,
+        1,
+        0,
+    )
+    assert message["outcomes"] == {"ok": 1}
+    [row] = message["rows"]
     assert (row["kernel"], row["implementation"], row["outcome"]) == ("frame_sums", "numpy", "ok")
     second = say("run", "./sums.toml")
     assert second.code == 0
-    assert f"everything is done: 1 measurement in {told['folder']}; --again measures anew" in second.out
+    assert f"everything is done: 1 measurement in {message['folder']}; --again measures anew" in second.out
     assert json.loads(say("run", "./sums.toml", "--json").out)["measured"] == 0
     again = json.loads(say("run", "./sums.toml", "--again", "--json").out)
     assert again["measured"] == 1
-    assert again["run"] != told["run"]
+    assert again["run"] != message["run"]
     status = json.loads(say("status", "--json").out)
     assert [(one["state"], one["planned"], one["done"], one["held_by"]) for one in status["runs"]] == [
         ("finished", 1, 1, None)
     ] * 2
-    assert say("status", told["run"]).out.count("\n") == 2
-    assert "did you mean" in say("status", told["run"][:-1]).err
+    assert say("status", message["run"]).out.count("\n") == 2
+    assert "did you mean" in say("status", message["run"][:-1]).err
 
 
 def test_whatever_goes_wrong_in_a_users_kernel_is_a_record_with_a_sentence(say, sums):
@@ -134,7 +140,7 @@ def test_too_much_memory_is_predicted_and_skipped_before_anything_is_made(say, m
     from daasbench import registry
     from daasbench.host import machine
     from daasbench.measure.inputs import predicted_bytes
-    from daasbench.measure.requirements import lack_of
+    from daasbench.measure.requirements import missing_requirement
     from daasbench.model import Case
 
     kernel = registry.kernel("azimuthal_integration")
@@ -143,12 +149,12 @@ def test_too_much_memory_is_predicted_and_skipped_before_anything_is_made(say, m
     work = kernel.work(kernel.sizes["large"], kernel.options())
     needed = predicted_bytes(kernel, case, work, machine.last_level_cache_bytes())
     monkeypatch.setattr(machine, "usable_memory_bytes", lambda: int(needed) - 1)
-    lack = lack_of(case, None, gpus=0)
-    assert lack is not None
-    assert "is predicted to need" in lack
-    assert "choose a smaller size or a larger machine" in lack
+    missing = missing_requirement(case, None, gpus=0)
+    assert missing is not None
+    assert "is predicted to need" in missing
+    assert "choose a smaller size or a larger machine" in missing
     monkeypatch.setattr(machine, "usable_memory_bytes", lambda: int(needed) + 1)
-    assert lack_of(case, None, gpus=0) is None
+    assert missing_requirement(case, None, gpus=0) is None
 
 
 def test_a_dry_run_shows_the_requests_and_makes_no_file(say, sums, tmp_path):
@@ -161,21 +167,21 @@ def test_a_dry_run_shows_the_requests_and_makes_no_file(say, sums, tmp_path):
     assert "-m daasbench.worker" in said.out
     assert re.search(r"ceiling +\d+\.\d\d EUR", said.out)
     assert "note: would be refused: the worst case of what is not done costs" in said.err
-    told = json.loads(say(*words, "--json").out)
-    assert set(told) == {
+    message = json.loads(say(*words, "--json").out)
+    assert set(message) == {
         "schema",
         "dry_run",
         "notes",
         "cells",
         "requests",
-        "longest_s",
+        "wall_time_limit_s",
         "expected_s",
         "ceiling",
         "refused",
     }
-    [job] = told["requests"]
-    assert json.loads(told["requests"][job]["files"]["job.json"])["platform_name"] == "priced"
-    assert told["expected_s"][job] is None
+    [job] = message["requests"]
+    assert json.loads(message["requests"][job]["files"]["job.json"])["platform_name"] == "priced"
+    assert message["expected_s"][job] is None
     assert sorted(path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts) == before
 
 

@@ -55,10 +55,10 @@ def sums(tmp_path: Path) -> Path:
 def test_everything_installed_is_listed(say, kind):
     said = say("list", kind)
     assert said.code == 0
-    told = json.loads(say("list", kind, "--json").out)
-    assert (told["schema"], told["kind"], told["warnings"]) == (1, kind, [])
-    assert told["entries"]
-    for entry in told["entries"]:
+    message = json.loads(say("list", kind, "--json").out)
+    assert (message["schema"], message["kind"], message["warnings"]) == (1, kind, [])
+    assert message["entries"]
+    for entry in message["entries"]:
         assert set(entry) == {"name", "what", "from", "error"}
         assert entry["error"] is None
         assert entry["name"] in said.out
@@ -69,8 +69,8 @@ def test_a_kernel_is_shown_with_its_sizes_options_and_ways(say, sums):
     assert said.code == 0
     for word in ("sizes", "options", "implementations", "bins", "Number of radial bins", "doi.org"):
         assert word in said.out
-    told = json.loads(say("show", "kernel", "azimuthal_integration", "--json").out)
-    assert {"option": "bins", "default": 1000, "what": "Number of radial bins."} in told["options"]
+    message = json.loads(say("show", "kernel", "azimuthal_integration", "--json").out)
+    assert {"option": "bins", "default": 1000, "what": "Number of radial bins."} in message["options"]
     assert json.loads(say("show", "kernel", "./sums.py", "--json").out)["kernel"] == "frame_sums"
 
 
@@ -120,12 +120,14 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(say, monkeypatch):
     assert said.code == 0
     assert "usable cores" in said.out
     assert "pip install 'daasbench[peers]'" in said.out
-    told = json.loads(say("doctor", "--json").out)
-    lacking = {(one["kernel"], one["implementation"]): one["cure"] for one in told["implementations"] if one["lacks"]}
-    assert "daasbench[peers]" in str(lacking["azimuthal_integration", "pyfai"])
-    here = [one for one in told["implementations"] if one["implementation"] == "numpy"]
-    assert all(one["lacks"] is None for one in here)
-    assert told["broken"] == []
+    message = json.loads(say("doctor", "--json").out)
+    absent = {
+        (one["kernel"], one["implementation"]): one["fix"] for one in message["implementations"] if one["missing"]
+    }
+    assert "daasbench[peers]" in str(absent["azimuthal_integration", "pyfai"])
+    here = [one for one in message["implementations"] if one["implementation"] == "numpy"]
+    assert all(one["missing"] is None for one in here)
+    assert message["broken"] == []
 
 
 def test_doctor_says_what_starts_ranks_and_workers_and_what_is_missing(say, monkeypatch):
@@ -135,11 +137,11 @@ def test_doctor_says_what_starts_ranks_and_workers_and_what_is_missing(say, monk
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name in ("distributed", "dask") else find_spec(name)
     )
-    told = say("doctor").out
-    assert f"MPI       MPICH 5.0.2, ranks are started by {launchers.default_launcher()}\n" in told
-    assert "Dask      none: Dask's distributed is not installed; install it: pip install 'daasbench[dask]'\n" in told
+    message = say("doctor").out
+    assert f"MPI       MPICH 5.0.2, ranks are started by {launchers.default_launcher()}\n" in message
+    assert "Dask      none: Dask's distributed is not installed; install it: pip install 'daasbench[dask]'\n" in message
     engines = json.loads(say("doctor", "--json").out)["engines"]
-    assert [(one["name"], one["lacks"] is None) for one in engines] == [("MPI", True), ("Dask", False)]
+    assert [(one["name"], one["missing"] is None) for one in engines] == [("MPI", True), ("Dask", False)]
 
 
 # --- help -----------------------------------------------------------------------------------------------------
@@ -186,9 +188,9 @@ def test_every_key_of_every_json_output_is_documented(say, sums, checkout):
         ["status", "--json"],
     ]
     for words in commands:
-        told = json.loads(say(*words).out)
-        inside = [one[0] for one in told.values() if isinstance(one, list) and one and isinstance(one[0], dict)]
-        keys = set(told) | {key for one in inside if "median_s" not in one for key in one}
+        message = json.loads(say(*words).out)
+        inside = [one[0] for one in message.values() if isinstance(one, list) and one and isinstance(one[0], dict)]
+        keys = set(message) | {key for one in inside if "median_s" not in one for key in one}
         missing = {key for key in keys if f"`{key}`" not in page}
         assert not missing, f"{words}: {missing}"
 

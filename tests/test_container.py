@@ -20,8 +20,8 @@ from daasbench.host.containers import (
     Container,
     Folders,
     container_of,
-    lack_here,
-    lack_of,
+    missing_here,
+    missing_requirement,
     require_inside,
     trial_command,
     wrapped,
@@ -45,7 +45,7 @@ def engine(program: Callable[..., str]) -> Callable[[str], Container]:
     """Return a function that gives a container of an engine of this machine; the test is left out without it."""
 
     def find(name: str) -> Container:
-        program(name, cure="install it by the system's package manager")
+        program(name, fix="install it by the system's package manager")
         return Container(engine=name)
 
     return find
@@ -100,12 +100,12 @@ class TestCommand:
         words = wrapped(["python", "-m", "work"], container, folders)
         assert words[-3:] == ["python", "-m", "work"]
         assert "--own-word" in words
-        told = " ".join(words)
-        assert MARK in told
-        assert container.label in told
+        message = " ".join(words)
+        assert MARK in message
+        assert container.label in message
         if name != "unshare":
-            assert "/site/run" in told
-            assert "/site/env" in told
+            assert "/site/run" in message
+            assert "/site/env" in message
             assert container.image in words
 
     @pytest.mark.parametrize("name", ["podman", "apptainer", "singularity"])
@@ -251,18 +251,18 @@ class TestLack:
         self, tmp_path: Path, refusing: Path
     ) -> None:
         options: dict[str, Option] = {"container": {"engine": "bwrap", "binds": [str(tmp_path)]}}
-        told = lack_here(options)
-        assert told is not None
-        assert "No permissions" in told
+        message = missing_here(options)
+        assert message is not None
+        assert "No permissions" in message
         refusing.unlink()
-        assert lack_here(options) == told
-        assert lack_here({}) is None
+        assert missing_here(options) == message
+        assert missing_here({}) is None
 
     def test_an_engine_that_contains_nothing_is_found_out(self, refusing: Path) -> None:
         refusing.write_text('#!/bin/sh\nfor word; do shift; [ "$word" = -- ] && break; done\nexec "$@"\n')
-        told = lack_of(Container(engine="bwrap"), Folders(writable=[]))
-        assert told is not None
-        assert "does not" in told
+        message = missing_requirement(Container(engine="bwrap"), Folders(writable=[]))
+        assert message is not None
+        assert "does not" in message
 
     def test_a_worker_outside_measures_nothing(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         job = contained(sample_job(tmp_path, runner="local"), engine="bwrap")

@@ -51,12 +51,12 @@ def write(folder: Path, name: str, platform: Platform, process: int, *records: R
 
 
 def record(name: str, process: int, case: Case, seconds: float, **more: object) -> Record:
-    told = {
+    message = {
         "key": f"{name}-{process}-{case.id}",
         "outcome": Outcome.OK,
         "samples": Samples(seconds=[seconds] * 6, flags=[1, 0, 0, 0, 0, 0]),
         "work": Work(unit="start", units=5.0),
-        "beside": ["here"] if name != "here" else ["here-bwrap"],
+        "interleaved_with": ["here"] if name != "here" else ["here-bwrap"],
         **more,
     }
     return Record(
@@ -68,7 +68,7 @@ def record(name: str, process: int, case: Case, seconds: float, **more: object) 
         machine=name,
         schema=SCHEMA,
         commit="c",
-        **told,
+        **message,
     )
 
 
@@ -92,7 +92,7 @@ class TestContainerOverheadReport(ReportContract):
 
 def test_drift_that_hits_both_is_no_uncertainty_of_the_ratio(evidence: Evidence) -> None:
     [one] = overhead(evidence).slow_downs
-    assert (one.native, one.platform, one.took_turns) == ("here", "here-bwrap", True)
+    assert (one.native, one.platform, one.interleaved) == ("here", "here-bwrap", True)
     assert one.ratio.low == pytest.approx(1.1)
     assert one.ratio.high == pytest.approx(1.1)
     assert one.decided
@@ -100,17 +100,17 @@ def test_drift_that_hits_both_is_no_uncertainty_of_the_ratio(evidence: Evidence)
 
 
 def test_a_set_that_was_killed_does_not_say_that_there_were_no_turns(evidence: Evidence, tmp_path: Path) -> None:
-    killed = record("here-bwrap", 3, KERNEL, 1.0, outcome=Outcome.FAILED, beside=[])
+    killed = record("here-bwrap", 3, KERNEL, 1.0, outcome=Outcome.FAILED, interleaved_with=[])
     write(tmp_path, "here-bwrap", BWRAP, 3, killed)
     [one] = overhead(gather(tmp_path)).slow_downs
-    assert one.took_turns
+    assert one.interleaved
     assert one.ratio.n == len(DRIFT)
 
 
 def test_without_turns_the_drift_is_in_the_interval_and_the_sentence_says_so(tmp_path: Path) -> None:
     for process, drift in enumerate(DRIFT):
-        write(tmp_path, "here", HERE, process, record("here", process, KERNEL, drift, beside=[]))
-        inside = record("here-bwrap", process, KERNEL, 1.1 * drift, beside=[])
+        write(tmp_path, "here", HERE, process, record("here", process, KERNEL, drift, interleaved_with=[]))
+        inside = record("here-bwrap", process, KERNEL, 1.1 * drift, interleaved_with=[])
         write(tmp_path, "here-bwrap", BWRAP, process, inside)
     found = overhead(gather(tmp_path))
     [one] = found.slow_downs

@@ -21,9 +21,11 @@ class TestTomography(KernelContract):
 class TestProbes(KernelContract):
     kernel: Kernel = registry.kernel("probes")
 
-    def _ways(self) -> list[Implementation]:
+    def _implementations(self) -> list[Implementation]:
         """Return those of the probe `triad`; the others have tests of their own."""
-        return [way for way in super()._ways() if way.name in ("numpy", "numba")]
+        return [
+            implementation for implementation in super()._implementations() if implementation.name in ("numpy", "numba")
+        ]
 
     def _spread(self, backend: str) -> list[Implementation]:
         """Return none: ranks have probes of their own, with tests of their own."""

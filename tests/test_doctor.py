@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from daasbench.inspection import node, platform
-from daasbench.inspection.platform import Level, Presence, look_at, presence_findings, price_finding
+from daasbench.inspection.platform import FindingLevel, Presence, check_platform, presence_findings, price_finding
 from daasbench.model import Platform, Price
 from daasbench.scenario.platforms import shipped_files
 
@@ -34,9 +34,9 @@ SEEN = Presence(
 )
 
 
-def levels(findings: list[platform.Finding]) -> dict[str, Level]:
+def levels(findings: list[platform.Finding]) -> dict[str, FindingLevel]:
     """Return the level of each thing that was looked at."""
-    return {one.about: one.level for one in findings}
+    return {one.check: one.level for one in findings}
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def commit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_price_says_its_source_and_how_old_it_is() -> None:
     found = price_finding(PRICE, TODAY)
-    assert found.level is Level.OK
-    assert found.told == "1.85 EUR per node-hour of 2026-11-01 (quote; own books), 22 days old"
+    assert found.level is FindingLevel.OK
+    assert found.message == "1.85 EUR per node-hour of 2026-11-01 (quote; own books), 22 days old"
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_a_price_says_its_source_and_how_old_it_is() -> None:
 )
 def test_a_price_of_another_time_is_a_warning(date: datetime.date, word: str) -> None:
     found = price_finding(msgspec.structs.replace(PRICE, date=date), TODAY)
-    assert found.level is Level.WARNING
-    assert word in found.told
-    assert found.cure
+    assert found.level is FindingLevel.WARNING
+    assert word in found.message
+    assert found.fix
 
 
 def test_no_price_is_a_warning_and_not_free() -> None:
     found = price_finding(None, TODAY)
-    assert (found.level, found.about) == (Level.WARNING, "price")
+    assert (found.level, found.check) == (FindingLevel.WARNING, "price")
 
 
 # --- what a node says -----------------------------------------------------------------------------------------
@@ -76,59 +76,59 @@ def test_no_price_is_a_warning_and_not_free() -> None:
 @pytest.mark.usefixtures("commit")
 def test_a_node_that_is_as_declared_has_nothing_wrong() -> None:
     declared = Platform(runner="slurm", nodes=4, cores_per_node=64, gpus_per_node=2, memory_gb=512)
-    assert set(levels(presence_findings(SEEN, declared)).values()) == {Level.OK}
+    assert set(levels(presence_findings(SEEN, declared)).values()) == {FindingLevel.OK}
 
 
 @pytest.mark.usefixtures("commit")
 @pytest.mark.parametrize(
-    ("declared", "about", "cure"),
+    ("declared", "about", "fix"),
     [
         ({"cores_per_node": 128}, "cores", "write cores_per_node = 64"),
         ({"gpus_per_node": 4}, "GPUs", "write gpus_per_node = 2"),
         ({"memory_gb": 1024}, "memory", "write memory_gb = 512"),
     ],
 )
-def test_more_than_is_there_is_wrong(declared: dict[str, int], about: str, cure: str) -> None:
+def test_more_than_is_there_is_wrong(declared: dict[str, int], check: str, fix: str) -> None:
     found = presence_findings(SEEN, Platform(runner="slurm", **declared))
-    [bad] = [one for one in found if one.level is Level.WRONG]
-    assert (bad.about, bad.cure) == (about, cure)
+    [bad] = [one for one in found if one.level is FindingLevel.WRONG]
+    assert (bad.check, bad.fix) == (check, fix)
 
 
 @pytest.mark.usefixtures("commit")
 def test_what_is_not_declared_of_another_machine_is_a_warning_and_of_this_one_is_not() -> None:
-    assert levels(presence_findings(SEEN, Platform(runner="slurm")))["cores"] is Level.WARNING
-    assert levels(presence_findings(SEEN, Platform(runner="local"), own=True))["cores"] is Level.OK
+    assert levels(presence_findings(SEEN, Platform(runner="slurm")))["cores"] is FindingLevel.WARNING
+    assert levels(presence_findings(SEEN, Platform(runner="local"), own=True))["cores"] is FindingLevel.OK
 
 
 @pytest.mark.usefixtures("commit")
 @pytest.mark.parametrize(
     ("changed", "about", "level", "word"),
     [
-        ({"sizes": [1, 1]}, "launcher", Level.WRONG, "each is alone"),
-        ({"sizes": [2]}, "launcher", Level.WRONG, "2 ranks were asked for"),
-        ({"sizes": [], "lacks": "no mpi4py", "cure": "pip install"}, "launcher", Level.WARNING, "no mpi4py"),
-        ({"daasbench": "0.0.9"}, "versions", Level.WRONG, "0.0.9"),
-        ({"commit": "d"}, "versions", Level.WARNING, "of commit d"),
-        ({"content": "0" * 16}, "versions", Level.WRONG, "it would refuse every job"),
-        ({"python": "3.12.1"}, "versions", Level.WARNING, "3.12.1"),
-        ({"folder": "/data is not there"}, "folder", Level.WRONG, "/data is not there"),
+        ({"sizes": [1, 1]}, "launcher", FindingLevel.WRONG, "each is alone"),
+        ({"sizes": [2]}, "launcher", FindingLevel.WRONG, "2 ranks were asked for"),
+        ({"sizes": [], "missing": "no mpi4py", "fix": "pip install"}, "launcher", FindingLevel.WARNING, "no mpi4py"),
+        ({"daasbench": "0.0.9"}, "versions", FindingLevel.WRONG, "0.0.9"),
+        ({"commit": "d"}, "versions", FindingLevel.WARNING, "of commit d"),
+        ({"content": "0" * 16}, "versions", FindingLevel.WRONG, "it would refuse every job"),
+        ({"python": "3.12.1"}, "versions", FindingLevel.WARNING, "3.12.1"),
+        ({"folder": "/data is not there"}, "folder", FindingLevel.WRONG, "/data is not there"),
     ],
 )
-def test_a_node_that_differs_is_told(changed: dict[str, object], about: str, level: Level, word: str) -> None:
+def test_a_node_that_differs_is_told(changed: dict[str, object], check: str, level: FindingLevel, word: str) -> None:
     found = presence_findings(msgspec.structs.replace(SEEN, **changed), Platform(runner="slurm"))
-    [bad] = [one for one in found if one.about == about]
+    [bad] = [one for one in found if one.check == check]
     assert bad.level is level
-    assert word in bad.told
-    assert bad.cure
+    assert word in bad.message
+    assert bad.fix
 
 
-@pytest.mark.parametrize(("at", "told"), [("00:59:30", "30 s"), ("01:01:00", "50 s")])
-def test_a_clock_that_is_off_is_a_warning(at: str, told: str) -> None:
+@pytest.mark.parametrize(("at", "message"), [("00:59:30", "30 s"), ("01:01:00", "50 s")])
+def test_a_clock_that_is_off_is_a_warning(at: str, message: str) -> None:
     asked, answered = "2026-11-23T01:00:00.000Z", "2026-11-23T01:00:10.000Z"
     assert platform.clock_findings(SEEN, asked, answered) == []
     off = msgspec.structs.replace(SEEN, at=f"2026-11-23T{at}.000Z")
     [found] = platform.clock_findings(off, asked, answered)
-    assert told in found.told
+    assert message in found.message
 
 
 # --- asking a real process ------------------------------------------------------------------------------------
@@ -148,8 +148,8 @@ def test_ranks_of_a_foreign_launcher_are_found_to_be_alone(needs, tmp_path: Path
     seen = node.answer(node.question({"launcher": str(foreign)}, None))
     assert seen.sizes == [1, 1]
     [found] = platform.ranks_findings(seen, {"launcher": str(foreign)})
-    assert found.level is Level.WRONG
-    assert "each is alone" in found.told
+    assert found.level is FindingLevel.WRONG
+    assert "each is alone" in found.message
 
 
 def test_a_launcher_that_starts_nothing_is_told_with_its_last_word(tmp_path: Path, needs) -> None:
@@ -158,7 +158,7 @@ def test_a_launcher_that_starts_nothing_is_told_with_its_last_word(tmp_path: Pat
     broken.write_text("#!/bin/sh\necho no such fabric\nexit 3\n")
     broken.chmod(0o755)
     seen = node.answer(node.question({"launcher": str(broken)}, None))
-    assert "ended with exit code 3: no such fabric" in seen.lacks
+    assert "ended with exit code 3: no such fabric" in seen.missing
 
 
 def test_a_shared_folder_is_seen_from_both_sides_and_left_clean(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_folder_that_the_node_does_not_share_is_told(tmp_path: Path) -> None:
 
     def elsewhere(words: list[str]) -> str:  # a node whose folder of that name is another one
         (tmp_path / asked.token).unlink()
-        seen = node.answer(node.Question(folder=str(tmp_path), token=asked.token))
+        seen = node.answer(node.NodeQuestion(folder=str(tmp_path), token=asked.token))
         return node.SAID + msgspec.json.encode(msgspec.structs.replace(seen, folder="")).decode()
 
     seen, _ = node.ask(asked, elsewhere)
@@ -206,14 +206,14 @@ def test_findings_have_a_schema(say, tmp_path: Path) -> None:
     (tmp_path / "big.toml").write_text('runner = "local"\nnodes = 3\ncores_per_node = 100000\n')
     said = say("doctor", "--platform", "./big.toml", "--platform", "here", "--json")
     assert said.code == 1
-    told = json.loads(said.out)
-    assert told["schema"] == 1
-    assert [one["platform"] for one in told["platforms"]] == ["big", "here"]
-    big, here = told["platforms"]
+    message = json.loads(said.out)
+    assert message["schema"] == 1
+    assert [one["platform"] for one in message["platforms"]] == ["big", "here"]
+    big, here = message["platforms"]
     assert (big["usable"], here["usable"]) == (False, True)
     wrong = {one["about"] for one in big["findings"] if one["level"] == "wrong"}
     assert wrong == {"nodes", "cores"}
-    assert all(one["cure"] for one in big["findings"] if one["level"] == "wrong")
+    assert all(one["fix"] for one in big["findings"] if one["level"] == "wrong")
 
 
 def test_a_bad_file_is_refused_with_exit_code_2(say, tmp_path: Path) -> None:
@@ -236,8 +236,8 @@ def test_a_runner_that_cannot_look_is_a_warning(monkeypatch: pytest.MonkeyPatch,
 
     (tmp_path / "p.toml").write_text('runner = "local"\n')
     monkeypatch.setattr("daasbench.registry.runner", lambda name: FakeRunner())
-    found = look_at("./p.toml", folder=tmp_path, results=tmp_path, today=TODAY)
-    assert levels(found.findings)["runner"] is Level.WARNING
+    found = check_platform("./p.toml", folder=tmp_path, results=tmp_path, today=TODAY)
+    assert levels(found.findings)["runner"] is FindingLevel.WARNING
     assert found.usable
 
 
@@ -258,9 +258,9 @@ def test_worker_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     monkeypatch.setattr(node, "command", lambda asked: [sys.executable, "-c", "import not_there_at_all"])
     found = here.inspect_here(Platform(runner="local"), tmp_path)
-    [bad] = [one for one in found if one.about == "worker"]
-    assert bad.level is Level.WRONG
-    assert "not_there_at_all" in bad.told
+    [bad] = [one for one in found if one.check == "worker"]
+    assert bad.level is FindingLevel.WRONG
+    assert "not_there_at_all" in bad.message
 
 
 # --- Dask -----------------------------------------------------------------------------------------------------
@@ -274,8 +274,8 @@ def test_a_real_dask_cluster_is_counted_and_compared(needs) -> None:
     with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster:
         declared = Platform(runner="local", options={"scheduler": cluster.scheduler_address})
         found = dask_inspect.scheduler_findings(declared)
-    assert levels(found) == {"scheduler": Level.OK, "workers": Level.OK, "versions": Level.OK}
-    assert "ranks = 1" in found[1].told
+    assert levels(found) == {"scheduler": FindingLevel.OK, "workers": FindingLevel.OK, "versions": FindingLevel.OK}
+    assert "ranks = 1" in found[1].message
 
 
 def test_a_dask_scheduler_that_does_not_answer_is_wrong(needs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,25 +285,25 @@ def test_a_dask_scheduler_that_does_not_answer_is_wrong(needs, monkeypatch: pyte
     monkeypatch.setattr(dask_inspect, "CONNECT_S", 0.3)
     declared = Platform(runner="local", options={"scheduler": "tcp://127.0.0.1:1"})
     [found] = dask_inspect.scheduler_findings(declared)
-    assert found.level is Level.WRONG
-    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in found.told
+    assert found.level is FindingLevel.WRONG
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in found.message
 
 
 def test_other_versions_on_a_worker_are_wrong(needs, monkeypatch: pytest.MonkeyPatch) -> None:
     needs("distributed")
     from daasbench.runners import dask_inspect
 
-    from daasbench.errors import Lacking
+    from daasbench.errors import MissingRequirement
 
     def differs(client: object, address: str) -> None:
-        raise Lacking("Dask worker tcp://n1: dask 2 (here 1)", "use the same environment on both sides")
+        raise MissingRequirement("Dask worker tcp://n1: dask 2 (here 1)", "use the same environment on both sides")
 
     monkeypatch.setattr(dask_inspect, "compare_versions", differs)
     found = dask_inspect._versions(None, "tcp://n1:8786")
-    assert (found.level, found.told) == (Level.WRONG, "Dask worker tcp://n1: dask 2 (here 1)")
+    assert (found.level, found.message) == (FindingLevel.WRONG, "Dask worker tcp://n1: dask 2 (here 1)")
 
 
 def test_a_cluster_without_workers_is_wrong() -> None:
     from daasbench.runners import dask_inspect
 
-    assert dask_inspect.workers_finding({}, "tcp://n1:8786").cure == "start some: dask worker tcp://n1:8786"
+    assert dask_inspect.workers_finding({}, "tcp://n1:8786").fix == "start some: dask worker tcp://n1:8786"

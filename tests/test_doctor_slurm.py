@@ -12,7 +12,7 @@ from daasbench.runners.slurm.shell import Answer
 from daasbench.runners.slurm.suite import Suite
 
 from daasbench import registry
-from daasbench.inspection.platform import Finding, Level
+from daasbench.inspection.platform import Finding, FindingLevel
 from daasbench.model import Platform
 from daasbench.scenario.platforms import load_platform, shipped_files
 from daasbench.testing.runners import sample_job
@@ -27,15 +27,15 @@ slurm_load_node: a warning of another form
 """
 
 
-def seen(findings: list[Finding]) -> dict[str, Level]:
+def seen(findings: list[Finding]) -> dict[str, FindingLevel]:
     """Return the level of each thing that was looked at."""
-    return {one.about: one.level for one in findings}
+    return {one.check: one.level for one in findings}
 
 
-def told(findings: list[Finding], about: str) -> str:
+def message(findings: list[Finding], check: str) -> str:
     """Return sentence and cure of one thing."""
-    [found] = [one for one in findings if one.about == about]
-    return f"{found.level}: {found.told}; {found.cure}"
+    [found] = [one for one in findings if one.check == check]
+    return f"{found.level}: {found.message}; {found.fix}"
 
 
 # --- what sinfo says ------------------------------------------------------------------------------------------
@@ -66,9 +66,9 @@ def test_nodes_are_read_with_their_gpus_and_features() -> None:
         ({"partition": "gpu", "constraint": "a100|v100"}, "constraint", "ok: a100|v100: 3 nodes; "),
     ],
 )
-def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, about: str, sentence: str) -> None:
+def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, check: str, sentence: str) -> None:
     _, findings = inspect.partition_findings(inspect.read_nodes(SITE), SlurmOptions(**options))
-    assert told(findings, about) == sentence
+    assert message(findings, check) == sentence
 
 
 @pytest.mark.parametrize(
@@ -87,15 +87,15 @@ def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, abo
         ({"memory_gb": 600}, "memory", "wrong: 600 GB declared"),
     ],
 )
-def test_what_is_declared_is_compared_with_the_nodes(declared: dict, about: str, sentence: str) -> None:
+def test_what_is_declared_is_compared_with_the_nodes(declared: dict, check: str, sentence: str) -> None:
     nodes, _ = inspect.partition_findings(inspect.read_nodes(SITE), SlurmOptions(partition="gpu"))
-    assert told(inspect.node_findings(nodes, Platform(runner="slurm", **declared)), about).startswith(sentence)
+    assert message(inspect.node_findings(nodes, Platform(runner="slurm", **declared)), check).startswith(sentence)
 
 
 def test_gpus_that_slurm_does_not_count_are_no_error() -> None:
     nodes, _ = inspect.partition_findings(inspect.read_nodes(SITE), SlurmOptions())
     found = inspect.node_findings(nodes, Platform(runner="slurm", gpus_per_node=4))
-    assert told(found, "GPUs").startswith("warning: 4 declared, Slurm tells of none")
+    assert message(found, "GPUs").startswith("warning: 4 declared, Slurm tells of none")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_time_limit_is_read_in_every_form_of_slurms(limit: str, seconds: float
 
 def test_a_longer_time_than_the_partition_gives_is_wrong() -> None:
     nodes, _ = inspect.partition_findings(inspect.read_nodes(SITE), SlurmOptions(partition="gpu"))
-    assert told(inspect.limit_findings(nodes, SlurmOptions(time_limit_s=90000)), "time limit") == (
+    assert message(inspect.limit_findings(nodes, SlurmOptions(time_limit_s=90000)), "time limit") == (
         "wrong: time_limit_s is 90000, the partition gives 1-00:00:00; write time_limit_s = 86400"
     )
 
@@ -123,10 +123,10 @@ def test_a_longer_time_than_the_partition_gives_is_wrong() -> None:
 def test_accounts_and_qualities_are_those_of_the_user() -> None:
     text = "beamline|normal,long\nstaff|normal\n"
     found = inspect.account_findings(text, SlurmOptions(account="beamline", qos="fast"), "ada")
-    assert told(found, "account") == "ok: ada may use beamline; "
-    assert told(found, "qos") == "wrong: ada may not use fast; write qos = one of long, normal"
+    assert message(found, "account") == "ok: ada may use beamline; "
+    assert message(found, "qos") == "wrong: ada may not use fast; write qos = one of long, normal"
     nobody = inspect.account_findings("", SlurmOptions(account="beamline"), "ada")
-    assert told(nobody, "account") == "wrong: ada may not use beamline; ask the site for one"
+    assert message(nobody, "account") == "wrong: ada may not use beamline; ask the site for one"
 
 
 # --- what a node, or a remote Python, says -----------------------------------------------------------------------
@@ -141,7 +141,7 @@ def test_accounts_and_qualities_are_those_of_the_user() -> None:
     ],
 )
 def test_a_node_that_does_not_answer_says_why(err: str, sentence: str) -> None:
-    assert told([visit.unheard(Answer(1, "", err), "/sw/python")], "node").startswith(sentence)
+    assert message([visit.unheard(Answer(1, "", err), "/sw/python")], "node").startswith(sentence)
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_a_node_that_does_not_answer_says_why(err: str, sentence: str) -> None:
 )
 def test_a_python_of_a_site_is_good_enough_or_not(site: Suite | None, sentence: str) -> None:
     found = visit.site_finding(site, "python3", "h:/s")
-    assert f"{found.level}: {found.told}".startswith(sentence)
-    assert found.cure
+    assert f"{found.level}: {found.message}".startswith(sentence)
+    assert found.fix
 
 
 # --- a real Slurm ---------------------------------------------------------------------------------------------
@@ -168,23 +168,23 @@ def test_a_platform_that_is_right_has_nothing_wrong_and_its_node_starts_ranks(sl
     needs("mpi4py")
     declared = Platform(runner="slurm", nodes=2, cores_per_node=4, gpus_per_node=2, memory_gb=4, options=RIGHT)
     found = SlurmRunner().inspect(declared, tmp_path)
-    assert [one for one in found if one.level is not Level.OK] == []
+    assert [one for one in found if one.level is not FindingLevel.OK] == []
     assert {"scheduler", "partition", "accounting", "request", "folder", "versions", "launcher"} <= set(seen(found))
-    assert "see each other" in told(found, "launcher")
+    assert "see each other" in message(found, "launcher")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_node_is_asked_from_inside_of_the_container(slurm, needs, program, tmp_path: Path) -> None:
-    program("bwrap", cure="apt-get install bubblewrap")
+    program("bwrap", fix="apt-get install bubblewrap")
     needs("mpi4py")
     declared = Platform(runner="slurm", cores_per_node=4, gpus_per_node=2, options={"container": {"engine": "bwrap"}})
     found = SlurmRunner().inspect(declared, tmp_path)
-    assert told(found, "container") == "ok: bwrap own root starts a worker on the node; "
-    assert "see each other" in told(found, "launcher")
+    assert message(found, "container") == "ok: bwrap own root starts a worker on the node; "
+    assert "see each other" in message(found, "launcher")
     bad = {"container": {"engine": "bwrap", "image": "/no/such/root"}}
     found = SlurmRunner().inspect(msgspec.structs.replace(declared, options=bad), tmp_path)
-    assert told(found, "container").startswith("wrong: bwrap /no/such/root starts no worker on the node: bwrap: ")
-    assert seen(found)["launcher"] is Level.OK
+    assert message(found, "container").startswith("wrong: bwrap /no/such/root starts no worker on the node: bwrap: ")
+    assert seen(found)["launcher"] is FindingLevel.OK
 
 
 @pytest.mark.parametrize(
@@ -197,11 +197,11 @@ def test_a_node_is_asked_from_inside_of_the_container(slurm, needs, program, tmp
     ],
 )
 def test_the_jobs_of_dask_workers_are_rehearsed_in_the_words_of_their_platform(
-    slurm, needs, tmp_path: Path, options: dict, about: str, sentence: str
+    slurm, needs, tmp_path: Path, options: dict, check: str, sentence: str
 ) -> None:
     needs("dask_jobqueue")
     platform = Platform(runner="dask", cores_per_node=4, options={"cluster": "slurm", "partition": "main", **options})
-    assert sentence in told(registry.runner("dask").inspect(platform, tmp_path), about)
+    assert sentence in message(registry.runner("dask").inspect(platform, tmp_path), check)
 
 
 def test_a_platform_that_is_wrong_says_all_of_it_with_its_cure(slurm, tmp_path: Path) -> None:
@@ -209,45 +209,45 @@ def test_a_platform_that_is_wrong_says_all_of_it_with_its_cure(slurm, tmp_path: 
     declared = Platform(runner="slurm", nodes=9, cores_per_node=64, gpus_per_node=3, memory_gb=4, options=options)
     found, usable = inspect.queue_findings(declared, SlurmOptions(**options), SlurmRunner()._here)
     assert usable
-    wrong = {one.about: one.cure for one in found if one.level is Level.WRONG}
+    wrong = {one.check: one.fix for one in found if one.level is FindingLevel.WRONG}
     assert wrong == {
         "nodes": "write nodes = 4",
         "cores": "write cores_per_node = 4",
         "GPUs": "write gpus_per_node = 2",
         "time limit": "write time_limit_s = 86400",
     }
-    assert seen(found)["account"] is Level.WARNING
+    assert seen(found)["account"] is FindingLevel.WARNING
 
 
 def test_what_sbatch_itself_refuses_is_told_by_a_rehearsal(slurm, tmp_path: Path) -> None:
     options = {"partition": "main", "reservation": "nothing"}
     declared = Platform(runner="slurm", cores_per_node=4, options=options)
     found, _ = inspect.queue_findings(declared, SlurmOptions(**options), SlurmRunner()._here)
-    assert told(found, "request").startswith("wrong: sbatch refuses a job of the whole platform: ")
+    assert message(found, "request").startswith("wrong: sbatch refuses a job of the whole platform: ")
     assert slurm.ask("squeue", "--noheader") == ""
 
 
 def test_no_node_is_asked_where_the_partition_is_not_there(slurm, tmp_path: Path) -> None:
     declared = Platform(runner="slurm", options={"partition": "gpu"})
     found = SlurmRunner().inspect(declared, tmp_path)
-    assert told(found, "partition") == "wrong: there is no gpu; write partition = one of high, low, main"
+    assert message(found, "partition") == "wrong: there is no gpu; write partition = one of high, low, main"
     assert "launcher" not in seen(found)
 
 
 def test_a_machine_without_slurm_is_told_where_to_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     [found] = SlurmRunner().inspect(Platform(runner="slurm"), tmp_path)
-    assert (found.level, found.about) == (Level.WRONG, "scheduler")
-    assert found.told == "there is no sbatch and no squeue and no scancel here"
-    assert found.cure == "look from a login node, or name one by the option host"
+    assert (found.level, found.check) == (FindingLevel.WRONG, "scheduler")
+    assert found.message == "there is no sbatch and no squeue and no scancel here"
+    assert found.fix == "look from a login node, or name one by the option host"
 
 
 def test_a_host_that_cannot_be_reached_is_a_finding(program, tmp_path: Path) -> None:
-    program("ssh", cure="apt-get install openssh-client")
+    program("ssh", fix="apt-get install openssh-client")
     options = {"host": "nobody@127.0.0.1", "ssh": ["-p", "1"], "folder": "/nowhere"}
     [found] = SlurmRunner().inspect(Platform(runner="slurm", options=options), tmp_path)
-    assert found.level is Level.WRONG
-    assert "127.0.0.1" in found.told
+    assert found.level is FindingLevel.WRONG
+    assert "127.0.0.1" in found.message
 
 
 # --- shipped platforms ----------------------------------------------------------------------------------------

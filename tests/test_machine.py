@@ -205,9 +205,9 @@ def test_the_id_names_the_content_without_the_time(monkeypatch: pytest.MonkeyPat
     assert machine.observe(commit="c", observed_at="today").id == first.id
     assert machine.observe(commit="d", observed_at="yesterday").id != first.id
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    steered = machine.observe(commit="c", observed_at="yesterday")
-    assert steered.id != first.id
-    assert steered.environment["OMP_NUM_THREADS"] == "7"
+    thread_variables = machine.observe(commit="c", observed_at="yesterday")
+    assert thread_variables.id != first.id
+    assert thread_variables.environment["OMP_NUM_THREADS"] == "7"
 
 
 def test_a_secret_in_the_environment_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from daasbench import kernel
 from daasbench.authoring.function import FunctionKernel, FunctionProblem
 from daasbench.contracts import Implementation
-from daasbench.errors import InputError, Lacking, LedgerError, Unfinished
+from daasbench.errors import InputError, LedgerError, MissingRequirement, Unfinished
 from daasbench.measure import scratch
 from daasbench.measure.failures import failure_of, guarded
 from daasbench.measure.inputs import MOST_BLOCKS, block_count, make_inputs, predicted_bytes
@@ -81,18 +81,18 @@ def test_phases_and_samples_are_what_the_clock_says(session: Callable[..., Sessi
     one = session(compute, clock=clock)
     idle = dict.fromkeys(("import", "read", "put", "setup", "get"), 0.0)
     assert one.prepare().phases == {**idle, "first_call": 2.0}
-    turned = one.turn(3, number=7, limit_s=1000.0, origin=100.0)
-    samples = turned.samples
+    round_result = one.round(3, number=7, limit_s=1000.0, origin=100.0)
+    samples = round_result.samples
     assert samples.seconds == [2.0] * 4
     assert samples.flags == [1, 0, 0, 0]
     assert samples.counted() == [2.0] * 3
-    assert samples.turn == [7] * 4
+    assert samples.round == [7] * 4
     assert samples.block == [0, 1, 0, 1]
     assert samples.at_s == [2.0, 4.0, 6.0, 8.0]
     assert len(samples.cpu_s) == len(samples.get_s) == 4
     assert samples.foreign == []
-    assert turned.verdict is not None
-    assert turned.verdict.ok
+    assert round_result.verdict is not None
+    assert round_result.verdict.ok
 
 
 def test_verifying_takes_no_part_in_a_sample(session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_verifying_takes_no_part_in_a_sample(session: Callable[..., Session], mo
     monkeypatch.setattr(FunctionKernel, "verify", slowly)
     one = session(total, clock=clock)
     one.prepare()
-    assert one.turn(2, number=0, limit_s=1000.0, origin=0.0).samples.seconds == [0.0] * 3
+    assert one.round(2, number=0, limit_s=1000.0, origin=0.0).samples.seconds == [0.0] * 3
 
 
 def test_a_turn_ends_at_its_limit_with_one_sample_that_counts(session: Callable[..., Session]) -> None:
@@ -118,8 +118,8 @@ def test_a_turn_ends_at_its_limit_with_one_sample_that_counts(session: Callable[
 
     one = session(compute, clock=clock)
     one.prepare()
-    assert one.turn(50, number=0, limit_s=0.0, origin=0.0).samples.flags == [1, 0]
-    assert one.turn(50, number=1, limit_s=25.0, origin=0.0).samples.flags == [1, 0, 0]
+    assert one.round(50, number=0, limit_s=0.0, origin=0.0).samples.flags == [1, 0]
+    assert one.round(50, number=1, limit_s=25.0, origin=0.0).samples.flags == [1, 0, 0]
 
 
 def test_the_peak_of_memory_is_that_of_the_timed_calls(session: Callable[..., Session]) -> None:
@@ -129,9 +129,9 @@ def test_the_peak_of_memory_is_that_of_the_timed_calls(session: Callable[..., Se
 
     one = session(compute)
     one.prepare()
-    turned = one.turn(1, number=0, limit_s=9.0, origin=0.0)
-    assert turned.peak_memory_bytes is not None
-    assert turned.peak_memory_bytes > 240_000_000
+    round_result = one.round(1, number=0, limit_s=9.0, origin=0.0)
+    assert round_result.peak_memory_bytes is not None
+    assert round_result.peak_memory_bytes > 240_000_000
 
 
 # --- verification ---------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def test_the_peak_of_memory_is_that_of_the_timed_calls(session: Callable[..., Se
 
 def verdict_of(one: Session, repeats: int = 8) -> Verdict:
     one.prepare()
-    verdict = one.turn(repeats, number=0, limit_s=9.0, origin=0.0).verdict
+    verdict = one.round(repeats, number=0, limit_s=9.0, origin=0.0).verdict
     assert verdict is not None
     return verdict
 
@@ -225,7 +225,7 @@ def test_a_verdict_that_is_not_ok_is_worse_than_any_that_is() -> None:
 @pytest.mark.parametrize(
     ("error", "outcome", "reason", "sentence"),
     [
-        (Lacking("no GPU", "buy one"), Outcome.SKIPPED, Reason.CAPACITY, "no GPU; buy one"),
+        (MissingRequirement("no GPU", "buy one"), Outcome.SKIPPED, Reason.CAPACITY, "no GPU; buy one"),
         (MemoryError(), Outcome.FAILED, Reason.KERNEL, "out of memory"),
         (MemoryError("4 TiB"), Outcome.FAILED, Reason.KERNEL, "out of memory: 4 TiB"),
         (Unfinished("later"), Outcome.FAILED, Reason.INTERRUPTED, "later"),
@@ -316,7 +316,7 @@ def test_inputs_that_fit_nowhere_are_not_made(
 ) -> None:
     spec = a_spec(tmp_path, monkeypatch)
     monkeypatch.setattr(f"daasbench.measure.inputs.{place}", value)
-    with pytest.raises(Lacking, match=sentence):
+    with pytest.raises(MissingRequirement, match=sentence):
         make_inputs(spec)
     assert not Path(spec.scratch).exists()
 

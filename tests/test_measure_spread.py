@@ -11,14 +11,14 @@ import pytest
 from daasbench.compute import backends
 from daasbench.compute.backends import library_name, require
 from daasbench.contracts import Implementation
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 from daasbench.host import launchers
 from daasbench.host.processes import shared_memory_bytes
 from daasbench.measure import scratch
 from daasbench.measure.comparison import visible_devices
 from daasbench.measure.inputs import predicted_bytes
-from daasbench.measure.rank_checks import Hello, doubt, doubt_all
-from daasbench.measure.requirements import lack_of
+from daasbench.measure.rank_checks import RankInfo, check_rank, check_ranks
+from daasbench.measure.requirements import missing_requirement
 from daasbench.model import Case, Work
 
 CASE = Case(kernel="k", implementation="mpi", version="1", size="small", ranks=4, threads=2)
@@ -44,28 +44,30 @@ def test_without_a_word_the_launcher_is_that_of_this_python() -> None:
 
 def test_a_missing_launcher_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sys.prefix", str(tmp_path))
-    with pytest.raises(Lacking, match=r"no mpiexec beside this Python .*; pip install mpich, or name"):
+    with pytest.raises(MissingRequirement, match=r"no mpiexec beside this Python .*; pip install mpich, or name"):
         launchers.require_launcher({})
 
 
 @pytest.mark.parametrize(
-    ("told", "name"),
+    ("message", "name"),
     [
         ("MPICH Version:      5.0.2\nMPICH Release date: today", "MPICH 5.0.2"),
         ("Open MPI v5.0.8, package: Open MPI root@x Distribution", "Open MPI v5.0.8"),
         ("", "an MPI without a name"),
     ],
 )
-def test_an_mpi_library_has_a_short_name(told: str, name: str) -> None:
-    assert library_name(told) == name
+def test_an_mpi_library_has_a_short_name(message: str, name: str) -> None:
+    assert library_name(message) == name
 
 
 def test_mpi4py_without_an_mpi_is_lacking_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "_ask_mpi", lambda: ("RuntimeError: cannot load MPI library", False))
     monkeypatch.delitem(__import__("sys").modules, "mpi4py.MPI", raising=False)
-    way = Implementation(name="mpi", load=lambda: lambda *_: None, backend="mpi")
-    with pytest.raises(Lacking, match=r"finds no MPI library \(RuntimeError.*\); install one: pip install mpich"):
-        require(way)
+    implementation = Implementation(name="mpi", load=lambda: lambda *_: None, backend="mpi")
+    with pytest.raises(
+        MissingRequirement, match=r"finds no MPI library \(RuntimeError.*\); install one: pip install mpich"
+    ):
+        require(implementation)
 
 
 @pytest.mark.parametrize(("backend", "package", "extra"), [("mpi", "mpi4py", "mpi"), ("dask", "distributed", "dask")])
@@ -74,22 +76,24 @@ def test_what_is_not_installed_is_lacking_with_its_cure(
 ) -> None:
     find_spec = backends.importlib.util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else find_spec(name))
-    with pytest.raises(Lacking, match=rf"{package} is not installed; install it: pip install 'daasbench\[{extra}\]'"):
+    with pytest.raises(
+        MissingRequirement, match=rf"{package} is not installed; install it: pip install 'daasbench\[{extra}\]'"
+    ):
         require(Implementation(name=backend, load=lambda: lambda *_: None, backend=backend))
 
 
 # --- what the referee believes --------------------------------------------------------------------------------
 
 
-def doubts(*hellos: Hello, case: Case = CASE) -> str | None:
+def doubts(*infos: RankInfo, case: Case = CASE) -> str | None:
     """Return what the referee says of ranks that introduce themselves so."""
-    failure = next(filter(None, (doubt(one, case, "mpiexec") for one in hellos)), None) or doubt_all(hellos, case)
+    failure = next(filter(None, (check_rank(one, case, "mpiexec") for one in infos)), None) or check_ranks(infos, case)
     return failure.message if failure else None
 
 
-def hello(rank: int, **more: Any) -> Hello:
+def info(rank: int, **more: Any) -> RankInfo:
     facts = {"host": "a", "size": 4, "threads": "2", "cpus": [2 * rank, 2 * rank + 1], "library": "MPICH 5.0.2", **more}
-    return Hello(token="", pid=rank, rank=rank, **facts)
+    return RankInfo(token="", pid=rank, rank=rank, **facts)
 
 
 @pytest.mark.parametrize(
@@ -105,13 +109,13 @@ def hello(rank: int, **more: Any) -> Hello:
     ],
 )
 def test_ranks_that_are_not_as_asked_are_doubted(wrong: dict[str, Any], sentence: str | None) -> None:
-    told = doubts(hello(0), hello(1, **wrong), hello(2), hello(3))
-    assert told == sentence or (sentence is not None and sentence in str(told))
+    message = doubts(info(0), info(1, **wrong), info(2), info(3))
+    assert message == sentence or (sentence is not None and sentence in str(message))
 
 
 def test_ranks_of_several_nodes_may_have_processors_of_the_same_number() -> None:
     case = Case(kernel="k", implementation="mpi", version="1", nodes=2, ranks=4, threads=2)
-    ranks = [hello(rank, host="ab"[rank // 2], cpus=[0, 1] if rank % 2 else [2, 3]) for rank in range(4)]
+    ranks = [info(rank, host="ab"[rank // 2], cpus=[0, 1] if rank % 2 else [2, 3]) for rank in range(4)]
     assert doubts(*ranks, case=case) is None
 
 
@@ -137,8 +141,8 @@ def test_workers_of_other_versions_are_named_with_theirs_and_ours() -> None:
     from daasbench.measure.dask.worker_checks import compare_versions
 
     compare_versions(Versions(), "tcp://s:8786")
-    told = r"Dask worker tcp://a:1: numpy 1\.26 \(here 2\.1\); use the same environment on both sides"
-    with pytest.raises(Lacking, match=told):
+    message = r"Dask worker tcp://a:1: numpy 1\.26 \(here 2\.1\); use the same environment on both sides"
+    with pytest.raises(MissingRequirement, match=message):
         compare_versions(Versions(numpy="1.26"), "tcp://s:8786")
 
 
@@ -184,10 +188,10 @@ def test_a_truncated_file_is_told_when_it_is_mapped(tmp_path: Path) -> None:
 def test_ranks_beyond_the_cores_and_nodes_that_are_not_here_are_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daasbench.host.machine.usable_cores", lambda: 4)
     case = Case(kernel="tomography", implementation="mpi", version="1", size="tiny", ranks=4, threads=2)
-    told = lack_of(case, None, gpus=0)
-    assert told == '4 ranks of 2 threads asked, 4 cores usable here; write threads = "max" or use a larger machine'
+    message = missing_requirement(case, None, gpus=0)
+    assert message == '4 ranks of 2 threads asked, 4 cores usable here; write threads = "max" or use a larger machine'
     far = Case(kernel="tomography", implementation="mpi", version="1", size="tiny", nodes=2)
-    assert "2 nodes asked, one is here" in str(lack_of(far, None, gpus=0))
+    assert "2 nodes asked, one is here" in str(missing_requirement(far, None, gpus=0))
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ if rank == 1:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def message(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return what a rank that waits for another saw of each kind of call: seconds, calls, seconds in all."""
     program = tmp_path_factory.mktemp("mpi") / "talk.py"
     program.write_text(PROGRAM)
@@ -89,19 +89,21 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     [("barrier", 1), ("sum", 1), ("exchange", 4), ("lattice", 4), ("part", 1), ("requests", 4), ("fence", 1),
      ("collective", 2)],
 )  # fmt: skip
-def test_a_rank_that_waits_is_seen_to_spend_its_time_in_mpi(told: dict[str, Any], kind: str, calls: int) -> None:
-    seconds, count, whole = told[kind]
+def test_a_rank_that_waits_is_seen_to_spend_its_time_in_mpi(message: dict[str, Any], kind: str, calls: int) -> None:
+    seconds, count, whole = message[kind]
     assert count == calls
     assert 0.5 * whole < seconds <= whole
 
 
-def test_computing_and_the_harness_own_barrier_are_no_communication(told: dict[str, Any]) -> None:
-    assert told["nothing"][:2] == [0.0, 0]
-    assert told["unwatched"][:2] == [0.0, 0]
+def test_computing_and_the_harness_own_barrier_are_no_communication(message: dict[str, Any]) -> None:
+    assert message["nothing"][:2] == [0.0, 0]
+    assert message["unwatched"][:2] == [0.0, 0]
 
 
-def test_the_clock_costs_less_than_a_hundredth_of_what_a_barrier_between_two_takes_here(told: dict[str, Any]) -> None:
-    assert 0 < told["price"] < 0.01 * told["barrier"][0]
+def test_the_clock_costs_less_than_a_hundredth_of_what_a_barrier_between_two_takes_here(
+    message: dict[str, Any],
+) -> None:
+    assert 0 < message["price"] < 0.01 * message["barrier"][0]
 
 
 def test_records_of_before_are_read_and_have_no_time_in_mpi() -> None:

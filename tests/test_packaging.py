@@ -90,10 +90,10 @@ def test_every_module_and_data_file_of_every_room_is_in_the_wheel(wheel: Path, c
 def test_the_wheel_carries_its_licence_and_says_which_it_is(wheel: Path, checkout: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         (metadata,) = (name for name in packed.namelist() if name.endswith(".dist-info/METADATA"))
-        told = email.message_from_bytes(packed.read(metadata))
+        message = email.message_from_bytes(packed.read(metadata))
         licence = packed.read(metadata.replace("METADATA", "licenses/LICENSE"))
-    assert told["License-Expression"] == "Apache-2.0"
-    assert told["Requires-Python"] == ">=3.11"
+    assert message["License-Expression"] == "Apache-2.0"
+    assert message["Requires-Python"] == ">=3.11"
     assert licence == (checkout / "LICENSE").read_bytes()
 
 

@@ -51,7 +51,7 @@ def test_a_first_call_without_a_steady_one_is_not_divided() -> None:
 
 
 def journal(**detail: Any) -> list[Event]:
-    told = {
+    message = {
         "platform": "site", "queued_at": "2026-11-22T10:00:02Z", "started_at": "2026-11-22T10:10:02Z",
         "began_at": "2026-11-22T10:10:05.500Z", "ended_at": "2026-11-22T10:20:00Z",
     } | detail  # fmt: skip
@@ -59,7 +59,7 @@ def journal(**detail: Any) -> list[Event]:
         Event(at="2026-11-22T10:00:00Z", event="submitting", job=JOB),
         Event(at="2026-11-22T10:00:02Z", event="submitted", job=JOB),
         Event(at="2026-11-22T09:00:00Z", event="submitted", job="000-site"),
-        Event(at="2026-11-22T10:20:04Z", event="accounted", job=JOB, detail=told),
+        Event(at="2026-11-22T10:20:04Z", event="accounted", job=JOB, detail=message),
     ]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import threadpoolctl
 
 from daasbench.host.blas_threads import Pools
-from daasbench.host.processes import steered
+from daasbench.host.processes import thread_variables
 
 KERNEL = """
 import numpy as np, threadpoolctl
@@ -66,5 +66,7 @@ def test_a_kernel_has_all_threads_and_its_oracle_one(tmp_path: Path) -> None:
     (tmp_path / "seen.py").write_text(KERNEL)
 
     words = [sys.executable, "-c", RUN, str(tmp_path / "seen.py")]
-    ended = subprocess.run(words, env={**os.environ, **steered(2)}, capture_output=True, text=True, timeout=120)
+    ended = subprocess.run(
+        words, env={**os.environ, **thread_variables(2)}, capture_output=True, text=True, timeout=120
+    )
     assert ended.returncode == 0, ended.stderr

@@ -15,7 +15,7 @@ import pytest
 from daasbench import registry
 from daasbench.authoring.command import CommandKernel
 from daasbench.contracts import Resources
-from daasbench.errors import DaasbenchError, InputError, Lacking, PluginError, ScenarioError
+from daasbench.errors import DaasbenchError, InputError, MissingRequirement, PluginError, ScenarioError
 from daasbench.evidence.table import load as load_table
 
 PROGRAM = """\
@@ -26,7 +26,7 @@ units = "{n}"
 n = 3
 [sizes.small]
 n = 30
-[ways.echo]
+[implementations.echo]
 command = ["echo", "value {n}"]
 [[check]]
 name = "the number"
@@ -50,14 +50,16 @@ def kernel_of(path: Path) -> CommandKernel:
     return kernel
 
 
-def run_once(kernel: CommandKernel, size: str = "tiny", way: str | None = None, input_file: Path | None = None) -> Any:
+def run_once(
+    kernel: CommandKernel, size: str = "tiny", implementation: str | None = None, input_file: Path | None = None
+) -> Any:
     options = kernel.options()
     if input_file:
         problem = kernel.read(input_file, kernel.survey(input_file, options), options, 1)
     else:
         problem = kernel.make(kernel.sizes[size], options, 7, 2)
     expectation = kernel.expect(problem, options)
-    name = way or next(iter(kernel.implementations))
+    name = implementation or next(iter(kernel.implementations))
     compute = kernel.implementations[name].load()(problem, Resources(threads=2))
     verdicts = [
         kernel.verify(problem, expectation, block, compute(files), name) for block, files in enumerate(problem.blocks)
@@ -101,10 +103,10 @@ def test_numbers_are_read_from_a_file_that_the_program_writes(tmp_path: Path) ->
 
 def test_a_number_without_an_expectation_is_that_of_the_first_way(tmp_path: Path) -> None:
     text = PROGRAM.replace("expected = { tiny = 3, small = 30 }", "tolerance = 0.5")
-    other = "[ways.other]\ncommand = ['echo', 'value 4']\npeer = true\n[[check]]"
+    other = "[implementations.other]\ncommand = ['echo', 'value 4']\npeer = true\n[[check]]"
     kernel = kernel_of(write(tmp_path, ("[[check]]", other), text=text))
     assert run_once(kernel).verified_by == "agreement"
-    wrong = run_once(kernel, way="other")
+    wrong = run_once(kernel, implementation="other")
     assert not wrong.ok
     assert wrong.verified_by == "peer"
     assert kernel.implementations["other"].peer
@@ -163,12 +165,12 @@ def test_a_program_that_is_not_here_is_lacking_with_its_cure(tmp_path: Path) -> 
     path = write(
         tmp_path, ('"echo", "value', '"no-such-program", "value'), ("[[check]]", "cure = 'apt install it'\n[[check]]")
     )
-    with pytest.raises(Lacking, match=r"the program no-such-program is not here.*apt install it"):
+    with pytest.raises(MissingRequirement, match=r"the program no-such-program is not here.*apt install it"):
         run_once(kernel_of(path))
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (("{n}\"]", "{m}\"]"), r"ways\.echo\.command: no placeholder 'm'; did you mean|no placeholder 'm' \(known"),
         (('units = "{n}"', 'units = "{k}"'), r"units: no placeholder 'k'"),
@@ -178,12 +180,12 @@ def test_a_program_that_is_not_here_is_lacking_with_its_cure(tmp_path: Path) -> 
         ((", small = 30 }", " }"), r"check\[0\]\.expected: has nothing for size 'small'; add small = NUMBER"),
         (('command = ["echo", "value {n}"]', "command = []"), r"ways\.echo\.command: expected a list of words"),
         (("[[check]]", "[[check]]\nfile = '../secret'"), r"check\[0\]\.file: '\.\./secret' is outside"),
-        (("[ways.echo]", "[ways.'e o']"), r"ways\.e o: 'e o' is no name"),
+        (("[implementations.echo]", "[implementations.'e o']"), r"ways\.e o: 'e o' is no name"),
         (("[[check]]", "[[check]]\ntolerance = -1"), r"check\[0\]\.tolerance: expected a number of 0 or more, got -1"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_in_the_file_is_told_with_its_key(tmp_path: Path, change: tuple[str, str], told: str) -> None:
-    with pytest.raises((ScenarioError, PluginError), match=told):
+def test_what_is_wrong_in_the_file_is_told_with_its_key(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    with pytest.raises((ScenarioError, PluginError), match=message):
         registry.kernel_from_file(write(tmp_path, change))
 
 
@@ -194,7 +196,8 @@ def test_units_must_be_a_number(tmp_path: Path) -> None:
 
 
 def test_a_program_is_measured_from_the_command_line(tmp_path: Path) -> None:
-    wrong = "[ways.liar]\ncommand = ['echo', 'value 5']\n[ways.absent]\ncommand = ['no-such-program']\n[[check]]"
+    wrong = "[implementations.liar]\ncommand = ['echo', 'value 5']\n"
+    wrong += "[implementations.absent]\ncommand = ['no-such-program']\n[[check]]"
     path = write(tmp_path, ("[[check]]", wrong))
     few = ["--set", "repeat.processes=1", "--set", "repeat.max_repeats=5"]
     command = [sys.executable, "-m", "daasbench", "run", str(path), "--results", str(tmp_path / "r"), *few]

@@ -63,7 +63,7 @@ def queue(needs) -> Iterator[PsijRunner]:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({}, "executor: is required"),
         ({"executor": "slrum"}, "options.executor: expected"),
@@ -74,11 +74,11 @@ def queue(needs) -> Iterator[PsijRunner]:
         ({"executor": "pbs", "launcher": "srun -n {rank}"}, "no word in braces 'rank'"),
     ],
 )
-def test_a_wrong_option_is_refused_by_file_and_key(options: dict[str, object], told: str) -> None:
+def test_a_wrong_option_is_refused_by_file_and_key(options: dict[str, object], message: str) -> None:
     with pytest.raises(ScenarioError) as refused:
         PsijRunner().check(options, "p.toml: options")
     assert str(refused.value).startswith("p.toml: ")
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_options_are_checked_and_rendered_without_psij(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

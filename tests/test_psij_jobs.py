@@ -16,7 +16,7 @@ from daasbench.runners.psij import PsijRunner, runner
 from daasbench.runners.psij.specification import unique_name
 
 from daasbench.errors import SubmitError, Unreachable
-from daasbench.inspection.platform import Level
+from daasbench.inspection.platform import FindingLevel
 from daasbench.model import Job, JobState, JobStatus, Outcome, Platform, Reason, Record, Request
 from daasbench.testing import RunnerContract
 from daasbench.testing.runners import sample_job
@@ -160,9 +160,9 @@ def test_a_scheduler_that_is_not_here_is_told_with_its_cure(
     [request] = queue.render_all([job], tmp_path)
     with pytest.raises(SubmitError, match="pbs is not here: there is no qsub; load its module"):
         queue.submit_all(request, tmp_path)
-    findings = {one.about: one for one in queue.inspect(job.platform, tmp_path)}
-    assert findings["scheduler"].level is Level.WRONG
-    assert findings["psij"].level is Level.OK
+    findings = {one.check: one for one in queue.inspect(job.platform, tmp_path)}
+    assert findings["scheduler"].level is FindingLevel.WRONG
+    assert findings["psij"].level is FindingLevel.OK
     with pytest.raises(Unreachable, match="pbs cannot be asked for 17"):
         queue.poll(f"psij://pbs/17#{tmp_path}/001-x")
 
@@ -259,7 +259,7 @@ def test_a_job_that_slurm_kills_for_its_memory_is_interrupted_and_told(site: Psi
 
 def test_a_job_that_was_killed_after_it_had_begun_says_so(queue: PsijRunner, tmp_path: Path) -> None:
     (tmp_path / STARTED).write_text("{}")
-    where = runner.Handle(executor="slurm", native="1", folder=tmp_path)
+    where = runner.PsijHandle(executor="slurm", native="1", folder=tmp_path)
     killed = JobStatus(state=JobState.FAILED, native="FAILED", message="it could not be launched")
     assert queue._ended(str(where), where, killed).message.startswith(
         "it was killed after it had begun, for its memory"

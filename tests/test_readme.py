@@ -167,8 +167,8 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
     from daasbench.errors import BudgetError, DaasbenchError, Unfinished, UsageError
 
     text = (ROOT / "docs/reference/exit-codes.md").read_text(encoding="utf-8")
-    told = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
-    assert told == {0, 1, 130} | {one.exit_code for one in (UsageError, Unfinished, BudgetError, DaasbenchError)}
+    message = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    assert message == {0, 1, 130} | {one.exit_code for one in (UsageError, Unfinished, BudgetError, DaasbenchError)}
 
 
 @pytest.fixture(scope="module")

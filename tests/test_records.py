@@ -24,8 +24,8 @@ from daasbench.model import (
     Reason,
     Record,
     Repeat,
+    Round,
     Samples,
-    Turn,
 )
 from daasbench.records.ledger import Ledger, orphans, read_lines
 
@@ -39,9 +39,9 @@ def record(key: str = "k", outcome: Outcome = Outcome.OK, reason: Reason | None 
     )  # fmt: skip
 
 
-def turn(key: str = "k", attempt: int = 1, seconds: tuple[float, ...] = (1.0,)) -> Turn:
+def round_(key: str = "k", attempt: int = 1, seconds: tuple[float, ...] = (1.0,)) -> Round:
     samples = Samples(seconds=list(seconds), flags=[0] * len(seconds))
-    return Turn(key=key, process=3, attempt=attempt, case=CASE, started_at="2026-11-22T19:00:00Z", samples=samples)
+    return Round(key=key, process=3, attempt=attempt, case=CASE, started_at="2026-11-22T19:00:00Z", samples=samples)
 
 
 def write(path: Path, *lines: Line) -> Path:
@@ -52,7 +52,7 @@ def write(path: Path, *lines: Line) -> Path:
 
 
 def test_what_is_appended_is_read_back_in_order(tmp_path: Path) -> None:
-    lines = [turn(), record(), record("l")]
+    lines = [round_(), record(), record("l")]
     reading = read_lines(write(tmp_path / "runs" / "records.jsonl", *lines))
     assert reading.lines == lines
     assert reading.torn == []
@@ -123,7 +123,7 @@ def test_a_field_that_this_version_does_not_know_is_ignored(tmp_path: Path) -> N
 def test_a_sample_that_is_not_a_number_is_refused_before_it_is_lost(tmp_path: Path) -> None:
     with Ledger(tmp_path / "records.jsonl") as ledger:
         with pytest.raises(LedgerError, match="could not be read back"):
-            ledger.append(turn(seconds=(1.0, float("nan"))))
+            ledger.append(round_(seconds=(1.0, float("nan"))))
         said = msgspec.structs.replace(record(), message="the list was [null,null]", error=float("nan"))
         ledger.append(said)  # a message may say anything, and an error may be NaN: it is read as None
     assert read_lines(ledger.path).lines == [msgspec.structs.replace(said, error=None)]
@@ -170,8 +170,8 @@ def test_a_line_that_is_half_written_is_not_glued_to_the_next(tmp_path: Path) ->
         pytest.fail("this test needs an unlimited file size")
     path = tmp_path / "records.jsonl"
     script = HALF_WRITTEN.format(tests=str(Path(__file__).parent), path=str(path))
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert "ulimit -f" in told
+    message = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert "ulimit -f" in message
     reading = read_lines(path)
     assert [line.key for line in reading.lines if isinstance(line, Record)] == ["a", "c"]
     assert reading.torn == [2]
@@ -181,7 +181,15 @@ def test_turns_without_their_record_become_an_interrupted_attempt() -> None:
     machine = Machine(
         id="m", host="h", cpu="c", cores=1, threads=1, usable_cores=1, memory_bytes=1, usable_memory_bytes=1
     )
-    lines = [machine, turn("a"), record("a"), turn("b", 2, (1.0, 2.0)), turn("b", 2, (3.0,)), turn("b", 1), record("b")]
+    lines = [
+        machine,
+        round_("a"),
+        record("a"),
+        round_("b", 2, (1.0, 2.0)),
+        round_("b", 2, (3.0,)),
+        round_("b", 1),
+        record("b"),
+    ]
     (found,) = orphans(lines)
     assert (found.key, found.attempt, found.process) == ("b", 2, 3)
     assert (found.outcome, found.reason) == (Outcome.FAILED, Reason.INTERRUPTED)
@@ -196,5 +204,5 @@ def test_an_attempt_that_was_killed_before_any_record_takes_its_place_from_its_j
         id="here-2", run="q", platform_name="here", platform=Platform(runner="local"), planned=[], repeat=Repeat(),
         commit="def",
     )  # fmt: skip
-    (found,) = orphans([turn("a")], job)
+    (found,) = orphans([round_("a")], job)
     assert (found.run, found.job, found.platform, found.commit) == ("q", "here-2", "here", "def")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import daasbench
-from daasbench.errors import Lacking, LedgerError, UsageError
+from daasbench.errors import LedgerError, MissingRequirement, UsageError
 from daasbench.evidence import columns, parallel_read, rows
 from daasbench.evidence.gather import gather
 from daasbench.evidence.table import COLUMNS, load, ordered_rows, read_columns, table_of, write_csv, write_parquet
@@ -29,8 +29,8 @@ from daasbench.model import (
     Reason,
     Record,
     Repeat,
+    Round,
     Samples,
-    Turn,
     Work,
 )
 from daasbench.records.ledger import Ledger, read_lines
@@ -149,7 +149,7 @@ def test_the_last_attempt_of_a_case_platform_and_process_is_shown(tmp_path: Path
         record(minute=1, outcome=Outcome.FAILED, reason=Reason.INTERRUPTED),
         record(minute=2, process=1),
         record(minute=7, platform="there"),
-        Turn(
+        Round(
             key="killed", process=2, attempt=1, case=CASE, started_at="2026-11-22T19:09:00Z",
             samples=Samples(seconds=[1.0], flags=[0]),
         ),
@@ -203,17 +203,17 @@ def test_batches_give_the_table_that_one_batch_gives(tmp_path: Path, monkeypatch
 def test_several_processes_read_what_one_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int) -> None:
     lines: list[Line] = [line for line in read_lines(SAMPLE).lines if isinstance(line, (Machine, Limits))]
     for i in range(12):
-        turns = Samples(seconds=[1.0 + i, 2.0], flags=[0, 0])
-        one = record(process=i, samples=turns, machine="b0a1c2d3e4f50617", limits="c0ffee0000000002")
-        told = Turn(key=one.key, process=i, attempt=1, case=CASE, started_at=one.started_at, samples=turns)
-        lines += [told, told] if i % 5 == 4 else [told, told, one]  # some were killed
+        rounds = Samples(seconds=[1.0 + i, 2.0], flags=[0, 0])
+        one = record(process=i, samples=rounds, machine="b0a1c2d3e4f50617", limits="c0ffee0000000002")
+        message = Round(key=one.key, process=i, attempt=1, case=CASE, started_at=one.started_at, samples=rounds)
+        lines += [message, message] if i % 5 == 4 else [message, message, one]  # some were killed
     file = write(write(tmp_path, *lines), record(process=40), name="here-2") / "runs/r/jobs/here-1/records.jsonl"
     file.write_bytes(file.read_bytes().replace(b'"turn"', b'"torn', 1) + b'{"type":"rec')
     alone, words = read_columns(tmp_path), list[int]()
     monkeypatch.setattr(parallel_read, "ALONE_UP_TO", 0)
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(processes)))
 
-    def count(self: columns.Reader, part: columns.Part) -> None:
+    def count(self: columns.Reader, part: columns.PartialColumns) -> None:
         words.append(len(part.started_at))
         take(self, part)
 
@@ -371,7 +371,7 @@ def test_parquet_gives_the_table_back(frozen: Path, needs: object) -> None:
 def test_parquet_without_pyarrow_says_how_to_get_it(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = load(frozen)
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(Lacking, match=r"pip install 'daasbench\[parquet\]'"):
+    with pytest.raises(MissingRequirement, match=r"pip install 'daasbench\[parquet\]'"):
         write_parquet(table, frozen / "table.parquet")
 
 

@@ -186,8 +186,8 @@ def test_with_a_broken_package_installed_every_command_still_works(tmp_path):
     assert "mine" in listed.stdout
     assert "warning: kernel 'bad' from broken 1.0 cannot be loaded: ZeroDivisionError" in listed.stderr
     assert "garbage-1.0.dist-info: its entry points cannot be read" in listed.stderr
-    told = json.loads(command("doctor", "--json").stdout)
-    assert {one["name"] for one in told["broken"]} == {"bad", "odd"}
+    message = json.loads(command("doctor", "--json").stdout)
+    assert {one["name"] for one in message["broken"]} == {"bad", "odd"}
     dry = command("run", "mine", "--dry-run")
     assert dry.returncode == 0
     assert "garbage-1.0.dist-info" in dry.stderr

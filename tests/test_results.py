@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from daasbench.errors import LedgerError, Locked, UsageError
-from daasbench.model import SCHEMA, Case, Outcome, Reason, Record, Samples, Turn
+from daasbench.model import SCHEMA, Case, Outcome, Reason, Record, Round, Samples
 from daasbench.records import run_folder
 from daasbench.records.progress import Tail, durations, progress
 from daasbench.records.run_folder import Holder, RunFolder
@@ -151,7 +151,7 @@ def record(key: str, outcome: Outcome, reason: Reason | None = None, attempt: in
     )  # fmt: skip
 
 
-def ledger(folder: Path, *lines: Record | Turn | bytes, job: str = "001-here") -> Path:
+def ledger(folder: Path, *lines: Record | Round | bytes, job: str = "001-here") -> Path:
     path = folder / "jobs" / job / "records.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"\n".join(one if isinstance(one, bytes) else msgspec.json.encode(one) for one in lines) + b"\n")
@@ -195,9 +195,9 @@ def test_the_latest_attempt_counts_in_whatever_order_the_files_come(tmp_path: Pa
 
 
 def test_torn_lines_are_counted_and_cost_only_themselves(tmp_path: Path) -> None:
-    turn = Turn(key="t", process=0, attempt=3, case=CASE, started_at=AT, samples=Samples())
+    round_ = Round(key="t", process=0, attempt=3, case=CASE, started_at=AT, samples=Samples())
     whole = msgspec.json.encode(record("z", Outcome.OK))
-    ledger(tmp_path, record("k", Outcome.OK), b'{"type":"rec', turn, b"\xff\xfe", b"[]", whole[:-9])
+    ledger(tmp_path, record("k", Outcome.OK), b'{"type":"rec', round_, b"\xff\xfe", b"[]", whole[:-9])
     found = progress(tmp_path)
     assert found.outcomes == {"k": Outcome.OK}
     assert found.attempts == {"k": 1, "t": 3}

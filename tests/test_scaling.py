@@ -64,8 +64,8 @@ def test_rungs_that_follow_another_law_are_told_and_widen_the_interval() -> None
     chance = np.random.default_rng(5)
     right = found(fit(Law.GUSTAFSON, speeds(Law.GUSTAFSON, 0.3, (1, 2, 4, 8, 16), chance)))
     other = found(fit(Law.GUSTAFSON, speeds(Law.AMDAHL, 0.3, (1, 2, 4, 8, 16), chance)))
-    assert not right.lacks
-    assert other.lacks
+    assert not right.missing
+    assert other.missing
 
 
 def test_two_rungs_or_one_process_make_no_law() -> None:
@@ -93,7 +93,7 @@ def test_the_fit_does_not_depend_on_the_unit_of_speed() -> None:
 @pytest.mark.parametrize("serial", [0.01, 0.1, 0.3])
 def test_beyond_enough_steps_another_one_brings_less(serial: float) -> None:
     made = Fit(law=Law.AMDAHL, serial=Interval(value=serial, low=serial / 2, high=2 * serial, n=3, method=""),
-               one=1.0, rungs=3, lacks=False)  # fmt: skip
+               one=1.0, rungs=3, missing=False)  # fmt: skip
     count, least, most = made.enough(0.5)
     assert least <= count <= most
     speed = Law.AMDAHL.speed(np.array([count, count + 1]), serial)
@@ -103,9 +103,9 @@ def test_beyond_enough_steps_another_one_brings_less(serial: float) -> None:
 
 def test_without_a_serial_part_there_is_no_end_and_gustafson_never_falls_off() -> None:
     none = Interval(value=-0.01, low=-0.02, high=0.01, n=4, method="")
-    made = Fit(law=Law.AMDAHL, serial=none, one=1.0, rungs=4, lacks=False)
+    made = Fit(law=Law.AMDAHL, serial=none, one=1.0, rungs=4, missing=False)
     assert made.enough(0.5) == (math.inf, pytest.approx(98.0), math.inf)
-    weak = Fit(law=Law.GUSTAFSON, serial=none, one=1.0, rungs=4, lacks=False)
+    weak = Fit(law=Law.GUSTAFSON, serial=none, one=1.0, rungs=4, missing=False)
     assert weak.enough(0.5) == (math.inf, math.inf, math.inf)
 
 
@@ -237,7 +237,7 @@ def test_a_case_that_does_not_grow_keeps_its_resume_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("intent", "block", "told"),
+    ("intent", "block", "message"),
     [
         ("weak", {}, r'intent = "weak": cases\[0\] breaks it: halo_stencil / mpi, size tiny: on 1 rank 5.487e\+04'),
         ("strong", {"per": "core"}, r"on 2 ranks 1.106e\+05 bytes of input .*; leave per out"),
@@ -246,9 +246,9 @@ def test_a_case_that_does_not_grow_keeps_its_resume_key() -> None:
     ],
 )
 def test_a_scenario_that_breaks_its_intent_is_refused_with_the_numbers(
-    tmp_path: Path, intent: str, block: dict[str, Any], told: str
+    tmp_path: Path, intent: str, block: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ScenarioError, match=told):
+    with pytest.raises(ScenarioError, match=message):
         plan(tmp_path, intent=intent, **{"ranks": "ladder", **block})
 
 

@@ -332,7 +332,7 @@ def test_cells_are_grouped_to_one_job_a_platform_in_an_order_that_the_run_decide
         todo.setdefault(cell.platform, []).append(planned)
     jobs = group(plan, todo, run="r", first=3, commit="c")
     assert [job.id[:4] for job in jobs] == ["003-", "004-"]
-    assert {job.platform_name: job.beside for job in jobs} == {"here": ["other"], "other": ["here"]}
+    assert {job.platform_name: job.interleaved_with for job in jobs} == {"here": ["other"], "other": ["here"]}
     for job in jobs:
         assert sorted(one.key for one in job.planned) == sorted(one.key for one in todo[job.platform_name])
         assert job.planned != todo[job.platform_name]
@@ -357,7 +357,7 @@ def test_platforms_that_would_follow_one_another_take_turns_by_sets_of_processes
     assert len({tuple(name for name, _ in round_) for round_ in rounds}) > 2, "always in the same order"
     assert sorted(one.key for job in jobs for one in job.planned) == sorted(p.key for ps in todo.values() for p in ps)
     alone = group(plan, {"here": todo["here"]}, run="r", first=1, commit="c")
-    assert [(job.id, job.beside, len(job.planned)) for job in alone] == [("001-here", [], 16)]
+    assert [(job.id, job.interleaved_with, len(job.planned)) for job in alone] == [("001-here", [], 16)]
 
 
 def test_a_table_of_cases_may_be_measured_on_some_of_the_platforms(fake, tmp_path):

@@ -20,7 +20,7 @@ from daasbench.records.progress import Progress
 from daasbench.scenario.grid import CaseBlock, Cell
 from daasbench.scenario.grouping import group
 from daasbench.scenario.plan import Plan, Scenario
-from daasbench.study import Ended, longest_s, outstanding, preview
+from daasbench.study import RunSummary, outstanding, preview, wall_time_limit_s
 from daasbench.testing import FakeRunner
 from daasbench.testing.fakes import measured
 
@@ -40,11 +40,11 @@ def a_plan(*, seeds: int = 2, processes: int = 1, price: Price | None = None) ->
 
 
 @pytest.fixture
-def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunSummary]:
     """Return a function that runs a plan with a runner that starts nothing."""
     monkeypatch.setattr("daasbench.jobs.tracker.POLL_S", 0.0)
 
-    def run(runner: FakeRunner, plan: Plan | None = None, **more: Any) -> Ended:
+    def run(runner: FakeRunner, plan: Plan | None = None, **more: Any) -> RunSummary:
         monkeypatch.setattr("daasbench.registry.runner", lambda name: runner)
         return study.run(plan or a_plan(), results_folder=tmp_path, text="", commit="c0", **more)
 
@@ -58,7 +58,7 @@ def seeds_of(job: Job) -> set[int | None]:
 # --- every case has its end, or is left -------------------------------------------------------------------------
 
 
-def test_a_whole_run_ends_and_is_not_run_again(go: Callable[..., Ended]) -> None:
+def test_a_whole_run_ends_and_is_not_run_again(go: Callable[..., RunSummary]) -> None:
     runner = FakeRunner()
     ended = go(runner, a_plan(processes=2))
     assert (ended.exit_code, ended.left, ended.outcomes) == (0, 0, {"ok": 4})
@@ -68,7 +68,7 @@ def test_a_whole_run_ends_and_is_not_run_again(go: Callable[..., Ended]) -> None
     assert go(runner, a_plan(processes=2), again=True).run != ended.run
 
 
-def test_a_record_that_never_came_back_is_left_and_only_it_is_measured_again(go: Callable[..., Ended]) -> None:
+def test_a_record_that_never_came_back_is_left_and_only_it_is_measured_again(go: Callable[..., RunSummary]) -> None:
     runner = FakeRunner(answer=lambda job, one: measured(job, one) if one.case.seed else None)
     ended = go(runner)
     assert (ended.exit_code, ended.left, ended.outcomes) == (3, 1, {"ok": 1})
@@ -80,7 +80,7 @@ def test_a_record_that_never_came_back_is_left_and_only_it_is_measured_again(go:
 
 
 def test_what_failed_in_the_scheduler_is_recorded_with_its_reason_and_measured_again(
-    go: Callable[..., Ended], tmp_path: Path
+    go: Callable[..., RunSummary], tmp_path: Path
 ) -> None:
     lost = JobStatus(state=JobState.FAILED, native="NODE_FAIL", reason=Reason.SCHEDULER)
     ended = go(FakeRunner(answer=lambda job, one: None, states=[lost]))
@@ -93,14 +93,14 @@ def test_what_failed_in_the_scheduler_is_recorded_with_its_reason_and_measured_a
     assert {one.attempt for one in again.submitted[0].planned} == {2}
 
 
-def test_an_interrupted_attempt_is_no_end(go: Callable[..., Ended]) -> None:
+def test_an_interrupted_attempt_is_no_end(go: Callable[..., RunSummary]) -> None:
     killed = JobStatus(state=JobState.FAILED, native="SIGKILL", reason=Reason.INTERRUPTED)
     ended = go(FakeRunner(answer=lambda job, one: None, states=[killed]))
     assert (ended.left, ended.outcomes) == (2, {})
     assert go(FakeRunner()).outcomes == {"ok": 2}
 
 
-def test_ctrl_c_cancels_the_job_and_keeps_what_came_back(go: Callable[..., Ended]) -> None:
+def test_ctrl_c_cancels_the_job_and_keeps_what_came_back(go: Callable[..., RunSummary]) -> None:
     runner = FakeRunner(answer=lambda job, one: measured(job, one) if one.case.seed else None)
 
     def interrupt(news: object) -> None:
@@ -115,7 +115,7 @@ def test_ctrl_c_cancels_the_job_and_keeps_what_came_back(go: Callable[..., Ended
 
 
 def test_a_journal_that_fails_after_submitting_cancels_the_job(
-    go: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+    go: Callable[..., RunSummary], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     note = study.RunFolder.note
 
@@ -132,7 +132,7 @@ def test_a_journal_that_fails_after_submitting_cancels_the_job(
 
 
 def test_a_controller_killed_between_its_two_words_goes_on(
-    go: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+    go: Callable[..., RunSummary], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
@@ -158,7 +158,7 @@ def test_a_controller_killed_between_its_two_words_goes_on(
     ],
 )
 def test_the_exit_code_says_how_the_cases_ended(
-    go: Callable[..., Ended], outcome: Outcome, reason: Reason, code: int
+    go: Callable[..., RunSummary], outcome: Outcome, reason: Reason, code: int
 ) -> None:
 
     def answer(job: Job, one: Planned) -> Any:
@@ -185,7 +185,7 @@ def jobs_of(plan: Plan) -> list[Job]:
 
 
 def test_the_longest_time_counts_every_process_and_every_making_of_inputs() -> None:
-    one, three = (longest_s(jobs_of(a_plan(seeds=1, processes=n))[0]) for n in (1, 3))
+    one, three = (wall_time_limit_s(jobs_of(a_plan(seeds=1, processes=n))[0]) for n in (1, 3))
     limits_s = 120.0
     assert one == 13.5 + 300.0 + limits_s
     assert three == 3 * (13.5 + 300.0) + limits_s
@@ -195,11 +195,11 @@ def test_the_longest_time_counts_the_wait_for_dask_workers_that_another_program_
     (job,) = jobs_of(a_plan(seeds=1, processes=3))
 
     def on(**options: Any) -> float:
-        return longest_s(msgspec.structs.replace(job, platform=Platform(runner="dask", options=options)))
+        return wall_time_limit_s(msgspec.structs.replace(job, platform=Platform(runner="dask", options=options)))
 
     here = on(cluster="local")
     assert on(cluster="slurm", wait_s=1000) == on(cluster="mpi", wait_s=1000) == here + 3 * 1000
-    assert on(scheduler="tcp://login1:8786") == here == longest_s(job)
+    assert on(scheduler="tcp://login1:8786") == here == wall_time_limit_s(job)
 
 
 def test_a_budget_is_kept_to_the_cent() -> None:
@@ -215,8 +215,8 @@ def test_a_budget_that_holds_nothing_back_is_refused_and_one_that_holds_back_a_p
     free = [msgspec.structs.replace(job, platform_name="laptop") for job in jobs_of(a_plan())]
     with pytest.raises(BudgetError, match=r"platform laptop declares no price.*leave out --budget"):
         check_budget(free, (Decimal(5), "EUR"))
-    told = check_budget([*free, *jobs_of(a_plan(price=PRICE))], (Decimal(5), "EUR"))
-    assert told == ["--budget says nothing of platform laptop: no price is declared there"]
+    message = check_budget([*free, *jobs_of(a_plan(price=PRICE))], (Decimal(5), "EUR"))
+    assert message == ["--budget says nothing of platform laptop: no price is declared there"]
     assert check_budget(jobs_of(a_plan(price=PRICE)), (Decimal(5), "EUR")) == []
 
 
@@ -245,7 +245,7 @@ def test_a_budget_in_another_currency_is_refused() -> None:
         check_budget(jobs + jobs_of(a_plan(price=dollars)), (Decimal(1000), None))
 
 
-def test_a_refused_budget_starts_nothing(go: Callable[..., Ended]) -> None:
+def test_a_refused_budget_starts_nothing(go: Callable[..., RunSummary]) -> None:
     runner = FakeRunner()
     with pytest.raises(BudgetError):
         go(runner, a_plan(price=PRICE), budget=(Decimal("0.01"), "EUR"))
@@ -255,7 +255,9 @@ def test_a_refused_budget_starts_nothing(go: Callable[..., Ended]) -> None:
 # --- dry run --------------------------------------------------------------------------------------------------
 
 
-def test_a_preview_touches_nothing(tmp_path: Path, go: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preview_touches_nothing(
+    tmp_path: Path, go: Callable[..., RunSummary], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("daasbench.registry.runner", lambda name: FakeRunner())
     shown = preview(a_plan(price=PRICE), results_folder=tmp_path / "results", commit="c0")
     assert list(tmp_path.iterdir()) == []
@@ -264,7 +266,7 @@ def test_a_preview_touches_nothing(tmp_path: Path, go: Callable[..., Ended], mon
     assert shown.expected_s == {"001-there": None}
 
 
-def test_a_preview_shows_what_is_left(tmp_path: Path, go: Callable[..., Ended]) -> None:
+def test_a_preview_shows_what_is_left(tmp_path: Path, go: Callable[..., RunSummary]) -> None:
     go(FakeRunner(answer=lambda job, one: measured(job, one) if one.case.seed else None))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     shown = preview(a_plan(), results_folder=tmp_path, commit="c0")

@@ -17,10 +17,10 @@ import pytest
 
 from daasbench.host.processes import pin, stop_tree
 from daasbench.host.shared_memory import segments
-from daasbench.measure.input_process import Maker
-from daasbench.measure.messages import Command, Failure, Made, Spec, Turned
-from daasbench.measure.mpi_process import RankContender
-from daasbench.measure.process import Contender, Voice
+from daasbench.measure.input_process import InputProcess
+from daasbench.measure.messages import Command, Failure, Made, RoundResult, Spec
+from daasbench.measure.mpi_process import MpiMeasuringProcess
+from daasbench.measure.process import MeasuringProcess, ResponseChannel
 from daasbench.model import Case, Outcome, Reason, Work
 
 KERNEL = """
@@ -49,9 +49,9 @@ time.sleep(60)
 
 
 @pytest.fixture
-def contender(tmp_path: Path) -> Iterator[Contender]:
+def measuring_process(tmp_path: Path) -> Iterator[MeasuringProcess]:
     with open(tmp_path / "log", "wb") as log:
-        one = Contender(1, sorted(os.sched_getaffinity(0))[:1], log)
+        one = MeasuringProcess(1, sorted(os.sched_getaffinity(0))[:1], log)
         yield one
         one.close()
 
@@ -95,24 +95,28 @@ def test_stopped_children_die_with_the_worker_too(tmp_path: Path) -> None:
     assert gone(pids)
 
 
-def test_a_process_that_dies_is_told_with_its_exit_code(contender: Contender, spec: Callable[..., Spec]) -> None:
-    answer = contender.ask(Command(step="make", spec=spec("os._exit(9)")), Made, timeout_s=60)
+def test_a_process_that_dies_is_told_with_its_exit_code(
+    measuring_process: MeasuringProcess, spec: Callable[..., Spec]
+) -> None:
+    answer = measuring_process.ask(Command(step="make", spec=spec("os._exit(9)")), Made, timeout_s=60)
     assert isinstance(answer, Failure)
     assert (answer.outcome, answer.reason) == (Outcome.FAILED, Reason.KERNEL)
     assert "exit code 9" in answer.message
 
 
-def test_shared_memory_goes_with_the_process_that_made_it(contender: Contender, spec: Callable[..., Spec]) -> None:
+def test_shared_memory_goes_with_the_process_that_made_it(
+    measuring_process: MeasuringProcess, spec: Callable[..., Spec]
+) -> None:
     body = """
     from multiprocessing import resource_tracker, shared_memory
     resource_tracker.register = lambda *_: None  # or it would tidy up
     global kept
     kept = shared_memory.SharedMemory(create=True, size=4096)
 """
-    assert isinstance(contender.ask(Command(step="make", spec=spec(body.strip())), Made, timeout_s=60), Made)
-    made = segments([contender.pid])
+    assert isinstance(measuring_process.ask(Command(step="make", spec=spec(body.strip())), Made, timeout_s=60), Made)
+    made = segments([measuring_process.pid])
     assert made
-    contender.close()
+    measuring_process.close()
     assert not any(map(os.path.exists, made))
 
 
@@ -122,9 +126,9 @@ def test_shared_memory_goes_with_the_ranks_that_made_it(
     needs("mpi4py")
     case = msgspec.structs.replace(spec().case, ranks=2)
     with open(tmp_path / "log", "wb") as log:
-        ranks = RankContender(case, {}, [], log, tmp_path)
+        ranks = MpiMeasuringProcess(case, {}, [], log, tmp_path)
         try:
-            answer = ranks.ask(Command(step="turn", repeats=1), Turned, timeout_s=60)
+            answer = ranks.ask(Command(step="round", repeats=1), RoundResult, timeout_s=60)
             made = segments(ranks.computing)
         finally:
             ranks.close()
@@ -135,14 +139,14 @@ def test_shared_memory_goes_with_the_ranks_that_made_it(
 
 
 def test_a_process_that_dies_is_told_though_its_child_holds_the_pipe(
-    contender: Contender, spec: Callable[..., Spec]
+    measuring_process: MeasuringProcess, spec: Callable[..., Spec]
 ) -> None:
     body = "time.sleep(60) if os.fork() == 0 else os._exit(9)"
-    answer = contender.ask(Command(step="make", spec=spec(body)), Made, timeout_s=60)
+    answer = measuring_process.ask(Command(step="make", spec=spec(body)), Made, timeout_s=60)
     assert isinstance(answer, Failure)
     assert "exit code 9" in answer.message
-    group = os.getpgid(contender.pid) if psutil.pid_exists(contender.pid) else contender.pid
-    contender.close()
+    group = os.getpgid(measuring_process.pid) if psutil.pid_exists(measuring_process.pid) else measuring_process.pid
+    measuring_process.close()
     assert gone([one.pid for one in psutil.process_iter() if _in_group(one.pid, group)])
 
 
@@ -153,12 +157,14 @@ def _in_group(pid: int, group: int) -> bool:
         return False
 
 
-def test_a_process_that_hangs_is_ended_at_its_limit(contender: Contender, spec: Callable[..., Spec]) -> None:
-    answer = contender.ask(Command(step="make", spec=spec("time.sleep(60)")), Made, timeout_s=1.0)
+def test_a_process_that_hangs_is_ended_at_its_limit(
+    measuring_process: MeasuringProcess, spec: Callable[..., Spec]
+) -> None:
+    answer = measuring_process.ask(Command(step="make", spec=spec("time.sleep(60)")), Made, timeout_s=1.0)
     assert isinstance(answer, Failure)
     assert (answer.outcome, answer.reason) == (Outcome.TIMEOUT, Reason.KERNEL)
-    assert gone([contender.pid])
-    contender.close()  # again: nothing to do
+    assert gone([measuring_process.pid])
+    measuring_process.close()  # again: nothing to do
 
 
 def test_every_thread_is_pinned() -> None:
@@ -176,23 +182,23 @@ def test_every_thread_is_pinned() -> None:
 
 def test_a_problem_is_made_once_and_a_dead_maker_is_replaced(tmp_path: Path, spec: Callable[..., Spec]) -> None:
     with open(tmp_path / "log", "wb") as log:
-        maker = Maker(tmp_path / "scratch", [], log, timeout_s=60)
+        input_process = InputProcess(tmp_path / "scratch", [], log, timeout_s=60)
         try:
-            first = maker.make("one", spec())
+            first = input_process.make("one", spec())
             assert isinstance(first, Made)
-            written = (maker.folder("one") / "arrays").stat().st_mtime_ns
-            assert maker.make("one", spec()) == first
-            assert (maker.folder("one") / "arrays").stat().st_mtime_ns == written
-            process = maker._process
+            written = (input_process.folder("one") / "arrays").stat().st_mtime_ns
+            assert input_process.make("one", spec()) == first
+            assert (input_process.folder("one") / "arrays").stat().st_mtime_ns == written
+            process = input_process._process
             assert process is not None
             assert psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
             os.kill(process.pid, signal.SIGKILL)
-            assert isinstance(maker.make("two", spec(name="two")), Made)
-            refused = maker.make("three", spec("raise ValueError('no beam')", name="three"))
+            assert isinstance(input_process.make("two", spec(name="two")), Made)
+            refused = input_process.make("three", spec("raise ValueError('no beam')", name="three"))
             assert isinstance(refused, Failure)
             assert "no beam" in refused.message
         finally:
-            maker.close()
+            input_process.close()
     assert not (tmp_path / "scratch").exists()
 
 
@@ -200,25 +206,25 @@ def test_room_is_made_by_removing_what_was_used_longest_ago(tmp_path: Path, monk
     made = Made(make_s=0.0, work=Work(unit="frame", units=1.0), blocks=1, exceeds_cache=None, expect_s=0.0, bytes=40)
     asked = []
 
-    def ask(self: Maker, spec: Spec) -> Made:
+    def ask(self: InputProcess, spec: Spec) -> Made:
         asked.append(spec.scratch)
         Path(spec.scratch).mkdir()
         return made
 
-    monkeypatch.setattr(Maker, "_ask", ask)
+    monkeypatch.setattr(InputProcess, "_ask", ask)
     monkeypatch.setattr("daasbench.measure.input_process.KEPT_BYTES", 100)
     case = Case(kernel="k", implementation="i", version="1")
     with open(tmp_path / "log", "wb") as log:
-        maker = Maker(tmp_path / "scratch", [], log, timeout_s=60)
+        input_process = InputProcess(tmp_path / "scratch", [], log, timeout_s=60)
         for name in ("a", "b", "a", "c", "d"):
-            maker.make(name, Spec(case=case, scratch=str(maker.folder(name))))
+            input_process.make(name, Spec(case=case, scratch=str(input_process.folder(name))))
     assert [Path(one).name for one in asked] == ["a", "b", "c", "d"]
     assert sorted(one.name for one in (tmp_path / "scratch").iterdir()) == ["a", "c", "d"]
 
 
 def test_an_answer_that_cannot_be_written_is_told_as_a_failure() -> None:
     said: list[bytes] = []
-    Voice(said.append).say({"units": np.float64(2.0)})
+    ResponseChannel(said.append).say({"units": np.float64(2.0)})
     failure = msgspec.json.decode(said[0], type=Failure)
     assert failure.outcome == Outcome.FAILED
     assert failure.message.startswith("the answer cannot be written: Encoding objects of type numpy.float64")

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from daasbench.host.code_fingerprint import suite_content
-from daasbench.model import Case, Job, Planned, Platform, Turn
+from daasbench.model import Case, Job, Planned, Platform, Round
 from daasbench.records.ledger import Ledger, read_lines
 from daasbench.testing.runners import sample_job
 from daasbench.worker import Taken, _threads_of, claim
@@ -61,13 +61,13 @@ def test_an_attempt_that_was_killed_is_kept_and_followed_by_another(job: Job, tm
     folder = tmp_path / "job"
     assert do(job, folder, "17").returncode == 0
     whole = read_lines(folder / "records.jsonl").lines
-    turn = next(one for one in whole if isinstance(one, Turn))
+    round_ = next(one for one in whole if isinstance(one, Round))
     (folder / "records.jsonl").unlink()
     with Ledger(folder / "records.jsonl") as ledger:  # killed in the middle of its first case
-        ledger.append(turn)
+        ledger.append(round_)
     assert do(job, folder, "17").returncode == 0
-    told = [(one["key"] == turn.key, one.get("attempt", 1), one["outcome"]) for one in records_in(folder)]
-    assert sorted(told) == [(False, 1, "ok"), (True, 1, "failed"), (True, 2, "ok")]
+    message = [(one["key"] == round_.key, one.get("attempt", 1), one["outcome"]) for one in records_in(folder)]
+    assert sorted(message) == [(False, 1, "ok"), (True, 1, "failed"), (True, 2, "ok")]
 
 
 def test_other_code_than_that_which_planned_a_job_does_not_do_it(job: Job, tmp_path: Path) -> None:

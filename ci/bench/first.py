@@ -40,9 +40,9 @@ def scenario() -> str:
     lines += ['platforms = ["here"]', "[repeat]", "processes = 3", "min_repeats = 1", "max_repeats = 1", "limit_s = 30"]
     for kernel in KERNELS:
         for options in MODES.get(kernel, [{}]):
-            told = ", ".join(f'{name} = "{value}"' for name, value in options.items())
+            message = ", ".join(f'{name} = "{value}"' for name, value in options.items())
             lines += ["[[cases]]", f'kernel = "{kernel}"', 'implementations = "numba"', 'sizes = "small"']
-            lines += ['start = "uncompiled"', f"options = {{ {told} }}"]
+            lines += ['start = "uncompiled"', f"options = {{ {message} }}"]
     return "\n".join(lines) + "\n"
 
 
@@ -81,7 +81,7 @@ def table(evidence: Evidence) -> tuple[list[list[str]], list[str]]:
         cases.setdefault((record.case.kernel, mode), []).append(record)
     rows, slow = [], []
     for (kernel, mode), records in sorted(cases.items()):
-        good = [one for one in records if one.outcome is Outcome.OK and one.footing]
+        good = [one for one in records if one.outcome is Outcome.OK and one.start_evidence]
         if not good:
             rows.append([kernel, mode, "", "", "", "", f"{records[0].outcome}: {records[0].message}"])
             slow.append(f"{kernel} {mode}".strip())
@@ -91,14 +91,14 @@ def table(evidence: Evidence) -> tuple[list[list[str]], list[str]]:
             name: across_processes([one.phases.get(name, 0.0) for one in good]).value
             for name in ("interpreter", "import", "first_call")
         }
-        compiled = max(one.footing.compiled_after for one in good if one.footing)
-        foreign = max(one.footing.foreign for one in good if one.footing)
+        compiled = max(one.start_evidence.compiled_after for one in good if one.start_evidence)
+        foreign = max(one.start_evidence.foreign for one in good if one.start_evidence)
         ends = "" if whole.low is None or whole.high is None else f" [{whole.low:.3g}, {whole.high:.3g}]"
         begun = parts["interpreter"] + parts["import"]
-        told = f"{len(good)} processes, {compiled} files compiled, others took at most {foreign:.0%}"
+        message = f"{len(good)} processes, {compiled} files compiled, others took at most {foreign:.0%}"
         rows.append(
             [kernel, mode, f"{whole.value:.3g}{ends}", f"{begun:.3g}", f"{parts['first_call']:.3g}",
-             "yes" if whole.value <= LIMIT_S else "**no**", told]
+             "yes" if whole.value <= LIMIT_S else "**no**", message]
         )  # fmt: skip
         if whole.value > LIMIT_S:
             slow.append(f"{kernel} {mode}".strip())

@@ -86,24 +86,24 @@ def inside_a_job(folder: Path, rounds: int = 5) -> list[float]:
     job = msgspec.json.decode(whole.read_bytes(), type=Job)
     few = CASES // 10
 
-    def worker(cases: int, turn: int) -> float:
+    def worker(cases: int, round_: int) -> float:
         """Return the seconds of a worker that its contenders do not account for."""
-        there = folder / f"{turn}-{cases}"
+        there = folder / f"{round_}-{cases}"
         there.mkdir()
         part = msgspec.structs.replace(job, planned=job.planned[:cases])
         (there / "job.json").write_bytes(msgspec.json.encode(part))
         taken = seconds(sys.executable, "-m", "daasbench.worker", str(there / "job.json"), cwd=folder)
         records = [one for one in read_lines(there / "records.jsonl").lines if isinstance(one, Record)]
         assert [one.outcome for one in records] == ["ok"] * cases, records
-        told = 0.0
+        message = 0.0
         for one in records:
-            told += sum(took for name, took in one.phases.items() if name != "make")  # that is of another process
-            told += sum(one.samples.seconds) if one.samples else 0.0
-        return taken - told
+            message += sum(took for name, took in one.phases.items() if name != "make")  # that is of another process
+            message += sum(one.samples.seconds) if one.samples else 0.0
+        return taken - message
 
     found = []
-    for turn in range(rounds):
-        short, long = worker(few, turn), worker(CASES, turn)
+    for round_ in range(rounds):
+        short, long = worker(few, round_), worker(CASES, round_)
         found.append((long - short) / (CASES - few))
     return found
 

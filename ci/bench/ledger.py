@@ -50,7 +50,7 @@ def samples(chance: random.Random, scale_s: float) -> Samples:
     return Samples(
         seconds=seconds, flags=[1] + [0] * 10, cpu_s=[round(1.9 * s, 9) for s in seconds], block=list(range(11)),
         foreign=[round(chance.random() / 50, 4) for _ in seconds], get_s=[round(s / 30, 9) for s in seconds],
-        turn=[0] * 6 + [1] * 5, at_s=[round(i * scale_s, 9) for i in range(11)],
+        round=[0] * 6 + [1] * 5, at_s=[round(i * scale_s, 9) for i in range(11)],
     )  # fmt: skip
 
 
@@ -143,12 +143,10 @@ def main() -> None:
         print(f"appended  {options.records} records ({size:.2f} GB, {options.files} files)", flush=True)
         print(f"          {options.records / spent:,.0f} records/s   (to reach: 20,000)", flush=True)
         command = [sys.executable, __file__, "--load", name]
-        told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-        print(f"loaded    {told['rows']} rows in {told['seconds']:.2f} s   (to reach: 10 s)")
-        print(f"          processor {told['cpu_s']:.2f} s of all processes, load average {os.getloadavg()[0]:.1f}")
-        print(
-            f"          peak {told['own_gb']:.2f} GB (to reach: 2 GB), helpers {told['helper_gb']:.2f} GB at most each"
-        )
+        message = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        print(f"loaded    {message['rows']} rows in {message['seconds']:.2f} s   (to reach: 10 s)")
+        print(f"          processor {message['cpu_s']:.2f} s of all processes, load average {os.getloadavg()[0]:.1f}")
+        print(f"          peak {message['own_gb']:.2f} GB (to reach: 2 GB), helpers {message['helper_gb']:.2f} GB each")
         print(f"floor     reading every byte takes {read_s:.2f} s")
 
 

@@ -80,7 +80,7 @@ class Row(NamedTuple):
 
     kernel: str
     mode: str
-    way: str
+    implementation: str
     size: str
     inputs: float
     outputs: float
@@ -101,7 +101,7 @@ class Row(NamedTuple):
     @property
     def needed(self) -> bool:
         """Return whether it is within, or no more than is known to be needed."""
-        most, _ = NEEDED.get((self.kernel, self.way), (MOST, ""))
+        most, _ = NEEDED.get((self.kernel, self.implementation), (MOST, ""))
         return self.excess(most) <= SLACK
 
     def excess(self, factor: float) -> float:
@@ -175,7 +175,7 @@ def measured(name: str, sizes: list[str], threads: int) -> Iterator[Row]:
     grows = getattr(kernel, "grows", None) is not None
     for options in MODES.get(name, NO_MODES):
         mode = ", ".join(options.values())
-        for key in (key for key, way in kernel.implementations.items() if is_ours(way)):
+        for key in (key for key, implementation in kernel.implementations.items() if is_ours(implementation)):
             with tempfile.TemporaryDirectory() as folder:
                 about = name, key, options, threads, folder
                 constant = taken(*about, "tiny")
@@ -186,27 +186,27 @@ def measured(name: str, sizes: list[str], threads: int) -> Iterator[Row]:
                     yield row(name, mode, key, f"{TIMES} x small", more, taken(*about, "small"))
 
 
-def row(name: str, mode: str, way: str, size: str, found: Taken, before: Taken) -> Row:
+def row(name: str, mode: str, implementation: str, size: str, found: Taken, before: Taken) -> Row:
     """Return the row of what was found, beyond what was found of a smaller problem."""
     known = found.inputs, found.outputs
     if size.startswith(f"{TIMES} x"):
         known = found.inputs - before.inputs, found.outputs - before.outputs
     growth = float(max(0, found.taken - before.taken))
-    return Row(name, mode, way, size, *known, growth, before.taken, found.peak)
+    return Row(name, mode, implementation, size, *known, growth, before.taken, found.peak)
 
 
-def is_ours(way: Implementation) -> bool:
+def is_ours(implementation: Implementation) -> bool:
     """Return whether it is one of ours that computes in one process on the processor, and not the reference."""
-    return way.backend == "host" and not way.peer and way.name != "numpy"
+    return implementation.backend == "host" and not implementation.peer and implementation.name != "numpy"
 
 
 def taken(
-    kernel: str, way: str, options: dict[str, str], threads: int, folder: str, size: str, times: int = 1
+    kernel: str, implementation: str, options: dict[str, str], threads: int, folder: str, size: str, times: int = 1
 ) -> Taken:
     """Return what an implementation takes once its code is compiled."""
     case = Case(
         kernel=kernel,
-        implementation=way,
+        implementation=implementation,
         version="",
         size=size,
         seed=0,
@@ -235,17 +235,17 @@ def step(name: str, what: Spec) -> None:
     """Make the inputs of a case, or compute it; print what is known then."""
     if name == "make":
         work = make_inputs(what).work
-        told: dict[str, Any] = {"inputs": work.input_bytes + work.shared_bytes, "outputs": work.output_bytes}
+        message: dict[str, Any] = {"inputs": work.input_bytes + work.shared_bytes, "outputs": work.output_bytes}
     else:
         session = Watched(what)
         taken = session.taken()
-        told = {"taken": taken, "peak": session.before + taken}
-    print(json.dumps(told))
+        message = {"taken": taken, "peak": session.before + taken}
+    print(json.dumps(message))
 
 
 def line(row: Row) -> str:
     """Return a row of the table."""
-    cells = [row.kernel, row.mode, row.way, row.size]
+    cells = [row.kernel, row.mode, row.implementation, row.size]
     cells += [f"{value / MB:.1f}" for value in (row.inputs, row.outputs, row.growth)]
     cells += [f"{row.factor:.2f}" if row.within else f"**{row.factor:.2f}**"]
     cells += [f"{value / MB:.0f}" for value in (row.constant, row.peak)]
@@ -275,7 +275,10 @@ def page(rows: list[Row], threads: int) -> str:
         "",
         "Why some need more:",
         "",
-        *(f"- {kernel}, {way} (up to {most:g}): {why}." for (kernel, way), (most, why) in NEEDED.items()),
+        *(
+            f"- {kernel}, {implementation} (up to {most:g}): {why}."
+            for (kernel, implementation), (most, why) in NEEDED.items()
+        ),
         "",
     ]
     return "\n".join(lines)

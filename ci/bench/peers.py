@@ -84,8 +84,8 @@ def table(evidence: Evidence) -> tuple[list[list[str]], list[str], dict[str, flo
     fractions = evidence.table.groupby("case")[["limit_fraction"]].median()["limit_fraction"]
     names = evidence.table.groupby("case")["limit_name"].first()
     for (kernel, _), records in problems(evidence).items():
-        ways = registry.kernel(kernel).implementations
-        peers = {name for name in records if ways[name.split(" ")[0]].peer}
+        implementations = registry.kernel(kernel).implementations
+        peers = {name for name in records if implementations[name.split(" ")[0]].peer}
         medians = {name: by_process(found) for name, found in records.items()}
         ours = [name for name in medians if name not in peers and medians[name] and not name.startswith("numpy")]
         if not ours:
@@ -115,7 +115,7 @@ def table(evidence: Evidence) -> tuple[list[list[str]], list[str], dict[str, flo
             wall = ratio(medians[best], medians[name])
             cores = mean_cores(records[name]) / mean_cores(records[best])
             floor = FLOORS.get((kernel, mode, name.split(" ")[0]))
-            told = "" if name == best else f"{wall.value:.3g}" + bounds(wall.low, wall.high)
+            message = "" if name == best else f"{wall.value:.3g}" + bounds(wall.low, wall.high)
             if floor and wall.value < floor:
                 below.append(f"{kernel} {mode} {name}".replace("  ", " "))
             if name in peers:
@@ -129,7 +129,7 @@ def table(evidence: Evidence) -> tuple[list[list[str]], list[str], dict[str, flo
                     f"**{name}**" if name == best else name,
                     f"{middle.value * 1e3:.4g}{bounds(middle.low, middle.high, 1e3)}",
                     f"{(one.work.units if one.work else 0) / middle.value:.4g} {one.work.unit if one.work else ''}/s",
-                    told,
+                    message,
                     "" if name == best else f"{wall.value * cores:.3g}",
                     f">= {floor:g}" if floor else "",
                     f"{fraction:.0%} of {limit}" if fraction and not math.isnan(fraction) else "",

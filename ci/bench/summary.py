@@ -30,17 +30,19 @@ print(f"{len(evidence.records)} records: {ended - started:.2f} s (imports and re
 """
 
 
-def record(problem: int, way: int, process: int) -> Record:
+def record(problem: int, implementation: int, process: int) -> Record:
     """Return one verified record; the times differ by implementation and, a little, by process."""
-    case = Case(kernel="bench", implementation=f"way{way}", version="1", size="small", seed=problem, threads=2)
-    seconds = [(0.01 + 0.002 * way) * (1 + 0.001 * ((7 * process + 3 * index) % 11)) for index in range(20)]
+    case = Case(
+        kernel="bench", implementation=f"way{implementation}", version="1", size="small", seed=problem, threads=2
+    )
+    seconds = [(0.01 + 0.002 * implementation) * (1 + 0.001 * ((7 * process + 3 * index) % 11)) for index in range(20)]
     return Record(
         key=f"{case.id}-{process}", run="r", job="j", platform="here", process=process, case=case, work=WORK,
         outcome=Outcome.OK, verified_by="truth", error=1e-6, tolerance=1e-5, commit="c", schema=SCHEMA,
         started_at=f"2026-11-22T10:{process:02d}:00+00:00", phases={"make": 0.1, "setup": 0.2, "first_call": 0.3},
         samples=Samples(
             seconds=seconds, flags=[1, *[0] * 19], cpu_s=seconds, foreign=[0.01] * 20, get_s=[1e-4] * 20,
-            block=[0] * 20, turn=[0] * 20, at_s=[0.1 * index for index in range(20)],
+            block=[0] * 20, round=[0] * 20, at_s=[0.1 * index for index in range(20)],
         ),
     )  # fmt: skip
 
@@ -51,8 +53,8 @@ def write(folder: Path, records: int) -> None:
     with Ledger(job / "records.jsonl") as ledger:
         for index in range(records):
             rest, process = divmod(index, PROCESSES)
-            problem, way = divmod(rest, IMPLEMENTATIONS)
-            ledger.append(record(problem, way, process))
+            problem, implementation = divmod(rest, IMPLEMENTATIONS)
+            ledger.append(record(problem, implementation, process))
     plan = Job(id="j", run="r", platform_name="here", platform=Platform(runner="local"), planned=[],
                repeat=Repeat(), commit="c")  # fmt: skip
     (job / "job.json").write_bytes(msgspec.json.encode(plan))

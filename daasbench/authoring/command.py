@@ -12,7 +12,7 @@ A short TOML file says it all (:mod:`daasbench.authoring.command_file` reads it)
     [sizes.small]
     frames = 64
 
-    [ways.c]
+    [implementations.c]
     command = ["{build}/rings", "{frames}", "{threads}"]
 
     [[check]]
@@ -40,7 +40,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daasbench.contracts import Card, Implementation, Options, Parameters, Resources
-from daasbench.errors import DaasbenchError, InputError, Lacking, PluginError
+from daasbench.errors import DaasbenchError, InputError, MissingRequirement, PluginError
 from daasbench.model import Scalar, Verdict, Work
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ class Program(NamedTuple):
 
     command: Sequence[str]
     input_command: Sequence[str] = ()
-    cure: str = ""
+    fix: str = ""
 
     def words(self, problem: CommandProblem) -> Sequence[str]:
         """Return the command for a problem: generated, or a user's file."""
         return (self.input_command or self.command) if "input" in problem.words else self.command
 
 
-class Ended(NamedTuple):
+class ProgramResult(NamedTuple):
     """What a repeat left behind: its working directory and its exit status."""
 
     folder: str
@@ -141,7 +141,7 @@ class CommandKernel:
             peer=name in self.peers,
             version=self.versions.get(name, ""),
             programs=tuple(word for word in program.command[:1] if "{" not in word),
-            cure=program.cure,
+            fix=program.fix,
             memory_factor=0.0,
         )
 
@@ -196,7 +196,9 @@ class CommandKernel:
 
     # --- running
 
-    def _prepare(self, program: Program, problem: CommandProblem, resources: Resources) -> Callable[[Files], Ended]:
+    def _prepare(
+        self, program: Program, problem: CommandProblem, resources: Resources
+    ) -> Callable[[Files], ProgramResult]:
         """Build the program and write the inputs out; return what runs it once."""
         place = Path(tempfile.mkdtemp(prefix="daasbench-"))
         words = {**problem.words, "build": str(place / "build"), "threads": resources.threads}
@@ -204,7 +206,7 @@ class CommandKernel:
         if self.build:
             self._run_once(self.build, words, str(place / "build"))
         command = program.words(problem)
-        self._find(command, words, program.cure)
+        self._find(command, words, program.fix)
         commands: dict[tuple[str, ...], list[str]] = {}
         for number, files in enumerate(problem.blocks):
             inputs = place / f"inputs-{number}"
@@ -214,12 +216,12 @@ class CommandKernel:
             commands[_key(files)] = self._filled(command, {**words, "inputs": str(inputs), "work": "."})
         count = 0
 
-        def compute(files: Files) -> Ended:
+        def compute(files: Files) -> ProgramResult:
             nonlocal count
             count += 1
             folder = place / f"work-{count}"
             folder.mkdir()
-            return Ended(str(folder), _run(commands[_key(files)], folder))
+            return ProgramResult(str(folder), _run(commands[_key(files)], folder))
 
         weakref.finalize(compute, shutil.rmtree, place, ignore_errors=True)
         return compute
@@ -233,10 +235,12 @@ class CommandKernel:
             if status:
                 raise DaasbenchError(f"{self.file}: {filled[0]} {_ending(status)}{_last_words(Path(said))}")
 
-    def _find(self, command: Sequence[str], words: Mapping[str, Scalar], cure: str) -> None:
+    def _find(self, command: Sequence[str], words: Mapping[str, Scalar], fix: str) -> None:
         program = self._filled(command[:1], words)[0]
         if shutil.which(program) is None:
-            raise Lacking(f"the program {program} is not here", cure or f"install it, or put it on the PATH: {program}")
+            raise MissingRequirement(
+                f"the program {program} is not here", fix or f"install it, or put it on the PATH: {program}"
+            )
 
     def _filled(self, command: Sequence[str], words: Mapping[str, Scalar]) -> list[str]:
         """Return a command with its placeholders filled in."""
@@ -261,13 +265,13 @@ class CommandKernel:
         compute = self._prepare(next(iter(self.programs.values())), problem, Resources())
         return {number: self._numbers(compute(files)) for number, files in enumerate(problem.blocks)}
 
-    def _numbers(self, ended: Ended) -> list[float]:
+    def _numbers(self, ended: ProgramResult) -> list[float]:
         """Return the numbers of all checks; remove what the repeat left behind."""
         folder = Path(ended.folder)
         try:
             if ended.status != self.exit_status:
-                told = "" if not self.exit_status else f", not {self.exit_status}"
-                raise DaasbenchError(f"the program {_ending(ended.status)}{told}{_last_words(folder)}")
+                message = "" if not self.exit_status else f", not {self.exit_status}"
+                raise DaasbenchError(f"the program {_ending(ended.status)}{message}{_last_words(folder)}")
             return [self._number(check, folder) for check in self.checks]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -294,9 +298,9 @@ class CommandKernel:
                 expected = expectation[block][index] if block in expectation else math.nan
                 by = "agreement" if implementation == reference else "peer"
             allowed = check.tolerance + check.relative * abs(expected)
-            told = f"{check.name} is {number:.9g}, expected {expected:.9g}"
+            message = f"{check.name} is {number:.9g}, expected {expected:.9g}"
             error = abs(number - expected)
-            verdicts.append(Verdict(error=error, tolerance=allowed, verified_by=by, message=told))  # type: ignore[arg-type]  # one of its words
+            verdicts.append(Verdict(error=error, tolerance=allowed, verified_by=by, message=message))  # type: ignore[arg-type]  # one of its words
         worst = max(verdicts, key=_badness)
         return worst if not worst.ok else Verdict(
             error=worst.error, tolerance=worst.tolerance, verified_by=worst.verified_by

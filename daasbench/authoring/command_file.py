@@ -28,7 +28,7 @@ class WayTable(Written, frozen=True, kw_only=True):
 
     command: Words
     input_command: list[str] = []  # for a user's file, if it is another
-    cure: str = ""  # the command that installs it
+    fix: str = ""  # the command that installs it
     version: str = ""
     peer: bool = False
 
@@ -49,7 +49,9 @@ class KernelTable(Written, frozen=True, kw_only=True):
 
     title: Named
     unit: Named
-    ways: Annotated[dict[str, WayTable], msgspec.Meta(min_length=1, description="at least one table [ways.NAME]")]
+    implementations: Annotated[
+        dict[str, WayTable], msgspec.Meta(min_length=1, description="at least one table [implementations.NAME]")
+    ]
     check: Annotated[list[CheckTable], msgspec.Meta(min_length=1, description="at least one table headed [[check]]")]
     units: float | str = 1.0
     input_units: Annotated[float, msgspec.Meta(gt=0)] = 1.0  # of a user's file
@@ -68,7 +70,7 @@ class KernelTable(Written, frozen=True, kw_only=True):
 
 def is_kernel_table(raw: dict[str, Any]) -> bool:
     """Return whether the tables of a TOML file are a kernel's, rather than a scenario's."""
-    return "ways" in raw and "cases" not in raw
+    return "implementations" in raw and "cases" not in raw
 
 
 def load(path: Path) -> CommandKernel:
@@ -81,12 +83,19 @@ def load(path: Path) -> CommandKernel:
     """
     table = parsing.convert(toml_file.read(path), KernelTable, str(path))
     name = table.name or path.stem
-    for called, at in ((name, "name"), *((way, f"ways.{way}") for way in table.ways)):
+    for called, at in (
+        (name, "name"),
+        *((implementation, f"ways.{implementation}") for implementation in table.implementations),
+    ):
         if not _NAME.fullmatch(called):
             raise PluginError(
                 f"{path}: {at}: {called!r} is no name; write letters, digits, '_' and '-', a letter first"
             )
-    reads_files = any("{input}" in word for way in table.ways.values() for word in (*way.command, *way.input_command))
+    reads_files = any(
+        "{input}" in word
+        for implementation in table.implementations.values()
+        for word in (*implementation.command, *implementation.input_command)
+    )
     if not table.sizes and not reads_files:
         raise PluginError(f"{path}: has neither sizes nor a command with {{input}}; add a table [sizes.small]")
     _check_words(table, str(path))
@@ -97,15 +106,22 @@ def load(path: Path) -> CommandKernel:
         file=str(path),
         folder=path.resolve().parent,
         sizes=table.sizes,
-        programs={name: Program(way.command, way.input_command, way.cure) for name, way in table.ways.items()},
+        programs={
+            name: Program(implementation.command, implementation.input_command, implementation.fix)
+            for name, implementation in table.implementations.items()
+        },
         checks=checks,
         units=str(table.units),
         input_units=table.input_units,
         exit_status=table.exit_status,
         build=table.build,
         make_command=table.make,
-        peers=[name for name, way in table.ways.items() if way.peer],
-        versions={name: way.version for name, way in table.ways.items() if way.version},
+        peers=[name for name, implementation in table.implementations.items() if implementation.peer],
+        versions={
+            name: implementation.version
+            for name, implementation in table.implementations.items()
+            if implementation.version
+        },
         reads_files=reads_files,
     )
 
@@ -117,9 +133,9 @@ def _check_words(table: KernelTable, where: str) -> None:
     run = once | {"build", "inputs", "work"}
     commands = [("units", [str(table.units)], sized), ("build", table.build, once | {"build"})]
     commands += [("make", table.make, once | {"inputs"})]
-    for name, way in table.ways.items():
-        commands.append((f"ways.{name}.command", way.command, run | {"input"}))
-        commands.append((f"ways.{name}.input_command", way.input_command, (run - sized) | {"input"}))
+    for name, implementation in table.implementations.items():
+        commands.append((f"ways.{name}.command", implementation.command, run | {"input"}))
+        commands.append((f"ways.{name}.input_command", implementation.input_command, (run - sized) | {"input"}))
     for key, words, known in commands:
         for word in PLACEHOLDER.findall(" ".join(words)):
             if word not in known:
@@ -132,8 +148,8 @@ def _check(table: CheckTable, at: str, kernel: KernelTable) -> Check:
     except re.error as error:
         raise ScenarioError(f"{at}.pattern: is not a regular expression: {error}") from error
     if groups != 1:
-        told = f"has {groups} groups; put the number, and nothing else, in round brackets"
-        raise ScenarioError(f"{at}.pattern: {told}: 'energy = (\\S+)'")
+        message = f"has {groups} groups; put the number, and nothing else, in round brackets"
+        raise ScenarioError(f"{at}.pattern: {message}: 'energy = (\\S+)'")
     if isinstance(table.expected, dict):
         for size in kernel.sizes:
             if size not in table.expected:

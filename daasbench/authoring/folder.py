@@ -44,7 +44,7 @@ def implementation(name: str, target: str = "", **facts: Any) -> Implementation:
     """
     facts = {**_OF_BACKEND[facts.get("backend", "host")], **facts}
     if extra := facts.pop("extra", ""):
-        facts.setdefault("cure", f"pip install 'daasbench[{extra}]'")
+        facts.setdefault("fix", f"pip install 'daasbench[{extra}]'")
     peers = ".peers" if facts.get("peer") else ""
     module, _, function = (target or f"{peers}.with_{name.replace('-', '_')}:prepare").partition(":")
     return Implementation(name=name, load=_Target(module=module, function=function), **facts)

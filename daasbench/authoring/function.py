@@ -91,8 +91,10 @@ class FunctionKernel:
         """
         for size, parameters in sizes.items():
             if not _is_mapping(parameters):
-                told = f"size {size!r} is {parameters!r}; write the generator's arguments as a dict: {size}={{'n': 4}}"
-                raise PluginError(f"@{self.name}.inputs: {told}")
+                message = (
+                    f"size {size!r} is {parameters!r}; write the generator's arguments as a dict: {size}={{'n': 4}}"
+                )
+                raise PluginError(f"@{self.name}.inputs: {message}")
 
         def declare(make: Callable[..., Any]) -> Callable[..., Any]:
             for size, parameters in sizes.items():
@@ -213,11 +215,11 @@ class FunctionKernel:
         value = said.item() if getattr(said, "shape", None) == () else said
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             what = str(value) if isinstance(value, bool | None) else f"something of type {type(said).__name__}"
-            told = f"the oracle of {self.name} returned {what}; it shall return one number: how wrong the result is"
-            raise PluginError(f"{told} (0: right)")
+            message = f"the oracle of {self.name} returned {what}; it shall return one number: how wrong the result is"
+            raise PluginError(f"{message} (0: right)")
         if value < 0:
-            told = f"the oracle of {self.name} returned {float(value):g}; how wrong a result is cannot be negative"
-            raise PluginError(f"{told}: return the absolute value")
+            message = f"the oracle of {self.name} returned {float(value):g}; how wrong a result is cannot be negative"
+            raise PluginError(f"{message}: return the absolute value")
         return float(value)
 
 
@@ -262,8 +264,8 @@ def kernel(
         Something is missing or cannot be meant.
     """
     if function is not None or not _is_text(unit) or oracle is None:
-        told = "@kernel: needs a unit, an oracle and a tolerance"
-        raise PluginError(f'{told}: @kernel(unit="frame", oracle=lambda inputs, got: ..., tolerance=1e-6)')
+        message = "@kernel: needs a unit, an oracle and a tolerance"
+        raise PluginError(f'{message}: @kernel(unit="frame", oracle=lambda inputs, got: ..., tolerance=1e-6)')
     if tolerance is None or not _is_size(tolerance):
         raise PluginError(f"@kernel: tolerance = {tolerance!r}; write the largest error that is right: 0 or more")
     _check_call(oracle, "@kernel: oracle", None, None)

@@ -5,7 +5,7 @@ A kernel of independent frames, slices, spectra or positions needs no more than 
     def prepare(problem, resources):
         return over_ranks(with_numba.prepare, problem, resources)
 
-A kernel whose ranks speak to each other makes its :class:`~daasbench.contracts.Spread` itself, of :func:`share`.
+A kernel whose ranks speak to each other makes its :class:`~daasbench.contracts.Partitioned` itself, of :func:`share`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from daasbench.compute.backends import map_arrays, walk_arrays
-from daasbench.contracts import Resources, Spread
+from daasbench.contracts import Partitioned, Resources
 
 Prepare = Callable[[Any, Resources], Callable[[Any], Any]]
 
@@ -47,7 +47,7 @@ def joined(parts: Sequence[Any]) -> Any:
     return map_arrays(lambda _: np.concatenate(next(arrays)), parts[0])
 
 
-def over_ranks(
+def partition_over_ranks(
     prepare: Prepare,
     problem: Any,
     resources: Resources,
@@ -55,7 +55,7 @@ def over_ranks(
     count: Callable[[Any], int] = row_count,
     cut: Callable[[Any, slice], Any] = rows,
     join: Callable[[Sequence[Any]], Any] = joined,
-) -> Spread:
+) -> Partitioned:
     """Return the way that computes a part of each block on every rank, and gathers on rank 0.
 
     Parameters
@@ -80,10 +80,10 @@ def over_ranks(
         parts = comm.gather(result, root=0)
         return join([part for part in parts if part is not None]) if comm.rank == 0 else None
 
-    return Spread(put=part_of, compute=lambda part: local(part) if local and part is not None else None, get=get)
+    return Partitioned(put=part_of, compute=lambda part: local(part) if local and part is not None else None, get=get)
 
 
-def over_workers(
+def partition_over_workers(
     prepare: Prepare,
     problem: Any,
     resources: Resources,
@@ -91,10 +91,10 @@ def over_workers(
     count: Callable[[Any], int] = row_count,
     cut: Callable[[Any, slice], Any] = rows,
     join: Callable[[Sequence[Any]], Any] = joined,
-) -> Spread:
+) -> Partitioned:
     """Return the way that computes a part of each block on every Dask worker; results stay there until `get`.
 
-    The parameters are those of :func:`over_ranks`; all functions must be importable by the workers.
+    The parameters are those of :func:`partition_over_ranks`; all functions must be importable by the workers.
     """
     client = resources.client
     workers = sorted(client.scheduler_info(n_workers=-1)["workers"])
@@ -122,7 +122,7 @@ def over_workers(
         return futures
 
     _wait(locals_)
-    return Spread(put=put, compute=compute, get=lambda futures: join(client.gather(futures)))
+    return Partitioned(put=put, compute=compute, get=lambda futures: join(client.gather(futures)))
 
 
 def _alone(resources: Resources) -> Resources:

@@ -48,8 +48,8 @@ def kernel_from_file(path: Path) -> FunctionKernel | CommandKernel:
     """
     file, chosen = source_of(path)
     if not file.is_file():
-        told = "is a folder" if file.is_dir() else "no such file"
-        raise PluginError(f"{file}: {told}; name a file that defines a kernel")
+        message = "is a folder" if file.is_dir() else "no such file"
+        raise PluginError(f"{file}: {message}; name a file that defines a kernel")
     if file.suffix == ".toml":
         found_here = command_file.load(file)
         if chosen not in ("", found_here.name):

@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: list[str], *, debug: bool) -> int:
-    from daasbench.errors import DaasbenchError, Lacking
+    from daasbench.errors import DaasbenchError, MissingRequirement
 
     try:
         code = int(daasbench.main(arguments, prog_name="daasbench", standalone_mode=False) or 0)
@@ -119,7 +119,7 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         if debug:
             raise
         _complain(str(error))
-        return 2 if isinstance(error, Lacking) else error.exit_code
+        return 2 if isinstance(error, MissingRequirement) else error.exit_code
     except _NobodyReads:
         _flush()
         return 0
@@ -140,10 +140,10 @@ def _flush() -> None:
 
 def _usage(error: click.ClickException, arguments: Sequence[str]) -> str:
     """Return click's complaint as one sentence that says where help is."""
-    told = error.format_message().rstrip(".")
+    message = error.format_message().rstrip(".")
     command = next((one for one in arguments[:1] if one in COMMANDS), "")
     place = f"{command}: " if command else ""
-    return f"{place}{told[:1].lower()}{told[1:]}; see {' '.join(filter(None, ['daasbench', command]))} --help"
+    return f"{place}{message[:1].lower()}{message[1:]}; see {' '.join(filter(None, ['daasbench', command]))} --help"
 
 
 def _complain(sentence: str) -> None:

@@ -30,8 +30,8 @@ def list_command(kind: str, as_json: bool) -> None:
         _print_json({"schema": 1, "kind": kind, "entries": rows, "warnings": warnings})
         return
     show_table(("name", "what"), [(row["name"], row["what"]) for row in rows])
-    for told in [*(row["error"] for row in rows if row["error"]), *warnings]:
-        click.echo(f"warning: {told}", err=True)
+    for message in [*(row["error"] for row in rows if row["error"]), *warnings]:
+        click.echo(f"warning: {message}", err=True)
 
 
 def _row(name: str, what: str, origin: str, error: str | None = None) -> dict[str, Any]:
@@ -53,8 +53,8 @@ def _what(kind: str, name: str) -> str:
 
     if kind == "kernels":
         kernel = registry.kernel(name)
-        ways = ", ".join(f"{w.name} (peer)" if w.peer else w.name for w in kernel.implementations.values())
-        return f"{kernel.card.title}; a unit is a {kernel.card.unit}; {ways}"
+        implementations = ", ".join(f"{w.name} (peer)" if w.peer else w.name for w in kernel.implementations.values())
+        return f"{kernel.card.title}; a unit is a {kernel.card.unit}; {implementations}"
     if kind == "reports":
         return registry.report(name).title
     return (type(registry.runner(name)).__doc__ or "").strip().partition("\n")[0]
@@ -114,8 +114,8 @@ def _show_fact(key: str, value: Any) -> None:
         headers = [column.replace("_", " ") for column in columns]
         show_table(headers, [[_cell(row[column]) for column in columns] for row in value])
     elif value:
-        told = "\n".join(f"  {line}" for line in value) if isinstance(value, list) else str(value)
-        click.echo(f"{key.replace('_', ' ')}:{chr(10) if isinstance(value, list) else ' '}{told}")
+        message = "\n".join(f"  {line}" for line in value) if isinstance(value, list) else str(value)
+        click.echo(f"{key.replace('_', ' ')}:{chr(10) if isinstance(value, list) else ' '}{message}")
 
 
 def _kernel(name: str) -> dict[str, Any]:
@@ -140,14 +140,14 @@ def _kernel(name: str) -> dict[str, Any]:
         "options": _options(kernel),
         "implementations": [
             {
-                "implementation": way.name,
-                "kind": "peer" if way.peer else "ours",
-                "runs_on": way.backend,
-                "threads": "axis" if way.threads else "1",
-                "needs": ", ".join(way.packages or way.requires),
-                "in_addition": way.adds,
+                "implementation": implementation.name,
+                "kind": "peer" if implementation.peer else "ours",
+                "runs_on": implementation.backend,
+                "threads": "axis" if implementation.threads else "1",
+                "needs": ", ".join(implementation.packages or implementation.requires),
+                "in_addition": implementation.adds,
             }
-            for way in kernel.implementations.values()
+            for implementation in kernel.implementations.values()
         ],
     }
 

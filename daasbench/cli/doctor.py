@@ -11,14 +11,14 @@ import click
 
 from daasbench.cli.scenario_options import results_option
 from daasbench.cli.tables import _print_json, json_option, show_table
-from daasbench.errors import Lacking
-from daasbench.inspection.platform import Inspection, look_at
+from daasbench.errors import MissingRequirement
+from daasbench.inspection.platform import Inspection, check_platform
 
 
 def inspect_platforms(names: Sequence[str], results: Path) -> list[Inspection]:
     """Return what is found of some platforms; each is looked at once."""
     today = datetime.datetime.now(datetime.UTC).date()
-    return [look_at(name, folder=Path(), results=results, today=today) for name in dict.fromkeys(names)]
+    return [check_platform(name, folder=Path(), results=results, today=today) for name in dict.fromkeys(names)]
 
 
 def as_facts(found: Sequence[Inspection]) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def as_facts(found: Sequence[Inspection]) -> dict[str, Any]:
             "runner": one.runner,
             "usable": one.usable,
             "findings": [
-                {"level": f.level, "about": f.about, "told": f.told, "cure": f.cure or None} for f in one.findings
+                {"level": f.level, "about": f.check, "message": f.message, "fix": f.fix or None} for f in one.findings
             ],
         }
         for one in found
@@ -42,8 +42,8 @@ def show_inspections(found: Sequence[Inspection]) -> None:
     for number, one in enumerate(found):
         click.echo(("\n" if number else "") + f"{one.platform}: {one.description or 'a platform without description'}")
         for finding in one.findings:
-            cure = f"; {finding.cure}" if finding.cure else ""
-            click.echo(f"  {finding.level:8} {finding.about:10} {finding.told}{cure}")
+            fix = f"; {finding.fix}" if finding.fix else ""
+            click.echo(f"  {finding.level:8} {finding.check:10} {finding.message}{fix}")
 
 
 @click.command("doctor", short_help="what runs here, what is missing, the one command that adds it")
@@ -75,11 +75,17 @@ def _look_here(as_json: bool) -> None:
     from daasbench.host.clock import utc_now
 
     seen = machine.observe(commit=machine.suite_commit(), observed_at=utc_now())
-    ways, engines = _ways(), _engines()
+    implementations, engines = _implementations(), _engines()
     broken = [one for group in registry.PARTS for one in registry.catalogue(group) if one.error]
     warnings = registry.warnings()
     if as_json:
-        facts = {"machine": seen, "engines": engines, "implementations": ways, "broken": broken, "warnings": warnings}
+        facts = {
+            "machine": seen,
+            "engines": engines,
+            "implementations": implementations,
+            "broken": broken,
+            "warnings": warnings,
+        }
         _print_json({"schema": 1, **facts})
         return
     memory = f"{seen.usable_memory_bytes / 2**30:.1f} of {seen.memory_bytes / 2**30:.1f} GiB usable"
@@ -88,18 +94,21 @@ def _look_here(as_json: bool) -> None:
     click.echo(f"memory    {memory}")
     click.echo(f"GPU       {seen.gpu or 'none'}")
     for one in engines:
-        click.echo(f"{one['name']:9} {one['what'] or 'none: ' + one['lacks'] + '; ' + one['cure']}")
+        click.echo(f"{one['name']:9} {one['what'] or 'none: ' + one['missing'] + '; ' + one['fix']}")
     click.echo(f"suite     {seen.commit}, Python {seen.python}\n")
     show_table(
         ("kernel", "implementation", "kind", "here", "to get it"),
-        [(w["kernel"], w["implementation"], w["kind"], "no" if w["lacks"] else "yes", w["cure"] or "") for w in ways],
+        [
+            (w["kernel"], w["implementation"], w["kind"], "no" if w["missing"] else "yes", w["fix"] or "")
+            for w in implementations
+        ],
     )
-    for told in [*(f"broken plug-in: {one.error}" for one in broken), *(f"warning: {one}" for one in warnings)]:
-        click.echo(f"\n{told}")
-    commands = {str(w["cure"]).removeprefix("install it: ") for w in [*ways, *engines]}
-    cures = sorted(one for one in commands if one.startswith("pip install"))
-    if cures:
-        click.echo("\nto add what is missing:\n" + "\n".join(f"  {cure}" for cure in cures))
+    for message in [*(f"broken plug-in: {one.error}" for one in broken), *(f"warning: {one}" for one in warnings)]:
+        click.echo(f"\n{message}")
+    commands = {str(w["fix"]).removeprefix("install it: ") for w in [*implementations, *engines]}
+    fixes = sorted(one for one in commands if one.startswith("pip install"))
+    if fixes:
+        click.echo("\nto add what is missing:\n" + "\n".join(f"  {fix}" for fix in fixes))
 
 
 def _engines() -> list[dict[str, Any]]:
@@ -114,16 +123,16 @@ def _engines() -> list[dict[str, Any]]:
 
     rows = []
     for name, what in (("MPI", mpi), ("Dask", lambda: f"distributed {backends.dask_version()}")):
-        row: dict[str, Any] = {"name": name, "what": None, "lacks": None, "cure": None}
+        row: dict[str, Any] = {"name": name, "what": None, "missing": None, "fix": None}
         try:
             row["what"] = what()
-        except Lacking as lack:
-            row |= {"lacks": lack.what, "cure": lack.cure}
+        except MissingRequirement as missing:
+            row |= {"missing": missing.what, "fix": missing.fix}
         rows.append(row)
     return rows
 
 
-def _ways() -> list[dict[str, Any]]:
+def _implementations() -> list[dict[str, Any]]:
     from daasbench import registry
     from daasbench.compute.backends import require
 
@@ -131,13 +140,19 @@ def _ways() -> list[dict[str, Any]]:
     for plugin in registry.catalogue("kernels"):
         if plugin.error:
             continue
-        for way in registry.kernel(plugin.name).implementations.values():
-            lacks = cure = None
+        for implementation in registry.kernel(plugin.name).implementations.values():
+            missing = fix = None
             try:
-                require(way)
-            except Lacking as lack:
-                lacks, cure = lack.what, lack.cure
-            kind = "peer" if way.peer else "ours"
-            row = {"kernel": plugin.name, "implementation": way.name, "kind": kind, "lacks": lacks, "cure": cure}
+                require(implementation)
+            except MissingRequirement as requirement:
+                missing, fix = requirement.what, requirement.fix
+            kind = "peer" if implementation.peer else "ours"
+            row = {
+                "kernel": plugin.name,
+                "implementation": implementation.name,
+                "kind": kind,
+                "missing": missing,
+                "fix": fix,
+            }
             found.append(row)
     return found

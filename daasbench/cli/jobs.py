@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from daasbench.records.run_folder import RunFolder
-    from daasbench.study import Ended
+    from daasbench.study import RunSummary
 
 
 @click.command("status", short_help="the runs of a results folder, who is at work on them, and their jobs in queues")
@@ -88,7 +88,7 @@ def _found(run: str | None, results: Path) -> list[RunFolder]:
     return [one for one in found if one.id == run]
 
 
-def _each(run: str | None, results: Path, act: Callable[[RunFolder], Ended]) -> tuple[list[Ended], list[str]]:
+def _each(run: str | None, results: Path, act: Callable[[RunFolder], RunSummary]) -> tuple[list[RunSummary], list[str]]:
     """Return how the runs stand after `act`, and why it could not be done to others: one does not stop the next.
 
     Raises
@@ -116,13 +116,13 @@ def _has_jobs(folder: RunFolder) -> bool:
     return any(registry.runner(name).outlives for name in names if name in registry.names("runners"))
 
 
-def _show(ended: list[Ended], left_out: list[str], as_json: bool) -> int:
+def _show(ended: list[RunSummary], left_out: list[str], as_json: bool) -> int:
     """Print how runs stand; return the worst of their exit codes, unfinished before failed."""
     code = max([*(one.exit_code for one in ended), *([3] if left_out else [])], default=0)
     if as_json:
         facts = [{"exit_code": one.exit_code, **msgspec.to_builtins(one)} for one in ended]
-        told = {"schema": 1, "exit_code": code, "runs": facts, "left_out": left_out}
-        click.echo(msgspec.json.encode(told).decode())
+        summary = {"schema": 1, "exit_code": code, "runs": facts, "left_out": left_out}
+        click.echo(msgspec.json.encode(summary).decode())
         return code
     for sentence in left_out:
         click.echo(f"note: {sentence}", err=True)
@@ -132,8 +132,8 @@ def _show(ended: list[Ended], left_out: list[str], as_json: bool) -> int:
         for message in one.messages:
             click.echo(f"note: {message}", err=True)
         outcomes = ", ".join(f"{count} {name}" for name, count in one.outcomes.items()) or "none"
-        way = f", {one.under_way} in jobs on the way" if one.under_way else ""
-        click.echo(f"{one.run}: {one.planned} measurements: {outcomes}; {one.left} left{way}")
+        implementation = f", {one.under_way} in jobs on the way" if one.under_way else ""
+        click.echo(f"{one.run}: {one.planned} measurements: {outcomes}; {one.left} left{implementation}")
     return code
 
 

@@ -37,7 +37,7 @@ def report_command(report: str, results: tuple[Path, ...], out: Path, formats: s
         written = chosen.write(evidence, out, wanted)
     except OSError as error:
         place = error.filename or out
-        told = f"{place}: cannot be written: {error.strerror}; free some space or choose another --out"
-        raise LedgerError(told) from error
+        message = f"{place}: cannot be written: {error.strerror}; free some space or choose another --out"
+        raise LedgerError(message) from error
     for path in written:
         click.echo(path)

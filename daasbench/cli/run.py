@@ -20,7 +20,7 @@ from daasbench.model import Outcome
 if TYPE_CHECKING:
     from daasbench.model import Request
     from daasbench.scenario.plan import Plan
-    from daasbench.study import Ended, Preview
+    from daasbench.study import Preview, RunSummary
 
 
 @click.command(
@@ -125,7 +125,7 @@ def run_command(
     return ended.exit_code
 
 
-def _tell(ended: Ended, plan: Plan, results: Path, as_json: bool) -> None:
+def _tell(ended: RunSummary, plan: Plan, results: Path, as_json: bool) -> None:
     if as_json:
         rows = _rows(Path(ended.folder))
         facts = {"schema": 1, "exit_code": ended.exit_code, "notes": plan.notes, **msgspec.to_builtins(ended)}
@@ -164,7 +164,7 @@ def _show_preview(preview: Preview, notes: list[str], as_json: bool) -> None:
     for note in notes:
         click.echo(f"note: {note}", err=True)
     cases = f"{preview.cells} case{'' if preview.cells == 1 else 's'}"
-    count = len(preview.longest_s)
+    count = len(preview.wall_time_limit_s)
     click.echo(f"{cases} in {count} job{'' if count == 1 else 's'}; nothing is run")
     for job, request in preview.requests.items():
         alike = request.jobs or [job]
@@ -173,12 +173,12 @@ def _show_preview(preview: Preview, notes: list[str], as_json: bool) -> None:
         click.echo(f"  command  {shlex.join(request.command)}")
         expected = [preview.expected_s[one] for one in alike]
         known = [one for one in expected if one is not None]
-        told = "unknown: not all of it was measured before"
+        message = "unknown: not all of it was measured before"
         if len(known) == len(expected):
-            told = f"about {_duration(sum(known))} (from earlier records)"
-        click.echo(f"  expected {told}")
+            message = f"about {_duration(sum(known))} (from earlier records)"
+        click.echo(f"  expected {message}")
         each = "" if len(alike) == 1 else " each"
-        longest = max(preview.longest_s[one] for one in alike)
+        longest = max(preview.wall_time_limit_s[one] for one in alike)
         click.echo(f"  at most  {_duration(longest)}{each} (every process at repeat.limit_s)")
         money = [preview.ceiling[one] for one in alike]
         click.echo(f"  ceiling  {money[0] or 'none: the platform declares no price'}{each if money[0] else ''}")
@@ -202,7 +202,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _show_end(ended: Ended, results: Path) -> None:
+def _show_end(ended: RunSummary, results: Path) -> None:
     from daasbench.cli.tables import show_run
 
     for message in ended.messages:

@@ -70,8 +70,8 @@ class Asked:
             key, equals, text = setting.partition("=")
             key = key.strip()
             if not equals or not _KEY.fullmatch(key):
-                told = "is not key=value; write an option of the kernel, or a dotted key: cases.threads=1"
-                raise ScenarioError(f"--set {setting}: {told}")
+                message = "is not key=value; write an option of the kernel, or a dotted key: cases.threads=1"
+                raise ScenarioError(f"--set {setting}: {message}")
             self._set(re.findall(r"[\w-]+", key), text.strip(), f"--set {setting}")
             self._changes.append(f"--set {setting}")
 
@@ -225,9 +225,9 @@ def _beside_command(text: str) -> str:
 
 def _put(table: Any, path: Sequence[str], value: Any, where: str) -> None:
     """Set the value at `path` in nested tables and lists; a table that is not there is made."""
-    *way, last = path
-    for index, step in enumerate(way):
-        inside = ".".join(way[: index + 1])
+    *implementation, last = path
+    for index, step in enumerate(implementation):
+        inside = ".".join(implementation[: index + 1])
         table = table[_entry(table, step, where)] if isinstance(table, list) else table.setdefault(step, {})
         if not isinstance(table, dict | list):
             raise ScenarioError(f"{where}: {inside} is not a table; leave out what follows it")

@@ -50,7 +50,7 @@ def _row(group: Any) -> tuple[Any, ...]:
     options = first["options"]
     if isinstance(options, str) and options:
         problem += f" {options}"
-    head = (str(first["kernel"]), problem, _way(first), str(first["platform"]))
+    head = (str(first["kernel"]), problem, _implementation(first), str(first["platform"]))
     outcomes = " ".join(
         f"{count} {outcome}" for outcome, count in group["outcome"].value_counts(sort=False).items() if count
     )
@@ -66,12 +66,12 @@ def _row(group: Any) -> tuple[Any, ...]:
     return *head, seconds(middle.value, middle.low, middle.high), f"{rate:.4g} {unit}/s", limit, outcomes, middle.value
 
 
-def _way(row: Any) -> str:
+def _implementation(row: Any) -> str:
     ranks, threads = int(row["ranks"]), int(row["threads"])
-    told = f"{threads} thread{'s' if threads > 1 else ''}"
+    message = f"{threads} thread{'s' if threads > 1 else ''}"
     if ranks > 1:
-        told = f"{ranks} ranks" if threads == 1 else f"{ranks} ranks × {told}"
-    return f"{row['implementation']} ({told})"
+        message = f"{ranks} ranks" if threads == 1 else f"{ranks} ranks × {message}"
+    return f"{row['implementation']} ({message})"
 
 
 def seconds(value: float, low: float | None, high: float | None) -> str:
@@ -79,8 +79,8 @@ def seconds(value: float, low: float | None, high: float | None) -> str:
     for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
         if value * scale >= 1 or unit == "µs":
             break
-    told = f"{value * scale:.3g} {unit}"
-    return told if low is None or high is None else f"{told} [{low * scale:.3g}, {high * scale:.3g}]"
+    message = f"{value * scale:.3g} {unit}"
+    return message if low is None or high is None else f"{message} [{low * scale:.3g}, {high * scale:.3g}]"
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/reference/json.md).")

@@ -1,6 +1,6 @@
 """Where arrays live: `put`, `get`, `wait` for the host and for CUDA; and what a way to compute needs here.
 
-Ways of the backends ``mpi`` and ``dask`` move their blocks themselves (:class:`~daasbench.contracts.Spread`).
+Ways of the backends ``mpi`` and ``dask`` move their blocks themselves (:class:`~daasbench.contracts.Partitioned`).
 A block or a result may be an array, or any nest of mappings, sequences and dataclasses of arrays.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from daasbench.contracts import Backend, Implementation
-from daasbench.errors import Lacking, unknown
+from daasbench.errors import MissingRequirement, unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,7 +115,7 @@ class SpreadBackend(HostBackend):
     name = "spread"
 
 
-SPREAD = ("mpi", "dask")
+PARTITIONED = ("mpi", "dask")
 BACKENDS: Mapping[str, Callable[[], Backend]] = {
     "host": HostBackend,
     "cuda": CudaBackend,
@@ -135,10 +135,12 @@ def require(implementation: Implementation) -> None:
     """Raise Lacking, with its cure, if this machine does not have what `implementation` needs."""
     for module in implementation.requires:
         if not _is_installed(module):
-            raise Lacking(f"the Python package {module} is not installed", _cure(implementation, module))
+            raise MissingRequirement(f"the Python package {module} is not installed", _cure(implementation, module))
     for program in implementation.programs:
         if shutil.which(program) is None:
-            raise Lacking(f"the program {program} is not here", implementation.cure or f"install it: {program}")
+            raise MissingRequirement(
+                f"the program {program} is not here", implementation.fix or f"install it: {program}"
+            )
     check = {"cuda": _require_cuda, "mpi": _require_mpi, "dask": _require_dask}.get(implementation.backend)
     if check:
         check()
@@ -165,7 +167,7 @@ def _is_installed(module: str) -> bool:
 
 def _cure(implementation: Implementation, module: str) -> str:
     package = " ".join(implementation.packages) or module.partition(".")[0]
-    return implementation.cure or f"install it: pip install {package}"
+    return implementation.fix or f"install it: pip install {package}"
 
 
 def mpi_told() -> str:
@@ -177,20 +179,20 @@ def mpi_told() -> str:
         mpi4py is not installed, or finds no MPI library.
     """
     if importlib.util.find_spec("mpi4py") is None:
-        raise Lacking("mpi4py is not installed", "install it: pip install 'daasbench[mpi]'")
+        raise MissingRequirement("mpi4py is not installed", "install it: pip install 'daasbench[mpi]'")
     if "mpi4py.MPI" in sys.modules:
         return str(sys.modules["mpi4py.MPI"].Get_library_version())
-    told, found = _ask_mpi()
+    message, found = _ask_mpi()
     if not found:
-        raise Lacking(
-            f"mpi4py finds no MPI library ({told})", "install one: pip install mpich, or load your site's module"
+        raise MissingRequirement(
+            f"mpi4py finds no MPI library ({message})", "install one: pip install mpich, or load your site's module"
         )
-    return told
+    return message
 
 
-def library_name(told: str) -> str:
+def library_name(message: str) -> str:
     """Return the short name and version in what an MPI library tells of itself."""
-    words = told.split("\n", 1)[0].replace("Version:", " ").replace(",", " ").replace("\0", " ").split()
+    words = message.split("\n", 1)[0].replace("Version:", " ").replace(",", " ").replace("\0", " ").split()
     return " ".join(words[:3] if words[:2] == ["Open", "MPI"] else words[:2]) or "an MPI without a name"
 
 
@@ -213,7 +215,7 @@ def _require_mpi() -> None:
 def dask_version() -> str:
     """Return the version of Dask's `distributed`; raise Lacking if it is not installed."""
     if importlib.util.find_spec("distributed") is None:
-        raise Lacking("Dask's distributed is not installed", "install it: pip install 'daasbench[dask]'")
+        raise MissingRequirement("Dask's distributed is not installed", "install it: pip install 'daasbench[dask]'")
     return importlib.metadata.version("distributed")
 
 
@@ -223,8 +225,8 @@ def _require_dask() -> None:
 
 def _require_cuda() -> None:
     if importlib.util.find_spec("cupy") is None:
-        raise Lacking("CuPy is not installed", "install it: pip install 'daasbench[gpu]'")
+        raise MissingRequirement("CuPy is not installed", "install it: pip install 'daasbench[gpu]'")
     import cupy
 
     if not cupy.cuda.is_available():
-        raise Lacking("no CUDA device is usable here", "run on a machine with an NVIDIA GPU and its driver")
+        raise MissingRequirement("no CUDA device is usable here", "run on a machine with an NVIDIA GPU and its driver")

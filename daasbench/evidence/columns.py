@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.evidence.rows import Floats, Head, Row, arrays
+from daasbench.evidence.rows import Floats, Head, TableRow, arrays
 from daasbench.model import Case, Limits, Line, Machine, Record, Work
 from daasbench.records.job_folders import JobFolder
 from daasbench.records.ledger import orphans
@@ -56,8 +56,8 @@ class Ending(NamedTuple):
 
 Place = tuple[str, str, str, str | None, str | None, str]  # a Scope without its source
 Words = tuple[str, str | None, str, str | None, str | None, str, str]  # an Ending
-_PLACE: Callable[[Row], Place] = attrgetter(*Scope._fields[1:])
-_WORDS: Callable[[Row], Words] = attrgetter(*Ending._fields)
+_PLACE: Callable[[TableRow], Place] = attrgetter(*Scope._fields[1:])
+_WORDS: Callable[[TableRow], Words] = attrgetter(*Ending._fields)
 
 
 class _Distinct(dict[Thing, int], Generic[Thing]):
@@ -80,7 +80,7 @@ class _Decoded(_Distinct[bytes], Generic[Thing]):
         return super().__missing__(text)
 
 
-class Piece(NamedTuple):
+class ByteRange(NamedTuple):
     """Some lines of a file: those that start from `start` to below `end` (None: all that follow)."""
 
     source: int
@@ -89,7 +89,7 @@ class Piece(NamedTuple):
     end: int | None = None
 
 
-class Part(NamedTuple):
+class PartialColumns(NamedTuple):
     """What was read of some pieces: plain, to be sent from one process to another."""
 
     codes: NDArray[np.int32]
@@ -98,7 +98,7 @@ class Part(NamedTuple):
     texts: tuple[list[bytes], list[tuple[int, Place]], list[Words], list[bytes]]  # what the four codes mean
     machines: dict[tuple[int, str], Machine]
     limits: dict[tuple[int, str], Limits]
-    turns: dict[tuple[int, str, int], list[bytes]]
+    rounds: dict[tuple[int, str, int], list[bytes]]
     ended: dict[int, str]
     torn: dict[int, list[int]]
 
@@ -138,7 +138,7 @@ class Reader:
     keep
         Whether to keep the whole records too, as reports need (some 5 kB each).
     tell_ended
-        Whether a :class:`Part` shall tell which attempts ended in it, for turns that another part read.
+        Whether a :class:`PartialColumns` shall tell which attempts ended in it, for turns that another part read.
     """
 
     keep: bool = False
@@ -152,30 +152,30 @@ class Reader:
         self._works: _Decoded[Work | None] = _Decoded(Work | None)
         self._scopes: _Distinct[tuple[int, Place]] = _Distinct()
         self._endings: _Distinct[Words] = _Distinct()
-        self._batch: list[Row] = []
+        self._batch: list[TableRow] = []
         self._codes: list[tuple[int, int, int, int]] = []
         self._started: list[str] = []
         self._done: list[tuple[NDArray[np.int32], dict[str, Floats]]] = []
         self._turns: dict[tuple[int, str, int], list[bytes]] = {}  # whose record has not come yet
         self._ended: dict[int, list[str]] = {}
         self._torn: dict[int, list[int]] = {}
-        self._parser: Parser[Row | Head | Machine | Limits] = Parser(Row | Head | Machine | Limits)  # type: ignore[arg-type]  # a union
+        self._parser: Parser[TableRow | Head | Machine | Limits] = Parser(TableRow | Head | Machine | Limits)  # type: ignore[arg-type]  # a union
         self._whole: Parser[Line] = Parser(Line)  # type: ignore[arg-type]  # a union
 
-    def read(self, piece: Piece) -> None:
+    def read(self, byte_range: ByteRange) -> None:
         """Add the lines of a piece."""
-        index, path = piece.source, piece.path
-        parse, turns = self._parser.parse, self._turns
+        index, path = byte_range.source, byte_range.path
+        parse, rounds = self._parser.parse, self._turns
         ended = self._ended.setdefault(index, []) if self.tell_ended else None
-        for offset, text in lines_of(path, piece.start, piece.end):
+        for offset, text in lines_of(path, byte_range.start, byte_range.end):
             line = parse(text, path)
-            if type(line) is Row and self._add(line, text, piece):
-                if turns:
-                    turns.pop((index, line.key, line.attempt), None)
+            if type(line) is TableRow and self._add(line, text, byte_range):
+                if rounds:
+                    rounds.pop((index, line.key, line.attempt), None)
                 if ended is not None:
                     ended.append(f"{line.key} {line.attempt}")
             elif isinstance(line, Head):
-                turns.setdefault((index, line.key, line.attempt), []).append(text)
+                rounds.setdefault((index, line.key, line.attempt), []).append(text)
             elif isinstance(line, Machine):
                 self.machines[index, line.id] = line
             elif isinstance(line, Limits):
@@ -183,7 +183,7 @@ class Reader:
             else:
                 self._torn.setdefault(index, []).append(offset)
 
-    def _add(self, row: Row, text: bytes, piece: Piece) -> bool:
+    def _add(self, row: TableRow, text: bytes, byte_range: ByteRange) -> bool:
         """Take a row into the batch; return False, and nothing taken, if it is not valid as a whole."""
         samples = row.samples
         if samples is not None and len(samples.seconds) != len(samples.flags):
@@ -193,11 +193,11 @@ class Reader:
         except msgspec.MsgspecError:
             return False
         if self.keep:
-            record = self._whole.parse(text, piece.path)
+            record = self._whole.parse(text, byte_range.path)
             if not isinstance(record, Record):
                 return False
             self.records.append(record)
-        self._codes.append((case, self._scopes[piece.source, _PLACE(row)], self._endings[_WORDS(row)], work))
+        self._codes.append((case, self._scopes[byte_range.source, _PLACE(row)], self._endings[_WORDS(row)], work))
         self._batch.append(row)
         if len(self._batch) == BATCH:
             self._flush()
@@ -211,32 +211,32 @@ class Reader:
             self._started += [row.started_at for row in batch]
         self._batch, self._codes = [], []
 
-    def part(self) -> Part:
+    def part(self) -> PartialColumns:
         """Return what was read, to be absorbed by the reader of another process."""
         self._flush()
         names = self._done[0][1] if self._done else ()
-        return Part(
+        return PartialColumns(
             codes=np.concatenate([np.zeros((4, 0), np.int32), *(codes for codes, _ in self._done)], axis=1),
             numbers={name: np.concatenate([numbers[name] for _, numbers in self._done]) for name in names},
             started_at=self._started,
             texts=(list(self._cases), list(self._scopes), list(self._endings), list(self._works)),
             machines=self.machines,
             limits=self.limits,
-            turns=self._turns,
+            rounds=self._turns,
             ended={index: "\n".join(keys) for index, keys in self._ended.items()},
             torn=self._torn,
         )
 
-    def absorb(self, part: Part) -> None:
+    def absorb(self, part: PartialColumns) -> None:
         """Add what another process read; parts come in the order of their pieces."""
         self._flush()
         for index in {index for index, _, _ in self._turns} & part.ended.keys():
             ended = set(part.ended[index].split("\n"))
-            gone = [turn for turn in self._turns if turn[0] == index and f"{turn[1]} {turn[2]}" in ended]
-            for turn in gone:
-                del self._turns[turn]
-        for turn, texts in part.turns.items():
-            self._turns.setdefault(turn, []).extend(texts)
+            gone = [round_ for round_ in self._turns if round_[0] == index and f"{round_[1]} {round_[2]}" in ended]
+            for round_ in gone:
+                del self._turns[round_]
+        for round_, texts in part.rounds.items():
+            self._turns.setdefault(round_, []).extend(texts)
         for index, offsets in part.torn.items():
             self._torn.setdefault(index, []).extend(offsets)
         self.machines |= part.machines
@@ -257,7 +257,7 @@ class Reader:
         """Add a record for each killed attempt: turns whose record never came."""
         for index in sorted({index for index, _, _ in self._turns}):
             source = sources[index]
-            texts = [text for turn, texts in self._turns.items() if turn[0] == index for text in texts]
+            texts = [text for round_, texts in self._turns.items() if round_[0] == index for text in texts]
             lines: list[Line] = [machine for (file, _), machine in self.machines.items() if file == index]
             if source.job is None:
                 lines += self._first_record(source.records)
@@ -265,8 +265,8 @@ class Reader:
             for record in orphans(lines, source.job):
                 text = msgspec.json.encode(record)
                 row = self._parser.parse(text, source.records)
-                if isinstance(row, Row):
-                    self._add(row, text, Piece(index, source.records))
+                if isinstance(row, TableRow):
+                    self._add(row, text, ByteRange(index, source.records))
         self._turns.clear()
 
     def _first_record(self, path: Path) -> list[Record]:

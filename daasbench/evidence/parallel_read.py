@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 
 from daasbench.errors import DaasbenchError
-from daasbench.evidence.columns import Columns, Part, Piece, Reader
+from daasbench.evidence.columns import ByteRange, Columns, PartialColumns, Reader
 from daasbench.records.job_folders import JobFolder
 
 ALONE_UP_TO = 2**28  # bytes; below, another process is hardly sooner, for it has to start
@@ -33,8 +33,8 @@ def read_all(sources: Sequence[JobFolder], *, keep: bool = False) -> Columns:
         If a file cannot be read, or a newer daasbench wrote it.
     """
     reader = Reader(keep=keep)
-    whole = [Piece(index, source.records) for index, source in enumerate(sources) if source.records.exists()]
-    sizes = [piece.path.stat().st_size for piece in whole]
+    whole = [ByteRange(index, source.records) for index, source in enumerate(sources) if source.records.exists()]
+    sizes = [byte_range.path.stat().st_size for byte_range in whole]
     processes = 1 if keep or sum(sizes) <= ALONE_UP_TO else min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
     shares = list(_shares(whole, sizes, processes)) if processes > 1 else []
     with ThreadPoolExecutor(max(len(shares), 1)) as waiting:
@@ -45,24 +45,24 @@ def read_all(sources: Sequence[JobFolder], *, keep: bool = False) -> Columns:
         if part is not None:
             reader.absorb(part)
         else:
-            for piece in share:
-                reader.read(piece)
+            for byte_range in share:
+                reader.read(byte_range)
     return reader.columns(sources)
 
 
-def _shares(whole: Sequence[Piece], sizes: Sequence[int], processes: int) -> Iterator[list[Piece]]:
+def _shares(whole: Sequence[ByteRange], sizes: Sequence[int], processes: int) -> Iterator[list[ByteRange]]:
     """Yield the pieces of each process: equal numbers of bytes, in the order of the files."""
     ends = list(accumulate(sizes))
     for process in range(processes):
         low, high = (ends[-1] * edge // processes for edge in (process, process + 1))
         yield [
-            piece._replace(start=max(low - (end - size), 0), end=min(high - (end - size), size))
-            for piece, size, end in zip(whole, sizes, ends, strict=True)
+            byte_range._replace(start=max(low - (end - size), 0), end=min(high - (end - size), size))
+            for byte_range, size, end in zip(whole, sizes, ends, strict=True)
             if low < end and high > end - size
         ]
 
 
-def _in_a_process(pieces: Sequence[Piece]) -> Part | DaasbenchError | None:
+def _in_a_process(byte_ranges: Sequence[ByteRange]) -> PartialColumns | DaasbenchError | None:
     """Return what a process of its own read, or its refusal; None if it could not be had.
 
     Not ``multiprocessing``: its children run the caller's script again, which a notebook's or a beamline's script
@@ -70,21 +70,21 @@ def _in_a_process(pieces: Sequence[Piece]) -> Part | DaasbenchError | None:
     """
     command = [sys.executable, "-c", "from daasbench.evidence.parallel_read import child; child()"]
     try:
-        done = subprocess.run(command, input=pickle.dumps(pieces), stdout=subprocess.PIPE, check=True)
+        done = subprocess.run(command, input=pickle.dumps(byte_ranges), stdout=subprocess.PIPE, check=True)
         answer = pickle.loads(done.stdout)
     except (OSError, subprocess.CalledProcessError, pickle.UnpicklingError, EOFError):
         return None
-    return answer if isinstance(answer, (Part, DaasbenchError)) else None
+    return answer if isinstance(answer, (PartialColumns, DaasbenchError)) else None
 
 
 def child() -> None:
     """Read the pieces that standard input names, and write the part to standard output."""
     gc.disable()  # what is decoded has no cycles, and looking for them takes a third of the time
     reader = Reader(tell_ended=True)
-    answer: Part | DaasbenchError
+    answer: PartialColumns | DaasbenchError
     try:
-        for piece in pickle.load(sys.stdin.buffer):
-            reader.read(piece)
+        for byte_range in pickle.load(sys.stdin.buffer):
+            reader.read(byte_range)
         answer = reader.part()
     except DaasbenchError as error:
         answer = error

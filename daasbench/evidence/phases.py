@@ -76,10 +76,12 @@ def of_process(record: Record) -> Parts:
 def of_errand(events: Sequence[Event], job: str) -> Parts:
     """Return the phases of the errand of a job, as the journal of its run tells them."""
     at = {event.event: event.at for event in events if event.job == job}
-    told = next((event.detail for event in reversed(events) if event.job == job and event.event == "accounted"), None)
-    if told is None:
+    message = next(
+        (event.detail for event in reversed(events) if event.job == job and event.event == "accounted"), None
+    )
+    if message is None:
         return Parts(missing=dict.fromkeys(ERRAND, "the journal does not tell of the job's end"))
-    errand = msgspec.convert({**told, "job": job}, JobRecord)
+    errand = msgspec.convert({**message, "job": job}, JobRecord)
     queued = bool(errand.queued_at) or "://" in errand.handle
     begun = errand.started_at or (None if queued else at.get("submitted"))
     if begun == errand.began_at:  # the worker's own word, taken for what a scheduler has forgotten

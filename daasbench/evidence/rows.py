@@ -40,7 +40,7 @@ class RowSamples(msgspec.Struct, gc=False):
 _NO_SAMPLES = RowSamples()
 
 
-class Row(msgspec.Struct, tag="record", kw_only=True, gc=False):
+class TableRow(msgspec.Struct, tag="record", kw_only=True, gc=False):
     """The part of a :class:`~daasbench.model.Record` that the table shows, in the order of its lines."""
 
     key: str
@@ -71,14 +71,14 @@ class Row(msgspec.Struct, tag="record", kw_only=True, gc=False):
     schema: int
 
 
-class Head(msgspec.Struct, tag="turn"):
+class Head(msgspec.Struct, tag="round"):
     """Which attempt a turn belongs to."""
 
     key: str
     attempt: int
 
 
-def arrays(rows: Sequence[Row]) -> dict[str, Floats]:
+def arrays(rows: Sequence[TableRow]) -> dict[str, Floats]:
     """Return the numbers of rows as columns, NaN for missing; samples become their statistics."""
     phases = _floats(Phases.__struct_fields__, [row.phases for row in rows])
     return _floats(NUMBERS, rows) | phases | _sample_statistics([row.samples or _NO_SAMPLES for row in rows])

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from daasbench.costs.price import Per, charged_units, per_second
-from daasbench.errors import Lacking, UsageError
+from daasbench.errors import MissingRequirement, UsageError
 from daasbench.evidence import roofline
 from daasbench.evidence.columns import Columns, Ending, Scope
 from daasbench.evidence.parallel_read import read_all
@@ -162,7 +162,7 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
     try:
         import pyarrow  # noqa: F401  (asked for before the file is touched)
     except ImportError as error:
-        raise Lacking("Parquet needs pyarrow", "pip install 'daasbench[parquet]'") from error
+        raise MissingRequirement("Parquet needs pyarrow", "pip install 'daasbench[parquet]'") from error
     _write(path, lambda: table.to_parquet(path, index=False, engine="pyarrow"))
 
 

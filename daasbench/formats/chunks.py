@@ -231,11 +231,11 @@ def check_packed(path: Path, dataset: Any) -> None:
     """Raise InputError where the chunks of a dataset are not whole frames of bitshuffle-LZ4."""
     filters = dataset.id.get_create_plist()
     kinds = [filters.get_filter(i) for i in range(filters.get_nfilters())]
-    cure = "write it with chunks of one frame and hdf5plugin.Bitshuffle(), or use h5repack"
+    fix = "write it with chunks of one frame and hdf5plugin.Bitshuffle(), or use h5repack"
     if [kind[0] for kind in kinds] != [FILTER]:
         names = ", ".join(kind[3].decode(errors="replace") or str(kind[0]) for kind in kinds) or "no compression"
-        raise InputError(f"{path}: {dataset.name} has {names}; only bitshuffle-LZ4 is read: {cure}")
+        raise InputError(f"{path}: {dataset.name} has {names}; only bitshuffle-LZ4 is read: {fix}")
     if len(kinds[0][2]) < 5 or kinds[0][2][4] != LZ4:
-        raise InputError(f"{path}: {dataset.name} is bitshuffled, but not packed by LZ4: {cure}")
+        raise InputError(f"{path}: {dataset.name} is bitshuffled, but not packed by LZ4: {fix}")
     if dataset.chunks != (1, *dataset.shape[1:]):
-        raise InputError(f"{path}: {dataset.name} has chunks of {list(dataset.chunks)}, not of one frame: {cure}")
+        raise InputError(f"{path}: {dataset.name} has chunks of {list(dataset.chunks)}, not of one frame: {fix}")

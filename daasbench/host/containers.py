@@ -1,4 +1,5 @@
-"""A worker in a container: the command of a runner, wrapped so that it runs inside. Pure, but for :func:`lack_of`.
+"""A worker in a container: the command of a runner, wrapped so that it runs inside. Pure, but for
+:func:`missing_requirement`.
 
 A platform says so by the option ``container = { engine = "bwrap" }``. Inside is the same Python at the same path,
 the same processors, network, process ids and environment, so that what is measured is the container and not
@@ -77,7 +78,7 @@ class Engine:
     """One way to contain: its program, and how it is asked."""
 
     program: str
-    cure: str  # where it is not installed, or refuses
+    fix: str  # where it is not installed, or refuses
     default: str = ""  # what runs without an image, in words; empty: it needs one
     takes_image: bool = True
     words: Callable[[Container, Folders], list[str]]
@@ -124,12 +125,12 @@ def wrapped(command: Sequence[str], container: Container, folders: Folders) -> l
     return [*ENGINES[container.engine].words(container, folders), *command]
 
 
-def lack_of(container: Container, folders: Folders) -> str | None:
+def missing_requirement(container: Container, folders: Folders) -> str | None:
     """Return why a worker cannot be started inside here, in the engine's own words and with a cure; None if it can."""
     engine = ENGINES[container.engine]
     if shutil.which(engine.program) is None:
         return (
-            f"the platform asks for a container of {container.engine}, there is no {engine.program} here; {engine.cure}"
+            f"the platform asks for a container of {container.engine}, there is no {engine.program} here; {engine.fix}"
         )
     trial = wrapped(trial_command(container), container, folders)
     try:
@@ -137,16 +138,16 @@ def lack_of(container: Container, folders: Folders) -> str | None:
             trial, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TRIAL_S, check=False
         )
     except subprocess.TimeoutExpired:
-        return f"{engine.program} did not start a worker within {TRIAL_S:g} s; {engine.cure}"
+        return f"{engine.program} did not start a worker within {TRIAL_S:g} s; {engine.fix}"
     if done.returncode == 0:
         return None
     said = done.stderr.strip().splitlines()
     return (
-        f"{engine.program} starts no worker here: {said[-1] if said else f'exit code {done.returncode}'}; {engine.cure}"
+        f"{engine.program} starts no worker here: {said[-1] if said else f'exit code {done.returncode}'}; {engine.fix}"
     )
 
 
-def lack_here(options: Mapping[str, Option]) -> str | None:
+def missing_here(options: Mapping[str, Option]) -> str | None:
     """Return why the container that a platform's options name cannot be started here; asked once a process."""
     container = container_of(options)
     return None if container is None else _lack(msgspec.json.encode(container))
@@ -154,7 +155,9 @@ def lack_here(options: Mapping[str, Option]) -> str | None:
 
 @functools.cache
 def _lack(container: bytes) -> str | None:
-    return lack_of(msgspec.json.decode(container, type=Container), Folders(writable=[_code()], readable=[sys.prefix]))
+    return missing_requirement(
+        msgspec.json.decode(container, type=Container), Folders(writable=[_code()], readable=[sys.prefix])
+    )
 
 
 def trial_command(container: Container) -> list[str]:
@@ -162,9 +165,9 @@ def trial_command(container: Container) -> list[str]:
     return [sys.executable, "-m", "daasbench.host.containers", container.label]
 
 
-def left_out(job: Job, told: str) -> Job:
+def left_out(job: Job, message: str) -> Job:
     """Return the job whose worker, outside, says of every case why it is not measured."""
-    return msgspec.structs.replace(job, planned=[msgspec.structs.replace(one, skip=told) for one in job.planned])
+    return msgspec.structs.replace(job, planned=[msgspec.structs.replace(one, skip=message) for one in job.planned])
 
 
 def require_inside(job: Job, root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> None:
@@ -185,8 +188,8 @@ def _is_inside(engine: str, label: str, root: Path, environment: Mapping[str, st
 
 def in_user_namespace(root: Path = ROOT) -> bool:
     """Return whether this process's users are a part of the machine's only."""
-    told = (read_text(root / "proc/self/uid_map") or "").split()
-    return bool(told) and told != ["0", "0", "4294967295"]
+    message = (read_text(root / "proc/self/uid_map") or "").split()
+    return bool(message) and message != ["0", "0", "4294967295"]
 
 
 # --- the engines ----------------------------------------------------------------------------------------------
@@ -248,7 +251,7 @@ _APPTAINER = _has("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
 ENGINES: Mapping[str, Engine] = {
     "unshare": Engine(
         program="unshare",
-        cure=f"install util-linux 2.37 or newer, or {_USERS}",
+        fix=f"install util-linux 2.37 or newer, or {_USERS}",
         default="user namespace",
         takes_image=False,
         words=_unshare,
@@ -256,33 +259,33 @@ ENGINES: Mapping[str, Engine] = {
     ),
     "bwrap": Engine(
         program="bwrap",
-        cure=f"install bubblewrap, or {_USERS}",
+        fix=f"install bubblewrap, or {_USERS}",
         default="own root",
         words=_bwrap,
         seen=_users_apart,
     ),
     "podman": Engine(
         program="podman",
-        cure="install podman, and fetch the image (podman pull)",
+        fix="install podman, and fetch the image (podman pull)",
         default="own root",
         words=_podman,
         seen=lambda root, environment: (root / "run/.containerenv").exists(),  # noqa: ARG005
     ),
     "apptainer": Engine(
         program="apptainer",
-        cure="install apptainer, and see that the image is there",
+        fix="install apptainer, and see that the image is there",
         words=_apptainer,
         seen=_APPTAINER,
     ),
     "singularity": Engine(
         program="singularity",
-        cure="install singularity, and see that the image is there",
+        fix="install singularity, and see that the image is there",
         words=_apptainer,
         seen=_APPTAINER,
     ),
     "charliecloud": Engine(
         program="ch-run",
-        cure="install charliecloud, and see that the image is there",
+        fix="install charliecloud, and see that the image is there",
         words=_charliecloud,
         seen=lambda root, environment: "CH_RUNNING" in environment or in_user_namespace(root),
     ),
@@ -302,8 +305,8 @@ def main(arguments: Sequence[str]) -> int:
     scripts whose trial has failed.
     """
     if arguments[0] == "--leave-out":
-        path, told = Path(arguments[1]), arguments[2]
-        job = left_out(msgspec.json.decode(path.read_bytes(), type=Job), told)
+        path, message = Path(arguments[1]), arguments[2]
+        job = left_out(msgspec.json.decode(path.read_bytes(), type=Job), message)
         path.write_bytes(msgspec.json.encode(job))
         return 0
     label = arguments[0]

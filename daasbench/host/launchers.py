@@ -17,7 +17,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from daasbench.errors import Lacking, ScenarioError, unknown_sentence
+from daasbench.errors import MissingRequirement, ScenarioError, unknown_sentence
 from daasbench.host.containers import OPTION, check_container
 from daasbench.model import Case, Option
 
@@ -36,8 +36,8 @@ def check_options(options: PlatformOptions, where: str, *, runner: str) -> None:
     """Raise ScenarioError, naming `where`, if these are not the options of a place that starts ranks."""
     for key, value in options.items():
         if key not in OPTIONS:
-            told = f"{where}: the runner {runner} has no option {key!r}; it has: {', '.join(OPTIONS)}"
-            raise ScenarioError(told)
+            message = f"{where}: the runner {runner} has no option {key!r}; it has: {', '.join(OPTIONS)}"
+            raise ScenarioError(message)
         if key == OPTION:
             check_container(value, f"{where}.{key}")
             continue
@@ -47,8 +47,8 @@ def check_options(options: PlatformOptions, where: str, *, runner: str) -> None:
     if "launcher" in options:
         _check_words(options, f"{where}.launcher")
     if "scheduler" in options and (isinstance(options["scheduler"], list) or "://" not in str(options["scheduler"])):
-        told = f'expected the address of a Dask scheduler such as "tcp://login1:8786", got {options["scheduler"]!r}'
-        raise ScenarioError(f"{where}.scheduler: {told}")
+        message = f'expected the address of a Dask scheduler such as "tcp://login1:8786", got {options["scheduler"]!r}'
+        raise ScenarioError(f"{where}.scheduler: {message}")
 
 
 def _check_words(options: PlatformOptions, place: str) -> None:
@@ -95,7 +95,11 @@ def require_launcher(options: PlatformOptions) -> None:
     program = launcher_words(options)[0]
     if shutil.which(program) is None:
         if "launcher" in options:
-            told = f"the launcher {program!r} of the platform's options is not here"
-            raise Lacking(told, "correct the option launcher, or leave it out to use the mpiexec beside this Python")
-        told = f"there is no mpiexec beside this Python ({program})"
-        raise Lacking(told, "pip install mpich, or name that of your MPI in the platform's option launcher")
+            message = f"the launcher {program!r} of the platform's options is not here"
+            raise MissingRequirement(
+                message, "correct the option launcher, or leave it out to use the mpiexec beside this Python"
+            )
+        message = f"there is no mpiexec beside this Python ({program})"
+        raise MissingRequirement(
+            message, "pip install mpich, or name that of your MPI in the platform's option launcher"
+        )

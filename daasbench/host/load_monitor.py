@@ -21,7 +21,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     cpus: list[int]
 
 
-class Watch:
+class LoadMonitor:
     """Begins to look when it is made, and tells at :meth:`stop`.
 
     Parameters

@@ -83,8 +83,10 @@ def mapped_files(proc: Path = PROC) -> set[str]:
 def interpreter_files() -> set[str]:
     """Return what a bare interpreter maps: itself and the system's C library, which the worker itself runs in."""
     code = f"print(open('{PROC}/self/maps').read())"
-    told = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False).stdout
-    return _named(told)
+    message = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False
+    ).stdout
+    return _named(message)
 
 
 def _named(maps: str) -> set[str]:

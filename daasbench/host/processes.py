@@ -47,15 +47,15 @@ def stop_tree(pid: int, *, timeout_s: float = 1.0) -> list[int]:
     Looks again until no new child is found, and returns when every process is seen stopped or gone, or after
     `timeout_s`.
     """
-    told: dict[int, psutil.Process] = {}
-    while new := [process for process in _tree(pid) if process.pid not in told]:
-        told.update((process.pid, process) for process in new)
+    message: dict[int, psutil.Process] = {}
+    while new := [process for process in _tree(pid) if process.pid not in message]:
+        message.update((process.pid, process) for process in new)
         for process in new:
             _tell(process.suspend)
     end = time.monotonic() + timeout_s
-    while (running := {p.pid for p in told.values() if not _rests(p)}) and time.monotonic() < end:
+    while (running := {p.pid for p in message.values() if not _rests(p)}) and time.monotonic() < end:
         time.sleep(0.0005)
-    return [number for number in told if number not in running]
+    return [number for number in message if number not in running]
 
 
 def continue_tree(pid: int) -> list[int]:
@@ -223,7 +223,7 @@ def pin(cpus: Collection[int]) -> None:
 # --- threads -------------------------------------------------------------------------------------------------
 
 
-def steered(threads: int) -> dict[str, str]:
+def thread_variables(threads: int) -> dict[str, str]:
     """Return the variables of a process that shall use so many threads."""
     return dict.fromkeys(THREAD_VARIABLES, str(threads))
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from daasbench.compute import backends
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 from daasbench.host import machine
 from daasbench.host.clock import utc_now
 from daasbench.host.code_fingerprint import suite_content
@@ -35,7 +35,7 @@ RANKS_S = 60.0  # for two ranks to start: a cold file system of a cluster is slo
 _RANK = re.compile(rf"{RANK}(\d+) of (\d+)")
 
 
-class Question(Noun, frozen=True, kw_only=True):
+class NodeQuestion(Noun, frozen=True, kw_only=True):
     """What a node is asked."""
 
     options: dict[str, Option] = {}  # of the platform: how ranks are started
@@ -59,17 +59,17 @@ class Presence(Noun, frozen=True, kw_only=True):
     folder: str = ""  # what is wrong with the folder; nothing if it can be read and written
     mpi: str = ""
     sizes: list[int] = []  # what each rank says of how many they are
-    lacks: str = ""  # why ranks could not be started
-    cure: str = ""
+    missing: str = ""  # why ranks could not be started
+    fix: str = ""
 
 
-def question(options: dict[str, Option], folder: Path | None, ranks: int = RANKS) -> Question:
+def question(options: dict[str, Option], folder: Path | None, ranks: int = RANKS) -> NodeQuestion:
     """Return a question whose token names a file of its own."""
     where = None if folder is None else str(folder.resolve())
-    return Question(options=options, folder=where, token=f".daasbench-{secrets.token_hex(6)}", ranks=ranks)
+    return NodeQuestion(options=options, folder=where, token=f".daasbench-{secrets.token_hex(6)}", ranks=ranks)
 
 
-def command(asked: Question, python: str = sys.executable) -> list[str]:
+def command(asked: NodeQuestion, python: str = sys.executable) -> list[str]:
     """Return the words that ask the node on which they run."""
     return [python, "-m", "daasbench.inspection.node", msgspec.json.encode(asked).decode()]
 
@@ -85,7 +85,7 @@ def heard(said: str) -> Presence | None:
     return None
 
 
-def ask(asked: Question, run: Callable[[list[str]], str]) -> tuple[Presence | None, str]:
+def ask(asked: NodeQuestion, run: Callable[[list[str]], str]) -> tuple[Presence | None, str]:
     """Ask a node by `run`, which returns what the words printed there; return the answer, and all that was printed.
 
     The folder holds the token meanwhile, and nothing of it afterwards.
@@ -99,8 +99,8 @@ def ask(asked: Question, run: Callable[[list[str]], str]) -> tuple[Presence | No
         said = run(command(asked))
         found = heard(said)
         if found is not None and not found.folder and not token.with_suffix(".seen").exists():
-            told = f"what {found.host} writes into {asked.folder} is not seen here"
-            found = msgspec.structs.replace(found, folder=told)
+            message = f"what {found.host} writes into {asked.folder} is not seen here"
+            found = msgspec.structs.replace(found, folder=message)
         return found, said
     finally:
         token.unlink(missing_ok=True)
@@ -110,14 +110,14 @@ def ask(asked: Question, run: Callable[[list[str]], str]) -> tuple[Presence | No
 # --- on the node ----------------------------------------------------------------------------------------------
 
 
-def answer(asked: Question) -> Presence:
+def answer(asked: NodeQuestion) -> Presence:
     """Return what this node says of itself."""
     now = utc_now()
     seen = machine.observe(commit=machine.suite_commit(), observed_at=now)
-    sizes, lacks = _ranks(asked) if asked.ranks else ([], None)
+    sizes, missing = _ranks(asked) if asked.ranks else ([], None)
     try:
         mpi = backends.library_name(backends.mpi_told())
-    except Lacking:
+    except MissingRequirement:
         mpi = ""
     return Presence(
         host=seen.host,
@@ -132,12 +132,12 @@ def answer(asked: Question) -> Presence:
         folder=_folder(asked),
         mpi=mpi,
         sizes=sizes,
-        lacks=lacks.what if lacks else "",
-        cure=lacks.cure if lacks else "",
+        missing=missing.what if missing else "",
+        fix=missing.fix if missing else "",
     )
 
 
-def _folder(asked: Question) -> str:
+def _folder(asked: NodeQuestion) -> str:
     """Return what is wrong with the folder that this node is said to share."""
     if asked.folder is None:
         return ""
@@ -153,18 +153,18 @@ def _folder(asked: Question) -> str:
     return ""
 
 
-def _ranks(asked: Question) -> tuple[list[int], Lacking | None]:
+def _ranks(asked: NodeQuestion) -> tuple[list[int], MissingRequirement | None]:
     """Return what each of the ranks that the launcher starts says of their number, or why none does."""
     case = Case(kernel="presence", implementation="mpi", version="0", ranks=asked.ranks)
     try:
         backends.mpi_told()
         require_launcher(asked.options)
-    except Lacking as lack:
-        return [], lack
+    except MissingRequirement as missing:
+        return [], missing
     words = [*launch_command(asked.options, case), sys.executable, "-m", "daasbench.inspection.node", "--rank"]
-    with tempfile.TemporaryFile("w+") as told:  # no pipe: a launcher's helpers may keep it open
+    with tempfile.TemporaryFile("w+") as message:  # no pipe: a launcher's helpers may keep it open
         ranks = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=told, stderr=subprocess.STDOUT, start_new_session=True
+            words, stdin=subprocess.DEVNULL, stdout=message, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
             code = ranks.wait(RANKS_S)
@@ -172,8 +172,8 @@ def _ranks(asked: Question) -> tuple[list[int], Lacking | None]:
             kill_tree(ranks.pid)
             ranks.wait()
             return [], _useless(words, f"did not start {asked.ranks} ranks within {RANKS_S:g} s")
-        told.seek(0)
-        said = told.read()
+        message.seek(0)
+        said = message.read()
     sizes = [int(size) for _, size in _RANK.findall(said)]
     if not sizes:
         last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "it printed nothing")
@@ -181,9 +181,9 @@ def _ranks(asked: Question) -> tuple[list[int], Lacking | None]:
     return sizes, None
 
 
-def _useless(words: list[str], told: str) -> Lacking:
-    cure = "correct the option launcher, or leave it out to use the mpiexec beside this Python"
-    return Lacking(f"the launcher {words[0]!r} {told}", cure)
+def _useless(words: list[str], message: str) -> MissingRequirement:
+    fix = "correct the option launcher, or leave it out to use the mpiexec beside this Python"
+    return MissingRequirement(f"the launcher {words[0]!r} {message}", fix)
 
 
 def main(arguments: list[str]) -> int:
@@ -194,7 +194,7 @@ def main(arguments: list[str]) -> int:
         team = world()
         sys.stdout.write(f"{RANK}{team.rank} of {team.size}\n")
         return 0
-    found = answer(msgspec.json.decode(arguments[0], type=Question))
+    found = answer(msgspec.json.decode(arguments[0], type=NodeQuestion))
     sys.stdout.write(f"\n{SAID}{msgspec.json.encode(found).decode()}\n")
     return 0
 

@@ -27,7 +27,7 @@ SKEW_S = 5.0  # of a node's clock, beyond the time that its answer took: job rec
 MEMORY_SLACK = 1.1  # declared over seen: firmware and kernel keep some of what is sold
 
 
-class Level(StrEnum):
+class FindingLevel(StrEnum):
     """How a finding stands."""
 
     OK = "ok"
@@ -38,10 +38,10 @@ class Level(StrEnum):
 class Finding(Noun, frozen=True, kw_only=True):
     """One thing that was looked at, what was seen, and what mends it."""
 
-    level: Level
-    about: str  # file, price, partition, launcher ...: a word or two
-    told: str  # one sentence
-    cure: str = ""  # of what is not ok
+    level: FindingLevel
+    check: str  # file, price, partition, launcher ...: a word or two
+    message: str  # one sentence
+    fix: str = ""  # of what is not ok
 
 
 class Inspection(Noun, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ class Inspection(Noun, frozen=True, kw_only=True):
     @property
     def usable(self) -> bool:
         """Return whether nothing would make a run fail."""
-        return all(one.level is not Level.WRONG for one in self.findings)
+        return all(one.level is not FindingLevel.WRONG for one in self.findings)
 
 
 @runtime_checkable
@@ -73,25 +73,25 @@ class Inspecting(Protocol):
         ...
 
 
-def ok(about: str, told: str) -> Finding:
+def ok(check: str, message: str) -> Finding:
     """Return that something is as it should be."""
-    return Finding(level=Level.OK, about=about, told=told)
+    return Finding(level=FindingLevel.OK, check=check, message=message)
 
 
-def warning(about: str, told: str, cure: str = "") -> Finding:
+def warning(check: str, message: str, fix: str = "") -> Finding:
     """Return that something may mislead or surprise."""
-    return Finding(level=Level.WARNING, about=about, told=told, cure=cure)
+    return Finding(level=FindingLevel.WARNING, check=check, message=message, fix=fix)
 
 
-def wrong(about: str, told: str, cure: str) -> Finding:
+def wrong(check: str, message: str, fix: str) -> Finding:
     """Return that something would make a run fail, and what mends it."""
-    return Finding(level=Level.WRONG, about=about, told=told, cure=cure)
+    return Finding(level=FindingLevel.WRONG, check=check, message=message, fix=fix)
 
 
 # --- the platform ---------------------------------------------------------------------------------------------
 
 
-def look_at(named: str, *, folder: Path, results: Path, today: datetime.date) -> Inspection:
+def check_platform(named: str, *, folder: Path, results: Path, today: datetime.date) -> Inspection:
     """Return what is found of a platform: the name of a shipped file, or a path relative to `folder`.
 
     Raises
@@ -103,14 +103,14 @@ def look_at(named: str, *, folder: Path, results: Path, today: datetime.date) ->
     findings = [ok("file", f"valid; {_declared(declared)}"), price_finding(declared.price, today)]
     runner = registry.runner(declared.runner)
     if not isinstance(runner, Inspecting):
-        told = f"the runner {declared.runner} cannot look at its platforms"
-        findings.append(warning("runner", told, "try a small case: daasbench run quickstart --platform P"))
+        message = f"the runner {declared.runner} cannot look at its platforms"
+        findings.append(warning("runner", message, "try a small case: daasbench run quickstart --platform P"))
     else:
         try:
             findings += runner.inspect(declared, results)
         except (DaasbenchError, OSError) as error:
-            cure = "mend that, and look again"
-            findings.append(wrong("runner", f"{declared.runner}: {error}", cure))
+            fix = "mend that, and look again"
+            findings.append(wrong("runner", f"{declared.runner}: {error}", fix))
     return Inspection(platform=name, runner=declared.runner, description=declared.description, findings=findings)
 
 
@@ -128,15 +128,15 @@ def _declared(platform: Platform) -> str:
 def price_finding(price: Price | None, today: datetime.date) -> Finding:
     """Return whether a platform has a price, and how old that is."""
     if price is None:
-        cure = "declare one: docs/how-to/own-platform.md"
+        fix = "declare one: docs/how-to/own-platform.md"
         return warning(
-            "price", "none: nothing that is measured here has a cost, and --budget refuses to run it alone", cure
+            "price", "none: nothing that is measured here has a cost, and --budget refuses to run it alone", fix
         )
     days = (today - price.date).days
-    told = f"{price.amount} {price.currency} per {price.per} of {price.date} ({price.basis}; {price.source})"
+    message = f"{price.amount} {price.currency} per {price.per} of {price.date} ({price.basis}; {price.source})"
     if days < 0:
-        return warning("price", f"{told}: valid only in {-days} days", "give the price that is valid now")
-    aged = f"{told}, {days} days old"
+        return warning("price", f"{message}: valid only in {-days} days", "give the price that is valid now")
+    aged = f"{message}, {days} days old"
     return ok("price", aged) if days <= OLD_DAYS else warning("price", aged, "look it up again and date it anew")
 
 
@@ -156,25 +156,28 @@ def presence_findings(seen: Presence, platform: Platform, *, own: bool = False) 
         *resource_findings(platform, seen.host, seen.cores, seen.memory_gb, len(seen.gpus), own),
     ]
     if seen.folder:
-        cure = "name a folder that the nodes share: --results DIR"
-        found.append(wrong("folder", f"on {seen.host}: {seen.folder}", cure))
+        fix = "name a folder that the nodes share: --results DIR"
+        found.append(wrong("folder", f"on {seen.host}: {seen.folder}", fix))
     found += ranks_findings(seen, platform.options)
     return found
 
 
 def _versions(seen: Presence, own: bool) -> Finding:
-    here, told = python_platform.python_version(), f"daasbench {seen.daasbench} on Python {seen.python} at {seen.host}"
+    here, message = (
+        python_platform.python_version(),
+        f"daasbench {seen.daasbench} on Python {seen.python} at {seen.host}",
+    )
     if seen.daasbench != __version__:
-        cure = f"install daasbench {__version__} there, or the other one here"
-        return wrong("versions", f"{told}, and {__version__} here", cure)
+        fix = f"install daasbench {__version__} there, or the other one here"
+        return wrong("versions", f"{message}, and {__version__} here", fix)
     if not own and seen.content and (content := suite_content()) != seen.content:
-        told = f"{told}, of other code (content {seen.content}) than here ({content}): it would refuse every job"
-        return wrong("versions", told, "use the same environment on both sides: the platform's option python")
+        message = f"{message}, of other code (content {seen.content}) than here ({content}): it would refuse every job"
+        return wrong("versions", message, "use the same environment on both sides: the platform's option python")
     if seen.commit != machine.suite_commit():
-        return warning("versions", f"{told}, of commit {seen.commit}, here {machine.suite_commit()}", "update one")
+        return warning("versions", f"{message}, of commit {seen.commit}, here {machine.suite_commit()}", "update one")
     if seen.python.split(".")[:2] != here.split(".")[:2]:
-        return warning("versions", f"{told}, Python {here} here", "records of both are fine; compare with care")
-    return ok("versions", told)
+        return warning("versions", f"{message}, Python {here} here", "records of both are fine; compare with care")
+    return ok("versions", message)
 
 
 def resource_findings(
@@ -185,8 +188,8 @@ def resource_findings(
     if platform.memory_gb is None:
         found.append(ok("memory", f"{who} has {memory_gb:.3g} GB"))
     elif platform.memory_gb > memory_gb * MEMORY_SLACK:
-        told = f"{platform.memory_gb:g} GB are declared, {who} has {memory_gb:.3g}"
-        found.append(wrong("memory", told, f"write memory_gb = {int(memory_gb)}"))
+        message = f"{platform.memory_gb:g} GB are declared, {who} has {memory_gb:.3g}"
+        found.append(wrong("memory", message, f"write memory_gb = {int(memory_gb)}"))
     else:
         found.append(ok("memory", f"{platform.memory_gb:g} GB are declared, {who} has {memory_gb:.3g}"))
     return [*found, _count("GPUs", platform.gpus_per_node, gpus, who, own)]
@@ -197,28 +200,30 @@ def _count(noun: str, declared: int | None, seen: int, who: str, own: bool) -> F
     if declared is None and (own or (noun == "GPUs" and not seen)):
         return ok(noun, f"{who} has {seen}")
     if declared is None:
-        told = f"none declared, {who} has {seen}: what this machine has is taken for its number"
-        return warning(noun, told, f"write {key} = {seen}")
-    told = f"{declared} declared, {who} has {seen}"
-    return wrong(noun, told, f"write {key} = {seen}") if declared > seen else ok(noun, told)
+        message = f"none declared, {who} has {seen}: what this machine has is taken for its number"
+        return warning(noun, message, f"write {key} = {seen}")
+    message = f"{declared} declared, {who} has {seen}"
+    return wrong(noun, message, f"write {key} = {seen}") if declared > seen else ok(noun, message)
 
 
 def ranks_findings(seen: Presence, options: dict[str, Option]) -> list[Finding]:
     """Return whether the launcher starts ranks that see each other."""
-    if seen.lacks:
+    if seen.missing:
         if "launcher" in options:
-            return [wrong("launcher", seen.lacks, seen.cure)]
-        return [warning("launcher", f"{seen.lacks}: cases with several ranks are skipped", seen.cure)]
+            return [wrong("launcher", seen.missing, seen.fix)]
+        return [warning("launcher", f"{seen.missing}: cases with several ranks are skipped", seen.fix)]
     if not seen.sizes:
         return []
     if seen.sizes == [RANKS] * RANKS:
         return [ok("launcher", f"starts {RANKS} ranks that see each other ({seen.mpi or 'MPI'})")]
     if set(seen.sizes) == {1}:
-        told = f"starts {len(seen.sizes)} ranks of which each is alone: it is of another MPI than {seen.mpi or 'ours'}"
-        cure = f"name the mpiexec of {seen.mpi or 'the MPI of mpi4py'} in the option launcher, or leave it out"
-        return [wrong("launcher", told, cure)]
-    told = f"{RANKS} ranks were asked for; they say that they are {', '.join(map(str, seen.sizes))}"
-    return [wrong("launcher", told, "give the launcher the number as {ranks}")]
+        message = (
+            f"starts {len(seen.sizes)} ranks of which each is alone: it is of another MPI than {seen.mpi or 'ours'}"
+        )
+        fix = f"name the mpiexec of {seen.mpi or 'the MPI of mpi4py'} in the option launcher, or leave it out"
+        return [wrong("launcher", message, fix)]
+    message = f"{RANKS} ranks were asked for; they say that they are {', '.join(map(str, seen.sizes))}"
+    return [wrong("launcher", message, "give the launcher the number as {ranks}")]
 
 
 def clock_findings(seen: Presence, asked: str, answered: str) -> list[Finding]:
@@ -227,11 +232,11 @@ def clock_findings(seen: Presence, asked: str, answered: str) -> list[Finding]:
     skew_s = max((before - then).total_seconds(), (then - after).total_seconds())
     if skew_s <= SKEW_S:
         return []
-    told = f"that of {seen.host} is off by {skew_s:.0f} s or more: queue times in the job records are off as much"
-    return [warning("clock", told, "let its clock follow a time server")]
+    message = f"that of {seen.host} is off by {skew_s:.0f} s or more: queue times in the job records are off as much"
+    return [warning("clock", message, "let its clock follow a time server")]
 
 
-def worst(findings: Sequence[Finding]) -> Level:
+def worst(findings: Sequence[Finding]) -> FindingLevel:
     """Return the worst level of some findings."""
-    order = list(Level)
-    return max((one.level for one in findings), key=order.index, default=Level.OK)
+    order = list(FindingLevel)
+    return max((one.level for one in findings), key=order.index, default=FindingLevel.OK)

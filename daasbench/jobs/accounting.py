@@ -30,7 +30,7 @@ from daasbench.worker import ENDED, LAST_WORDS, STARTED, Began, Left
 _N = TypeVar("_N", bound=Noun)
 
 
-def account(job: Job, place: Path, status: JobStatus) -> str:
+def record_missing_results(job: Job, place: Path, status: JobStatus) -> str:
     """Write a record for every attempt that never came back; return a sentence if the job did not do its work.
 
     A job that was interrupted leaves no record of what it did not begin: that is measured again, and nothing else
@@ -74,11 +74,11 @@ def _lines(path: Path) -> list[Line]:
 
 def _missing(job: Job, lines: Sequence[Line]) -> list[Planned]:
     """Return what the job's worker left without a record, whether that was accounted for already or not."""
-    told: dict[str, int] = {}  # by key: the latest attempt that came to its end
+    message: dict[str, int] = {}  # by key: the latest attempt that came to its end
     for one in lines:
         if isinstance(one, Record) and not was_interrupted(one) and not _is_ours(one, job):
-            told[one.key] = max(one.attempt, told.get(one.key, 0))
-    return [one for one in job.planned if told.get(one.key, 0) < one.attempt]
+            message[one.key] = max(one.attempt, message.get(one.key, 0))
+    return [one for one in job.planned if message.get(one.key, 0) < one.attempt]
 
 
 def _beginning(job: Job) -> str:
@@ -133,7 +133,7 @@ def last_words(log: Path) -> str:
     return said[-1] if said else ""
 
 
-def errand(
+def job_record(
     job: Job, place: Path, status: JobStatus, handle: str, submitted_at: str, message: str, followed_since: str
 ) -> JobRecord:
     """Return the errand around a job that has ended: what the runner says of it, and what its worker wrote."""
@@ -167,8 +167,10 @@ def how_it_ended(place: Path) -> JobStatus | None:
         return None
     if left.exit == 0:
         return JobStatus(state=JobState.DONE, exit=0, ended_at=left.at)
-    told = f"its worker ended with exit code {left.exit}"
-    return JobStatus(state=JobState.FAILED, reason=Reason.INTERRUPTED, message=told, exit=left.exit, ended_at=left.at)
+    message = f"its worker ended with exit code {left.exit}"
+    return JobStatus(
+        state=JobState.FAILED, reason=Reason.INTERRUPTED, message=message, exit=left.exit, ended_at=left.at
+    )
 
 
 def _read_left(place: Path) -> Left | None:

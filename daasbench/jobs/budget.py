@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from daasbench.costs.price import worst_case
 from daasbench.errors import BudgetError
-from daasbench.jobs.time_limits import longest_s
+from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Job
 
 
@@ -19,7 +19,7 @@ def ceiling(job: Job) -> tuple[Decimal, str] | None:
     widest = max(job.planned, key=lambda one: one.case.ranks * one.case.threads).case
     nodes = max(one.case.nodes for one in job.planned)
     gpus = max(one.case.ranks * one.case.gpus for one in job.planned)
-    return worst_case(longest_s(job), nodes, widest.ranks, widest.threads, gpus, price), price.currency
+    return worst_case(wall_time_limit_s(job), nodes, widest.ranks, widest.threads, gpus, price), price.currency
 
 
 def check_budget(jobs: Sequence[Job], budget: tuple[Decimal, str | None] | None) -> list[str]:

@@ -9,7 +9,7 @@ from daasbench.model import Job
 from daasbench.worker import LIMITS_TIMEOUT_S
 
 
-def longest_s(job: Job) -> float:
+def wall_time_limit_s(job: Job) -> float:
     """Return the longest that a job can take: every process, and the makers of inputs and limits, at their limits.
 
     Where another program starts the Dask workers of each process, they are waited for as long as the platform says.

@@ -20,7 +20,7 @@ from daasbench import registry
 from daasbench.contracts import Queue, Runner
 from daasbench.errors import DaasbenchError, LedgerError, SubmitError, Unreachable
 from daasbench.host.clock import utc_now
-from daasbench.jobs.accounting import account, errand, how_it_ended, is_whole
+from daasbench.jobs.accounting import how_it_ended, is_whole, job_record, record_missing_results
 from daasbench.model import Event, Job, JobState, JobStatus, Reason, Record, Request, Scalar
 from daasbench.records.progress import Tail
 from daasbench.records.run_folder import RunFolder
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 POLL_S = 0.1  # between two looks at a job of this machine
 GLANCE_S = 5.0  # between two looks at what jobs elsewhere have measured so far
 LATE_S = 60.0  # for a slow file system to show the records of a job that is done
-FAREWELL_S = 100.0  # for jobs of a queue to end once they are cancelled: Slurm kills after 30 s, files show within 60 s
+CANCEL_S = 100.0  # for jobs of a queue to end once they are cancelled: Slurm kills after 30 s, files show within 60 s
 WITHDRAWN = "withdrawn by its controller"  # claims a job that nobody shall do any more
 
 
@@ -49,7 +49,7 @@ Tell = Callable[[News], None]
 
 
 @dataclass(kw_only=True)
-class Errand:
+class TrackedJob:
     """A job that is somewhere."""
 
     job: Job
@@ -66,14 +66,14 @@ class Errand:
         self.tail = Tail(self.place / "records.jsonl")
 
 
-class Errands:
+class JobTracker:
     """The jobs of one run that are on the way or wait for their turn; for who holds the run's lock."""
 
     def __init__(self, folder: RunFolder, tell: Tell = lambda _: None) -> None:
         self.folder, self.tell = folder, tell
-        self.going: dict[str, Errand] = {}
+        self.going: dict[str, TrackedJob] = {}
         self.waiting: list[Job] = []
-        self.doubtful: dict[str, Job] = {}  # somebody took them, and their queue does not know them
+        self.unknown_jobs: dict[str, Job] = {}  # somebody took them, and their queue does not know them
         self.messages: list[str] = []
         self._since = utc_now()
         self._runners: dict[str, Runner] = {}
@@ -88,12 +88,12 @@ class Errands:
 
     def keys(self) -> set[str]:
         """Return the resume keys of what is on the way."""
-        jobs = [*(errand.job for errand in self.going.values()), *self.doubtful.values()]
+        jobs = [*(tracked.job for tracked in self.going.values()), *self.unknown_jobs.values()]
         return {one.key for job in jobs for one in job.planned}
 
     def at_work(self) -> set[str]:
         """Return the names of the jobs whose folders somebody may be using."""
-        return {*self.going, *self.doubtful}
+        return {*self.going, *self.unknown_jobs}
 
     # --- taking up what an earlier controller sent
 
@@ -116,7 +116,7 @@ class Errands:
             elif self.runner(runner or job.platform.runner).outlives:
                 handle = event.detail.get("handle")
                 if event.event == "submitted" and isinstance(handle, str):
-                    self._take_up(job, handle, event.at)
+                    self._resume_job(job, handle, event.at)
                 else:
                     lost.setdefault(job.platform.runner, []).append(job)
         for runner, jobs in lost.items():
@@ -132,7 +132,7 @@ class Errands:
                 self._withdraw(job, now)
             else:
                 self.folder.note(now, "submitted", job.id, handle=handle, runner=runner.name)
-                self._take_up(job, handle, now)
+                self._resume_job(job, handle, now)
 
     def _withdraw(self, job: Job, now: str) -> None:
         """Take the job before anybody can. Where somebody did, it is settled if it has ended, else left to him."""
@@ -142,13 +142,13 @@ class Errands:
         except Taken:
             status = how_it_ended(place)
             if status is not None:
-                self._settle(self._errand(job, "", now), status)
+                self._settle(self._tracked(job, "", now), status)
                 return
-            self.doubtful[job.id] = job
-            told = (
+            self.unknown_jobs[job.id] = job
+            message = (
                 f"job {job.id} was begun, and {job.platform.runner} does not know it: its measurements are left to it"
             )
-            self.messages.append(f"{told}; if nothing of it runs any more: daasbench cancel {self.folder.id}")
+            self.messages.append(f"{message}; if nothing of it runs any more: daasbench cancel {self.folder.id}")
             return
         self.folder.note(now, "unsent", job.id)
 
@@ -161,11 +161,11 @@ class Errands:
         runner = self.runner(str(event.detail.get("runner") or ""))
         if runner.outlives:
             cast(Queue, runner).cancel_all([handle])
-            told = f"job {name}: its folder or its job.json is gone; {handle} was cancelled"
-            self.messages.append(f"{told}, and what it should have measured is measured by another")
+            message = f"job {name}: its folder or its job.json is gone; {handle} was cancelled"
+            self.messages.append(f"{message}, and what it should have measured is measured by another")
         self.folder.note(utc_now(), "interrupted", name, handle=handle, message="its job.json is gone")
 
-    def _take_up(self, job: Job, handle: str, submitted_at: str) -> None:
+    def _resume_job(self, job: Job, handle: str, submitted_at: str) -> None:
         self._total += len(job.planned)
         self._goes(job, handle, submitted_at)
 
@@ -193,7 +193,7 @@ class Errands:
                 else:
                     self.waiting += together
         except (KeyboardInterrupt, SystemExit) as error:
-            self._farewell(error)
+            self._cancel_on_interrupt(error)
             raise
 
     def _send_to(self, queue: Queue, jobs: Sequence[Job]) -> None:
@@ -210,11 +210,11 @@ class Errands:
         except SubmitError as error:
             refused = JobStatus(state=JobState.FAILED, reason=Reason.SCHEDULER, message=str(error))
             for job in jobs:
-                self._settle(self._errand(job, "", now), refused)
+                self._settle(self._tracked(job, "", now), refused)
             return
         except Unreachable as error:
-            told = f"it is not known whether {_listed(jobs)} arrived: the same command asks, and goes on"
-            raise Unreachable(f"{error}; {told}") from error
+            message = f"it is not known whether {_listed(jobs)} arrived: the same command asks, and goes on"
+            raise Unreachable(f"{error}; {message}") from error
         told_at = utc_now()
         self.folder.note_all(
             [Event(at=told_at, event="submitted", job=j.id, detail={**detail, "handle": handles[j.id]}) for j in jobs]
@@ -223,10 +223,10 @@ class Errands:
             self._goes(job, handles[job.id], now)
 
     def _goes(self, job: Job, handle: str, submitted_at: str) -> None:
-        self.going[job.id] = self._errand(job, handle, submitted_at)
+        self.going[job.id] = self._tracked(job, handle, submitted_at)
 
-    def _errand(self, job: Job, handle: str, submitted_at: str) -> Errand:
-        return Errand(
+    def _tracked(self, job: Job, handle: str, submitted_at: str) -> TrackedJob:
+        return TrackedJob(
             job=job,
             runner=self.runner(job.platform.runner),
             place=self.folder.job_folder(job.id),
@@ -263,7 +263,7 @@ class Errands:
                 if self.going:
                     time.sleep(self._pause_s())
         except (KeyboardInterrupt, SystemExit) as error:
-            self._farewell(error)
+            self._cancel_on_interrupt(error)
             raise
         except BaseException:
             self.cancel([one for one in self.going.values() if not one.runner.outlives])
@@ -293,7 +293,7 @@ class Errands:
             time.sleep(self._pause_s())
             self.look()
 
-    def _is_late(self, one: Errand) -> bool:
+    def _is_late(self, one: TrackedJob) -> bool:
         """Return whether the records of a job that is done are still to show, as on a slow file system."""
         if not one.runner.outlives or one.status.state is not JobState.DONE or is_whole(one.job, one.place):
             return False
@@ -315,47 +315,49 @@ class Errands:
         one.glanced_at = time.monotonic()
         self._glance_at = one.glanced_at + GLANCE_S
 
-    def _tell(self, one: Errand, status: JobStatus) -> None:
+    def _tell(self, one: TrackedJob, status: JobStatus) -> None:
         if status.state is not JobState.PENDING:
             for record in one.tail.new_records():
                 self._done += 1
                 self.tell(News(job=one.job.id, done=self._done, total=self._total, record=record))
         if one.runner.outlives and (status.native, status.message) != (one.status.native, one.status.message):
-            told = f"job {one.job.id}: {status.native.lower()}" + (f" ({status.message})" if status.message else "")
-            self.tell(News(job=one.job.id, done=self._done, total=self._total, message=told))
+            message = f"job {one.job.id}: {status.native.lower()}" + (f" ({status.message})" if status.message else "")
+            self.tell(News(job=one.job.id, done=self._done, total=self._total, message=message))
 
-    def _settle(self, one: Errand, status: JobStatus, *, event: str = "accounted") -> None:
+    def _settle(self, one: TrackedJob, status: JobStatus, *, event: str = "accounted") -> None:
         """Account for a job that has ended, and note its errand."""
         self.folder.sweep_job(one.job.id)
         if not one.runner.outlives and status.ended_at is None:  # it was watched
             status = msgspec.structs.replace(status, ended_at=utc_now())
-        message = account(one.job, one.place, status)
-        record = errand(one.job, one.place, status, one.handle, one.submitted_at, message, self._since)
-        told = {key: value for key, value in msgspec.to_builtins(record).items() if key != "job" and value is not None}
-        self.folder.note(utc_now(), event, one.job.id, **told)
+        message = record_missing_results(one.job, one.place, status)
+        record = job_record(one.job, one.place, status, one.handle, one.submitted_at, message, self._since)
+        sentence = {
+            key: value for key, value in msgspec.to_builtins(record).items() if key != "job" and value is not None
+        }
+        self.folder.note(utc_now(), event, one.job.id, **sentence)
         if message:
             self.messages.append(message)
 
     # --- ending
 
-    def _farewell(self, interrupt: BaseException) -> None:
+    def _cancel_on_interrupt(self, interrupt: BaseException) -> None:
         """End all jobs because of an interrupt; what cannot be ended is noted on it, and does not take its place."""
         try:
             self.cancel()
         except DaasbenchError as error:
             interrupt.add_note(str(error))
 
-    def give_up_doubtful(self) -> None:
+    def abandon_unknown_jobs(self) -> None:
         """Account for jobs of which nobody knows more than that they were begun; for who says that they are gone."""
         status = JobStatus(state=JobState.LOST, reason=Reason.INTERRUPTED, message="its queue does not know it")
-        for name, job in list(self.doubtful.items()):
-            del self.doubtful[name]
-            self._settle(self._errand(job, "", utc_now()), status, event="interrupted")
+        for name, job in list(self.unknown_jobs.items()):
+            del self.unknown_jobs[name]
+            self._settle(self._tracked(job, "", utc_now()), status, event="interrupted")
 
-    def cancel(self, errands: Iterable[Errand] | None = None) -> None:
+    def cancel(self, tracker: Iterable[TrackedJob] | None = None) -> None:
         """End these jobs, or all, and keep what they measured; those of a queue that do not end stay on the way."""
-        ending = list(self.going.values() if errands is None else errands)
-        queues: dict[str, list[Errand]] = {}
+        ending = list(self.going.values() if tracker is None else tracker)
+        queues: dict[str, list[TrackedJob]] = {}
         for one in ending:
             if one.runner.outlives:
                 queues.setdefault(one.runner.name, []).append(one)
@@ -363,9 +365,9 @@ class Errands:
                 one.runner.cancel(one.handle)
         for group in queues.values():
             cast(Queue, group[0].runner).cancel_all([one.handle for one in group])
-            told = f"{_listed([one.job for one in group])} asked to end, which takes up to {FAREWELL_S:.0f} s"
-            self.tell(News(job=group[0].job.id, done=self._done, total=self._total, message=told))
-        end = time.monotonic() + FAREWELL_S
+            message = f"{_listed([one.job for one in group])} asked to end, which takes up to {CANCEL_S:.0f} s"
+            self.tell(News(job=group[0].job.id, done=self._done, total=self._total, message=message))
+        end = time.monotonic() + CANCEL_S
         cancelled = JobStatus(state=JobState.CANCELLED, native="cancelled", reason=Reason.INTERRUPTED)
         while ending:
             for one in list(ending):
@@ -379,7 +381,7 @@ class Errands:
                     self._settle(one, status if ended_before else ended, event="interrupted")
             if ending and time.monotonic() > end:
                 left = _listed([one.job for one in ending])
-                raise LedgerError(f"{left} did not end within {FAREWELL_S:.0f} s; ask again: daasbench cancel")
+                raise LedgerError(f"{left} did not end within {CANCEL_S:.0f} s; ask again: daasbench cancel")
             if ending:
                 time.sleep(min(1.0, self._pause_s()))
 
@@ -391,4 +393,4 @@ def _listed(jobs: Sequence[Job]) -> str:
     return f"job{'s' if len(names) > 1 else ''} {', '.join(few)}"
 
 
-__all__ = ["POLL_S", "Errand", "Errands", "News", "Tell"]
+__all__ = ["POLL_S", "JobTracker", "News", "Tell"]

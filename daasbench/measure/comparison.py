@@ -18,28 +18,35 @@ from typing import IO, Any
 
 import msgspec
 
-from daasbench.compute.backends import SPREAD
+from daasbench.compute.backends import PARTITIONED
 from daasbench.contracts import Implementation
 from daasbench.errors import DaasbenchError
 from daasbench.host import machine
 from daasbench.host.launchers import cores_of
 from daasbench.measure.dask import most_wait_s
 from daasbench.measure.failures import guarded
-from daasbench.measure.input_process import Maker, limit_s
+from daasbench.measure.input_process import InputProcess, limit_s
 from daasbench.measure.inputs import find_kernel, predicted_bytes
 from daasbench.measure.messages import Failure, Spec
-from daasbench.measure.mpi_process import RankContender
-from daasbench.measure.process import Contender
-from daasbench.measure.requirements import RUNTIME_BYTES, _too_much, _way_of, counts_elsewhere, lack_of, runs_elsewhere
-from daasbench.measure.rounds import Round
-from daasbench.measure.start_state import Starts
-from daasbench.model import SCHEMA, Case, Job, Machine, Outcome, Planned, Reason, Record, Turn
+from daasbench.measure.mpi_process import MpiMeasuringProcess
+from daasbench.measure.process import MeasuringProcess
+from daasbench.measure.requirements import (
+    RUNTIME_BYTES,
+    _implementation_of,
+    _too_much,
+    counts_elsewhere,
+    missing_requirement,
+    runs_elsewhere,
+)
+from daasbench.measure.rounds import Interleaving
+from daasbench.measure.start_state import StartStates
+from daasbench.model import SCHEMA, Case, Job, Machine, Outcome, Planned, Reason, Record, Round
 
 MEMORY_SHARE = 0.8  # of the usable memory that contenders may be predicted to need together
 DEVICES = "CUDA_VISIBLE_DEVICES"
 
 
-class Referee:
+class ComparisonRunner:
     """Runs the sets of one job on this machine.
 
     Parameters
@@ -60,7 +67,7 @@ class Referee:
         observed: Machine,
         limits: dict[int, str],
         *,
-        write: Callable[[Record | Turn | Machine], None],
+        write: Callable[[Record | Round | Machine], None],
         now: Callable[[], str],
         scratch: Path,
         log: IO[bytes],
@@ -68,9 +75,9 @@ class Referee:
         self.job, self.observed, self.limits = job, observed, limits
         self.write, self.now, self.log = write, now, log
         self.cpus = machine.allowed_cpus(os.getpid())[: machine.usable_cores()]
-        self.chance = random.Random(job.order_seed)
-        self.maker = Maker(scratch, self.cpus, log, limit_s(job.repeat.limit_s))
-        self.starts = Starts(scratch / "starts", self.start, self.spec, self.maker.dismiss)
+        self.rng = random.Random(job.order_seed)
+        self.input_process = InputProcess(scratch, self.cpus, log, limit_s(job.repeat.limit_s))
+        self.starts = StartStates(scratch / "starts", self.start, self.spec, self.input_process.dismiss)
 
     def run_set(self, planned: Sequence[Planned]) -> None:
         """Measure the cases of one comparison in fresh processes; write one record for each."""
@@ -78,11 +85,11 @@ class Referee:
         gpus, platform = len(self.observed.gpus), self.job.platform
         for one in planned:
             source = self.job.sources.get(one.case.kernel)
-            lack = one.skip or guarded(partial(lack_of, one.case, source, gpus=gpus, platform=platform))
-            if isinstance(lack, Failure):  # the plug-in's own code, asked what it needs
-                self.write(self._record(one, self.now(), lack))
-            elif lack:
-                failure = Failure(outcome=Outcome.SKIPPED, reason=Reason.CAPACITY, message=lack)
+            missing = one.skip or guarded(partial(missing_requirement, one.case, source, gpus=gpus, platform=platform))
+            if isinstance(missing, Failure):  # the plug-in's own code, asked what it needs
+                self.write(self._record(one, self.now(), missing))
+            elif missing:
+                failure = Failure(outcome=Outcome.SKIPPED, reason=Reason.CAPACITY, message=missing)
                 self.write(self._record(one, self.now(), failure))
             else:
                 able.append(one)
@@ -92,11 +99,11 @@ class Referee:
 
     def _run_able(self, able: Sequence[Planned]) -> None:
         started_at = self.now()
-        made = self.maker.make(able[0].case.problem_id, self.spec(able[0]))
+        made = self.input_process.make(able[0].case.problem_id, self.spec(able[0]))
         if isinstance(made, Failure):
-            told = msgspec.structs.replace(made, message=f"no inputs: {made.message}")
+            message = msgspec.structs.replace(made, message=f"no inputs: {made.message}")
             for one in able:
-                self.write(self._record(one, started_at, told))
+                self.write(self._record(one, started_at, message))
             return
         fitting: list[Planned] = []
         needs: dict[str, float] = {}
@@ -106,18 +113,18 @@ class Referee:
             predicted = predicted_bytes(kernel, one.case, made.work, self.observed.last_level_cache_bytes)
             needs[one.key] = predicted + RUNTIME_BYTES * self._runtimes(one)
             if needs[one.key] > usable and not self._elsewhere(one):
-                lack = _too_much(needs[one.key], usable, one.case)
-                failure = Failure(outcome=Outcome.SKIPPED, reason=Reason.CAPACITY, message=lack)
+                missing = _too_much(needs[one.key], usable, one.case)
+                failure = Failure(outcome=Outcome.SKIPPED, reason=Reason.CAPACITY, message=missing)
                 self.write(self._record(one, started_at, failure))
             else:
                 fitting.append(one)
         whole = [one for one in fitting if self._runs_whole(one)]
-        taking_turns = [one for one in fitting if one not in whole]
-        together = sum(needs[one.key] for one in taking_turns) <= MEMORY_SHARE * usable
+        interleaved = [one for one in fitting if one not in whole]
+        together = sum(needs[one.key] for one in interleaved) <= MEMORY_SHARE * usable
         groups = [[one] for one in (whole if together else fitting)]
-        if together and taking_turns:
-            groups.append(taking_turns)
-        self.chance.shuffle(groups)
+        if together and interleaved:
+            groups.append(interleaved)
+        self.rng.shuffle(groups)
         for group in groups:
             if len(fitting) == 1:
                 order = "alone"
@@ -125,46 +132,46 @@ class Referee:
                 order = "interleaved"
             else:
                 order = "blocks" if together else "serial"
-            Round(self, group, made, order).run()
+            Interleaving(self, group, made, order).run()
 
-    def _way(self, one: Planned) -> Implementation:
-        return _way_of(one, self.job)
+    def _implementation(self, one: Planned) -> Implementation:
+        return _implementation_of(one, self.job)
 
     def _runs_whole(self, one: Planned) -> bool:
         """Return whether its processes can neither be stopped nor wait beside others."""
-        return bool(one.case.gpus or one.case.start) or self._way(one).backend in SPREAD
+        return bool(one.case.gpus or one.case.start) or self._implementation(one).backend in PARTITIONED
 
     def _runtimes(self, one: Planned) -> int:
         """Return how many interpreters with their libraries it needs."""
-        return {"mpi": one.case.ranks, "dask": one.case.ranks + 1}.get(self._way(one).backend, 1)
+        return {"mpi": one.case.ranks, "dask": one.case.ranks + 1}.get(self._implementation(one).backend, 1)
 
     def _elsewhere(self, one: Planned) -> bool:
-        return runs_elsewhere(self._way(one), one.case, self.job.platform)
+        return runs_elsewhere(self._implementation(one), one.case, self.job.platform)
 
     def close(self) -> None:
         """End the process that makes inputs, and remove what it made."""
-        self.maker.close()
+        self.input_process.close()
 
     def spec(self, one: Planned) -> Spec:
         """Return what a process is told about a case."""
         return Spec(
             case=one.case,
-            scratch=str(self.maker.folder(one.case.problem_id)),
+            scratch=str(self.input_process.folder(one.case.problem_id)),
             paths=self.job.inputs.get(one.case.input_hash or "", {}),
             source=self.job.sources.get(one.case.kernel),
             cache_bytes=self.observed.last_level_cache_bytes,
             platform=self.job.platform,
             name=f"daasbench-dask-{self.job.run}-",
-            longest_s=self.job.repeat.hard_limit_s,
+            wall_time_limit_s=self.job.repeat.hard_limit_s,
             commit=self.job.commit,
             redact=self.job.redact,
         )
 
     def wait_s(self, one: Planned) -> float:
         """Return how long its workers may take to come; that is not part of its limit."""
-        return most_wait_s(self.job.platform) if self._way(one).backend == "dask" else 0.0
+        return most_wait_s(self.job.platform) if self._implementation(one).backend == "dask" else 0.0
 
-    def start(self, one: Planned, more: Mapping[str, str] | None = None) -> Contender | RankContender:
+    def start(self, one: Planned, more: Mapping[str, str] | None = None) -> MeasuringProcess | MpiMeasuringProcess:
         """Start the processes of a contender, pinned to as many processors as it has threads; `more` variables.
 
         Raises
@@ -174,14 +181,16 @@ class Referee:
         """
         case = one.case
         cpus = self.cpus[: case.threads * case.ranks]
-        temporary = self.maker.scratch / "tmp"  # what a process that is killed leaves there goes with the job
+        temporary = self.input_process.scratch / "tmp"  # what a process that is killed leaves there goes with the job
         temporary.mkdir(parents=True, exist_ok=True)
         known = [str(gpu["index"]) for gpu in self.observed.gpus if case.nodes == 1]  # not those of other nodes
         devices = visible_devices(case.gpus * case.ranks, known)  # each rank takes its own
         variables = {**devices, "TMPDIR": str(temporary), **(more or {})}
-        if self._way(one).backend == "mpi":
-            return RankContender(case, self.job.platform.options, cpus, self.log, self.maker.scratch, variables)
-        return Contender(case.threads, cpus, self.log, variables)
+        if self._implementation(one).backend == "mpi":
+            return MpiMeasuringProcess(
+                case, self.job.platform.options, cpus, self.log, self.input_process.scratch, variables
+            )
+        return MeasuringProcess(case.threads, cpus, self.log, variables)
 
     def _record(self, one: Planned, started_at: str, failure: Failure) -> Record:
         return Record(
@@ -209,7 +218,7 @@ class Referee:
             "attempt": one.attempt,
             "case": one.case,
             "peer": self._is_peer(one.case),
-            "beside": self.job.beside,
+            "interleaved_with": self.job.interleaved_with,
             "commit": self.job.commit,
             "machine": self.observed.id,
             "limits": None if counts_elsewhere(one, self.job) else self.limits.get(cores_of(one.case)),

@@ -29,8 +29,8 @@ def largest_difference(got: Any, expected: Any, *, seed: int = 0) -> float:
     if [one.shape for one in ours] != [one.shape for one in theirs]:
         return float("inf")
     if sum(one.nbytes for one in theirs) > SAMPLED_ABOVE_BYTES:
-        chance = np.random.default_rng(seed)
-        drawn = [chance.integers(0, max(one.size, 1), min(SAMPLED_POSITIONS, one.size)) for one in theirs]
+        rng = np.random.default_rng(seed)
+        drawn = [rng.integers(0, max(one.size, 1), min(SAMPLED_POSITIONS, one.size)) for one in theirs]
         ours = [np.asarray(one).flat[at] for one, at in zip(ours, drawn, strict=True)]
         theirs = [np.asarray(one).flat[at] for one, at in zip(theirs, drawn, strict=True)]
     pairs = zip(ours, theirs, strict=True)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from daasbench.errors import DaasbenchError, Lacking, NoRoom, SubmitError, Unfinished, Unreachable
+from daasbench.errors import DaasbenchError, MissingRequirement, NoRoom, SubmitError, Unfinished, Unreachable
 from daasbench.measure.messages import Failure
 from daasbench.model import (
     Outcome,
@@ -21,18 +21,18 @@ CLASSES = {NoRoom: Reason.CAPACITY, SubmitError: Reason.SCHEDULER, Unreachable: 
 
 def failure_of(error: BaseException) -> Failure:
     """Return what a failed step means: skipped with its cure, or failed with its sentence."""
-    if isinstance(error, Lacking):
+    if isinstance(error, MissingRequirement):
         return Failure(outcome=Outcome.SKIPPED, reason=Reason.CAPACITY, message=str(error))
     if isinstance(error, MemoryError):
-        told = f"out of memory: {error}" if str(error) else "out of memory"
-        return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=told)
+        message = f"out of memory: {error}" if str(error) else "out of memory"
+        return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=message)
     if isinstance(error, Unfinished):
         reason = next((one for kind, one in CLASSES.items() if isinstance(error, kind)), Reason.INTERRUPTED)
         return Failure(outcome=Outcome.FAILED, reason=reason, message=str(error))
     if isinstance(error, DaasbenchError):
         return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=str(error))
-    told = f"{type(error).__name__}: {error}".strip().rstrip(":")
-    return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=told)
+    message = f"{type(error).__name__}: {error}".strip().rstrip(":")
+    return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=message)
 
 
 def guarded(step: Callable[[], Any]) -> Any:

@@ -26,7 +26,7 @@ from daasbench.model import Case, DaskWorker, Machine, Scalar
 T = TypeVar("T")
 
 
-class Talk(NamedTuple):
+class MpiTimes(NamedTuple):
     """What the ranks spent in MPI during one repeat: seconds (mean, least, most), calls, and the clock's own price."""
 
     mean_s: float
@@ -36,7 +36,7 @@ class Talk(NamedTuple):
     timer_s: float  # what it took that rank to time them
 
 
-class Alone:
+class SingleProcess:
     """One process: nobody to wait for, nobody to agree with."""
 
     rank = 0
@@ -58,7 +58,7 @@ class Alone:
         """Return the seconds that this member has spent in MPI, and in how many calls."""
         return 0.0, 0
 
-    def talk(self, before: tuple[float, int], after: tuple[float, int]) -> Talk | None:  # noqa: ARG002  (of a kind)
+    def talk(self, before: tuple[float, int], after: tuple[float, int]) -> MpiTimes | None:  # noqa: ARG002  (of a kind)
         """Return what all members have spent in MPI between two readings of each; None where there is no MPI."""
         return None
 
@@ -74,9 +74,9 @@ class Alone:
         """Return what the first member decided."""
         return decision
 
-    def complaint(self, told: str | None) -> str | None:
+    def complaint(self, message: str | None) -> str | None:
         """Return the sentence of the first member that has one."""
-        return told
+        return message
 
     def lost(self) -> str | None:
         """Return which member is gone, if one is: why a step failed."""
@@ -95,7 +95,7 @@ class Alone:
         return max(peak_memory_bytes(), children_peak_bytes())
 
 
-class Ranks(Alone):
+class MpiGroup(SingleProcess):
     """The ranks of an MPI communicator."""
 
     def __init__(self, comm: Any) -> None:
@@ -121,12 +121,12 @@ class Ranks(Alone):
         """Return the seconds that this rank has spent in a way's calls to MPI, and in how many."""
         return self._time.seconds, self._time.calls
 
-    def talk(self, before: tuple[float, int], after: tuple[float, int]) -> Talk | None:
+    def talk(self, before: tuple[float, int], after: tuple[float, int]) -> MpiTimes | None:
         """Return what the ranks have spent in MPI between two readings of each."""
         mine = after[0] - before[0], after[1] - before[1]
         seconds, calls = zip(*self.comm.allgather(mine), strict=True)
         most = max(calls)
-        return Talk(sum(seconds) / self.size, min(seconds), max(seconds), most, most * self._price_s)
+        return MpiTimes(sum(seconds) / self.size, min(seconds), max(seconds), most, most * self._price_s)
 
     def slowest(self, seconds: float) -> float:
         """Return the seconds of the slowest rank."""
@@ -141,9 +141,9 @@ class Ranks(Alone):
         decided: T = self.comm.bcast(decision, root=0)
         return decided
 
-    def complaint(self, told: str | None) -> str | None:
+    def complaint(self, message: str | None) -> str | None:
         """Return the sentence of the first rank that has one, and which it is."""
-        said = self.comm.allgather(told)
+        said = self.comm.allgather(message)
         return next((f"rank {rank}: {one}" for rank, one in enumerate(said) if one), None)
 
     def peak_bytes(self) -> int:
@@ -177,11 +177,11 @@ class Ranks(Alone):
         return list(visible[first : first + gpus])
 
 
-def world() -> Ranks:
+def world() -> MpiGroup:
     """Return all ranks that were started together; initialises MPI."""
     from mpi4py import MPI
 
-    return Ranks(MPI.COMM_WORLD)
+    return MpiGroup(MPI.COMM_WORLD)
 
 
 def mpi_library() -> str:

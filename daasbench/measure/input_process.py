@@ -13,7 +13,7 @@ from typing import IO
 
 from daasbench.host import machine
 from daasbench.measure.messages import Command, Failure, Made, Spec
-from daasbench.measure.process import Contender
+from daasbench.measure.process import MeasuringProcess
 from daasbench.model import Outcome, Reason
 
 KEPT_BYTES = 4 * 10**9  # on disk, at most, of problems that are not being measured
@@ -25,7 +25,7 @@ def limit_s(case_limit_s: float) -> float:
     return max(case_limit_s, LEAST_LIMIT_S)
 
 
-class Maker:
+class InputProcess:
     """Leaves problems in folders below `scratch`, one a problem.
 
     Parameters
@@ -40,7 +40,7 @@ class Maker:
 
     def __init__(self, scratch: Path, cpus: Sequence[int], log: IO[bytes], timeout_s: float) -> None:
         self.scratch, self.cpus, self.log, self.timeout_s = scratch, cpus, log, timeout_s
-        self._process: Contender | None = None
+        self._process: MeasuringProcess | None = None
         self._kept: dict[str, Made] = {}  # by problem, the latest used last
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -75,7 +75,7 @@ class Maker:
         """Return the process's answer; one that died since it last answered is replaced, once."""
         while True:
             fresh = self._process is None
-            self._process = self._process or Contender(len(self.cpus), self.cpus, self.log)
+            self._process = self._process or MeasuringProcess(len(self.cpus), self.cpus, self.log)
             machine.continue_tree(self._process.pid)
             answer = self._process.ask(Command(step="make", spec=spec), Made, timeout_s=self.timeout_s)
             if not isinstance(answer, Failure):
@@ -83,8 +83,8 @@ class Maker:
                 return answer
             self._end()  # it may be gone, or in any state
             if answer.outcome == Outcome.TIMEOUT:  # no contender was slow
-                told = f"making the inputs took more than {self.timeout_s:.3g} s; choose a smaller size"
-                return Failure(outcome=Outcome.FAILED, reason=Reason.HARNESS, message=told)
+                message = f"making the inputs took more than {self.timeout_s:.3g} s; choose a smaller size"
+                return Failure(outcome=Outcome.FAILED, reason=Reason.HARNESS, message=message)
             if fresh:
                 return answer
             shutil.rmtree(spec.scratch, ignore_errors=True)

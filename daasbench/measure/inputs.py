@@ -11,9 +11,9 @@ import msgspec
 
 from daasbench import registry
 from daasbench.authoring.growth import grown_parameters
-from daasbench.compute.backends import SPREAD
+from daasbench.compute.backends import PARTITIONED
 from daasbench.contracts import Kernel, Options
-from daasbench.errors import Lacking, LedgerError, Unfinished
+from daasbench.errors import LedgerError, MissingRequirement, Unfinished
 from daasbench.host import machine
 from daasbench.measure.messages import Made, Spec
 from daasbench.model import (
@@ -60,8 +60,8 @@ def make_inputs(spec: Spec) -> Made:
         if case.start and not file:
             size += scratch.save(inputs_alone(spec), problem)
     except OSError as error:  # the disk's fault, not the kernel's
-        told = f"{spec.scratch}: the inputs cannot be written: {error.strerror or error}; free some space"
-        raise LedgerError(f"{told} and run the same command again") from error
+        message = f"{spec.scratch}: the inputs cannot be written: {error.strerror or error}; free some space"
+        raise LedgerError(f"{message} and run the same command again") from error
     return Made(make_s=make_s, work=work, blocks=blocks, exceeds_cache=exceeds, expect_s=expect_s, bytes=size)
 
 
@@ -75,13 +75,13 @@ def _check_room(spec: Spec, work: Work, blocks: int) -> None:
     needed = blocks * work.input_bytes + work.shared_bytes
     usable = machine.usable_memory_bytes()
     if needed > usable:
-        told = f"the inputs take {needed / 2**30:.1f} GiB of memory, {usable / 2**30:.1f} GiB are usable here"
-        raise Lacking(told, "choose a smaller size or a larger machine")
+        message = f"the inputs take {needed / 2**30:.1f} GiB of memory, {usable / 2**30:.1f} GiB are usable here"
+        raise MissingRequirement(message, "choose a smaller size or a larger machine")
     place = next(folder for folder in Path(spec.scratch).resolve().parents if folder.is_dir())
     free = shutil.disk_usage(place).free
     if needed > free:
-        told = f"the inputs take {needed / 2**30:.1f} GiB of disk, {free / 2**30:.1f} GiB are free in {place}"
-        raise Lacking(told, "free some space, or choose another folder with --results")
+        message = f"the inputs take {needed / 2**30:.1f} GiB of disk, {free / 2**30:.1f} GiB are free in {place}"
+        raise MissingRequirement(message, "free some space, or choose another folder with --results")
 
 
 def block_count(case: Case, input_bytes: float, cache_bytes: int | None) -> tuple[int, bool | None]:
@@ -104,13 +104,13 @@ def predicted_bytes(kernel: Kernel, case: Case, work: Work, cache_bytes: int | N
     if not work.input_bytes:
         return 0.0
     blocks, _ = block_count(case, work.input_bytes, cache_bytes)
-    way = kernel.implementations[case.implementation]
+    implementation = kernel.implementations[case.implementation]
     kept = work.output_bytes if kernel.repeat_tolerance is not None else 0.0
     one = work.input_bytes + work.output_bytes
-    computing = case.ranks if way.backend in SPREAD else 1
-    gathered = 2.0 * work.output_bytes if way.backend in SPREAD else 0.0
+    computing = case.ranks if implementation.backend in PARTITIONED else 1
+    gathered = 2.0 * work.output_bytes if implementation.backend in PARTITIONED else 0.0
     held = blocks * (work.input_bytes + kept) + computing * work.shared_bytes + gathered
-    return held + (1.0 + way.memory_factor) * one
+    return held + (1.0 + implementation.memory_factor) * one
 
 
 def find_kernel(case: Case, source: str | None) -> Kernel:

@@ -29,7 +29,7 @@ class Spec(Noun, frozen=True, kw_only=True):
     cache_bytes: int | None = None  # last-level cache of the machine
     platform: Platform = Platform(runner="local")
     name: str = ""  # begins the names of what is started for this run elsewhere; no other run's begin so
-    longest_s: float = 3600.0  # that the case can take
+    wall_time_limit_s: float = 3600.0  # that the case can take
     commit: str = ""
     redact: bool = False
 
@@ -67,7 +67,7 @@ class Failure(Noun, frozen=True, kw_only=True, tag=True):
     phases: dict[str, float] = {}  # until then
 
 
-class Turned(Noun, frozen=True, kw_only=True, tag=True):
+class RoundResult(Noun, frozen=True, kw_only=True, tag=True):
     """What a contender answers after a turn; `verdict` is the worst of the turn."""
 
     samples: Samples
@@ -76,7 +76,7 @@ class Turned(Noun, frozen=True, kw_only=True, tag=True):
     peak_device_bytes: int | None
 
 
-Step = Literal["make", "prepare", "turn", "limits"]
+Step = Literal["make", "prepare", "round", "limits"]
 
 
 class Command(Noun, frozen=True, kw_only=True, omit_defaults=True):
@@ -85,7 +85,7 @@ class Command(Noun, frozen=True, kw_only=True, omit_defaults=True):
     step: Step
     spec: Spec | None = None
     repeats: int = 0
-    turn: int = 0
+    round: int = 0
     limit_s: float = 0.0
     origin: float | None = None  # the clock's reading (one for all processes of a machine) when what it tells began:
     # of a turn its record, of a prepare step its process

@@ -26,13 +26,13 @@ import msgspec
 
 from daasbench.host.launchers import PlatformOptions, launch_command, require_launcher
 from daasbench.host.machine import DEVICES, gpu_identities, visible_gpus
-from daasbench.host.processes import allowed_cpus, die_with, kill_tree, pin, process_tree, steered
+from daasbench.host.processes import allowed_cpus, die_with, kill_tree, pin, process_tree, thread_variables
 from daasbench.host.shared_memory import remove_left, segments
 from daasbench.measure.failures import guarded
 from daasbench.measure.groups import mpi_library, world
 from daasbench.measure.messages import Command, Failure, Prepared
-from daasbench.measure.process import Steps, Voice, log_here
-from daasbench.measure.rank_checks import THREADS, Hello, doubt, doubt_all
+from daasbench.measure.process import ResponseChannel, Steps, log_here
+from daasbench.measure.rank_checks import THREADS, RankInfo, check_rank, check_ranks
 from daasbench.model import Case, Noun, Outcome, Reason
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ LAST_WORDS_S = 3.0  # for the launcher to end after one of its ranks did
 LINE = 1 << 16
 
 
-class Door(Noun, frozen=True, kw_only=True):
+class RankRendezvous(Noun, frozen=True, kw_only=True):
     """Where the referee listens, and what a rank must know before it says who it is; for the owner's eyes only."""
 
     host: str
@@ -58,7 +58,7 @@ class _Line:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
-        self.hello: Hello | None = None
+        self.info: RankInfo | None = None
         self.pending = b""
 
     def read(self) -> list[bytes] | None:
@@ -71,7 +71,7 @@ class _Line:
         return lines if chunk or lines else None
 
 
-class RankContender:
+class MpiMeasuringProcess:
     """The referee's handle of the ranks of one case; how long they take to start is one phase of its own.
 
     Parameters
@@ -111,7 +111,7 @@ class RankContender:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._lines: list[_Line] = []
         self._ranks: dict[int, _Line] = {}
-        self._door = Door(
+        self._door = RankRendezvous(
             host="127.0.0.1" if alone else socket.gethostname(),
             port=self._listener.getsockname()[1],
             token=secrets.token_hex(16),
@@ -125,7 +125,7 @@ class RankContender:
         self.command = launch_command(options, case)
         self.process = subprocess.Popen(
             [*self.command, sys.executable, "-m", "daasbench.measure.mpi_process", str(self._file)],
-            env={**os.environ, **steered(case.threads), **(environment or {})},
+            env={**os.environ, **thread_variables(case.threads), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -141,8 +141,8 @@ class RankContender:
     def computing(self) -> list[int]:
         """Return the ranks' processes on this node."""
         here = socket.gethostname()
-        hellos = [line.hello for line in self._lines if line.hello]
-        return sorted({hello.pid for hello in hellos if hello.host == here})
+        infos = [line.info for line in self._lines if line.info]
+        return sorted({info.pid for info in infos if info.host == here})
 
     def ask(self, command: Command, answer: type[T], *, timeout_s: float) -> T | Failure:
         """Return rank 0's answer to `command`; a Failure if a rank fails or dies, or if it takes too long."""
@@ -151,8 +151,8 @@ class RankContender:
             return self._ask(command, answer, started + timeout_s)
         except TimeoutError:
             self.close()
-            told = f"no answer to {command.step!r} within {timeout_s:.3g} s; the {self.case.ranks} ranks were ended"
-            return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=told)
+            message = f"no answer to {command.step!r} within {timeout_s:.3g} s; the {self.case.ranks} ranks were ended"
+            return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=message)
         finally:
             self.active_s += time.monotonic() - started
 
@@ -206,24 +206,24 @@ class RankContender:
         if len(self._ranks) == self.case.ranks:
             self._start_s = time.monotonic() - self._began
             self._shared = segments(self.computing)  # a rank that dies later cannot be asked
-            return doubt_all([line.hello for line in self._ranks.values() if line.hello], self.case)
+            return check_ranks([line.info for line in self._ranks.values() if line.info], self.case)
         if self.process.poll() is not None and not self._selector.select(0):
-            told = f"the launcher {' '.join(self.command)!r} ended with exit code {self.process.returncode}"
-            return _failed(f"{told} before its ranks had reported; the job's log says more")
+            message = f"the launcher {' '.join(self.command)!r} ended with exit code {self.process.returncode}"
+            return _failed(f"{message} before its ranks had reported; the job's log says more")
         return None
 
     def _greeted(self, line: _Line, text: bytes) -> Failure | None:
         """Take a line of a rank that is not known yet; return why the case cannot be measured, if so."""
-        if line.hello is None:
-            hello = msgspec.json.decode(text, type=Hello)
-            if secrets.compare_digest(hello.token, self._door.token):  # else: somebody else's connection
-                line.hello = hello
+        if line.info is None:
+            info = msgspec.json.decode(text, type=RankInfo)
+            if secrets.compare_digest(info.token, self._door.token):  # else: somebody else's connection
+                line.info = info
             return None
-        said = msgspec.json.decode(text, type=Hello | Failure)
+        said = msgspec.json.decode(text, type=RankInfo | Failure)
         if isinstance(said, Failure):
             return said
-        line.hello = self._ranks.setdefault(said.rank, line).hello = said
-        return doubt(said, self.case, self.command[0])
+        line.info = self._ranks.setdefault(said.rank, line).info = said
+        return check_rank(said, self.case, self.command[0])
 
     def _read(self, line: _Line) -> list[bytes] | None:
         """Return the whole lines that came; None, once, when the other end is gone."""
@@ -251,15 +251,15 @@ class RankContender:
         while True:
             for line in self._ready(deadline):
                 lines = self._read(line)
-                if line not in self._ranks.values() or line.hello is None:
+                if line not in self._ranks.values() or line.info is None:
                     continue  # the rank's other connection ends too, and names it
                 if lines is None:
-                    return self._death(line.hello.rank)
+                    return self._death(line.info.rank)
                 for text in lines:
                     found: T | Failure = msgspec.json.decode(text, type=answer | Failure)
                     if isinstance(found, Failure) and self.case.ranks > 1:
-                        told = f"rank {line.hello.rank} of {self.case.ranks}: {found.message}"
-                        return msgspec.structs.replace(found, message=told)
+                        message = f"rank {line.info.rank} of {self.case.ranks}: {found.message}"
+                        return msgspec.structs.replace(found, message=message)
                     return found
 
     def _death(self, rank: int) -> Failure:
@@ -296,8 +296,8 @@ def _signal(code: int) -> str:
     return ""
 
 
-def _failed(told: str) -> Failure:
-    return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=told)
+def _failed(message: str) -> Failure:
+    return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=message)
 
 
 # --- a rank ---------------------------------------------------------------------------------------------------
@@ -309,40 +309,40 @@ def main(file: str) -> None:
         os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
     log_here()
-    door = msgspec.json.decode(Path(file).read_bytes(), type=Door)
-    life, talk = (socket.create_connection((door.host, door.port)) for _ in range(2))
-    hello = Hello(
-        token=door.token, pid=os.getpid(), host=socket.gethostname(), node=os.environ.get("SLURMD_NODENAME", "")
+    rendezvous = msgspec.json.decode(Path(file).read_bytes(), type=RankRendezvous)
+    life, talk = (socket.create_connection((rendezvous.host, rendezvous.port)) for _ in range(2))
+    info = RankInfo(
+        token=rendezvous.token, pid=os.getpid(), host=socket.gethostname(), node=os.environ.get("SLURMD_NODENAME", "")
     )
     for one in (life, talk):
-        one.sendall(msgspec.json.encode(hello) + b"\n")
+        one.sendall(msgspec.json.encode(info) + b"\n")
     die_with(life.fileno())
     talk.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    voice = Voice(talk.sendall)
-    team = guarded(world)
-    if isinstance(team, Failure):
-        voice.end(team)
+    voice = ResponseChannel(talk.sendall)
+    group = guarded(world)
+    if isinstance(group, Failure):
+        voice.end(group)
         signal.pause()  # until the referee ends all
-    pin(team.places(door.threads, door.cpus))
-    gpus = team.devices(door.gpus, visible_gpus()) if door.gpus else []
-    if door.gpus:  # before anything of CUDA is loaded
+    pin(group.places(rendezvous.threads, rendezvous.cpus))
+    gpus = group.devices(rendezvous.gpus, visible_gpus()) if rendezvous.gpus else []
+    if rendezvous.gpus:  # before anything of CUDA is loaded
         os.environ[DEVICES] = ",".join(gpus)
     voice.say(
         msgspec.structs.replace(
-            hello,
-            rank=team.rank,
-            size=team.size,
+            info,
+            rank=group.rank,
+            size=group.size,
             cpus=allowed_cpus(os.getpid()),
             threads=os.environ.get(THREADS),
             gpus=gpu_identities(gpus),
             library=mpi_library(),
         )
     )
-    steps = Steps(lambda *_: team)
+    steps = Steps(lambda *_: group)
     with talk.makefile("rb") as commands:
         for line in commands:
             answer = steps.answer(line)
-            if team.rank == 0 or isinstance(answer, Failure):
+            if group.rank == 0 or isinstance(answer, Failure):
                 voice.say(answer)
 
 

@@ -22,10 +22,10 @@ from typing import IO, Any, TypeVar
 import msgspec
 
 from daasbench.contracts import Implementation
-from daasbench.host.processes import die_with, kill_tree, pin, process_tree, steered
+from daasbench.host.processes import die_with, kill_tree, pin, process_tree, thread_variables
 from daasbench.host.shared_memory import remove_left, segments
 from daasbench.measure.failures import guarded
-from daasbench.measure.groups import Alone
+from daasbench.measure.groups import SingleProcess
 from daasbench.measure.inputs import make_inputs
 from daasbench.measure.limits import measure_limits
 from daasbench.measure.messages import Command, Failure, Spec, Step
@@ -37,7 +37,7 @@ T = TypeVar("T")
 LOOK_S = 0.5  # between looks whether a process that says nothing is still there
 
 
-class Contender:
+class MeasuringProcess:
     """The referee's handle of one measuring process."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Contender:
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "daasbench.measure.process", ",".join(map(str, cpus)), *map(str, theirs)],
-            env={**os.environ, **steered(threads), **(environment or {})},
+            env={**os.environ, **thread_variables(threads), **(environment or {})},
             pass_fds=theirs,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -114,10 +114,10 @@ class Contender:
         if code < 0:
             name = signal.Signals(-code).name
             hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-            told = f"the process was ended by {name}{hint}"
+            message = f"the process was ended by {name}{hint}"
         else:
-            told = f"the process ended by itself with exit code {code}"
-        return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=f"{told}; its log says more")
+            message = f"the process ended by itself with exit code {code}"
+        return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=f"{message}; its log says more")
 
     def close(self) -> None:
         """End the process and everything that it started, and give back what they shared."""
@@ -144,35 +144,37 @@ class Steps:
         Gives those who compute a case together, when its implementation is known to run here.
     """
 
-    def __init__(self, team: Callable[[Spec, Implementation], Alone]) -> None:
-        self._team = team
+    def __init__(self, group: Callable[[Spec, Implementation], SingleProcess]) -> None:
+        self._team = group
         self._session: Session | None = None
 
     def answer(self, line: bytes) -> Any:
         """Return the answer to a command; a Failure whatever goes wrong."""
         command = msgspec.json.decode(line, type=Command)
         steps: Mapping[Step, Callable[[Command], Any]] = {
-            "make": lambda told: make_inputs(_spec(told)),
+            "make": lambda message: make_inputs(_spec(message)),
             "prepare": self._prepare,
-            "turn": self._turn,
-            "limits": lambda told: measure_limits(int(told.repeats), *told.names),
+            "round": self._turn,
+            "limits": lambda message: measure_limits(int(message.repeats), *message.names),
         }
         answer = guarded(lambda: steps[command.step](command))
         if isinstance(answer, Failure) and self._session:
-            told = self._session.team.lost() or answer.message
-            return msgspec.structs.replace(answer, message=told, phases=self._session.phases)
+            message = self._session.group.lost() or answer.message
+            return msgspec.structs.replace(answer, message=message, phases=self._session.phases)
         return answer
 
     def _prepare(self, command: Command) -> Any:
         spec = _spec(command)
-        self._session = Session(spec, team=lambda way: self._team(spec, way), origin=command.origin)
+        self._session = Session(
+            spec, group=lambda implementation: self._team(spec, implementation), origin=command.origin
+        )
         return self._session.prepare()
 
     def _turn(self, command: Command) -> Any:
         if self._session is None:
             raise RuntimeError("a turn was asked of a contender that is not prepared")
         origin = command.origin or 0.0
-        return self._session.turn(command.repeats, number=command.turn, limit_s=command.limit_s, origin=origin)
+        return self._session.round(command.repeats, number=command.round, limit_s=command.limit_s, origin=origin)
 
 
 def _spec(command: Command) -> Spec:
@@ -181,7 +183,7 @@ def _spec(command: Command) -> Spec:
     return command.spec
 
 
-class Voice:
+class ResponseChannel:
     """The one place from which a process answers; after its last word it says no more.
 
     Parameters
@@ -198,8 +200,8 @@ class Voice:
         try:
             line = msgspec.json.encode(answer)
         except (TypeError, ValueError) as error:
-            told = f"the answer cannot be written: {error}"
-            line = msgspec.json.encode(Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=told))
+            message = f"the answer cannot be written: {error}"
+            line = msgspec.json.encode(Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=message))
         with self._turn:
             if not self._spent:
                 self._send(line + b"\n")
@@ -215,16 +217,16 @@ class Voice:
 def serve(read: int, write: int) -> None:
     """Answer commands until the referee hangs up."""
     log_here()
-    voice = Voice(lambda line: os.write(write, line))
+    voice = ResponseChannel(lambda line: os.write(write, line))
 
-    def team(spec: Spec, way: Implementation) -> Alone:
-        if way.backend != "dask":
-            return Alone()
+    def group(spec: Spec, implementation: Implementation) -> SingleProcess:
+        if implementation.backend != "dask":
+            return SingleProcess()
         from daasbench.measure.dask.client import gather_workers
 
         return gather_workers(spec, Path(spec.scratch).parent / "dask", voice.end)
 
-    steps = Steps(team)
+    steps = Steps(group)
     with os.fdopen(read, "rb") as commands:
         for line in commands:
             voice.say(steps.answer(line))

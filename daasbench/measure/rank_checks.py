@@ -10,7 +10,7 @@ from daasbench.model import Case, Noun, Outcome, Reason
 THREADS = "OMP_NUM_THREADS"  # the variable by which is seen whether the launcher hands on variables
 
 
-class Hello(Noun, frozen=True, kw_only=True, tag=True):
+class RankInfo(Noun, frozen=True, kw_only=True, tag=True):
     """What a rank says first: on both connections that it is ours, then, on one, which it is and with what."""
 
     token: str
@@ -25,42 +25,42 @@ class Hello(Noun, frozen=True, kw_only=True, tag=True):
     library: str = ""
 
 
-def doubt(hello: Hello, case: Case, launcher: str) -> Failure | None:
+def check_rank(info: RankInfo, case: Case, launcher: str) -> Failure | None:
     """Return what is wrong with one rank that `launcher` started, if something is."""
-    if hello.size != case.ranks:
-        seen = "none sees another" if hello.size == 1 else f"each sees {hello.size}"
-        told = (
+    if info.size != case.ranks:
+        seen = "none sees another" if info.size == 1 else f"each sees {info.size}"
+        message = (
             f"the launcher {launcher} was asked for {case.ranks} ranks, and {seen}: it belongs to another MPI than"
-            f" this Python's ({hello.library}); name that of this MPI in the platform's option launcher, or leave"
+            f" this Python's ({info.library}); name that of this MPI in the platform's option launcher, or leave"
             " the option out"
         )
-        return _skipped(told)
-    if hello.threads != str(case.threads):
-        told = f"the launcher {launcher} does not hand on variables: {THREADS} is {hello.threads} on rank"
-        return _skipped(f"{told} {hello.rank}, not {case.threads}; add its option that does, such as -x or --export")
-    if len(hello.cpus) < case.threads:
-        told = f"the launcher {launcher} binds rank {hello.rank} to {len(hello.cpus)} processors, it has"
-        return _skipped(f"{told} {case.threads} threads; let it bind none, or that many")
-    if len(hello.gpus) != case.gpus:
-        told = f"the launcher {launcher} leaves {len(hello.gpus)} GPUs to rank {hello.rank}, it computes with"
-        return _skipped(f"{told} {case.gpus}; let it give each rank that many, or all of them to all")
+        return _skipped(message)
+    if info.threads != str(case.threads):
+        message = f"the launcher {launcher} does not hand on variables: {THREADS} is {info.threads} on rank"
+        return _skipped(f"{message} {info.rank}, not {case.threads}; add its option that does, such as -x or --export")
+    if len(info.cpus) < case.threads:
+        message = f"the launcher {launcher} binds rank {info.rank} to {len(info.cpus)} processors, it has"
+        return _skipped(f"{message} {case.threads} threads; let it bind none, or that many")
+    if len(info.gpus) != case.gpus:
+        message = f"the launcher {launcher} leaves {len(info.gpus)} GPUs to rank {info.rank}, it computes with"
+        return _skipped(f"{message} {case.gpus}; let it give each rank that many, or all of them to all")
     return None
 
 
-def doubt_all(hellos: Sequence[Hello], case: Case) -> Failure | None:
+def check_ranks(infos: Sequence[RankInfo], case: Case) -> Failure | None:
     """Return what is wrong with the ranks of a case together, if something is."""
-    nodes = {hello.node or hello.host for hello in hellos}
+    nodes = {info.node or info.host for info in infos}
     if len(nodes) != case.nodes:
-        told = f"the ranks run on {len(nodes)} nodes ({', '.join(sorted(nodes))}), {case.nodes} were asked"
-        return _skipped(f"{told}; write {{nodes}} into the platform's option launcher: srun -N {{nodes}}")
-    places = [(hello.host, cpu) for hello in hellos for cpu in hello.cpus]
+        message = f"the ranks run on {len(nodes)} nodes ({', '.join(sorted(nodes))}), {case.nodes} were asked"
+        return _skipped(f"{message}; write {{nodes}} into the platform's option launcher: srun -N {{nodes}}")
+    places = [(info.host, cpu) for info in infos for cpu in info.cpus]
     if len(places) != len(set(places)):
         return _skipped("ranks share processors; let the launcher bind each to its own, or none")
-    devices = [(hello.host, gpu) for hello in hellos for gpu in hello.gpus]
+    devices = [(info.host, gpu) for info in infos for gpu in info.gpus]
     if len(devices) != len(set(devices)):
         return _skipped("ranks share GPUs; let the launcher give each its own, or all of them to all")
     return None
 
 
-def _skipped(told: str) -> Failure:
-    return Failure(outcome=Outcome.SKIPPED, reason=Reason.CAPACITY, message=told)
+def _skipped(message: str) -> Failure:
+    return Failure(outcome=Outcome.SKIPPED, reason=Reason.CAPACITY, message=message)

@@ -7,7 +7,7 @@ from functools import cache
 from daasbench.authoring.growth import grown_parameters
 from daasbench.compute.backends import require
 from daasbench.contracts import Implementation
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 from daasbench.host import machine
 from daasbench.host.launchers import require_launcher
 from daasbench.measure.dask import cluster_options, computes_elsewhere
@@ -19,7 +19,7 @@ HERE = Platform(runner="local")
 RUNTIME_BYTES = 400e6  # interpreter, libraries and compiler of one contender
 
 
-def lack_of(case: Case, source: str | None, *, gpus: int, platform: Platform = HERE) -> str | None:
+def missing_requirement(case: Case, source: str | None, *, gpus: int, platform: Platform = HERE) -> str | None:
     """Return what this machine lacks for a case, with the cure; None if it has everything."""
     options = platform.options
     wanted = case.gpus * -(-case.ranks // case.nodes)
@@ -27,24 +27,24 @@ def lack_of(case: Case, source: str | None, *, gpus: int, platform: Platform = H
         return f"{wanted} GPUs asked, {gpus} usable here; run on a machine that has them"
     try:
         kernel = find_kernel(case, source)
-        way = kernel.implementations[case.implementation]
-        if platform.runner == "dask" and way.backend != "dask":
+        implementation = kernel.implementations[case.implementation]
+        if platform.runner == "dask" and implementation.backend != "dask":
             return (
-                f"a platform of the runner dask computes on Dask workers only, and {way.name} is no Dask way;"
-                " name a platform of another runner beside it, such as here"
+                f'a platform with runner = "dask" runs only implementations for Dask, and {implementation.name}'
+                " is not one; add a platform with another runner, such as here"
             )
-        elsewhere = runs_elsewhere(way, case, platform)
-        if not elsewhere and (lack := _lack_of_cores(case)):
-            return lack
-        require(way)
-        if way.backend == "mpi":
+        elsewhere = runs_elsewhere(implementation, case, platform)
+        if not elsewhere and (missing := _missing_cores(case)):
+            return missing
+        require(implementation)
+        if implementation.backend == "mpi":
             require_launcher(options)
         if case.size is None:
             return None  # a file's size is known when it is read
         parameters = grown_parameters(kernel, case.size, case.grown)
         work = kernel.work(parameters, case_options(kernel, case, {}))
-    except Lacking as lack:
-        return str(lack)
+    except MissingRequirement as missing:
+        return str(missing)
     predicted = predicted_bytes(kernel, case, work, _cache_bytes())
     usable = machine.usable_memory_bytes()
     if predicted and predicted + RUNTIME_BYTES > usable and not elsewhere:
@@ -58,11 +58,11 @@ def _cache_bytes() -> int | None:
     return machine.last_level_cache_bytes()
 
 
-def _lack_of_cores(case: Case) -> str | None:
+def _missing_cores(case: Case) -> str | None:
     cores = machine.usable_cores()
     if case.nodes > 1:
-        told = f"{case.nodes} nodes asked, one is here"
-        return f"{told}; name what starts ranks on several in the platform's option launcher: srun -N {{nodes}}"
+        message = f"{case.nodes} nodes asked, one is here"
+        return f"{message}; name what starts ranks on several in the platform's option launcher: srun -N {{nodes}}"
     if case.threads * case.ranks <= cores:
         return None
     asked = f"{case.threads} threads" if case.ranks == 1 else f"{case.ranks} ranks of {case.threads} threads"
@@ -70,23 +70,23 @@ def _lack_of_cores(case: Case) -> str | None:
     return f"{asked} asked, {cores} cores usable here; write {word} or use a larger machine"
 
 
-def _way_of(one: Planned, job: Job) -> Implementation:
+def _implementation_of(one: Planned, job: Job) -> Implementation:
     kernel = find_kernel(one.case, job.sources.get(one.case.kernel))
     return kernel.implementations[one.case.implementation]
 
 
 def counts_elsewhere(one: Planned, job: Job) -> bool:
     """Return whether the limits of this node say nothing of what computes a case: Dask workers that are not here."""
-    way = guarded(lambda: _way_of(one, job))
-    dask = isinstance(way, Implementation) and way.backend == "dask"
-    return dask and runs_elsewhere(way, one.case, job.platform)
+    implementation = guarded(lambda: _implementation_of(one, job))
+    dask = isinstance(implementation, Implementation) and implementation.backend == "dask"
+    return dask and runs_elsewhere(implementation, one.case, job.platform)
 
 
-def runs_elsewhere(way: Implementation, case: Case, platform: Platform) -> bool:
+def runs_elsewhere(implementation: Implementation, case: Case, platform: Platform) -> bool:
     """Return whether this node's cores and memory say nothing of what the case may use."""
-    if way.backend == "dask":
+    if implementation.backend == "dask":
         return computes_elsewhere(cluster_options(platform), case)
-    return way.backend == "mpi" and case.nodes > 1 and "launcher" in platform.options
+    return implementation.backend == "mpi" and case.nodes > 1 and "launcher" in platform.options
 
 
 def _too_much(predicted: float, usable: float, case: Case) -> str:

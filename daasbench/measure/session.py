@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from daasbench.compute.backends import SPREAD, import_needed, map_arrays, open_backend, require
-from daasbench.contracts import Backend, Implementation, Spread
+from daasbench.compute.backends import PARTITIONED, import_needed, map_arrays, open_backend, require
+from daasbench.contracts import Backend, Implementation, Partitioned
 from daasbench.errors import NoRoom
 from daasbench.host.energy import EnergyCounter
-from daasbench.measure.groups import Alone, Talk
+from daasbench.measure.groups import MpiTimes, SingleProcess
 from daasbench.measure.inputs import case_options, find_kernel, inputs_alone
-from daasbench.measure.messages import Prepared, Spec, Turned
+from daasbench.measure.messages import Prepared, RoundResult, Spec
 from daasbench.measure.samples import worse
 from daasbench.model import Samples, Verdict
 
@@ -36,7 +36,7 @@ NANOSECOND = 9  # digits that are kept: the clock has no more, and a ledger is r
 if TYPE_CHECKING:
     from daasbench.host.blas_threads import Pools
 
-TeamOf = Callable[[Implementation], Alone]
+TeamOf = Callable[[Implementation], SingleProcess]
 
 
 class Session:
@@ -54,10 +54,10 @@ class Session:
         self,
         spec: Spec,
         clock: Callable[[], float] = time.perf_counter,
-        team: TeamOf = lambda _: Alone(),
+        group: TeamOf = lambda _: SingleProcess(),
         origin: float | None = None,
     ) -> None:
-        self.spec, self.clock, self._team_of = spec, clock, team
+        self.spec, self.clock, self._team_of = spec, clock, group
         self.phases: dict[str, float] = {}
         began = clock()
         if origin is not None:
@@ -68,10 +68,10 @@ class Session:
         self.energy = EnergyCounter()
         self.verified: dict[int, Any] = {}  # block: a result that the oracle found right
         self.untouched: dict[int, tuple[int, ...]] = {}  # block: fingerprint of inputs in this process's memory
-        self.chance = random.Random()  # positions that are compared: others in each process, each time
+        self.rng = random.Random()  # positions that are compared: others in each process, each time
         self.repeat = self.peak_bytes = 0
-        self.team = Alone()
-        self.talk: Talk | None = None  # of the call before
+        self.group = SingleProcess()
+        self.talk: MpiTimes | None = None  # of the call before
         self.pools: Pools
         self.backend: Backend
         self.problem: Any
@@ -82,38 +82,38 @@ class Session:
 
     def prepare(self) -> Prepared:
         """Load the inputs, put them in place, set up, call once, and verify."""
-        way = self.implementation.backend
+        implementation = self.implementation.backend
         make = self._load()
         from daasbench.measure import scratch  # both are in memory since then
         from daasbench.measure.differences import fingerprint
 
         started = self.clock()
         try:
-            self.team = self._team_of(self.implementation)
+            self.group = self._team_of(self.implementation)
         except NoRoom:
             self.phases["queue"] = self.clock() - started
             raise
-        if way == "dask":
-            queued_s = self.team.queued_s
+        if implementation == "dask":
+            queued_s = self.group.queued_s
             self.phases |= {} if queued_s is None else {"queue": queued_s}
             self.phases["start"] = self.clock() - started - (queued_s or 0.0)
-        self.phases["import"] = self.team.slowest(self.phases["import"])
+        self.phases["import"] = self.group.slowest(self.phases["import"])
         self._read()
-        if way in SPREAD:
+        if implementation in PARTITIONED:
             self._set_up_spread(make)
         else:
             self._set_up(make, scratch.apart(list(self.problem.blocks)))
-        if way in ("host", "mpi"):
+        if implementation in ("host", "mpi"):
             self.untouched = {block: fingerprint(one) for block, one in enumerate(self.blocks)}
         self.phases["first_call"], _, result = self._watched(0)
         self._look_at_pools()
         reads = self._seen()
         verdict, self.phases["get"] = self._verify(0, result)
         verdict = self._with_inputs_kept(verdict, {0})
-        seen = {name: getattr(self.team, name) for name in ("workers", "machines", "settings")}
+        seen = {name: getattr(self.group, name) for name in ("workers", "machines", "settings")}
         return Prepared(phases=self.phases, verdict=verdict, **reads, **seen)
 
-    def turn(self, repeats: int, *, number: int, limit_s: float, origin: float) -> Turned:
+    def round(self, repeats: int, *, number: int, limit_s: float, origin: float) -> RoundResult:
         """Measure up to `repeats` repeats after one marked warm-up; stop early at `limit_s`.
 
         `origin` is the clock's reading at the record's start, from which `at_s` counts.
@@ -126,12 +126,12 @@ class Session:
         for index in range(repeats + 1):
             verdict = self._repeat(samples, flag=1 if index == 0 else 0, origin=origin)
             worst = verdict if worst is None else worse(worst, verdict)
-            if self.team.agreed(bool(index) and self.clock() - started > limit_s):
+            if self.group.agreed(bool(index) and self.clock() - started > limit_s):
                 break
-        samples.turn.extend([number] * len(samples.seconds))
+        samples.round.extend([number] * len(samples.seconds))
         if worst is not None:
             worst = self._with_inputs_kept(worst, set(samples.block))
-        return Turned(
+        return RoundResult(
             samples=samples,
             verdict=worst,
             peak_memory_bytes=self.peak_bytes,
@@ -142,19 +142,19 @@ class Session:
 
     def _load(self) -> Callable[..., Any]:
         """Import the libraries and the implementation, and open the device, which is timed apart."""
-        started, way = self.clock(), self.implementation.backend
+        started, implementation = self.clock(), self.implementation.backend
         from daasbench.measure import differences, scratch  # noqa: F401  (with numpy, which is the process's to wait for)
 
-        if way == "cuda":
+        if implementation == "cuda":
             import_needed(self.implementation)  # or asking for a device would import it
         imported = self.clock()
         require(self.implementation)
-        self.backend = open_backend(way)
+        self.backend = open_backend(implementation)
         self.backend.wait()  # the first question to a GPU makes its context
         opened = self.clock()
         make = self.implementation.load()
         own_s = self.clock() - started
-        if way == "cuda":
+        if implementation == "cuda":
             self.phases["context"] = opened - imported
             own_s -= opened - imported
         self.phases["import"] += own_s
@@ -164,7 +164,7 @@ class Session:
         """Read the inputs from where a user's would be, where the start is measured; else what was made for all."""
         from daasbench.measure import scratch
 
-        spec, mapped = self.spec, self.implementation.backend in SPREAD
+        spec, mapped = self.spec, self.implementation.backend in PARTITIONED
         if not spec.case.start:
             together = self._phase("read", lambda: scratch.load(Path(spec.scratch), mapped=mapped))
             self.problem, self.expectation = together
@@ -190,31 +190,31 @@ class Session:
         _, self.expectation = scratch.load(Path(self.spec.scratch), mapped=True)
         if reads is None or self.implementation.backend == "dask":  # what its workers read is not seen
             return {"files": files}
-        read_bytes, faults = (int(self.team.total(one)) for one in reads)
+        read_bytes, faults = (int(self.group.total(one)) for one in reads)
         return {"files": files, "read_bytes": read_bytes, "major_faults": faults}
 
     def _set_up(self, make: Callable[..., Any], host_blocks: list[Any]) -> None:
         """Put the blocks where the backend keeps arrays, then let the implementation set up."""
         self.blocks = self._phase("put", lambda: [self.backend.put(block) for block in host_blocks])
-        self.compute = self._phase("setup", lambda: make(self.problem, self.team.resources(self.spec.case)))
+        self.compute = self._phase("setup", lambda: make(self.problem, self.group.resources(self.spec.case)))
         self.get = self.backend.get
 
     def _set_up_spread(self, make: Callable[..., Any]) -> None:
         """Let the implementation set up, then put each block's parts where they are computed."""
-        spread = self._phase("setup", lambda: make(self.problem, self.team.resources(self.spec.case)))
-        if not isinstance(spread, Spread):
-            told = f"prepare of backend {self.implementation.backend!r} must return a daasbench.contracts.Spread"
-            raise TypeError(f"{told}, got {type(spread).__name__}")
-        self.blocks = self._phase("put", lambda: [spread.put(block) for block in self.problem.blocks])
-        self.compute, self.get = spread.compute, spread.get
+        partitioned = self._phase("setup", lambda: make(self.problem, self.group.resources(self.spec.case)))
+        if not isinstance(partitioned, Partitioned):
+            message = f"prepare of backend {self.implementation.backend!r} must return a daasbench.contracts.Spread"
+            raise TypeError(f"{message}, got {type(partitioned).__name__}")
+        self.blocks = self._phase("put", lambda: [partitioned.put(block) for block in self.problem.blocks])
+        self.compute, self.get = partitioned.compute, partitioned.get
 
     def _phase(self, name: str, step: Callable[[], Any]) -> Any:
         """Return what `step` returns, and note how long its slowest took."""
-        self.team.meet()
+        self.group.meet()
         started = self.clock()
         done = step()
         self.backend.wait()
-        self.phases[name] = self.team.slowest(self.clock() - started)
+        self.phases[name] = self.group.slowest(self.clock() - started)
         return done
 
     def _repeat(self, samples: Samples, *, flag: int, origin: float) -> Verdict:
@@ -246,24 +246,24 @@ class Session:
         """Return the seconds of the slowest, the processor seconds of all, and the result."""
         inputs, compute, wait, clock = self.blocks[block], self.compute, self.backend.wait, self.clock
         wait()
-        self.team.meet()
-        cpu, talked = self.team.cpu_s(), self.team.talked()
+        self.group.meet()
+        cpu, talked = self.group.cpu_s(), self.group.talked()
         started = clock()
         result = compute(inputs)
         wait()
         seconds = clock() - started
-        cpu_s = self.team.cpu_s() - cpu
-        self.talk = self.team.talk(talked, self.team.talked())
-        return self.team.slowest(seconds), self.team.total(cpu_s), result
+        cpu_s = self.group.cpu_s() - cpu
+        self.talk = self.group.talk(talked, self.group.talked())
+        return self.group.slowest(seconds), self.group.total(cpu_s), result
 
     def _watched(self, block: int) -> tuple[float, float, Any]:
         """Return the same of a call that does not count, and look at its peak of memory.
 
         Neither handing over the inputs nor verifying is the kernel's.
         """
-        self.team.reset_peak()
+        self.group.reset_peak()
         timed = self._timed(block)
-        self.peak_bytes = max(self.peak_bytes, int(self.team.total(self.team.peak_bytes())))
+        self.peak_bytes = max(self.peak_bytes, int(self.group.total(self.group.peak_bytes())))
         return timed
 
     def _look_at_pools(self) -> None:
@@ -273,11 +273,11 @@ class Session:
 
     def _verify(self, block: int, result: Any) -> tuple[Verdict, float]:
         """Return what the oracle says, then whether the result equals the verified one of the same block."""
-        self.team.meet()
+        self.group.meet()
         started = self.clock()
         on_host = self.get(result)
-        get_s = self.team.slowest(self.clock() - started)
-        if self.team.rank:
+        get_s = self.group.slowest(self.clock() - started)
+        if self.group.rank:
             return ELSEWHERE, get_s
         with self.pools.asleep():
             return self._judge(block, on_host), get_s
@@ -291,8 +291,8 @@ class Session:
             where = f"repeat {self.repeat} (block {block})"
             said = f": {verdict.message}" if verdict.message else ""
             error = "no number" if verdict.error is None else f"{verdict.error:.3g}"
-            told = f"{where}: error {error} is not within {verdict.tolerance:.3g}{said}"
-            return msgspec.structs.replace(verdict, message=told)
+            message = f"{where}: error {error} is not within {verdict.tolerance:.3g}{said}"
+            return msgspec.structs.replace(verdict, message=message)
         if tolerance is None:
             return verdict
         if block not in self.verified:
@@ -300,14 +300,14 @@ class Session:
             return verdict
         from daasbench.measure.differences import largest_difference
 
-        difference = largest_difference(on_host, self.verified[block], seed=self.chance.getrandbits(63))
+        difference = largest_difference(on_host, self.verified[block], seed=self.rng.getrandbits(63))
         if difference <= tolerance:
             return verdict
-        told = (
+        message = (
             f"repeat {self.repeat} (block {block}): differs from this process's own verified result of the same"
             f" inputs by {difference:.3g} (relative), more than {tolerance:.3g}: a race, or an overwritten result"
         )
-        return Verdict(error=difference, tolerance=tolerance, verified_by=verdict.verified_by, message=told)
+        return Verdict(error=difference, tolerance=tolerance, verified_by=verdict.verified_by, message=message)
 
     def _with_inputs_kept(self, verdict: Verdict, blocks: Set[int]) -> Verdict:
         """Return `verdict`, or one that says that inputs are not what they were, on whatever rank."""
@@ -319,15 +319,15 @@ class Session:
             if fingerprint(self.blocks[block]) != self.untouched[block]
         )
         block = next(changed, None)
-        told = self.team.complaint(
+        message = self.group.complaint(
             None
             if block is None
             else f"it writes into its inputs (block {block}): later repeats compute another problem than the one"
             " that is verified; let it work on a copy"
         )
-        if told is None:
+        if message is None:
             return verdict
-        return worse(verdict, msgspec.structs.replace(verdict, error=math.inf, message=told))
+        return worse(verdict, msgspec.structs.replace(verdict, error=math.inf, message=message))
 
 
 ELSEWHERE = Verdict(error=0.0, tolerance=0.0, verified_by="oracle", message="rank 0 verifies")

@@ -14,13 +14,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 from daasbench.host import page_cache
 from daasbench.measure.inputs import inputs_alone
 from daasbench.measure.messages import Command, Failure, Prepared, Spec
-from daasbench.measure.mpi_process import RankContender
-from daasbench.measure.process import Contender
-from daasbench.model import Case, Footing, Planned
+from daasbench.measure.mpi_process import MpiMeasuringProcess
+from daasbench.measure.process import MeasuringProcess
+from daasbench.model import Case, Planned, StartEvidence
 
 LEFT = 0.1  # of the bytes that a start uses may stay in memory where it is called cold
 OWN = 0.8  # of what came into memory meanwhile the process itself must have had read, where it is called cold
@@ -30,7 +30,7 @@ CACHES = ("NUMBA_CACHE_DIR", "CUPY_CACHE_DIR", "CUDA_CACHE_PATH")  # where compi
 COLD, UNCOMPILED = ("cold", "first"), ("uncompiled", "first")
 ALONE = "measure its start on a machine where nothing else runs"
 
-StartOf = Callable[[Planned, Mapping[str, str]], Contender | RankContender]
+StartOf = Callable[[Planned, Mapping[str, str]], MeasuringProcess | MpiMeasuringProcess]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class State:
     """What was made for the next process of a case."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
-    way: str = ""
+    evicted_by: str = ""
     files: tuple[str, ...] = ()
     memory_bytes: int = 0
     left_bytes: int = 0
@@ -46,7 +46,7 @@ class State:
     compiled_before: int = 0
 
 
-class Starts:
+class StartStates:
     """Makes and judges the states of one job's starts.
 
     Parameters
@@ -84,7 +84,7 @@ class Starts:
         if case.start is None:
             return State()
         if case.nodes > 1:
-            raise Lacking("what is in the memory of several nodes cannot be looked at", "ask for one node")
+            raise MissingRequirement("what is in the memory of several nodes cannot be looked at", "ask for one node")
         self._make_room()
         kept = self.folder / "kept"
         kept.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ class Starts:
             left_bytes = self._put_out(case, files)
         return State(
             variables=_variables(compiled),
-            way=page_cache.WAY if case.start in COLD else "",
+            evicted_by=page_cache.WAY if case.start in COLD else "",
             files=tuple(sorted(files)),
             memory_bytes=memory_bytes,
             left_bytes=left_bytes,
@@ -108,7 +108,7 @@ class Starts:
             compiled_before=len(_below(compiled)),
         )
 
-    def judge(self, case: Case, state: State, seen: Prepared, foreign: float) -> Footing | None:
+    def judge(self, case: Case, state: State, seen: Prepared, foreign: float) -> StartEvidence | None:
         """Return how the process did start; None where that is not measured.
 
         Raises
@@ -119,10 +119,12 @@ class Starts:
         if case.start is None or state.compiled is None:
             return None
         if seen.read_bytes is None or seen.major_faults is None:
-            told = "it is not seen what its processes had read from storage: not where /proc/self/io does not tell"
-            raise Lacking(f"{told}, nor of a Dask cluster's workers", "leave start out, or measure another way")
-        footing = Footing(
-            way=state.way,
+            message = "it is not seen what its processes had read from storage: not where /proc/self/io does not tell"
+            raise MissingRequirement(
+                f"{message}, nor of a Dask cluster's workers", "leave start out, or measure another way"
+            )
+        start_evidence = StartEvidence(
+            evicted_by=state.evicted_by,
             files=len(state.files),
             memory_bytes=state.memory_bytes,
             left_bytes=state.left_bytes,
@@ -134,11 +136,15 @@ class Starts:
             foreign=round(foreign, 4),
         )
         if case.start in COLD:
-            _check_was_cold(footing)
-        elif footing.read_bytes > READ * footing.memory_bytes:
-            told = f"{_mb(footing.read_bytes)} of {_mb(footing.memory_bytes)} had to be read from storage"
-            raise Lacking(f"its files did not stay in memory: {told}", "use a machine with more free memory")
-        return footing
+            _check_was_cold(start_evidence)
+        elif start_evidence.read_bytes > READ * start_evidence.memory_bytes:
+            message = (
+                f"{_mb(start_evidence.read_bytes)} of {_mb(start_evidence.memory_bytes)} had to be read from storage"
+            )
+            raise MissingRequirement(
+                f"its files did not stay in memory: {message}", "use a machine with more free memory"
+            )
+        return start_evidence
 
     # --- inside
 
@@ -152,8 +158,10 @@ class Starts:
                 break
             self._sleep(PAUSE_S)
         if left_bytes > most:
-            told = f"{_mb(left_bytes)} of the {_mb(self._used[case.id])} that it uses stay in memory"
-            raise Lacking(f"its files cannot be made cold: {told}, in use by others or not ours to see", ALONE)
+            message = f"{_mb(left_bytes)} of the {_mb(self._used[case.id])} that it uses stay in memory"
+            raise MissingRequirement(
+                f"its files cannot be made cold: {message}, in use by others or not ours to see", ALONE
+            )
         return left_bytes
 
     def _rehearse(self, one: Planned, kept: Path, timeout_s: float) -> Failure | None:
@@ -195,17 +203,23 @@ def _cached(files: Collection[str]) -> int:
     try:
         return page_cache.cached_bytes(files)
     except OSError as error:
-        raise Lacking(f"it cannot be seen which files are in memory: {error}", "use another system") from error
+        raise MissingRequirement(
+            f"it cannot be seen which files are in memory: {error}", "use another system"
+        ) from error
 
 
-def _check_was_cold(footing: Footing) -> None:
-    used_bytes = footing.left_bytes + footing.came_bytes
-    if not used_bytes or footing.left_bytes > LEFT * used_bytes:
-        told = f"{_mb(footing.left_bytes)} of {_mb(used_bytes)} were in memory before"
-        raise Lacking(f"its start was not cold: {told}", ALONE)
-    if footing.read_bytes < OWN * footing.came_bytes:
-        told = f"{_mb(footing.came_bytes)} came into memory and it had {_mb(footing.read_bytes)} read from storage"
-        raise Lacking(f"its start was not cold: {told}; others read the same files, or keep them elsewhere", ALONE)
+def _check_was_cold(start_evidence: StartEvidence) -> None:
+    used_bytes = start_evidence.left_bytes + start_evidence.came_bytes
+    if not used_bytes or start_evidence.left_bytes > LEFT * used_bytes:
+        message = f"{_mb(start_evidence.left_bytes)} of {_mb(used_bytes)} were in memory before"
+        raise MissingRequirement(f"its start was not cold: {message}", ALONE)
+    if start_evidence.read_bytes < OWN * start_evidence.came_bytes:
+        came, read = _mb(start_evidence.came_bytes), _mb(start_evidence.read_bytes)
+        message = f"{came} came into memory, but the process read only {read} from storage"
+        raise MissingRequirement(
+            f"its start was not cold: {message}; other processes read these files, or they are cached elsewhere",
+            ALONE,
+        )
 
 
 def _mb(size: float) -> str:

@@ -10,7 +10,7 @@ from daasbench.model.cases import Case, Repeat, Start
 from daasbench.model.jobs import Event, Job, JobRecord, JobStatus, Planned, Request, sets_of
 from daasbench.model.machines import Limit, Limits, Machine
 from daasbench.model.platforms import Beamline, Goal, Platform, Price
-from daasbench.model.records import DaskWorker, Footing, Line, Record, Samples, Turn, Verdict, Work
+from daasbench.model.records import DaskWorker, Line, Record, Round, Samples, StartEvidence, Verdict, Work
 from daasbench.model.states import (
     SCHEMA,
     Basis,
@@ -34,7 +34,7 @@ __all__ = [
     "Count",
     "DaskWorker",
     "Event",
-    "Footing",
+    "StartEvidence",
     "Goal",
     "Job",
     "JobRecord",
@@ -58,7 +58,7 @@ __all__ = [
     "Scalar",
     "Seconds",
     "Start",
-    "Turn",
+    "Round",
     "Verdict",
     "Work",
     "Written",

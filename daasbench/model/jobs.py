@@ -57,7 +57,7 @@ class Job(Noun, frozen=True, kw_only=True):
     planned: list[Planned]
     repeat: Repeat
     commit: str
-    beside: list[str] = []  # platforms that take turns with this one: each set of processes visits all
+    interleaved_with: list[str] = []  # platforms that take turns with this one: each set of processes visits all
     sources: dict[str, str] = {}  # kernel name: path of the user's Python file
     inputs: dict[str, dict[str, str]] = {}  # input hash: path on the node of "input" and of each file option
     order_seed: int = 0

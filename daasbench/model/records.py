@@ -49,7 +49,7 @@ class Samples(Noun, frozen=True, kw_only=True):
     foreign: list[float] = []  # everybody else's share (0-1) of the usable processors during the turn
     get_s: list[float] = []
     block: list[int] = []
-    turn: list[int] = []
+    round: list[int] = []
     at_s: list[float] = []  # from the record's `started_at`
     energy_j: list[float] = []  # of the processor packages during the sample; empty where no counter is
     mpi_s: list[float] = []  # within calls to MPI, waiting included, mean over the ranks; empty without MPI
@@ -80,10 +80,10 @@ class Verdict(Noun, frozen=True, kw_only=True):
         return self.error is not None and self.error <= self.tolerance
 
 
-class Footing(Noun, frozen=True, kw_only=True):
+class StartEvidence(Noun, frozen=True, kw_only=True):
     """In which state a process started, as it was made and as it was observed."""
 
-    way: str  # how files were put out of memory; "" where they were left there
+    evicted_by: str  # how files were put out of memory; "" where they were left there
     files: int  # that an earlier start of the same case used: inputs, libraries, compiled code
     memory_bytes: int  # of them in the file cache before
     left_bytes: int  # and when the process started
@@ -126,13 +126,15 @@ class Record(Noun, frozen=True, kw_only=True, tag="record", omit_defaults=True):
     tolerance: float | None = None
     samples: Samples | None = None
     phases: dict[str, float] = {}  # seconds: make, and those of a process until its first result (phases.py)
-    footing: Footing | None = None  # of a case that says in which state its processes start
+    start_evidence: StartEvidence | None = None  # of a case that says in which state its processes start
     stop_reason: str | None = None
     work: Work | None = None
     blocks: int | None = None  # input blocks that the repeats rotate over
     exceeds_cache: bool | None = None  # whether the blocks exceed the last-level cache four times
     order: str | None = None  # interleaved, blocks or serial: how contenders took turns
-    beside: list[str] = []  # platforms that took turns with this one, a set of processes each, in random order
+    interleaved_with: list[
+        str
+    ] = []  # platforms that took turns with this one, a set of processes each, in random order
     cores_used: float | None = None  # processor seconds per second, observed
     threads_seen: int | None = None  # native threads that did work, observed
     cpus: list[int] = []  # processors it was allowed to run on, observed
@@ -150,7 +152,7 @@ class Record(Noun, frozen=True, kw_only=True, tag="record", omit_defaults=True):
     schema: int  # SCHEMA; required, so that it is always written
 
 
-class Turn(Noun, frozen=True, kw_only=True, tag="turn"):
+class Round(Noun, frozen=True, kw_only=True, tag="round"):
     """The samples of one turn, written at once so that a kill loses no sample; merged into its record."""
 
     key: str
@@ -161,4 +163,4 @@ class Turn(Noun, frozen=True, kw_only=True, tag="turn"):
     samples: Samples
 
 
-Line = Record | Turn | Machine | Limits
+Line = Record | Round | Machine | Limits

@@ -18,10 +18,10 @@ from types import TracebackType
 import msgspec
 
 from daasbench.errors import LedgerError
-from daasbench.model import SCHEMA, Job, Line, Machine, Outcome, Reason, Record, Samples, Turn
+from daasbench.model import SCHEMA, Job, Line, Machine, Outcome, Reason, Record, Round, Samples
 from daasbench.records.lines import Parser, line_numbers, lines_of, torn_sentence
 
-_CURES = {
+_FIXES = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space within your quota",
     errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
@@ -117,9 +117,9 @@ class Ledger:
 
 def _failure(path: Path, error: OSError) -> LedgerError:
     cause = os.strerror(error.errno) if error.errno else str(error)
-    cure = _CURES.get(error.errno or 0, "look at the file and its folder")
+    fix = _FIXES.get(error.errno or 0, "look at the file and its folder")
     return LedgerError(
-        f"{path}: cannot write records ({cause}); {cure} and run the same command again: every line that was "
+        f"{path}: cannot write records ({cause}); {fix} and run the same command again: every line that was "
         f"written is safe, only the case in flight is measured again"
     )
 
@@ -168,13 +168,13 @@ def orphans(lines: Iterable[Line], job: Job | None = None) -> list[Record]:
     Its outcome is `failed`, its reason `interrupted`; the samples of its turns are kept, one turn after the
     other. `job` says which run, job and platform it was; without it another record of `lines` does.
     """
-    turns: dict[tuple[str, int], list[Turn]] = {}
+    rounds: dict[tuple[str, int], list[Round]] = {}
     ended: set[tuple[str, int]] = set()
     machines: list[Machine] = []
     run, name, platform, commit = (job.run, job.id, job.platform_name, job.commit) if job else ("",) * 4
     for line in lines:
-        if isinstance(line, Turn):
-            turns.setdefault((line.key, line.attempt), []).append(line)
+        if isinstance(line, Round):
+            rounds.setdefault((line.key, line.attempt), []).append(line)
         elif isinstance(line, Record):
             ended.add((line.key, line.attempt))
             if not run:
@@ -195,21 +195,21 @@ def orphans(lines: Iterable[Line], job: Job | None = None) -> list[Record]:
             message=f"its worker ended after {len(killed)} turn{'s' if len(killed) > 1 else ''}; run the same "
             f"command again to measure this set of processes",
             samples=_merged(killed),
-            started_at=min(turn.started_at for turn in killed),
+            started_at=min(round_.started_at for round_ in killed),
             machine=machines[0].id if len(machines) == 1 else None,
             commit=commit,
             schema=SCHEMA,
         )
-        for (key, attempt), killed in turns.items()
+        for (key, attempt), killed in rounds.items()
         if (key, attempt) not in ended
     ]
 
 
-def _merged(turns: Sequence[Turn]) -> Samples:
+def _merged(rounds: Sequence[Round]) -> Samples:
     """Return the samples of all turns, column by column."""
     return Samples(
         **{
-            name: [value for turn in turns for value in getattr(turn.samples, name)]
+            name: [value for round_ in rounds for value in getattr(round_.samples, name)]
             for name in Samples.__struct_fields__
         }
     )

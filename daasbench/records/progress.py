@@ -66,7 +66,7 @@ def progress(run: Path) -> Progress:
         except msgspec.DecodeError:
             found.unreadable += 1
             continue
-        if line.type not in ("record", "turn"):
+        if line.type not in ("record", "round"):
             continue
         found.attempts[line.key] = max(line.attempt, found.attempts.get(line.key, 0))
         superseded = line.type != "record" or line.attempt < final.get(line.key, 0)

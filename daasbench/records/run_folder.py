@@ -100,8 +100,8 @@ class RunFolder:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                told = f"{path}: cannot be read: {error.strerror}; nothing was changed"
-                raise LedgerError(f"{told}: look at the file system, and run the same command again") from error
+                message = f"{path}: cannot be read: {error.strerror}; nothing was changed"
+                raise LedgerError(f"{message}: look at the file system, and run the same command again") from error
             with contextlib.suppress(msgspec.DecodeError):
                 yield msgspec.json.decode(text, type=Job)
 
@@ -113,8 +113,8 @@ class RunFolder:
         jobs = list(self.jobs())
         keys = list(dict.fromkeys(one.key for job in jobs if job.commit == jobs[-1].commit for one in job.planned))
         created = self.created()
-        told = created.detail.get("measurements") if created else None
-        return keys, max(len(keys), told if isinstance(told, int) else 0)
+        message = created.detail.get("measurements") if created else None
+        return keys, max(len(keys), message if isinstance(message, int) else 0)
 
     def events(self) -> list[Event]:
         """Return the journal; a torn last line is left out."""
@@ -305,8 +305,8 @@ def opened(
             with contextlib.suppress(OSError):
                 fcntl.flock(door, fcntl.LOCK_EX)
             found = None if again else latest(results, identity, commit)
-            told = {"name": name, "identity": identity, "commit": commit, "command": command}
-            folder = found or _create(results, text, at, {**told, "measurements": measurements})
+            message = {"name": name, "identity": identity, "commit": commit, "command": command}
+            folder = found or _create(results, text, at, {**message, "measurements": measurements})
             stack.enter_context(folder.locked(at))
         finally:
             os.close(door)
@@ -323,11 +323,11 @@ def latest(results: Path, identity: str, commit: str) -> RunFolder | None:
     return None
 
 
-def _create(results: Path, text: str, at: str, told: Mapping[str, Scalar | None]) -> RunFolder:
-    """Return a new run; `told` is its journal's first word."""
+def _create(results: Path, text: str, at: str, message: Mapping[str, Scalar | None]) -> RunFolder:
+    """Return a new run; `message` is its journal's first word."""
     stamp = at[:19].replace("-", "").replace(":", "") + "Z"
     stamp = max([stamp, *(one.id.partition("-")[0] for one in runs(results))])  # a clock may have been set back
-    base = f"{stamp}-{told['name']}-{digest([told['identity'], told['commit']])[:6]}"
+    base = f"{stamp}-{message['name']}-{digest([message['identity'], message['commit']])[:6]}"
     path, number = results / "runs" / base, 1
     try:
         while path.exists():
@@ -338,7 +338,7 @@ def _create(results: Path, text: str, at: str, told: Mapping[str, Scalar | None]
     except OSError as error:
         raise unwritable(path, error) from error
     folder = RunFolder(path)
-    folder.note_all([Event(at=at, event="created", detail=dict(told))])
+    folder.note_all([Event(at=at, event="created", detail=dict(message))])
     return folder
 
 

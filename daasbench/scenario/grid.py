@@ -36,7 +36,7 @@ Seeds = Annotated[
     Seed | Annotated[list[Annotated[Seed, msgspec.Meta(description="0 or more")]], msgspec.Meta(min_length=1)],
     msgspec.Meta(description="a whole number of 0 or more, or a list of them"),
 ]
-Starts = Literal["any", "warm", "uncompiled", "cold", "first"]
+StartStates = Literal["any", "warm", "uncompiled", "cold", "first"]
 Names = str | Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
@@ -68,7 +68,7 @@ class CaseBlock(Written, frozen=True, kw_only=True):
     ] = None
     cache: bool = False
     start: Annotated[
-        Starts | Annotated[list[Starts], msgspec.Meta(min_length=1)],
+        StartStates | Annotated[list[StartStates], msgspec.Meta(min_length=1)],
         msgspec.Meta(description='"any", "warm", "uncompiled", "cold" or "first", or a list of them'),
     ] = "any"
     options: dict[str, Scalar] = {}
@@ -86,7 +86,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
 
 
-class Grid:
+class CaseGrid:
     """One table of cases, checked: everything in it is resolved, whatever the platform.
 
     Parameters
@@ -176,8 +176,8 @@ class Grid:
         together = self.block.nodes == self.block.ranks == LADDER
         return [*self.block.zip, ["nodes", "ranks"]] if together else self.block.zip
 
-    def _refuse(self, key: str, told: object, cause: Exception | None = None) -> NoReturn:
-        raise ScenarioError(f"{self.where}: {self.at}{key}: {told}") from cause
+    def _refuse(self, key: str, message: object, cause: Exception | None = None) -> NoReturn:
+        raise ScenarioError(f"{self.where}: {self.at}{key}: {message}") from cause
 
     def _kernel(self) -> Kernel:
         name = self.block.kernel
@@ -214,8 +214,8 @@ class Grid:
             else:
                 found[key] = str(path)
         if absent:
-            told = f"measured file {absent[0]} is not in DAASBENCH_DATA; generated data is used instead"
-            self.notes.append(f"{self.kernel.name}: {told}")
+            message = f"measured file {absent[0]} is not in DAASBENCH_DATA; generated data is used instead"
+            self.notes.append(f"{self.kernel.name}: {message}")
             return {}
         return found
 
@@ -251,10 +251,12 @@ class Grid:
 
     def _note_ranks(self) -> None:
         """Say how ways that were not named one by one use the cores: a person may expect a rank on each."""
-        spread = [way.name for way in self.implementations if way.backend not in ONE_NODE]
+        spread = [
+            implementation.name for implementation in self.implementations if implementation.backend not in ONE_NODE
+        ]
         if spread and self.block.ranks == 1 and self.block.implementations in ("all", "peers"):
-            told = f"{' and '.join(spread)} on 1 rank with all threads; a rank on each core: --set cases.ranks=max"
-            self.notes.append(f"{self.kernel.name}: {told}")
+            message = f"{' and '.join(spread)} on 1 rank with all threads; a rank on each core: --set cases.ranks=max"
+            self.notes.append(f"{self.kernel.name}: {message}")
 
     def _sizes(self) -> Sequence[str | None]:
         if "input" in self.paths:
@@ -280,8 +282,8 @@ class Grid:
         except Exception as error:  # a plug-in is foreign code
             said = f"{type(error).__name__}: {error}"
             if "input" in self.paths:
-                told = f"kernel {self.kernel.name} cannot read it, it may be damaged: {said}"
-                raise InputError(f"{self.paths['input']}: {told}") from error
+                message = f"kernel {self.kernel.name} cannot read it, it may be damaged: {said}"
+                raise InputError(f"{self.paths['input']}: {message}") from error
             self._refuse("", f"kernel {self.kernel.name} cannot tell what its problem is: {said}", error)
 
     def _check_growth(self) -> None:
@@ -301,24 +303,24 @@ class Grid:
         return {None: 1, "node": nodes, "rank": ranks, "core": ranks * threads}[self.block.per]
 
     def _cell(self, platform: str, point: Mapping[str, Any], cores: int) -> Cell | None:
-        way: Implementation = point["implementations"]
-        nodes = 1 if way.backend in ONE_NODE else point["nodes"]
-        ranks = 1 if way.backend in ONE_NODE else point["ranks"]
-        ranks, threads = share_cores(cores, nodes, ranks, point["threads"] if way.threads else 1)
+        implementation: Implementation = point["implementations"]
+        nodes = 1 if implementation.backend in ONE_NODE else point["nodes"]
+        ranks = 1 if implementation.backend in ONE_NODE else point["ranks"]
+        ranks, threads = share_cores(cores, nodes, ranks, point["threads"] if implementation.threads else 1)
         grown = self._grown(nodes, ranks, threads)
         try:
             self._parameters(point["sizes"], grown)
         except UsageError as error:
             if LADDER not in (self.block.nodes, self.block.ranks, self.block.threads):
                 self._refuse(".per", error, error)
-            told = f"{self.kernel.name}: the rung of {ranks * threads} cores on {platform} is left out: it {error}"
-            self.notes.append(told)
+            message = f"{self.kernel.name}: the rung of {ranks * threads} cores on {platform} is left out: it {error}"
+            self.notes.append(message)
             return None
         kept = msgspec.to_builtins(self.options)
         case = Case(
             kernel=self.kernel.name,
-            implementation=way.name,
-            version=registry.version_of(way, self.source),
+            implementation=implementation.name,
+            version=registry.version_of(implementation, self.source),
             size=point["sizes"],
             seed=point["seed"],
             input=self.block.input if "input" in self.paths else None,
@@ -329,7 +331,7 @@ class Grid:
             nodes=nodes,
             ranks=ranks,
             threads=threads,
-            gpus=point["gpus"] if way.gpus else 0,
+            gpus=point["gpus"] if implementation.gpus else 0,
             start=point["start"],
             grown=grown,
         )
@@ -372,8 +374,8 @@ def _points(axes: dict[str, Sequence[Any]], pairs: Sequence[Sequence[str]], plac
     """Yield every point of the grid; the axes named together in `pairs` advance together."""
     for pair in pairs:
         if len({len(axes[name]) for name in pair}) > 1:
-            told = ", ".join(f"{name} has {len(axes[name])}" for name in pair)
-            raise ScenarioError(f"{place}.zip: axes that are paired must be equally long: {told}")
+            message = ", ".join(f"{name} has {len(axes[name])}" for name in pair)
+            raise ScenarioError(f"{place}.zip: axes that are paired must be equally long: {message}")
     paired = {name for pair in pairs for name in pair}
     groups = [*map(tuple, pairs), *((name,) for name in axes if name not in paired)]
     total = math.prod(len(axes[group[0]]) for group in groups)

@@ -39,7 +39,7 @@ def group(plan: Plan, planned: Mapping[str, Sequence[Planned]], *, run: str, fir
                 sources={kernel: source for kernel, source in kernels.items() if source},
                 inputs={c.case.input_hash: c.paths for c in plan.cells if c.case.input_hash},
                 order_seed=seed,
-                beside=beside,
+                interleaved_with=beside,
             )
         )
     return jobs

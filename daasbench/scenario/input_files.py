@@ -37,8 +37,8 @@ def find_file(text: str, folder: Path) -> Path | None:
     if path.is_dir():
         raise InputError(f"{text!r} is a folder; name a file in it")
     if not path.exists():
-        told = "" if Path(text).is_absolute() else f" in {folder.resolve()}"
-        raise InputError(f"no such file {text!r}{told}")
+        message = "" if Path(text).is_absolute() else f" in {folder.resolve()}"
+        raise InputError(f"no such file {text!r}{message}")
     if not path.is_file():
         raise InputError(f"{text!r} is not a file")
     return path

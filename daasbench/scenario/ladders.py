@@ -44,7 +44,7 @@ class Rung(Generic[Thing]):
 class Ladder(Generic[Thing]):
     """The rungs of one way to compute, fewest cores first; each number of cores once.
 
-    `beside`: what ran on as many cores as a rung, on more nodes, and is none.
+    `interleaved_with`: what ran on as many cores as a rung, on more nodes, and is none.
     """
 
     rungs: tuple[Rung[Thing], ...]
@@ -84,9 +84,9 @@ def planned_ladders(rungs: Iterable[Rung[Thing]], *, across_sizes: bool = False)
     of threads a rank has a ladder. A single rung is none.
     """
     found: list[Ladder[Thing]] = []
-    for way in _ways(rungs):
+    for implementation in _implementations(rungs):
         sizes: dict[str, list[Rung[Thing]]] = {}
-        for rung in way:
+        for rung in implementation:
             sizes.setdefault("" if across_sizes else rung.case.size or "", []).append(rung)
         found += filter(None, map(_ladder, sizes.values()))
     return found
@@ -99,32 +99,32 @@ def found_ladders(rungs: Iterable[Rung[Thing]]) -> list[Ladder[Thing]]:
     each number of cores with a size of its own. One rung may stand in two ladders.
     """
     found: list[Ladder[Thing]] = []
-    for way in _ways(rungs):
+    for implementation in _implementations(rungs):
         same: dict[tuple[object, ...], list[Rung[Thing]]] = {}
-        for rung in way:
+        for rung in implementation:
             size, grown = rung.case.size or "", rung.case.grown
             same.setdefault(("strong", size, grown), []).append(rung)
-            if any(one.case.grown > 1 and one.case.size == rung.case.size for one in way):
+            if any(one.case.grown > 1 and one.case.size == rung.case.size for one in implementation):
                 same.setdefault(("weak", size, Fraction(grown, rung.cores)), []).append(rung)
         made = [ladder for ladder in map(_ladder, same.values()) if ladder]
         used = {id(rung) for ladder in made for rung in ladder.rungs}
-        made += filter(None, [_ladder([rung for rung in way if id(rung) not in used])])
+        made += filter(None, [_ladder([rung for rung in implementation if id(rung) not in used])])
         found += made
     return found
 
 
-def _ways(rungs: Iterable[Rung[Thing]]) -> list[list[Rung[Thing]]]:
+def _implementations(rungs: Iterable[Rung[Thing]]) -> list[list[Rung[Thing]]]:
     """Return rungs apart by everything but resources, size and growth; ranks apart by the threads of each."""
-    ways: dict[str, list[Rung[Thing]]] = {}
+    implementations: dict[str, list[Rung[Thing]]] = {}
     for rung in rungs:
         case = rung.case
         key = (case.kernel, case.implementation, case.version, case.input_hash, case.seed,
                sorted(case.options.items()), case.cache, case.start, case.gpus)  # fmt: skip
-        ways.setdefault(repr(key), []).append(rung)
+        implementations.setdefault(repr(key), []).append(rung)
     parts: dict[tuple[str, int], list[Rung[Thing]]] = {}
-    for name, way in ways.items():
-        by_ranks = any(rung.case.ranks > 1 for rung in way)
-        for rung in way:
+    for name, implementation in implementations.items():
+        by_ranks = any(rung.case.ranks > 1 for rung in implementation)
+        for rung in implementation:
             parts.setdefault((name, rung.case.threads if by_ranks else rung.case.ranks), []).append(rung)
     return list(parts.values())
 

@@ -11,12 +11,12 @@ import msgspec
 from daasbench import registry
 from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.model import Beamline, Goal, Platform, Repeat, Written, digest, parsing
-from daasbench.scenario.grid import CaseBlock, Cell, Grid
+from daasbench.scenario.grid import CaseBlock, CaseGrid, Cell
 from daasbench.scenario.ladders import Intent, Rung, breach, planned_ladders
 from daasbench.scenario.platforms import load_platform
 
 MOST_MEASUREMENTS = 1_000_000  # cells x processes of a scenario
-LONGEST_S = 365 * 86400.0  # of repeat.limit_s
+LONGEST_LIMIT_S = 365 * 86400.0  # of repeat.limit_s
 
 
 class Scenario(Written, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_h
     scenario = parsing.convert(dict(raw), Scenario, where)
     _check_repeat(scenario.repeat, where)
     platforms = _platforms(scenario.platforms, folder, where)
-    grids = [Grid(block, where, f"cases[{index}]", folder) for index, block in enumerate(scenario.cases)]
+    grids = [CaseGrid(block, where, f"cases[{index}]", folder) for index, block in enumerate(scenario.cases)]
     _check_kernels(grids, where)
     _check_beamline(scenario.beamline, grids, where)
     cells: dict[tuple[str, str], Cell] = {}
@@ -89,39 +89,39 @@ def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_h
             cells |= mine
     asked = len(cells) * scenario.repeat.processes
     if asked > MOST_MEASUREMENTS:
-        told = f"asks for {asked} measurements (cases x processes), more than {MOST_MEASUREMENTS}"
-        raise ScenarioError(f"{where}: {told}; lower repeat.processes or shorten a list")
+        message = f"asks for {asked} measurements (cases x processes), more than {MOST_MEASUREMENTS}"
+        raise ScenarioError(f"{where}: {message}; lower repeat.processes or shorten a list")
     notes = dict.fromkeys([*registry.warnings(), *(note for grid in grids for note in grid.notes)])
     return Plan(name=name, scenario=scenario, platforms=platforms, cells=list(cells.values()), notes=list(notes))
 
 
 def _check_repeat(repeat: Repeat, where: str) -> None:
     if repeat.max_repeats < repeat.min_repeats:
-        told = f"{repeat.max_repeats} is less than min_repeats = {repeat.min_repeats}; raise it, or lower the other"
-        raise ScenarioError(f"{where}: repeat.max_repeats: {told}")
-    if repeat.limit_s > LONGEST_S:
+        message = f"{repeat.max_repeats} is less than min_repeats = {repeat.min_repeats}; raise it, or lower the other"
+        raise ScenarioError(f"{where}: repeat.max_repeats: {message}")
+    if repeat.limit_s > LONGEST_LIMIT_S:
         raise ScenarioError(f"{where}: repeat.limit_s: {repeat.limit_s:g} s is more than a year; write less")
 
 
-def _check_kernels(grids: Sequence[Grid], where: str) -> None:
+def _check_kernels(grids: Sequence[CaseGrid], where: str) -> None:
     """Refuse two kernels of one name: records could not be told apart."""
     sources: dict[str, Path | None] = {}
     for grid in grids:
         name = grid.kernel.name
         if sources.setdefault(name, grid.source) != grid.source:
             one, other = (str(source) if source else "an installed one" for source in (sources[name], grid.source))
-            told = f"two kernels are called {name!r}, {one} and {other}; give yours another: @kernel(name=...)"
-            raise ScenarioError(f"{where}: {grid.at}.kernel: {told}")
+            message = f"two kernels are called {name!r}, {one} and {other}; give yours another: @kernel(name=...)"
+            raise ScenarioError(f"{where}: {grid.at}.kernel: {message}")
 
 
-def _check_intent(intent: Intent, grid: Grid, cells: Sequence[Cell], where: str) -> None:
+def _check_intent(intent: Intent, grid: CaseGrid, cells: Sequence[Cell], where: str) -> None:
     """Refuse a table whose work does not stay as its scenario says; note what there is only one rung of."""
     rungs = [Rung(case=cell.case, work=grid.work(cell.case), thing=cell) for cell in cells]
     climbing = planned_ladders(rungs, across_sizes=grid.across_sizes)
     for ladder in climbing:
-        if told := breach(ladder, intent):
+        if message := breach(ladder, intent):
             first = ladder.first
-            cure = (
+            fix = (
                 "leave per out, and sizes out of zip"
                 if intent is Intent.STRONG
                 else 'write per = "core", so that the problem grows with the cores'
@@ -130,24 +130,24 @@ def _check_intent(intent: Intent, grid: Grid, cells: Sequence[Cell], where: str)
             )
             raise ScenarioError(
                 f'{where}: intent = "{intent}": {grid.at} breaks it: {first.kernel} / {first.implementation}, size'
-                f" {first.size}: {told}; {cure}"
+                f" {first.size}: {message}; {fix}"
             )
     able = {cell.case.implementation for ladder in climbing for rung in ladder.rungs for cell in [rung.thing]}
     single = sorted({cell.case.implementation for cell in cells} - able)
     if single:
         platform = cells[0].platform
-        told = f"{', '.join(single)} on one number of cores only on {platform}: its scaling is not seen there"
-        grid.notes.append(f"{grid.kernel.name}: {told}")
+        message = f"{', '.join(single)} on one number of cores only on {platform}: its scaling is not seen there"
+        grid.notes.append(f"{grid.kernel.name}: {message}")
 
 
-def _check_beamline(beamline: Beamline | None, grids: Sequence[Grid], where: str) -> None:
+def _check_beamline(beamline: Beamline | None, grids: Sequence[CaseGrid], where: str) -> None:
     """Refuse a rate that a kernel's cannot be divided by."""
     for grid in grids:
         unit = grid.kernel.card.unit
         if beamline and beamline.unit != unit:
-            told = f"{beamline.unit!r} is not what {grid.at} counts: {grid.kernel.name} computes so many of {unit!r}"
-            cure = f"give the rate in that unit, or ask of {grid.kernel.name} in a scenario of its own"
-            raise ScenarioError(f"{where}: beamline.unit: {told}; {cure}")
+            message = f"{beamline.unit!r} is not what {grid.at} counts: {grid.kernel.name} computes so many of {unit!r}"
+            fix = f"give the rate in that unit, or ask of {grid.kernel.name} in a scenario of its own"
+            raise ScenarioError(f"{where}: beamline.unit: {message}; {fix}")
 
 
 def _platforms(names: Sequence[str], folder: Path, where: str) -> dict[str, Platform]:
@@ -155,17 +155,17 @@ def _platforms(names: Sequence[str], folder: Path, where: str) -> dict[str, Plat
     for index, named in enumerate(names):
         stem, platform = load_platform(named, folder, f"{where}: platforms[{index}]")
         if stem in platforms:
-            told = f"a platform called {stem!r} is already named; name it once, or rename one of the files"
-            raise ScenarioError(f"{where}: platforms[{index}]: {told}")
+            message = f"a platform called {stem!r} is already named; name it once, or rename one of the files"
+            raise ScenarioError(f"{where}: platforms[{index}]: {message}")
         platforms[stem] = platform
     return platforms
 
 
-def _asked(grid: Grid, platforms: Mapping[str, Platform], where: str) -> Mapping[str, Platform]:
+def _asked(grid: CaseGrid, platforms: Mapping[str, Platform], where: str) -> Mapping[str, Platform]:
     """Return the platforms on which a table of cases is measured: all, or those that it names."""
     names = grid.block.platforms
     for name in names or ():
         if name not in platforms:
-            told = unknown_sentence("platform of this scenario", name, platforms, f"{where}: {grid.at}.platforms")
-            raise ScenarioError(told)
+            message = unknown_sentence("platform of this scenario", name, platforms, f"{where}: {grid.at}.platforms")
+            raise ScenarioError(message)
     return {name: platform for name, platform in platforms.items() if names is None or name in names}

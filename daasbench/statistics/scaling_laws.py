@@ -65,7 +65,7 @@ class Fit:
     serial: Interval
     one: float
     rungs: int
-    lacks: bool
+    missing: bool
 
     def speed(self, steps: Sequence[float]) -> list[float]:
         """Return the speed on each number of steps, as the fit projects it."""
@@ -106,13 +106,13 @@ def fit(law: Law, speeds: Mapping[int, Mapping[int, float]]) -> Fit | str:
     """
     rungs = {steps: sets for steps, sets in sorted(speeds.items()) if sets}
     if len(rungs) < LEAST_RUNGS:
-        told = f"{len(rungs)} numbers of cores were measured, and two points fit any law"
-        return f"{told}: it takes {LEAST_RUNGS} or more"
+        message = f"{len(rungs)} numbers of cores were measured, and two points fit any law"
+        return f"{message}: it takes {LEAST_RUNGS} or more"
     if min(len(sets) for sets in rungs.values()) < 2:
         return "a rung ran in one process only, which says nothing of its scatter: it takes two or more of each"
     points = _Points(law, rungs)
     least, serial = points.best()
-    error, degrees, lacks = points.scatter(least)
+    error, degrees, missing = points.scatter(least)
     threshold = least + error * float(fdtri(1, degrees, CONFIDENCE))
     low, high = points.crossing(serial, LOWEST, threshold), points.crossing(serial, HIGHEST, threshold)
     if low is None or high is None:
@@ -120,7 +120,7 @@ def fit(law: Law, speeds: Mapping[int, Mapping[int, float]]) -> Fit | str:
     found = Interval(
         value=serial, low=low, high=high, n=len(rungs), method="profile of the sum of squares of logarithms"
     )
-    return Fit(law=law, serial=found, one=points.one(serial), rungs=len(rungs), lacks=lacks)
+    return Fit(law=law, serial=found, one=points.one(serial), rungs=len(rungs), missing=missing)
 
 
 class _Points:

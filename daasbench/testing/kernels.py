@@ -23,17 +23,17 @@ class KernelContract:
         parameters = self.kernel.sizes["tiny"]
         return self.kernel.make(parameters, self.kernel.options(), self.seed if seed is None else seed, blocks)
 
-    def _ways(self) -> list[Implementation]:
+    def _implementations(self) -> list[Implementation]:
         return [one for one in self.kernel.implementations.values() if one.backend == "host" and is_here(one)]
 
     def _spread(self, backend: str) -> list[Implementation]:
         return [one for one in self.kernel.implementations.values() if one.backend == backend and is_here(one)]
 
-    def _verdicts(self, way: Implementation, problem: Any, rounds: int = 2) -> list[Verdict]:
+    def _verdicts(self, implementation: Implementation, problem: Any, rounds: int = 2) -> list[Verdict]:
         expectation = self.kernel.expect(problem, self.kernel.options())
-        compute = way.load()(problem, Resources(threads=2 if way.threads else 1))
+        compute = implementation.load()(problem, Resources(threads=2 if implementation.threads else 1))
         return [
-            self.kernel.verify(problem, expectation, index, compute(block), way.name)
+            self.kernel.verify(problem, expectation, index, compute(block), implementation.name)
             for _ in range(rounds)
             for index, block in enumerate(problem.blocks)
         ]
@@ -77,50 +77,52 @@ class KernelContract:
     def test_every_implementation_here_is_right_at_every_call(self) -> None:
         """Also at the second, and for every block."""
         problem = self._problem()
-        for way in self._ways():
-            for verdict in self._verdicts(way, problem):
-                assert verdict.ok, f"{way.name}: {verdict}"
+        for implementation in self._implementations():
+            for verdict in self._verdicts(implementation, problem):
+                assert verdict.ok, f"{implementation.name}: {verdict}"
 
     def test_any_number_of_ranks_gives_the_right_answer(self) -> None:
         """1, 2, 3 and 4 of them: shares are uneven, and some ranks may have nothing to do."""
-        for way in self._spread("mpi"):
+        for implementation in self._spread("mpi"):
             problem = self._problem()
             expectation = self.kernel.expect(problem, self.kernel.options())
-            for ranks, results in results_on_ranks(self.kernel.name, way.name, problem).items():
+            for ranks, results in results_on_ranks(self.kernel.name, implementation.name, problem).items():
                 for index, result in enumerate(results):
                     block = index % len(problem.blocks)
-                    verdict = self.kernel.verify(problem, expectation, block, result, way.name)
-                    assert verdict.ok, f"{way.name} on {ranks} ranks: {verdict}"
+                    verdict = self.kernel.verify(problem, expectation, block, result, implementation.name)
+                    assert verdict.ok, f"{implementation.name} on {ranks} ranks: {verdict}"
 
     def test_a_dask_cluster_gives_the_right_answer(self) -> None:
         """Of three workers: shares are uneven."""
-        ways = self._spread("dask")
-        if not ways:
+        implementations = self._spread("dask")
+        if not implementations:
             return
         problem = self._problem()
         expectation = self.kernel.expect(problem, self.kernel.options())
         with dask_client(3) as client:
-            for way in ways:
-                for index, result in enumerate(results_on_workers(self.kernel.name, way.name, problem, client)):
+            for implementation in implementations:
+                for index, result in enumerate(
+                    results_on_workers(self.kernel.name, implementation.name, problem, client)
+                ):
                     block = index % len(problem.blocks)
-                    verdict = self.kernel.verify(problem, expectation, block, result, way.name)
-                    assert verdict.ok, f"{way.name}: {verdict}"
+                    verdict = self.kernel.verify(problem, expectation, block, result, implementation.name)
+                    assert verdict.ok, f"{implementation.name}: {verdict}"
 
     def test_inputs_are_left_as_they_were(self) -> None:
         """A kernel that writes into its inputs measures another problem at its second repeat."""
         problem, untouched = self._problem(), self._problem()
-        for way in self._ways():
-            self._verdicts(way, problem, rounds=1)
-            assert largest_difference(problem.blocks, untouched.blocks) == 0, way.name
+        for implementation in self._implementations():
+            self._verdicts(implementation, problem, rounds=1)
+            assert largest_difference(problem.blocks, untouched.blocks) == 0, implementation.name
 
     def test_not_a_number_never_passes(self) -> None:
         """A result of NaN is wrong."""
         problem = self._problem()
         expectation = self.kernel.expect(problem, self.kernel.options())
-        way = self.kernel.implementations["numpy"]
-        result = way.load()(problem, Resources())(problem.blocks[0])
+        implementation = self.kernel.implementations["numpy"]
+        result = implementation.load()(problem, Resources())(problem.blocks[0])
         spoilt = map_arrays(_spoil, result)
-        assert not self.kernel.verify(problem, expectation, 0, spoilt, way.name).ok
+        assert not self.kernel.verify(problem, expectation, 0, spoilt, implementation.name).ok
 
 
 def _spoil(array: Any) -> Any:

@@ -124,8 +124,8 @@ class FakeQueue:
         path = self.folders[handle] / "records.jsonl"
         if not path.exists():
             job = self.held[handle]
-            told: Iterable[Record] = filter(None, (self.answer(job, one) for one in job.planned))
-            path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in told))
+            message: Iterable[Record] = filter(None, (self.answer(job, one) for one in job.planned))
+            path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in message))
 
     def fetch(self, handle: str, folder: Path) -> None:
         """Return at once: the folder is shared."""

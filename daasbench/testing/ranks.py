@@ -67,14 +67,14 @@ def dask_client(workers: int = 2) -> Iterator[Any]:
 
 def results_on_workers(kernel: str, implementation: str, problem: Any, client: Any) -> list[Any]:
     """Return the results of all blocks of `problem` on a Dask cluster, computed twice over."""
-    way = registry.kernel(kernel).implementations[implementation]
+    declared = registry.kernel(kernel).implementations[implementation]
     workers = len(client.scheduler_info(n_workers=-1)["workers"])
-    return _twice(way.load()(problem, Resources(ranks=workers, client=client)), problem)
+    return _twice(declared.load()(problem, Resources(ranks=workers, client=client)), problem)
 
 
-def _twice(spread: Any, problem: Any) -> list[Any]:
-    blocks = [spread.put(block) for block in problem.blocks]
-    return [spread.get(spread.compute(block)) for block in [*blocks, *blocks]]
+def _twice(partitioned: Any, problem: Any) -> list[Any]:
+    blocks = [partitioned.put(block) for block in problem.blocks]
+    return [partitioned.get(partitioned.compute(block)) for block in [*blocks, *blocks]]
 
 
 def main(task: str, answer: str) -> None:
@@ -91,8 +91,8 @@ def main(task: str, answer: str) -> None:
         for count in counts:
             comm = world.Split(0 if world.rank < count else MPI.UNDEFINED, world.rank)
             if comm != MPI.COMM_NULL:
-                spread = prepare(problem, Resources(threads=threads, ranks=count, comm=comm))
-                results[count] = _twice(spread, problem)
+                partitioned = prepare(problem, Resources(threads=threads, ranks=count, comm=comm))
+                results[count] = _twice(partitioned, problem)
                 comm.Free()
         if world.rank == 0:
             Path(answer).write_bytes(pickle.dumps(results, protocol=5))

@@ -170,8 +170,8 @@ class QueueContract(RunnerContract):
             assert self._ended(later, handles[job.id]).state is JobState.DONE
             later.fetch(handles[job.id], folder / job.id)
             lines = (folder / job.id / "records.jsonl").read_bytes().splitlines()
-            told = [msgspec.json.decode(one, type=Record) for one in lines if one.startswith(b'{"type":"record"')]
-            assert [(one.key, one.outcome) for one in told] == [(job.planned[0].key, Outcome.OK)]
+            message = [msgspec.json.decode(one, type=Record) for one in lines if one.startswith(b'{"type":"record"')]
+            assert [(one.key, one.outcome) for one in message] == [(job.planned[0].key, Outcome.OK)]
 
     def test_jobs_are_cancelled_together(self, tmp_path: Path) -> None:
         """By who sent them or by who came after."""

@@ -134,8 +134,8 @@ def unsplit(axis: RadialAxis, geometry: Geometry, mask: Array, sectors: int = 1)
     inside = (radial >= 0) & (radial < axis.bins) & ~mask.ravel()
     number = np.floor(np.where(inside, radial, 0.0)).astype(np.int64)
     if sectors > 1:
-        turn = (at.azimuth().ravel() / (2 * np.pi) + 0.5) * sectors
-        number += axis.bins * np.minimum(turn.astype(np.int64), sectors - 1)
+        round_ = (at.azimuth().ravel() / (2 * np.pi) + 0.5) * sectors
+        number += axis.bins * np.minimum(round_.astype(np.int64), sectors - 1)
     bins = axis.bins * sectors
     return PixelBins(
         bins=bins,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daasbench.authoring.partition import over_workers
-from daasbench.contracts import Resources, Spread
+from daasbench.authoring.partition import partition_over_workers
+from daasbench.contracts import Partitioned, Resources
 from daasbench.formats.chunks import cut_image, frame_count, join_images
 
 from . import with_numba
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from .problem import Problem
 
 
-def prepare(problem: Problem, resources: Resources) -> Spread:
+def prepare(problem: Problem, resources: Resources) -> Partitioned:
     """Return the way to share the frames of a block; to write, the parts become one file in the end."""
     if problem.direction == "read":
-        return over_workers(with_numba.prepare, problem, resources, count=frame_count, cut=cut_image)
-    return over_workers(with_numba.prepare, problem, resources, join=join_images)
+        return partition_over_workers(with_numba.prepare, problem, resources, count=frame_count, cut=cut_image)
+    return partition_over_workers(with_numba.prepare, problem, resources, join=join_images)

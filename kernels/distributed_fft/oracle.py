@@ -43,12 +43,12 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Any, 
     tolerance = TOLERANCES[dtype.name]
     shape = (problem.size,) * 3
     if result.shape != shape or result.dtype != dtype:
-        told = f"the spectrum is {result.dtype}{list(result.shape)}; right is {dtype}{list(shape)}"
-        return Verdict(error=None, tolerance=tolerance, verified_by="truth", message=told)
+        message = f"the spectrum is {result.dtype}{list(result.shape)}; right is {dtype}{list(shape)}"
+        return Verdict(error=None, tolerance=tolerance, verified_by="truth", message=message)
     distance = _distance(expectation.spectra[block], expectation.energies[block], result)
     if not distance <= tolerance:
-        told = "difference from the known spectrum, relative to its root mean square over the planes compared"
-        return Verdict(error=distance, tolerance=tolerance, verified_by="truth", message=told)
+        message = "difference from the known spectrum, relative to its root mean square over the planes compared"
+        return Verdict(error=distance, tolerance=tolerance, verified_by="truth", message=message)
     energy = sum(_energy(plane) for plane in result)
     missing = abs(energy / expectation.energies[block] - 1)
     if missing > distance or missing != missing:

@@ -15,7 +15,7 @@ import numpy as np
 from mpi4py import MPI
 
 from daasbench.authoring.partition import share
-from daasbench.contracts import Resources, Spread
+from daasbench.contracts import Partitioned, Resources
 
 from .slabs import Slabs, aligned_empty
 
@@ -27,21 +27,21 @@ SlabsOf = Callable[[int, Any, int, int], Slabs]
 _MESSAGE_BYTES = 2**18  # planes are sent together until they have as many: less is all latency
 
 
-def prepare(problem: Problem, resources: Resources) -> Spread:
+def prepare(problem: Problem, resources: Resources) -> Partitioned:
     """Return the way whose ranks transform by scipy.fft."""
     from .with_scipy import ScipySlabs
 
     return prepare_with(problem, resources, ScipySlabs)
 
 
-def prepare_fftw(problem: Problem, resources: Resources) -> Spread:
+def prepare_fftw(problem: Problem, resources: Resources) -> Partitioned:
     """Return the way whose ranks transform by FFTW."""
     from .with_fftw import FftwSlabs
 
     return prepare_with(problem, resources, FftwSlabs)
 
 
-def prepare_with(problem: Problem, resources: Resources, slabs_of: SlabsOf) -> Spread:
+def prepare_with(problem: Problem, resources: Resources, slabs_of: SlabsOf) -> Partitioned:
     """Return the way whose ranks transform by these slabs."""
     comm = resources.comm
     if comm.size != resources.ranks:
@@ -61,7 +61,7 @@ def prepare_with(problem: Problem, resources: Resources, slabs_of: SlabsOf) -> S
         slabs.lines(spectrum)
         return spectrum
 
-    return Spread(put=put, compute=compute, get=partial(_gathered, comm))
+    return Partitioned(put=put, compute=compute, get=partial(_gathered, comm))
 
 
 def _gathered(comm: Any, part: Complex) -> Complex | None:
@@ -76,8 +76,8 @@ def _exchange(comm: Any, problem: Problem) -> Messages | Memory:
     node.Free()
     if problem.exchange == "memory" and not together:
         raise ValueError("exchange: the ranks share no memory, they are on several nodes; right is messages or auto")
-    way = Messages if problem.exchange == "messages" or not together else Memory
-    return way(comm, problem.size, problem.blocks[0].dtype)
+    implementation = Messages if problem.exchange == "messages" or not together else Memory
+    return implementation(comm, problem.size, problem.blocks[0].dtype)
 
 
 class Messages:

@@ -36,8 +36,8 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Any, 
     """Return the verdict on the field after the steps: by the eigenmodes everywhere, and by the conserved sum."""
     size = problem.size
     if result.shape != (size,) * 3 or result.dtype != np.float64:
-        told = f"the field is {result.dtype}{list(result.shape)}; right is float64{[size] * 3}"
-        return Verdict(error=None, tolerance=TOLERANCE, verified_by="truth", message=told)
+        message = f"the field is {result.dtype}{list(result.shape)}; right is float64{[size] * 3}"
+        return Verdict(error=None, tolerance=TOLERANCE, verified_by="truth", message=message)
     field = expectation.fields[block]
     chosen = np.arange(size)
     if result.nbytes > _ALL_BELOW_BYTES:
@@ -48,5 +48,5 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Any, 
         lost = abs(float(np.sum(result)) / (field.mean * size**3) - 1)
     if lost > furthest or lost != lost:
         return Verdict(error=lost, tolerance=TOLERANCE, verified_by="truth", message="share of the sum that is lost")
-    told = "largest difference from the decaying eigenmodes, relative to the mean"
-    return Verdict(error=furthest, tolerance=TOLERANCE, verified_by="truth", message=told)
+    message = "largest difference from the decaying eigenmodes, relative to the mean"
+    return Verdict(error=furthest, tolerance=TOLERANCE, verified_by="truth", message=message)

@@ -33,7 +33,7 @@ class Waves:
 
     size: int
     mean: float
-    turns: Int
+    rounds: Int
     amplitudes: F64
     phases: F64
 
@@ -60,7 +60,7 @@ class Waves:
 
     def factors(self, diffusion: float) -> F64:
         """Return f64[waves]: what a step multiplies each wave by, 1 - 2 d Σ (1 - cos(2π turns / size))."""
-        angles = 2 * np.pi * (self.turns % self.size) / self.size
+        angles = 2 * np.pi * (self.rounds % self.size) / self.size
         factors: F64 = 1 - 4 * diffusion * np.sum(2 * np.sin(angles / 2) ** 2, axis=1) / 2
         return factors
 
@@ -69,7 +69,7 @@ class Waves:
         return Waves(
             size=self.size,
             mean=self.mean,
-            turns=self.turns,
+            rounds=self.rounds,
             amplitudes=self.amplitudes * self.factors(diffusion) ** steps,
             phases=self.phases,
         )
@@ -77,8 +77,8 @@ class Waves:
     def _along(self) -> NDArray[Any]:
         """Return c128[3, waves, size]: the factor of each wave along z, y and x."""
         cells = np.arange(self.size)
-        turns = self.turns.T[:, :, None] * cells % self.size  # whole turns taken off as integers: no digit is lost
-        waves: NDArray[Any] = np.exp(2j * np.pi * turns / self.size)
+        rounds = self.rounds.T[:, :, None] * cells % self.size  # whole turns taken off as integers: no digit is lost
+        waves: NDArray[Any] = np.exp(2j * np.pi * rounds / self.size)
         return waves
 
 
@@ -86,12 +86,12 @@ def random_waves(size: int, rng: np.random.Generator) -> Waves:
     """Return a field of order one: mostly smooth, with something rough on it that decays at once."""
     smooth = rng.integers(-_TURNS, _TURNS + 1, (_SMOOTH, 3))
     rough = rng.integers(0, size, (_ROUGH, 3))
-    turns = np.concatenate([smooth, rough]) % size
-    turns[:, 0] = np.where(turns.any(axis=1), turns[:, 0], 1)  # a wave without turns would add to the mean
+    rounds = np.concatenate([smooth, rough]) % size
+    rounds[:, 0] = np.where(rounds.any(axis=1), rounds[:, 0], 1)  # a wave without turns would add to the mean
     return Waves(
         size=size,
         mean=float(rng.uniform(1, 2)),
-        turns=turns,
-        amplitudes=rng.uniform(0.2, 1, len(turns)),
-        phases=rng.uniform(0, 2 * np.pi, len(turns)),
+        rounds=rounds,
+        amplitudes=rng.uniform(0.2, 1, len(rounds)),
+        phases=rng.uniform(0, 2 * np.pi, len(rounds)),
     )

@@ -15,7 +15,7 @@ import numpy as np
 from mpi4py import MPI
 
 from daasbench.authoring.partition import share
-from daasbench.contracts import Resources, Spread
+from daasbench.contracts import Partitioned, Resources
 
 from .box import CELL_BYTES, F64, Box, Int
 from .with_numba import rows_together, sweep, sweep_ends, use_threads
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _CHUNKS = 8  # of the cells that need no face: between them MPI is given the word, which moves messages only then
 
 
-def prepare(problem: Problem, resources: Resources) -> Spread:
+def prepare(problem: Problem, resources: Resources) -> Partitioned:
     """Return the way to share the blocks of a lattice between ranks."""
     comm = resources.comm
     if comm.size != resources.ranks:
@@ -35,7 +35,7 @@ def prepare(problem: Problem, resources: Resources) -> Spread:
     return cut(problem, comm, MPI.Compute_dims(comm.size, 3), resources.threads)
 
 
-def cut(problem: Problem, comm: Any, dims: list[int], threads: int) -> Spread:
+def cut(problem: Problem, comm: Any, dims: list[int], threads: int) -> Partitioned:
     """Return the way of prepare, with so many ranks along z, y and x."""
     if max(dims) > problem.size:
         raise ValueError(f"{max(dims)} ranks along an axis of {problem.size} cells; right is {problem.size} at most")
@@ -51,7 +51,7 @@ def cut(problem: Problem, comm: Any, dims: list[int], threads: int) -> Spread:
             part = target
         return block.box.view(part)
 
-    return Spread(
+    return Partitioned(
         put=lambda whole: block.box.laid(whole[mine]), compute=compute, get=partial(_gathered, lattice, problem.size)
     )
 

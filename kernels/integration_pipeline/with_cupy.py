@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daasbench.contracts import Resources
-from daasbench.errors import InputError, Lacking
+from daasbench.errors import InputError, MissingRequirement
 from daasbench.formats.chunks import HEADER, MOST_BLOCK, SAID, FileImage, chunks_of
 
 from .profiles import Profiles, finish
@@ -208,4 +208,6 @@ def shared_memory(block: int, bins: int) -> tuple[int, int, int]:
         bytes_ = warps * block * 4 + shared * bins * 8
         if bytes_ <= SHARED_BYTES:
             return warps, shared, bytes_
-    raise Lacking(f"blocks of {block * 4} bytes do not fit into shared memory", "use numba, or pack blocks of 8192")
+    raise MissingRequirement(
+        f"blocks of {block * 4} bytes do not fit into shared memory", "use numba, or pack blocks of 8192"
+    )

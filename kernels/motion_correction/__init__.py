@@ -71,7 +71,7 @@ kernel = FolderKernel(
             "relion",
             peer=True,
             programs=("relion_run_motioncorr",),
-            cure="install RELION 3.1 or later, so that relion_run_motioncorr is found: apt install relion",
+            fix="install RELION 3.1 or later, so that relion_run_motioncorr is found: apt install relion",
             adds=(
                 "a program of its own: starts, reads MRC movies and writes micrographs (all within the timed "
                 "window), looks for hot pixels, draws plots, sums by inverse transforms of every frame"

@@ -40,8 +40,8 @@ def twiddles_of(length: int) -> F32:
     """Return the factors of all passes in the order of their use: real and imaginary part in turns."""
     made, whole = [], length
     for radix in radices_of(length):
-        turn = np.outer(np.arange(whole // radix), np.arange(1, radix)) / whole
-        made.append(np.exp(-2j * np.pi * turn).astype(np.complex64).ravel())
+        round_ = np.outer(np.arange(whole // radix), np.arange(1, radix)) / whole
+        made.append(np.exp(-2j * np.pi * round_).astype(np.complex64).ravel())
         whole //= radix
     return np.concatenate(made).view(np.float32)
 

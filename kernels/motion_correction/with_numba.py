@@ -277,7 +277,7 @@ def _columns_back(
     for pair in range(first_pair, end):
         a, b = np.zeros(rows * LANES, np.float32), np.zeros(rows * LANES, np.float32)
         tile = np.empty(4 * LANES * LANES, np.float32)
-        turned = np.empty(4 * LANES * LANES, np.float32)
+        round_result = np.empty(4 * LANES * LANES, np.float32)
         for first in range(0, rows // 2, LANES):
             for lane in range(2 * LANES):
                 at = (first * columns) + places_x[pair * 2 * LANES + lane] * LANES
@@ -285,10 +285,10 @@ def _columns_back(
                 store(tile, half, load(real, at))
                 store(tile, half + LANES * LANES, load(imaginary, at))
             for part in range(4):
-                transpose(tile, part * LANES * LANES, turned, part * LANES * LANES)
+                transpose(tile, part * LANES * LANES, round_result, part * LANES * LANES)
             for k in range(LANES):
-                r, i = load(turned, k * LANES), load(turned, (LANES + k) * LANES)
-                s, j = load(turned, (2 * LANES + k) * LANES), load(turned, (3 * LANES + k) * LANES)
+                r, i = load(round_result, k * LANES), load(round_result, (LANES + k) * LANES)
+                s, j = load(round_result, (2 * LANES + k) * LANES), load(round_result, (3 * LANES + k) * LANES)
                 if first + k == 0:
                     i, j = splat(0.0), splat(0.0)
                 else:

@@ -108,12 +108,12 @@ def _positions_and_angles(path: Path, entries: Sequence[Entry], options: Nanostr
                 "many frames each; name one dataset with --set dataset=PATH"
             )
         return counts.pop(), len(entries)
-    turned = _angles_of(path, entries[0], options)
+    round_result = _angles_of(path, entries[0], options)
     frames = counts.pop()
-    if turned is not None and turned.size > 1:
-        if turned.size != frames:
+    if round_result is not None and round_result.size > 1:
+        if round_result.size != frames:
             raise InputError(
-                f"{path}: {frames} frames and {turned.size} angles of {options.rocking}; right is one each"
+                f"{path}: {frames} frames and {round_result.size} angles of {options.rocking}; right is one each"
             )
         return 1, frames
     return frames, 1
@@ -132,10 +132,10 @@ def _angles_of(path: Path, entry: Entry, options: NanostrainOptions) -> F64 | No
 
 def _motor(path: Path, entries: Sequence[Entry], options: NanostrainOptions, name: str, angles: int) -> F64:
     """Return f64[angles] in degrees."""
-    told = getattr(options, f"{name}_deg")
+    message = getattr(options, f"{name}_deg")
     rocks = name == options.rocking
-    if told is not None and not (rocks and angles > 1):
-        return np.full(angles, told)
+    if message is not None and not (rocks and angles > 1):
+        return np.full(angles, message)
     found = [_angles_of(path, entry, options) if rocks else entry.find(name) for entry in entries]
     values = [one for one in found if one is not None]
     if len(values) < len(entries):
@@ -153,20 +153,20 @@ def _centre(path: Path, entry: Entry, options: NanostrainOptions) -> tuple[float
     if options.centre is not None:
         row, column = (float(part) for part in options.centre.split(","))
         return row, column
-    told = entry.number("centre_row"), entry.number("centre_column")
-    if told[0] is None or told[1] is None:
+    message = entry.number("centre_row"), entry.number("centre_column")
+    if message[0] is None or message[1] is None:
         raise _untold(path, "where the direct beam meets the detector", "centre=185.6,172.9 (row, column)")
     offset = entry.find("offset")
     first = (0.0, 0.0) if offset is None or offset.size != 2 else (float(offset[0]), float(offset[1]))
-    return told[0] - first[0], told[1] - first[1]
+    return message[0] - first[0], message[1] - first[1]
 
 
 def _distance_and_pixel(path: Path, entry: Entry, options: NanostrainOptions) -> tuple[float, tuple[float, float]]:
     """Return both in metres. XSOCS knows pixels a degree only, of which the ratio of both follows."""
-    told = entry.number("per_degree_rows"), entry.number("per_degree_columns")
-    if told[0] and told[1] and options.distance_mm is None and options.pixel_um is None:
+    message = entry.number("per_degree_rows"), entry.number("per_degree_columns")
+    if message[0] and message[1] and options.distance_mm is None and options.pixel_um is None:
         whole = 2 * float(np.tan(np.deg2rad(0.5)))
-        return 1.0, (whole / abs(told[0]), whole / abs(told[1]))
+        return 1.0, (whole / abs(message[0]), whole / abs(message[1]))
     distance = entry.metres("distance") if options.distance_mm is None else options.distance_mm * 1e-3
     if distance is None or not distance > 0:
         raise _untold(path, "how far the detector is", "distance_mm=566.9")

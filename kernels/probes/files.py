@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 
 U8 = NDArray[np.uint8]
 
@@ -35,13 +35,15 @@ def storage_folder(folder: str, needed_bytes: int) -> Path:
     """
     path = Path(folder or tempfile.gettempdir()).resolve()
     if not (path.is_dir() and os.access(path, os.W_OK | os.X_OK)):
-        raise Lacking(f"{path}: is no folder that can be written to", _CURE)
+        raise MissingRequirement(f"{path}: is no folder that can be written to", _CURE)
     kind = filesystem_of(path)
     if kind in _MEMORY:
-        raise Lacking(f"{path}: lies in memory ({kind}), not on storage", _CURE)
+        raise MissingRequirement(f"{path}: lies in memory ({kind}), not on storage", _CURE)
     free = shutil.disk_usage(path).free
     if free < _SPARE * needed_bytes:
-        raise Lacking(f"{path}: {needed_bytes / 1e9:.1f} GB are to be written, {free / 1e9:.1f} are free", _CURE)
+        raise MissingRequirement(
+            f"{path}: {needed_bytes / 1e9:.1f} GB are to be written, {free / 1e9:.1f} are free", _CURE
+        )
     return path
 
 
@@ -93,12 +95,14 @@ def resident_share(file: IO[bytes], size: int) -> float:
         start = ctypes.c_char.from_buffer(pages)
         found = np.zeros(-(-size // mmap.PAGESIZE), np.uint8)
         libc: Any = ctypes.CDLL(None, use_errno=True)
-        told = libc.mincore(
+        message = libc.mincore(
             ctypes.c_void_p(ctypes.addressof(start)), ctypes.c_size_t(size), ctypes.c_void_p(found.ctypes.data)
         )
         del start  # else the mapping cannot be closed
-        if told != 0:
-            raise Lacking(f"mincore: {os.strerror(ctypes.get_errno())}", "let the implementation system read")
+        if message != 0:
+            raise MissingRequirement(
+                f"mincore: {os.strerror(ctypes.get_errno())}", "let the implementation system read"
+            )
     return float((found & 1).mean())
 
 
@@ -107,8 +111,8 @@ def require_cold(file: IO[bytes], size: int, folder: Path) -> None:
     drop(file)
     share = resident_share(file, size)
     if share > 0:
-        told = f"{folder}: {share:.0%} of a file's pages stay in memory when they are to be dropped"
-        raise Lacking(told, f"{_CURE}, or let the implementation system read past them")
+        message = f"{folder}: {share:.0%} of a file's pages stay in memory when they are to be dropped"
+        raise MissingRequirement(message, f"{_CURE}, or let the implementation system read past them")
 
 
 def past_the_cache(file: IO[bytes], on: bool, folder: Path) -> None:
@@ -117,8 +121,8 @@ def past_the_cache(file: IO[bytes], on: bool, folder: Path) -> None:
     try:
         fcntl.fcntl(file, fcntl.F_SETFL, flags | os.O_DIRECT if on else flags & ~os.O_DIRECT)
     except OSError as error:
-        told = f"{folder}: its file system cannot be read and written past the page cache ({error.strerror})"
-        raise Lacking(told, f"{_CURE}, or let the implementation numpy do it") from error
+        message = f"{folder}: its file system cannot be read and written past the page cache ({error.strerror})"
+        raise MissingRequirement(message, f"{_CURE}, or let the implementation numpy do it") from error
 
 
 def write_all(file: IO[bytes], data: Any, offset: int = 0) -> None:

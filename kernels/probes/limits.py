@@ -26,7 +26,7 @@ import numba
 import numpy as np
 
 from daasbench.compute.simd import aligned_zeros
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 from daasbench.host.machine import last_level_cache_bytes, thread_times, threads_at_work, usable_memory_bytes
 from daasbench.model import Limit
 
@@ -69,7 +69,7 @@ def measure_limits(threads: int, *, seconds: float = 0.4) -> tuple[dict[str, Lim
             try:
                 with_numba.use_threads(threads)
                 values.update(measure(threads, seconds))
-            except (Lacking, MemoryError) as error:
+            except (MissingRequirement, MemoryError) as error:
                 failed.update(dict.fromkeys(names, str(error) or "not enough memory"))
     finally:
         numba.set_num_threads(before)
@@ -137,7 +137,9 @@ def _elements() -> int:
     cache = last_level_cache_bytes() or _UNKNOWN_CACHE_BYTES
     size = min(4 * cache, usable_memory_bytes() // 12)
     if size < cache:
-        raise Lacking("too little memory is left to measure it outside the cache", f"free {12 * cache:,} bytes")
+        raise MissingRequirement(
+            "too little memory is left to measure it outside the cache", f"free {12 * cache:,} bytes"
+        )
     return size // 8
 
 

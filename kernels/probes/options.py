@@ -5,16 +5,16 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 from daasbench.contracts import Options
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 
 Numbers = Literal["triad", "read", "matmul_float32", "matmul_float64", "fft_float32"]
 Storage = Literal["storage_write", "storage_read", "storage_read_cold"]
 Copies = Literal["copy_to_device", "copy_from_device"]
 Messages = Literal["mpi_latency", "mpi_bandwidth", "mpi_allreduce", "mpi_alltoall"]
-Starts = Literal[
+StartStates = Literal[
     "start_process", "start_user_namespace", "start_bwrap", "start_podman", "start_python", "import_library"
 ]
-Probe = Literal[Numbers, Storage, Copies, Messages, Starts]
+Probe = Literal[Numbers, Storage, Copies, Messages, StartStates]
 
 
 class ProbesOptions(Options, frozen=True, kw_only=True):
@@ -53,13 +53,15 @@ _WAYS: dict[object, tuple[str, ...]] = {
     Storage: ("numpy", "system"),
     Copies: ("cupy",),
     Messages: ("mpi",),
-    Starts: ("system",),
+    StartStates: ("system",),
 }
 
 
 def require_way(probe: str, implementation: str) -> None:
     """Raise Lacking if `implementation` has no such probe, naming those that do."""
-    ways = next(ways for family, ways in _WAYS.items() if probe in get_args(family))
-    ways += ("mpi4py_bench",) if probe == "mpi_latency" else ()
-    if implementation not in ways:
-        raise Lacking(f"{implementation} has no probe {probe!r}", f"it is measured by {' and '.join(ways)}")
+    implementations = next(implementations for family, implementations in _WAYS.items() if probe in get_args(family))
+    implementations += ("mpi4py_bench",) if probe == "mpi_latency" else ()
+    if implementation not in implementations:
+        raise MissingRequirement(
+            f"{implementation} has no probe {probe!r}", f"it is measured by {' and '.join(implementations)}"
+        )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from daasbench.model import Verdict
 
 from . import messages, starts, storage
-from .options import Copies, Messages, Probe, ProbesOptions, Starts
+from .options import Copies, Messages, Probe, ProbesOptions, StartStates
 from .problem import POINTS, SCALE, SIGNALS, ProbesProblem
 
 _EXACT = 0.5  # between two whole numbers: any difference at all is more
@@ -59,7 +59,7 @@ def verify(
 def _error_of_the_others(probe: Probe, inputs: dict[str, Any], result: Any) -> float:
     if probe in get_args(Messages):
         return messages.error(probe, inputs, result)
-    if probe in get_args(Starts):
+    if probe in get_args(StartStates):
         return starts.error(inputs, result)
     return storage.error({"bytes": inputs["copied"]} if probe in get_args(Copies) else inputs, result)
 

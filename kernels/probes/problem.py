@@ -30,7 +30,7 @@ from daasbench.errors import InputError
 from daasbench.model import Work
 
 from . import messages, starts, storage
-from .options import Copies, Messages, Probe, ProbesOptions, Starts, Storage
+from .options import Copies, Messages, Probe, ProbesOptions, StartStates, Storage
 
 SCALE = 3.0
 POINTS = 1024
@@ -60,7 +60,7 @@ def work(parameters: Parameters, options: ProbesOptions) -> Work:
     probe = options.probe
     if probe in get_args(Messages):
         return messages.work(parameters, options)
-    if probe in get_args(Starts):
+    if probe in get_args(StartStates):
         return starts.work(parameters)
     if probe in (*get_args(Storage), *get_args(Copies)):
         return storage.work(parameters)
@@ -118,7 +118,7 @@ def make(parameters: Parameters, options: ProbesOptions, seed: int, blocks: int)
 def _any_block(options: ProbesOptions, parameters: Parameters, rng: np.random.Generator, index: int) -> dict[str, Any]:
     if options.probe in get_args(Messages):
         return messages.block(parameters, options, rng)
-    if options.probe in get_args(Starts):
+    if options.probe in get_args(StartStates):
         return starts.block(parameters)
     if options.probe in get_args(Storage):
         return storage.block(parameters, rng, index)

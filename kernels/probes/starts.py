@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.contracts import Parameters
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 from daasbench.host.containers import Container, Folders, wrapped
 from daasbench.model import Work
 
@@ -55,14 +55,14 @@ def start_of(options: ProbesOptions) -> Start:
     """Return what the probe starts; raise Lacking if its program is not installed."""
     probe = options.probe
     if probe == "start_python":
-        return Start(command=(sys.executable, "-c", f"print({_WORD!r})"), is_right=lambda told: told == _WORD)
+        return Start(command=(sys.executable, "-c", f"print({_WORD!r})"), is_right=lambda message: message == _WORD)
     if probe == "import_library":
         code = f"import {options.library} as library; print(library.__name__)"
-        return Start(command=(sys.executable, "-c", code), is_right=lambda told: told == options.library)
-    program, cure = _TOOLS[probe]
+        return Start(command=(sys.executable, "-c", code), is_right=lambda message: message == options.library)
+    program, fix = _TOOLS[probe]
     found = shutil.which(program)
     if found is None:
-        raise Lacking(f"there is no {program} here", cure)
+        raise MissingRequirement(f"there is no {program} here", fix)
     kind = "user" if probe in ("start_process", "start_user_namespace") else "mnt"
     ask = ("readlink", f"/proc/self/ns/{kind}")
     commands: dict[str, tuple[str, ...]] = {
@@ -73,8 +73,8 @@ def start_of(options: ProbesOptions) -> Start:
     }
     own = str(Path(f"/proc/self/ns/{kind}").readlink())
 
-    def is_right(told: str) -> bool:
-        return told.startswith(f"{kind}:[") and (told == own) == (probe == "start_process")
+    def is_right(message: str) -> bool:
+        return message.startswith(f"{kind}:[") and (message == own) == (probe == "start_process")
 
     return Start(command=commands[probe], is_right=is_right)
 
@@ -94,12 +94,14 @@ def run(command: tuple[str, ...]) -> tuple[int, str, str]:
 
 def require_start(start: Start, options: ProbesOptions) -> None:
     """Raise Lacking, with the program's own words, if a trial does not end well."""
-    code, told, complaint = run(start.command)
-    if code == 0 and start.is_right(told):
+    code, message, complaint = run(start.command)
+    if code == 0 and start.is_right(message):
         return
-    last = complaint.splitlines()[-1] if complaint else f"exit code {code}, it said {told!r}"
-    cure = f"install it: pip install {options.library.partition('.')[0]}"
-    raise Lacking(f"{options.probe} does not work here: {last}", cure if options.probe == "import_library" else _ALLOW)
+    last = complaint.splitlines()[-1] if complaint else f"exit code {code}, it said {message!r}"
+    fix = f"install it: pip install {options.library.partition('.')[0]}"
+    raise MissingRequirement(
+        f"{options.probe} does not work here: {last}", fix if options.probe == "import_library" else _ALLOW
+    )
 
 
 def work(parameters: Parameters) -> Work:

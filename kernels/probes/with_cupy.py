@@ -22,13 +22,13 @@ def prepare(problem: ProbesProblem, resources: Resources) -> Callable[[Any], Any
 
     if problem.probe in ("copy_to_device", "copy_from_device"):
         return _prepare_copy(problem, cupy, cupyx)
-    ways: dict[str, Callable[[], Callable[[Any], Any]]] = {
+    implementations: dict[str, Callable[[], Callable[[Any], Any]]] = {
         "triad": lambda: _prepare_triad(problem, cupy),
         "read": lambda: lambda block: block["b"].sum(keepdims=True),
         "fft_float32": lambda: lambda block: transform(cupy, block["signal"]),
     }
     product = lambda: lambda block: cupy.matmul(block["a"], block["b"])  # noqa: E731  (as its neighbours)
-    return ways.get(problem.probe, product)()
+    return implementations.get(problem.probe, product)()
 
 
 def _prepare_triad(problem: ProbesProblem, cupy: Any) -> Callable[[Any], Any]:

@@ -9,8 +9,8 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from daasbench.contracts import Resources, Spread
-from daasbench.errors import Lacking
+from daasbench.contracts import Partitioned, Resources
+from daasbench.errors import MissingRequirement
 
 from .messages import WINDOW, weights
 from .options import require_way
@@ -20,7 +20,7 @@ F64 = NDArray[np.float64]
 Exchange = Callable[[Any], Any]
 
 
-def prepare(problem: ProbesProblem, resources: Resources) -> Spread:
+def prepare(problem: ProbesProblem, resources: Resources) -> Partitioned:
     """Return the probe's exchange between all ranks."""
     require_way(problem.probe, "mpi")
     comm, elements = resources.comm, problem.blocks[0]["message"].size
@@ -33,13 +33,13 @@ def prepare(problem: ProbesProblem, resources: Resources) -> Spread:
         found = [one for one in comm.gather(checks, root=0) or [] if one is not None]
         return {"checks": np.stack(found)} if comm.rank == 0 else None
 
-    return Spread(put=lambda block: outgoing(problem.probe, comm, block["message"]), compute=exchange, get=get)
+    return Partitioned(put=lambda block: outgoing(problem.probe, comm, block["message"]), compute=exchange, get=get)
 
 
 def require_ranks(comm: Any) -> None:
     """Raise Lacking if nobody is there to speak to."""
     if comm.size < 2:
-        raise Lacking("a message needs two ranks, and there is one", "write ranks = 2 or more")
+        raise MissingRequirement("a message needs two ranks, and there is one", "write ranks = 2 or more")
 
 
 def outgoing(probe: str, comm: Any, message: F64) -> F64:

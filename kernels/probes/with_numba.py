@@ -15,7 +15,7 @@ from numba import types
 
 from daasbench.compute.simd import aligned_zeros, compiled
 from daasbench.contracts import Resources
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 
 from .options import require_way
 from .problem import POINTS, SCALE, SIGNALS, ProbesProblem
@@ -30,7 +30,7 @@ def use_threads(threads: int) -> int:
     """Let compiled loops share `threads` threads; raise Lacking if this process was started with fewer."""
     most = numba.config.NUMBA_NUM_THREADS
     if threads > most:
-        raise Lacking(
+        raise MissingRequirement(
             f"numba was started with {most} threads and {threads} are asked",
             "set NUMBA_NUM_THREADS before Python starts",
         )

@@ -24,14 +24,14 @@ def prepare(problem: ProbesProblem, resources: Resources) -> Callable[[Any], Any
         return _prepare_write(problem)
     if problem.probe in ("storage_read", "storage_read_cold"):
         return _prepare_read(problem)
-    ways: dict[str, Callable[[Any], Any]] = {
+    implementations: dict[str, Callable[[Any], Any]] = {
         "triad": lambda block: block["b"] + SCALE * block["c"],
         "read": lambda block: block["b"].sum(keepdims=True),
         "matmul_float32": lambda block: block["a"] @ block["b"],
         "matmul_float64": lambda block: block["a"] @ block["b"],
         "fft_float32": lambda block: _transform(block["signal"]),
     }
-    return ways[problem.probe]
+    return implementations[problem.probe]
 
 
 def _transform(signal: Any) -> Any:

@@ -41,7 +41,7 @@ def _prepare_starts(problem: ProbesProblem) -> Callable[[Any], Any]:
 
     def compute(block: Any) -> Any:
         answers = [run(start.command) for _ in range(block["starts"])]
-        return {"right": np.array([code == 0 and start.is_right(told) for code, told, _ in answers], np.float64)}
+        return {"right": np.array([code == 0 and start.is_right(message) for code, message, _ in answers], np.float64)}
 
     return compute
 

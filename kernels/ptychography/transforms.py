@@ -40,8 +40,8 @@ def twiddles(length: int) -> F32:
     """Return f32: cosine and minus sine of the three turns of each butterfly, pass after pass (all but the last)."""
     made, size = [np.zeros((0, 6))], length
     for _ in radices(length)[:-1]:
-        turn = -2 * np.pi * np.outer(np.arange(size // 4), (1, 2, 3)) / size
-        made.append(np.stack([np.cos(turn), np.sin(turn)], axis=2).reshape(-1, 6))
+        round_ = -2 * np.pi * np.outer(np.arange(size // 4), (1, 2, 3)) / size
+        made.append(np.stack([np.cos(round_), np.sin(round_)], axis=2).reshape(-1, 6))
         size //= 4
     return np.concatenate(made).astype(np.float32).ravel()
 

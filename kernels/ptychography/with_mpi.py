@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daasbench.authoring.partition import share
-from daasbench.contracts import Resources, Spread
+from daasbench.contracts import Partitioned, Resources
 
 from .with_numba import reconstruction
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .problem import Problem
 
 
-def prepare(problem: Problem, resources: Resources) -> Spread:
+def prepare(problem: Problem, resources: Resources) -> Partitioned:
     """Return the way to share the frames of a scan between ranks."""
     from mpi4py import MPI
 
@@ -42,4 +42,4 @@ def prepare(problem: Problem, resources: Resources) -> Spread:
     def compute(part: Any) -> Any:
         return local(part) if local else None
 
-    return Spread(put=put, compute=compute, get=lambda result: result if comm.rank == 0 else None)
+    return Partitioned(put=put, compute=compute, get=lambda result: result if comm.rank == 0 else None)

@@ -51,8 +51,8 @@ def verify(
     excess = float(np.asarray(result["energy"])[0]) - expectation.energy
     above = Verdict(error=abs(excess), tolerance=ENERGY_TOLERANCE, verified_by="truth")
     if excess < -ROUNDING:
-        told = f"the energy lies {-excess:.3g} below the lowest that there is: no approximation can"
-        return Verdict(error=-excess, tolerance=ROUNDING, verified_by="truth", message=told)
+        message = f"the energy lies {-excess:.3g} below the lowest that there is: no approximation can"
+        return Verdict(error=-excess, tolerance=ROUNDING, verified_by="truth", message=message)
     if implementation in PEERS or not above.ok:
         return above
     family = block // (4 * problem.length)

@@ -77,15 +77,17 @@ def make(parameters: Parameters, options: SparseEigenOptions, seed: int, blocks:
         raise UsageError(f"length: a ring of {length} sites is none; choose 4 or more")
     made: list[F64] = []
     for block in range(blocks):
-        family, turn = divmod(block, 4 * length)
-        state = np.random.default_rng([seed, family]).standard_normal(2**length) if turn == 0 else made[block - turn]
-        made.append(turned(state, length, turn))
+        family, round_ = divmod(block, 4 * length)
+        state = (
+            np.random.default_rng([seed, family]).standard_normal(2**length) if round_ == 0 else made[block - round_]
+        )
+        made.append(round_result(state, length, round_))
     return Problem(blocks=made, length=length, steps=steps)
 
 
-def turned(state: F64, length: int, turn: int) -> F64:
-    """Return the state seen from site ``turn % length``; the next `length` mirrored, then both with spins flipped."""
-    flip, mirror, site = turn // (2 * length), turn // length % 2, turn % length
+def round_result(state: F64, length: int, round_: int) -> F64:
+    """Return the state seen from site ``round % length``; the next `length` mirrored, then both with spins flipped."""
+    flip, mirror, site = round_ // (2 * length), round_ // length % 2, round_ % length
     axes = [*range(site, length), *range(site)]
     spins = state.reshape((2,) * length).transpose(axes[::-1] if mirror else axes)
     return np.ascontiguousarray(spins).reshape(-1)[:: -1 if flip else 1].copy()

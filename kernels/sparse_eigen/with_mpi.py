@@ -12,7 +12,7 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from daasbench.contracts import Resources, Spread
+from daasbench.contracts import Partitioned, Resources
 
 from . import recurrence
 from .layout import Plan, plan_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 F64 = NDArray[np.float64]
 
 
-def prepare(problem: Problem, resources: Resources) -> Spread:
+def prepare(problem: Problem, resources: Resources) -> Partitioned:
     """Return the way in which each rank holds its rows of the vectors."""
     numba.set_num_threads(resources.threads)
     comm = resources.comm
@@ -38,7 +38,7 @@ def prepare(problem: Problem, resources: Resources) -> Spread:
         part[:] = state[mine]
         return part
 
-    return Spread(
+    return Partitioned(
         put=put,
         compute=lambda part: recurrence.run(part, spare, problem.steps, ranks.square, ranks.product, ranks.subtract),
         get=lambda result: result if comm.rank == 0 else None,

@@ -69,7 +69,7 @@ kernel = FolderKernel(
             peer=True,
             threads=False,
             programs=("dials.find_spots",),
-            cure="apt install dials",
+            fix="apt install dials",
             memory_factor=4.0,
             adds=(
                 "components are 4-connected; it works on double precision, made beforehand, in a process of its own "

@@ -61,8 +61,8 @@ def _filter_tables(detector: int, angles: int) -> tuple[F32, F32]:
     reversed_ = np.zeros(length, np.intp)
     for bit in range(length.bit_length() - 1):
         reversed_ = 2 * reversed_ + (np.arange(length) >> bit & 1)
-    turn = 2 * np.pi * np.arange(length // 2) / length
-    return response[reversed_].astype(np.float32), np.column_stack([np.cos(turn), -np.sin(turn)]).astype(np.float32)
+    round_ = 2 * np.pi * np.arange(length // 2) / length
+    return response[reversed_].astype(np.float32), np.column_stack([np.cos(round_), -np.sin(round_)]).astype(np.float32)
 
 
 @compiled(parallel=True)

@@ -29,7 +29,7 @@ RAYS = 128  # threads of a block that projects
 PIXELS = (32, 8)  # threads of a block that back-projects: across and down
 
 SOURCE = r"""
-// Joseph's projector: a ray takes one sample a line, a line being a row of the image, or, in `turned`, a column.
+// Joseph's projector: a ray takes one sample a line, a line being a row of the image, or, in `round_result`, a column.
 extern "C" __global__ void project(
     const float4 *image, const float4 *turned,  // [groups, size, size]
     const float2 *directions,  // [angles]: cosine and sine
@@ -162,10 +162,10 @@ class _Solver:
 
     def _project(self, image: Any, measured: Any) -> Any:
         """Return y - A x, f32[groups, angles, detector, 4]."""
-        turned = self._xp.ascontiguousarray(image.transpose(0, 2, 1, 3))
+        round_result = self._xp.ascontiguousarray(image.transpose(0, 2, 1, 3))
         left = self._xp.empty(measured.shape, self._xp.float32)
         grid = (-(-int(self._size) // RAYS), int(self._angles), len(image))
-        arguments = (image, turned, self._directions, measured, self._angles, self._size, self._centre, left)
+        arguments = (image, round_result, self._directions, measured, self._angles, self._size, self._centre, left)
         self._project_kernel(grid, (RAYS, 1, 1), arguments)
         return left
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daasbench.authoring.partition import over_workers
-from daasbench.contracts import Resources, Spread
+from daasbench.authoring.partition import partition_over_workers
+from daasbench.contracts import Partitioned, Resources
 
 from . import with_numba
 from .parts import Joined, part_of, pixel_count
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from .problem import Problem
 
 
-def prepare(problem: Problem, resources: Resources) -> Spread:
+def prepare(problem: Problem, resources: Resources) -> Partitioned:
     """Return the way to share the pixels of a block between Dask workers."""
     join = Joined(problem.schedule)
-    return over_workers(with_numba.prepare_sums, problem, resources, count=pixel_count, cut=part_of, join=join)
+    return partition_over_workers(
+        with_numba.prepare_sums, problem, resources, count=pixel_count, cut=part_of, join=join
+    )

@@ -51,8 +51,8 @@ class ContainerOverheadReport:
             for name, text in texts.items():
                 (out / name).write_text(text, encoding="utf-8", newline="\n")
         except OSError as error:
-            told = f"{out}: the report cannot be written ({error.strerror}); the records are untouched"
-            raise LedgerError(f"{told}, name another folder with --out") from error
+            message = f"{out}: the report cannot be written ({error.strerror}); the records are untouched"
+            raise LedgerError(f"{message}, name another folder with --out") from error
         return [out / name for name in texts]
 
 

@@ -49,7 +49,7 @@ class SlowDown:
     native: str  # platform
     platform: str
     container: str
-    took_turns: bool
+    interleaved: bool
     outside: Interval
     inside: Interval
     ratio: Interval
@@ -160,18 +160,18 @@ def _slow_downs(
                 continue
             right = [one for one in platforms[name] if one.outcome is Outcome.OK]  # one that was killed knows nothing
             record = right[0]
-            native = next((one for one in natives if one in record.beside), natives[0])
-            took_turns = all(native in one.beside for one in right)
+            native = next((one for one in natives if one in record.interleaved_with), natives[0])
+            interleaved = all(native in one.interleaved_with for one in right)
             inside, outside = medians[case_id, name], medians[case_id, native]
             yield SlowDown(
                 case=record.case,
                 native=native,
                 platform=name,
                 container=containers[name],
-                took_turns=took_turns,
+                interleaved=interleaved,
                 outside=across_processes(list(outside.values())),
                 inside=across_processes(list(inside.values())),
-                ratio=_ratio(outside, inside, paired=took_turns),
+                ratio=_ratio(outside, inside, paired=interleaved),
             )
 
 

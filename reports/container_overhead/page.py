@@ -81,10 +81,10 @@ def answers(found: Overhead) -> list[str]:
     for name in dict.fromkeys(one.platform for one in found.slow_downs):
         mine = [one for one in found.slow_downs if one.platform == name]
         parts = "; ".join(f"{title(one.case)}: {by_how_much(one)}" for one in mine)
-        turns = (
-            "" if all(one.took_turns for one in mine) else " These platforms did not take turns: drift may be in it."
+        rounds = (
+            "" if all(one.interleaved for one in mine) else " These platforms did not take turns: drift may be in it."
         )
-        said.append(f"On {name} ({mine[0].container}), against {mine[0].native}: {parts}.{turns}")
+        said.append(f"On {name} ({mine[0].container}), against {mine[0].native}: {parts}.{rounds}")
     return said or ["Nothing was measured yet that answers it: run the scenario container_overhead."]
 
 
@@ -105,9 +105,9 @@ def _sheet(found: Overhead) -> str:
     for start in found.starts:
         rows.writerow([start.probe, start.platform, "", *_cells(start.seconds), "s", start.seconds.n, ""])
     for one in found.slow_downs:
-        turns = "yes" if one.took_turns else "no"
+        rounds = "yes" if one.interleaved else "no"
         rows.writerow(
-            [title(one.case), one.platform, one.native, *_cells(one.ratio), "ratio of times", one.ratio.n, turns]
+            [title(one.case), one.platform, one.native, *_cells(one.ratio), "ratio of times", one.ratio.n, rounds]
         )
     return out.getvalue()
 
@@ -142,8 +142,8 @@ def _picture(found: Overhead) -> str:
             _scale(where, [1.0, *ends], log=max(ends) > WIDE)
             where.axvline(1.0, color=canvas.INK, linewidth=0.8)
             where.set_xlabel("times as long as outside; a grey interval includes 1")
-        told = " ".join(answers(found))
-        return canvas.svg(figure, "overhead", "Starts and slow-downs of containers", told)
+        message = " ".join(answers(found))
+        return canvas.svg(figure, "overhead", "Starts and slow-downs of containers", message)
 
 
 def _label(one: SlowDown) -> str:

@@ -32,7 +32,7 @@ LAWS = {Intent.STRONG: Law.AMDAHL, Intent.WEAK: Law.GUSTAFSON}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Talk:
+class MpiTimes:
     """What a rung spent in calls to MPI, as shares of a repeat.
 
     `share` is the mean over the ranks, with the interval across processes; `least` and `most` are of any rank.
@@ -61,7 +61,7 @@ class Step:
     gain: Interval | None = None  # what each step since the rung before brought, of the average before
 
     @cached_property
-    def talk(self) -> Talk | str:
+    def talk(self) -> MpiTimes | str:
         """Return the time in MPI, or why it is not known: it is never 0 for that."""
         return _talk(self.entry)
 
@@ -163,15 +163,15 @@ def survey(evidence: Evidence) -> Survey:
     newest = [max(made, key=_started) for made in climbs.values()]
     older = sum(map(len, climbs.values())) - len(newest)
     if older:
-        told = f"{older} ladder{' measured' if older == 1 else 's measured'} with an older commit of the suite"
-        notes.append(f"{told} {'is' if older == 1 else 'are'} left out.")
+        message = f"{older} ladder{' measured' if older == 1 else 's measured'} with an older commit of the suite"
+        notes.append(f"{message} {'is' if older == 1 else 'are'} left out.")
     shown = {rung.case.id for climb in newest for rung in climb.ladder.rungs}
-    notes += [told for climb in sorted(newest, key=_order) for told in _beside(climb, shown)]
+    notes += [message for climb in sorted(newest, key=_order) for message in _beside(climb, shown)]
     rest = {rung.case.id for rungs in places.values() for rung in rungs} - seen
     if rest:
         whose = "its" if len(rest) == 1 else "their"
-        told = f"{_cases(len(rest))} on one number of cores only with {whose} commit of the suite"
-        notes.append(f"{told}, and not part of any scaling; the same scenario run again measures all with one.")
+        message = f"{_cases(len(rest))} on one number of cores only with {whose} commit of the suite"
+        notes.append(f"{message}, and not part of any scaling; the same scenario run again measures all with one.")
     modelled = sum(entry.basis is not Basis.MEASURED for entry in every)
     if modelled:
         notes.append(f"{_cases(modelled)} projected or rehearsed, not measured, and not shown here.")
@@ -226,13 +226,13 @@ def _climb(ladder: Ladder[Entry], platform: str, intents: Mapping[str, Intent | 
     case = ladder.first
     what = f"{case.kernel} / {case.implementation}, size {case.size}, on {platform}"
     if intent is None:
-        told = breach(ladder, min(declared, default=Intent.STRONG))
-        return f"Not shown as scaling: {what}: the work is neither that of the whole nor that of a core: {told}."
+        message = breach(ladder, min(declared, default=Intent.STRONG))
+        return f"Not shown as scaling: {what}: the work is neither that of the whole nor that of a core: {message}."
     if not any(rung.work is not None for rung in ladder.rungs[1:]):
         intent = next(iter(declared), intent)  # nothing ran that could tell
     if declared and intent not in declared:
-        told = breach(ladder, next(iter(declared)))
-        return f"Not shown as scaling: {what}: declared as {' and '.join(sorted(declared))}, but {told}."
+        message = breach(ladder, next(iter(declared)))
+        return f"Not shown as scaling: {what}: declared as {' and '.join(sorted(declared))}, but {message}."
     return Climb(ladder=ladder, intent=intent, steps=tuple(_steps(ladder)), platform=platform)
 
 
@@ -285,7 +285,7 @@ def _fault(entry: Entry, cores: int) -> str | None:
     return None
 
 
-def _talk(entry: Entry) -> Talk | str:
+def _talk(entry: Entry) -> MpiTimes | str:
     records = [row.record for row in entry.counted]
     parts = [part for record in records if (part := _parts(record))]
     if len(parts) < len(records) or not parts:
@@ -303,7 +303,7 @@ def _talk(entry: Entry) -> Talk | str:
     share = across_processes(shares)
     if share.high is not None:
         share = msgspec.structs.replace(share, high=min(share.high, 1.0))  # no share is more than the whole
-    return Talk(
+    return MpiTimes(
         share=share,
         least=min(part[1] for part in parts),
         most=max(part[2] for part in parts),

@@ -21,7 +21,7 @@ from ..summary.pictures import Picture
 from ..summary.questions import questions
 from ..summary.sentences import LEVELS, time, title
 from ..wording import counted, listed, percent
-from .climbs import Climb, Step, Talk, survey
+from .climbs import Climb, MpiTimes, Step, survey
 from .pictures import picture
 from .sentences import HALF, as_factor, as_percent, details, fault, name, noun, sentences, steps
 
@@ -167,7 +167,7 @@ def _ratio(found: Interval | None, write: Any) -> Cell:
 
 def _talk(step: Step, climb: Climb) -> Cell:
     found = step.talk
-    if not isinstance(found, Talk):
+    if not isinstance(found, MpiTimes):
         return "", found
     main, interval = as_percent(found.share)
     spread = f"; a {noun(climb)} {percent(found.least)[0]} to {percent(found.most)[0]}" if step.count > 1 else ""

@@ -8,7 +8,7 @@ from daasbench.statistics.scaling_laws import Fit
 
 from ..figures import slopes
 from ..summary.pictures import Picture
-from .climbs import Climb, Step, Talk, speed_of
+from .climbs import Climb, MpiTimes, Step, speed_of
 from .sentences import details, name, reached
 
 MOST = 6  # climbs in a figure: as many as can be told apart by colour
@@ -46,13 +46,13 @@ def _line(climb: Climb) -> slopes.Line:
     return slopes.Line(
         label=name(climb), speeds=speeds, efficiencies=efficiencies,
         shares=[slopes.dot(step.cores, step.talk.share, 100.0) for step in climb.measured if _talks(step)
-                and isinstance(step.talk, Talk)],
+                and isinstance(step.talk, MpiTimes)],
         law=_law(climb, base, each),
     )  # fmt: skip
 
 
 def _talks(step: Step) -> bool:
-    return isinstance(step.talk, Talk)
+    return isinstance(step.talk, MpiTimes)
 
 
 def _law(climb: Climb, base: Step, each: float) -> list[tuple[float, float]]:

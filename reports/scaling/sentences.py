@@ -52,7 +52,7 @@ def _problem(case: Case) -> str:
     return problem_details(msgspec.structs.replace(case, nodes=1, grown=1))
 
 
-def told(pair: tuple[str, str]) -> str:
+def message(pair: tuple[str, str]) -> str:
     """Return a figure and its interval as one."""
     return " ".join(part for part in pair if part)
 
@@ -85,8 +85,9 @@ def reached(climb: Climb) -> str:
     if climb.level < Level.INTERVAL:
         return f"{start}no speed-up is claimed: one process gives no interval."
     return (
-        f"{start}{told(as_factor(summit.speed_up))} {WHOLE[climb.intent]} on {steps(base.count, climb.unit)}{lowest},"
-        f" an efficiency of {told(as_percent(summit.efficiency))}."
+        f"{start}{message(as_factor(summit.speed_up))} {WHOLE[climb.intent]}"
+        f" on {steps(base.count, climb.unit)}{lowest},"
+        f" an efficiency of {message(as_percent(summit.efficiency))}."
     )
 
 
@@ -97,7 +98,7 @@ def worth(climb: Climb) -> str:
     one, enough = noun(climb), HALF
     if climb.end:
         before, after = climb.end
-        bought = told(as_percent(after.gain)) if after.gain else ""
+        bought = message(as_percent(after.gain)) if after.gain else ""
         return (
             f"Measured: beyond {steps(before.count, climb.unit)} another {one} buys less than {enough} of what each"
             f" of those brings: from {before.count} to {after.count}, {bought}."
@@ -106,7 +107,7 @@ def worth(climb: Climb) -> str:
     if last is None or last.low is None or last.high is None:
         return ""
     before, after = climb.measured[-2:]
-    step = f"from {before.count} to {after.count}, {told(as_percent(last))}"
+    step = f"from {before.count} to {after.count}, {message(as_percent(last))}"
     what = f"{enough} of what each {one} before it brings"
     if last.low >= ENOUGH:
         return f"Measured: up to {steps(after.count, climb.unit)} another {one} buys more than {what}: {step}."
@@ -121,17 +122,17 @@ def law(climb: Climb) -> str:
     if isinstance(found, str):
         return f"Projected: nothing; no law is fitted: {found}."
     serial, one = found.serial, noun(climb)
-    lacks = (
+    missing = (
         " The rungs lie off this law by more than their processes scatter, so its interval is that of the rungs."
-        if found.lacks
+        if found.missing
         else ""
     )
     below = " (below 0: faster than ideal)" if serial.value < 0 else ""
     start = (
-        f"Projected by {found.law}'s law, not measured: a serial fraction of {told(as_percent(serial))}{below}"
+        f"Projected by {found.law}'s law, not measured: a serial fraction of {message(as_percent(serial))}{below}"
         f" over {found.rungs} rungs"
     )
-    return f"{start}; {_beyond(found, one)}.{lacks}"
+    return f"{start}; {_beyond(found, one)}.{missing}"
 
 
 def _beyond(found: Fit, one: str) -> str:
@@ -164,7 +165,7 @@ def talk(climb: Climb) -> str:
     if isinstance(found, str):
         return f"Communication: not given, {found}."
     return (
-        f"Communication, measured: on {steps(summit.count, climb.unit)} {told(as_percent(found.share))} of a repeat"
+        f"Communication, measured: on {steps(summit.count, climb.unit)} {message(as_percent(found.share))} of a repeat"
         f" passes in calls to MPI, waiting included (the least of a rank {percent(found.least)[0]}, the most"
         f" {percent(found.most)[0]}); to time these calls took {percent(found.clock, None, None)[0]}."
     )

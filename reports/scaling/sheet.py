@@ -12,7 +12,7 @@ from daasbench.statistics.scaling_laws import Fit
 from ..summary.claims import level
 from ..summary.lines import outcome
 from ..summary.sentences import LEVELS
-from .climbs import ENOUGH, Climb, Step, Talk
+from .climbs import ENOUGH, Climb, MpiTimes, Step
 from .sentences import details, fault
 
 HEAD = ("kernel", "problem", "intent", "implementation", "version", "platform", "step", "nodes", "ranks", "threads",
@@ -65,7 +65,7 @@ def _spread(name: str, found: Interval | None) -> dict[str, object]:
 
 def _talk(step: Step, good: bool) -> dict[str, object]:
     found = step.talk if good else fault(step)
-    seen = found if isinstance(found, Talk) else None
+    seen = found if isinstance(found, MpiTimes) else None
     return _spread("mpi_share", seen.share if seen else None) | {
         "mpi_share_least_rank": seen.least if seen else None,
         "mpi_share_most_rank": seen.most if seen else None,
@@ -83,7 +83,7 @@ def _law(climb: Climb) -> dict[str, object]:
     return (
         {"projected_law": fit.law.value if fit else None}
         | _spread("projected_serial_fraction", fit.serial if fit else None)
-        | {"projected_lack_of_fit": fit.lacks if fit else None, "projected_enough": ENOUGH}
+        | {"projected_lack_of_fit": fit.missing if fit else None, "projected_enough": ENOUGH}
         | dict(zip(("projected_beyond", "projected_beyond_low", "projected_beyond_high"), beyond, strict=True))
         | {"projection_missing_because": None if fit else found}
     )

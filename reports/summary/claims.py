@@ -93,36 +93,36 @@ class Field:
         return self.entries[0].basis
 
     @cached_property
-    def contenders(self) -> tuple[Entry, ...]:
+    def measuring_processes(self) -> tuple[Entry, ...]:
         """Return the entries that may be compared: verified, not wrong."""
         return tuple(entry for entry in self.entries if level(entry) >= Level.VERIFIED)
 
     @property
     def fastest(self) -> Entry | None:
         """Return the contender with the shortest time, whether or not that is decided."""
-        return self.contenders[0] if self.contenders else None
+        return self.measuring_processes[0] if self.measuring_processes else None
 
     @cached_property
     def best_peer(self) -> Entry | None:
         """Return the fastest verified production package."""
-        return next((entry for entry in self.contenders if entry.peer), None)
+        return next((entry for entry in self.measuring_processes if entry.peer), None)
 
     @cached_property
     def best_own(self) -> Entry | None:
         """Return the fastest verified entry that is not a peer."""
-        return next((entry for entry in self.contenders if not entry.peer), None)
+        return next((entry for entry in self.measuring_processes if not entry.peer), None)
 
     @cached_property
     def reference(self) -> Entry | None:
         """Return the fastest verified run of the numpy reference."""
-        return next((entry for entry in self.contenders if entry.is_reference), None)
+        return next((entry for entry in self.measuring_processes if entry.is_reference), None)
 
     @cached_property
     def rivals(self) -> tuple[Comparison, ...]:
         """Return the fastest against each other contender that it is not shown to be faster than."""
         if self.fastest is None:
             return ()
-        pairs = (compare(self.fastest, other) for other in self.contenders[1:])
+        pairs = (compare(self.fastest, other) for other in self.measuring_processes[1:])
         return tuple(pair for pair in pairs if pair and pair.verdict is not Verdict.FASTER)
 
     @cached_property
@@ -138,12 +138,12 @@ class Field:
     @property
     def decided(self) -> bool:
         """Return whether the fastest is faster than every other contender, by intervals; one alone decides nothing."""
-        return len(self.contenders) > 1 and not self.rivals and self.level >= Level.INTERVAL
+        return len(self.measuring_processes) > 1 and not self.rivals and self.level >= Level.INTERVAL
 
     @property
     def cheapest(self) -> Entry | None:
         """Return the contender with the least cost per unit; None without prices or in several currencies."""
-        priced = [entry for entry in self.contenders if entry.cost]
+        priced = [entry for entry in self.measuring_processes if entry.cost]
         if len({entry.counted[0].currency for entry in priced}) != 1:
             return None
         return min(priced, key=lambda entry: entry.cost.value if entry.cost else 0.0)

@@ -87,7 +87,7 @@ def role(entry: Entry) -> str:
 
 def line(entry: Entry, field: Field) -> Line:
     """Return the line of an entry within its competition."""
-    good = bool(entry.counted) and entry in field.contenders
+    good = bool(entry.counted) and entry in field.measuring_processes
     return Line(
         name=entry.case.implementation,
         role=role(entry),
@@ -155,13 +155,13 @@ def outcome(entry: Entry) -> str:
 
 def why(entry: Entry) -> str:
     """Return the sentences that explain what is not ok, each once, with the processes that it belongs to."""
-    told: dict[str, list[int]] = {}
+    message: dict[str, list[int]] = {}
     for row in entry.rows:
         if row.record.outcome is not Outcome.OK:
-            told.setdefault(explanation(row.record.outcome, row.record.message), []).append(row.record.process)
-    if len(told) == 1 and len(entry.outcomes) == 1:
-        return next(iter(told))
-    return " ".join(f"Process {spans(processes)}: {text}" for text, processes in told.items())
+            message.setdefault(explanation(row.record.outcome, row.record.message), []).append(row.record.process)
+    if len(message) == 1 and len(entry.outcomes) == 1:
+        return next(iter(message))
+    return " ".join(f"Process {spans(processes)}: {text}" for text, processes in message.items())
 
 
 def explanation(outcome: Outcome, message: str) -> str:

@@ -145,20 +145,22 @@ def _overview(field: Field) -> Mapping[str, Any]:
 def _problem_facts(problem: Problem) -> list[str]:
     records = [row.record for entry in problem.newest for row in entry.rows]
     works = [record.work for record in records if record.work]
-    told = [source(problem.first.case)]
+    message = [source(problem.first.case)]
     if works:
         work = works[0]
-        told.append(f"one repeat computes {amount(work.units)} {work.unit if work.units == 1 else plural(work.unit)}")
+        message.append(
+            f"one repeat computes {amount(work.units)} {work.unit if work.units == 1 else plural(work.unit)}"
+        )
         least = [f"{memory(work.bytes)} of memory traffic"] if work.bytes else []
         least += [f"{number(work.flop)} {work.flop_type} operations"] if work.flop else []
-        told += [f"least work of one repeat: {listed(least)}"] if least else []
+        message += [f"least work of one repeat: {listed(least)}"] if least else []
     blocks = {record.blocks for record in records if record.blocks}
     if blocks:
         fits = any(record.exceeds_cache is False for record in records)
         cache = "; they do not exceed the cache four times, so part of the speed is the cache's" if fits else ""
-        told.append(f"repeats rotate over {listed(str(b) for b in sorted(blocks))} input blocks{cache}")
-    told += [ORDERS.get(order, order) for order in sorted({record.order for record in records if record.order})]
-    return told
+        message.append(f"repeats rotate over {listed(str(b) for b in sorted(blocks))} input blocks{cache}")
+    message += [ORDERS.get(order, order) for order in sorted({record.order for record in records if record.order})]
+    return message
 
 
 def _facts(evidence: Evidence, every: Sequence[Entry], found: Sequence[Problem]) -> list[tuple[str, str]]:
@@ -185,26 +187,26 @@ def _inputs(measured: int, total: int) -> str:
 
 
 def _notes(every: Sequence[Entry], found: Sequence[Problem], drawn: Sequence[Problem], figures: bool) -> list[str]:
-    told = []
+    message = []
     strangers = sorted({f"{e.case.kernel} / {e.case.implementation}" for e in every if e.peer is None})
     if strangers:
-        told.append(
+        message.append(
             f"Not installed where this report was written: {listed(_some(strangers))}. Whether these are peers is"
             " therefore not known here, and they are not compared as peers."
         )
-    able = [problem for problem in found if any(field.contenders for field in problem.fields)]
+    able = [problem for problem in found if any(field.measuring_processes for field in problem.fields)]
     if figures and len(drawn) < len(able):
-        told.append(
+        message.append(
             f"Figures are drawn for {len(drawn)} of {len(able)} problems, the first ones of each kernel; the tables"
             " hold all of them."
         )
     older = sum(len(problem.entries) - len(problem.newest) for problem in found)
     if older:
-        told.append(
+        message.append(
             f"{counted(older, 'case')} measured with an older commit of the suite {'is' if older == 1 else 'are'} left"
             " out of the comparisons, because a newer commit measured the same."
         )
-    return told
+    return message
 
 
 def _some(names: Sequence[str], shown: int = 6) -> list[str]:

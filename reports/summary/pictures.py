@@ -39,7 +39,7 @@ def chosen(problems: Sequence[Problem]) -> list[Problem]:
     seen: Counter[str] = Counter()
     ranked = []
     for index, problem in enumerate(problems):
-        if any(field.contenders for field in problem.fields):
+        if any(field.measuring_processes for field in problem.fields):
             kernel = problem.first.case.kernel
             ranked.append((seen[kernel], index, problem))
             seen[kernel] += 1
@@ -49,12 +49,12 @@ def chosen(problems: Sequence[Problem]) -> list[Problem]:
 
 def pictures(problem: Problem, key: str) -> list[Picture]:
     """Return the figures of a problem: comparison, phases and samples of its first competition with results."""
-    field = next((field for field in problem.fields if field.contenders), None)
+    field = next((field for field in problem.fields if field.measuring_processes), None)
     if field is None:
         return []
     what = f"{title(problem.first.case)}, {details(problem.first.case)}, on {field.platform} ({field.basis.value})"
     drawn = [_comparison(field, what, f"{key}-comparison"), _phases(field, what, f"{key}-phases")]
-    if any(row.record.samples for entry in field.contenders for row in entry.counted):
+    if any(row.record.samples for entry in field.measuring_processes for row in entry.counted):
         drawn.append(_samples(field, what, f"{key}-samples"))
     return drawn
 
@@ -64,14 +64,16 @@ def _left_out(shown: int, total: int, noun: str) -> str:
 
 
 def _comparison(field: Field, what: str, key: str) -> Picture:
-    shown = field.contenders[:CONTENDERS]
+    shown = field.measuring_processes[:CONTENDERS]
     unit = plural(shown[0].unit)
     svg = dots.draw([_dot(entry) for entry in shown], unit, key, f"Comparison: {what}", field_answer(field))
     text = (
         f"Comparison: {what}. Dots: {unit} per second, geometric mean of the processes; lines: 95 % interval across"
         " processes. Right: fraction of the machine's limit that bounds the work."
     )
-    return Picture(svg=svg, caption=text + _left_out(len(shown), len(field.contenders), "verified implementation"))
+    return Picture(
+        svg=svg, caption=text + _left_out(len(shown), len(field.measuring_processes), "verified implementation")
+    )
 
 
 def _dot(entry: Entry) -> dots.Dot:
@@ -88,7 +90,7 @@ def _dot(entry: Entry) -> dots.Dot:
 
 
 def _phases(field: Field, what: str, key: str) -> Picture:
-    shown = field.contenders[:CONTENDERS]
+    shown = field.measuring_processes[:CONTENDERS]
     bars = []
     for entry in shown:
         seconds = {phase: entry.phase(phase) for phase in stacks.PHASES}
@@ -99,11 +101,13 @@ def _phases(field: Field, what: str, key: str) -> Picture:
         f"Phases: {what}. What one process does before its first result (inputs, put, set-up, first call) and then in"
         " one steady repeat (compute, get); medians over the processes."
     )
-    return Picture(svg=svg, caption=text + _left_out(len(shown), len(field.contenders), "verified implementation"))
+    return Picture(
+        svg=svg, caption=text + _left_out(len(shown), len(field.measuring_processes), "verified implementation")
+    )
 
 
 def _samples(field: Field, what: str, key: str) -> Picture:
-    shown = [entry for entry in field.contenders if any(row.record.samples for row in entry.counted)][:TRACES]
+    shown = [entry for entry in field.measuring_processes if any(row.record.samples for row in entry.counted)][:TRACES]
     sets = _sets(shown)
     total = sum(len(row.record.samples.seconds) for entry in shown for row in entry.counted if row.record.samples)
     step = math.ceil(total / POINTS)
@@ -117,7 +121,9 @@ def _samples(field: Field, what: str, key: str) -> Picture:
     text = f"Raw samples as they were taken: {what}. {marked}."
     if step > 1:
         text += f" Of each process every {step}th of its {total // len(shown)} or so samples that count is drawn."
-    return Picture(svg=svg, caption=text + _left_out(len(shown), len(field.contenders), "verified implementation"))
+    return Picture(
+        svg=svg, caption=text + _left_out(len(shown), len(field.measuring_processes), "verified implementation")
+    )
 
 
 def _started(row: Row) -> float:
@@ -173,7 +179,7 @@ def rooflines(problems: Sequence[Problem], evidence: Evidence) -> list[Picture]:
     by_platform: dict[str, list[Entry]] = {}
     for problem in problems:
         for field in problem.measured:
-            for entry in field.contenders:
+            for entry in field.measuring_processes:
                 work = entry.counted[0].record.work
                 if work and work.flop > 0 and work.bytes > 0 and entry.counted[0].record.limits in evidence.limits:
                     by_platform.setdefault(field.platform, []).append(entry)

@@ -101,7 +101,7 @@ def field_answer(field: Field) -> str:
         how = listed(f"{counted(count, 'case')} {word}" for word, count in tried.items())
         return f"{place}no implementation has a verified result: {how}."
     reached = " ".join(part for part in speed(fastest) if part)
-    others = len(field.contenders) - 1
+    others = len(field.measuring_processes) - 1
     if not others:
         return f"{place}{name(fastest)} is the only implementation with a verified result: {reached}."
     unknown = [rival for rival in field.rivals if rival.verdict is Verdict.UNKNOWN]

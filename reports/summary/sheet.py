@@ -35,7 +35,7 @@ def sheet(problems: Sequence[Problem], basis: Basis) -> str | None:
 
 def _row(problem: Problem, entry: Entry, field: Field) -> dict[str, object]:
     case, work = entry.case, next((row.record.work for row in entry.rows if row.record.work), None)
-    good = entry in field.contenders
+    good = entry in field.measuring_processes
     return (
         {
             "kernel": case.kernel, "problem": details(case), "problem_id": problem.id, "size": case.size,

@@ -105,19 +105,21 @@ def _limits(limits: Limits) -> tuple[str, tuple[Limit, ...], tuple[str, ...]]:
 
 def _warnings(machine: Machine, records: Sequence[Record]) -> list[str]:
     """Return what makes the figures of this machine less sure."""
-    told = []
+    message = []
     if machine.virtual:
-        told.append(f"This machine is virtual ({machine.virtual}): neighbours that it cannot see may share it.")
+        message.append(f"This machine is virtual ({machine.virtual}): neighbours that it cannot see may share it.")
     if machine.governor and machine.governor != "performance":
-        told.append(f"The frequency governor is {machine.governor!r}, so the clock may change while it measures.")
+        message.append(f"The frequency governor is {machine.governor!r}, so the clock may change while it measures.")
     flags = [flag for record in records if record.samples for flag in record.samples.flags]
     disturbed = flags.count(DISTURBED)
     if disturbed:
         share = percent(disturbed / len(flags))[0]
-        told.append(f"{disturbed} of {len(flags)} samples ({share}) were disturbed by foreign processes and repeated.")
+        message.append(
+            f"{disturbed} of {len(flags)} samples ({share}) were disturbed by foreign processes and repeated."
+        )
     busy = [record for record in records if _busy(record)]
     if busy:
-        told.append(
+        message.append(
             f"{counted(len(busy), 'process')} of {len(records)} kept samples during which others used more than"
             f" {percent(BUSY)[0]} of the machine; the raw samples show which."
         )
@@ -127,8 +129,8 @@ def _warnings(machine: Machine, records: Sequence[Record]) -> list[str]:
         if record.cores_used and record.cores_used > 1.1 * record.case.threads * record.case.ranks
     })  # fmt: skip
     if wide:
-        told.append(f"More cores were used than declared: {listed(wide[:5])}.")
-    return told
+        message.append(f"More cores were used than declared: {listed(wide[:5])}.")
+    return message
 
 
 def _busy(record: Record) -> bool:
@@ -186,7 +188,7 @@ def versions(entries: Sequence[Entry]) -> list[tuple[str, str, str]]:
     seen: dict[tuple[str, str], set[str]] = {}
     for entry in entries:
         seen.setdefault((entry.case.kernel, entry.case.implementation), set()).add(entry.case.version)
-    return [(kernel, way, listed(sorted(found))) for (kernel, way), found in sorted(seen.items())]
+    return [(kernel, implementation, listed(sorted(found))) for (kernel, implementation), found in sorted(seen.items())]
 
 
 def packages(evidence: Evidence) -> list[tuple[str, str]]:

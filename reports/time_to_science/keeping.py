@@ -71,7 +71,9 @@ def keeping(question: Question) -> list[Keeping]:
     """Return how each way of a question keeps up; nothing without a declared beamline."""
     if question.beamline is None:
         return []
-    found = [(question.rate_of(way[0]), way[0].entry) for way in question.ways]
+    found = [
+        (question.rate_of(implementation[0]), implementation[0].entry) for implementation in question.implementations
+    ]
     return [
         Keeping(entry=entry, beamline=question.beamline, from_start=entry is own)
         for entry, own in found
@@ -85,9 +87,9 @@ def factor_with_reading(question: Question, one: Keeping) -> tuple[float, str] |
     And from which start its reading is known: the first state of the way that was measured. None where none was.
     """
     time, units = one.entry.time, one.entry.units
-    for way in question.ways:
-        rate = question.rate_of(way[0])
-        for launch in way if rate is one.entry else ():
+    for implementation in question.implementations:
+        rate = question.rate_of(implementation[0])
+        for launch in implementation if rate is one.entry else ():
             known = [found.value for name in EACH if (found := launch.phase(name))]
             if time is not None and units and launch.entry.units and launch.total is not None and known:
                 each_s = sum(known) / launch.entry.units + time.value / units

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from daasbench.evidence import phases
-from daasbench.model import Basis, Beamline, Case, Footing
+from daasbench.model import Basis, Beamline, Case, StartEvidence
 from daasbench.statistics.intervals import Interval, across_processes, median_interval, ratio
 
 from ..summary.claims import Level, level
@@ -43,12 +43,12 @@ class Launch:
     @property
     def rows(self) -> tuple[Row, ...]:
         """Return the processes that count, whose state was seen."""
-        return tuple(row for row in self.entry.counted if row.record.footing)
+        return tuple(row for row in self.entry.counted if row.record.start_evidence)
 
     @property
-    def footings(self) -> tuple[Footing, ...]:
+    def footings(self) -> tuple[StartEvidence, ...]:
         """Return what was seen of the state of each process that counts."""
-        return tuple(row.record.footing for row in self.rows if row.record.footing)
+        return tuple(row.record.start_evidence for row in self.rows if row.record.start_evidence)
 
     def phase(self, name: str) -> Interval | None:
         """Return the seconds of a phase, with the interval across processes where it allows one; None: not seen."""
@@ -104,13 +104,15 @@ class Question:
         return self.first.entry.basis
 
     @cached_property
-    def ways(self) -> tuple[tuple[Launch, ...], ...]:
+    def implementations(self) -> tuple[tuple[Launch, ...], ...]:
         """Return the launches of each way to compute, the states in their order; ways without a figure last."""
         grouped: dict[str, list[Launch]] = {}
         for launch in self.launches:
             grouped.setdefault(whatever_start(launch.case).id, []).append(launch)
-        ways = [tuple(sorted(mine, key=_state)) for mine in grouped.values()]
-        return tuple(sorted(ways, key=lambda way: not any(launch.total for launch in way)))
+        implementations = [tuple(sorted(mine, key=_state)) for mine in grouped.values()]
+        return tuple(
+            sorted(implementations, key=lambda implementation: not any(launch.total for launch in implementation))
+        )
 
     def rate_of(self, launch: Launch) -> Entry:
         """Return the entry whose repeats tell the steady rate: of many blocks if there is one, else its own."""
@@ -134,7 +136,7 @@ def questions(evidence: Evidence) -> list[Question]:
     for entry in every:
         if entry.case.start:
             key = (whatever_start(entry.case).problem_id, entry.platform, entry.basis, entry.first.commit)
-            grouped.setdefault(key, []).append(Launch(entry=entry, errand=_errand(evidence, entry)))
+            grouped.setdefault(key, []).append(Launch(entry=entry, errand=_tracked(evidence, entry)))
     return [_question(evidence, launches, steady) for launches in grouped.values()]
 
 
@@ -162,7 +164,7 @@ def beamline_of(evidence: Evidence, entry: Entry) -> Beamline | None:
     return declared if entry.unit in ("repeat", declared.unit) else None
 
 
-def _errand(evidence: Evidence, entry: Entry) -> phases.Parts:
+def _tracked(evidence: Evidence, entry: Entry) -> phases.Parts:
     """Return the phases of the errands of an entry's jobs: the median of the jobs that saw each."""
     jobs = sorted({(row.record.run, row.record.job) for row in entry.rows})
     each = [phases.of_errand(evidence.journals.get(run, []), job) for run, job in jobs]

@@ -135,7 +135,7 @@ def page(evidence: Evidence) -> Page:
         questions=tuple(found),
         sections=tuple(_section(question, f"s{index}") for index, question in enumerate(found, 1)),
         states=tuple(STATES.items()),
-        words=tuple((WORDS[phase], told.partition(": ")[2]) for phase, told in TOLD.items()),
+        words=tuple((WORDS[phase], message.partition(": ")[2]) for phase, message in TOLD.items()),
         gaps=tuple(gap_list.gaps(shown, evidence)),
         sites=tuple(surroundings.sites(evidence)),
         runs=tuple(run for run in surroundings.runs(evidence) if run.id in runs),
@@ -159,7 +159,11 @@ def _section(question: Question, key: str) -> Section:
         answers=tuple(sentences.answers(question, kept)),
         level=LEVELS[min(totals, default=Level.NONE)],
         columns=tuple(WORDS[phase] for phase in columns),
-        lines=tuple(_line(launch, way, columns) for way in question.ways for launch in way),
+        lines=tuple(
+            _line(launch, implementation, columns)
+            for implementation in question.implementations
+            for launch in implementation
+        ),
         errand=tuple((WORDS[phase], duration(seconds)[0]) for phase, seconds in errand.seconds.items()),
         blank=tuple(sentences.blank(question, errand)),
         beamline=sentences.beamline(question),
@@ -174,7 +178,7 @@ def _section(question: Question, key: str) -> Section:
 # --- lines ----------------------------------------------------------------------------------------------------
 
 
-def _line(launch: Launch, way: Sequence[Launch], columns: Sequence[str]) -> Line:
+def _line(launch: Launch, implementation: Sequence[Launch], columns: Sequence[str]) -> Line:
     from ..summary.lines import outcome, why
 
     return Line(
@@ -182,7 +186,7 @@ def _line(launch: Launch, way: Sequence[Launch], columns: Sequence[str]) -> Line
         state=launch.case.start or "",
         total=_cell(launch.total),
         cells=tuple(_cell(launch.phase(phase)) for phase in columns),
-        again=_again(launch, way),
+        again=_again(launch, implementation),
         level=LEVELS[launch.level][0],
         outcome=outcome(launch.entry),
         seen=_seen(launch),
@@ -194,8 +198,8 @@ def _cell(found: Interval | None) -> Cell:
     return duration(found.value, found.low, found.high) if found else EMPTY
 
 
-def _again(launch: Launch, way: Sequence[Launch]) -> Cell:
-    warm = next((one for one in way if one.case.start == "warm" and one.total), None)
+def _again(launch: Launch, implementation: Sequence[Launch]) -> Cell:
+    warm = next((one for one in implementation if one.case.start == "warm" and one.total), None)
     if warm is None or launch.total is None:
         return EMPTY
     if launch is warm:
@@ -243,7 +247,7 @@ def _keep_line(one: Keeping) -> KeepLine:
 def _pictures(question: Question, errand: phases.Parts, key: str) -> list[Picture]:
     what = f"{title(question.first.case)}, {details(whatever_start(question.first.case))}"
     place = f"platform {question.first.entry.platform} ({question.basis.value})"
-    bars = [_bar(launch) for way in question.ways for launch in way if launch.total]
+    bars = [_bar(launch) for implementation in question.implementations for launch in implementation if launch.total]
     drawn = []
     if bars:
         said = "; ".join(f"{bar.label}: {bar.note}" for bar in bars)

@@ -13,32 +13,32 @@ from .keeping import Keeping, dataset_s, factor_with_reading
 from .launches import Launch, Question
 
 TOLD: Mapping[str, str] = {**phases.ERRAND, **phases.PROCESS}
-WORDS: Mapping[str, str] = {phase: told.partition(":")[0] for phase, told in TOLD.items()}
+WORDS: Mapping[str, str] = {phase: message.partition(":")[0] for phase, message in TOLD.items()}
 NEARLY = 0.9  # of a keep-up factor: what reading leaves is then not told
 BUSY = 0.05  # foreign share of the processors above which a start was disturbed
 
 
 def answers(question: Question, kept: Sequence[Keeping]) -> list[str]:
     """Return what the page claims, a sentence each."""
-    told = [sentence for way in question.ways if (sentence := _way_answer(way))]
-    told += [_keep_answer(one) + _reading_too(question, one) for one in kept]
-    return told or ["No start has a verified first result; the gaps say why."]
+    message = [sentence for implementation in question.implementations if (sentence := _way_answer(implementation))]
+    message += [_keep_answer(one) + _reading_too(question, one) for one in kept]
+    return message or ["No start has a verified first result; the gaps say why."]
 
 
-def _way_answer(way: Sequence[Launch]) -> str:
+def _way_answer(implementation: Sequence[Launch]) -> str:
     """Return how long one way takes from each state, and what most of the slowest is."""
-    good = [launch for launch in way if launch.total]
+    good = [launch for launch in implementation if launch.total]
     if not good:
         return ""
     work = next((row.record.work for launch in good for row in launch.rows if row.record.work), None)
     what = f" of {counted_units(work.units, work.unit)}" if work else ""
     times = listed(f"{_said(launch.total)} from {_a(launch.case.start)} start" for launch in good)
-    told = f"{name(good[0].entry)} has its first result{what} after {times}"
+    message = f"{name(good[0].entry)} has its first result{what} after {times}"
     slowest = max(good, key=lambda launch: launch.total.value if launch.total else 0.0)
     shares = {phase: found.value for phase in phases.PROCESS if (found := slowest.phase(phase))}
     most = max(shares, key=lambda phase: shares[phase])
-    told += f"; most of the {slowest.case.start} start is {WORDS[most]}, {duration(shares[most])[0]}"
-    return f"{told}."
+    message += f"; most of the {slowest.case.start} start is {WORDS[most]}, {duration(shares[most])[0]}"
+    return f"{message}."
 
 
 def _a(state: str | None) -> str:
@@ -72,8 +72,8 @@ def _reading_too(question: Question, one: Keeping) -> str:
     whole, found = one.factor, factor_with_reading(question, one)
     if whole is None or whole.low is None or found is None or found[0] > NEARLY * whole.value:
         return ""
-    told = f"That is of {plural(one.beamline.unit)} in memory: each read first, as fast as in {_a(found[1])} start,"
-    return f" {told} and nothing done meanwhile, leaves {factor(found[0])[0]} (projected)."
+    message = f"That is of {plural(one.beamline.unit)} in memory: each read first, as fast as in {_a(found[1])} start,"
+    return f" {message} and nothing done meanwhile, leaves {factor(found[0])[0]} (projected)."
 
 
 def beamline(question: Question) -> str:
@@ -82,8 +82,8 @@ def beamline(question: Question) -> str:
     if beamline is None:
         return ""
     speed = rate(beamline.units_per_s, None, None, beamline.unit)[0]
-    told = f"{beamline.name}{', ' + beamline.detector if beamline.detector else ''}: {speed}"
-    return f"{told}, as of {beamline.date}, says: {beamline.source.rstrip('.')}."
+    message = f"{beamline.name}{', ' + beamline.detector if beamline.detector else ''}: {speed}"
+    return f"{message}, as of {beamline.date}, says: {beamline.source.rstrip('.')}."
 
 
 def dataset(question: Question) -> str:
@@ -96,7 +96,11 @@ def dataset(question: Question) -> str:
 
 def datasets(question: Question) -> list[tuple[str, str, str]]:
     """Return, by way and start, how long one data set would take: projected."""
-    found = [(launch, dataset_s(question, launch)) for way in question.ways for launch in way]
+    found = [
+        (launch, dataset_s(question, launch))
+        for implementation in question.implementations
+        for launch in implementation
+    ]
     return [(name(launch.entry), launch.case.start or "", duration(s)[0]) for launch, s in found if s is not None]
 
 
@@ -114,25 +118,25 @@ def blank(question: Question, errand: phases.Parts) -> list[str]:
 
 def notes(question: Question, kept: Sequence[Keeping]) -> list[str]:
     """Return what a reader must know of the figures."""
-    told = []
-    busy = [row for launch in question.launches for row in launch.rows if row.record.footing]
-    disturbed = sum(1 for row in busy if row.record.footing and row.record.footing.foreign > BUSY)
+    message = []
+    busy = [row for launch in question.launches for row in launch.rows if row.record.start_evidence]
+    disturbed = sum(1 for row in busy if row.record.start_evidence and row.record.start_evidence.foreign > BUSY)
     if disturbed:
-        told.append(
+        message.append(
             f"During {disturbed} of {counted(len(busy), 'start')} others used more than {100 * BUSY:g} % of the"
             " machine's processors: these starts took longer than they would alone."
         )
     small = [one for one in kept if one.entry.counted[0].record.exceeds_cache is False]
     if small:
-        told.append(
+        message.append(
             f"The rate of {listed(name(one.entry) for one in small)} is that of blocks which do not exceed the"
             " last-level cache four times: part of it is the cache's."
         )
     for one in kept:
         if sizes := one.unit_sizes:
-            told.append(
+            message.append(
                 f"One {one.beamline.unit} of {name(one.entry)} has {memory(sizes[0])}, one of the detector"
                 f" {memory(sizes[1])}: the keep-up factor holds for the former."
             )
             break
-    return told
+    return message

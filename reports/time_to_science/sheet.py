@@ -25,8 +25,8 @@ def sheet(page: Page) -> str:
         _row(question, launch)
         for question in page.questions
         if question.basis is Basis.MEASURED
-        for way in question.ways
-        for launch in way
+        for implementation in question.implementations
+        for launch in implementation
     ]
     written = io.StringIO()
     writer = csv.DictWriter(written, fieldnames=list(rows[0]) if rows else ["kernel"], lineterminator="\n")
@@ -51,7 +51,7 @@ def _row(question: Question, launch: Launch) -> dict[str, object]:
     row |= {f"{phase}_s": launch.errand.seconds.get(phase) for phase in phases.ERRAND}
     seen = launch.footings
     row |= {
-        "put_out_by": seen[0].way if seen else None,
+        "evicted_by": seen[0].evicted_by if seen else None,
         "left_bytes": max((one.left_bytes for one in seen), default=None),
         "came_bytes": min((one.came_bytes for one in seen), default=None),
         "read_bytes": min((one.read_bytes for one in seen), default=None),

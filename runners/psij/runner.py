@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from daasbench.errors import Lacking, LedgerError, Unreachable
+from daasbench.errors import LedgerError, MissingRequirement, Unreachable
 from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Noun, Option, Platform, Reason, Request
 from daasbench.worker import CLAIM, ENDED, STARTED, Left
@@ -36,14 +36,14 @@ STATES = {  # psij's words; any other is LOST
     "FAILED": JobState.FAILED,
     "CANCELED": JobState.CANCELLED,
 }
-FIRST_S, LONGEST_S = 1.0, 30.0  # between two looks; psij's own default is 30
+FIRST_S, LONGEST_LIMIT_S = 1.0, 30.0  # between two looks; psij's own default is 30
 PATIENCE = 0.1  # of the time since something changed: what the next look waits for
 SHOW_S = 20.0  # for a shared file system to show what a node wrote
 SIGNALLED = 128  # exit codes above it: a shell's, of a program that a signal ended
 ENDING_S = 30.0  # for one job to end once it is cancelled
 
 
-class Handle(Noun, frozen=True, kw_only=True):
+class PsijHandle(Noun, frozen=True, kw_only=True):
     """Where a job is: ``psij://slurm/1234#/results/.../jobs/003-esrf``; a process has its machine before an @."""
 
     executor: str
@@ -56,7 +56,7 @@ class Handle(Noun, frozen=True, kw_only=True):
         return f"psij://{self.host + '@' if self.host else ''}{self.executor}/{self.native}#{self.folder}"
 
 
-def read_handle(text: str) -> Handle | None:
+def read_handle(text: str) -> PsijHandle | None:
     """Return the handle that a URL is; None if it is none of ours."""
     scheme, _, rest = text.partition("://")
     address, _, folder = rest.partition("#")
@@ -64,12 +64,12 @@ def read_handle(text: str) -> Handle | None:
     host, _, executor = place.rpartition("@")
     if scheme != "psij" or not (executor and native and folder):
         return None
-    return Handle(executor=executor, native=native, folder=Path(folder), host=host)
+    return PsijHandle(executor=executor, native=native, folder=Path(folder), host=host)
 
 
-def _handle(executor: str, native: str, folder: Path) -> Handle:
+def _handle(executor: str, native: str, folder: Path) -> PsijHandle:
     host = here() if executor == "local" else ""
-    return Handle(executor=executor, native=native, folder=folder, host=host)
+    return PsijHandle(executor=executor, native=native, folder=folder, host=host)
 
 
 def _request(job: Job, folder: Path) -> Request:
@@ -100,7 +100,7 @@ class PsijRunner:
     @property
     def every_s(self) -> float:
         """Return how long to wait between two looks: a tenth of the time in which nothing changed, up to 30 s."""
-        return min(LONGEST_S, max(FIRST_S, PATIENCE * (time.monotonic() - self._changed)))
+        return min(LONGEST_LIMIT_S, max(FIRST_S, PATIENCE * (time.monotonic() - self._changed)))
 
     def check(self, options: Mapping[str, Option], where: str) -> None:
         """Raise ScenarioError if these are no options of this runner; psij need not be installed."""
@@ -179,25 +179,25 @@ class PsijRunner:
         self._schedulers.ask_every(self.every_s)
         return status
 
-    def _look(self, handle: str, where: Handle) -> JobStatus:
+    def _look(self, handle: str, where: PsijHandle) -> JobStatus:
         if (left := _left(where.folder)) is not None:
             return _by_exit(left.exit, f"exit {left.exit}", left.at)
         if where.host and where.host != here():
-            told = f"it was started on {where.host}: look from there"
-            return JobStatus(state=JobState.RUNNING, native="elsewhere", message=told)
+            message = f"it was started on {where.host}: look from there"
+            return JobStatus(state=JobState.RUNNING, native="elsewhere", message=message)
         try:
             seen = self._schedulers.status(where.executor, where.native, where.folder.parent)
         except LookupError:
             return self._ended(handle, where, _lost("gone", "its process is gone and left no word"))
-        except Lacking as lack:
-            raise Unreachable(f"{where.executor} cannot be asked for {where.native}: {lack}") from lack
+        except MissingRequirement as missing:
+            raise Unreachable(f"{where.executor} cannot be asked for {where.native}: {missing}") from missing
         if seen is None:
             last = self._said.get(handle, JobStatus(state=JobState.PENDING, native="NEW"))
             return msgspec.structs.replace(last, message="the scheduler has not answered yet")
         status = translated(seen)
         return self._ended(handle, where, status) if status.ended else status
 
-    def _ended(self, handle: str, where: Handle, status: JobStatus) -> JobStatus:
+    def _ended(self, handle: str, where: PsijHandle, status: JobStatus) -> JobStatus:
         """Return how a job ended that is over; first its worker's word is given time to be seen here.
 
         psij calls a job completed that its scheduler has forgotten: without an exit code that is no success.
@@ -206,14 +206,14 @@ class PsijRunner:
         if unsure or (status.state is JobState.DONE and (where.folder / STARTED).exists()):
             since = self._over.setdefault(handle, time.monotonic())
             if time.monotonic() - since < SHOW_S:
-                told = "it is over; its files are waited for"
-                return JobStatus(state=JobState.RUNNING, native=status.native, message=told)
+                message = "it is over; its files are waited for"
+                return JobStatus(state=JobState.RUNNING, native=status.native, message=message)
         if status.state is JobState.FAILED and status.exit is None and (where.folder / STARTED).exists():
-            told = f"it was killed after it had begun, for its memory perhaps; psij says: {status.message}"
-            return msgspec.structs.replace(status, message=told)
+            message = f"it was killed after it had begun, for its memory perhaps; psij says: {status.message}"
+            return msgspec.structs.replace(status, message=message)
         if status.state is JobState.DONE and status.exit is None:
-            told = "the scheduler no longer knows it, and its worker left no word"
-            return _lost(status.native, told)
+            message = "the scheduler no longer knows it, and its worker left no word"
+            return _lost(status.native, message)
         return status
 
     def fetch(self, handle: str, folder: Path) -> None:
@@ -245,8 +245,8 @@ class PsijRunner:
                 self._schedulers.cancel(where.executor, where.native, where.folder.parent)
             except Unreachable as error:
                 deaf.append(str(error))
-            except Lacking as lack:
-                deaf.append(f"{where.executor} cannot be told to cancel {where.native}: {lack}")
+            except MissingRequirement as missing:
+                deaf.append(f"{where.executor} cannot be told to cancel {where.native}: {missing}")
         self._changed = time.monotonic()
         if deaf:
             raise Unreachable("; ".join(dict.fromkeys(deaf)))
@@ -269,8 +269,8 @@ def translated(seen: Any) -> JobStatus:
             return JobStatus(state=JobState.TIMEOUT, native=word, message=message, reason=Reason.SCHEDULER)
         if seen.exit_code:
             return _by_exit(int(seen.exit_code), word, None)
-        told = message or "the scheduler ended it and psij does not know why"
-        return JobStatus(state=state, native=word, message=told, reason=Reason.INTERRUPTED)
+        sentence = message or "the scheduler ended it and psij does not know why"
+        return JobStatus(state=state, native=word, message=sentence, reason=Reason.INTERRUPTED)
     return JobStatus(state=state, native=word, message=message, exit=seen.exit_code)
 
 
@@ -279,13 +279,13 @@ def _by_exit(code: int, native: str, ended_at: str | None) -> JobStatus:
     if code == 0:
         return JobStatus(state=JobState.DONE, native=native, exit=0, ended_at=ended_at)
     signalled = code >= SIGNALLED or code < 0
-    told = "the worker was ended by a signal" if signalled else f"the worker ended with exit code {code}"
+    message = "the worker was ended by a signal" if signalled else f"the worker ended with exit code {code}"
     reason = Reason.INTERRUPTED if signalled else Reason.HARNESS
-    return JobStatus(state=JobState.FAILED, native=native, message=told, reason=reason, exit=code, ended_at=ended_at)
+    return JobStatus(state=JobState.FAILED, native=native, message=message, reason=reason, exit=code, ended_at=ended_at)
 
 
-def _lost(native: str, told: str) -> JobStatus:
-    return JobStatus(state=JobState.LOST, native=native, message=told, reason=Reason.INTERRUPTED)
+def _lost(native: str, message: str) -> JobStatus:
+    return JobStatus(state=JobState.LOST, native=native, message=message, reason=Reason.INTERRUPTED)
 
 
 def _left(folder: Path) -> Left | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from daasbench.errors import Lacking, SubmitError, Unreachable
+from daasbench.errors import MissingRequirement, SubmitError, Unreachable
 
 from .specification import Specification
 
@@ -55,14 +55,14 @@ PROGRAM = {
 def require_psij() -> None:
     """Raise Lacking, with the cure, where psij is not installed."""
     if importlib.util.find_spec("psij") is None:
-        raise Lacking("psij-python is not installed", f"install it: {CURE}")
+        raise MissingRequirement("psij-python is not installed", f"install it: {CURE}")
 
 
 def require_scheduler(executor: str) -> None:
     """Raise Lacking where the command by which psij would submit is not here."""
     if shutil.which(PROGRAM[executor]) is None:
-        cure = "load its module, or use a machine from which jobs are submitted"
-        raise Lacking(f"{executor} is not here: there is no {PROGRAM[executor]}", cure)
+        fix = "load its module, or use a machine from which jobs are submitted"
+        raise MissingRequirement(f"{executor} is not here: there is no {PROGRAM[executor]}", fix)
 
 
 class Schedulers:
@@ -105,18 +105,18 @@ class Schedulers:
         """
         try:
             executor = self.executor(asked.executor, jobs_folder)
-        except Lacking as lack:
-            raise SubmitError(f"{lack}; nothing was sent") from lack
+        except MissingRequirement as missing:
+            raise SubmitError(f"{missing}; nothing was sent") from missing
         import psij
 
         try:
             job = psij.Job(job_spec(asked))
             executor.submit(job)
         except psij.SubmitException as error:
-            told = " ".join(str(error).split()) or "it gave no reason"
-            if any(word in told.lower() for word in DEAF[:-1]):
-                raise Unreachable(f"{asked.executor} did not answer when a job was sent: {told}") from error
-            raise SubmitError(f"{asked.executor} refused the job: {told}") from error
+            message = " ".join(str(error).split()) or "it gave no reason"
+            if any(word in message.lower() for word in DEAF[:-1]):
+                raise Unreachable(f"{asked.executor} did not answer when a job was sent: {message}") from error
+            raise SubmitError(f"{asked.executor} refused the job: {message}") from error
         except (psij.InvalidJobException, TypeError, ValueError) as error:
             raise SubmitError(f"psij cannot send this job to {asked.executor}: {error}") from error
         except OSError as error:
@@ -160,8 +160,8 @@ class Schedulers:
         try:
             job.cancel()
         except psij.SubmitException as error:
-            told = " ".join(str(error).split())
-            raise Unreachable(f"{executor} did not cancel {native}: {told}; cancel it again later") from error
+            message = " ".join(str(error).split())
+            raise Unreachable(f"{executor} did not cancel {native}: {message}; cancel it again later") from error
 
     def _job(self, executor: str, native: str, jobs_folder: Path) -> Any:
         """Return psij's job of a number; one that an earlier process sent is attached."""
@@ -251,8 +251,8 @@ def numbers_of(executor: str, name: str) -> list[str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unreachable(f"{words[0]} does not answer ({error}); the same command asks again") from error
     if done.returncode and not (executor == "lsf" and "not found" in done.stderr):
-        told = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise Unreachable(f"{words[0]} does not answer: {told}; the same command asks again")
+        message = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        raise Unreachable(f"{words[0]} does not answer: {message}; the same command asks again")
     return [line.strip() for line in done.stdout.splitlines() if line.strip()]
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.host import containers, launchers
-from daasbench.jobs.time_limits import longest_s
+from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Count, Job, Noun, Option, Planned, Platform, Scalar, Seconds, Written, parsing, sets_of
 
 from ..slurm.render import Shape, shape_of
@@ -122,7 +122,7 @@ def specification(job: Job, folder: Path) -> Specification:
     attributes = dict(options.attributes)
     if executor in NAMED:
         attributes[NAMED[executor]] = unique_name(job)
-    limit_s = math.ceil(longest_s(job) / MINUTE_S) * MINUTE_S
+    limit_s = math.ceil(wall_time_limit_s(job) / MINUTE_S) * MINUTE_S
     return Specification(
         executor=executor,
         executable="/bin/bash",

@@ -153,11 +153,11 @@ class Connection:
             except Lost as lost:
                 self._sharing = None
                 if lost.sent and not again:
-                    told = f"{self.host}: the connection was lost before the answer came ({lost})"
-                    raise Unreachable(f"{told}; what was asked for may have happened or not") from lost
+                    message = f"{self.host}: the connection was lost before the answer came ({lost})"
+                    raise Unreachable(f"{message}; what was asked for may have happened or not") from lost
                 if delay is None:
-                    told = f"{self.host}: the connection is lost again and again ({lost})"
-                    raise Unreachable(f"{told}; nothing is lost: run the same command again later") from lost
+                    message = f"{self.host}: the connection is lost again and again ({lost})"
+                    raise Unreachable(f"{message}; nothing is lost: run the same command again later") from lost
                 log.warning("%s: the connection was lost (%s); opening it again in %g s", self.host, lost, delay)
                 self._sleep(delay)
         raise AssertionError("the last delay is None")
@@ -182,14 +182,14 @@ class Connection:
         with tempfile.TemporaryFile() as errors:
             began, late = _talk(command, stdin, out, errors, timeout_s)
             errors.seek(0)
-            told = errors.read()
-        ended = _ENDS.search(told)
+            message = errors.read()
+        ended = _ENDS.search(message)
         if ended is not None and began:
-            said = told[: ended.start()].partition(BEGINS + b"\n")[2]
+            said = message[: ended.start()].partition(BEGINS + b"\n")[2]
             return int(ended[1]), said.decode(errors="replace")
         if late:
             raise Unreachable(f"{self.host}: did not answer within {timeout_s:g} s; run the same command again later")
-        before, arrived, _ = told.partition(BEGINS + b"\n")
+        before, arrived, _ = message.partition(BEGINS + b"\n")
         text = before.decode(errors="replace")
         refused = not began and not arrived and NOT_SENT in text and "mux_client" not in text
         raise Lost(_last_line(text), sent=not refused)
@@ -212,13 +212,13 @@ class Connection:
             self._sharing = []  # one that the user holds open
             return
         for delay in (*BACK_OFF_S, None):
-            told = self._open_own()
-            if told is None:
+            message = self._open_own()
+            if message is None:
                 return
-            cure, passing = _trouble(told, self.host)
+            fix, passing = _trouble(message, self.host)
             if delay is None or not passing:
-                raise Unreachable(f"{self.host} cannot be reached: {_last_line(told)}; nothing more was sent: {cure}")
-            log.info("%s does not answer (%s); trying again in %g s", self.host, _last_line(told), delay)
+                raise Unreachable(f"{self.host} cannot be reached: {_last_line(message)}; nothing more was sent: {fix}")
+            log.info("%s does not answer (%s); trying again in %g s", self.host, _last_line(message), delay)
             self._sleep(delay)
 
     def _open_own(self) -> str | None:
@@ -242,9 +242,9 @@ class Connection:
             except subprocess.TimeoutExpired:
                 return f"ssh: connect to host {self.host}: timed out"
             errors.seek(0)
-            told = errors.read().decode(errors="replace")
+            message = errors.read().decode(errors="replace")
         if done.returncode != 0 or not self._check(sharing):
-            return told or f"ssh ended with code {done.returncode}"
+            return message or f"ssh ended with code {done.returncode}"
         self._sharing = [*sharing, *_NO_OTHER]
         return None
 
@@ -329,16 +329,16 @@ def _skip_greeting(pipe: int, out: BinaryIO) -> bool:
     return False
 
 
-def _last_line(told: str) -> str:
+def _last_line(message: str) -> str:
     """Return what ssh said last that tells something."""
-    lines = [line.strip() for line in told.replace("\r", "\n").splitlines() if line.strip()]
+    lines = [line.strip() for line in message.replace("\r", "\n").splitlines() if line.strip()]
     told_more = [line for line in lines if "UNKNOWN port" not in line]
     return (told_more or lines or ["no reason given"])[-1].rstrip(".")
 
 
-def _trouble(told: str, host: str) -> tuple[str, bool]:
+def _trouble(message: str, host: str) -> tuple[str, bool]:
     """Return the cure for what ssh complains of, and whether waiting may help."""
-    for word, passing, cure in TROUBLES:
-        if word in told:
-            return cure.format(host=host, name=host.rpartition("@")[2]), passing
+    for word, passing, fix in TROUBLES:
+        if word in message:
+            return fix.format(host=host, name=host.rpartition("@")[2]), passing
     return f"try it by hand: `ssh {host} true`", True

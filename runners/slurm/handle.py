@@ -10,7 +10,7 @@ from daasbench.model import Noun
 _ID = re.compile(r"\d+(_\d+)?")
 
 
-class Handle(Noun, frozen=True, kw_only=True):
+class SlurmHandle(Noun, frozen=True, kw_only=True):
     """A job of a Slurm.
 
     Attributes
@@ -41,14 +41,14 @@ class Handle(Noun, frozen=True, kw_only=True):
     @property
     def url(self) -> str:
         """Return the handle as text."""
-        told = {"folder": self.folder, "name": self.name, "cluster": self.cluster}
-        words = [(key, value) for key, value in told.items() if value] + [("ssh", word) for word in self.ssh]
+        message = {"folder": self.folder, "name": self.name, "cluster": self.cluster}
+        words = [(key, value) for key, value in message.items() if value] + [("ssh", word) for word in self.ssh]
         if self.poll_s != 1.0:
             words.append(("poll", f"{self.poll_s:g}"))
         return f"slurm://{quote(self.host, safe='@:')}/{self.id}" + (f"?{urlencode(words, safe='/')}" if words else "")
 
 
-def parse(url: str) -> Handle | None:
+def parse(url: str) -> SlurmHandle | None:
     """Return the handle that a text names; None if it names none of ours."""
     try:
         parts = urlsplit(url)
@@ -57,7 +57,7 @@ def parse(url: str) -> Handle | None:
         if parts.scheme != "slurm" or not _ID.fullmatch(number):
             return None
         first = {key: values[0] for key, values in said.items()}
-        return Handle(
+        return SlurmHandle(
             id=number,
             host=parts.netloc,
             ssh=said.get("ssh", []),
@@ -70,4 +70,4 @@ def parse(url: str) -> Handle | None:
         return None
 
 
-__all__ = ["Handle", "parse"]
+__all__ = ["SlurmHandle", "parse"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from daasbench.errors import Unreachable
-from daasbench.inspection.platform import Finding, Level, ok, warning, wrong
+from daasbench.inspection.platform import Finding, FindingLevel, ok, warning, wrong
 from daasbench.model import Platform
 
 from .options import SlurmOptions, options_of
@@ -71,7 +71,7 @@ def queue_findings(platform: Platform, options: SlurmOptions, shell: Shell) -> t
         return found, False
     found += node_findings(fitting, platform)
     found += limit_findings(fitting, options)
-    if all(one.level is not Level.WRONG for one in found):
+    if all(one.level is not FindingLevel.WRONG for one in found):
         found.append(_rehearsal(shell, platform, options))
     return found, True
 
@@ -85,19 +85,17 @@ def _reached(shell: Shell, options: SlurmOptions) -> tuple[list[Finding], list[N
         found.append(ok("host", f"{shell.where} answers over ssh"))
     absent = [name for name in ("sbatch", "squeue", "scancel") if _absent(shell, name)]
     if absent:
-        cure = (
-            "look from a login node, or name one by the option host" if not shell.where else "correct the option host"
-        )
-        return [*found, wrong("scheduler", f"there is no {' and no '.join(absent)}{at}", cure)], []
+        fix = "look from a login node, or name one by the option host" if not shell.where else "correct the option host"
+        return [*found, wrong("scheduler", f"there is no {' and no '.join(absent)}{at}", fix)], []
     said = shell.run(["sinfo", "--noheader", "--Node", "--all", *clusters(options), f"--format={NODE_FIELDS}"])
     nodes = read_nodes(said.out)
     if said.code or not nodes:
-        told = f"Slurm does not answer{at}: {last_line(said)}"
-        return [*found, wrong("scheduler", told, LOGIN)], []
+        message = f"Slurm does not answer{at}: {last_line(said)}"
+        return [*found, wrong("scheduler", message, LOGIN)], []
     version = shell.run(["sinfo", "--version"]).out.strip()
     parts = len({one.partition for one in nodes})
-    told = f"{version or 'Slurm'}{at}: {len({one.name for one in nodes})} nodes in {parts} partitions"
-    return [*found, ok("scheduler", told)], nodes
+    message = f"{version or 'Slurm'}{at}: {len({one.name for one in nodes})} nodes in {parts} partitions"
+    return [*found, ok("scheduler", message)], nodes
 
 
 def _absent(shell: Shell, program: str) -> bool:
@@ -137,30 +135,30 @@ def partition_findings(nodes: Sequence[Node], options: SlurmOptions) -> tuple[li
     if options.partition is None:
         asked = {one.partition for one in nodes if one.default}
         if not asked:
-            told = "none is named, and Slurm has no default"
-            return [], [wrong("partition", told, f"write partition = one of {', '.join(known)}")]
+            message = "none is named, and Slurm has no default"
+            return [], [wrong("partition", message, f"write partition = one of {', '.join(known)}")]
     else:
         asked = set(options.partition.split(","))
     if missing := sorted(asked - set(known)):
-        told = f"there is no {' and no '.join(missing)}"
-        return [], [wrong("partition", told, f"write partition = one of {', '.join(known)}")]
+        message = f"there is no {' and no '.join(missing)}"
+        return [], [wrong("partition", message, f"write partition = one of {', '.join(known)}")]
     mine = [one for one in nodes if one.partition in asked]
     found = []
     if options.constraint is not None:
         words = set(re.findall(r"[^&|()\[\],*\s]+", options.constraint))
         features = sorted({feature for one in mine for feature in one.features})
         if lost := sorted(word for word in words if not word.isdigit() and word not in features):
-            cure = f"write constraint with {', '.join(features) or 'nothing: these nodes have no features'}"
-            return [], [wrong("constraint", f"no node of {', '.join(asked)} has {', '.join(lost)}", cure)]
+            fix = f"write constraint with {', '.join(features) or 'nothing: these nodes have no features'}"
+            return [], [wrong("constraint", f"no node of {', '.join(asked)} has {', '.join(lost)}", fix)]
         mine = [one for one in mine if _fits(one, options.constraint)]
         found.append(ok("constraint", f"{options.constraint}: {len({one.name for one in mine})} nodes"))
     useful = [one for one in mine if not one.state.startswith(USELESS)]
     names, all_names = {one.name for one in useful}, {one.name for one in mine}
-    told = f"{', '.join(sorted(asked))}{'' if options.partition else ' (the default)'}: {len(names)} nodes"
-    told += f", {len(all_names - names)} more are down or drained" if len(all_names) > len(names) else ""
+    message = f"{', '.join(sorted(asked))}{'' if options.partition else ' (the default)'}: {len(names)} nodes"
+    message += f", {len(all_names - names)} more are down or drained" if len(all_names) > len(names) else ""
     if not names:
-        return mine, [*found, wrong("partition", told, "ask the site when its nodes are back")]
-    return useful, [ok("partition", told), *found]
+        return mine, [*found, wrong("partition", message, "ask the site when its nodes are back")]
+    return useful, [ok("partition", message), *found]
 
 
 def _fits(node: Node, constraint: str) -> bool:
@@ -175,8 +173,8 @@ def node_findings(nodes: Sequence[Node], platform: Platform) -> list[Finding]:
     by_name = list({one.name: one for one in nodes}.values())
     found = []
     if platform.nodes > len(by_name):
-        told = f"{platform.nodes} are declared, a job may get {len(by_name)}"
-        found.append(wrong("nodes", told, f"write nodes = {len(by_name)}"))
+        message = f"{platform.nodes} are declared, a job may get {len(by_name)}"
+        found.append(wrong("nodes", message, f"write nodes = {len(by_name)}"))
     else:
         found.append(ok("nodes", f"{platform.nodes} declared of {len(by_name)}"))
     rows: list[tuple[str, str, float | None, list[float]]] = [
@@ -184,31 +182,33 @@ def node_findings(nodes: Sequence[Node], platform: Platform) -> list[Finding]:
         ("memory", "memory_gb", platform.memory_gb, [one.memory_gb for one in by_name]),
         ("GPUs", "gpus_per_node", platform.gpus_per_node, [one.gpus for one in by_name]),
     ]
-    return [*found, *(_declared(about, key, said, has, platform.nodes) for about, key, said, has in rows)]
+    return [*found, *(_declared(check, key, said, has, platform.nodes) for check, key, said, has in rows)]
 
 
-def _declared(about: str, key: str, declared: float | None, has: Sequence[float], nodes: int) -> Finding:
+def _declared(check: str, key: str, declared: float | None, has: Sequence[float], nodes: int) -> Finding:
     least, most = min(has), max(has)
-    unit = " GB" if about == "memory" else ""
+    unit = " GB" if check == "memory" else ""
     theirs = f"{least:.4g}{unit}" if least == most else f"{least:.4g} to {most:.4g}{unit}"
     enough = sorted(has, reverse=True)[min(nodes, len(has)) - 1]  # that as many nodes have as are declared
     if declared is None:
-        if about != "cores" and not (about == "GPUs" and most):
-            return ok(about, f"none declared, a node has {theirs}")
-        told = f"none declared, a node has {theirs}: what this machine has is taken for its number"
-        return warning(about, told, f"write {key} = {int(least)}")
-    if about == "GPUs" and not most:
-        told = f"{declared:g} declared, Slurm tells of none: they come with the node, or there are none"
-        return warning(about, told, "see one: srun nvidia-smi -L") if declared else ok(about, "none")
+        if check != "cores" and not (check == "GPUs" and most):
+            return ok(check, f"none declared, a node has {theirs}")
+        message = f"none declared, a node has {theirs}: what this machine has is taken for its number"
+        return warning(check, message, f"write {key} = {int(least)}")
+    if check == "GPUs" and not most:
+        message = f"{declared:g} declared, Slurm tells of none: they come with the node, or there are none"
+        return warning(check, message, "see one: srun nvidia-smi -L") if declared else ok(check, "none")
     if declared > enough:
         fit = sum(one >= declared for one in has)
-        told = f"{declared:g}{unit} declared, a node has {theirs}: {fit} of {len(has)} have as much"
-        return wrong(about, told, f"write {key} = {int(enough)}")
+        message = f"{declared:g}{unit} declared, a node has {theirs}: {fit} of {len(has)} have as much"
+        return wrong(check, message, f"write {key} = {int(enough)}")
     if declared > least:
         fit = sum(one >= declared for one in has)
-        told = f"{declared:g}{unit} declared, a node has {theirs}: jobs wait for {fit} of {len(has)} nodes"
-        return warning(about, told, "name those by the option constraint, so that all figures are of one kind of node")
-    return ok(about, f"{declared:g}{unit} declared, a node has {theirs}")
+        message = f"{declared:g}{unit} declared, a node has {theirs}: jobs wait for {fit} of {len(has)} nodes"
+        return warning(
+            check, message, "name those by the option constraint, so that all figures are of one kind of node"
+        )
+    return ok(check, f"{declared:g}{unit} declared, a node has {theirs}")
 
 
 def seconds_of(limit: str) -> float | None:
@@ -233,8 +233,8 @@ def limit_findings(nodes: Sequence[Node], options: SlurmOptions) -> list[Finding
     if options.time_limit_s is None:
         return [ok("time limit", f"{word}; a job that may take longer is refused: write time_limit_s = {least:.0f}")]
     if options.time_limit_s > least:
-        told = f"time_limit_s is {options.time_limit_s:g}, the partition gives {word}"
-        return [wrong("time limit", told, f"write time_limit_s = {least:.0f}")]
+        message = f"time_limit_s is {options.time_limit_s:g}, the partition gives {word}"
+        return [wrong("time limit", message, f"write time_limit_s = {least:.0f}")]
     return [ok("time limit", f"{options.time_limit_s:g} s of {word}")]
 
 
@@ -250,8 +250,8 @@ def _accounting(shell: Shell, options: SlurmOptions) -> list[Finding]:
         found = [ok("accounting", "off: how a job ended is read from the queue and from the job's own folder")]
         named = [key for key in ("account", "qos") if getattr(options, key)]
         if named:
-            told = f"a Slurm without accounting does not look at {' and '.join(named)}"
-            found.append(warning("account", told, f"leave out {' and '.join(named)}"))
+            message = f"a Slurm without accounting does not look at {' and '.join(named)}"
+            found.append(warning("account", message, f"leave out {' and '.join(named)}"))
         return found
     found = [ok("accounting", f"on ({kept.rpartition('/')[2]}), enforced: {settings.get('AccountingStorageEnforce')}")]
     user = shell.run(["id", "-un"]).out.strip()
@@ -270,8 +270,8 @@ def account_findings(text: str, options: SlurmOptions, user: str) -> list[Findin
     found = []
     for key, named, known in (("account", options.account, accounts), ("qos", options.qos, qos)):
         if named is not None and named not in known:
-            cure = f"write {key} = one of {', '.join(sorted(known))}" if known else "ask the site for one"
-            found.append(wrong(key, f"{user} may not use {named}", cure))
+            fix = f"write {key} = one of {', '.join(sorted(known))}" if known else "ask the site for one"
+            found.append(wrong(key, f"{user} may not use {named}", fix))
         elif named is not None:
             found.append(ok(key, f"{user} may use {named}"))
     return found
@@ -281,7 +281,9 @@ def _rehearsal(shell: Shell, platform: Platform, options: SlurmOptions) -> Findi
     """Return whether sbatch would take a job of the whole platform; nothing is submitted."""
     words = ["sbatch", "--test-only", *request_words(platform, options), "--wrap", "true"]
     said = shell.run(words)
-    told = last_line(said).removeprefix("sbatch: ").removeprefix("error: ")
+    message = last_line(said).removeprefix("sbatch: ").removeprefix("error: ")
     if said.code:
-        return wrong("request", f"sbatch refuses a job of the whole platform: {told}", "correct the platform's options")
-    return ok("request", f"sbatch would take a job of the whole platform: {told}")
+        return wrong(
+            "request", f"sbatch refuses a job of the whole platform: {message}", "correct the platform's options"
+        )
+    return ok("request", f"sbatch would take a job of the whole platform: {message}")

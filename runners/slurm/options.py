@@ -120,15 +120,15 @@ def check(options: Mapping[str, Option], where: str, *, runner: str) -> None:
     for index, word in enumerate(own.sbatch):
         flag = word.removeprefix("--").partition("=")[0].split(" ")[0]
         if flag in OURS:
-            told = f"--{flag} is what this runner itself says to sbatch"
-            raise ScenarioError(f"{where}.sbatch[{index}]: {told}; leave it out")
+            message = f"--{flag} is what this runner itself says to sbatch"
+            raise ScenarioError(f"{where}.sbatch[{index}]: {message}; leave it out")
         if flag.replace("-", "_") in ("partition", "account", "qos", "constraint", "reservation", "exclusive"):
             raise ScenarioError(f"{where}.sbatch[{index}]: --{flag} has an option of its own; write {flag} = ...")
     if own.host is None and own.folder is not None:
         raise ScenarioError(f"{where}.folder: is for a remote cluster; name its host too, or leave it out")
     if own.host is not None and own.folder is None:
-        told = 'name the folder there where runs shall lie, or "." if both places see the same files'
-        raise ScenarioError(f"{where}.folder: is required with host: {told}")
+        message = 'name the folder there where runs shall lie, or "." if both places see the same files'
+        raise ScenarioError(f"{where}.folder: is required with host: {message}")
 
 
 __all__ = ["SlurmOptions", "check", "options_of"]

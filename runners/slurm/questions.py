@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from daasbench.errors import DaasbenchError
 
-from .states import Row
+from .states import SlurmRow
 
 QUEUE_FIELDS = ("JobArrayID", "State", "Reason", "exit_code", "SubmitTime", "StartTime", "EndTime", "NumNodes",
                 "NodeList", "Name")  # fmt: skip
@@ -54,7 +54,7 @@ def queue_words(cluster: str) -> list[str]:
     return ["squeue", "--me", "--array", "--noheader", "--states=all", *_of(cluster), f"--Format={fields}"]
 
 
-def queue(text: str, before: Mapping[str, list[Row]] | None = None) -> dict[str, list[Row]]:
+def queue(text: str, before: Mapping[str, list[SlurmRow]] | None = None) -> dict[str, list[SlurmRow]]:
     """Return the jobs that each line of squeue's answer names.
 
     Parameters
@@ -72,13 +72,13 @@ def queue(text: str, before: Mapping[str, list[Row]] | None = None) -> dict[str,
     return {line: known[line] if line in known else _jobs(line) for line in lines}
 
 
-def _jobs(line: str) -> list[Row]:
+def _jobs(line: str) -> list[SlurmRow]:
     fields = [field.strip() for field in line.split("|", len(QUEUE_FIELDS) - 1)]
     if len(fields) != len(QUEUE_FIELDS) or not _ID.fullmatch(fields[0]):
         raise Garbage(f"squeue answered {line[:80]!r}")
     name, state, reason, status, queued, started, ended, nodes, hosts = (*fields[9:], *fields[1:9])
     return [
-        Row(
+        SlurmRow(
             id=one,
             name=name.removesuffix("|").strip(),
             state=state,
@@ -128,9 +128,9 @@ def completed_words(ids: Sequence[str]) -> list[str]:
     return ["sacct", "--completion", "--noheader", "--parsable2", f"--jobs={','.join(ids)}", f"--format={fields}"]
 
 
-def accounts(text: str, fields: Sequence[str] = ACCOUNT_FIELDS) -> dict[str, Row]:
+def accounts(text: str, fields: Sequence[str] = ACCOUNT_FIELDS) -> dict[str, SlurmRow]:
     """Return the jobs that sacct names; of a job that was put back into the queue, the last of its lives."""
-    rows: dict[str, Row] = {}
+    rows: dict[str, SlurmRow] = {}
     for line in text.splitlines():
         values = [field.strip() for field in line.split("|", len(fields) - 1)]
         if len(values) != len(fields):
@@ -138,7 +138,7 @@ def accounts(text: str, fields: Sequence[str] = ACCOUNT_FIELDS) -> dict[str, Row
         said = dict(zip(fields, values, strict=True))
         code, _, word = said.get("ExitCode", "").partition(":")
         for one in _ids(said["JobID"]):
-            rows[one] = Row(
+            rows[one] = SlurmRow(
                 id=one,
                 name=said["JobName"],
                 state=said["State"],

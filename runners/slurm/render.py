@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from daasbench.host import containers, launchers
-from daasbench.jobs.time_limits import longest_s
+from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Case, Job, Noun, Planned, Request, sets_of
 
 from .options import SlurmOptions, options_of
@@ -50,7 +50,7 @@ class Note(Noun, frozen=True, kw_only=True):
     parcels: dict[str, str] = {}
 
 
-class Place(Noun, frozen=True, kw_only=True):
+class RenderTarget(Noun, frozen=True, kw_only=True):
     """Where jobs lie and what runs them, as the nodes see it."""
 
     folder: str
@@ -94,7 +94,7 @@ def split(job: Job) -> list[Job]:
 # --- requests ---------------------------------------------------------------------------------------------------
 
 
-def requests(jobs: Sequence[Job], places: Mapping[str, Place]) -> list[Request]:
+def requests(jobs: Sequence[Job], places: Mapping[str, RenderTarget]) -> list[Request]:
     """Return what would be sent: one request for all jobs of a shape, as an array where they are several.
 
     Parameters
@@ -113,7 +113,7 @@ def requests(jobs: Sequence[Job], places: Mapping[str, Place]) -> list[Request]:
     return found
 
 
-def request(jobs: Sequence[Job], shape: Shape, places: Mapping[str, Place]) -> Request:
+def request(jobs: Sequence[Job], shape: Shape, places: Mapping[str, RenderTarget]) -> Request:
     """Return the request for jobs of one shape."""
     first = jobs[0]
     place = places[first.id]
@@ -132,7 +132,7 @@ def request(jobs: Sequence[Job], shape: Shape, places: Mapping[str, Place]) -> R
     return Request(runner="slurm", command=command, files=files, text=text, jobs=[job.id for job in jobs])
 
 
-def _leaf(place: Place) -> str:
+def _leaf(place: RenderTarget) -> str:
     return place.folder.rpartition("/")[2]
 
 
@@ -156,7 +156,7 @@ def launched(job: Job) -> Job:
 # --- the batch script -------------------------------------------------------------------------------------------
 
 
-def script(jobs: Sequence[Job], shape: Shape, places: Mapping[str, Place]) -> str:
+def script(jobs: Sequence[Job], shape: Shape, places: Mapping[str, RenderTarget]) -> str:
     """Return the batch script of jobs of one shape."""
     first = jobs[0]
     options = options_of(first.platform.options)
@@ -171,7 +171,7 @@ def script(jobs: Sequence[Job], shape: Shape, places: Mapping[str, Place]) -> st
     return "\n".join(lines) + "\n"
 
 
-def directives_of(jobs: Sequence[Job], shape: Shape, place: Place) -> list[str]:
+def directives_of(jobs: Sequence[Job], shape: Shape, place: RenderTarget) -> list[str]:
     """Return the words that sbatch reads from the script."""
     first, array = jobs[0], len(jobs) > 1
     options = options_of(first.platform.options)
@@ -200,7 +200,7 @@ def directives_of(jobs: Sequence[Job], shape: Shape, place: Place) -> list[str]:
 
 def minutes(jobs: Sequence[Job], options: SlurmOptions) -> int:
     """Return the time limit: the worst case of the longest job and a margin, no more than the platform's cap."""
-    longest = max(longest_s(job) for job in jobs) + MARGIN_S
+    longest = max(wall_time_limit_s(job) for job in jobs) + MARGIN_S
     return math.ceil(min(longest, options.time_limit_s or longest) / 60)
 
 
@@ -223,7 +223,7 @@ def _flag(key: str, value: str) -> str:
     return '--{}="{}"'.format(key, re.sub(r'(["\\])', r"\\\1", value))
 
 
-def _into_folder(jobs: Sequence[Job], places: Mapping[str, Place]) -> list[str]:
+def _into_folder(jobs: Sequence[Job], places: Mapping[str, RenderTarget]) -> list[str]:
     """Return the lines that find the job's folder, and wait until a slow file system shows it."""
     wait = f"for _ in {{1..{SLOW_FILES_S}}}; do [ -r {JOB} ] && break; sleep 1; cd . ; done"
     if len(jobs) == 1:
@@ -240,16 +240,16 @@ def _into_folder(jobs: Sequence[Job], places: Mapping[str, Place]) -> list[str]:
 
 def _environment(options: SlurmOptions) -> list[str]:
     """Return the lines that load modules, run the site's set-up, and set variables."""
-    told = "daasbench worker: the module {} cannot be loaded; correct the option modules"
+    message = "daasbench worker: the module {} cannot be loaded; correct the option modules"
     loads = [
-        f"module load {shlex.quote(name)} || {{ echo {shlex.quote(told.format(name))}; exit {NO_MODULE}; }}"
+        f"module load {shlex.quote(name)} || {{ echo {shlex.quote(message.format(name))}; exit {NO_MODULE}; }}"
         for name in options.modules
     ]
     unset = ["unset LC_ALL TZ SLURM_TIME_FORMAT"] if options.host else []  # with which it was submitted over ssh
     return [*unset, *loads, *options.setup, *(f"export {k}={shlex.quote(v)}" for k, v in options.environment.items())]
 
 
-def _command(job: Job, place: Place, claim: str) -> list[str]:
+def _command(job: Job, place: RenderTarget, claim: str) -> list[str]:
     """Return the lines that start the worker, inside of the container if the platform names one."""
     python = shlex.quote(place.python)
     worker = f'-m daasbench.worker "$PWD/{JOB}" --claim "{claim or "$SLURM_JOB_ID"}"'
@@ -262,19 +262,30 @@ def _command(job: Job, place: Place, claim: str) -> list[str]:
         folders = containers.Folders(writable=[str(Path(place.folder).parent)], readable=[root])
     trial = [place.python, *containers.trial_command(inside)[1:]]
     left = f"{python} -m daasbench.host.containers --leave-out {JOB}"
-    told = f"{inside.engine} starts no worker on this node; correct the option container"
+    message = f"{inside.engine} starts no worker on this node; correct the option container"
     return [
         f"if {shlex.join(containers.wrapped(trial, inside, folders))}; then",
         f"  exec {shlex.join(containers.wrapped([place.python], inside, folders))} {worker}",
         "fi",
-        f"{left} {shlex.quote(told)}",
+        f"{left} {shlex.quote(message)}",
         f"exec {python} {worker}",
     ]
 
 
-def local_place(folder: Path, options: SlurmOptions) -> Place:
+def local_place(folder: Path, options: SlurmOptions) -> RenderTarget:
     """Return the place of a job whose folder is seen by the nodes at the same path."""
-    return Place(folder=str(folder.absolute()), python=options.python or sys.executable)
+    return RenderTarget(folder=str(folder.absolute()), python=options.python or sys.executable)
 
 
-__all__ = ["NOTE", "SCRIPT", "Note", "Place", "Shape", "job_name", "local_place", "requests", "shape_of", "split"]
+__all__ = [
+    "NOTE",
+    "SCRIPT",
+    "Note",
+    "RenderTarget",
+    "Shape",
+    "job_name",
+    "local_place",
+    "requests",
+    "shape_of",
+    "split",
+]

@@ -16,15 +16,15 @@ from daasbench.worker import CLAIM, ENDED, STARTED
 
 from . import options as wording
 from . import questions, render
-from .handle import Handle, parse
+from .handle import SlurmHandle, parse
 from .inspect import inspect_slurm
 from .options import SlurmOptions, options_of
 from .questions import Garbage
-from .render import NOTE, Note, Place
+from .render import NOTE, Note, RenderTarget
 from .shell import LEDGER, NOT_FOUND, Answer, Here, Shell
 from .ssh import Ssh
 from .stage import Stage
-from .watch import GRACE_S, Watch
+from .watch import GRACE_S, Poller
 
 FILES = (LEDGER, "log", STARTED, ENDED, CLAIM)  # what comes back of a job
 SUBMIT_S = 120.0  # after which sbatch is not waited for
@@ -61,8 +61,8 @@ class SlurmRunner:
         self._here = here or Here()
         self._shells: dict[tuple[str, tuple[str, ...]], Shell] = {}
         self._stages: dict[tuple[str, str, str, tuple[str, ...]], Stage] = {}
-        self._watches: dict[tuple[str, tuple[str, ...], str], Watch] = {}
-        self._handles: dict[str, Handle | None] = {}  # as they were read
+        self._watches: dict[tuple[str, tuple[str, ...], str], Poller] = {}
+        self._handles: dict[str, SlurmHandle | None] = {}  # as they were read
         self._sent: dict[str, int] = {}  # bytes, by handle
         self._fetched: dict[str, int] = {}
 
@@ -95,7 +95,7 @@ class SlurmRunner:
         placed = [self._placed(job, folder / job.id) for job in jobs]
         return render.requests([job for job, _ in placed], {job.id: place for job, place in placed})
 
-    def _placed(self, job: Job, folder: Path) -> tuple[Job, Place]:
+    def _placed(self, job: Job, folder: Path) -> tuple[Job, RenderTarget]:
         """Return the job as it is read where it runs, and where that is."""
         options = options_of(job.platform.options)
         if not options.apart:
@@ -103,7 +103,7 @@ class SlurmRunner:
         stage = self._stage(options)
         there = _there(job, folder, options)
         job, parcels = stage.rewritten(job)
-        return job, Place(folder=there, python=stage.interpreter, parcels=parcels, apart=True)
+        return job, RenderTarget(folder=there, python=stage.interpreter, parcels=parcels, apart=True)
 
     # --- sending
 
@@ -146,8 +146,8 @@ class SlurmRunner:
             watch.hurry()
         return handles
 
-    def _handle(self, options: SlurmOptions, note: Note, number: str, cluster: str, folder: str) -> Handle:
-        return Handle(
+    def _handle(self, options: SlurmOptions, note: Note, number: str, cluster: str, folder: str) -> SlurmHandle:
+        return SlurmHandle(
             id=number if note.index is None else f"{number}_{note.index}",
             host=options.host or "",
             ssh=options.ssh,
@@ -173,7 +173,7 @@ class SlurmRunner:
     def _find(self, those: Sequence[tuple[Job, SlurmOptions, Note]], folder: Path) -> dict[str, str]:
         options = those[0][1]
         shell = self._shell(options)
-        probe = Handle(id="0", host=options.host or "", ssh=options.ssh, cluster=_cluster_of(options))
+        probe = SlurmHandle(id="0", host=options.host or "", ssh=options.ssh, cluster=_cluster_of(options))
         numbers: dict[tuple[str, str], set[int]] = {}
         for number, name, place in self._watch(probe).find():
             numbers.setdefault((name, place), set()).add(int(number))
@@ -206,8 +206,8 @@ class SlurmRunner:
             self._handles[handle] = parse(handle)
         named = self._handles[handle]
         if named is None:
-            told = f"{handle!r} is no job of Slurm's; expected a handle such as slurm:///1234"
-            return JobStatus(state=JobState.LOST, reason=Reason.HARNESS, message=told)
+            message = f"{handle!r} is no job of Slurm's; expected a handle such as slurm:///1234"
+            return JobStatus(state=JobState.LOST, reason=Reason.HARNESS, message=message)
         status = self._watch(named).status(named)
         sent, fetched = self._sent.get(handle, 0), self._fetched.get(handle, 0)
         return msgspec.structs.replace(status, bytes_in=sent, bytes_out=fetched) if sent or fetched else status
@@ -238,7 +238,7 @@ class SlurmRunner:
         Unreachable
             Slurm does not answer: some of them may go on.
         """
-        places: dict[tuple[str, tuple[str, ...], str], list[Handle]] = {}
+        places: dict[tuple[str, tuple[str, ...], str], list[SlurmHandle]] = {}
         for one in filter(None, map(parse, handles)):
             places.setdefault(one.place, []).append(one)
         for (_, _, cluster), those in places.items():
@@ -271,10 +271,10 @@ class SlurmRunner:
             self._stages[key] = Stage(shell, options.folder or "", options.python or "python3", options.extras)
         return self._stages[key]
 
-    def _watch(self, handle: Handle) -> Watch:
+    def _watch(self, handle: SlurmHandle) -> Poller:
         if handle.place not in self._watches:
             shell = self._shell_at(handle.host, tuple(handle.ssh))
-            self._watches[handle.place] = Watch(shell, handle.cluster, self._clock, self._grace_s)
+            self._watches[handle.place] = Poller(shell, handle.cluster, self._clock, self._grace_s)
         return self._watches[handle.place]
 
 
@@ -294,8 +294,8 @@ def _accepted(said: Answer, shell: Shell, jobs: Sequence[str]) -> tuple[str, str
     at = f"{shell.where}: " if shell.where else ""
     named = jobs[0] if len(jobs) == 1 else f"{jobs[0]} ... {jobs[-1]}"
     if said.code == NOT_FOUND:
-        told = f"{at}there is no sbatch: {said.err.strip()}"
-        raise SubmitError(f"{told}; run daasbench where it is, or name a host that has it by the option host")
+        message = f"{at}there is no sbatch: {said.err.strip()}"
+        raise SubmitError(f"{message}; run daasbench where it is, or name a host that has it by the option host")
     why = " ".join(line.strip().removeprefix("sbatch: error: ") for line in said.err.splitlines() if line.strip())
     if said.code != 0:
         if any(word in why.lower() for word in UNKNOWN):

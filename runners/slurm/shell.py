@@ -89,9 +89,9 @@ def keep(name: str, content: bytes, folder: Path) -> int:
         if name == LEDGER:
             whole = content[: content.rfind(b"\n") + 1]
             known = set(here.splitlines())
-            lacking = [line for line in whole.splitlines() if line not in known]
+            absent = [line for line in whole.splitlines() if line not in known]
             gap = b"" if not here or here.endswith(b"\n") else b"\n"
-            new = here + gap + b"".join(line + b"\n" for line in lacking) if lacking else here
+            new = here + gap + b"".join(line + b"\n" for line in absent) if absent else here
         else:
             new = content if len(content) >= len(here) else here
         if new == here and path.exists():
@@ -99,8 +99,8 @@ def keep(name: str, content: bytes, folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         _write_whole(path, new)
     except OSError as error:
-        told = f"{path}: cannot be written: {error.strerror}; what it would have held is still where it was measured"
-        raise LedgerError(told) from error
+        message = f"{path}: cannot be written: {error.strerror}; what it would have held is still where it was measured"
+        raise LedgerError(message) from error
     return len(new) - len(here) if name == LEDGER else len(new)
 
 
@@ -137,8 +137,8 @@ class Here:
         except PermissionError as error:
             return Answer(126, "", f"{error.filename or words[0]}: may not be run")
         except subprocess.TimeoutExpired as error:
-            told = f"{words[0]} did not answer within {timeout_s:g} s"
-            raise Unreachable(f"{told}; nothing is lost: the same command goes on later") from error
+            message = f"{words[0]} did not answer within {timeout_s:g} s"
+            raise Unreachable(f"{message}; nothing is lost: the same command goes on later") from error
         return Answer(ended.returncode, ended.stdout.decode(errors="replace"), ended.stderr.decode(errors="replace"))
 
     def make_folder(self, path: str) -> None:

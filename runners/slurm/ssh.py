@@ -157,16 +157,16 @@ class Ssh:
         return self.bytes_in - before
 
     def _put_once(self, stream: io.FileIO, path: str) -> None:
-        about = os.fstat(stream.fileno())
-        partial = f"{path}.{about.st_size}-{about.st_mtime_ns}.part"  # of this very content, whoever began it
+        check = os.fstat(stream.fileno())
+        partial = f"{path}.{check.st_size}-{check.st_mtime_ns}.part"  # of this very content, whoever began it
         whole, part = (int(size) for size in self._once(_SIZES, [path, partial], path, None, 60.0).split())
-        if whole == about.st_size:
+        if whole == check.st_size:
             return
-        begin = max(0, part) if part <= about.st_size else 0
+        begin = max(0, part) if part <= check.st_size else 0
         stream.seek(begin)
-        words = [path, partial, str(about.st_size), str(begin)]
-        self._once(_APPEND, words, path, stream, _patience(about.st_size - begin))
-        self.bytes_in += about.st_size - begin
+        words = [path, partial, str(check.st_size), str(begin)]
+        self._once(_APPEND, words, path, stream, _patience(check.st_size - begin))
+        self.bytes_in += check.st_size - begin
 
     def read(self, paths: Sequence[str]) -> dict[str, str]:
         """Return the text of those files that exist there, in one question."""
@@ -252,9 +252,9 @@ class Ssh:
         why = next((word for word in REFUSED if word.lower() in err.lower()), "")
         if not why:
             return Unreachable(f"{self.where}:{path}: cannot be written: {_last(err)}; nothing was submitted")
-        cure = "free some space there" if why in REFUSED[:2] else "name a folder that you may write in"
-        told = f"{self.where}:{path}: cannot be written: {why}; nothing was submitted"
-        return LedgerError(f"{told}: {cure}, or another one by the option folder, and run the same command again")
+        fix = "free some space there" if why in REFUSED[:2] else "name a folder that you may write in"
+        message = f"{self.where}:{path}: cannot be written: {why}; nothing was submitted"
+        return LedgerError(f"{message}: {fix}, or another one by the option folder, and run the same command again")
 
 
 def check_host(options: Mapping[str, Option], where: str) -> None:
@@ -337,6 +337,6 @@ def _append(path: Path, begin: int, content: bytes) -> bool:
             with open(path, "ab") as stream:
                 stream.write(new)
     except OSError as error:
-        told = f"{path}: cannot be written: {error.strerror}; what it would have held is still where it was measured"
-        raise LedgerError(told) from error
+        message = f"{path}: cannot be written: {error.strerror}; what it would have held is still where it was measured"
+        raise LedgerError(message) from error
     return True

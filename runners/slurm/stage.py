@@ -119,10 +119,10 @@ class Stage:
 
     def _hash(self, path: Path) -> str:
         try:
-            about = path.stat()
+            check = path.stat()
         except OSError:
             return content_hash({"": str(path)})  # which says what is wrong
-        key = (str(path), about.st_size, about.st_mtime_ns)
+        key = (str(path), check.st_size, check.st_mtime_ns)
         if key not in self._hashes:
             self._hashes[key] = content_hash({"": str(path)})
         return self._hashes[key]
@@ -170,11 +170,13 @@ class Stage:
         site = self._ask(self.python)
         at = f"{self.shell.where}: {self.python}"
         if site is None:
-            told = f"{at}: there is no such Python on the site; nothing was submitted"
-            raise UsageError(f"{told}: name one by the option python, such as /opt/python/3.11/bin/python3")
+            message = f"{at}: there is no such Python on the site; nothing was submitted"
+            raise UsageError(f"{message}: name one by the option python, such as /opt/python/3.11/bin/python3")
         if tuple(int(part) for part in site.python.split(".")[:2]) < OLDEST:
-            told = f"{at} is Python {site.python}, and daasbench needs {OLDEST[0]}.{OLDEST[1]}; nothing was submitted"
-            raise UsageError(f"{told}: name a newer one by the option python")
+            message = (
+                f"{at} is Python {site.python}, and daasbench needs {OLDEST[0]}.{OLDEST[1]}; nothing was submitted"
+            )
+            raise UsageError(f"{message}: name a newer one by the option python")
         environment = str(PurePosixPath(interpreter).parent.parent)
         own = f"{environment}.d/{uuid.uuid4().hex[:8]}"
         if site.content == mine.content:
@@ -182,17 +184,17 @@ class Stage:
             return 0
         wheel, sent = self._bring_wheel()
         if site.content or site.error:
-            has = f"has daasbench {site.told}, this controller {mine.told}" if not site.error else site.error
-            cure = shlex.join([self.python, "-m", "pip", "install", "--force-reinstall", "--no-deps", wheel])
-            told = f"{at} {has}: their records may not be mixed; nothing was submitted"
-            raise UsageError(f"{told}: run `{cure}` there, or name a bare Python by the option python")
+            has = f"has daasbench {site.message}, this controller {mine.message}" if not site.error else site.error
+            fix = shlex.join([self.python, "-m", "pip", "install", "--force-reinstall", "--no-deps", wheel])
+            message = f"{at} {has}: their records may not be mixed; nothing was submitted"
+            raise UsageError(f"{message}: run `{fix}` there, or name a bare Python by the option python")
         named = f"{wheel}[{','.join(self.extras)}]" if self.extras else wheel
         self._obey(_INSTALL, [environment, own, self.python, named], f"{at}: daasbench cannot be installed", wheel)
         there = self._ask(interpreter)
         if there is None or there.content != mine.content:
-            has = "none" if there is None else there.error or there.told
-            told = f"{self.shell.where}:{environment}: was installed from {wheel}, and has {has}, not {mine.told}"
-            raise SubmitError(f"{told}; nothing was submitted: remove that folder and run the same command again")
+            has = "none" if there is None else there.error or there.message
+            message = f"{self.shell.where}:{environment}: was installed from {wheel}, and has {has}, not {mine.message}"
+            raise SubmitError(f"{message}; nothing was submitted: remove that folder and run the same command again")
         return sent
 
     def _bring_wheel(self) -> tuple[str, int]:
@@ -209,8 +211,8 @@ class Stage:
         try:
             return msgspec.json.decode(answer.out.splitlines()[-1], type=Suite)
         except (IndexError, msgspec.DecodeError) as error:
-            told = f"{self.shell.where}: {python} does not run: {_why(answer)}; nothing was submitted"
-            raise UsageError(f"{told}: name another by the option python") from error
+            message = f"{self.shell.where}: {python} does not run: {_why(answer)}; nothing was submitted"
+            raise UsageError(f"{message}: name another by the option python") from error
 
     def _obey(self, script: str, words: list[str], failed: str, wheel: str = "") -> None:
         answer = self.shell.run(["sh", "-c", script, "sh", *words], timeout_s=INSTALL_S)

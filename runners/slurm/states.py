@@ -9,7 +9,7 @@ import msgspec
 from daasbench.model import JobState, JobStatus, Noun, Reason
 
 
-class Row(Noun, frozen=True, kw_only=True):
+class SlurmRow(Noun, frozen=True, kw_only=True):
     """What Slurm says of one job; times are UTC, ISO 8601."""
 
     id: str  # 1234, or 1234_7
@@ -111,13 +111,13 @@ CLAIMED = 4  # of a worker whose job another has
 NO_PROGRAM = (126, 127)  # of a shell
 
 
-def status_of(row: Row) -> JobStatus:
+def status_of(row: SlurmRow) -> JobStatus:
     """Return our state of what Slurm says; a word that nobody knows is LOST."""
     word = row.state.split(" ")[0].rstrip("+")  # "CANCELLED by 1000"; sacct cuts long words
     meaning = STATES.get(word)
     if meaning is None:
-        told = f"Slurm calls it {row.state!r}, which daasbench does not know; look: scontrol show job {row.id}"
-        meaning = Meaning(JobState.LOST, Reason.SCHEDULER, told)
+        message = f"Slurm calls it {row.state!r}, which daasbench does not know; look: scontrol show job {row.id}"
+        meaning = Meaning(JobState.LOST, Reason.SCHEDULER, message)
     elif word == "FAILED":
         meaning = _failure(row)
     elif meaning.state is JobState.PENDING:
@@ -143,11 +143,11 @@ def _waits(reason: str) -> str:
     if reason in ("", "None", "(null)", "N/A"):
         return ""
     said = next((word for begin, word in SENTENCES.items() if reason.replace("_", " ").startswith(begin)), "")
-    cure = NEVER.get(said or reason.split(",")[0].strip(), "")  # "ReqNodeNotAvail, UnavailableNodes:n3"
-    return f"{reason}: {cure}" if cure else reason
+    fix = NEVER.get(said or reason.split(",")[0].strip(), "")  # "ReqNodeNotAvail, UnavailableNodes:n3"
+    return f"{reason}: {fix}" if fix else reason
 
 
-def _failure(row: Row) -> Meaning:
+def _failure(row: SlurmRow) -> Meaning:
     """Return why a job ended with an exit code that is not 0, or by a signal."""
     if row.signal == signal.SIGTERM or (not row.signal and row.code in STOPPED):
         return Meaning(_F, Reason.INTERRUPTED, f"it was asked to end, as it is shortly before its time limit; {AGAIN}")
@@ -160,11 +160,11 @@ def _failure(row: Row) -> Meaning:
     if row.code == CLAIMED:
         return Meaning(_F, Reason.INTERRUPTED, "another worker had taken it; this one did nothing")
     if row.code in NO_PROGRAM:
-        told = "a program was not found on its node; correct the options python, modules and setup, and see its log"
-        return Meaning(_F, Reason.HARNESS, told)
+        message = "a program was not found on its node; correct the options python, modules and setup, and see its log"
+        return Meaning(_F, Reason.HARNESS, message)
     why = f" ({row.reason})" if row.reason not in ("", "None", "NonZeroExitCode") else ""
     how = "it failed" if row.code is None else f"it ended with exit code {row.code}"
     return Meaning(_F, Reason.HARNESS, f"{how}{why}; see its log")
 
 
-__all__ = ["AGAIN", "NEVER", "STATES", "Row", "status_of"]
+__all__ = ["AGAIN", "NEVER", "STATES", "SlurmRow", "status_of"]

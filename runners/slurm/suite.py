@@ -32,10 +32,10 @@ class Suite(msgspec.Struct, frozen=True):
     files: dict[str, bytes] = {}  # of the one that runs here: its code, read once, so that all is of one moment
 
     def __repr__(self) -> str:
-        return f"Suite({self.told!r}, {self.program!r})"
+        return f"Suite({self.message!r}, {self.program!r})"
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """Return what a person knows it by."""
         return f"{self.version} ({self.commit})" if self.commit != self.version else f"{self.version} ({self.content})"
 
@@ -57,10 +57,10 @@ def pack(suite: Suite, folder: Path) -> Path:
     No tool and no network is needed: the package is pure Python, and its metadata are those it was installed with.
     """
     distribution = importlib.metadata.distribution(DISTRIBUTION)
-    about = next(text for name in METADATA if (text := distribution.read_text(name)))
+    check = next(text for name in METADATA if (text := distribution.read_text(name)))
     info = f"{DISTRIBUTION}-{distribution.version}.dist-info"
     content = dict(suite.files)
-    content[f"{info}/METADATA"] = about.encode()
+    content[f"{info}/METADATA"] = check.encode()
     content[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: daasbench\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     content[f"{info}/entry_points.txt"] = (distribution.read_text("entry_points.txt") or "").encode()
     content[f"{info}/RECORD"] = _record(content, f"{info}/RECORD")

@@ -62,8 +62,8 @@ def folder_findings_there(shell: Shell, folder: Path, options: SlurmOptions) -> 
     script = 'd=$1; while [ ! -d "$d" ]; do d=$(dirname -- "$d"); done; [ -w "$d" ] && df -Pk "$d" | tail -n 1'
     said = shell.run(["sh", "-c", script, "sh", str(options.folder)])
     if said.code:
-        told = f"{shell.where}:{options.folder} cannot be written"
-        return [wrong("folder", told, "name another by the option folder, which the nodes see too")]
+        message = f"{shell.where}:{options.folder} cannot be written"
+        return [wrong("folder", message, "name another by the option folder, which the nodes see too")]
     fields = said.out.split()
     free = f", {int(fields[3]) * 1024 / 1e9:.3g} GB free" if len(fields) > 3 and fields[3].isdigit() else ""
     return [ok("folder", f"{shell.where}:{options.folder} can be written{free}")]
@@ -92,15 +92,15 @@ def visit(shell: Shell, platform: Platform, options: SlurmOptions, folder: Path)
     except OSError as error:  # of the token in our folder
         return [*found, wrong("folder", f"{folder}: {error.strerror}", "name one that can be written: --results DIR")]
     if seen is not None:
-        own = [one for one in presence_findings(seen, _undeclared(platform)) if one.about not in RESOURCES]
+        own = [one for one in presence_findings(seen, _undeclared(platform)) if one.check not in RESOURCES]
         contained = container_findings(platform.options, heard[-1])
         return [*found, *contained, *own, *clock_findings(seen, began, utc_now())]
     return [*found, unheard(heard[-1], python)]
 
 
-def _inside(told: Mapping[str, Option], worker: list[str], options: SlurmOptions, folder: Path) -> list[str]:
+def _inside(message: Mapping[str, Option], worker: list[str], options: SlurmOptions, folder: Path) -> list[str]:
     """Return the lines that run a worker in the container that the platform names, outside where none starts."""
-    inside = containers.container_of(told)
+    inside = containers.container_of(message)
     if inside is None:
         return [shlex.join(worker)]
     seen = containers.Folders(writable=[str(folder), str(CODE)], readable=[sys.prefix])
@@ -111,9 +111,9 @@ def _inside(told: Mapping[str, Option], worker: list[str], options: SlurmOptions
     return [f"if {shlex.join(trial)}; then exec {contained}; fi", f"echo {shlex.quote(OUTSIDE)}", shlex.join(worker)]
 
 
-def container_findings(told: Mapping[str, Option], said: Answer) -> list[Finding]:
+def container_findings(message: Mapping[str, Option], said: Answer) -> list[Finding]:
     """Return whether a node, by what it said, starts workers in the container that the platform names."""
-    inside = containers.container_of(told)
+    inside = containers.container_of(message)
     if inside is None:
         return []
     if OUTSIDE not in said.out:
@@ -121,7 +121,7 @@ def container_findings(told: Mapping[str, Option], said: Answer) -> list[Finding
     lines = [line.strip() for line in said.err.splitlines() if line.strip() and not line.startswith("srun: ")]
     why = f": {lines[0][:300]}" if lines else ""
     return [
-        wrong("container", f"{inside.label} starts no worker on the node{why}", containers.ENGINES[inside.engine].cure)
+        wrong("container", f"{inside.label} starts no worker on the node{why}", containers.ENGINES[inside.engine].fix)
     ]
 
 
@@ -131,16 +131,16 @@ def _undeclared(platform: Platform) -> Platform:
 
 def unheard(said: Answer, python: str) -> Finding:
     """Return why a node did not answer."""
-    told = last_line(said)
-    if "allocat" in told.lower() and any(
+    message = last_line(said)
+    if "allocat" in message.lower() and any(
         word in said.err.lower() for word in ("busy", "immediate", "not available now")
     ):
-        cure = "look again when one is"
-        return warning("node", f"not asked: none was free within {PATIENCE_S} s ({told})", cure)
+        fix = "look again when one is"
+        return warning("node", f"not asked: none was free within {PATIENCE_S} s ({message})", fix)
     if "No module named" in said.err and "daasbench" in said.err:
-        cure = "install it there, or name a Python that has it by the option python"
-        return wrong("node", f"{python} has no daasbench on the node", cure)
-    return wrong("node", f"a test job ended without an answer: {told}", "correct modules, setup or python")
+        fix = "install it there, or name a Python that has it by the option python"
+        return wrong("node", f"{python} has no daasbench on the node", fix)
+    return wrong("node", f"a test job ended without an answer: {message}", "correct modules, setup or python")
 
 
 def _launched(options: Mapping[str, Option]) -> dict[str, Option]:
@@ -174,13 +174,15 @@ def suite_at(shell: Shell, python: str) -> Suite | None:
 
 def site_finding(site: Suite | None, python: str, folder: str) -> Finding:
     """Return whether the first run can make an environment of a site's Python."""
-    cure = "name another by the option python, such as /opt/python/3.11/bin/python3"
+    fix = "name another by the option python, such as /opt/python/3.11/bin/python3"
     if site is None:
-        return wrong("python", f"{python} does not run there", cure)
+        return wrong("python", f"{python} does not run there", fix)
     if tuple(int(part) for part in site.python.split(".")[:2]) < OLDEST:
-        return wrong("python", f"{python} is Python {site.python}, daasbench needs {'.'.join(map(str, OLDEST))}", cure)
+        return wrong("python", f"{python} is Python {site.python}, daasbench needs {'.'.join(map(str, OLDEST))}", fix)
     if site.content and site.content != this_suite().content:
-        told = f"{python} has daasbench {site.told}, here is {this_suite().told}"
-        return wrong("versions", told, "install this one there, or name a bare Python by the option python")
-    told = f"{python} is Python {site.python}; the first run installs daasbench into {folder}, the nodes were not asked"
-    return warning("python", told, "look again after a first small run")
+        message = f"{python} has daasbench {site.message}, here is {this_suite().message}"
+        return wrong("versions", message, "install this one there, or name a bare Python by the option python")
+    message = (
+        f"{python} is Python {site.python}; the first run installs daasbench into {folder}, the nodes were not asked"
+    )
+    return warning("python", message, "look again after a first small run")

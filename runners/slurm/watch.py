@@ -13,17 +13,17 @@ from daasbench.model import JobState, JobStatus, Noun, Reason
 from daasbench.worker import ENDED, STARTED, Began, Left
 
 from . import questions
-from .handle import Handle
+from .handle import SlurmHandle
 from .questions import Garbage
 from .shell import Shell
-from .states import AGAIN, STATES, Row, status_of
+from .states import AGAIN, STATES, SlurmRow, status_of
 
 log = logging.getLogger(__name__)
 
 ANSWER_S = 30.0  # after which Slurm is not waited for
 PATIENCE = 0.02  # of the time for which nothing has changed: what is waited more than the least
 QUIET_S = 5.0  # between two questions while nothing changes: so late, at most, the end of a long job is seen
-LONGEST_S = 30.0  # while nobody answers
+LONGEST_LIMIT_S = 30.0  # while nobody answers
 GRACE_S = 60.0  # for a slow shared file system to show how a job ended which Slurm has forgotten
 _A = TypeVar("_A")
 _N = TypeVar("_N", bound=Noun)
@@ -32,7 +32,7 @@ MEMORY = ("exceeded job memory limit", "exceeded memory limit", "oom-kill", "oom
 NOT_ASKED = JobStatus(state=JobState.PENDING, message="submitted; Slurm was not asked yet")
 
 
-class Watch:
+class Poller:
     """What is known of the jobs of one place.
 
     Parameters
@@ -50,10 +50,10 @@ class Watch:
         self._next_at = self._changed_at = clock()
         self._silences = 0
         self._trouble = ""
-        self._watched: dict[str, Handle] = {}
+        self._watched: dict[str, SlurmHandle] = {}
         self._known: dict[str, JobStatus] = {}
-        self._lines: dict[str, list[Row]] = {}
-        self._rows: dict[str, Row] = {}
+        self._lines: dict[str, list[SlurmRow]] = {}
+        self._rows: dict[str, SlurmRow] = {}
         self._missing_since: dict[str, float] = {}
         self._accounts = True  # until Slurm says that there are none
 
@@ -62,7 +62,7 @@ class Watch:
         """Return how long until the next question."""
         return max(0.02, self._next_at - self.clock())
 
-    def status(self, handle: Handle) -> JobStatus:
+    def status(self, handle: SlurmHandle) -> JobStatus:
         """Return what is known of a job; ask, if it is time to."""
         known = self._known.get(handle.id)
         if known is not None and known.ended:
@@ -75,7 +75,7 @@ class Watch:
             return msgspec.structs.replace(status, message=self._trouble)
         return status
 
-    def expect(self, handle: Handle) -> None:
+    def expect(self, handle: SlurmHandle) -> None:
         """Watch a job from now on; what the last answer said of it is known at once."""
         if handle.id in self._watched or handle.id in self._known:
             return
@@ -103,7 +103,7 @@ class Watch:
         """
         return self._heard(questions.find_words(self.cluster), questions.found)
 
-    def _queue(self) -> dict[str, Row]:
+    def _queue(self) -> dict[str, SlurmRow]:
         self._lines = self._heard(questions.queue_words(self.cluster), lambda text: questions.queue(text, self._lines))
         return {row.id: row for rows in self._lines.values() for row in rows}
 
@@ -117,7 +117,7 @@ class Watch:
         except (Garbage, ValueError) as error:
             raise Unreachable(str(error)) from error
 
-    def _row(self, handle: Handle) -> Row | None:
+    def _row(self, handle: SlurmHandle) -> SlurmRow | None:
         """Return what Slurm said of a job, unless its number was given to another since."""
         row = self._rows.get(handle.id)
         return row if row is not None and handle.name in ("", row.name) else None
@@ -150,14 +150,14 @@ class Watch:
         quiet = PATIENCE * (self.clock() - self._changed_at)
         self._next_at = self.clock() + max(self.every_s, min(quiet, QUIET_S))
 
-    def _learn(self, handle: Handle, status: JobStatus) -> None:
+    def _learn(self, handle: SlurmHandle, status: JobStatus) -> None:
         if status != self._known.get(handle.id):
             self._known[handle.id] = self._explained(handle, status)
             self._changed_at = self.clock()
 
     def _silent(self, error: Unreachable) -> None:
         """Keep what is known, say that nobody answers, and wait longer each time."""
-        pause = min(self.every_s * 2.0 ** min(self._silences, 10), LONGEST_S)
+        pause = min(self.every_s * 2.0 ** min(self._silences, 10), LONGEST_LIMIT_S)
         self._silences += 1
         self._trouble = f"Slurm does not answer ({error}); nothing is lost: it is asked again"
         log.warning("%s in %.0f s", self._trouble, pause)
@@ -165,35 +165,35 @@ class Watch:
 
     # --- jobs that slurmctld has forgotten
 
-    def _settle(self, missing: Sequence[Handle], now: float) -> None:
+    def _settle(self, missing: Sequence[SlurmHandle], now: float) -> None:
         """Learn of forgotten jobs from the accounting, or from their own folders; give them up after a while."""
-        told = self._ask_accounts(missing)
-        left = [handle for handle in missing if handle.id not in told]
-        vague = {name for name, row in told.items() if row.code is None}
+        message = self._ask_accounts(missing)
+        left = [handle for handle in missing if handle.id not in message]
+        vague = {name for name, row in message.items() if row.code is None}
         wrote = self._ask_folders([one for one in missing if one.folder and (one in left or one.id in vague)])
         for handle in missing:
             if handle.id in wrote:
                 self._learn(handle, wrote[handle.id])
-            elif handle.id in told:
-                self._learn(handle, status_of(told[handle.id]))
+            elif handle.id in message:
+                self._learn(handle, status_of(message[handle.id]))
         for handle in left:
             since = self._missing_since.setdefault(handle.id, now)
             known = self._known.get(handle.id)
             if known is not None and known.ended:
                 continue
             if self._withdrawn(handle, known):
-                self._learn(handle, status_of(Row(id=handle.id, name=handle.name, state="CANCELLED")))
+                self._learn(handle, status_of(SlurmRow(id=handle.id, name=handle.name, state="CANCELLED")))
             elif not handle.folder or now - since >= self.grace_s:
                 self._learn(handle, _lost(handle, known))
 
-    def _withdrawn(self, handle: Handle, known: JobStatus | None) -> bool:
+    def _withdrawn(self, handle: SlurmHandle, known: JobStatus | None) -> bool:
         """Return whether a task of an array was cancelled before it began: Slurm forgets it at once, not the array."""
         array, task, _ = handle.id.partition("_")
         begun = known is not None and known.state is not JobState.PENDING
         beside = (row for row in self._rows.values() if row.id.partition("_")[0] == array)
         return bool(task) and not begun and any(row.name == handle.name for row in beside)
 
-    def _explained(self, handle: Handle, status: JobStatus) -> JobStatus:
+    def _explained(self, handle: SlurmHandle, status: JobStatus) -> JobStatus:
         """Return the status of a job, told apart from one that Slurm itself ended because of its memory.
 
         Where nothing but the accounting watches memory, Slurm calls such a job FAILED, and says why in its log.
@@ -207,11 +207,11 @@ class Watch:
         meaning = STATES["OUT_OF_MEMORY"]
         return msgspec.structs.replace(status, reason=meaning.reason, message=meaning.message)
 
-    def _ask_accounts(self, missing: Sequence[Handle]) -> dict[str, Row]:
+    def _ask_accounts(self, missing: Sequence[SlurmHandle]) -> dict[str, SlurmRow]:
         if not missing:
             return {}
         ids = [handle.id for handle in missing]
-        rows: dict[str, Row] = {}
+        rows: dict[str, SlurmRow] = {}
         if self._accounts:
             answer = self.shell.run(questions.account_words(ids, self.cluster), timeout_s=ANSWER_S)
             self._accounts = answer.code == 0
@@ -220,13 +220,13 @@ class Watch:
             answer = self.shell.run(questions.completed_words(alone), timeout_s=ANSWER_S)
             rows = questions.accounts(answer.out, questions.COMPLETED_FIELDS) if answer.code == 0 else {}
         # an array that was cancelled before any of its tasks began is one job there, without tasks
-        told = {one: rows.get(one) or rows.get(one.partition("_")[0]) for one in ids}
-        found = {one: row for one, row in told.items() if row is not None}
+        message = {one: rows.get(one) or rows.get(one.partition("_")[0]) for one in ids}
+        found = {one: row for one, row in message.items() if row is not None}
         names = {handle.id: handle.name for handle in missing}
         ours = {name: row for name, row in found.items() if names[name] in ("", row.name)}
         return {name: row for name, row in ours.items() if status_of(row).ended}
 
-    def _ask_folders(self, handles: Sequence[Handle]) -> dict[str, JobStatus]:
+    def _ask_folders(self, handles: Sequence[SlurmHandle]) -> dict[str, JobStatus]:
         """Return how those jobs ended whose workers wrote it down."""
         if not handles:
             return {}
@@ -238,14 +238,16 @@ class Watch:
             if left is None:
                 continue
             began = _read(texts.get(f"{handle.folder}/{STARTED}"), Began)
-            row = Row(id=handle.id, name=handle.name, state="COMPLETED" if left.exit == 0 else "FAILED", code=left.exit)
+            row = SlurmRow(
+                id=handle.id, name=handle.name, state="COMPLETED" if left.exit == 0 else "FAILED", code=left.exit
+            )
             status = status_of(row)
-            told = f"Slurm has forgotten it; its worker ended with exit code {left.exit}"
+            message = f"Slurm has forgotten it; its worker ended with exit code {left.exit}"
             known = self._known.get(handle.id, NOT_ASKED)
             found[handle.id] = msgspec.structs.replace(
                 status,
                 native=known.native,
-                message=status.message or told,
+                message=status.message or message,
                 queued_at=known.queued_at,
                 started_at=known.started_at or (began.at if began else None),
                 ended_at=left.at,
@@ -263,10 +265,10 @@ def _read(text: str | None, kind: type[_N]) -> _N | None:
         return None
 
 
-def _lost(handle: Handle, known: JobStatus | None) -> JobStatus:
-    told = f"Slurm knows no job {handle.id} any more, and its worker did not say how it ended; {AGAIN}"
+def _lost(handle: SlurmHandle, known: JobStatus | None) -> JobStatus:
+    message = f"Slurm knows no job {handle.id} any more, and its worker did not say how it ended; {AGAIN}"
     base = known or JobStatus(state=JobState.LOST)
-    return msgspec.structs.replace(base, state=JobState.LOST, reason=Reason.INTERRUPTED, message=told)
+    return msgspec.structs.replace(base, state=JobState.LOST, reason=Reason.INTERRUPTED, message=message)
 
 
 def _last(err: str) -> str:
@@ -274,4 +276,4 @@ def _last(err: str) -> str:
     return lines[-1] if lines else ""
 
 
-__all__ = ["Watch"]
+__all__ = ["Poller"]

@@ -78,7 +78,7 @@ def test_a_process_of_a_running_cluster_that_dies_is_told_and_nobody_waits_for_i
     file, processes = running_scheduler
     site.write(f'scheduler_file = "{file}"', sleep_s=0.05, repeats=2000, sums=["worked"])
     controller = site.start()
-    site.wait_for("turn", controller)
+    site.wait_for("round", controller)
     began = time.monotonic()
     processes[0 if victim == "scheduler" else 1].send_signal(signal.SIGKILL)
     controller.communicate(timeout=60)
@@ -125,8 +125,10 @@ def test_a_scheduler_that_is_not_there_is_unreachable(site: Any) -> None:
     ("way", "sentence"),
     [("killed", "one of 2, ended in the middle of its work"), ("raises", "ValueError: the detector is upside down")],
 )
-def test_no_task_is_computed_twice_when_it_fails_or_kills_its_worker(site: Any, way: str, sentence: str) -> None:
-    site.write('cluster = "mpi"', sums=[way])
+def test_no_task_is_computed_twice_when_it_fails_or_kills_its_worker(
+    site: Any, implementation: str, sentence: str
+) -> None:
+    site.write('cluster = "mpi"', sums=[implementation])
     site.run()
     record = site.record()
     assert (record.outcome, record.reason, sentence in record.message) == (Outcome.FAILED, Reason.KERNEL, True)
@@ -140,7 +142,7 @@ def test_a_killed_controller_leaves_no_rank(
 ) -> None:
     site.write('cluster = "mpi"', sleep_s=0.05, repeats=2000, sums=["worked"])
     controller = site.start()
-    site.wait_for("turn", controller)
+    site.wait_for("round", controller)
     processes = kill_controller(controller)
     assert len(processes) >= 6  # the worker, the maker, the contender, the launcher, its ranks
     assert gone(processes) == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from daasbench.runners.dask import DaskRunner
 
-from daasbench.errors import Lacking, ScenarioError
+from daasbench.errors import MissingRequirement, ScenarioError
 from daasbench.measure.dask.options import ClusterOptions, cluster_options, computes_elsewhere
 from daasbench.measure.dask.worker_checks import Facts, places
 from daasbench.model import Case, JobState, Outcome, Platform, Record
@@ -73,10 +73,10 @@ def test_anything_else_is_refused_with_what_would_be_right(options: Any, sentenc
 
 
 def test_options_of_other_runners_are_left_alone() -> None:
-    told = cluster_options(Platform(runner="slurm", options={"partition": 7, "cluster": "hummel"}))
-    assert told == ClusterOptions()
-    told = cluster_options(Platform(runner="local", options={"scheduler": "tcp://a:1", "launcher": "srun"}))
-    assert told == ClusterOptions(scheduler="tcp://a:1")
+    message = cluster_options(Platform(runner="slurm", options={"partition": 7, "cluster": "hummel"}))
+    assert message == ClusterOptions()
+    message = cluster_options(Platform(runner="local", options={"scheduler": "tcp://a:1", "launcher": "srun"}))
+    assert message == ClusterOptions(scheduler="tcp://a:1")
 
 
 @pytest.mark.parametrize(
@@ -114,5 +114,7 @@ def test_workers_get_processors_of_their_own(workers: Any, threads: int, expecte
 
 
 def test_a_host_with_too_few_processors_is_lacking() -> None:
-    with pytest.raises(Lacking, match="2 Dask workers of 2 threads on a have 3 processors; ask for fewer, or for more"):
+    with pytest.raises(
+        MissingRequirement, match="2 Dask workers of 2 threads on a have 3 processors; ask for fewer, or for more"
+    ):
         places(facts(("a", [0, 1, 2]), ("a", [0, 1, 2])), 2)

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 from daasbench.measure.dask import slurm_cleanup, slurm_workers
 from daasbench.measure.dask.options import ClusterOptions
 from daasbench.model import Case, Outcome, Reason
@@ -77,7 +77,7 @@ def test_two_kernels_are_measured_on_jobs_which_then_end(site: Any, slurm: Any) 
 def test_a_worker_lost_in_mid_run_is_told_with_what_slurm_says(site: Any, slurm: Any) -> None:
     site.write(options(), sleep_s=0.05, repeats=2000, sums=["worked"])
     controller = site.start()
-    site.wait_for("turn", controller)
+    site.wait_for("round", controller)
     number = slurm.ask("squeue", "--noheader", "--format", "%i").split()[0]
     slurm.ask("scancel", number)
     controller.communicate(timeout=60)
@@ -139,7 +139,7 @@ def test_a_kill_of_everything_leaves_no_job(
 ) -> None:
     site.write(options(), sleep_s=0.05, repeats=2000, sums=["worked"])
     controller = site.start()
-    site.wait_for("turn", controller)
+    site.wait_for("round", controller)
     assert len(queue(slurm)) == 2
     assert all(name.startswith("daasbench-dask-") for name in queue(slurm))
     processes = kill_controller(controller)
@@ -152,7 +152,7 @@ def test_a_worker_without_its_scheduler_ends_by_itself_also_where_the_guard_was_
 ) -> None:
     site.write(options(), sleep_s=0.05, repeats=2000, sums=["worked"])
     controller = site.start()
-    site.wait_for("turn", controller)
+    site.wait_for("round", controller)
     watching = [one for one in guards() if site_of(one) == str(slurm.folder)]
     assert len(watching) == 1
     watching[0].send_signal(signal.SIGKILL)
@@ -191,9 +191,11 @@ def script(folder: Path, **more: Any) -> str:
     """Return the script of a worker's job."""
     from dask_jobqueue.slurm import SLURMJob
 
-    told = slurm_workers.arguments(CASE, ClusterOptions(cluster="slurm", **more), folder, "daasbench-dask-r-1", 600.0)
-    told.pop("scheduler_options")
-    return str(SLURMJob(scheduler="tcp://login1:8786", name="worker-0", **told).job_script())
+    message = slurm_workers.arguments(
+        CASE, ClusterOptions(cluster="slurm", **more), folder, "daasbench-dask-r-1", 600.0
+    )
+    message.pop("scheduler_options")
+    return str(SLURMJob(scheduler="tcp://login1:8786", name="worker-0", **message).job_script())
 
 
 def test_a_worker_books_its_threads_and_the_time_that_the_case_can_take(tmp_path: Path) -> None:
@@ -215,7 +217,7 @@ def test_site_lines_come_before_ours_so_that_none_changes_the_threads(tmp_path: 
 
 
 def test_fewer_cores_than_threads_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Lacking, match="books 2 cores for a Dask worker, the case asks for 4 threads; raise"):
+    with pytest.raises(MissingRequirement, match="books 2 cores for a Dask worker, the case asks for 4 threads; raise"):
         script(tmp_path, cores=2)
     assert "--cpus-per-task=64" in script(tmp_path, cores=64)
 

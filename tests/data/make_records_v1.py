@@ -21,8 +21,8 @@ from daasbench.model import (
     Outcome,
     Reason,
     Record,
+    Round,
     Samples,
-    Turn,
     Work,
 )
 
@@ -58,7 +58,7 @@ def samples(seconds: list[float], flags: list[int]) -> Samples:
     count = len(seconds)
     return Samples(
         seconds=seconds, flags=flags, cpu_s=[1.5 * s for s in seconds], foreign=[0.01] * count,
-        get_s=[0.125] * count, block=list(range(count)), turn=[0] * count, at_s=[float(i) for i in range(count)],
+        get_s=[0.125] * count, block=list(range(count)), round=[0] * count, at_s=[float(i) for i in range(count)],
     )  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def lines() -> list[Line]:
     return [
         MACHINE,
         LIMITS,
-        Turn(key="k-ok", process=0, attempt=1, case=NUMBA, started_at=started, samples=ok),
+        Round(key="k-ok", process=0, attempt=1, case=NUMBA, started_at=started, samples=ok),
         record(
             "k-ok", NUMBA, Outcome.OK, verified_by="truth", error=0.01, tolerance=0.05, samples=ok, work=WORK,
             phases={"make": 1.5, "put": 0.25, "setup": 0.5, "first_call": 4.0}, stop_reason="interval", blocks=3,
@@ -108,11 +108,11 @@ def lines() -> list[Line]:
             verified_by="peer", error=0.0, tolerance=1e-6, samples=samples([1.0], [0]), stop_reason="limit",
             work=WORK, peak_device_bytes=1024, attempt=2, process=1, started_at="2026-11-22T19:06:00Z",
         ),
-        Turn(
+        Round(
             key="k-killed", process=2, attempt=1, case=NUMPY, started_at="2026-11-22T19:07:00Z",
             samples=samples([3.0, 2.0], [1, 0]),
         ),
-        Turn(
+        Round(
             key="k-killed", process=2, attempt=1, case=NUMPY, started_at="2026-11-22T19:07:00Z",
             samples=samples([2.5], [0]),
         ),

@@ -24,8 +24,8 @@ def compute() -> Callable[..., Any]:
     """Return a function that computes a block of a problem by an implementation."""
 
     def run(problem: Any, name: str, block: int = 0, threads: int = 2) -> Any:
-        way = kernel_of(problem).implementations[name]
-        return way.load()(problem, Resources(threads=threads))(problem.blocks[block])
+        implementation = kernel_of(problem).implementations[name]
+        return implementation.load()(problem, Resources(threads=threads))(problem.blocks[block])
 
     return run
 
@@ -72,7 +72,7 @@ def as_cpp(program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
 
     The same text and options are compiled once.
     """
-    compiler = program("g++", cure="apt install g++")
+    compiler = program("g++", fix="apt install g++")
 
     @functools.cache
     def compile_(source: str, *options: str) -> ctypes.CDLL:

@@ -60,7 +60,7 @@ def samples(median_s: float, seed: int, repeats: int = 12) -> Samples:
     flags = [1] + [2 if i == 5 else 0 for i in range(1, repeats)]
     return Samples(
         seconds=seconds, flags=flags, cpu_s=seconds, foreign=[0.3 if f == 2 else 0.01 for f in flags],
-        get_s=[1e-5] * repeats, block=[i % 4 for i in range(repeats)], turn=[0] * repeats,
+        get_s=[1e-5] * repeats, block=[i % 4 for i in range(repeats)], round=[0] * repeats,
         at_s=[2.0 + 3 * median_s * i for i in range(repeats)],
     )  # fmt: skip
 
@@ -96,7 +96,7 @@ class Folder:
         given = {"size": "small", "seed": 1, "threads": 2, "version": "0.1.0"} | case
         one = Case(kernel=kernel, implementation=implementation, **given)
         for process, median_s in enumerate(medians):
-            told: dict[str, Any] = {
+            message: dict[str, Any] = {
                 "verified_by": "truth", "error": 2.5e-6, "tolerance": 1e-5, "message": "",
             } if median_s else {}  # fmt: skip
             record = Record(
@@ -106,7 +106,7 @@ class Folder:
                 samples=samples(median_s, 100 * len(implementation) + process) if median_s else None,
                 phases={"make": 0.4, "put": 0.0, "setup": 0.08, "first_call": 0.5} if median_s else {},
                 cores_used=1.9 if median_s else None, blocks=16, exceeds_cache=True,
-                **told,
+                **message,
             )  # fmt: skip
             record = msgspec.structs.replace(record, **(facts or {}))
             self.records.setdefault(platform, []).append(record)

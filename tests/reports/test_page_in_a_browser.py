@@ -19,7 +19,7 @@ QUIET = (
 @pytest.fixture(scope="module")
 def browser(program: Callable[..., str]) -> str:
     """Return the browser that is installed here."""
-    return program("chromium", "chromium-browser", "google-chrome", cure="apt install chromium")
+    return program("chromium", "chromium-browser", "google-chrome", fix="apt install chromium")
 
 
 @pytest.fixture(scope="module")

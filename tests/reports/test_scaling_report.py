@@ -42,7 +42,7 @@ def samples(median_s: float, share: float | None) -> Samples:
     }  # fmt: skip
     return Samples(
         seconds=[median_s] * count, flags=[1] + [0] * (count - 1), cpu_s=[median_s] * count, foreign=[0.0] * count,
-        get_s=[0.0] * count, block=[0] * count, turn=[0] * count, at_s=[1.0 * i for i in range(count)], **talk,
+        get_s=[0.0] * count, block=[0] * count, round=[0] * count, at_s=[1.0 * i for i in range(count)], **talk,
     )  # fmt: skip
 
 

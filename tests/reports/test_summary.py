@@ -367,8 +367,8 @@ def test_many_records_keep_every_line_and_say_which_figures_are_left_out(
 ) -> None:
     made = folder()
     for problem in range(100):
-        for way in range(25):
-            made.add(f"way{way}", [0.01 + 0.001 * way + 1e-4 * n for n in range(4)], seed=problem)
+        for implementation in range(25):
+            made.add(f"way{implementation}", [0.01 + 0.001 * implementation + 1e-4 * n for n in range(4)], seed=problem)
     evidence = made.gather()
     assert len(evidence.records) == 10_000
     files = written(evidence, tmp_path)

@@ -18,7 +18,7 @@ from daasbench.reports.time_to_science.launches import questions
 
 from daasbench.errors import LedgerError, UnknownName
 from daasbench.evidence.gather import Evidence
-from daasbench.model import Event, Footing, Outcome
+from daasbench.model import Event, Outcome, StartEvidence
 
 SCENARIO = """question = "How soon is the first result there?"
 [beamline]
@@ -32,19 +32,30 @@ source = "the beamline's own page"
 date = 2026-11-01
 """
 PHASES = {"make": 0.4, "interpreter": 0.2, "import": 0.5, "read": 0.1, "put": 0.0, "setup": 0.08, "get": 1e-5}
-WARM = Footing(
-    way="", files=900, memory_bytes=300_000_000, left_bytes=300_000_000, came_bytes=0, read_bytes=0, major_faults=0,
+WARM = StartEvidence(
+    evicted_by="",
+    files=900, memory_bytes=300_000_000, left_bytes=300_000_000, came_bytes=0, read_bytes=0, major_faults=0,
     compiled_before=8, compiled_after=8,
 )  # fmt: skip
 COLD = msgspec.structs.replace(
-    WARM, way="posix_fadvise", left_bytes=9_000_000, came_bytes=291_000_000, read_bytes=295_000_000, major_faults=120
+    WARM,
+    evicted_by="posix_fadvise",
+    left_bytes=9_000_000,
+    came_bytes=291_000_000,
+    read_bytes=295_000_000,
+    major_faults=120,
 )
 
 
-def launch(folder: Any, start: str, way: str, medians: list[float | None], **phases: float) -> None:
+def launch(folder: Any, start: str, implementation: str, medians: list[float | None], **phases: float) -> None:
     """Add the starts of one way."""
-    footing = WARM if start in ("warm", "uncompiled") else COLD
-    folder.add(way, medians, start=start, facts={"footing": footing, "phases": {**PHASES, "first_call": 0.5, **phases}})
+    start_evidence = WARM if start in ("warm", "uncompiled") else COLD
+    folder.add(
+        implementation,
+        medians,
+        start=start,
+        facts={"start_evidence": start_evidence, "phases": {**PHASES, "first_call": 0.5, **phases}},
+    )
 
 
 @pytest.fixture
@@ -64,11 +75,11 @@ def filled(folder: Callable[..., Any]) -> Any:
 def journal(folder: Any, **detail: Any) -> Evidence:
     """Return the evidence with a journal that tells of the job."""
     path = folder.write()
-    told = {"platform": "here", "ended_at": "2026-11-22T10:20:00Z", "began_at": "2026-11-22T10:00:03Z", **detail}
+    message = {"platform": "here", "ended_at": "2026-11-22T10:20:00Z", "began_at": "2026-11-22T10:00:03Z", **detail}
     events = [
         Event(at="2026-11-22T10:00:00Z", event="submitting", job="here"),
         Event(at="2026-11-22T10:00:02Z", event="submitted", job="here"),
-        Event(at="2026-11-22T10:20:04Z", event="accounted", job="here", detail=told),
+        Event(at="2026-11-22T10:20:04Z", event="accounted", job="here", detail=message),
     ]
     lines = b"\n".join(map(msgspec.json.encode, events)) + b'\n{"torn'
     (path / "runs" / folder.run / "journal.jsonl").write_bytes(lines)
@@ -110,8 +121,8 @@ def test_a_phase_that_was_not_measured_is_named_with_its_reason(filled: Any, tmp
 
 
 def test_the_errand_comes_from_the_journal(filled: Any, tmp_path: Path) -> None:
-    told = journal(filled, queued_at="2026-11-22T10:00:02Z", started_at="2026-11-22T10:00:02.500Z")
-    made = texts(told, tmp_path)
+    message = journal(filled, queued_at="2026-11-22T10:00:02Z", started_at="2026-11-22T10:00:02.500Z")
+    made = texts(message, tmp_path)
     assert "stage-in 2.00 s, queue 500 ms, boot 500 ms, stage-out 4.00 s" in plain(made["time_to_science.html"])
     assert "time_to_science-s1-errand.svg" in made
     without = texts(journal(filled), tmp_path / "other")
@@ -167,17 +178,17 @@ def test_a_frame_of_another_size_than_the_detectors_is_named(folder: Callable[..
 def test_what_reading_leaves_of_a_keep_up_factor_is_told_as_a_projection(filled: Any, tmp_path: Path) -> None:
     page = plain(texts(filled.gather(), tmp_path)["time_to_science.html"])
     left = 1 / (0.1 / 16 + 1e-5 / 16 + 0.0117 / 16) / 500
-    told = (
+    message = (
         "That is of frames in memory: each read first, as fast as in a warm start, and nothing done meanwhile, leaves"
     )
-    assert f"{told} {left:.3g} × (projected)" in page.replace("\u2009", " ")
+    assert f"{message} {left:.3g} × (projected)" in page.replace("\u2009", " ")
     assert page.count("That is of frames in memory") == 2
 
 
 def test_a_whole_data_set_is_projected_and_named_so(filled: Any, tmp_path: Path) -> None:
     evidence = filled.gather()
     (question,) = questions(evidence)
-    warm = question.ways[0][0]
+    warm = question.implementations[0][0]
     took_s = dataset_s(question, warm)
     once = 0.2 + 0.5 + 0.08 + (0.5 - 0.012)
     assert took_s == pytest.approx(once + 3600 / 16 * (0.1 + 1e-5 + 0.0117), rel=1e-2)

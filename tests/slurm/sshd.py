@@ -77,8 +77,8 @@ class LoginNode:
         self.know_host()
         (folder / "config").write_text(CONFIG.format(port=self.port, folder=folder))
         seen = {"HOME": str(self.home), "PATH": f"{self.programs}{os.pathsep}{os.environ['PATH']}"}
-        told = " ".join(f'"{key}={value}"' for key, value in (seen | dict(environment or {})).items())
-        (folder / "server").write_text(SERVER.format(port=self.port, folder=folder, environment=told))
+        message = " ".join(f'"{key}={value}"' for key, value in (seen | dict(environment or {})).items())
+        (folder / "server").write_text(SERVER.format(port=self.port, folder=folder, environment=message))
 
     def know_host(self) -> None:
         """Write the host's key where the client looks for it."""
@@ -146,11 +146,11 @@ class LoginNode:
 @pytest.fixture(scope="session")
 def sshd(program: Callable[..., str]) -> str:
     """Return the path of sshd; the test is left out where there is none."""
-    program("ssh", cure="apt-get install openssh-client")
+    program("ssh", fix="apt-get install openssh-client")
     for usual in ("/usr/sbin/sshd", "/usr/local/sbin/sshd"):  # not on the PATH of an ordinary user
         if os.access(usual, os.X_OK):
             return usual
-    return program("sshd", cure=CURE)
+    return program("sshd", fix=CURE)
 
 
 @pytest.fixture

@@ -39,13 +39,13 @@ def test_an_array_tells_each_of_its_failures_apart(site: Site) -> None:
     """A task's exit code is its own."""
     handles = site.submit("exit 0", "exit 3", "kill -KILL $$", "no-such-program", "exit 4")
     assert len({number(one).split("_")[0] for one in handles}) == 1, "not one array"
-    done, harness, killed, lacking, taken = (site.wait(one) for one in handles)
+    done, harness, killed, absent, taken = (site.wait(one) for one in handles)
     assert (done.state, done.exit, done.reason) == (JobState.DONE, 0, None)
     assert (harness.state, harness.exit, harness.reason) == (JobState.FAILED, 3, Reason.HARNESS)
     assert (killed.state, killed.exit, killed.reason) == (JobState.FAILED, None, Reason.INTERRUPTED)
     assert "SIGKILL" in killed.message
-    assert (lacking.exit, lacking.reason) == (127, Reason.HARNESS)
-    assert "options python" in lacking.message
+    assert (absent.exit, absent.reason) == (127, Reason.HARNESS)
+    assert "options python" in absent.message
     assert (taken.exit, taken.reason) == (4, Reason.INTERRUPTED)
     assert {one.native for one in (done, harness, killed)} == {"COMPLETED", "FAILED"}
 
@@ -58,8 +58,8 @@ def test_an_ended_job_says_when_and_where_it_ran(site: Site) -> None:
     assert status.started_at is not None
     assert status.ended_at is not None
     assert status.queued_at <= status.started_at < status.ended_at
-    told = time.strptime(status.queued_at, "%Y-%m-%dT%H:%M:%S.000Z")
-    assert abs(time.mktime(told) - time.timezone - before) < 60
+    message = time.strptime(status.queued_at, "%Y-%m-%dT%H:%M:%S.000Z")
+    assert abs(time.mktime(message) - time.timezone - before) < 60
     assert status.nodes == 1
     assert status.hosts in ("n1", "n2", "n3", "n4")
 
@@ -180,8 +180,8 @@ def test_a_site_without_slurm_is_told_what_to_do(site: Site, monkeypatch: pytest
 def test_a_job_sees_what_the_site_sets_up(site: Site) -> None:
     """The lines of the set-up, then the variables, then the worker."""
     site.jobs_folder.mkdir(parents=True)
-    told = 'echo "$A|$B" >"$(dirname "$3")/seen"'
-    site.wait(site.submit(told, setup=["A=1; export A"], environment={"B": "two words $A"})[0])
+    message = 'echo "$A|$B" >"$(dirname "$3")/seen"'
+    site.wait(site.submit(message, setup=["A=1; export A"], environment={"B": "two words $A"})[0])
     assert (site.jobs_folder / "001-here" / "seen").read_text() == "1|two words $A\n"
 
 

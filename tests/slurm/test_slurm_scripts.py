@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from daasbench.runners.slurm import SlurmRunner, render
-from daasbench.runners.slurm.handle import Handle, parse
+from daasbench.runners.slurm.handle import SlurmHandle, parse
 from daasbench.runners.slurm.options import options_of
 from daasbench.runners.slurm.shell import keep
 
@@ -23,7 +23,7 @@ WHERE = "site.toml: options"
 
 
 @pytest.mark.parametrize(
-    ("toml", "told"),
+    ("toml", "message"),
     [
         ('partiton = "gpu"', "did you mean 'partition'?"),
         ("partition = 3", "options.partition: expected"),
@@ -42,12 +42,12 @@ WHERE = "site.toml: options"
         ('environment = { "A B" = "1" }', "options.environment"),
     ],
 )
-def test_a_wrong_option_is_refused_where_it_stands(toml: str, told: str) -> None:
+def test_a_wrong_option_is_refused_where_it_stands(toml: str, message: str) -> None:
     """With what would be right."""
     with pytest.raises(ScenarioError) as caught:
         SlurmRunner().check(tomllib.loads(toml), WHERE)
     assert str(caught.value).startswith("site.toml: ")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_right_options_are_taken() -> None:
@@ -136,9 +136,9 @@ def test_a_platform_s_cases_are_split_without_dividing_a_comparison(tmp_path: Pa
     """By process and shape, by comparison, or by shape."""
     job = sample_job(tmp_path, runner="slurm", cases=3)
     cases = [
-        msgspec.structs.replace(one.case, implementation=way, threads=threads, seed=index)
+        msgspec.structs.replace(one.case, implementation=implementation, threads=threads, seed=index)
         for index, (one, threads) in enumerate(zip(job.planned, (1, 1, 4), strict=True))
-        for way in ("numpy", "numba")
+        for implementation in ("numpy", "numba")
     ]
     planned = [
         Planned(key=digest([case.id, process, seed]), case=msgspec.structs.replace(case, seed=seed), process=process)
@@ -159,11 +159,11 @@ def test_a_platform_s_cases_are_split_without_dividing_a_comparison(tmp_path: Pa
 
 def test_a_handle_is_read_as_it_was_written() -> None:
     """Also with blanks, another cluster, and words for ssh."""
-    handle = Handle(
+    handle = SlurmHandle(
         id="12_7", host="me@login.site", ssh=["-F", "my config"], cluster="max", name="n", folder="/a b/%&?", poll_s=5.0
     )
     assert parse(handle.url) == handle
-    assert parse(Handle(id="1").url) == Handle(id="1")
+    assert parse(SlurmHandle(id="1").url) == SlurmHandle(id="1")
     assert [parse(text) for text in ("slurm:///1.batch", "local:1", "slurm:///", "slurm://[/1")] == [None] * 4
 
 

@@ -120,9 +120,9 @@ def test_a_thousand_files_are_written_and_read_by_two_questions(login: LoginNode
 
 def test_neither_repr_nor_error_tells_the_words_given_to_ssh(login: LoginNode) -> None:
     shell = Ssh("login.site", [*login.options, "-o", "SetEnv=TOKEN=secret", "-p", "1"])
-    with pytest.raises(Unreachable) as told:
+    with pytest.raises(Unreachable) as message:
         shell.run(["true"])
-    assert "secret" not in repr(shell) + str(told.value)
+    assert "secret" not in repr(shell) + str(message.value)
 
 
 # --- a connection that is cut ---------------------------------------------------------------------------------
@@ -286,9 +286,9 @@ def test_a_file_that_is_slow_to_show_comes_when_it_shows(shell: Ssh, tmp_path: P
 
 def refusal(shell: Ssh) -> str:
     """Return the sentence with which a place cannot be reached."""
-    with pytest.raises(Unreachable) as told:
+    with pytest.raises(Unreachable) as message:
         shell.run(["squeue"])
-    text = str(told.value)
+    text = str(message.value)
     assert "\n" not in text
     assert text.startswith("login.site cannot be reached: ")
     assert "; nothing more was sent: " in text
@@ -297,9 +297,9 @@ def refusal(shell: Ssh) -> str:
 
 def test_an_unknown_host_key_is_refused_with_the_way_to_accept_it(login: LoginNode, shell: Ssh) -> None:
     (login.folder / "known_hosts").write_text("")
-    told = refusal(shell)
-    assert "Host key verification failed" in told
-    assert "run `ssh login.site` once by hand" in told
+    message = refusal(shell)
+    assert "Host key verification failed" in message
+    assert "run `ssh login.site` once by hand" in message
 
 
 def test_a_changed_host_key_is_refused_with_the_way_to_replace_it(login: LoginNode, shell: Ssh) -> None:
@@ -310,16 +310,16 @@ def test_a_changed_host_key_is_refused_with_the_way_to_replace_it(login: LoginNo
 
 def test_a_refused_key_names_the_agent(login: LoginNode, shell: Ssh) -> None:
     (login.folder / "authorized_keys").write_text("")
-    told = refusal(shell)
-    assert "Permission denied" in told
-    assert "ssh-add" in told
+    message = refusal(shell)
+    assert "Permission denied" in message
+    assert "ssh-add" in message
 
 
 def test_a_host_that_is_down_is_told_after_a_few_attempts(login: LoginNode, shell: Ssh) -> None:
     login.stop()
-    told = refusal(shell)
-    assert "Connection refused" in told
-    assert "it is down" in told
+    message = refusal(shell)
+    assert "Connection refused" in message
+    assert "it is down" in message
 
 
 def test_an_unknown_name_is_told(login: LoginNode) -> None:
@@ -346,9 +346,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        from ..conftest import lacking
+        from ..conftest import absent
 
-        lacking("the right to mount a small file system")
+        absent("the right to mount a small file system")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
 

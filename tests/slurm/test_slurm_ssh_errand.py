@@ -211,9 +211,9 @@ def test_a_site_with_another_suite_is_refused_and_slurm_is_not_asked(
 ) -> None:
     other = msgspec.structs.replace(installed[1], content="0123456789abcdef", commit="fedcba987654")
     monkeypatch.setattr(stage, "this_suite", lambda: other)
-    with pytest.raises(UsageError, match=r"has daasbench .*, this controller .*\(fedcba987654\)") as told:
+    with pytest.raises(UsageError, match=r"has daasbench .*, this controller .*\(fedcba987654\)") as message:
         remote.submit()
-    assert "nothing was submitted" in str(told.value)
+    assert "nothing was submitted" in str(message.value)
     assert named(slurm, remote) == []
 
 
@@ -226,9 +226,9 @@ def test_a_site_whose_disk_is_full_is_told_and_slurm_is_not_asked(
     full.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(full)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        from ..conftest import lacking
+        from ..conftest import absent
 
-        lacking("the right to mount a small file system")
+        absent("the right to mount a small file system")
     try:
         (full / "other").write_bytes(bytes(60_000))
         options = {**remote.job.platform.options, "folder": str(full)}

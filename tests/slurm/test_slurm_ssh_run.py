@@ -43,8 +43,8 @@ class Far(Campaign):
 
     def __init__(self, folder: Path, login: LoginNode, **more: int) -> None:
         super().__init__(folder, sleep_s=0.01, **more)
-        told = {"host": login.host, "words": json.dumps(login.options), "folder": f"{folder}/there"}
-        (folder / "site.toml").write_text(PLATFORM.format(python=sys.executable, **told))
+        message = {"host": login.host, "words": json.dumps(login.options), "folder": f"{folder}/there"}
+        (folder / "site.toml").write_text(PLATFORM.format(python=sys.executable, **message))
         (folder / "kills.toml").write_text((folder / "kills.toml").read_text().replace('"here"', '"site.toml"'))
 
     def begin(self, *words: str) -> subprocess.Popen[str]:

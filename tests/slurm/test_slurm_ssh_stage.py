@@ -114,11 +114,11 @@ def test_a_bare_python_gets_an_environment_and_another_suite_is_refused(offline:
     assert offline(BARE).prepare() == 0  # by another controller
 
     clock.write_text(clock.read_text() + "# another\n")
-    with pytest.raises(UsageError, match="their records may not be mixed; nothing was submitted") as told:
+    with pytest.raises(UsageError, match="their records may not be mixed; nothing was submitted") as message:
         offline(made.interpreter).prepare()
-    assert str(told.value).count("0.1.0 (") == 2
+    assert str(message.value).count("0.1.0 (") == 2
 
-    python, *words = shlex.split(str(told.value).split("`")[1])  # that environment has no pip of its own
+    python, *words = shlex.split(str(message.value).split("`")[1])  # that environment has no pip of its own
     assert made.shell.run([BARE, *words[:2], "--python", python, *words[2:]]).code == 0
     assert offline(made.interpreter).prepare() == 0
 

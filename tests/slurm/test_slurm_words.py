@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from daasbench.runners.slurm import SlurmRunner, questions
-from daasbench.runners.slurm.handle import Handle
+from daasbench.runners.slurm.handle import SlurmHandle
 from daasbench.runners.slurm.shell import Answer, Here
-from daasbench.runners.slurm.states import STATES, Row, status_of
-from daasbench.runners.slurm.watch import LONGEST_S, QUIET_S
+from daasbench.runners.slurm.states import STATES, SlurmRow, status_of
+from daasbench.runners.slurm.watch import LONGEST_LIMIT_S, QUIET_S
 
 from daasbench.model import JobState, Reason
 
@@ -32,8 +32,8 @@ def transcript(name: str) -> str:
 
 def test_recorded_answers_of_squeue_are_understood() -> None:
     """Exit codes, signals and reasons, as a real Slurm told them."""
-    told = {name: status_of(row) for name, row in queue("squeue_array").items()}
-    assert {name: (one.state, one.exit) for name, one in told.items()} == {
+    message = {name: status_of(row) for name, row in queue("squeue_array").items()}
+    assert {name: (one.state, one.exit) for name, one in message.items()} == {
         "1_0": (JobState.DONE, 0),
         "1_1": (JobState.FAILED, 1),
         "1_2": (JobState.FAILED, 2),
@@ -42,34 +42,34 @@ def test_recorded_answers_of_squeue_are_understood() -> None:
         "3": (JobState.PENDING, None),
         "4": (JobState.DONE, 0),
     }
-    assert "SIGKILL" in told["2"].message
-    assert "scontrol release" in told["3"].message
-    assert told["1_0"].queued_at == "2026-11-23T02:32:15.000Z"
+    assert "SIGKILL" in message["2"].message
+    assert "scontrol release" in message["3"].message
+    assert message["1_0"].queued_at == "2026-11-23T02:32:15.000Z"
 
 
 def test_every_state_of_slurm_has_a_meaning() -> None:
     """And keeps its own word."""
     rows = queue("squeue_states")
-    told = {row.state: status_of(row) for row in rows.values()}
-    assert len(told) == 24
-    assert set(told) <= set(STATES)
-    assert not any(one.state is JobState.LOST for one in told.values())
-    assert all(one.native == word for word, one in told.items())
+    message = {row.state: status_of(row) for row in rows.values()}
+    assert len(message) == 24
+    assert set(message) <= set(STATES)
+    assert not any(one.state is JobState.LOST for one in message.values())
+    assert all(one.native == word for word, one in message.items())
     waiting = {"PENDING", "CONFIGURING", "RESV_DEL_HOLD", "REQUEUE_FED", "REQUEUE_HOLD", "REQUEUED", "SPECIAL_EXIT"}
-    assert {word for word, one in told.items() if one.state is JobState.PENDING} == waiting
-    ended = {word for word, one in told.items() if one.ended}
+    assert {word for word, one in message.items() if one.state is JobState.PENDING} == waiting
+    ended = {word for word, one in message.items() if one.ended}
     assert ended == {
         "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED",
         "REVOKED", "TIMEOUT",
     }  # fmt: skip
-    assert all(told[word].reason for word in ended - {"COMPLETED"})
-    assert told["TIMEOUT"].started_at == "2026-11-22T23:59:30.000Z"
-    assert told["TIMEOUT"].ended_at == "2026-11-23T00:00:30.000Z"
-    assert told["RUNNING"].ended_at is None
+    assert all(message[word].reason for word in ended - {"COMPLETED"})
+    assert message["TIMEOUT"].started_at == "2026-11-22T23:59:30.000Z"
+    assert message["TIMEOUT"].ended_at == "2026-11-23T00:00:30.000Z"
+    assert message["RUNNING"].ended_at is None
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "message"),
     [
         ("Resources", "Resources"),
         ("ReqNodeNotAvail, UnavailableNodes:n3", "ask for others"),
@@ -77,16 +77,16 @@ def test_every_state_of_slurm_has_a_meaning() -> None:
         ("Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved_for_jobs_in_higher", "ask for others"),
     ],
 )
-def test_why_a_job_waits_is_told_with_what_helps(reason: str, told: str) -> None:
+def test_why_a_job_waits_is_told_with_what_helps(reason: str, sentence: str) -> None:
     """Slurm says it in a word or, in another moment, in a sentence of its own."""
-    message = status_of(Row(id="7", name="t", state="PENDING", reason=reason)).message
+    message = status_of(SlurmRow(id="7", name="t", state="PENDING", reason=reason)).message
     assert message.startswith(reason)
-    assert told in message
+    assert sentence in message
 
 
 def test_an_unknown_state_is_lost_with_its_word() -> None:
     """Not a crash."""
-    status = status_of(Row(id="1", name="", state="TELEPORTED"))
+    status = status_of(SlurmRow(id="1", name="", state="TELEPORTED"))
     assert (status.state, status.native) == (JobState.LOST, "TELEPORTED")
 
 
@@ -110,12 +110,12 @@ def test_an_answer_of_sbatch_without_a_number_is_garbage(text: str) -> None:
 
 def test_the_accounting_s_answers_are_understood() -> None:
     """Steps are left aside; of a job's lives the last counts."""
-    told = {name: status_of(row) for name, row in questions.accounts(transcript("sacct_steps")).items()}
-    assert set(told) == {"1234", "1235_7", "1236", "1237"}
-    assert told["1234"].ended_at == "2026-11-23T00:10:00.000Z"
-    assert (told["1235_7"].state, told["1235_7"].native) == (JobState.CANCELLED, "CANCELLED by 1000")
-    assert told["1236"].reason is Reason.KERNEL
-    assert (told["1237"].state, told["1237"].exit) == (JobState.FAILED, 3)
+    message = {name: status_of(row) for name, row in questions.accounts(transcript("sacct_steps")).items()}
+    assert set(message) == {"1234", "1235_7", "1236", "1237"}
+    assert message["1234"].ended_at == "2026-11-23T00:10:00.000Z"
+    assert (message["1235_7"].state, message["1235_7"].native) == (JobState.CANCELLED, "CANCELLED by 1000")
+    assert message["1236"].reason is Reason.KERNEL
+    assert (message["1237"].state, message["1237"].exit) == (JobState.FAILED, 3)
     completed = questions.accounts(transcript("sacct_completion"), questions.COMPLETED_FIELDS)
     assert [status_of(row).state for row in completed.values()][:2] == [JobState.DONE, JobState.FAILED]
 
@@ -145,7 +145,7 @@ class Clock:
         return self.now
 
 
-def queue(name: str) -> dict[str, Row]:
+def queue(name: str) -> dict[str, SlurmRow]:
     """Return the jobs of a recorded answer of squeue."""
     return {one.id: one for rows in questions.queue(transcript(name)).values() for one in rows}
 
@@ -165,7 +165,7 @@ def test_a_thousand_jobs_cost_one_question_a_second_and_fewer_while_nothing_chan
     clock = Clock()
     shell = Scripted(lambda words: Answer(0, "".join(row(f"7_{n}") for n in range(1000)), ""))
     runner = SlurmRunner(clock=clock, here=shell)
-    handles = [Handle(id=f"7_{n}", name="t").url for n in range(1000)]
+    handles = [SlurmHandle(id=f"7_{n}", name="t").url for n in range(1000)]
     for _ in range(100_000):
         states = {runner.poll(one).state for one in handles} if clock.now < 1010 else {runner.poll(handles[0]).state}
         assert states == {JobState.RUNNING}
@@ -183,7 +183,7 @@ def test_while_slurm_does_not_answer_it_is_asked_less_and_nothing_is_lost() -> N
     up = [True]
     shell = Scripted(lambda words: Answer(0, row("7"), "") if up[0] else next(garbage))
     runner = SlurmRunner(clock=clock, here=shell)
-    handle = Handle(id="7", name="t", folder="/nowhere").url
+    handle = SlurmHandle(id="7", name="t", folder="/nowhere").url
     assert runner.poll(handle).state is JobState.RUNNING
     up[0] = False
     pauses = []
@@ -194,7 +194,7 @@ def test_while_slurm_does_not_answer_it_is_asked_less_and_nothing_is_lost() -> N
         assert "does not answer" in status.message
         pauses.append(runner.every_s)
     assert pauses == sorted(pauses)
-    assert pauses[-1] == pytest.approx(LONGEST_S)
+    assert pauses[-1] == pytest.approx(LONGEST_LIMIT_S)
     up[0] = True
     clock.now += runner.every_s
     assert runner.poll(handle).message == ""
@@ -205,7 +205,7 @@ def test_a_job_whose_number_was_given_to_another_is_not_taken_for_it() -> None:
     clock = Clock()
     shell = Scripted(lambda words: Answer(0, row("7", title="another"), "") if words[0] == "squeue" else silent(words))
     runner = SlurmRunner(clock=clock, here=shell, grace_s=0.0)
-    assert runner.poll(Handle(id="7", name="t", folder="/nowhere").url).state is JobState.LOST
+    assert runner.poll(SlurmHandle(id="7", name="t", folder="/nowhere").url).state is JobState.LOST
 
 
 def test_a_forgotten_job_is_given_up_after_a_while_only(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_forgotten_job_is_given_up_after_a_while_only(tmp_path: Path) -> None:
     clock = Clock()
     shell = Scripted(lambda words: Answer(0, row("8"), "") if words[0] == "squeue" else silent(words))
     runner = SlurmRunner(clock=clock, here=shell, grace_s=60.0)
-    slow, never = (Handle(id=name, folder=str(tmp_path / name)).url for name in ("7", "9"))
+    slow, never = (SlurmHandle(id=name, folder=str(tmp_path / name)).url for name in ("7", "9"))
     for _ in range(3):
         assert not runner.poll(slow).ended
         assert not runner.poll(never).ended
@@ -233,7 +233,7 @@ def test_the_accounting_is_asked_for_what_slurmctld_forgot() -> None:
     shell = Scripted(lambda words: Answer(0, transcript("sacct_steps") if words[0] == "sacct" else "", ""))
     runner = SlurmRunner(clock=clock, here=shell)
     titles = {"1234": "001", "1235_7": "002", "1236": "003"}
-    handles = [Handle(id=key, name=f"daasbench-r1-{word}-x", folder="/no").url for key, word in titles.items()]
+    handles = [SlurmHandle(id=key, name=f"daasbench-r1-{word}-x", folder="/no").url for key, word in titles.items()]
     for _ in range(2):
         found = [runner.poll(one).state for one in handles]
         clock.now += runner.every_s
@@ -246,7 +246,7 @@ def test_tasks_of_an_array_that_never_began_are_known_to_the_accounting_as_one_j
     shell = Scripted(lambda words: Answer(0, transcript("sacct_cancelled_array") if words[0] == "sacct" else "", ""))
     runner = SlurmRunner(clock=clock, here=shell)
     names = {"5_0": "001", "5_3": "001", "9": "005", "10_0": "006", "10_1": "006"}
-    handles = [Handle(id=key, name=f"daasbench-r1-{word}-x", folder="/no").url for key, word in names.items()]
+    handles = [SlurmHandle(id=key, name=f"daasbench-r1-{word}-x", folder="/no").url for key, word in names.items()]
     for _ in range(2):
         found = [runner.poll(one).state for one in handles]
         clock.now += runner.every_s

@@ -11,17 +11,17 @@ import pytest
 from daasbench import study
 from daasbench.records.run_folder import RunFolder, runs
 from daasbench.scenario.plan import Plan
-from daasbench.study import Ended
+from daasbench.study import RunSummary
 from daasbench.testing.queues import DONE, PENDING, RUNNING, FakeQueue
 
 from .queues import a_plan
 
 
 @pytest.fixture
-def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunSummary]:
     """Return a function that runs a plan on a queue."""
 
-    def run(queue: FakeQueue, plan: Plan | None = None, **more: Any) -> Ended:
+    def run(queue: FakeQueue, plan: Plan | None = None, **more: Any) -> RunSummary:
         monkeypatch.setattr("daasbench.registry.runner", lambda name: queue)
         return study.run(plan or a_plan(), results_folder=tmp_path, text="", commit="c0", **more)
 

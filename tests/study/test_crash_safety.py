@@ -28,7 +28,7 @@ def finish(campaign: Campaign) -> None:
     assert len(keys) == len(set(keys)) == campaign.cells, out
 
 
-@pytest.mark.parametrize("moment", ["machine", "turn", "record"])
+@pytest.mark.parametrize("moment", ["machine", "round", "record"])
 def test_a_killed_controller_takes_its_worker_along_and_the_run_resumes(tmp_path: Path, moment: str) -> None:
     campaign = Campaign(tmp_path, seeds=2 if moment == "record" else 1)
     controller = campaign.start()
@@ -43,7 +43,7 @@ def test_a_killed_controller_takes_its_worker_along_and_the_run_resumes(tmp_path
     assert before <= set(campaign.ended_once())
 
 
-@pytest.mark.parametrize("moment", ["machine", "turn", "record"])
+@pytest.mark.parametrize("moment", ["machine", "round", "record"])
 def test_a_killed_worker_is_told_and_the_run_resumes(tmp_path: Path, moment: str) -> None:
     campaign = Campaign(tmp_path, seeds=2 if moment == "record" else 1)
     controller = campaign.start()
@@ -61,7 +61,7 @@ def test_a_killed_worker_is_told_and_the_run_resumes(tmp_path: Path, moment: str
 def test_a_killed_contender_is_a_failed_record_and_the_others_are_measured(campaign: Campaign) -> None:
     for _ in range(3):  # a contender that has done its part when it is killed was none
         controller = campaign.start("--again")
-        campaign.wait_for("turn")
+        campaign.wait_for("round")
         worker = psutil.Process(controller.pid).children()[0]
         newest = max(worker.children(), key=lambda one: (one.create_time(), one.pid))  # the first makes the inputs
         kill(newest)
@@ -78,7 +78,7 @@ def test_a_killed_contender_is_a_failed_record_and_the_others_are_measured(campa
 
 def test_a_killed_maker_of_inputs_is_replaced(campaign: Campaign) -> None:
     controller = campaign.start()
-    campaign.wait_for("turn")
+    campaign.wait_for("round")
     worker = psutil.Process(controller.pid).children()[0]
     kill(min(worker.children(), key=lambda one: (one.create_time(), one.pid)))
     controller.communicate(timeout=60)
@@ -105,7 +105,7 @@ def test_partial_samples_of_a_killed_set_are_kept_as_an_interrupted_attempt(tmp_
 
     campaign = Campaign(tmp_path, seeds=1, repeats=20)
     controller = campaign.start()
-    campaign.wait_for("turn")
+    campaign.wait_for("round")
     kill(psutil.Process(controller.pid))
     controller.communicate()
     attempts = daasbench.load(campaign.results, attempts=True)
@@ -121,7 +121,7 @@ def test_partial_samples_of_a_killed_set_are_kept_as_an_interrupted_attempt(tmp_
 
 def test_ctrl_c_ends_cleanly_with_130_and_the_run_resumes(campaign: Campaign) -> None:
     controller = campaign.start()
-    campaign.wait_for("turn")
+    campaign.wait_for("round")
     below = workers_of(controller.pid)
     controller.send_signal(signal.SIGINT)
     _, err = controller.communicate(timeout=30)
@@ -150,14 +150,14 @@ def test_a_second_controller_says_who_holds_the_run_and_changes_nothing(tmp_path
 def test_a_finished_run_measures_nothing_and_says_so(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path, seeds=1)
     assert campaign.run()[0] == 0
-    before = len(campaign.lines("turn"))
+    before = len(campaign.lines("round"))
     code, out, _ = campaign.run()
     assert code == 0
     assert "everything is done" in out
-    assert len(campaign.lines("turn")) == before
+    assert len(campaign.lines("round")) == before
     code, _, _ = campaign.run("--again")
     assert code == 0
-    assert len(campaign.lines("turn")) > before
+    assert len(campaign.lines("round")) > before
     assert len(list((campaign.results / "runs").glob("2*"))) == 2
 
 

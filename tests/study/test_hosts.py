@@ -56,8 +56,10 @@ class Wires:
         return str(json.loads((self.folder / "state.json").read_text())["tag"])
 
     def counters(self) -> dict[str, dict[str, int]]:
-        told = subprocess.run([self.script, "counters", self.folder], capture_output=True, text=True, check=True).stdout
-        return {str(name): dict(bytes_) for name, bytes_ in json.loads(told).items()}
+        message = subprocess.run(
+            [self.script, "counters", self.folder], capture_output=True, text=True, check=True
+        ).stdout
+        return {str(name): dict(bytes_) for name, bytes_ in json.loads(message).items()}
 
     def launcher(self, hosts: list[str]) -> list[str]:
         words = [str(default_launcher()), "-launcher", "ssh", "-launcher-exec", str(self.folder / "ssh")]
@@ -73,7 +75,7 @@ def wires(
 ) -> Iterator[Wires]:
     """Bring two hosts up; the tests are left out where that is not allowed."""
     needs("mpi4py")
-    program("ip", cure="install iproute2, for tests on several hosts")
+    program("ip", fix="install iproute2, for tests on several hosts")
     script, folder = checkout / "ci/hosts/hosts", tmp_path_factory.mktemp("hosts")
     started = subprocess.run([script, "start", folder, str(len(HOSTS))], capture_output=True, text=True, check=False)
     if started.returncode == IMPOSSIBLE:

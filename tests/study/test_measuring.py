@@ -128,7 +128,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
         ("exits", "failed", "exit code 7"),
         ("crashes", "failed", "SIGSEGV"),
         ("no_memory", "failed", "out of memory: 4 TiB"),
-        ("lacks", "skipped", "not_installed_anywhere is not installed"),
+        ("missing", "skipped", "not_installed_anywhere is not installed"),
     ],
 )
 def test_each_trouble_has_its_outcome_and_its_sentence(
@@ -177,8 +177,8 @@ def test_the_first_sample_of_a_turn_is_a_marked_warm_up_and_kept(evidence: Evide
     record = next(one for one in evidence.records if one.case.implementation == "numpy")
     samples = record.samples
     assert samples is not None
-    for turn in set(samples.turn):
-        flags = [flag for flag, number in zip(samples.flags, samples.turn, strict=True) if number == turn]
+    for round_ in set(samples.round):
+        flags = [flag for flag, number in zip(samples.flags, samples.round, strict=True) if number == round_]
         assert flags[0] == 1
         assert 1 not in flags[1:]
     assert len(samples.counted()) == evidence.table.set_index("implementation").loc["numpy", "repeats"]

@@ -94,13 +94,13 @@ def test_a_scenario_runs_on_slurm_and_its_errands_are_told(campaign: OnSlurm, sl
     assert "4 ok" in out
     accounted = [one["detail"] for one in campaign.events() if one["event"] == "accounted"]
     assert len(accounted) == 2
-    for told in accounted:
-        assert isinstance(told, dict)
-        assert str(told["handle"]).startswith("slurm:///")
-        assert (told["native"], told["state"], told["nodes"], told["exit"]) == ("COMPLETED", "done", 1, 0)
-        assert str(told["queued_at"]) <= str(told["started_at"]) <= str(told["ended_at"])
-        assert str(told["hosts"]).startswith("n")
-        assert str(told["began_at"]) <= str(told["left_at"])
+    for message in accounted:
+        assert isinstance(message, dict)
+        assert str(message["handle"]).startswith("slurm:///")
+        assert (message["native"], message["state"], message["nodes"], message["exit"]) == ("COMPLETED", "done", 1, 0)
+        assert str(message["queued_at"]) <= str(message["started_at"]) <= str(message["ended_at"])
+        assert str(message["hosts"]).startswith("n")
+        assert str(message["began_at"]) <= str(message["left_at"])
     assert "queue" in err.lower() or "pending" in err.lower() or "running" in err.lower() or "completed" in err.lower()
 
 
@@ -254,7 +254,7 @@ def test_a_full_file_system_loses_nothing_that_was_measured(slurm: Any, tmp_path
 
 
 def test_ranks_are_started_by_srun_and_a_worker_in_its_container(slurm: Any, tmp_path: Path, program: Any) -> None:
-    program("bwrap", cure="apt-get install bubblewrap")
+    program("bwrap", fix="apt-get install bubblewrap")
     campaign = OnSlurm(tmp_path)
     plain = PLATFORM.format(split="none") + 'environment = { DAASBENCH_TESTED = "1" }\n'
     (tmp_path / "site.toml").write_text(plain.replace("[options]", "memory_gb = 4\n[options]"))
@@ -262,13 +262,13 @@ def test_ranks_are_started_by_srun_and_a_worker_in_its_container(slurm: Any, tmp
     (tmp_path / "ranks.toml").write_text(RANKS)
     code, _, err = campaign.say("run", "./ranks.toml")
     assert code == 0, err
-    told = {
+    message = {
         (one["case"]["implementation"], one["case"].get("nodes", 1), one["platform"]): one for one in records(campaign)
     }
-    assert told["mpi", 1, "site"]["outcome"] == "ok"
-    assert told["numpy", 1, "inside"]["outcome"] == "ok"
+    assert message["mpi", 1, "site"]["outcome"] == "ok"
+    assert message["numpy", 1, "inside"]["outcome"] == "ok"
     # the nodes n1 and n2 are one host: ranks there are on two nodes, but would share its processors
-    assert "share processors" in told["mpi", 2, "site"]["message"]
+    assert "share processors" in message["mpi", 2, "site"]["message"]
     machines = [str(one.get("virtual")) for one in campaign.lines("machine")]
     assert any("bwrap" in one for one in machines)
 

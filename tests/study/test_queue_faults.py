@@ -17,7 +17,7 @@ import pytest
 from daasbench import study
 from daasbench.errors import BudgetError, LedgerError, Unreachable
 from daasbench.evidence.phases import of_errand
-from daasbench.jobs.accounting import account
+from daasbench.jobs.accounting import record_missing_results
 from daasbench.model import (
     Case,
     Job,
@@ -34,7 +34,7 @@ from daasbench.model import (
 )
 from daasbench.records.ledger import Ledger, read_lines
 from daasbench.records.run_folder import RunFolder
-from daasbench.study import Ended
+from daasbench.study import RunSummary
 from daasbench.testing.fakes import measured
 from daasbench.testing.queues import DONE, PENDING, RUNNING, FakeQueue
 from daasbench.worker import Left, claim
@@ -43,7 +43,7 @@ from .queues import FAILED, Killed, a_plan, records_of
 
 
 def test_memory_that_a_kernel_took_is_blamed_once_though_the_controller_was_killed_before_it_noted_that(
-    go: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    go: Callable[..., RunSummary], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     killed = JobStatus(state=JobState.FAILED, native="OUT_OF_MEMORY", reason=Reason.KERNEL, message="out of memory")
     queue, whole = FakeQueue(answer=lambda job, one: None, states=[killed]), RunFolder.note_all
@@ -74,12 +74,12 @@ def test_what_never_came_of_a_job_that_was_begun_again_is_another_attempt(tmp_pa
     )
     with Ledger(tmp_path / "records.jsonl") as ledger:
         ledger.append(killed)
-    account(job, tmp_path, JobStatus(state=JobState.FAILED, reason=Reason.SCHEDULER, message="refused"))
+    record_missing_results(job, tmp_path, JobStatus(state=JobState.FAILED, reason=Reason.SCHEDULER, message="refused"))
     lines = [one for one in read_lines(tmp_path / "records.jsonl").lines if isinstance(one, Record)]
     assert [(one.attempt, one.reason) for one in lines] == [(1, Reason.INTERRUPTED), (2, Reason.SCHEDULER)]
 
 
-def begun_and_unknown(go: Callable[..., Ended], queue: FakeQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+def begun_and_unknown(go: Callable[..., RunSummary], queue: FakeQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the queue take a job, lose its answer, and know nothing of it afterwards."""
     queue.answers_submits = False
     with pytest.raises(Unreachable):
@@ -88,7 +88,7 @@ def begun_and_unknown(go: Callable[..., Ended], queue: FakeQueue, monkeypatch: p
 
 
 def test_a_job_that_was_begun_and_is_not_known_is_not_done_twice(
-    go: Callable[..., Ended], the_run: Any, monkeypatch: pytest.MonkeyPatch
+    go: Callable[..., RunSummary], the_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = FakeQueue()
     begun_and_unknown(go, queue, monkeypatch)
@@ -104,7 +104,7 @@ def test_a_job_that_was_begun_and_is_not_known_is_not_done_twice(
 
 
 def test_a_job_that_is_not_known_and_says_that_it_has_ended_is_accounted_for(
-    go: Callable[..., Ended], the_run: Any, monkeypatch: pytest.MonkeyPatch
+    go: Callable[..., RunSummary], the_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = FakeQueue()
     begun_and_unknown(go, queue, monkeypatch)
@@ -119,7 +119,7 @@ def test_a_job_that_is_not_known_and_says_that_it_has_ended_is_accounted_for(
 
 
 def test_a_job_whose_folder_was_removed_is_cancelled_and_its_number_not_given_again(
-    go: Callable[..., Ended], the_run: Any
+    go: Callable[..., RunSummary], the_run: Any
 ) -> None:
     queue = FakeQueue(states=[PENDING])
     go(queue, detach=True)
@@ -135,7 +135,7 @@ def test_a_job_whose_folder_was_removed_is_cancelled_and_its_number_not_given_ag
 
 
 def test_a_folder_that_is_removed_while_its_job_is_followed_leaves_its_cases_to_the_next_command(
-    go: Callable[..., Ended], the_run: Any, monkeypatch: pytest.MonkeyPatch
+    go: Callable[..., RunSummary], the_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("daasbench.jobs.tracker.LATE_S", 0.0)
     queue = FakeQueue(states=[PENDING, DONE])
@@ -148,7 +148,7 @@ def test_a_folder_that_is_removed_while_its_job_is_followed_leaves_its_cases_to_
 
 
 def test_a_job_file_that_cannot_be_read_just_now_is_not_taken_for_none(
-    go: Callable[..., Ended], the_run: Any, monkeypatch: pytest.MonkeyPatch
+    go: Callable[..., RunSummary], the_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = FakeQueue(states=[PENDING, DONE])
     go(queue, detach=True)
@@ -168,7 +168,7 @@ def test_a_job_file_that_cannot_be_read_just_now_is_not_taken_for_none(
 
 
 def test_records_that_a_slow_file_system_shows_late_are_waited_for(
-    go: Callable[..., Ended], the_run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    go: Callable[..., RunSummary], the_run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     class Slow(FakeQueue):
         looks = 0
@@ -189,7 +189,7 @@ def test_records_that_a_slow_file_system_shows_late_are_waited_for(
     assert "COMPLETED; 6 of 6 measurements are left" in ended.messages[0]
 
 
-def test_collecting_what_was_refused_or_never_sent_is_not_done(go: Callable[..., Ended], the_run: Any) -> None:
+def test_collecting_what_was_refused_or_never_sent_is_not_done(go: Callable[..., RunSummary], the_run: Any) -> None:
     queue = FakeQueue()
     queue.refuses = "Invalid account"
     go(queue)
@@ -199,7 +199,7 @@ def test_collecting_what_was_refused_or_never_sent_is_not_done(go: Callable[...,
 
 
 def test_a_controller_killed_before_its_last_word_says_it_the_next_time(
-    go: Callable[..., Ended], the_run: Any, monkeypatch: pytest.MonkeyPatch
+    go: Callable[..., RunSummary], the_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = RunFolder.note_all
 
@@ -217,7 +217,7 @@ def test_a_controller_killed_before_its_last_word_says_it_the_next_time(
 
 
 def test_what_another_commit_left_undone_is_not_left_by_this_one(
-    go: Callable[..., Ended], the_run: Any, tmp_path: Path
+    go: Callable[..., RunSummary], the_run: Any, tmp_path: Path
 ) -> None:
     go(FakeQueue(answer=lambda job, one: None, states=[FAILED]))
     ended = study.run(a_plan(), results_folder=tmp_path, text="", commit="c1")
@@ -231,22 +231,22 @@ def test_what_another_commit_left_undone_is_not_left_by_this_one(
     assert (ended.exit_code, ended.planned, ended.outcomes) == (0, 6, {"ok": 6})
 
 
-def test_progress_counts_what_an_earlier_controller_sent(go: Callable[..., Ended], the_run: Any) -> None:
+def test_progress_counts_what_an_earlier_controller_sent(go: Callable[..., RunSummary], the_run: Any) -> None:
     go(FakeQueue(states=[PENDING, DONE]), detach=True)
     news: list[Any] = []
     study.collect(the_run(), wait=True, tell=news.append)
     assert {(one.done, one.total) for one in news if one.record} == {(done, 6) for done in range(1, 7)}
 
 
-def test_an_end_that_nobody_saw_has_no_time(go: Callable[..., Ended], the_run: Any) -> None:
+def test_an_end_that_nobody_saw_has_no_time(go: Callable[..., RunSummary], the_run: Any) -> None:
     go(FakeQueue(states=[DONE]))
-    (told,) = [one.detail for one in the_run().events() if one.event == "accounted"]
-    assert "ended_at" not in told
+    (message,) = [one.detail for one in the_run().events() if one.event == "accounted"]
+    assert "ended_at" not in message
     missing = of_errand(the_run().events(), "001-there").missing
     assert missing["stage_out"] == "it was not noted"
 
 
-def test_ctrl_c_while_jobs_are_sent_cancels_those_that_were(go: Callable[..., Ended]) -> None:
+def test_ctrl_c_while_jobs_are_sent_cancels_those_that_were(go: Callable[..., RunSummary]) -> None:
     class Halting(FakeQueue):
         def render_all(self, jobs: Any, folder: Path) -> list[Request]:
             return [request for job in jobs for request in super(Halting, self).render_all([job], folder)]
@@ -263,7 +263,7 @@ def test_ctrl_c_while_jobs_are_sent_cancels_those_that_were(go: Callable[..., En
     assert go(FakeQueue()).outcomes == {"ok": 6}
 
 
-def test_ctrl_c_stays_one_though_the_jobs_cannot_be_ended(go: Callable[..., Ended]) -> None:
+def test_ctrl_c_stays_one_though_the_jobs_cannot_be_ended(go: Callable[..., RunSummary]) -> None:
     queue = FakeQueue(states=[RUNNING])
 
     def interrupt(news: Any) -> None:
@@ -274,13 +274,13 @@ def test_ctrl_c_stays_one_though_the_jobs_cannot_be_ended(go: Callable[..., Ende
     def unreachable(handles: Any) -> None:
         raise Unreachable("the fake queue does not answer")
 
-    with pytest.raises(KeyboardInterrupt) as told:
+    with pytest.raises(KeyboardInterrupt) as message:
         go(queue, tell=interrupt)
-    assert told.value.__notes__ == ["the fake queue does not answer"]
+    assert message.value.__notes__ == ["the fake queue does not answer"]
 
 
 def test_memory_that_a_kernel_took_before_its_job_was_cancelled_stays_its_fault(
-    go: Callable[..., Ended], the_run: Any, tmp_path: Path
+    go: Callable[..., RunSummary], the_run: Any, tmp_path: Path
 ) -> None:
     killed = JobStatus(state=JobState.FAILED, native="OUT_OF_MEMORY", reason=Reason.KERNEL, message="out of memory")
     queue = FakeQueue(answer=lambda job, one: None, states=[PENDING, killed])
@@ -291,7 +291,7 @@ def test_memory_that_a_kernel_took_before_its_job_was_cancelled_stays_its_fault(
 
 
 def test_a_dry_run_counts_what_is_on_the_way_against_the_budget_as_the_run_does(
-    go: Callable[..., Ended], the_run: Any, tmp_path: Path
+    go: Callable[..., RunSummary], the_run: Any, tmp_path: Path
 ) -> None:
     price = Price(amount="3.60", currency="EUR", per="node-hour", date=datetime.date(2026, 11, 1), source="own books")
     plan = a_plan()
@@ -301,6 +301,6 @@ def test_a_dry_run_counts_what_is_on_the_way_against_the_budget_as_the_run_does(
     limit = (Decimal("0.10"), "EUR")
     shown = study.preview(plan, results_folder=tmp_path, commit="c0", budget=limit)
     assert shown.requests == {}
-    with pytest.raises(BudgetError) as told:
+    with pytest.raises(BudgetError) as message:
         go(FakeQueue(), plan, budget=limit)
-    assert shown.refused == str(told.value)
+    assert shown.refused == str(message.value)

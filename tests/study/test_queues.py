@@ -15,7 +15,7 @@ from daasbench import study
 from daasbench.errors import LedgerError, Unreachable, UsageError
 from daasbench.model import Job, JobState, JobStatus, Outcome, Planned, Reason, Record
 from daasbench.records.run_folder import RunFolder, runs
-from daasbench.study import Ended
+from daasbench.study import RunSummary
 from daasbench.testing.fakes import measured
 from daasbench.testing.queues import DONE, PENDING, RUNNING, FakeQueue
 from daasbench.worker import Taken, claim
@@ -23,7 +23,7 @@ from daasbench.worker import Taken, claim
 from .queues import FAILED, Killed, a_plan, records_of
 
 
-def test_all_jobs_are_sent_at_once_and_followed_together(go: Callable[..., Ended], the_run: Any) -> None:
+def test_all_jobs_are_sent_at_once_and_followed_together(go: Callable[..., RunSummary], the_run: Any) -> None:
     queue = FakeQueue(each=2)
     ended = go(queue)
     assert (ended.exit_code, ended.outcomes, ended.under_way) == (0, {"ok": 6}, 0)
@@ -32,7 +32,7 @@ def test_all_jobs_are_sent_at_once_and_followed_together(go: Callable[..., Ended
     assert events.index(("submitted", "003-there")) < events.index(("accounted", "001-there"))
 
 
-def test_a_detached_run_is_collected_later(go: Callable[..., Ended], the_run: Any) -> None:
+def test_a_detached_run_is_collected_later(go: Callable[..., RunSummary], the_run: Any) -> None:
     queue = FakeQueue(each=2, states=[PENDING, PENDING, PENDING, RUNNING, DONE])
     ended = go(queue, detach=True)
     assert (ended.exit_code, ended.left, ended.under_way, ended.outcomes) == (3, 6, 6, {})
@@ -44,7 +44,7 @@ def test_a_detached_run_is_collected_later(go: Callable[..., Ended], the_run: An
     assert len(queue.held) == 3
 
 
-def test_the_same_command_goes_on_with_the_jobs_that_are_on_the_way(go: Callable[..., Ended]) -> None:
+def test_the_same_command_goes_on_with_the_jobs_that_are_on_the_way(go: Callable[..., RunSummary]) -> None:
     queue = FakeQueue(states=[PENDING, PENDING, DONE])
     assert go(queue, detach=True).under_way == 6
     ended = go(queue)
@@ -52,7 +52,7 @@ def test_the_same_command_goes_on_with_the_jobs_that_are_on_the_way(go: Callable
     assert len(queue.held) == 1
 
 
-def test_what_runs_on_this_machine_cannot_be_detached(go: Callable[..., Ended]) -> None:
+def test_what_runs_on_this_machine_cannot_be_detached(go: Callable[..., RunSummary]) -> None:
     queue = FakeQueue()
     queue.outlives = False  # type: ignore[misc]  # this one ends with its controller
     with pytest.raises(UsageError, match="leave out --detach"):
@@ -66,7 +66,7 @@ STEPS = ["render_all", "submit_all", "poll", "fetch"]
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_controller_killed_at_any_step_loses_nothing_and_does_nothing_twice(
-    go: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str, when: str
+    go: Callable[..., RunSummary], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str, when: str
 ) -> None:
     queue = FakeQueue(each=2)
     whole = getattr(queue, step)
@@ -90,7 +90,7 @@ def test_a_controller_killed_at_any_step_loses_nothing_and_does_nothing_twice(
 @pytest.mark.parametrize("word", ["planned", "submitting", "submitted", "accounted", "finished"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_controller_killed_around_its_journal_loses_nothing_and_does_nothing_twice(
-    go: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: str, when: str
+    go: Callable[..., RunSummary], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: str, when: str
 ) -> None:
     queue, whole = FakeQueue(each=2), RunFolder.note_all
 
@@ -111,7 +111,7 @@ def test_a_controller_killed_around_its_journal_loses_nothing_and_does_nothing_t
     assert len(records_of(tmp_path)) == 6
 
 
-def test_a_submit_whose_answer_is_lost_is_found_and_not_sent_again(go: Callable[..., Ended]) -> None:
+def test_a_submit_whose_answer_is_lost_is_found_and_not_sent_again(go: Callable[..., RunSummary]) -> None:
     queue = FakeQueue()
     queue.answers_submits = False
     with pytest.raises(Unreachable, match=r"not known whether job 001-there arrived"):
@@ -121,7 +121,7 @@ def test_a_submit_whose_answer_is_lost_is_found_and_not_sent_again(go: Callable[
 
 
 def test_a_job_that_never_arrived_is_withdrawn_so_that_it_never_shall(
-    go: Callable[..., Ended], the_run: Any, monkeypatch: pytest.MonkeyPatch
+    go: Callable[..., RunSummary], the_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = FakeQueue()
     monkeypatch.setattr(queue, "find", lambda jobs, folder: {})
@@ -133,7 +133,7 @@ def test_a_job_that_never_arrived_is_withdrawn_so_that_it_never_shall(
         claim(the_run().job_folder("001-there"), "slurm 17")
 
 
-def test_a_place_that_does_not_answer_loses_nothing(go: Callable[..., Ended]) -> None:
+def test_a_place_that_does_not_answer_loses_nothing(go: Callable[..., RunSummary]) -> None:
     queue = FakeQueue()
     queue.reachable = False
     with pytest.raises(Unreachable):
@@ -145,7 +145,7 @@ def test_a_place_that_does_not_answer_loses_nothing(go: Callable[..., Ended]) ->
 
 
 def test_what_a_scheduler_refuses_is_recorded_with_its_words_and_tried_again(
-    go: Callable[..., Ended], tmp_path: Path
+    go: Callable[..., RunSummary], tmp_path: Path
 ) -> None:
     queue = FakeQueue()
     queue.refuses = "Invalid account"
@@ -157,7 +157,7 @@ def test_what_a_scheduler_refuses_is_recorded_with_its_words_and_tried_again(
     assert go(queue).outcomes == {"ok": 6}
 
 
-def test_some_jobs_of_an_array_fail_and_only_their_cases_are_measured_again(go: Callable[..., Ended]) -> None:
+def test_some_jobs_of_an_array_fail_and_only_their_cases_are_measured_again(go: Callable[..., RunSummary]) -> None:
     class Patchy(FakeQueue):
         def poll(self, handle: str) -> JobStatus:
             bad = self.held[handle].id == "002-there"
@@ -172,7 +172,7 @@ def test_some_jobs_of_an_array_fail_and_only_their_cases_are_measured_again(go: 
 
 
 def test_memory_that_a_kernel_took_is_blamed_on_the_comparison_in_flight_only(
-    go: Callable[..., Ended], tmp_path: Path
+    go: Callable[..., RunSummary], tmp_path: Path
 ) -> None:
     killed = JobStatus(state=JobState.FAILED, native="OUT_OF_MEMORY", reason=Reason.KERNEL, message="out of memory")
     order: list[int | None] = []
@@ -191,7 +191,7 @@ def test_memory_that_a_kernel_took_is_blamed_on_the_comparison_in_flight_only(
     assert {one.case.seed for job in again.held.values() for one in job.planned} == set(order[3:])
 
 
-def test_ctrl_c_cancels_what_is_on_the_way_and_keeps_what_came_back(go: Callable[..., Ended]) -> None:
+def test_ctrl_c_cancels_what_is_on_the_way_and_keeps_what_came_back(go: Callable[..., RunSummary]) -> None:
     queue = FakeQueue(each=3, states=[PENDING, RUNNING, RUNNING])
 
     def interrupt(news: Any) -> None:
@@ -207,7 +207,7 @@ def test_ctrl_c_cancels_what_is_on_the_way_and_keeps_what_came_back(go: Callable
 
 
 def test_a_controller_that_fails_leaves_the_jobs_alone(
-    go: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+    go: Callable[..., RunSummary], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = FakeQueue()
 
@@ -226,7 +226,7 @@ def test_a_controller_that_fails_leaves_the_jobs_alone(
     assert len(queue.held) == 1
 
 
-def test_a_cancelled_run_keeps_its_records_and_goes_on_later(go: Callable[..., Ended], the_run: Any) -> None:
+def test_a_cancelled_run_keeps_its_records_and_goes_on_later(go: Callable[..., RunSummary], the_run: Any) -> None:
     queue = FakeQueue(each=3, states=[PENDING, PENDING, RUNNING])
     go(queue, detach=True)
     ended = study.cancel(the_run())
@@ -235,7 +235,7 @@ def test_a_cancelled_run_keeps_its_records_and_goes_on_later(go: Callable[..., E
     assert go(FakeQueue()).outcomes == {"ok": 6}
 
 
-def test_a_job_nobody_knows_any_more_is_lost_with_a_sentence(go: Callable[..., Ended], the_run: Any) -> None:
+def test_a_job_nobody_knows_any_more_is_lost_with_a_sentence(go: Callable[..., RunSummary], the_run: Any) -> None:
     queue = FakeQueue(states=[PENDING])
     go(queue, detach=True)
     queue.held.clear()
@@ -246,27 +246,27 @@ def test_a_job_nobody_knows_any_more_is_lost_with_a_sentence(go: Callable[..., E
     assert go(queue).outcomes == {"ok": 6}
 
 
-def test_the_errand_around_a_job_is_in_the_journal(go: Callable[..., Ended], the_run: Any) -> None:
+def test_the_errand_around_a_job_is_in_the_journal(go: Callable[..., RunSummary], the_run: Any) -> None:
     done = msgspec.structs.replace(
         DONE, queued_at="2026-01-01T00:00:00Z", started_at="2026-01-01T00:01:00Z", ended_at="2026-01-01T00:02:00Z",
         nodes=2, hosts="n[1-2]", exit=0,
     )  # fmt: skip
     go(FakeQueue(states=[done]))
-    (told,) = [one.detail for one in the_run().events() if one.event == "accounted"]
-    kept = {key: told[key] for key in ("queued_at", "started_at", "ended_at", "nodes", "hosts", "native", "exit")}
+    (message,) = [one.detail for one in the_run().events() if one.event == "accounted"]
+    kept = {key: message[key] for key in ("queued_at", "started_at", "ended_at", "nodes", "hosts", "native", "exit")}
     assert kept == {
         "queued_at": "2026-01-01T00:00:00Z", "started_at": "2026-01-01T00:01:00Z", "exit": 0,
         "ended_at": "2026-01-01T00:02:00Z", "nodes": 2, "hosts": "n[1-2]", "native": "COMPLETED",
     }  # fmt: skip
-    assert str(told["handle"]).startswith("fakequeue:///")
+    assert str(message["handle"]).startswith("fakequeue:///")
 
 
-def test_a_redacted_run_names_no_hosts(go: Callable[..., Ended], the_run: Any) -> None:
+def test_a_redacted_run_names_no_hosts(go: Callable[..., RunSummary], the_run: Any) -> None:
     go(FakeQueue(states=[msgspec.structs.replace(DONE, hosts="secret1")]), redact=True)
     assert "secret1" not in the_run().journal.read_text()
 
 
-def test_thousands_of_jobs_keep_their_order(go: Callable[..., Ended], the_run: Any) -> None:
+def test_thousands_of_jobs_keep_their_order(go: Callable[..., RunSummary], the_run: Any) -> None:
     assert go(FakeQueue(each=1, states=[DONE]), a_plan(seeds=1002)).outcomes == {"ok": 1002}
     assert the_run().job_ids()[998:1001] == ["999-there", "1000-there", "1001-there"]
     assert the_run().next_job() == 1003
@@ -293,8 +293,8 @@ def test_the_three_verbs_of_a_queue(say: Callable[..., Any], queue: FakeQueue) -
 def test_cancelling_says_what_is_left(say: Callable[..., Any], queue: FakeQueue) -> None:
     say("run", "./q.toml", "--detach")
     ended = say("cancel", "--json")
-    told = json.loads(ended.out)
-    assert (ended.code, told["runs"][0]["left"], told["runs"][0]["under_way"]) == (0, 2, 0)
+    message = json.loads(ended.out)
+    assert (ended.code, message["runs"][0]["left"], message["runs"][0]["under_way"]) == (0, 2, 0)
     assert say("cancel", "nonsense").code == 2
 
 
@@ -305,9 +305,9 @@ def test_one_run_that_is_held_does_not_keep_the_others_from_being_collected(
     say("run", "./q.toml", "--detach", "--again")
     first, second = runs(tmp_path / "results")
     with first.locked("2026-01-01T00:00:00Z"):
-        told = say("collect", "--wait", "--json")
-    facts = json.loads(told.out)
-    assert (told.code, [one["run"] for one in facts["runs"]]) == (3, [second.id])
+        message = say("collect", "--wait", "--json")
+    facts = json.loads(message.out)
+    assert (message.code, [one["run"] for one in facts["runs"]]) == (3, [second.id])
     assert f"{first.id}: is held by process {os.getpid()}" in facts["left_out"][0]
     assert say("collect", "--wait").code == 0
     assert say("collect", first.id).code == 0

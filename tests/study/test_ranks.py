@@ -118,8 +118,8 @@ def write(
 ) -> None:
     (folder / "sums.py").write_text(KERNEL.replace("SLEEP_S", str(sleep_s)))
     limit_s = 3 if "hangs" in names else 60
-    told = SCENARIO.format(platform=platform, names=json.dumps(names), ranks=ranks, repeats=repeats, limit_s=limit_s)
-    (folder / "kills.toml").write_text(told)
+    message = SCENARIO.format(platform=platform, names=json.dumps(names), ranks=ranks, repeats=repeats, limit_s=limit_s)
+    (folder / "kills.toml").write_text(message)
 
 
 def measure(folder: Path) -> Evidence:
@@ -199,13 +199,13 @@ def test_a_rank_that_hangs_is_ended_at_its_limit_with_the_others(tmp_path: Path,
 @pytest.mark.parametrize("way", ["ranked", "worked"])
 @pytest.mark.parametrize("victim", ["controller", "worker"])
 def test_a_kill_leaves_no_rank_and_no_dask_worker(
-    tmp_path: Path, way: str, victim: str, needs: Callable[[str], None]
+    tmp_path: Path, implementation: str, victim: str, needs: Callable[[str], None]
 ) -> None:
-    needs("mpi4py" if way == "ranked" else "distributed")
+    needs("mpi4py" if implementation == "ranked" else "distributed")
     campaign = Campaign(tmp_path)
-    write(tmp_path, way, sleep_s=0.05, repeats=500)
+    write(tmp_path, implementation, sleep_s=0.05, repeats=500)
     controller = campaign.start()
-    campaign.wait_for("turn")
+    campaign.wait_for("round")
     below = workers_of(controller.pid)
     assert len(below) >= 5  # the worker, the maker of inputs, and three at least
     kill(psutil.Process(controller.pid) if victim == "controller" else psutil.Process(controller.pid).children()[0])
@@ -262,7 +262,7 @@ def test_ranks_that_are_stopped_and_killed_end_with_their_referee(tmp_path: Path
     campaign = Campaign(tmp_path)
     write(tmp_path, "ranked", sleep_s=0.05, repeats=500)
     controller = campaign.start()
-    campaign.wait_for("turn")
+    campaign.wait_for("round")
     below = workers_of(controller.pid)
     ranks = [one for one in below if "daasbench.measure.mpi_process" in " ".join(one.cmdline()) and not one.children()]
     assert len(ranks) == 2

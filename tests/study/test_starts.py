@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 from daasbench.host import page_cache
 from daasbench.measure.messages import Failure, Prepared, Spec
-from daasbench.measure.start_state import Starts
+from daasbench.measure.start_state import StartStates
 from daasbench.model import Case, Outcome, Planned, Reason, Verdict
 
 KERNEL = """
@@ -75,8 +75,8 @@ def records(tmp_path: Path, say: Callable[..., Any]) -> Callable[..., dict[str, 
     """Return a function that measures starts and returns their records, by state."""
     (tmp_path / "sums.py").write_text(KERNEL)
 
-    def run(starts: list[str], way: str, size: str) -> dict[str, dict[str, Any]]:
-        texts = {"implementations": [way], "size": size, "starts": starts, "processes": 1}
+    def run(starts: list[str], implementation: str, size: str) -> dict[str, dict[str, Any]]:
+        texts = {"implementations": [implementation], "size": size, "starts": starts, "processes": 1}
         (tmp_path / "starts.toml").write_text(SCENARIO.format(**texts))
         said = say("run", "./starts.toml")
         assert said.code == 0, said
@@ -92,7 +92,7 @@ def test_a_cold_start_has_its_files_read_from_storage_and_a_warm_one_does_not(
     found = records(["warm", "cold"], "numpy", "small")
     assert {state: one["outcome"] for state, one in found.items()} == {"warm": "ok", "cold": "ok"}, found
     inputs = found["cold"]["work"]["input_bytes"] or 250 * 256 * 1024 * 4
-    cold, warm = found["cold"]["footing"], found["warm"]["footing"]
+    cold, warm = found["cold"]["start_evidence"], found["warm"]["start_evidence"]
     assert cold["way"] == page_cache.WAY
     assert cold["left_bytes"] < 0.1 * (cold["left_bytes"] + cold["came_bytes"])
     assert cold["read_bytes"] >= inputs
@@ -113,7 +113,7 @@ def test_an_uncompiled_start_compiles_and_a_warm_one_finds_it_compiled(
 ) -> None:
     found = records(["warm", "uncompiled"], "compiled", "tiny")
     assert {state: one["outcome"] for state, one in found.items()} == {"warm": "ok", "uncompiled": "ok"}, found
-    warm, uncompiled = found["warm"]["footing"], found["uncompiled"]["footing"]
+    warm, uncompiled = found["warm"]["start_evidence"], found["uncompiled"]["start_evidence"]
     assert warm["compiled_before"] == warm["compiled_after"] > 0
     assert uncompiled["compiled_before"] == 0 < uncompiled["compiled_after"]
 
@@ -156,17 +156,17 @@ def planned(start: str) -> Planned:
     return Planned(key="k", case=case, process=0)
 
 
-def starts_of(library: Path, tmp_path: Path, reads: bool = True) -> tuple[Starts, Process]:
+def starts_of(library: Path, tmp_path: Path, reads: bool = True) -> tuple[StartStates, Process]:
     process = Process([library], reads)
 
     def start(one: Planned, more: Mapping[str, str]) -> Any:
         return process
 
     spec = Spec(case=planned("warm").case, scratch=str(tmp_path / "scratch"))
-    return Starts(tmp_path / "starts", start, lambda one: spec, lambda: None, lambda s: None), process
+    return StartStates(tmp_path / "starts", start, lambda one: spec, lambda: None, lambda s: None), process
 
 
-def go(starts: Starts, process: Process, start: str) -> Any:
+def go(starts: StartStates, process: Process, start: str) -> Any:
     """Make the state, let the process start, and judge it."""
     state = starts.make(planned(start), timeout_s=1.0)
     assert not isinstance(state, Failure)
@@ -193,7 +193,9 @@ def test_files_that_another_process_uses_cannot_be_made_cold(library: Path, tmp_
     starts, _ = starts_of(library, tmp_path)
     with library.open("rb") as stream, mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ) as held:
         assert sum(held[:: mmap.PAGESIZE]) > 0  # every page is mapped now
-        with pytest.raises(Lacking, match=r"cannot be made cold: 4 MB of the 4 MB that it uses stay in memory"):
+        with pytest.raises(
+            MissingRequirement, match=r"cannot be made cold: 4 MB of the 4 MB that it uses stay in memory"
+        ):
             starts.make(planned("cold"), timeout_s=1.0)
 
 
@@ -203,7 +205,7 @@ def test_a_start_whose_files_another_reads_meanwhile_is_not_called_cold(library:
     assert not isinstance(state, Failure)
     page_cache.draw_in([library])  # by somebody else: the process then finds it in memory
     seen = process.ask("prepare", Prepared, timeout_s=1.0)
-    with pytest.raises(Lacking, match=r"was not cold: 4 MB came into memory and it had 0 MB read"):
+    with pytest.raises(MissingRequirement, match=r"was not cold: 4 MB came into memory and it had 0 MB read"):
         starts.judge(planned("cold").case, state, seen, 0.0)
 
 
@@ -212,7 +214,7 @@ def test_a_start_that_touches_nothing_is_not_called_cold(library: Path, tmp_path
     state = starts.make(planned("cold"), timeout_s=1.0)
     idle = Process([library], reads=False)
     assert not isinstance(state, Failure)
-    with pytest.raises(Lacking, match="was not cold"):
+    with pytest.raises(MissingRequirement, match="was not cold"):
         starts.judge(planned("cold").case, state, idle.ask("prepare", Prepared, timeout_s=1.0), 0.0)
 
 
@@ -222,15 +224,15 @@ def test_a_start_whose_files_were_put_out_meanwhile_is_not_called_warm(library: 
     assert not isinstance(state, Failure)
     page_cache.put_out([library])
     seen = process.ask("prepare", Prepared, timeout_s=1.0)
-    with pytest.raises(Lacking, match="did not stay in memory"):
+    with pytest.raises(MissingRequirement, match="did not stay in memory"):
         starts.judge(planned("warm").case, state, seen, 0.0)
 
 
 def test_a_rehearsal_that_fails_is_the_failure_of_the_case(library: Path, tmp_path: Path) -> None:
     starts, process = starts_of(library, tmp_path)
-    told = Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message="no such thing")
-    process.ask = lambda *_, **__: told  # type: ignore[assignment,method-assign]
-    assert starts.make(planned("cold"), timeout_s=1.0) == told
+    message = Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message="no such thing")
+    process.ask = lambda *_, **__: message  # type: ignore[assignment,method-assign]
+    assert starts.make(planned("cold"), timeout_s=1.0) == message
 
 
 def test_what_a_system_does_not_tell_is_not_guessed(library: Path, tmp_path: Path) -> None:
@@ -238,14 +240,14 @@ def test_what_a_system_does_not_tell_is_not_guessed(library: Path, tmp_path: Pat
     state = starts.make(planned("warm"), timeout_s=1.0)
     seen = Prepared(phases={}, verdict=Verdict(error=0.0, tolerance=1.0, verified_by="oracle"))
     assert not isinstance(state, Failure)
-    with pytest.raises(Lacking, match="/proc/self/io"):
+    with pytest.raises(MissingRequirement, match="/proc/self/io"):
         starts.judge(planned("warm").case, state, seen, 0.0)
 
 
 def test_several_nodes_cannot_be_looked_at(library: Path, tmp_path: Path) -> None:
     starts, _ = starts_of(library, tmp_path)
     case = Case(kernel="sums", implementation="mpi", version="1", nodes=2, ranks=2, start="cold")
-    with pytest.raises(Lacking, match="several nodes"):
+    with pytest.raises(MissingRequirement, match="several nodes"):
         starts.make(Planned(key="k", case=case, process=0), timeout_s=1.0)
 
 

@@ -25,14 +25,14 @@ def campaign(tmp_path: Path) -> Campaign:
 def test_every_contender_has_its_turn_before_any_has_its_second(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path, seeds=1, repeats=20)
     assert campaign.run()[0] == 0
-    counted = [one for one in campaign.lines("turn") if 2 not in one["samples"]["flags"]]  # type: ignore[index]
+    counted = [one for one in campaign.lines("round") if 2 not in one["samples"]["flags"]]  # type: ignore[index]
     order = [str(one["case"]["implementation"]) for one in counted]  # type: ignore[index]
     assert set(order[:2]) == set(order[2:4]) == {"numpy", "again"}
 
 
 def test_waiting_contenders_are_stopped(campaign: Campaign) -> None:
     controller = campaign.start()
-    campaign.wait_for("turn")
+    campaign.wait_for("round")
     worker = psutil.Process(controller.pid).children()[0]
     stopped = running = 0
     while controller.poll() is None:

@@ -18,10 +18,10 @@ from daasbench.contracts import Resources
 from daasbench.host.machine import host_name
 from daasbench.host.processes import peak_memory_bytes, reset_peak_memory, shared_memory_bytes
 from daasbench.measure.dask import settings, worker_checks
-from daasbench.measure.dask.found import Found, Source
+from daasbench.measure.dask.found import ConnectedWorkers, Source
 from daasbench.measure.dask.local_workers import local, running
 from daasbench.measure.dask.options import ClusterOptions, cluster_options, computes_elsewhere
-from daasbench.measure.groups import Alone
+from daasbench.measure.groups import SingleProcess
 from daasbench.measure.messages import Failure, Spec
 from daasbench.model import Case, DaskWorker, Outcome, Reason
 
@@ -30,10 +30,10 @@ USER_MODULE = "daasbench_user_"  # begins the names of modules that are users' f
 NEWS_S = 3.0  # after which a client knows that a worker is gone
 
 
-class Workers(Alone):
+class Workers(SingleProcess):
     """A Dask client and exactly the workers of its cluster."""
 
-    def __init__(self, found: Found, spec: Spec, end: Callable[[Failure], None], *, elsewhere: bool) -> None:
+    def __init__(self, found: ConnectedWorkers, spec: Spec, end: Callable[[Failure], None], *, elsewhere: bool) -> None:
         super().__init__()
         self.client, self._found, self._end = found.client, found, end
         self._employ(spec, elsewhere=elsewhere)
@@ -70,7 +70,7 @@ class Workers(Alone):
         worker_checks.compare_commits(self.client)
         if elsewhere:
             self.machines = worker_checks.machines(self.client, spec.commit, redact=spec.redact)
-        self._seen, began = worker_checks.employ(self.client, case, ours=found.ours)
+        self._seen, began = worker_checks.configure_workers(self.client, case, ours=found.ours)
         if began is not None and found.asked_at is not None:
             self.queued_s = max(0.0, began - found.asked_at)
         self.settings = {"cluster": found.kind, **settings.seen(self.client, self._seen[0].address)}
@@ -87,16 +87,18 @@ class Workers(Alone):
         try:
             present = self._found.present()
         except (OSError, TimeoutError) as error:
-            told = f"the Dask scheduler {self._found.name} died or answers no more ({error or type(error).__name__})"
+            message = f"the Dask scheduler {self._found.name} died or answers no more ({error or type(error).__name__})"
             return Failure(
-                outcome=Outcome.FAILED, reason=Reason.SCHEDULER, message=f"{told}; the same command measures it again"
+                outcome=Outcome.FAILED,
+                reason=Reason.SCHEDULER,
+                message=f"{message}; the same command measures it again",
             )
         gone = next((one for one in self._seen if one.address not in present), None)
         if gone is None:
             return None
-        told = f"Dask worker {gone.address}, one of {len(self._seen)}, ended in the middle of its work"
+        message = f"Dask worker {gone.address}, one of {len(self._seen)}, ended in the middle of its work"
         reason, why = self._found.cause(gone)
-        return Failure(outcome=Outcome.FAILED, reason=reason, message=f"{told} ({why}); its log says more")
+        return Failure(outcome=Outcome.FAILED, reason=reason, message=f"{message} ({why}); its log says more")
 
 
 def unshared_peak_bytes() -> int:
@@ -133,7 +135,7 @@ def gather_workers(spec: Spec, folder: Path, end: Callable[[Failure], None]) -> 
     options = cluster_options(spec.platform)
     settings.settle(keep_encryption=bool(options.scheduler or options.scheduler_file))
     folder.mkdir(parents=True, exist_ok=True)
-    found = source_of(options)(spec.case, options, folder.resolve(), spec.name, spec.longest_s)
+    found = source_of(options)(spec.case, options, folder.resolve(), spec.name, spec.wall_time_limit_s)
     for module in [one for name, one in sys.modules.items() if name.startswith(USER_MODULE)]:
         cloudpickle.register_pickle_by_value(module)  # a worker has no such file
     return Workers(found, spec, end, elsewhere=computes_elsewhere(options, spec.case))

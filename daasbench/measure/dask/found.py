@@ -20,7 +20,7 @@ def _killed(_: DaskWorker) -> tuple[Reason, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class ConnectedWorkers:
     """Workers that have reported.
 
     `present` returns the addresses of those that are there now; it raises OSError or TimeoutError when the scheduler
@@ -37,7 +37,7 @@ class Found:
     asked_at: float | None = None
 
 
-Source = Callable[[Case, ClusterOptions, Path, str, float], Found]
+Source = Callable[[Case, ClusterOptions, Path, str, float], ConnectedWorkers]
 
 
 def address_in(file: Path) -> str:
@@ -50,8 +50,8 @@ def address_in(file: Path) -> str:
     try:
         return msgspec.json.decode(file.read_bytes(), type=_Scheduler).address
     except OSError as error:
-        told = f"{file}: cannot be read: {error.strerror}; start the scheduler: dask scheduler --scheduler-file"
-        raise Unreachable(f"{told} {file}") from error
+        message = f"{file}: cannot be read: {error.strerror}; start the scheduler: dask scheduler --scheduler-file"
+        raise Unreachable(f"{message} {file}") from error
     except msgspec.MsgspecError as error:
         raise Unreachable(f"{file}: is not the file of a Dask scheduler ({error})") from error
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from daasbench.compute.backends import library_name
-from daasbench.host.processes import die_with, steered
-from daasbench.measure.dask.mpi_workers import Complaint, Door
+from daasbench.host.processes import die_with, thread_variables
+from daasbench.measure.dask.mpi_workers import Complaint, WorkerRendezvous
 from daasbench.measure.dask.settings import HANDED_ON
 
 
@@ -21,37 +21,39 @@ def main(file: str) -> None:
     if os.getpgid(0) != os.getpid():
         os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
-    door = msgspec.json.decode(Path(file).read_bytes(), type=Door)
-    life = socket.create_connection((door.host, door.port))
-    life.sendall(door.token.encode() + b"\n")
+    rendezvous = msgspec.json.decode(Path(file).read_bytes(), type=WorkerRendezvous)
+    life = socket.create_connection((rendezvous.host, rendezvous.port))
+    life.sendall(rendezvous.token.encode() + b"\n")
     die_with(life.fileno())
     for name in [one for one in os.environ if one.startswith("DASK_")]:
         del os.environ[name]
-    os.environ.update({**steered(door.threads), HANDED_ON: door.settings})
-    complaint = _doubt(door)
+    os.environ.update({**thread_variables(rendezvous.threads), HANDED_ON: rendezvous.settings})
+    complaint = _doubt(rendezvous)
     if complaint is not None:
         life.sendall(msgspec.json.encode(complaint) + b"\n")
         signal.pause()  # until the client ends all
     from dask_mpi.cli import main as serve
 
-    serve.main(args=door.arguments, standalone_mode=False)
+    serve.main(args=rendezvous.arguments, standalone_mode=False)
 
 
-def _doubt(door: Door) -> Complaint | None:
+def _doubt(rendezvous: WorkerRendezvous) -> Complaint | None:
     """Return why the ranks cannot serve together, if so."""
     try:
         from mpi4py import MPI
 
         size = MPI.COMM_WORLD.size
     except (ImportError, RuntimeError) as error:  # what mpi4py raises where there is no MPI
-        return Complaint(told=f"a rank cannot use MPI ({type(error).__name__}: {error})", cure="pip install mpich")
-    if size == door.ranks:
+        return Complaint(message=f"a rank cannot use MPI ({type(error).__name__}: {error})", fix="pip install mpich")
+    if size == rendezvous.ranks:
         return None
     seen = "none sees another" if size == 1 else f"each sees {size}"
-    told = f"the launcher was asked for {door.ranks} ranks, and {seen}: it belongs to another MPI than this Python's"
+    message = (
+        f"the launcher was asked for {rendezvous.ranks} ranks, and {seen}: it belongs to another MPI than this Python's"
+    )
     return Complaint(
-        told=f"{told} ({library_name(MPI.Get_library_version())})",
-        cure="name that of this MPI in the platform's option launcher, or leave the option out",
+        message=f"{message} ({library_name(MPI.Get_library_version())})",
+        fix="name that of this MPI in the platform's option launcher, or leave the option out",
     )
 
 

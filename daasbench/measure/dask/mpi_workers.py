@@ -21,18 +21,18 @@ from typing import Any
 
 import msgspec
 
-from daasbench.errors import Lacking, NoRoom, SubmitError, Unreachable
+from daasbench.errors import MissingRequirement, NoRoom, SubmitError, Unreachable
 from daasbench.host.launchers import PlatformOptions, launch_command, require_launcher
-from daasbench.host.processes import steered
+from daasbench.host.processes import thread_variables
 from daasbench.measure.dask import settings
-from daasbench.measure.dask.found import CONNECT_S, Found, address_in, identity
+from daasbench.measure.dask.found import CONNECT_S, ConnectedWorkers, address_in, identity
 from daasbench.measure.dask.options import ClusterOptions
 from daasbench.model import Case, Noun, Reason
 
 LOOK_S = 0.05
 
 
-class Door(Noun, frozen=True, kw_only=True):
+class WorkerRendezvous(Noun, frozen=True, kw_only=True):
     """What a rank must know; for the owner's eyes only."""
 
     host: str
@@ -47,8 +47,8 @@ class Door(Noun, frozen=True, kw_only=True):
 class Complaint(Noun, frozen=True, kw_only=True):
     """What is wrong with a rank, and how to cure it."""
 
-    told: str
-    cure: str
+    message: str
+    fix: str
 
 
 class Lifelines:
@@ -78,10 +78,10 @@ class Lifelines:
                 self.complaints.append(msgspec.json.decode(text, type=Complaint))
 
 
-def ranks(case: Case, options: ClusterOptions, folder: Path, name: str, longest_s: float) -> Found:  # noqa: ARG001
+def ranks(case: Case, options: ClusterOptions, folder: Path, name: str, wall_time_limit_s: float) -> ConnectedWorkers:  # noqa: ARG001
     """Start scheduler and workers by the platform's launcher, and return when all workers have reported."""
     if importlib.util.find_spec("dask_mpi") is None:
-        raise Lacking("dask-mpi is not installed", "install it: pip install 'daasbench[dask]'")
+        raise MissingRequirement("dask-mpi is not installed", "install it: pip install 'daasbench[dask]'")
     launcher: PlatformOptions = {} if options.launcher is None else {"launcher": options.launcher}
     require_launcher(launcher)
     from distributed import Client
@@ -90,7 +90,7 @@ def ranks(case: Case, options: ClusterOptions, folder: Path, name: str, longest_
     alone = case.nodes == 1
     lines = Lifelines(alone, one_more.ranks)
     address = folder / f"scheduler-{lines.port}.json"
-    door = Door(
+    rendezvous = WorkerRendezvous(
         host=lines.host,
         port=lines.port,
         token=lines.token,
@@ -101,9 +101,9 @@ def ranks(case: Case, options: ClusterOptions, folder: Path, name: str, longest_
     )
     file = folder / f"ranks-{lines.port}.json"
     file.touch(mode=0o600)
-    file.write_bytes(msgspec.json.encode(door))
+    file.write_bytes(msgspec.json.encode(rendezvous))
     command = [*launch_command(launcher, one_more), sys.executable, "-m", "daasbench.measure.dask.mpi_rank", str(file)]
-    process = subprocess.Popen(command, env={**os.environ, **steered(case.threads)}, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env={**os.environ, **thread_variables(case.threads)}, stdin=subprocess.DEVNULL)
     waiting = _Waiting(process, lines, options.wait_s, command[0])
     while not address.exists() or not address.stat().st_size:
         waiting.look(f"the scheduler on rank 0 of {one_more.ranks} did not start")
@@ -125,7 +125,7 @@ def ranks(case: Case, options: ClusterOptions, folder: Path, name: str, longest_
         except OSError:
             return []  # MPI ends the scheduler's rank too
 
-    return Found(
+    return ConnectedWorkers(
         kind="mpi",
         name=client.scheduler.address,
         client=client,
@@ -169,10 +169,10 @@ class _Waiting:
             time.sleep(LOOK_S)  # what a rank said may come later than its end
         if self.lines.complaints:
             first = self.lines.complaints[0]
-            raise Lacking(first.told, first.cure)
+            raise MissingRequirement(first.message, first.fix)
         if code is not None:
-            told = f"the launcher {self.launcher} ended with exit code {code} before the Dask workers had reported"
-            raise SubmitError(f"{told}; the job's log says more")
+            message = f"the launcher {self.launcher} ended with exit code {code} before the Dask workers had reported"
+            raise SubmitError(f"{message}; the job's log says more")
         waited = time.monotonic() - self.began
         if waited > self.wait_s:
             raise NoRoom(f"{short} within {waited:.0f} s; raise the platform's option wait_s, or try at another time")

@@ -50,10 +50,10 @@ class ClusterOptions(Written, frozen=True, kw_only=True, omit_defaults=True):
 
 def cluster_options(platform: Platform) -> ClusterOptions:
     """Return what a platform says of its Dask cluster; of a runner other than ``dask``, its `scheduler` only."""
-    told = platform.options
+    message = platform.options
     if platform.runner != "dask":
-        told = {key: value for key, value in told.items() if key == "scheduler"}
-    return msgspec.convert(told, ClusterOptions)
+        message = {key: value for key, value in message.items() if key == "scheduler"}
+    return msgspec.convert(message, ClusterOptions)
 
 
 def computes_elsewhere(options: ClusterOptions, case: Case) -> bool:

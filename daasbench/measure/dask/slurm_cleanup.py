@@ -13,7 +13,7 @@ import sys
 import time
 
 QUIET = 3  # looks in a row at which no job was found: one that was being submitted may still come
-FIRST_S, LONGEST_S, FACTOR = 0.3, 10.0, 1.5  # between looks
+FIRST_S, LONGEST_LIMIT_S, FACTOR = 0.3, 10.0, 1.5  # between looks
 GIVE_UP_S = 900.0  # after which the jobs end by themselves: workers without a scheduler do, and their time runs out
 ANSWER_S = 60.0
 
@@ -42,7 +42,7 @@ def cancel(name: str, *, give_up_s: float = GIVE_UP_S) -> bool:
         if quiet == QUIET:
             return True
         time.sleep(FIRST_S if quiet else pause_s)
-        pause_s = min(LONGEST_S, FACTOR * pause_s)
+        pause_s = min(LONGEST_LIMIT_S, FACTOR * pause_s)
     return False
 
 

@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from daasbench.errors import Lacking, NoRoom, SubmitError
-from daasbench.host.processes import steered
+from daasbench.errors import MissingRequirement, NoRoom, SubmitError
+from daasbench.host.processes import thread_variables
 from daasbench.measure.dask import settings, slurm_cleanup
-from daasbench.measure.dask.found import Found
+from daasbench.measure.dask.found import ConnectedWorkers
 from daasbench.measure.dask.options import ClusterOptions
 from daasbench.measure.dask.worker_checks import BEGAN
 from daasbench.model import Case, DaskWorker, Reason
@@ -36,7 +36,7 @@ ALIVE = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEU
 NOT_THE_KERNELS = ("NODE_FAIL", "PREEMPTED", "CANCELLED", "TIMEOUT", "BOOT_FAIL", "DEADLINE", "REVOKED", "REQUEUED")
 
 
-def jobs(case: Case, options: ClusterOptions, folder: Path, name: str, longest_s: float) -> Found:
+def jobs(case: Case, options: ClusterOptions, folder: Path, name: str, wall_time_limit_s: float) -> ConnectedWorkers:
     """Submit as many jobs as the case asks workers, and return when all have reported."""
     require_slurm()
     clear(name)
@@ -48,7 +48,7 @@ def jobs(case: Case, options: ClusterOptions, folder: Path, name: str, longest_s
 
     refused: list[str] = []
 
-    class Job(SLURMJob):  # type: ignore[misc]  # dask-jobqueue has no types
+    class WorkerJob(SLURMJob):  # type: ignore[misc]  # dask-jobqueue has no types
         """One that says why it was refused: dask-jobqueue itself only logs it."""
 
         async def _submit_job(self, script_filename: str) -> Any:
@@ -59,12 +59,12 @@ def jobs(case: Case, options: ClusterOptions, folder: Path, name: str, longest_s
                 raise
 
     asked_at = time.time()
-    cluster = SLURMCluster(job_cls=Job, **arguments(case, options, folder, own, longest_s))
+    cluster = SLURMCluster(job_cls=WorkerJob, **arguments(case, options, folder, own, wall_time_limit_s))
     cluster.scale(jobs=case.ranks)
     _await(cluster, case, options, own, folder, refused)
     client = Client(cluster)
     workers = cluster.scheduler.workers
-    return Found(
+    return ConnectedWorkers(
         kind="slurm",
         name=f"{cluster.scheduler_address} (jobs {own}, guard {held})",
         client=client,
@@ -78,13 +78,13 @@ def jobs(case: Case, options: ClusterOptions, folder: Path, name: str, longest_s
 def require_slurm() -> None:
     """Raise Lacking, with its cure, if this machine cannot submit workers."""
     if importlib.util.find_spec("dask_jobqueue") is None:
-        raise Lacking("dask-jobqueue is not installed", "install it: pip install 'daasbench[dask]'")
+        raise MissingRequirement("dask-jobqueue is not installed", "install it: pip install 'daasbench[dask]'")
     for program in ("sbatch", "squeue", "scancel"):
         if shutil.which(program) is None:
-            raise Lacking(f"there is no {program} here", "run where Slurm's commands are: on a login node")
+            raise MissingRequirement(f"there is no {program} here", "run where Slurm's commands are: on a login node")
 
 
-def arguments(case: Case, options: ClusterOptions, folder: Path, name: str, longest_s: float) -> dict[str, Any]:
+def arguments(case: Case, options: ClusterOptions, folder: Path, name: str, wall_time_limit_s: float) -> dict[str, Any]:
     """Return what SLURMCluster is told: one job a worker, of one task slot and as many processors as threads.
 
     Raises
@@ -94,8 +94,8 @@ def arguments(case: Case, options: ClusterOptions, folder: Path, name: str, long
     """
     cores = options.cores or case.threads
     if cores < case.threads:
-        told = f"the platform books {cores} cores for a Dask worker, the case asks for {case.threads} threads"
-        raise Lacking(told, "raise the platform's option cores, or leave it out")
+        message = f"the platform books {cores} cores for a Dask worker, the case asks for {case.threads} threads"
+        raise MissingRequirement(message, "raise the platform's option cores, or leave it out")
     extra = [f"--qos={options.qos}"] if options.qos else []
     return {
         "job_name": name,
@@ -106,7 +106,7 @@ def arguments(case: Case, options: ClusterOptions, folder: Path, name: str, long
         "job_directives_skip": [] if options.memory else ["--mem="],
         "queue": options.partition,
         "account": options.account,
-        "walltime": options.walltime or walltime(longest_s + options.wait_s),
+        "walltime": options.walltime or walltime(wall_time_limit_s + options.wait_s),
         "interface": options.interface,
         "local_directory": options.local_directory,
         "log_directory": shlex.quote(str(folder)),
@@ -123,7 +123,7 @@ def arguments(case: Case, options: ClusterOptions, folder: Path, name: str, long
 
 def prologue(setup: list[str], threads: int) -> list[str]:
     """Return the lines of shell before a worker starts: when it did, the site's own, threads and settings of ours."""
-    variables = {**steered(threads), settings.HANDED_ON: os.environ.get(settings.HANDED_ON, "")}
+    variables = {**thread_variables(threads), settings.HANDED_ON: os.environ.get(settings.HANDED_ON, "")}
     exported = [f"export {key}={shlex.quote(value)}" for key, value in variables.items()]
     return [f"export {BEGAN}=$(date +%s.%N)", *setup, "unset ${!DASK_@}", *exported]
 
@@ -199,9 +199,9 @@ def _await(cluster: Any, case: Case, options: ClusterOptions, name: str, folder:
                 + (f": {words}" if words else "; it left no log")
             )
         if late:
-            told = f"{len(workers)} of {case.ranks} Dask workers came within {now - began:.0f} s"
-            told += f"; Slurm says of their jobs: {_counted(states)}"
-            raise NoRoom(f"{told}; raise the platform's option wait_s, or try at another time")
+            message = f"{len(workers)} of {case.ranks} Dask workers came within {now - began:.0f} s"
+            message += f"; Slurm says of their jobs: {_counted(states)}"
+            raise NoRoom(f"{message}; raise the platform's option wait_s, or try at another time")
 
 
 def _counted(states: Mapping[str, tuple[str, str, str]]) -> str:

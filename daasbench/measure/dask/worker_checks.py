@@ -12,9 +12,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 from daasbench.host.clock import utc_now
-from daasbench.host.processes import allowed_cpus, pin, steered
+from daasbench.host.processes import allowed_cpus, pin, thread_variables
 from daasbench.host.source_commit import suite_commit
 from daasbench.model import Case, DaskWorker, Machine, Noun
 
@@ -37,7 +37,7 @@ class Facts(Noun, frozen=True, kw_only=True):
 # --- in a worker ----------------------------------------------------------------------------------------------
 
 
-def introduce() -> Facts:
+def describe_worker() -> Facts:
     """Return who this worker is."""
     began = os.environ.get(BEGAN)
     return Facts(
@@ -50,16 +50,16 @@ def introduce() -> Facts:
     )
 
 
-def steer(threads: int) -> str | None:
+def set_thread_count(threads: int) -> str | None:
     """Let this process use so many threads; return why it cannot: what reads the variables has read them."""
     numba = sys.modules.get("numba")
     if numba is not None and threads != numba.config.NUMBA_NUM_THREADS:
         return f"it computes with {numba.config.NUMBA_NUM_THREADS} threads already, not {threads}"
-    os.environ.update(steered(threads))
+    os.environ.update(thread_variables(threads))
     return None
 
 
-def look_around(commit: str, redact: bool) -> Machine:
+def observe_machine(commit: str, redact: bool) -> Machine:
     """Return what is seen of this worker's machine."""
     from daasbench.host import machine
 
@@ -80,8 +80,8 @@ def compare_versions(client: Any, scheduler: str) -> None:
         theirs = _flat(one)
         wrong = [name for name in names if theirs.get(name) != ours.get(name)]
         if wrong:
-            told = ", ".join(f"{name} {theirs.get(name) or 'is absent'} (here {ours.get(name)})" for name in wrong)
-            raise Lacking(f"Dask {who}: {told}", "use the same environment on both sides")
+            message = ", ".join(f"{name} {theirs.get(name) or 'is absent'} (here {ours.get(name)})" for name in wrong)
+            raise MissingRequirement(f"Dask {who}: {message}", "use the same environment on both sides")
 
 
 def compare_commits(client: Any) -> None:
@@ -89,15 +89,15 @@ def compare_commits(client: Any) -> None:
     ours = suite_commit()
     for address, theirs in sorted(client.run(suite_commit).items()):
         if theirs.partition("+")[0] != ours.partition("+")[0]:
-            told = f"Dask worker {address}: daasbench is at commit {theirs} (here {ours})"
-            raise Lacking(told, "use the same checkout on both sides")
+            message = f"Dask worker {address}: daasbench is at commit {theirs} (here {ours})"
+            raise MissingRequirement(message, "use the same checkout on both sides")
 
 
 def machines(client: Any, commit: str, *, redact: bool) -> list[Machine]:
     """Return what is seen of the workers' machines, one of each host, before anything is pinned."""
-    hosts = {one.host: address for address, one in sorted(client.run(introduce).items(), reverse=True)}
-    told = client.run(look_around, commit, redact, workers=sorted(hosts.values()))
-    return [told[address] for _, address in sorted(hosts.items())]
+    hosts = {one.host: address for address, one in sorted(client.run(describe_worker).items(), reverse=True)}
+    message = client.run(observe_machine, commit, redact, workers=sorted(hosts.values()))
+    return [message[address] for _, address in sorted(hosts.items())]
 
 
 def _flat(versions: Mapping[str, Any]) -> dict[str, str | None]:
@@ -105,7 +105,7 @@ def _flat(versions: Mapping[str, Any]) -> dict[str, str | None]:
     return {**packages, "python": str(packages.get("python", versions["host"].get("python")))}
 
 
-def employ(client: Any, case: Case, *, ours: bool) -> tuple[list[DaskWorker], float | None]:
+def configure_workers(client: Any, case: Case, *, ours: bool) -> tuple[list[DaskWorker], float | None]:
     """Steer the workers, pin those of our own, and return who they are and when the last one's job began.
 
     The time is by this process's clock, in seconds since 1970; None where they are no jobs.
@@ -115,20 +115,22 @@ def employ(client: Any, case: Case, *, ours: bool) -> tuple[list[DaskWorker], fl
     Lacking
         One cannot use as many threads as the case asks, or has not the processors for them.
     """
-    for address, told in client.run(steer, case.threads).items():
-        if told:
-            raise Lacking(f"Dask worker {address}: {told}", "start the workers anew, or ask for that many threads")
+    for address, message in client.run(set_thread_count, case.threads).items():
+        if message:
+            raise MissingRequirement(
+                f"Dask worker {address}: {message}", "start the workers anew, or ask for that many threads"
+            )
     before = time.time()
-    facts: dict[str, Facts] = client.run(introduce)
+    facts: dict[str, Facts] = client.run(describe_worker)
     middle = (before + time.time()) / 2
     if ours:
         for address, cpus in places(facts, case.threads).items():
             client.run(pin, cpus, workers=[address])
-        facts = client.run(introduce)
+        facts = client.run(describe_worker)
     for address, one in facts.items():
         if len(one.cpus) < case.threads:
             few = f"Dask worker {address} may run on {len(one.cpus)} processors, the case asks for {case.threads}"
-            raise Lacking(f"{few} threads", "give the workers more processors, or ask for fewer threads")
+            raise MissingRequirement(f"{few} threads", "give the workers more processors, or ask for fewer threads")
     began = [one.began - one.now + middle for one in facts.values() if one.began is not None]
     known = client.scheduler_info(n_workers=-1)["workers"]
     workers = [
@@ -169,9 +171,9 @@ def _shared_out(bound: Mapping[str, Sequence[int]], threads: int, host: str) -> 
     for address, cpus in sorted(bound.items(), key=lambda item: len(item[1])):
         free = [cpu for cpu in cpus if cpu not in taken]
         if len(free) < threads:
-            told = f"{len(bound)} Dask workers of {threads} threads on {host} have"
+            message = f"{len(bound)} Dask workers of {threads} threads on {host} have"
             all_of_them = len({cpu for one in bound.values() for cpu in one})
-            raise Lacking(f"{told} {all_of_them} processors", "ask for fewer, or for more nodes")
+            raise MissingRequirement(f"{message} {all_of_them} processors", "ask for fewer, or for more nodes")
         found[address] = free[:threads]
         taken.update(found[address])
     return found

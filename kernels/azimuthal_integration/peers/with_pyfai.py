@@ -10,7 +10,7 @@ from pyFAI.detectors import Detector
 from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
 from daasbench.contracts import Resources
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 
 from ..integrated import Integrated
 from ..powder import DUMMY
@@ -27,7 +27,7 @@ ORIENTATION = {(False, False): 3, (True, True): 1, (True, False): 2, (False, Tru
 def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Integrated]:  # noqa: ARG001  (OpenMP obeys the harness)
     """Return ``compute(frames)`` by ``integrate1d(method=("full" | "no", "csr", "cython"))``."""
     if problem.sectors > 1:
-        raise Lacking("pyFAI sorts azimuth by another convention", "measure it with azimuthal_bins=1")
+        raise MissingRequirement("pyFAI sorts azimuth by another convention", "measure it with azimuthal_bins=1")
     integrator = AzimuthalIntegrator(**_pose(problem))
     low, high = problem.axis.low, problem.axis.high
     call: dict[str, Any] = {

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mpi4py_fft import PFFT, newDistArray
 
-from daasbench.contracts import Resources, Spread
+from daasbench.contracts import Partitioned, Resources
 
 if TYPE_CHECKING:
     from ..problem import Complex, Problem
 
 
-def prepare(problem: Problem, resources: Resources) -> Spread:
+def prepare(problem: Problem, resources: Resources) -> Partitioned:
     """Return the way to transform a field, slabs of planes, into its spectrum, slabs of rows."""
     comm, size = resources.comm, problem.size
     if comm.size != resources.ranks:
@@ -46,4 +46,4 @@ def prepare(problem: Problem, resources: Resources) -> Spread:
             whole[where] = part
         return whole
 
-    return Spread(put=put, compute=compute, get=get)
+    return Partitioned(put=put, compute=compute, get=get)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.contracts import Resources
-from daasbench.errors import DaasbenchError, Lacking
+from daasbench.errors import DaasbenchError, MissingRequirement
 
 from ..definition import Aligned
 from ..mrc import open_mrc, write_mrc
@@ -45,10 +45,10 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Frames], Aligne
     """Return the function that aligns a block of movies; raise Lacking where RELION is not installed."""
     program = shutil.which(PROGRAM)
     if program is None:
-        raise Lacking(f"RELION is not installed (no {PROGRAM} is on the PATH)", CURE)
+        raise MissingRequirement(f"RELION is not installed (no {PROGRAM} is on the PATH)", CURE)
     odd = [size for size in problem.grid.frame if size % 2]
     if odd:
-        raise Lacking(f"RELION aligns no frames with an odd number of pixels ({odd[0]})", "leave relion out")
+        raise MissingRequirement(f"RELION aligns no frames with an odd number of pixels ({odd[0]})", "leave relion out")
     return _Relion(program, problem, resources.threads).compute
 
 

@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 from mpi4py.bench import pingpong
 
-from daasbench.contracts import Resources, Spread
-from daasbench.errors import Lacking
+from daasbench.contracts import Partitioned, Resources
+from daasbench.errors import MissingRequirement
 
 from ..options import require_way
 from ..problem import ProbesProblem
 from ..with_mpi import require_ranks
 
 
-def prepare(problem: ProbesProblem, resources: Resources) -> Spread:
+def prepare(problem: ProbesProblem, resources: Resources) -> Partitioned:
     """Return its latency test; the result is its own figure, in seconds."""
     require_way(problem.probe, "mpi4py_bench")
     comm, size = resources.comm, problem.blocks[0]["message"].nbytes
     require_ranks(comm)
     if size & (size - 1):
-        raise Lacking(f"mpi4py.bench sends powers of two, not {size} bytes", "choose another message_bytes")
+        raise MissingRequirement(f"mpi4py.bench sends powers of two, not {size} bytes", "choose another message_bytes")
     loops = [word for name in ("loop", "loop-large", "loop-huge") for word in (f"--{name}", str(problem.rounds))]
     words = ["--quiet", "--min-size", str(size), "--max-size", str(size), "--skip", "0", *loops]
 
@@ -32,4 +32,4 @@ def prepare(problem: ProbesProblem, resources: Resources) -> Spread:
     def get(seconds: float) -> Any:
         return {"seconds": np.array([seconds])} if comm.rank == 0 else None
 
-    return Spread(put=lambda block: block, compute=compute, get=get)
+    return Partitioned(put=lambda block: block, compute=compute, get=get)

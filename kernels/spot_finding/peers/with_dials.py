@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daasbench.contracts import Resources
-from daasbench.errors import DaasbenchError, Lacking
+from daasbench.errors import DaasbenchError, MissingRequirement
 
 from ..definition import REACH, Found
 
@@ -42,7 +42,7 @@ _STRIDE = 61  # every so manieth pixel of every so manieth row is looked at, to 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:  # noqa: ARG001  (one thread)
     """Return the function that finds the spots in a block of frames; raise Lacking where DIALS is not installed."""
     if problem.criteria.method != "dispersion":
-        raise Lacking("DIALS' dispersion threshold has no method 'threshold'", "leave method out")
+        raise MissingRequirement("DIALS' dispersion threshold has no method 'threshold'", "leave method out")
     return Server(find_python(), problem).compute
 
 
@@ -52,11 +52,11 @@ def find_python() -> list[str]:
         return [dispatcher]
     script = shutil.which("dials.find_spots")
     if script is None:
-        raise Lacking("DIALS is not installed (no dials.find_spots is on the PATH)", CURE)
+        raise MissingRequirement("DIALS is not installed (no dials.find_spots is on the PATH)", CURE)
     with open(script, "rb") as file:
         first = file.readline(256).decode(errors="replace").strip()
     if not first.startswith("#!") or "python" not in first:
-        raise Lacking(f"{script} does not say which Python it runs in", CURE)
+        raise MissingRequirement(f"{script} does not say which Python it runs in", CURE)
     return first[2:].split()
 
 

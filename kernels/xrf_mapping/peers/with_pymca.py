@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PyMca5.PyMcaPhysics.xrf.FastXRFLinearFit import FastXRFLinearFit
 
 from daasbench.contracts import Resources
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -25,7 +25,9 @@ F32 = NDArray[np.float32]
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], F32]:  # noqa: ARG001  (BLAS has its threads)
     """Return the function that turns spectra into areas."""
     if problem.method == "nnls":
-        raise Lacking("PyMca's fast fit has no NNLS", cure="use method linear or snip, or the implementation scipy")
+        raise MissingRequirement(
+            "PyMca's fast fit has no NNLS", fix="use method linear or snip, or the implementation scipy"
+        )
     fit: Any = FastXRFLinearFit()
     model = problem.model
     components = len(model.names)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize
 
 from daasbench.contracts import Resources
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -32,7 +32,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], F32]:  # 
     fitted = slice(model.first, model.last)
     unit = model.matrix / model.norms
     if problem.method == "snip":
-        raise Lacking("scipy has no SNIP", cure="use method linear or nnls, or the implementation pymca")
+        raise MissingRequirement("scipy has no SNIP", fix="use method linear or nnls, or the implementation pymca")
 
     def compute(spectra: Any) -> F32:
         areas = np.empty((len(spectra), len(model.names)), np.float32)

@@ -121,15 +121,15 @@ def test_a_result_of_another_shape_or_type_is_wrong(generated: Any, verdict: Any
     [("mpi", "messages", "c128", 11), ("mpi-fftw", "messages", "c64", 70), ("mpi-fftw", "memory", "c64", 11)],
 )
 def test_both_exchanges_give_the_same_on_uneven_slabs(
-    generated: Any, verdict: Any, needs: Any, way: str, exchange: str, dtype: str, size: int
+    generated: Any, verdict: Any, needs: Any, implementation: str, exchange: str, dtype: str, size: int
 ) -> None:
     needs("mpi4py")
-    if way == "mpi-fftw":
+    if implementation == "mpi-fftw":
         needs("pyfftw")
     problem = generated(size, blocks=2, dtype=dtype, exchange=exchange)
-    for ranks, results in results_on_ranks("distributed_fft", way, problem, ranks=(1, 3)).items():
+    for ranks, results in results_on_ranks("distributed_fft", implementation, problem, ranks=(1, 3)).items():
         for index, result in enumerate(results):
-            assert verdict(problem, result, way, block=index % 2).ok, ranks
+            assert verdict(problem, result, implementation, block=index % 2).ok, ranks
 
 
 def test_ranks_without_a_plane_take_part(generated: Any, verdict: Any, needs: Any) -> None:

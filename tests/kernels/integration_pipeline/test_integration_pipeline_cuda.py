@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from daasbench.kernels.integration_pipeline import with_cupy
 
-from daasbench.errors import InputError, Lacking
+from daasbench.errors import InputError, MissingRequirement
 from daasbench.formats.chunks import FileImage, chunks_of
 
 AS_CPP = """
@@ -115,7 +115,7 @@ def test_shared_memory_is_asked_for_no_more_than_there_is() -> None:
     for block, bins in ((2048, 1000), (2048, 65_000), (8192, 1000), (12_288, 1)):
         warps, shared, bytes_ = with_cupy.shared_memory(block, bins)
         assert bytes_ == warps * block * 4 + shared * bins * 8 <= with_cupy.SHARED_BYTES
-    with pytest.raises(Lacking, match="do not fit"):
+    with pytest.raises(MissingRequirement, match="do not fit"):
         with_cupy.shared_memory(20_000, 1)
 
 

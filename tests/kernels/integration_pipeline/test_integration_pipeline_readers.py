@@ -43,10 +43,10 @@ def frames_of(count: int = 3, dtype: str = "u4") -> Any:
 
 
 def test_the_geometry_is_taken_from_the_file_or_from_the_user(packed_file: Any) -> None:
-    told = read(packed_file(frames_of()), **POSE).geometry
+    message = read(packed_file(frames_of()), **POSE).geometry
     found = read(packed_file(frames_of(), **DECTRIS)).geometry
-    assert found.distance_m == pytest.approx(told.distance_m)
-    assert found.wavelength_m == pytest.approx(told.wavelength_m)
+    assert found.distance_m == pytest.approx(message.distance_m)
+    assert found.wavelength_m == pytest.approx(message.wavelength_m)
     assert (found.beam_row, found.beam_column, found.pixel_m) == (12.0, 17.5, 1e-3)
     assert read(packed_file(frames_of(), **DECTRIS), beam_row=3.0).geometry.beam_row == 3.0
 

@@ -11,6 +11,6 @@ from daasbench.testing.kernels import KernelContract
 class TestMotionCorrection(KernelContract):
     kernel = kernel
 
-    def _ways(self) -> list[Implementation]:
+    def _implementations(self) -> list[Implementation]:
         """Return what is to be right: not scikit-image, which is not (its own test)."""
-        return [way for way in super()._ways() if way.name != "skimage"]
+        return [implementation for implementation in super()._implementations() if implementation.name != "skimage"]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from daasbench.kernels.motion_correction import oracle
 
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 
 
 @pytest.fixture
 def relion(program: Any) -> None:
-    program("relion_run_motioncorr", cure="apt install relion")
+    program("relion_run_motioncorr", fix="apt install relion")
 
 
 @pytest.mark.usefixtures("relion")
@@ -50,7 +50,7 @@ def test_relion_aligns_also_a_block_that_it_was_not_told_of(generated: Any, unto
 
 @pytest.mark.usefixtures("relion")
 def test_relion_refuses_odd_frames_in_one_sentence(generated: Any, untold: Any, compute: Any) -> None:
-    with pytest.raises(Lacking, match="odd number of pixels"):
+    with pytest.raises(MissingRequirement, match="odd number of pixels"):
         compute(untold(generated().blocks[0][:, :, :75]), "relion")
 
 
@@ -58,7 +58,7 @@ def test_a_machine_without_relion_is_told_how_to_get_it(
     generated: Any, compute: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(Lacking, match="apt install relion"):
+    with pytest.raises(MissingRequirement, match="apt install relion"):
         compute(generated(), "relion")
 
 

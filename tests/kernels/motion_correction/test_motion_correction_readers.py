@@ -22,8 +22,8 @@ def movie() -> Any:
 
 
 def read(path: Path, **options: Any) -> Any:
-    told = kernel.options(**options)
-    return kernel.read(path, kernel.survey(path, told), told, 2)
+    message = kernel.options(**options)
+    return kernel.read(path, kernel.survey(path, message), message, 2)
 
 
 def refused(path: Path, **options: Any) -> str:

@@ -27,8 +27,8 @@ def generated() -> Callable[..., Any]:
 def compute() -> Callable[..., Any]:
     """Return a function that computes a block: ``compute(problem, "numba", threads=2)``."""
 
-    def run(problem: Any, way: str, threads: int = 1, block: int = 0) -> Any:
-        return kernel.implementations[way].load()(problem, Resources(threads=threads))(problem.blocks[block])
+    def run(problem: Any, implementation: str, threads: int = 1, block: int = 0) -> Any:
+        return kernel.implementations[implementation].load()(problem, Resources(threads=threads))(problem.blocks[block])
 
     return run
 
@@ -37,8 +37,8 @@ def compute() -> Callable[..., Any]:
 def verdict() -> Callable[..., Any]:
     """Return a function that judges a result of block 0: ``verdict(problem, result, "numba")``."""
 
-    def judge(problem: Any, result: Any, way: str) -> Any:
+    def judge(problem: Any, result: Any, implementation: str) -> Any:
         options = NanostrainOptions(stage=problem.stage)
-        return kernel.verify(problem, kernel.expect(problem, options), 0, result, way)
+        return kernel.verify(problem, kernel.expect(problem, options), 0, result, implementation)
 
     return judge

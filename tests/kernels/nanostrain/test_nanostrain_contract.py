@@ -17,13 +17,13 @@ class TestNanostrain(KernelContract):
 @pytest.mark.parametrize("stage", ["gridding", "fits"])
 @pytest.mark.parametrize("way", ["numpy", "numba", "silx", "xsocs", "xrayutilities"])
 def test_each_stage_is_right_at_every_call(
-    needs: Any, generated: Any, compute: Any, verdict: Any, stage: str, way: str
+    needs: Any, generated: Any, compute: Any, verdict: Any, stage: str, implementation: str
 ) -> None:
-    if way not in ("numpy", "numba"):
-        needs(way)
+    if implementation not in ("numpy", "numba"):
+        needs(implementation)
     problem = generated(stage, blocks=2)
     for threads in (1, 2):
-        found = verdict(problem, compute(problem, way, threads), way)
+        found = verdict(problem, compute(problem, implementation, threads), implementation)
         assert found.ok, found
 
 

@@ -82,8 +82,8 @@ def test_counts_of_32_bits_are_exact_beyond_what_float32_holds(generated: Any, c
     frames = np.random.default_rng(0).integers(0, 2**22, problem.blocks[0].shape).astype(np.uint32) | 1
     problem = dataclasses.replace(problem, blocks=[frames])
     assert (frames[:, :, ~problem.mask].sum(axis=(1, 2)) > 2**24).all()
-    for way in ("numba", "numpy"):
-        assert np.array_equal(compute(problem, way).photons, frames[:, :, ~problem.mask].sum(axis=(1, 2)))
+    for implementation in ("numba", "numpy"):
+        assert np.array_equal(compute(problem, implementation).photons, frames[:, :, ~problem.mask].sum(axis=(1, 2)))
     assert np.allclose(compute(problem, "numba").volumes, compute(problem, "numpy").volumes, rtol=VOLUME_TOLERANCE)
 
 
@@ -145,17 +145,19 @@ def test_fits_of_noise_and_of_peaks_at_the_edge_are_scipys(generated: Any, seed:
 
 
 @pytest.mark.parametrize("way", ["numpy", "numba"])
-def test_where_there_is_no_peak_the_fit_is_not_a_number(generated: Any, compute: Any, verdict: Any, way: str) -> None:
+def test_where_there_is_no_peak_the_fit_is_not_a_number(
+    generated: Any, compute: Any, verdict: Any, implementation: str
+) -> None:
     problem = generated("fits")
     problem.blocks[0][2, :16] = 0
-    found = compute(problem, way).gaussians
+    found = compute(problem, implementation).gaussians
     assert np.isnan(found[2, 0]).all()
     assert np.isfinite(found[2, 1:]).all()
     untrue = dataclasses.replace(problem, crystals=None)
-    result = compute(untrue, way)
-    assert verdict(untrue, result, way).ok
+    result = compute(untrue, implementation)
+    assert verdict(untrue, result, implementation).ok
     result.gaussians[2, 0] = 0
-    assert not verdict(untrue, result, way).ok, "a failure became a number"
+    assert not verdict(untrue, result, implementation).ok, "a failure became a number"
 
 
 def _half_a_voxel_off(result: Any) -> Any:

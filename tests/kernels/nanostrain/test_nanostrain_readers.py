@@ -157,7 +157,7 @@ MOTORS = "instrument__positioners__"
 
 
 @pytest.mark.parametrize(
-    ("changes", "said", "told"),
+    ("changes", "said", "message"),
     [
         ({f"{DETECTOR}distance": None}, {}, "distance_mm="),
         ({f"{DETECTOR}x_pixel_size": None}, {}, "pixel_um="),
@@ -176,12 +176,12 @@ MOTORS = "instrument__positioners__"
         ({}, {"grid": "4,1,4"}, "two voxels"),
     ],
 )
-def test_what_is_missing_or_wrong_is_told(tmp_path: Path, changes: Any, said: Any, told: str) -> None:
+def test_what_is_missing_or_wrong_is_told(tmp_path: Path, changes: Any, said: Any, message: str) -> None:
     path = write_bliss(tmp_path / "map.h5", frames_of_a_map(), **changes)
     with pytest.raises(InputError) as caught:
         kernel.survey(path, NanostrainOptions(**said))
     assert str(path) in str(caught.value)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -19,7 +19,7 @@ from daasbench.kernels.probes.transform import transform_group, twiddles
 
 from daasbench.compute.simd import aligned_zeros
 from daasbench.contracts import Resources
-from daasbench.errors import InputError, Lacking
+from daasbench.errors import InputError, MissingRequirement
 from daasbench.model import Limit, Verdict
 
 PROBES = get_args(Numbers)
@@ -38,8 +38,8 @@ def make(probe: Probe, blocks: int = 2, seed: int = 7, **parameters: int) -> Pro
     return made
 
 
-def compute(problem: ProbesProblem, way: str = "numba", block: int = 0, threads: int = 1) -> Any:
-    prepared = kernel.implementations[way].load()(problem, Resources(threads=threads))
+def compute(problem: ProbesProblem, implementation: str = "numba", block: int = 0, threads: int = 1) -> Any:
+    prepared = kernel.implementations[implementation].load()(problem, Resources(threads=threads))
     return np.array(prepared(problem.blocks[block]))
 
 
@@ -53,9 +53,11 @@ def judge(problem: ProbesProblem, result: Any, block: int = 0) -> Verdict:
 
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("way", WAYS)
-def test_every_way_is_right_with_any_number_of_threads(problem: ProbesProblem, way: str, threads: int) -> None:
+def test_every_way_is_right_with_any_number_of_threads(
+    problem: ProbesProblem, implementation: str, threads: int
+) -> None:
     for block in range(2):
-        verdict = judge(problem, compute(problem, way, block, threads), block)
+        verdict = judge(problem, compute(problem, implementation, block, threads), block)
         assert verdict.ok, verdict
         if problem.probe != "fft_float32":
             assert verdict.error == 0
@@ -196,7 +198,7 @@ def test_the_room_is_entered_without_numpy() -> None:
 
 
 def test_more_threads_than_the_process_was_started_with_are_refused() -> None:
-    with pytest.raises(Lacking, match="NUMBA_NUM_THREADS"):
+    with pytest.raises(MissingRequirement, match="NUMBA_NUM_THREADS"):
         with_numba.use_threads(10_000)
 
 
@@ -205,8 +207,10 @@ def test_more_threads_than_the_process_was_started_with_are_refused() -> None:
 
 def run_steered(code: str, **threads: int) -> subprocess.CompletedProcess[str]:
     """Run code in a process that was started for so many threads, as the harness does."""
-    steered = os.environ | {f"{library}_NUM_THREADS": str(count) for library, count in threads.items()}
-    return subprocess.run([sys.executable, "-c", code], env=steered, capture_output=True, text=True, check=True)
+    thread_variables = os.environ | {f"{library}_NUM_THREADS": str(count) for library, count in threads.items()}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=thread_variables, capture_output=True, text=True, check=True
+    )
 
 
 def test_every_limit_is_measured_and_is_the_best_of_its_repeats() -> None:

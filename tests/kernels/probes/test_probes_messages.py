@@ -14,7 +14,7 @@ from daasbench.kernels.probes import kernel, messages
 from daasbench.kernels.probes.options import Messages, ProbesOptions
 
 from daasbench.contracts import Resources
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 from daasbench.model import Verdict
 from daasbench.testing.ranks import MPIEXEC, results_on_ranks
 
@@ -44,7 +44,7 @@ def test_every_message_arrives_on_two_three_and_four_ranks(needs: Any, probe: An
 
 def test_one_rank_has_nobody_to_speak_to(needs: Any) -> None:
     needs("mpi4py")
-    with pytest.raises(Lacking, match="write ranks = 2 or more"):
+    with pytest.raises(MissingRequirement, match="write ranks = 2 or more"):
         kernel.implementations["mpi"].load()(make("mpi_latency"), Resources(comm=SimpleNamespace(size=1, rank=0)))
 
 
@@ -53,7 +53,7 @@ def test_the_peer_measures_and_refuses_what_it_cannot_send(needs: Any) -> None:
     problem = make("mpi_latency")
     (results,) = results_on_ranks("probes", "mpi4py_bench", problem, ranks=(2,)).values()
     assert judge(problem, results[0]).ok
-    with pytest.raises(Lacking, match="powers of two, not 24"):
+    with pytest.raises(MissingRequirement, match="powers of two, not 24"):
         kernel.implementations["mpi4py_bench"].load()(
             make("mpi_latency", message_bytes=24), Resources(comm=SimpleNamespace(size=2, rank=0))
         )

@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 import pytest
 from daasbench.kernels.probes import files, kernel, starts
-from daasbench.kernels.probes.options import ProbesOptions, Starts, Storage
+from daasbench.kernels.probes.options import ProbesOptions, StartStates, Storage
 
 from daasbench.contracts import Resources
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 from daasbench.model import Verdict
 
 STORAGE = get_args(Storage)
@@ -34,12 +34,12 @@ def make(blocks: int = 2, size: int | None = None, **options: Any) -> Any:
     return kernel.make(parameters, ProbesOptions(**options), 7, blocks)
 
 
-def prepare(problem: Any, way: str, threads: int = 1) -> Any:
+def prepare(problem: Any, implementation: str, threads: int = 1) -> Any:
     try:
-        return kernel.implementations[way].load()(problem, Resources(threads=threads))
-    except Lacking as lack:
-        if problem.probe in STORAGE and "past the page cache" in str(lack):
-            pytest.skip(f"absent: {lack}")
+        return kernel.implementations[implementation].load()(problem, Resources(threads=threads))
+    except MissingRequirement as missing:
+        if problem.probe in STORAGE and "past the page cache" in str(missing):
+            pytest.skip(f"absent: {missing}")
         raise
 
 
@@ -57,9 +57,9 @@ def open_files() -> int:
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("way", ["numpy", "system"])
 @pytest.mark.parametrize("probe", STORAGE)
-def test_what_is_read_is_what_was_written(folder: str, probe: Any, way: str, threads: int) -> None:
+def test_what_is_read_is_what_was_written(folder: str, probe: Any, implementation: str, threads: int) -> None:
     problem = make(probe=probe, folder=folder)
-    compute = prepare(problem, way, threads)
+    compute = prepare(problem, implementation, threads)
     for block in (0, 1, 0):
         verdict = judge(problem, compute(problem.blocks[block]), block)
         assert verdict.ok, verdict
@@ -69,17 +69,17 @@ def test_what_is_read_is_what_was_written(folder: str, probe: Any, way: str, thr
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("way", ["numpy", "system"])
 @pytest.mark.parametrize("probe", STORAGE)
-def test_no_byte_is_lost_at_the_end_of_a_page(folder: str, probe: Any, way: str, size: int) -> None:
+def test_no_byte_is_lost_at_the_end_of_a_page(folder: str, probe: Any, implementation: str, size: int) -> None:
     problem = make(1, size, probe=probe, folder=folder)
-    assert judge(problem, prepare(problem, way, 2)(problem.blocks[0])).ok
+    assert judge(problem, prepare(problem, implementation, 2)(problem.blocks[0])).ok
 
 
 @pytest.mark.parametrize("way", ["numpy", "system"])
 @pytest.mark.parametrize("probe", STORAGE)
-def test_nothing_is_left_in_the_folder(folder: str, probe: Any, way: str) -> None:
+def test_nothing_is_left_in_the_folder(folder: str, probe: Any, implementation: str) -> None:
     free = open_files()
     problem = make(probe=probe, folder=folder)
-    compute = prepare(problem, way)
+    compute = prepare(problem, implementation)
     result = compute(problem.blocks[0])
     assert list(Path(folder).iterdir()) == []
     del compute, result
@@ -113,8 +113,8 @@ def test_dropped_pages_are_gone_before_a_cold_read(folder: str) -> None:
     assert files.resident_share(file.file, data.size) == 1
     try:
         files.require_cold(file.file, data.size, Path(folder))
-    except Lacking as lack:
-        pytest.skip(f"absent: {lack}")
+    except MissingRequirement as missing:
+        pytest.skip(f"absent: {missing}")
     assert files.resident_share(file.file, data.size) == 0
 
 
@@ -122,22 +122,22 @@ def test_a_cold_read_of_what_stays_in_memory_is_refused(folder: str, monkeypatch
     from daasbench.kernels.probes import files as room
 
     monkeypatch.setattr(room, "resident_share", lambda *_: 0.5)
-    with pytest.raises(Lacking, match="50% of a file's pages stay in memory"):
+    with pytest.raises(MissingRequirement, match="50% of a file's pages stay in memory"):
         prepare(make(probe="storage_read_cold", folder=folder), "numpy")
 
 
 @pytest.mark.parametrize("folder_", ["/nowhere/at/all", "/proc/self/mounts"])
 def test_a_folder_that_is_none_is_refused_with_the_option_to_change(folder_: str) -> None:
-    with pytest.raises(Lacking, match="option folder"):
+    with pytest.raises(MissingRequirement, match="option folder"):
         files.storage_folder(folder_, 1)
 
 
 def test_a_folder_in_memory_or_too_small_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "filesystem_of", lambda _: "tmpfs")
-    with pytest.raises(Lacking, match="lies in memory"):
+    with pytest.raises(MissingRequirement, match="lies in memory"):
         files.storage_folder(str(tmp_path), 1)
     monkeypatch.setattr(files, "filesystem_of", lambda _: "ext4")
-    with pytest.raises(Lacking, match="are to be written"):
+    with pytest.raises(MissingRequirement, match="are to be written"):
         files.storage_folder(str(tmp_path), 2**62)
 
 
@@ -151,15 +151,15 @@ def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path) -> None:
 # --- starts ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("probe", get_args(Starts))
+@pytest.mark.parametrize("probe", get_args(StartStates))
 def test_every_process_that_is_started_says_where_it_runs(probe: Any) -> None:
     problem = make(1, probe=probe)
     try:
         compute = prepare(problem, "system")
-    except Lacking as lack:
+    except MissingRequirement as missing:
         if probe in ("start_process", "start_python", "import_library"):
             raise
-        pytest.skip(f"absent: {lack}")
+        pytest.skip(f"absent: {missing}")
     verdict = judge(problem, compute(problem.blocks[0]))
     assert verdict.ok, verdict
 
@@ -187,7 +187,7 @@ def test_a_container_that_shares_our_namespace_is_none(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("probe", ["start_user_namespace", "start_bwrap", "start_podman"])
 def test_what_is_not_installed_is_named_with_its_cure(probe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starts.shutil, "which", lambda _: None)
-    with pytest.raises(Lacking, match=r"there is no \w+ here; install"):
+    with pytest.raises(MissingRequirement, match=r"there is no \w+ here; install"):
         starts.start_of(ProbesOptions(probe=probe))
 
 
@@ -195,12 +195,12 @@ def test_a_container_that_may_not_start_is_told_in_its_own_words() -> None:
     options = ProbesOptions(probe="start_podman")
     code = "import sys; sys.exit('newuidmap: not permitted')"
     start = starts.Start(command=(sys.executable, "-c", code), is_right=lambda _: True)
-    with pytest.raises(Lacking, match="start_podman does not work here: newuidmap: not permitted"):
+    with pytest.raises(MissingRequirement, match="start_podman does not work here: newuidmap: not permitted"):
         starts.require_start(start, options)
 
 
 def test_a_library_that_is_not_there_is_named() -> None:
-    with pytest.raises(Lacking, match="pip install nonesuch"):
+    with pytest.raises(MissingRequirement, match="pip install nonesuch"):
         prepare(make(1, probe="import_library", library="nonesuch.part"), "system")
 
 
@@ -226,13 +226,17 @@ def test_units_are_bytes_and_starts(probe: Any, units: float, unit: str) -> None
 
 @pytest.mark.parametrize("way", ["numpy", "numba", "system", "mpi", "cupy"])
 @pytest.mark.parametrize("probe", ["triad", "storage_write", "start_python", "mpi_latency", "copy_to_device"])
-def test_a_probe_that_a_way_does_not_have_is_named_with_the_ways_that_do(probe: Any, way: str) -> None:
+def test_a_probe_that_a_way_does_not_have_is_named_with_the_ways_that_do(probe: Any, implementation: str) -> None:
     from daasbench.kernels.probes.options import require_way
 
-    ways = {"triad": {"numpy", "numba", "cupy"}, "storage_write": {"numpy", "system"}, "start_python": {"system"}}
-    ways |= {"mpi_latency": {"mpi"}, "copy_to_device": {"cupy"}}
-    if way in ways[probe]:
-        require_way(probe, way)
+    implementations = {
+        "triad": {"numpy", "numba", "cupy"},
+        "storage_write": {"numpy", "system"},
+        "start_python": {"system"},
+    }
+    implementations |= {"mpi_latency": {"mpi"}, "copy_to_device": {"cupy"}}
+    if implementation in implementations[probe]:
+        require_way(probe, implementation)
     else:
-        with pytest.raises(Lacking, match="it is measured by"):
-            require_way(probe, way)
+        with pytest.raises(MissingRequirement, match="it is measured by"):
+            require_way(probe, implementation)

@@ -123,8 +123,8 @@ def test_the_truth_itself_has_the_r_of_the_noise_and_no_error(generated: Any) ->
     assert own == pytest.approx(truth.floor, rel=1e-3)
     expected = kernel.expect(problem, kernel.options())[0]
     y, x = np.indices(problem.shape)
-    turned = truth.object * (0.7 * np.exp(1j * (0.4 + 0.031 * y - 0.0173 * x))).astype(np.complex64)
-    assert oracle.object_error(turned, truth.object, expected.light) < 1e-3
+    round_result = truth.object * (0.7 * np.exp(1j * (0.4 + 0.031 * y - 0.0173 * x))).astype(np.complex64)
+    assert oracle.object_error(round_result, truth.object, expected.light) < 1e-3
     bent = truth.object * np.exp(3e-3j * (y - 20) ** 2).astype(np.complex64)
     assert oracle.object_error(bent, truth.object, expected.light) > oracle.OBJECT_TOLERANCE
 
@@ -211,9 +211,9 @@ def test_lost_updates_of_a_race_are_wrong(generated: Any, compute: Any, verdict:
     raced = result.object.copy()
     raced[18:26, 16:32] *= np.float32(0.8)  # rows to which another thread wrote meanwhile
     assert not verdict(problem, result._replace(object=raced)).ok
-    told = result.r.copy()
-    told[-1] *= 0.9
-    assert not verdict(problem, result._replace(r=told)).ok
+    message = result.r.copy()
+    message[-1] *= 0.9
+    assert not verdict(problem, result._replace(r=message)).ok
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

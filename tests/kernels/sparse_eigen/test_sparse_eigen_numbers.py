@@ -11,7 +11,7 @@ from daasbench.kernels.sparse_eigen import kernel, with_numba, with_numpy
 from daasbench.kernels.sparse_eigen.definition import exact_energy
 from daasbench.kernels.sparse_eigen.layout import plan_of
 from daasbench.kernels.sparse_eigen.options import SparseEigenOptions
-from daasbench.kernels.sparse_eigen.problem import turned
+from daasbench.kernels.sparse_eigen.problem import round_result
 from daasbench.kernels.sparse_eigen.with_numba import Rows
 from daasbench.kernels.sparse_eigen.with_numpy import lanczos, ring_product
 
@@ -143,9 +143,9 @@ def test_a_turned_state_is_another_one_with_the_same_coefficients(generated: Any
 
 def test_turning_by_a_site_moves_every_spin_to_the_next_place() -> None:
     state = np.arange(16.0)
-    assert turned(state, 4, 1)[0b0011] == state[0b1001]
-    assert turned(state, 4, 4)[0b0001] == state[0b1000]
-    assert turned(state, 4, 8)[0b0001] == state[0b1110]
+    assert round_result(state, 4, 1)[0b0011] == state[0b1001]
+    assert round_result(state, 4, 4)[0b0001] == state[0b1000]
+    assert round_result(state, 4, 8)[0b0001] == state[0b1110]
 
 
 # --- wrong ----------------------------------------------------------------------------------------------------

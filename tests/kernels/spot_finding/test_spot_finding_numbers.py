@@ -116,8 +116,8 @@ def test_counts_of_strong_pixels_are_shared_out_among_spots(generated: Any, comp
 @pytest.mark.parametrize("name", WAYS)
 def test_turning_the_frames_turns_the_spots(generated: Any, problem_of: Any, compute: Any, name: str) -> None:
     problem = generated()
-    turned = problem_of(problem.blocks[0].transpose(0, 2, 1)[:, ::-1], problem.mask.T[::-1])
-    plain, other = compute(problem, name), compute(turned, name)
+    round_result = problem_of(problem.blocks[0].transpose(0, 2, 1)[:, ::-1], problem.mask.T[::-1])
+    plain, other = compute(problem, name), compute(round_result, name)
     np.testing.assert_array_equal(plain.mask.transpose(0, 2, 1)[:, ::-1], other.mask)
     np.testing.assert_array_equal(plain.spots, other.spots)
     here = sorted(zip(plain.y.round(6), plain.x.round(6), plain.intensity, strict=True))

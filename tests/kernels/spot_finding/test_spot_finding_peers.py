@@ -13,13 +13,13 @@ from daasbench.kernels.spot_finding import kernel
 from daasbench.kernels.spot_finding.peers import with_dials
 
 from daasbench.contracts import Resources
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 
 
 @pytest.fixture
 def dials(program: Any) -> None:
     """Leave the test out where DIALS is not installed."""
-    program("dials.find_spots", cure=with_dials.CURE)
+    program("dials.find_spots", fix=with_dials.CURE)
 
 
 @pytest.mark.usefixtures("dials")
@@ -68,12 +68,12 @@ def test_its_process_ends_when_nobody_needs_it(generated: Any) -> None:
 
 def test_where_dials_is_absent_the_cure_is_said(generated: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(Lacking, match="apt install dials"):
+    with pytest.raises(MissingRequirement, match="apt install dials"):
         kernel.implementations["dials"].load()(generated(), Resources())
 
 
 def test_what_dials_has_no_method_for_is_skipped(generated: Any) -> None:
-    with pytest.raises(Lacking, match="leave method out"):
+    with pytest.raises(MissingRequirement, match="leave method out"):
         kernel.implementations["dials"].load()(generated(method="threshold"), Resources())
 
 
@@ -84,7 +84,7 @@ def test_the_python_of_dials_is_found_by_its_programs(tmp_path: Any, monkeypatch
     script.chmod(0o755)
     assert with_dials.find_python() == ["/opt/its/python3", "-s"]
     script.write_bytes(b"\x7fELF")
-    with pytest.raises(Lacking, match="does not say"):
+    with pytest.raises(MissingRequirement, match="does not say"):
         with_dials.find_python()
     dispatcher = tmp_path / "dials.python"
     shutil.copy(script, dispatcher)

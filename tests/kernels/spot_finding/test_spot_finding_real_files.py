@@ -64,7 +64,7 @@ def test_a_thaumatin_crystal_diffracts_until_it_leaves_the_beam(
 def test_dials_marks_the_same_pixels_of_a_measured_frame(
     real_file: Any, program: Any, compute: Any, verdict: Any
 ) -> None:
-    program("dials.find_spots", cure="apt install dials")
+    program("dials.find_spots", fix="apt install dials")
     problem = read(real_file("mx/thaumatin_grid_i24_0003.cbf.bz2"))
     result = compute(problem, "dials")
     np.testing.assert_array_equal(result.mask, compute(problem, "numba").mask)

@@ -131,8 +131,8 @@ def test_work_counts_slices_and_two_fused_operations_an_update() -> None:
 @pytest.mark.parametrize("name", [*WAYS, "astra"])
 def test_a_centre_half_a_pixel_off_is_wrong(generated: Any, verdict: Any, name: str) -> None:
     problem, shifted = generated(angles=90, detector=64), generated(angles=90, detector=64, centre=32.0)
-    way = name if name in WAYS else "numpy"
-    result = kernel.implementations[way].load()(shifted, Resources())(problem.blocks[0])
+    implementation = name if name in WAYS else "numpy"
+    result = kernel.implementations[implementation].load()(shifted, Resources())(problem.blocks[0])
     assert not verdict(problem, result, name).ok
 
 

@@ -99,8 +99,8 @@ def test_our_pixels_and_angles_are_those_of_astras_linear_projection(needs: Any,
 
 
 def test_every_way_names_what_it_needs_and_the_command_that_brings_it() -> None:
-    for way in kernel.implementations.values():
-        if way.peer or way.backend == "cuda":
-            assert way.requires
-            assert way.cure.startswith("pip install 'daasbench[")
-    assert kernel.implementations["astra"].cure == "pip install 'daasbench[peers-gpl]'"
+    for implementation in kernel.implementations.values():
+        if implementation.peer or implementation.backend == "cuda":
+            assert implementation.requires
+            assert implementation.fix.startswith("pip install 'daasbench[")
+    assert kernel.implementations["astra"].fix == "pip install 'daasbench[peers-gpl]'"

@@ -44,8 +44,8 @@ def test_the_pixels_weights_are_the_samples_of_josephs_rays(angle: float) -> Non
 @pytest.mark.parametrize(("size", "angles", "centre"), [(32, 20, 15.5), (41, 33, 17.2), (50, 7, 30.0), (9, 5, 4.0)])
 def test_numbas_projector_and_back_projector_are_adjoint(size: int, angles: int, centre: float) -> None:
     rng = np.random.default_rng(3)
-    turns = rng.uniform(-np.pi, np.pi, angles)
-    solver = with_numba._Solver(turns, centre, size)
+    rounds = rng.uniform(-np.pi, np.pi, angles)
+    solver = with_numba._Solver(rounds, centre, size)
     solver._R[:], solver._C[:] = 1, 1
     x = rng.random((size, size, 16), np.float32)
     y = rng.random((angles, size, 16), np.float32)
@@ -58,7 +58,7 @@ def test_numbas_projector_and_back_projector_are_adjoint(size: int, angles: int,
     back = solver.image().astype(np.float64)
     one, other = np.einsum("akz,akz->z", projected, y), np.einsum("ijz,ijz->z", x, back)
     np.testing.assert_allclose(one, other, rtol=2e-6)
-    expected = joseph(x[..., 5], turns, centre)
+    expected = joseph(x[..., 5], rounds, centre)
     assert error_of(projected[..., 5], expected) < 1e-6
 
 
@@ -167,7 +167,7 @@ def mutant(generated: Any, change: Any) -> Any:
     return problem, Reconstruction(solver.image()[..., :4].transpose(2, 0, 1).copy(), residuals)
 
 
-def turn(solver: Any) -> None:
+def round_(solver: Any) -> None:
     solver._angles = solver._angles[:, ::-1].copy()
     solver._batches = with_numba._batches(solver._angles, 4)
 
@@ -190,7 +190,7 @@ def half_a_pixel(solver: Any) -> None:
 
 @pytest.mark.parametrize(
     ("change", "right"),
-    [(nothing, True), (turn, False), (no_column_weights, False), (no_row_weights, False), (half_a_pixel, False)],
+    [(nothing, True), (round_, False), (no_column_weights, False), (no_row_weights, False), (half_a_pixel, False)],
 )
 @pytest.mark.parametrize("judged_as", ["numba", "astra"])
 def test_a_mutant_is_called_wrong(generated: Any, verdict: Any, change: Any, right: bool, judged_as: str) -> None:

@@ -31,7 +31,7 @@ def test_our_error_after_30_iterations_is_astras(needs: Any, generated: Any, com
 
 
 def test_every_way_names_what_it_needs_and_the_command_that_brings_it() -> None:
-    for way in kernel.implementations.values():
-        if way.peer or way.backend == "cuda":
-            assert way.requires
-            assert way.cure.startswith("pip install 'daasbench[")
+    for implementation in kernel.implementations.values():
+        if implementation.peer or implementation.backend == "cuda":
+            assert implementation.requires
+            assert implementation.fix.startswith("pip install 'daasbench[")

@@ -63,7 +63,7 @@ def test_angles_may_be_in_radian(sinogram_file: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "options", "told"),
+    ("changes", "options", "message"),
     [
         ({"entry__sinograms": None}, {}, "dataset=PATH"),
         ({"entry__other": np.zeros((2, 2, 2))}, {}, "2 datasets may be the dataset"),
@@ -78,13 +78,13 @@ def test_angles_may_be_in_radian(sinogram_file: Any) -> None:
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_one_sentence(
-    sinogram_file: Any, changes: Any, options: Any, told: str
+    sinogram_file: Any, changes: Any, options: Any, message: str
 ) -> None:
     path = sinogram_file(**changes)
     with pytest.raises(InputError) as caught:
         read(path, **options)
     assert str(path) in str(caught.value)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -45,8 +45,12 @@ def test_dynamix_keeps_the_first_ring_where_every_pixel_is_in_one(
 
 
 def test_every_peer_names_what_it_needs_and_the_command_that_brings_it() -> None:
-    cures = {way.name: way.cure for way in kernel.implementations.values() if way.peer}
-    assert cures == {
+    fixes = {
+        implementation.name: implementation.fix
+        for implementation in kernel.implementations.values()
+        if implementation.peer
+    }
+    assert fixes == {
         "skbeam": "pip install 'daasbench[peers-built]'",
         "dynamix": "pip install 'daasbench[peers]'",
     }

@@ -163,11 +163,13 @@ def test_options_that_generated_spectra_cannot_have_are_refused(options: Any, sa
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("way", ["numpy", "numba"])
-def test_a_calibration_half_a_channel_off_is_wrong(generated: Any, verdict: Any, method: str, way: str) -> None:
+def test_a_calibration_half_a_channel_off_is_wrong(
+    generated: Any, verdict: Any, method: str, implementation: str
+) -> None:
     problem = generated(method=method)
     moved = np.roll(problem.model.matrix, 1, axis=0) / 2 + problem.model.matrix / 2
     wrong = replace(problem, model=replace(problem.model, matrix=moved))
-    result = kernel.implementations[way].load()(wrong, Resources())(problem.blocks[0])
+    result = kernel.implementations[implementation].load()(wrong, Resources())(problem.blocks[0])
     assert not verdict(problem, result).ok
 
 

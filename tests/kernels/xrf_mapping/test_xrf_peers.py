@@ -9,7 +9,7 @@ import pytest
 from daasbench.kernels.xrf_mapping import kernel, oracle, with_numba, with_numpy
 
 from daasbench.contracts import Resources
-from daasbench.errors import Lacking
+from daasbench.errors import MissingRequirement
 
 MODULES = {"pymca": "PyMca5", "scipy": "scipy"}
 
@@ -31,7 +31,7 @@ def test_a_peer_is_right_by_the_same_oracle(
 @pytest.mark.parametrize(("peer", "method"), [("pymca", "nnls"), ("scipy", "snip")])
 def test_what_a_peer_cannot_do_is_said(needs: Any, generated: Any, peer: str, method: str) -> None:
     needs(MODULES[peer])
-    with pytest.raises(Lacking, match="method"):
+    with pytest.raises(MissingRequirement, match="method"):
         kernel.implementations[peer].load()(generated(method=method), Resources())
 
 
@@ -50,7 +50,7 @@ def test_snip_is_pymca_s(needs: Any, generated: Any) -> None:
 
 
 def test_every_way_names_what_it_needs() -> None:
-    for way in kernel.implementations.values():
-        if way.peer or way.backend == "cuda":
-            assert way.requires
-    assert kernel.implementations["pymca"].cure == "pip install 'daasbench[peers]'"
+    for implementation in kernel.implementations.values():
+        if implementation.peer or implementation.backend == "cuda":
+            assert implementation.requires
+    assert kernel.implementations["pymca"].fix == "pip install 'daasbench[peers]'"
