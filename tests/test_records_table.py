@@ -376,7 +376,7 @@ def test_parquet_without_pyarrow_says_how_to_get_it(frozen: Path, monkeypatch: p
 
 
 def test_the_narrow_row_knows_every_outcome_and_no_field_that_a_record_has_not() -> None:
-    row = rows.Row
+    row = rows.TableRow
     assert set(row.__struct_fields__) <= set(Record.__struct_fields__)
     outcome = next(field for field in msgspec.inspect.type_info(row).fields if field.name == "outcome")
     assert set(outcome.type.values) == set(Outcome)

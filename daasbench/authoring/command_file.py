@@ -85,7 +85,7 @@ def load(path: Path) -> CommandKernel:
     name = table.name or path.stem
     for called, at in (
         (name, "name"),
-        *((implementation, f"ways.{implementation}") for implementation in table.implementations),
+        *((implementation, f"implementations.{implementation}") for implementation in table.implementations),
     ):
         if not _NAME.fullmatch(called):
             raise PluginError(
@@ -134,8 +134,8 @@ def _check_words(table: KernelTable, where: str) -> None:
     commands = [("units", [str(table.units)], sized), ("build", table.build, once | {"build"})]
     commands += [("make", table.make, once | {"inputs"})]
     for name, implementation in table.implementations.items():
-        commands.append((f"ways.{name}.command", implementation.command, run | {"input"}))
-        commands.append((f"ways.{name}.input_command", implementation.input_command, (run - sized) | {"input"}))
+        commands.append((f"implementations.{name}.command", implementation.command, run | {"input"}))
+        commands.append((f"implementations.{name}.input_command", implementation.input_command, (run - sized) | {"input"}))
     for key, words, known in commands:
         for word in PLACEHOLDER.findall(" ".join(words)):
             if word not in known:

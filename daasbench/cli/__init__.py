@@ -16,7 +16,7 @@ import click
 from daasbench.version import __version__
 
 COMMANDS = {
-    "doctor": ("daasbench.cli.catalogue", "what runs here, what is missing, the one command that adds it"),
+    "doctor": ("daasbench.cli.doctor", "what runs here, what is missing, the one command that adds it"),
     "list": ("daasbench.cli.catalogue", "what is installed: kernels, scenarios, platforms, runners, reports"),
     "show": ("daasbench.cli.catalogue", "one kernel, scenario, platform or report"),
     "run": ("daasbench.cli.run", "measure a scenario, a kernel, or a kernel of your own"),
@@ -24,7 +24,7 @@ COMMANDS = {
     "collect": ("daasbench.cli.jobs", "bring back the records of jobs that were sent to a queue"),
     "cancel": ("daasbench.cli.jobs", "end the jobs that were sent to a queue; what they measured is kept"),
     "results": ("daasbench.cli.results", "the tidy table: one row a case, platform and process"),
-    "report": ("daasbench.cli.results", "evidence in, files that a person reads out"),
+    "report": ("daasbench.cli.report", "evidence in, files that a person reads out"),
 }
 
 EXIT_CODES = """\b
