@@ -122,7 +122,7 @@ def test_a_scheduler_that_is_not_there_is_unreachable(site: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "sentence"),
+    ("implementation", "sentence"),
     [("killed", "one of 2, ended in the middle of its work"), ("raises", "ValueError: the detector is upside down")],
 )
 def test_no_task_is_computed_twice_when_it_fails_or_kills_its_worker(

@@ -62,8 +62,8 @@ def prints(inputs):
     sys.stderr.write("and complain\\n")
     return troubles(inputs)
 
-@troubles.implementation("lacks", threads=False, requires=("not_installed_anywhere",))
-def lacks(inputs):
+@troubles.implementation("missing", threads=False, requires=("not_installed_anywhere",))
+def missing(inputs):
     return troubles(inputs)
 
 @troubles.implementation("two_threads")

@@ -196,7 +196,7 @@ def test_a_rank_that_hangs_is_ended_at_its_limit_with_the_others(tmp_path: Path,
     assert not list(tmp_path.rglob("scratch"))
 
 
-@pytest.mark.parametrize("way", ["ranked", "worked"])
+@pytest.mark.parametrize("implementation", ["ranked", "worked"])
 @pytest.mark.parametrize("victim", ["controller", "worker"])
 def test_a_kill_leaves_no_rank_and_no_dask_worker(
     tmp_path: Path, implementation: str, victim: str, needs: Callable[[str], None]

@@ -93,12 +93,12 @@ def test_a_cold_start_has_its_files_read_from_storage_and_a_warm_one_does_not(
     assert {state: one["outcome"] for state, one in found.items()} == {"warm": "ok", "cold": "ok"}, found
     inputs = found["cold"]["work"]["input_bytes"] or 250 * 256 * 1024 * 4
     cold, warm = found["cold"]["start_evidence"], found["warm"]["start_evidence"]
-    assert cold["way"] == page_cache.WAY
+    assert cold["implementation"] == page_cache.WAY
     assert cold["left_bytes"] < 0.1 * (cold["left_bytes"] + cold["came_bytes"])
     assert cold["read_bytes"] >= inputs
     assert cold["came_bytes"] >= inputs
     assert cold["major_faults"] > warm["major_faults"]
-    assert warm["way"] == ""
+    assert warm["implementation"] == ""
     assert warm["left_bytes"] >= inputs
     assert warm["read_bytes"] < 0.05 * inputs
     for one in found.values():

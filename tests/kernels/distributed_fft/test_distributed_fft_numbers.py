@@ -117,7 +117,7 @@ def test_a_result_of_another_shape_or_type_is_wrong(generated: Any, verdict: Any
 
 
 @pytest.mark.parametrize(
-    ("way", "exchange", "dtype", "size"),
+    ("implementation", "exchange", "dtype", "size"),
     [("mpi", "messages", "c128", 11), ("mpi-fftw", "messages", "c64", 70), ("mpi-fftw", "memory", "c64", 11)],
 )
 def test_both_exchanges_give_the_same_on_uneven_slabs(

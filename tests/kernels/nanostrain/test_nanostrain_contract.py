@@ -15,7 +15,7 @@ class TestNanostrain(KernelContract):
 
 
 @pytest.mark.parametrize("stage", ["gridding", "fits"])
-@pytest.mark.parametrize("way", ["numpy", "numba", "silx", "xsocs", "xrayutilities"])
+@pytest.mark.parametrize("implementation", ["numpy", "numba", "silx", "xsocs", "xrayutilities"])
 def test_each_stage_is_right_at_every_call(
     needs: Any, generated: Any, compute: Any, verdict: Any, stage: str, implementation: str
 ) -> None:

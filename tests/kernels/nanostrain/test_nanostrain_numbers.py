@@ -144,7 +144,7 @@ def test_fits_of_noise_and_of_peaks_at_the_edge_are_scipys(generated: Any, seed:
     assert np.mean(np.array(costs) < 1 + 1e-9) > 0.95
 
 
-@pytest.mark.parametrize("way", ["numpy", "numba"])
+@pytest.mark.parametrize("implementation", ["numpy", "numba"])
 def test_where_there_is_no_peak_the_fit_is_not_a_number(
     generated: Any, compute: Any, verdict: Any, implementation: str
 ) -> None:

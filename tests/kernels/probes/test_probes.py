@@ -52,7 +52,7 @@ def judge(problem: ProbesProblem, result: Any, block: int = 0) -> Verdict:
 
 
 @pytest.mark.parametrize("threads", THREADS)
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("implementation", WAYS)
 def test_every_way_is_right_with_any_number_of_threads(
     problem: ProbesProblem, implementation: str, threads: int
 ) -> None:

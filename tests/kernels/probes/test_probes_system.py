@@ -55,7 +55,7 @@ def open_files() -> int:
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("way", ["numpy", "system"])
+@pytest.mark.parametrize("implementation", ["numpy", "system"])
 @pytest.mark.parametrize("probe", STORAGE)
 def test_what_is_read_is_what_was_written(folder: str, probe: Any, implementation: str, threads: int) -> None:
     problem = make(probe=probe, folder=folder)
@@ -67,14 +67,14 @@ def test_what_is_read_is_what_was_written(folder: str, probe: Any, implementatio
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("way", ["numpy", "system"])
+@pytest.mark.parametrize("implementation", ["numpy", "system"])
 @pytest.mark.parametrize("probe", STORAGE)
 def test_no_byte_is_lost_at_the_end_of_a_page(folder: str, probe: Any, implementation: str, size: int) -> None:
     problem = make(1, size, probe=probe, folder=folder)
     assert judge(problem, prepare(problem, implementation, 2)(problem.blocks[0])).ok
 
 
-@pytest.mark.parametrize("way", ["numpy", "system"])
+@pytest.mark.parametrize("implementation", ["numpy", "system"])
 @pytest.mark.parametrize("probe", STORAGE)
 def test_nothing_is_left_in_the_folder(folder: str, probe: Any, implementation: str) -> None:
     free = open_files()
@@ -224,7 +224,7 @@ def test_units_are_bytes_and_starts(probe: Any, units: float, unit: str) -> None
     assert work.input_bytes == made
 
 
-@pytest.mark.parametrize("way", ["numpy", "numba", "system", "mpi", "cupy"])
+@pytest.mark.parametrize("implementation", ["numpy", "numba", "system", "mpi", "cupy"])
 @pytest.mark.parametrize("probe", ["triad", "storage_write", "start_python", "mpi_latency", "copy_to_device"])
 def test_a_probe_that_a_way_does_not_have_is_named_with_the_ways_that_do(probe: Any, implementation: str) -> None:
     from daasbench.kernels.probes.options import require_way

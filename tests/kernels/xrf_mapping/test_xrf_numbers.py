@@ -162,7 +162,7 @@ def test_options_that_generated_spectra_cannot_have_are_refused(options: Any, sa
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("way", ["numpy", "numba"])
+@pytest.mark.parametrize("implementation", ["numpy", "numba"])
 def test_a_calibration_half_a_channel_off_is_wrong(
     generated: Any, verdict: Any, method: str, implementation: str
 ) -> None:
