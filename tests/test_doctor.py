@@ -81,7 +81,7 @@ def test_a_node_that_is_as_declared_has_nothing_wrong() -> None:
 
 @pytest.mark.usefixtures("commit")
 @pytest.mark.parametrize(
-    ("declared", "about", "fix"),
+    ("declared", "check", "fix"),
     [
         ({"cores_per_node": 128}, "cores", "write cores_per_node = 64"),
         ({"gpus_per_node": 4}, "GPUs", "write gpus_per_node = 2"),
@@ -102,7 +102,7 @@ def test_what_is_not_declared_of_another_machine_is_a_warning_and_of_this_one_is
 
 @pytest.mark.usefixtures("commit")
 @pytest.mark.parametrize(
-    ("changed", "about", "level", "word"),
+    ("changed", "check", "level", "word"),
     [
         ({"sizes": [1, 1]}, "launcher", FindingLevel.WRONG, "each is alone"),
         ({"sizes": [2]}, "launcher", FindingLevel.WRONG, "2 ranks were asked for"),

@@ -52,7 +52,7 @@ def test_nodes_are_read_with_their_gpus_and_features() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "about", "sentence"),
+    ("options", "check", "sentence"),
     [
         ({"partition": "gpus"}, "partition", "wrong: there is no gpus; write partition = one of cpu, gpu"),
         ({"partition": "gpu"}, "partition", "ok: gpu: 2 nodes, 1 more are down or drained; "),
@@ -72,7 +72,7 @@ def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, che
 
 
 @pytest.mark.parametrize(
-    ("declared", "about", "sentence"),
+    ("declared", "check", "sentence"),
     [
         ({"nodes": 3}, "nodes", "wrong: 3 are declared, a job may get 2; write nodes = 2"),
         (
@@ -188,7 +188,7 @@ def test_a_node_is_asked_from_inside_of_the_container(slurm, needs, program, tmp
 
 
 @pytest.mark.parametrize(
-    ("options", "about", "sentence"),
+    ("options", "check", "sentence"),
     [
         ({}, "request", "ok: sbatch would take"),
         ({"walltime": "48:00:00"}, "time limit", 'the partition gives 1-00:00:00; write walltime = "24:00:00"'),

@@ -172,13 +172,13 @@ def test_a_program_that_is_not_here_is_lacking_with_its_cure(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("{n}\"]", "{m}\"]"), r"implementations\.echo\.command: no placeholder 'm'; did you mean|no placeholder 'm' \(known"),
+        (("{n}\"]", "{m}\"]"), r"echo\.command: no placeholder 'm'; did you mean|no placeholder 'm' \(known"),
         (('units = "{n}"', 'units = "{k}"'), r"units: no placeholder 'k'"),
         (("title =", "titel ="), r"no key 'titel'; did you mean 'title'"),
         (("(\\S+)", "\\S+"), r"check\[0\]\.pattern: has 0 groups; put the number"),
         (("(\\S+)", "(\\S+"), r"check\[0\]\.pattern: is not a regular expression"),
         ((", small = 30 }", " }"), r"check\[0\]\.expected: has nothing for size 'small'; add small = NUMBER"),
-        (('command = ["echo", "value {n}"]', "command = []"), r"implementations\.echo\.command: expected a list of words"),
+        (('command = ["echo", "value {n}"]', "command = []"), r"echo\.command: expected a list of words"),
         (("[[check]]", "[[check]]\nfile = '../secret'"), r"check\[0\]\.file: '\.\./secret' is outside"),
         (("[implementations.echo]", "[implementations.'e o']"), r"implementations\.e o: 'e o' is no name"),
         (("[[check]]", "[[check]]\ntolerance = -1"), r"check\[0\]\.tolerance: expected a number of 0 or more, got -1"),

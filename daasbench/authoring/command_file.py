@@ -135,7 +135,9 @@ def _check_words(table: KernelTable, where: str) -> None:
     commands += [("make", table.make, once | {"inputs"})]
     for name, implementation in table.implementations.items():
         commands.append((f"implementations.{name}.command", implementation.command, run | {"input"}))
-        commands.append((f"implementations.{name}.input_command", implementation.input_command, (run - sized) | {"input"}))
+        commands.append(
+            (f"implementations.{name}.input_command", implementation.input_command, (run - sized) | {"input"})
+        )
     for key, words, known in commands:
         for word in PLACEHOLDER.findall(" ".join(words)):
             if word not in known:

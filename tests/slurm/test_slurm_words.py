@@ -69,7 +69,7 @@ def test_every_state_of_slurm_has_a_meaning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "message"),
+    ("reason", "sentence"),
     [
         ("Resources", "Resources"),
         ("ReqNodeNotAvail, UnavailableNodes:n3", "ask for others"),
