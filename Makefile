@@ -24,13 +24,13 @@ run: .venv/core.done  ## measure two kernels on this machine and write report/ (
 test: .venv/test.done  ## run the tests, JOBS=2 files of them at a time
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-check: .venv/test.done  ## formatting, lint, types, and who may import whom
+check: .venv/test.done  ## formatting, lint, spelling, types, who may import whom, and the documentation
 	@ci/check
 
 bench: .venv/test.done  ## measure daasbench itself and its peers; write docs/benchmarks/
 	@ci/bench/run
 
-docs: .venv/test.done  ## write the generated pages of docs/ anew
+docs: .venv/test.done  ## write the generated pages anew, and render docs/ as a site in .venv/site/
 	@ci/docs
 
 clean:  ## remove what make made; measurements in results/ stay

@@ -1,4 +1,4 @@
-"""The rooms of the checkout, mapped into the one import package (docs/DESIGN: the rooms)."""
+"""The rooms of the checkout, mapped into the one import package (docs/explanation/architecture.md#the-rooms)."""
 
 from setuptools import find_packages, setup
 

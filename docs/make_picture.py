@@ -1,4 +1,4 @@
-"""Write docs/images/NAME.png: the top of the report NAME.html, as Chromium shows it.
+"""Write the picture NAME.png in docs/images/: the top of the report NAME.html, as Chromium shows it.
 
     python docs/make_picture.py [REPORT.html [HEIGHT]]      default: report/summary.html 2300, that of ``make run``
 

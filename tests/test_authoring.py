@@ -14,7 +14,7 @@ from daasbench.authoring import user_file
 from daasbench.authoring.function import FunctionKernel
 from daasbench.errors import PluginError, UnknownName
 
-# verbatim from docs: DESIGN section 6
+# the shortest complete kernel; docs/how-to/own-kernel.md explains it
 TWELVE = """\
 from daasbench import kernel
 @kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - inputs["frames"].sum()), tolerance=0.5)

@@ -25,7 +25,7 @@ from daasbench.scenario.grid import CaseBlock
 from daasbench.scenario.plan import Scenario
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(
     r"(?:<!-- (?P<mark>file|not run|here): (?P<what>.+?) -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)```", re.DOTALL
 )

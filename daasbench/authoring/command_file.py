@@ -1,4 +1,4 @@
-"""The TOML file of a kernel whose ways are programs (docs/how-to/measure-a-program.md)."""
+"""The TOML file of a kernel whose ways are programs (docs/how-to/own-program.md)."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ C128 = NDArray[np.complex128]
 PEERS = frozenset({"relion", "skimage"})
 """Packages with a weight, a stop or a reference of their own."""
 
-DRIFT_TOLERANCE = 0.05  # pixels rms; KERNELS asks for this, RELION leaves 0.02 to 0.04
-CORRELATION = 0.9  # at least, with the specimen; KERNELS asks for this
+DRIFT_TOLERANCE = 0.05  # pixels rms (docs/reference/kernel-definitions.md); RELION leaves 0.02 to 0.04
+CORRELATION = 0.9  # at least, with the specimen: docs/reference/kernel-definitions.md
 SHIFT_TOLERANCE = 5e-4  # pixels, largest; float32 and a short filter leave 5e-5, a frame in its own reference 1e-3
 SUM_TOLERANCE = 1e-4  # relative; float32 leaves 1e-6
 PEER_TOLERANCE = 0.25  # pixels rms from the reference where no truth is known: a peer weighs and stops otherwise

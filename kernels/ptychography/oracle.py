@@ -19,7 +19,7 @@ from .with_numpy import LIBRARY, add
 C64 = NDArray[np.complex64]
 F64 = NDArray[np.float64]
 
-R_TOLERANCE = 1e-4  # of R at iterations 1 to 3: what KERNELS asks for; float32 leaves 1e-7
+R_TOLERANCE = 1e-4  # of R at iterations 1 to 3: docs/reference/kernel-definitions.md; float32 leaves 1e-7
 OBJECT_TOLERANCE = 0.05  # of the object, after a constant and a linear phase are removed
 NOISE_TOLERANCE = 1.05  # final R over that of the noise; it fits some of the noise, and ends at 0.95
 SAME_TOLERANCE = 1e-3  # between the R that is returned and that of the object and the probe that are returned

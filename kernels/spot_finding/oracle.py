@@ -22,7 +22,7 @@ FOUR_CONNECTED = frozenset({"dials"})
 """Implementations whose spots hang together by edges only; all others by corners too."""
 
 BRIGHT = 200.0  # counts from which on a planted spot must be found
-RECALL, PRECISION, CENTROID = 0.98, 0.99, 0.15  # as KERNELS asks; the last in pixels
+RECALL, PRECISION, CENTROID = 0.98, 0.99, 0.15  # docs/reference/kernel-definitions.md; the last in pixels
 NEAR = 2.0  # pixels: a found spot is the planted one this close
 PLACES = 1e-9  # pixels: centroids are quotients of exact integers
 

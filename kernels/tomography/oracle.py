@@ -25,7 +25,7 @@ BANDLIMITED = frozenset({"nufft"})
 PEERS = frozenset({"algotom", "astra", "skimage"})
 """Packages with padding, filters or masks of their own."""
 
-LINEAR_TOLERANCE = 1e-4  # float32 sums over the angles are a hundred times better; KERNELS asks for this
+LINEAR_TOLERANCE = 1e-4  # docs/reference/kernel-definitions.md; float32 sums over the angles are 100 times better
 BANDLIMITED_TOLERANCE = 1e-3  # to 512 pixels, where float32 leaves 1e-4 to 4e-4 of 32 pixels drawn by chance
 PEER_TOLERANCE = (
     0.05  # of 5 x 5 pixels where no truth exists: peers leave 0.03, half a pixel's error of the centre 0.06

@@ -28,7 +28,7 @@ PEERS = frozenset({"astra"})
 
 TOLERANCE = 1e-4  # of float32 against float64, after 30 iterations; our ways are ten times better
 PEER_TOLERANCE = 5e-3
-ERROR_TOLERANCE = 5e-3  # of the error against the truth, relative; KERNELS asks for this
+ERROR_TOLERANCE = 5e-3  # of the error against the truth, relative: docs/reference/kernel-definitions.md
 
 
 @dataclass(frozen=True, kw_only=True)
