@@ -39,7 +39,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What a facility's scientist wants to know of a kernel."""
 
     title: str
-    unit: str
+    unit: str  # of scientific work, singular
+    units: str = ""  # the plural, where it is not the unit and an s; filled in if not given
     stands_for: str = ""  # production software
     community: str = ""
     method: str = ""  # the formula, in words and symbols
@@ -47,6 +48,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: str = ""  # what it is and where it comes from
     real_work: str = ""  # how many units one real data set is
     literature: tuple[Reference, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.units:
+            msgspec.structs.force_setattr(self, "units", f"{self.unit}s")
 
 
 class Problem(Protocol):
@@ -92,6 +97,8 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True):
     A result may be overwritten by the next call: who keeps it, copies it.
     `requires` are importable names, `packages` the distributions that bring them and whose version is the
     implementation's; `fix` is the command that installs them.
+    `judged_as` is a word of the kernel's `judgements`, by which its results are verified; empty: as the definition
+    says. It is declared here because a name says nothing: anybody may add another implementation of the same kind.
     """
 
     name: str
@@ -105,6 +112,7 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True):
     programs: tuple[str, ...] = ()  # executables that it starts, by name on the PATH
     fix: str = ""
     adds: str = ""  # what it computes or does in addition, or otherwise
+    judged_as: str = ""  # how its results are verified, where that is not by the definition
     version: str = ""
     memory_factor: float = 1.0  # working memory, in units of one block and its result
 
@@ -134,7 +142,12 @@ class Kernel(Protocol):
 
     @property
     def implementations(self) -> Mapping[str, Implementation]:
-        """Return the ways to compute it, the reference first."""
+        """Return the implementations by name, the reference first."""
+        ...
+
+    @property
+    def judgements(self) -> Mapping[str, str]:
+        """Return what an implementation may declare as `judged_as`, with the meaning of each; most kernels: none."""
         ...
 
     @property
@@ -167,8 +180,8 @@ class Kernel(Protocol):
         """Return what the oracle needs, computed once a comparison by a process that measures nothing."""
         ...
 
-    def verify(self, problem: Any, expectation: Any, block: int, result: Any, implementation: str) -> Verdict:
-        """Return the verdict on the result of a block."""
+    def verify(self, problem: Any, expectation: Any, block: int, result: Any, judged_as: str) -> Verdict:
+        """Return the verdict on the result of a block by an implementation that declares `judged_as`."""
         ...
 
 

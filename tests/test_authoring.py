@@ -51,7 +51,7 @@ def verdict_of(answer: object) -> object:
     """Return the verdict where the oracle answers `answer`."""
     sums = made(oracle=lambda inputs, got: answer)
     problem = sums.make({"n": 2}, sums.options(), 0, 1)
-    return sums.verify(problem, None, 0, {}, "numpy")
+    return sums.verify(problem, None, 0, {}, "")
 
 
 # --- what it can do -------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_a_kernel_takes_at_most_a_dozen_lines(tmp_path):
     assert list(mine.implementations) == ["numpy"]
     problem = mine.make(mine.sizes["tiny"], mine.options(), 7, 2)
     assert problem.work.units == 4
-    assert mine.verify(problem, None, 1, mine(problem.blocks[1]), "numpy").ok
+    assert mine.verify(problem, None, 1, mine(problem.blocks[1]), "").ok
 
 
 def test_the_same_seed_makes_the_same_inputs_and_another_block_others():
@@ -157,7 +157,7 @@ def test_an_oracle_that_fails_is_named():
     sums = made(oracle=lambda inputs, got: got["totl"])
     problem = sums.make({"n": 2}, sums.options(), 0, 1)
     with pytest.raises(PluginError, match="the oracle of sums fails: KeyError: 'totl'"):
-        sums.verify(problem, None, 0, {}, "numpy")
+        sums.verify(problem, None, 0, {}, "")
 
 
 # --- what is refused when it is declared -----------------------------------------------------------------------
@@ -180,6 +180,10 @@ WRONG = [
     (lambda: made().implementation("numpy"), "there is one called 'numpy' already"),
     (lambda: made().implementation("x", foo=3)(lambda inputs: 0), "@sums.implementation('x'): unexpected keyword"),
     (lambda: made().implementation("x")(lambda: 0), "implementation 'x' of sums: "),
+    (
+        lambda: made().implementation("x", judged_as="kindly")(lambda inputs: 0),
+        "implementation 'x' of kernel sums: judged_as: no judgement 'kindly' (known: none)",
+    ),
 ]
 
 

@@ -74,14 +74,44 @@ def test_where_an_implementation_is_follows_from_its_name_unless_it_says_so(decl
     assert (declared.load.module, declared.load.function) == (module, function)
 
 
-def test_a_module_outside_of_the_folder_is_imported_by_its_whole_name():
-    one = implementation("joined", "os.path:join")
-    kernel = FolderKernel(
+def made(**facts):
+    """Return a kernel of no folder with one implementation."""
+    return FolderKernel(
         name="mine",
         folder="not.there",
         card=Card(title="Mine", unit="frame"),
         sizes={},
         options=Options,
-        implementations=[one],
+        **facts,
     )
+
+
+def test_a_module_outside_of_the_folder_is_imported_by_its_whole_name():
+    kernel = made(implementations=[implementation("joined", "os.path:join")])
     assert kernel.implementations["joined"].load() is importlib.import_module("os.path").join
+
+
+def test_a_result_cannot_be_judged_in_a_way_that_its_kernel_does_not_know():
+    kernel = made(implementations=[], judgements={"loosely": "to some 10 %"})
+    with pytest.raises(ValueError, match=r"kernel mine: no judgement 'loosly'; did you mean 'loosely'"):
+        kernel.verify(None, None, 0, None, "loosly")
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_no_oracle_knows_an_implementation_by_its_name(folder):
+    """It asks how a result is to be judged; the name of a package may only be looked for among those installed."""
+    tree = ast.parse((folder / "oracle.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    sought = {arg for call in calls if ast.unparse(call.func).endswith("find_spec") for arg in call.args}
+    words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in sought}
+    assert words.isdisjoint(registry.kernel(folder.name).implementations)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_judgement_is_explained_used_and_known_to_the_oracle(folder):
+    kernel = registry.kernel(folder.name)
+    declared = {one.judged_as for one in kernel.implementations.values()} - {""}
+    assert declared == set(kernel.judgements)
+    assert all(len(meaning.split()) > 3 for meaning in kernel.judgements.values())
+    tree = ast.parse((folder / "oracle.py").read_text())
+    assert declared <= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}

@@ -62,7 +62,8 @@ def run_once(
     name = implementation or next(iter(kernel.implementations))
     compute = kernel.implementations[name].load()(problem, Resources(threads=2))
     verdicts = [
-        kernel.verify(problem, expectation, block, compute(files), name) for block, files in enumerate(problem.blocks)
+        kernel.verify(problem, expectation, block, compute(files), kernel.implementations[name].judged_as)
+        for block, files in enumerate(problem.blocks)
     ]
     return max(verdicts, key=lambda one: math.inf if one.error is None or math.isnan(one.error) else one.error)
 

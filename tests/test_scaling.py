@@ -174,8 +174,10 @@ def test_a_grown_problem_is_right(name: str) -> None:
     kernel = registry.kernel(name)
     options = kernel.options()
     problem = kernel.make(grown_parameters(kernel, "tiny", 2), options, 7, 1)
-    compute = kernel.implementations["numpy"].load()(problem, Resources())
-    verdict = kernel.verify(problem, kernel.expect(problem, options), 0, compute(problem.blocks[0]), "numpy")
+    reference = kernel.implementations["numpy"]
+    compute = reference.load()(problem, Resources())
+    expectation = kernel.expect(problem, options)
+    verdict = kernel.verify(problem, expectation, 0, compute(problem.blocks[0]), reference.judged_as)
     assert verdict.ok, verdict
 
 

@@ -39,6 +39,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from daasbench.authoring.verdicts import worst_of
 from daasbench.contracts import Card, Implementation, Options, Parameters, Resources
 from daasbench.errors import DaasbenchError, InputError, MissingRequirement, PluginError
 from daasbench.model import Scalar, Verdict, Work
@@ -143,7 +144,13 @@ class CommandKernel:
             programs=tuple(word for word in program.command[:1] if "{" not in word),
             fix=program.fix,
             memory_factor=0.0,
+            judged_as="reference" if name == next(iter(self.programs)) else "",
         )
+
+    @property
+    def judgements(self) -> Mapping[str, str]:
+        """Return that the first program is the reference, with which the others are compared."""
+        return {"reference": "the first program of the file: where no number is expected, it only agrees with itself"}
 
     # --- the problem
 
@@ -288,28 +295,22 @@ class CommandKernel:
         except ValueError:
             return math.nan
 
-    def verify(self, problem: Any, expectation: Any, block: int, result: Any, implementation: str) -> Verdict:
+    def verify(self, problem: Any, expectation: Any, block: int, result: Any, judged_as: str) -> Verdict:
         """Return the verdict of the check that is furthest from right."""
-        reference = next(iter(self.programs))
         verdicts = []
         for index, (check, number) in enumerate(zip(self.checks, self._numbers(result), strict=True)):
             expected, by = check.at(problem.size), "oracle"
             if expected is None:
                 expected = expectation[block][index] if block in expectation else math.nan
-                by = "agreement" if implementation == reference else "peer"
+                by = "agreement" if judged_as == "reference" else "peer"
             allowed = check.tolerance + check.relative * abs(expected)
             message = f"{check.name} is {number:.9g}, expected {expected:.9g}"
             error = abs(number - expected)
             verdicts.append(Verdict(error=error, tolerance=allowed, verified_by=by, message=message))  # type: ignore[arg-type]  # one of its words
-        worst = max(verdicts, key=_badness)
+        worst = worst_of(verdicts)
         return worst if not worst.ok else Verdict(
             error=worst.error, tolerance=worst.tolerance, verified_by=worst.verified_by
         )  # fmt: skip
-
-
-def _badness(verdict: Verdict) -> float:
-    error = math.inf if verdict.error is None or math.isnan(verdict.error) else verdict.error
-    return error / verdict.tolerance if verdict.tolerance else (math.inf if error else 0.0)
 
 
 def _key(files: Files) -> tuple[str, ...]:

@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 
 from daasbench.authoring.growth import Growth
+from daasbench.authoring.verdicts import check_judgements
 from daasbench.contracts import Card, Implementation, Options, Parameters, Resources
-from daasbench.errors import InputError
+from daasbench.errors import InputError, unknown_sentence
 from daasbench.model import Verdict, Work
 
 Compute = Callable[[Any], Any]
@@ -28,6 +29,8 @@ _OF_BACKEND: Mapping[str, Mapping[str, Any]] = {
     "mpi": {"requires": ("mpi4py", "numba"), "packages": ("mpi4py",), "extra": "mpi"},
     "dask": {"requires": ("distributed", "numba"), "packages": ("distributed",), "extra": "dask"},
 }
+
+_NO_JUDGEMENTS: Mapping[str, str] = {}
 
 
 def implementation(name: str, target: str = "", **facts: Any) -> Implementation:
@@ -80,6 +83,8 @@ class FolderKernel:
         The package: write ``folder=__name__``.
     implementations
         The reference first; each made by :func:`implementation`.
+    judgements
+        The words that an implementation may declare as `judged_as` and that the oracle knows, each with its meaning.
     grows
         How a size becomes several times as large; None: it does not.
     """
@@ -93,13 +98,16 @@ class FolderKernel:
         sizes: Mapping[str, Parameters],
         options: type[Options],
         implementations: Sequence[Implementation],
+        judgements: Mapping[str, str] = _NO_JUDGEMENTS,
         reads_files: bool = True,
         grows: Growth | None = None,
         repeat_tolerance: float | None = 1e-5,
     ) -> None:
+        check_judgements(name, implementations, judgements)
         self.name, self.folder, self.card = name, folder, card
         self.sizes, self.options = sizes, options
         self.implementations: Mapping[str, Implementation] = {one.name: _within(folder, one) for one in implementations}
+        self.judgements = judgements
         self.reads_files, self.grows, self.repeat_tolerance = reads_files, grows, repeat_tolerance
 
     @functools.cached_property
@@ -134,9 +142,11 @@ class FolderKernel:
         """See :class:`~daasbench.contracts.Kernel`."""
         return self._oracle.expect(problem, options)
 
-    def verify(self, problem: Any, expectation: Any, block: int, result: Any, implementation: str) -> Verdict:
-        """See :class:`~daasbench.contracts.Kernel`."""
-        verdict: Verdict = self._oracle.verify(problem, expectation, block, result, implementation)
+    def verify(self, problem: Any, expectation: Any, block: int, result: Any, judged_as: str) -> Verdict:
+        """See :class:`~daasbench.contracts.Kernel`; raise ValueError if the kernel does not know `judged_as`."""
+        if judged_as and judged_as not in self.judgements:
+            raise ValueError(unknown_sentence("judgement", judged_as, self.judgements, f"kernel {self.name}"))
+        verdict: Verdict = self._oracle.verify(problem, expectation, block, result, judged_as)
         return verdict
 
 

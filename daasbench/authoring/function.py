@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from daasbench.authoring.verdicts import check_judgements
 from daasbench.contracts import Card, Implementation, Options, Parameters, Resources
 from daasbench.errors import InputError, PluginError
 from daasbench.model import Verdict, Work
@@ -75,6 +76,11 @@ class FunctionKernel:
         """Return a card from the function's docstring."""
         title = (inspect.getdoc(self.reference) or self.name).splitlines()[0]
         return Card(title=title, unit=self.unit)
+
+    @property
+    def judgements(self) -> Mapping[str, str]:
+        """Return none: the one oracle judges all implementations alike."""
+        return {}
 
     @property
     def has_inputs(self) -> bool:
@@ -145,6 +151,7 @@ class FunctionKernel:
             self.implementations[name] = Implementation(name=name, load=lambda: prepare, **facts)
         except TypeError as error:
             raise PluginError(f"@{self.name}.implementation({name!r}): {str(error).lower()}") from error
+        check_judgements(self.name, [self.implementations[name]], self.judgements)
 
     # --- the contract
 
@@ -201,7 +208,7 @@ class FunctionKernel:
         expectation: Any,  # noqa: ARG002  (has none)
         block: int,
         result: Any,
-        implementation: str,  # noqa: ARG002  (all are judged alike)
+        judged_as: str,  # noqa: ARG002  (all are judged alike)
     ) -> Verdict:
         """Return what the user's oracle says: its number against the tolerance."""
         try:

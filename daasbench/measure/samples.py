@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import msgspec
 
+from daasbench.authoring.verdicts import worst_of
 from daasbench.model import (
     Samples,
     Verdict,
@@ -15,12 +15,7 @@ from daasbench.model import (
 
 def worse(one: Verdict, other: Verdict) -> Verdict:
     """Return the verdict that is further from right; one that is not ok is worse than one that is."""
-    return other if _distance(other) > _distance(one) else one
-
-
-def _distance(verdict: Verdict) -> tuple[bool, float]:
-    error = verdict.error
-    return not verdict.ok, math.inf if error is None or math.isnan(error) else error
+    return worst_of((one, other))
 
 
 def concatenate(parts: Sequence[Samples]) -> Samples:

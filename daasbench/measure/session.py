@@ -284,8 +284,8 @@ class Session:
 
     def _judge(self, block: int, on_host: Any) -> Verdict:
         """Return the verdict on a result that is on the host."""
-        name = self.implementation.name
-        verdict = self.kernel.verify(self.problem, self.expectation, block, on_host, name)
+        judged_as = self.implementation.judged_as
+        verdict = self.kernel.verify(self.problem, self.expectation, block, on_host, judged_as)
         tolerance = self.kernel.repeat_tolerance
         if not verdict.ok:
             where = f"repeat {self.repeat} (block {block})"

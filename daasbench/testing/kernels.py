@@ -33,7 +33,7 @@ class KernelContract:
         expectation = self.kernel.expect(problem, self.kernel.options())
         compute = implementation.load()(problem, Resources(threads=2 if implementation.threads else 1))
         return [
-            self.kernel.verify(problem, expectation, index, compute(block), implementation.name)
+            self.kernel.verify(problem, expectation, index, compute(block), implementation.judged_as)
             for _ in range(rounds)
             for index, block in enumerate(problem.blocks)
         ]
@@ -89,7 +89,7 @@ class KernelContract:
             for ranks, results in results_on_ranks(self.kernel.name, implementation.name, problem).items():
                 for index, result in enumerate(results):
                     block = index % len(problem.blocks)
-                    verdict = self.kernel.verify(problem, expectation, block, result, implementation.name)
+                    verdict = self.kernel.verify(problem, expectation, block, result, implementation.judged_as)
                     assert verdict.ok, f"{implementation.name} on {ranks} ranks: {verdict}"
 
     def test_a_dask_cluster_gives_the_right_answer(self) -> None:
@@ -105,7 +105,7 @@ class KernelContract:
                     results_on_workers(self.kernel.name, implementation.name, problem, client)
                 ):
                     block = index % len(problem.blocks)
-                    verdict = self.kernel.verify(problem, expectation, block, result, implementation.name)
+                    verdict = self.kernel.verify(problem, expectation, block, result, implementation.judged_as)
                     assert verdict.ok, f"{implementation.name}: {verdict}"
 
     def test_inputs_are_left_as_they_were(self) -> None:
@@ -122,7 +122,7 @@ class KernelContract:
         implementation = self.kernel.implementations["numpy"]
         result = implementation.load()(problem, Resources())(problem.blocks[0])
         spoilt = map_arrays(_spoil, result)
-        assert not self.kernel.verify(problem, expectation, 0, spoilt, implementation.name).ok
+        assert not self.kernel.verify(problem, expectation, 0, spoilt, implementation.judged_as).ok
 
 
 def _spoil(array: Any) -> Any:

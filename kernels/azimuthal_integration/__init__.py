@@ -48,14 +48,22 @@ kernel = FolderKernel(
     },
     options=AzimuthalOptions,
     grows=along("frames"),
+    judgements={
+        "reference": "the reference itself: by the known profile or by pyFAI, for it always agrees with itself",
+        "single_precision_corners": (
+            "computes the corners of split pixels in single precision: 2e-3 of the reference; bins of the pixel in "
+            "the beam are not compared"
+        ),
+    },
     implementations=[
-        implementation("numpy", threads=False, memory_factor=2.0),
+        implementation("numpy", judged_as="reference", threads=False, memory_factor=2.0),
         implementation("numba"),
         implementation("cupy", backend="cuda"),
         implementation("mpi", backend="mpi"),
         implementation("dask", backend="dask"),
         implementation(
             "pyfai",
+            judged_as="single_precision_corners",
             peer=True,
             requires=("pyFAI",),
             packages=("pyFAI",),

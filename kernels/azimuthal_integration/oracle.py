@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from daasbench.authoring.verdicts import worst_of
 from daasbench.contracts import Options, Resources
 from daasbench.model import Verdict
 
@@ -18,6 +19,8 @@ from .integrated import Integrated
 from .problem import Problem
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+REFERENCE, CORNERS = "reference", "single_precision_corners"  # judgements
 
 TOLERANCE = 1e-5
 # pyFAI computes shares from single-precision corners, right to some 1e-4. Over smooth rings that averages out to
@@ -95,24 +98,24 @@ def _total(problem: Problem, counts: Array) -> float:
     return int(valid.sum(dtype=np.uint64)) if valid.dtype.kind == "u" else float(valid.sum(dtype=np.float64))
 
 
-def verify(problem: Problem, expectation: Expectation, block: int, result: Integrated, implementation: str) -> Verdict:
-    """Return the verdict on one result: shape, photons, reference, truth; the first that fails, or the last word.
+def verify(problem: Problem, expectation: Expectation, block: int, result: Integrated, judged_as: str) -> Verdict:
+    """Return the verdict on one result: of all checks the one that comes closest to failing.
 
-    Of `numpy` the reference would only say that it agrees with itself: it is judged by the known profile, by
-    pyFAI, or, where there is neither, by agreement.
+    They are of the photons, of the known profile and of the difference from the reference. Of the reference itself
+    the last only says that it agrees with itself: it is judged by pyFAI, or, where there is no truth either, by
+    agreement.
     """
     frames = problem.blocks[block]
     right_shape = (frames.shape[0], problem.pixel_bins.bins)
     for name in ("intensity", "sigma"):
         if getattr(result, name).shape != right_shape:
             return _wrong(f"{name} has shape {getattr(result, name).shape}, not {right_shape}")
-    for verdict in (_photons(problem, expectation, block, result), _chi2(problem, expectation, result)):
-        if verdict is not None and not verdict.ok:
-            return verdict
-    compared = _against_reference(problem, expectation, block, result, implementation)
-    if implementation != "numpy" or not compared.ok:
-        return compared
-    return _chi2(problem, expectation, result) or _peer(problem, expectation, block, result) or _agreement(compared)
+    compared = _against_reference(problem, expectation, block, result, judged_as)
+    checks = [_chi2(problem, expectation, result), _photons(problem, expectation, block, result), compared]
+    if judged_as == REFERENCE:
+        independent = checks[0] or _peer(problem, expectation, block, result)
+        checks = [independent or _agreement(compared), *checks[1:]]
+    return worst_of(check for check in checks if check is not None)
 
 
 def _wrong(message: str) -> Verdict:
@@ -152,7 +155,7 @@ def _chi2(problem: Problem, expectation: Expectation, result: Integrated) -> Ver
 
 
 def _against_reference(
-    problem: Problem, expectation: Expectation, block: int, result: Integrated, implementation: str
+    problem: Problem, expectation: Expectation, block: int, result: Integrated, judged_as: str
 ) -> Verdict:
     """Return the largest relative difference to the numpy reference, on all frames or, if large, on some."""
     block_frames = problem.blocks[block]
@@ -163,15 +166,15 @@ def _against_reference(
         picked = np.random.default_rng().permutation(len(block_frames))[:SAMPLED_FRAMES]
         reference = with_numpy.prepare(problem)(block_frames[picked])
         message = f"plain numpy reference, frames {', '.join(map(str, sorted(picked)))}"
-    norm = expectation.norm_pyfai if implementation == "pyfai" else expectation.norm
+    norm = expectation.norm_pyfai if judged_as == CORNERS else expectation.norm
     error = _difference(result, reference, norm, picked)
     if problem.exact and result.signal is not None and not np.array_equal(result.signal[picked], reference.signal):
         return _wrong("sums of integers are not equal to numpy.bincount")
-    tolerance = _pyfai_tolerance(problem) if implementation == "pyfai" else TOLERANCE
+    tolerance = _corners_tolerance(problem) if judged_as == CORNERS else TOLERANCE
     return Verdict(error=error, tolerance=tolerance, verified_by="oracle", message=message)
 
 
-def _pyfai_tolerance(problem: Problem) -> float:
+def _corners_tolerance(problem: Problem) -> float:
     return PYFAI_SPLIT_TOLERANCE if problem.mode == "split" else TOLERANCE
 
 
@@ -180,7 +183,7 @@ def _peer(problem: Problem, expectation: Expectation, block: int, result: Integr
     if expectation.peer is None:
         return None
     error = _difference(result, expectation.peer[block % problem.distinct], expectation.norm_pyfai)
-    return Verdict(error=error, tolerance=_pyfai_tolerance(problem), verified_by="peer", message="pyFAI")
+    return Verdict(error=error, tolerance=_corners_tolerance(problem), verified_by="peer", message="pyFAI")
 
 
 def _agreement(compared: Verdict) -> Verdict:

@@ -45,8 +45,12 @@ kernel = FolderKernel(
     },
     options=DetectorOptions,
     repeat_tolerance=None,  # the oracle sees every bit; threads may order a file differently (blosc2 does)
+    judgements={
+        "any_size": "writes the simplest packing that the format allows: every bit, and no limit of the size",
+        "blosc2_array": "writes a Blosc2 array: read back by Blosc2, every bit, and no limit of the size",
+    },
     implementations=[
-        implementation("numpy", threads=False),
+        implementation("numpy", judged_as="any_size", threads=False),
         implementation("numba"),
         implementation("mpi", backend="mpi"),
         implementation("dask", backend="dask"),
@@ -68,6 +72,7 @@ kernel = FolderKernel(
         ),
         implementation(
             "blosc2",
+            judged_as="blosc2_array",
             peer=True,
             requires=("blosc2",),
             packages=("blosc2",),

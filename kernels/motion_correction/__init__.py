@@ -55,6 +55,12 @@ kernel = FolderKernel(
         "large": {"movies": 4, "frames": 40, "pixels": 4096, "dose": 1.0},
     },
     options=MotionOptions,
+    judgements={
+        "own_estimate": (
+            "has a weight, a stop or a reference of its own: by the known drift and specimen; without them 0.25 pixel "
+            "from the shifts of the reference"
+        ),
+    },
     implementations=[
         implementation("numpy", threads=False, memory_factor=2.0),
         implementation("numba"),
@@ -69,6 +75,7 @@ kernel = FolderKernel(
         implementation("dask", backend="dask"),
         implementation(
             "relion",
+            judged_as="own_estimate",
             peer=True,
             programs=("relion_run_motioncorr",),
             fix="install RELION 3.1 or later, so that relion_run_motioncorr is found: apt install relion",
@@ -79,6 +86,7 @@ kernel = FolderKernel(
         ),
         implementation(
             "skimage",
+            judged_as="own_estimate",
             peer=True,
             threads=False,
             requires=("skimage",),

@@ -17,6 +17,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from daasbench.authoring.verdicts import worst_of
 from daasbench.model import Verdict
 
 from .definition import Aligned, coefficients_at, frequencies
@@ -28,8 +29,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 C128 = NDArray[np.complex128]
 
-PEERS = frozenset({"relion", "skimage"})
-"""Packages with a weight, a stop or a reference of their own."""
+OWN_ESTIMATE = "own_estimate"  # a judgement
 
 DRIFT_TOLERANCE = 0.05  # pixels rms (docs/reference/kernel-definitions.md); RELION leaves 0.02 to 0.04
 CORRELATION = 0.9  # at least, with the specimen: docs/reference/kernel-definitions.md
@@ -79,9 +79,7 @@ def expect(problem: Problem, options: MotionOptions) -> list[Expectation]:  # no
     return made
 
 
-def verify(
-    problem: Problem, expectation: list[Expectation], block: int, result: Aligned, implementation: str
-) -> Verdict:
+def verify(problem: Problem, expectation: list[Expectation], block: int, result: Aligned, judged_as: str) -> Verdict:
     """Return the verdict on the result of a block: of all checks the one that comes closest to failing."""
     movies, frames, rows, columns = problem.blocks[block].shape
     for name, array, kind, shape in (
@@ -94,7 +92,7 @@ def verify(
     if not (np.isfinite(result.shifts).all() and np.isfinite(result.sums).all()):
         return Verdict(error=None, tolerance=0.0, verified_by="oracle", message="the result is not finite")
     expected = expectation[block % len(expectation)]
-    return max(_checks(problem, expected, block, result, implementation in PEERS), key=_nearness)
+    return worst_of(_checks(problem, expected, block, result, judged_as == OWN_ESTIMATE))
 
 
 def drift_error(found: F64, planted: F64) -> float:
@@ -118,7 +116,7 @@ def correlation_with(contrast: NDArray[Any], image: F32) -> float:
     return float((twice * (seen * got.conj()).real).sum() / both) if both > 0 else 0.0
 
 
-def _checks(problem: Problem, expected: Expectation, block: int, result: Aligned, is_peer: bool) -> list[Verdict]:
+def _checks(problem: Problem, expected: Expectation, block: int, result: Aligned, own_estimate: bool) -> list[Verdict]:
     """Return the verdicts of every oracle that applies."""
     made: list[Verdict] = []
     if problem.specimens is not None:
@@ -130,11 +128,11 @@ def _checks(problem: Problem, expected: Expectation, block: int, result: Aligned
         worst = 1 - min(correlation_with(*pair) for pair in pairs)
         message = "1 - correlation of the aligned sum with the specimen below 1/8 cycle a pixel"
         made.append(Verdict(error=worst, tolerance=1 - CORRELATION, verified_by="truth", message=message))
-    elif is_peer:
+    elif own_estimate:
         error = drift_error(result.shifts, expected.shifts)
         message = "rms difference of the shifts from the reference, pixels"
         made.append(Verdict(error=error, tolerance=PEER_TOLERANCE, verified_by="oracle", message=message))
-    if not is_peer:
+    if not own_estimate:
         error = float(np.abs(result.shifts - expected.shifts).max())
         message = "largest difference of a shift from the reference, pixels"
         made.append(Verdict(error=error, tolerance=SHIFT_TOLERANCE, verified_by="oracle", message=message))
@@ -142,11 +140,6 @@ def _checks(problem: Problem, expected: Expectation, block: int, result: Aligned
         error = _sum_error(expected, result, problem.grid.frame)
         made.append(Verdict(error=error, tolerance=SUM_TOLERANCE, verified_by="oracle", message=message))
     return made
-
-
-def _nearness(verdict: Verdict) -> float:
-    """Return how close a verdict is to wrong: above 1 it is."""
-    return np.inf if verdict.error is None else verdict.error / verdict.tolerance
 
 
 def _sum_error(expected: Expectation, result: Aligned, frame: tuple[int, int]) -> float:

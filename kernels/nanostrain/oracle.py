@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import leastsq
 
+from daasbench.authoring.verdicts import worst_of
 from daasbench.model import Verdict
 
 from . import crystal, definition
@@ -28,8 +29,10 @@ TRUTH_TOLERANCE = 0.02  # sigma, rms over the positions
 REFITTED = 6  # projections of a block, drawn anew for each comparison, that scipy fits
 SAMPLED = 4  # positions of a block whose volumes are compared, drawn anew for each result
 
-PEER_FIT_TOLERANCE = {"silx": 1e-3, "xsocs": 1e-5, "xrayutilities": 0.15}
-MOVED_PHOTONS = {"xrayutilities": 5e-3}
+OWN_VOXELS = "own_voxels"  # a judgement; the others are in OWN_FIT_TOLERANCE
+
+OWN_FIT_TOLERANCE = {"fit_1e-5": 1e-5, "fit_1e-3": 1e-3, OWN_VOXELS: 0.15}
+MOVED_PHOTONS = 5e-3  # part of all, with voxels of their own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,34 +80,26 @@ def expect(problem: Problem, options: NanostrainOptions) -> list[Expectation]:  
     return made
 
 
-def verify(
-    problem: Problem, expectation: list[Expectation], block: int, result: Result, implementation: str
-) -> Verdict:
+def verify(problem: Problem, expectation: list[Expectation], block: int, result: Result, judged_as: str) -> Verdict:
     """Return the verdict on the result of a block: of all checks the one that comes closest to failing."""
     expected = expectation[block % len(expectation)]
     if misshapen := _misshapen(problem, len(problem.blocks[block]), result):
         return Verdict(error=float("inf"), tolerance=0.0, verified_by="oracle", message=misshapen)
     verdicts: list[Verdict] = []
     if isinstance(result, Gridded):
-        verdicts.append(_volumes(problem, problem.blocks[block], result, implementation))
+        verdicts.append(_volumes(problem, problem.blocks[block], result, judged_as))
     if isinstance(result, Analysed):
-        verdicts += _projections(problem, expected, block, result, implementation)
+        verdicts += _projections(problem, expected, block, result, judged_as)
     if not isinstance(result, Gridded):
-        verdicts += _fits(problem, expected, block, result, implementation)
+        verdicts += _fits(problem, expected, block, result, judged_as)
     if not isinstance(result, Fitted):
         wrong = np.count_nonzero(np.asarray(result.photons) != expected.photons)
         verdicts.append(_verdict(float(wrong), 0.5, "positions whose photons are not all there, and no others"))
-    return max(verdicts, key=_nearness)
+    return worst_of(verdicts)
 
 
 def _verdict(error: float, tolerance: float, message: str, by: Literal["oracle", "truth"] = "oracle") -> Verdict:
     return Verdict(error=float(error), tolerance=tolerance, verified_by=by, message=message)
-
-
-def _nearness(verdict: Verdict) -> float:
-    """Return how close a verdict is to wrong: above 1 it is; infinite if its error is no number."""
-    error = verdict.error
-    return np.inf if error is None or np.isnan(error) else error / verdict.tolerance
 
 
 def _misshapen(problem: Problem, positions: int, result: Result) -> str:
@@ -137,25 +132,25 @@ def _moved(found: Any, right: Any) -> float:
     return float(np.abs(found - right).sum() / np.abs(right).sum())
 
 
-def _volumes(problem: Problem, frames: Any, result: Gridded, implementation: str) -> Verdict:
+def _volumes(problem: Problem, frames: Any, result: Gridded, judged_as: str) -> Verdict:
     """Return how far volumes of positions drawn by chance are from the reference's."""
     grid = problem.grid
     chosen = np.random.default_rng().permutation(len(frames))[:SAMPLED]
     hits = grid.hits.reshape(grid.shape)
     right = np.stack([definition.mean_counts(definition.photon_volume(grid, frames[p]), hits) for p in chosen])
-    if implementation in MOVED_PHOTONS:
+    if judged_as == OWN_VOXELS:
         error, message = _moved(result.volumes[chosen], right), "part of the counts that lie in other voxels"
-        return _verdict(error, MOVED_PHOTONS[implementation], message)
+        return _verdict(error, MOVED_PHOTONS, message)
     error = _difference(result.volumes[chosen], right)
     return _verdict(error, VOLUME_TOLERANCE, "volumes against numpy.bincount in float64")
 
 
 def _projections(
-    problem: Problem, expected: Expectation, block: int, result: Analysed, implementation: str
+    problem: Problem, expected: Expectation, block: int, result: Analysed, judged_as: str
 ) -> list[Verdict]:
-    if implementation in MOVED_PHOTONS:
+    if judged_as == OWN_VOXELS:
         error = _moved(result.projections, expected.projections)
-        return [_verdict(error, MOVED_PHOTONS[implementation], "part of the projections that lies in other bins")]
+        return [_verdict(error, MOVED_PHOTONS, "part of the projections that lies in other bins")]
     frames = problem.blocks[block]
     chosen = np.random.default_rng().permutation(len(frames))[:SAMPLED]
     hits = problem.grid.hits.reshape(problem.grid.shape)
@@ -167,10 +162,10 @@ def _projections(
 
 
 def _fits(
-    problem: Problem, expected: Expectation, block: int, result: Analysed | Fitted, implementation: str
+    problem: Problem, expected: Expectation, block: int, result: Analysed | Fitted, judged_as: str
 ) -> list[Verdict]:
     """Return verdicts of the reference, of scipy, and of the known strain."""
-    tolerance = PEER_FIT_TOLERANCE.get(implementation, FIT_TOLERANCE)
+    tolerance = OWN_FIT_TOLERANCE.get(judged_as, FIT_TOLERANCE)
     positions, axes, by_scipy = expected.refitted
     made = [
         _verdict(_apart(result.gaussians, expected.gaussians), tolerance, "fits against the reference, in sigma"),

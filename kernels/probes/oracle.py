@@ -37,7 +37,7 @@ def verify(
     expectation: list[Any],
     block: int,
     result: Any,
-    implementation: str,  # noqa: ARG001  (all are judged alike)
+    judged_as: str,  # noqa: ARG001  (all are judged alike)
 ) -> Verdict:
     """Return the verdict on the result of a block."""
     inputs, expected = problem.blocks[block], expectation[block]

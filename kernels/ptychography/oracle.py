@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.authoring.verdicts import worst_of
 from daasbench.model import Verdict
 
 from .definition import Reconstruction, object_shape, reconstruct
@@ -57,7 +58,7 @@ def verify(
     expectation: list[Expectation],
     block: int,
     result: Reconstruction,
-    implementation: str,  # noqa: ARG001  (all compute the same)
+    judged_as: str,  # noqa: ARG001  (all compute the same)
 ) -> Verdict:
     """Return the verdict on a result: of all checks the one that comes closest to failing."""
     steps = problem.iterations + problem.finish
@@ -69,13 +70,7 @@ def verify(
         return Verdict(error=1.0, tolerance=0.0, verified_by="oracle", message=message)
     with np.errstate(all="ignore"):  # what is not finite is wrong, and need not be warned of
         verdicts = _checks(problem, expectation[block % len(expectation)], problem.blocks[block], result)
-    return max(verdicts, key=_nearness)
-
-
-def _nearness(verdict: Verdict) -> float:
-    """Return how close a verdict is to wrong: above 1 it is; infinite if its error is no number."""
-    error = verdict.error
-    return np.inf if error is None or np.isnan(error) else error / verdict.tolerance
+    return worst_of(verdicts)
 
 
 def _checks(problem: Problem, expected: Expectation, counts: Any, result: Reconstruction) -> list[Verdict]:

@@ -61,6 +61,9 @@ kernel = FolderKernel(
         "large": {"length": 26, "steps": 64},
     },
     options=SparseEigenOptions,
+    judgements={
+        "energy_only": "gives the energy and no coefficients: by the exact energy alone",
+    },
     implementations=[
         implementation("numpy", threads=False, memory_factor=5.0),
         implementation("numba", memory_factor=2.1),
@@ -69,6 +72,7 @@ kernel = FolderKernel(
         implementation(
             "scipy",
             ".peers.with_scipy:prepare_eigsh",
+            judged_as="energy_only",
             peer=True,
             threads=False,
             requires=("scipy",),

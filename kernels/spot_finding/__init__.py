@@ -58,6 +58,9 @@ kernel = FolderKernel(
         "large": {"frames": 8, "ny": 4371, "nx": 4150, "module_ny": 514, "module_nx": 1030, "spots": 1000},
     },
     options=SpotOptions,
+    judgements={
+        "four_connected": "its spots hang together by edges only, not by corners: by the definition's list of these",
+    },
     implementations=[
         implementation("numpy", threads=False, memory_factor=4.0),
         implementation("numba", memory_factor=0.3),
@@ -66,6 +69,7 @@ kernel = FolderKernel(
         implementation("dask", backend="dask", memory_factor=1.0),
         implementation(
             "dials",
+            judged_as="four_connected",
             peer=True,
             threads=False,
             programs=("dials.find_spots",),

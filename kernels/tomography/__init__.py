@@ -58,11 +58,22 @@ kernel = FolderKernel(
     },
     options=TomographyOptions,
     grows=along("slices"),
+    judgements={
+        "bandlimited": (
+            "interpolates by the band-limited function through the samples: by the sum over frequencies instead of "
+            "the linear definition"
+        ),
+        "own_filter": (
+            "pads, filters or masks in its own manner: by the known object; without one 0.05 of the definition in "
+            "means of 5 x 5 pixels"
+        ),
+    },
     implementations=[
         implementation("numpy", threads=False, memory_factor=4.0),
         implementation("numba", memory_factor=2.0),
         implementation(
             "nufft",
+            judged_as="bandlimited",
             requires=("finufft",),
             packages=("finufft",),
             memory_factor=8.0,
@@ -73,6 +84,7 @@ kernel = FolderKernel(
         implementation("dask", backend="dask", memory_factor=2.0),
         implementation(
             "algotom",
+            judged_as="own_filter",
             peer=True,
             requires=("algotom",),
             packages=("algotom",),
@@ -85,6 +97,7 @@ kernel = FolderKernel(
         ),
         implementation(
             "astra",
+            judged_as="own_filter",
             peer=True,
             threads=False,
             requires=("astra",),
@@ -95,6 +108,7 @@ kernel = FolderKernel(
         ),
         implementation(
             "skimage",
+            judged_as="own_filter",
             peer=True,
             threads=False,
             requires=("skimage",),

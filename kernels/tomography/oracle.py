@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.authoring.verdicts import worst_of
 from daasbench.model import Verdict
 
 from .definition import bandlimited_at, linear_at, pixel_grid
@@ -19,11 +20,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-BANDLIMITED = frozenset({"nufft"})
-"""Implementations that interpolate in Fourier space; all others interpolate linearly."""
-
-PEERS = frozenset({"algotom", "astra", "skimage"})
-"""Packages with padding, filters or masks of their own."""
+BANDLIMITED, OWN_FILTER = "bandlimited", "own_filter"  # judgements
 
 LINEAR_TOLERANCE = 1e-4  # docs/reference/kernel-definitions.md; float32 sums over the angles are 100 times better
 BANDLIMITED_TOLERANCE = 1e-3  # to 512 pixels, where float32 leaves 1e-4 to 4e-4 of 32 pixels drawn by chance
@@ -100,20 +97,13 @@ def expect(problem: Problem, options: TomographyOptions) -> list[Expectation]:  
     return made
 
 
-def verify(problem: Problem, expectation: list[Expectation], block: int, result: F32, implementation: str) -> Verdict:
+def verify(problem: Problem, expectation: list[Expectation], block: int, result: F32, judged_as: str) -> Verdict:
     """Return the verdict on the volume of a block: of all checks the one that comes closest to failing."""
     slices, _, size = problem.blocks[block].shape
     if result.shape != (slices, size, size) or result.dtype != np.float32:
         message = f"the volume is {result.dtype}{list(result.shape)}, not float32[{slices}, {size}, {size}]"
         return Verdict(error=1.0, tolerance=0.0, verified_by="oracle", message=message)
-    verdicts = _checks(expectation[block % len(expectation)], result, implementation, size)
-    return max(verdicts, key=_nearness)
-
-
-def _nearness(verdict: Verdict) -> float:
-    """Return how close a verdict is to wrong: above 1 it is; infinite if its error is no number."""
-    error = verdict.error
-    return np.inf if error is None or np.isnan(error) else error / verdict.tolerance
+    return worst_of(_checks(expectation[block % len(expectation)], result, judged_as, size))
 
 
 def truth_tolerance(size: int) -> float:
@@ -126,7 +116,7 @@ def bandlimited_tolerance(size: int) -> float:
     return BANDLIMITED_TOLERANCE * max(1.0, size / 512) ** 2
 
 
-def _checks(expected: Expectation, volume: F32, implementation: str, size: int) -> list[Verdict]:
+def _checks(expected: Expectation, volume: F32, judged_as: str, size: int) -> list[Verdict]:
     """Return the verdicts of every oracle that applies."""
     made: list[Verdict] = []
 
@@ -140,11 +130,11 @@ def _checks(expected: Expectation, volume: F32, implementation: str, size: int) 
             "truth",
             f"rms error of the density within {_FIELD} of the image",
         )
-    if implementation in BANDLIMITED:
+    if judged_as == BANDLIMITED:
         check(
             expected.bandlimited, bandlimited_tolerance(size), "oracle", "rms difference from the sum over frequencies"
         )
-    elif implementation not in PEERS:
+    elif judged_as != OWN_FILTER:
         check(expected.linear, LINEAR_TOLERANCE, "oracle", "rms difference from the definition in float64")
     elif expected.field is not None:
         check(

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.authoring.verdicts import worst_of
 from daasbench.model import Verdict
 
 from .definition import Reconstruction
@@ -23,11 +24,10 @@ from .with_numpy import sirt
 
 F64 = NDArray[np.float64]
 
-PEERS = frozenset({"astra"})
-"""Packages that give no residuals, and whose float32 and corners are their own."""
+NO_RESIDUALS = "no_residuals"  # a judgement
 
-TOLERANCE = 1e-4  # of float32 against float64, after 30 iterations; our ways are ten times better
-PEER_TOLERANCE = 5e-3
+TOLERANCE = 1e-4  # of float32 against float64, after 30 iterations; ours are ten times better
+OWN_TOLERANCE = 5e-3  # of packages whose float32 and corners are their own
 ERROR_TOLERANCE = 5e-3  # of the error against the truth, relative: docs/reference/kernel-definitions.md
 
 
@@ -81,7 +81,7 @@ def expect(problem: Problem, options: IterativeOptions) -> list[Expectation]:  #
 
 
 def verify(
-    problem: Problem, expectation: list[Expectation], block: int, result: Reconstruction, implementation: str
+    problem: Problem, expectation: list[Expectation], block: int, result: Reconstruction, judged_as: str
 ) -> Verdict:
     """Return the verdict on the reconstruction of a block: of all checks the one that comes closest to failing."""
     slices, _, size = problem.blocks[block].shape
@@ -89,27 +89,20 @@ def verify(
     if volume.shape != (slices, size, size) or volume.dtype != np.float32:
         return _refused(f"the volume is {volume.dtype}{list(volume.shape)}, not float32[{slices}, {size}, {size}]")
     iterations = problem.iterations
-    if implementation not in PEERS and (residuals.shape != (slices, iterations) or residuals.dtype != np.float64):
+    if judged_as != NO_RESIDUALS and (residuals.shape != (slices, iterations) or residuals.dtype != np.float64):
         return _refused(
             f"the residuals are {residuals.dtype}{list(residuals.shape)}, not float64[{slices}, {iterations}]"
         )
-    verdicts = _checks(expectation[block % len(expectation)], result, implementation)
-    return max(verdicts, key=_nearness)
+    return worst_of(_checks(expectation[block % len(expectation)], result, judged_as))
 
 
 def _refused(message: str) -> Verdict:
     return Verdict(error=1.0, tolerance=0.0, verified_by="oracle", message=message)
 
 
-def _nearness(verdict: Verdict) -> float:
-    """Return how close a verdict is to wrong: above 1 it is; infinite if its error is no number."""
-    error = verdict.error
-    return np.inf if error is None or np.isnan(error) else error / verdict.tolerance
-
-
-def _checks(expected: Expectation, result: Reconstruction, implementation: str) -> list[Verdict]:
+def _checks(expected: Expectation, result: Reconstruction, judged_as: str) -> list[Verdict]:
     """Return the verdicts of every oracle that applies."""
-    peer = implementation in PEERS
+    complete = judged_as != NO_RESIDUALS
     made: list[Verdict] = []
 
     def check(error: float, tolerance: float, by: Literal["truth", "oracle"], message: str) -> None:
@@ -118,7 +111,7 @@ def _checks(expected: Expectation, result: Reconstruction, implementation: str) 
     volume = np.tensordot(expected.combination, result.volume, 1)
     check(
         _apart(volume, expected.volume),
-        PEER_TOLERANCE if peer else TOLERANCE,
+        TOLERANCE if complete else OWN_TOLERANCE,
         "oracle",
         "rms difference from the reference, of a random combination of all slices",
     )
@@ -126,7 +119,7 @@ def _checks(expected: Expectation, result: Reconstruction, implementation: str) 
         right = _apart(expected.volume, expected.truth)
         error = abs(_apart(volume, expected.truth) - right) / right
         check(error, ERROR_TOLERANCE, "truth", f"of the reference's error against the known object ({right:.3g})")
-    if not peer:
+    if complete:
         error = _apart(result.residuals[expected.drawn], expected.residuals)
         check(error, TOLERANCE, "oracle", f"rms difference of the residuals of slice {expected.drawn}")
         error = _apart(result.residuals[:, 0], expected.starts)

@@ -51,8 +51,14 @@ kernel = FolderKernel(
         "large": {"frames": 10_000, "ny": 514, "nx": 1030},  # Eiger 500k
     },
     options=XpcsOptions,
+    judgements={
+        "reference": "the reference itself: by the known dynamics or scikit-beam, for it always agrees with itself",
+        "frame_by_frame": (
+            "normalises each pair of frames by the means of these two at every lag: 1e-4 of this definition"
+        ),
+    },
     implementations=[
-        implementation("numpy", threads=False, memory_factor=2.0),
+        implementation("numpy", judged_as="reference", threads=False, memory_factor=2.0),
         implementation("numba"),
         implementation("cupy", backend="cuda", memory_factor=2.0),
         implementation("mpi", backend="mpi"),
@@ -68,6 +74,7 @@ kernel = FolderKernel(
         ),
         implementation(
             "dynamix",
+            judged_as="frame_by_frame",
             peer=True,
             requires=("dynamix", "pyopencl"),
             packages=("dynamix",),

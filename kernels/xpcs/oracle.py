@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
+from daasbench.authoring.verdicts import worst_of
 from daasbench.contracts import Options, Resources
 from daasbench.model import Verdict
 
@@ -27,8 +28,8 @@ TRUTH_TOLERANCE = 0.03
 DYNAMIX_TOLERANCE = 1e-4
 """Of its own definition: it works in float32."""
 
-FRAME_BY_FRAME = frozenset({"dynamix"})
-"""Packages that normalise each pair of frames by the means of these two, at every lag, and not averaged in levels."""
+REFERENCE, FRAME_BY_FRAME = "reference", "frame_by_frame"
+"""Judgements."""
 
 LARGE_BLOCK_BYTES = 10**9  # above it, rings drawn anew for every result are compared
 DRAWN = 2  # rings
@@ -73,30 +74,32 @@ def expect(problem: Problem, options: Options) -> Expectation:  # noqa: ARG001  
     return Expectation(reference=reference, peer=peer, truth=truth, allowed=allowed)
 
 
-def verify(problem: Problem, expectation: Expectation, block: int, result: Any, implementation: str) -> Verdict:
-    """Return the verdict on g2 of a block: truth and reference; the first that fails, or the last word.
+def verify(problem: Problem, expectation: Expectation, block: int, result: Any, judged_as: str) -> Verdict:
+    """Return the verdict on g2 of a block by truth and reference: the check that comes closest to failing.
 
-    Of `numpy` the reference would only say that it agrees with itself: it is judged by the truth, by scikit-beam, or,
-    where there is neither, by agreement.
+    Of the reference itself the second only says that it agrees with itself: it is judged by the truth, by
+    scikit-beam, or, where there is neither, by agreement.
     """
     right = (problem.schedule.lags.size, problem.rings)
     if np.shape(result) != right or result.dtype != np.float64:
         message = f"g2 is {result.dtype}{list(np.shape(result))}, not float64{list(right)}"
         return Verdict(error=math.inf, tolerance=TOLERANCE, verified_by="oracle", message=message)
     truth = _truth(expectation, result)
-    if truth is not None and not truth.ok:
-        return truth
-    if implementation in FRAME_BY_FRAME:
-        return _frame_by_frame(problem, block, result)
-    compared = _against_reference(problem, expectation, block, result)
-    if implementation != "numpy" or not compared.ok:
-        return compared
-    if truth is not None:
-        return truth
+    if judged_as == FRAME_BY_FRAME:
+        compared = _frame_by_frame(problem, block, result)
+    else:
+        compared = _against_reference(problem, expectation, block, result)
+    if judged_as == REFERENCE and truth is None:
+        compared = worst_of((_independent(problem, expectation, block, result, compared), compared))
+    return worst_of(check for check in (truth, compared) if check is not None)
+
+
+def _independent(problem: Problem, expectation: Expectation, block: int, result: F64, compared: Verdict) -> Verdict:
+    """Return the difference of the reference from scikit-beam; without it that from itself, by its true name."""
     if expectation.peer is not None:
         error = _largest(result - expectation.peer[block % problem.distinct])
         return Verdict(error=error, tolerance=TOLERANCE, verified_by="peer", message="scikit-beam")
-    message = "numpy against itself; install scikit-beam for an independent word"
+    message = "numpy against itself; install scikit-beam for an independent judgement"
     return Verdict(error=compared.error, tolerance=TOLERANCE, verified_by="agreement", message=message)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.authoring.verdicts import worst_of
 from daasbench.model import Verdict
 
 from .model import Model
@@ -56,7 +57,7 @@ def expect(problem: Problem, options: XrfOptions) -> list[Expectation]:  # noqa:
     return [_expected(problem, index, block, rng) for index, block in enumerate(problem.blocks[: problem.distinct])]
 
 
-def verify(problem: Problem, expectation: list[Expectation], block: int, result: F32, implementation: str) -> Verdict:  # noqa: ARG001  (all are held to the same)
+def verify(problem: Problem, expectation: list[Expectation], block: int, result: F32, judged_as: str) -> Verdict:  # noqa: ARG001  (all are held to the same)
     """Return the verdict on the areas of a block: of all checks the one that comes closest to failing."""
     shape = (len(problem.blocks[block]), len(problem.model.names))
     if result.shape != shape or result.dtype != np.float32:
@@ -70,7 +71,7 @@ def verify(problem: Problem, expectation: list[Expectation], block: int, result:
             checks.append(_against_truth(problem, problem.truth.areas[index], expected.sigma, result))
         if not np.isfinite(result).all():
             checks.append(Verdict(error=None, tolerance=0.0, verified_by="oracle", message="an area is not finite"))
-    return max(checks, key=_nearness)
+    return worst_of(checks)
 
 
 def snip_of(spectrum: F64, width: int) -> F64:
@@ -81,11 +82,6 @@ def snip_of(spectrum: F64, width: int) -> F64:
         for i in range(p, len(before) - p):
             background[i] = min(before[i], (before[i - p] + before[i + p]) / 2)
     return np.array(background)
-
-
-def _nearness(verdict: Verdict) -> float:
-    error = verdict.error
-    return np.inf if error is None or np.isnan(error) else error / verdict.tolerance
 
 
 def _expected(problem: Problem, index: int, block: Any, rng: np.random.Generator) -> Expectation:

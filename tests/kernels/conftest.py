@@ -36,7 +36,9 @@ def verdict() -> Callable[..., Any]:
 
     def judge(problem: Any, result: Any, name: str = "numpy", block: int = 0) -> Any:
         kernel = kernel_of(problem)
-        return kernel.verify(problem, kernel.expect(problem, kernel.options()), block, result, name)
+        return kernel.verify(
+            problem, kernel.expect(problem, kernel.options()), block, result, kernel.implementations[name].judged_as
+        )
 
     return judge
 

@@ -72,11 +72,13 @@ def test_each_implementation_is_verified_and_by_whom_is_said(tiny: Any, compute:
     for mode in MODES:
         problem = tiny(blocks=2, mode=mode)
         expectation = kernel.expect(problem, kernel.options(mode=mode))
-        for name, by in (("numpy", "truth"), ("numba", "oracle"), ("scipy", "oracle"), ("bincount", "oracle")):
+        for name in ("numpy", "numba", "scipy", "bincount"):
             for block in (0, 1):
-                verdict = kernel.verify(problem, expectation, block, compute(problem, name, block), name)
+                verdict = kernel.verify(
+                    problem, expectation, block, compute(problem, name, block), kernel.implementations[name].judged_as
+                )
                 assert verdict.ok, (name, mode, verdict)
-                assert verdict.verified_by == by
+                assert verdict.verified_by == "truth"  # what comes closest to failing is the counting noise
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -182,7 +184,9 @@ def test_a_detector_that_is_masked_wholly_gives_nothing(problem_of: Any, compute
     result = compute(problem, name)
     assert not result.intensity.any()
     assert not result.sigma.any()
-    assert kernel.verify(problem, kernel.expect(problem, kernel.options(mode=mode)), 0, result, name).ok
+    assert kernel.verify(
+        problem, kernel.expect(problem, kernel.options(mode=mode)), 0, result, kernel.implementations[name].judged_as
+    ).ok
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -275,7 +279,10 @@ def test_a_mutant_is_caught(tiny: Any, mutant: Any, mode: str, name: str) -> Non
     problem = tiny(blocks=2, mode=mode)
     expectation = kernel.expect(problem, kernel.options(mode=mode))
     compute = mutant(problem)
-    verdicts = [kernel.verify(problem, expectation, b, compute(problem.blocks[b]), name) for b in (0, 1)]
+    verdicts = [
+        kernel.verify(problem, expectation, b, compute(problem.blocks[b]), kernel.implementations[name].judged_as)
+        for b in (0, 1)
+    ]
     assert verdicts[0].ok == (mutant is _racy)
     assert not verdicts[1].ok, verdicts[1]
 
@@ -284,7 +291,7 @@ def test_one_photon_too_many_is_caught(tiny: Any, compute: Any) -> None:
     problem = tiny(mode="nosplit")
     result = compute(problem, "numba")
     result.signal[2, 40] += np.uint64(1)
-    verdict = kernel.verify(problem, kernel.expect(problem, kernel.options(mode="nosplit")), 0, result, "numba")
+    verdict = kernel.verify(problem, kernel.expect(problem, kernel.options(mode="nosplit")), 0, result, "")
     assert not verdict.ok
 
 
@@ -292,15 +299,15 @@ def test_blocks_too_large_to_compare_wholly_are_sampled_anew_each_time(
     tiny: Any, compute: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oracle, "LARGE_BLOCK_BYTES", 1)
-    problem = tiny(mode="split")
+    problem = dataclasses.replace(tiny(mode="split"), truth=None)  # or the known profile would come closer to failing
     expectation = kernel.expect(problem, kernel.options(mode="split"))
     assert expectation.reference is None
     result = compute(problem, "numba")
-    verdicts = [kernel.verify(problem, expectation, 0, result, "numba") for _ in range(12)]
+    verdicts = [kernel.verify(problem, expectation, 0, result, "") for _ in range(12)]
     assert all(verdict.ok for verdict in verdicts)
     assert len({verdict.message for verdict in verdicts}) > 1
     wrong = dataclasses.replace(result, intensity=result.intensity * (1 + 1e-4), signal=None)
-    assert not kernel.verify(problem, expectation, 0, wrong, "numba").ok
+    assert not kernel.verify(problem, expectation, 0, wrong, "").ok
 
 
 # --- options -------------------------------------------------------------------------------------------------
@@ -333,7 +340,9 @@ def test_a_narrower_range_leaves_the_rest_out(tiny: Any, compute: Any) -> None:
         problem = tiny(mode=mode, radial_min=10.0, radial_max=20.0)
         expectation = kernel.expect(problem, kernel.options(mode=mode))
         for name in OURS:
-            assert kernel.verify(problem, expectation, 0, compute(problem, name), name).ok
+            assert kernel.verify(
+                problem, expectation, 0, compute(problem, name), kernel.implementations[name].judged_as
+            ).ok
 
 
 def test_importing_the_kernel_imports_no_heavy_library() -> None:

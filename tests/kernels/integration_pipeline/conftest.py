@@ -56,7 +56,9 @@ def verdict() -> Callable[..., Any]:
     """Return a function that verifies a result as the harness does."""
 
     def judge(problem: Any, result: Any, name: str = "numba", block: int = 0) -> Any:
-        return kernel.verify(problem, kernel.expect(problem, kernel.options()), block, result, name)
+        return kernel.verify(
+            problem, kernel.expect(problem, kernel.options()), block, result, kernel.implementations[name].judged_as
+        )
 
     return judge
 

@@ -140,9 +140,9 @@ def test_a_peer_that_is_a_little_off_is_wrong(generated: Any, compute: Any, verd
 def test_a_mutant_that_counts_pixels_without_data_is_caught(generated: Any, compute: Any, monkeypatch: Any) -> None:
     problem = generated()
     expectation = kernel.expect(problem, kernel.options())
-    assert kernel.verify(problem, expectation, 0, compute(problem, "numpy"), "numpy").ok
+    assert kernel.verify(problem, expectation, 0, compute(problem, "numpy"), "reference").ok
     monkeypatch.setattr(definition, "NO_DATA", 0)
-    found = kernel.verify(problem, expectation, 0, compute(problem, "numpy"), "numpy")
+    found = kernel.verify(problem, expectation, 0, compute(problem, "numpy"), "reference")
     assert not found.ok
     assert "sums of integers" in found.message
 

@@ -39,6 +39,8 @@ def verdict() -> Callable[..., Any]:
 
     def judge(problem: Any, result: Any, implementation: str) -> Any:
         options = NanostrainOptions(stage=problem.stage)
-        return kernel.verify(problem, kernel.expect(problem, options), 0, result, implementation)
+        return kernel.verify(
+            problem, kernel.expect(problem, options), 0, result, kernel.implementations[implementation].judged_as
+        )
 
     return judge

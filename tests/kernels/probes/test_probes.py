@@ -45,7 +45,7 @@ def compute(problem: ProbesProblem, implementation: str = "numba", block: int = 
 
 def judge(problem: ProbesProblem, result: Any, block: int = 0) -> Verdict:
     expectation = kernel.expect(problem, ProbesOptions(probe=problem.probe))
-    return kernel.verify(problem, expectation, block, result, "numba")
+    return kernel.verify(problem, expectation, block, result, "")
 
 
 # --- right ----------------------------------------------------------------------------------------------------

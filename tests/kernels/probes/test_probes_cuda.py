@@ -56,10 +56,10 @@ def test_every_probe_of_a_gpu_is_right(probe: Any) -> None:
     for index, block in enumerate(problem.blocks):
         there = {name: one.view(OnDevice) if isinstance(one, np.ndarray) else one for name, one in block.items()}
         result = np.array(compute(there))
-        assert kernel.verify(problem, expectation, index, result, "cupy").ok
+        assert kernel.verify(problem, expectation, index, result, "").ok
         spoilt = result.copy()
         spoilt.reshape(-1)[-1] += 1 if result.dtype == np.uint8 else np.abs(result).max() + 1
-        assert not kernel.verify(problem, expectation, index, spoilt, "cupy").ok
+        assert not kernel.verify(problem, expectation, index, spoilt, "").ok
 
 
 @pytest.mark.parametrize("probe", PROBES)
@@ -73,4 +73,4 @@ def test_a_gpu_gives_the_same_if_there_is_one(needs: Any, probe: Any) -> None:
     compute = kernel.implementations["cupy"].load()(problem, Resources(gpus=1))
     block = {name: cupy.asarray(one) if isinstance(one, np.ndarray) else one for name, one in problem.blocks[0].items()}
     result = cupy.asnumpy(compute(block))
-    assert kernel.verify(problem, kernel.expect(problem, problem.options), 0, result, "cupy").ok
+    assert kernel.verify(problem, kernel.expect(problem, problem.options), 0, result, "").ok

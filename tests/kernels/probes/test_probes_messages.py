@@ -26,7 +26,7 @@ def make(probe: Any, blocks: int = 2, **options: Any) -> Any:
 
 
 def judge(problem: Any, result: Any, block: int = 0) -> Verdict:
-    return kernel.verify(problem, kernel.expect(problem, problem.options), block, result, "mpi")
+    return kernel.verify(problem, kernel.expect(problem, problem.options), block, result, "")
 
 
 @pytest.mark.parametrize("probe", MESSAGES)

@@ -44,7 +44,7 @@ def prepare(problem: Any, implementation: str, threads: int = 1) -> Any:
 
 
 def judge(problem: Any, result: Any, block: int = 0) -> Verdict:
-    return kernel.verify(problem, kernel.expect(problem, problem.options), block, result, "system")
+    return kernel.verify(problem, kernel.expect(problem, problem.options), block, result, "")
 
 
 def open_files() -> int:

@@ -28,6 +28,8 @@ def verdict() -> Callable[..., Verdict]:
     """Return a function that verifies a result as the harness does."""
 
     def judge(problem: Problem, result: Any, name: str = "numba", block: int = 0) -> Verdict:
-        return kernel.verify(problem, kernel.expect(problem, kernel.options()), block, result, name)
+        return kernel.verify(
+            problem, kernel.expect(problem, kernel.options()), block, result, kernel.implementations[name].judged_as
+        )
 
     return judge

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from daasbench.kernels.tomography import definition, kernel, with_numpy
 from daasbench.kernels.tomography.options import TomographyOptions
 from daasbench.kernels.tomography.oracle import BANDLIMITED, expect, truth_tolerance
 
-from daasbench.contracts import Resources
+from daasbench.authoring.folder import FolderKernel, implementation
+from daasbench.contracts import Implementation, Resources
+from daasbench.errors import PluginError
 
 WAYS = ["numpy", "numba", "nufft"]
 DIRECT = ["numpy", "numba"]
@@ -69,7 +72,7 @@ def test_scaling_and_adding_sinograms_scales_and_adds_slices(
     one, other = (block for block in generated(blocks=2).blocks)
     parts = compute(problem_of(one), name), compute(problem_of(other), name)
     whole = compute(problem_of(3 * one - 0.5 * other), name)
-    rounding = 5e-4 if name in BANDLIMITED else 2e-6
+    rounding = 5e-4 if kernel.implementations[name].judged_as == BANDLIMITED else 2e-6
     assert error_of(whole, 3 * parts[0] - 0.5 * parts[1]) < rounding
 
 
@@ -140,7 +143,7 @@ def test_a_centre_half_a_pixel_off_is_wrong(generated: Any, verdict: Any, name: 
 @pytest.mark.parametrize("factor", [np.pi, 1 / np.pi, 2.0, 1.001])
 def test_a_wrong_normalisation_is_wrong(generated: Any, compute: Any, verdict: Any, name: str, factor: float) -> None:
     problem = generated()
-    if name in BANDLIMITED and factor == 1.001:
+    if kernel.implementations[name].judged_as == BANDLIMITED and factor == 1.001:
         factor = 1.002  # of its tolerance
     assert not verdict(problem, compute(problem, name) * np.float32(factor), name).ok
 
@@ -188,6 +191,39 @@ def test_a_result_of_another_shape_or_type_is_wrong(generated: Any, compute: Any
     result = compute(problem, "numpy")
     assert not verdict(problem, result[:2]).ok
     assert "float64" in verdict(problem, result.astype(np.float64)).message
+
+
+def test_a_third_partys_band_limited_implementation_is_judged_as_such_whatever_its_name(
+    generated: Any, verdict: Any
+) -> None:
+    def prepare(problem: Any, resources: Resources) -> Any:
+        return kernel.implementations["nufft"].load()(problem, resources)
+
+    problem = generated(2, 30, 24)
+    theirs = Implementation(name="fourier_on_gpu", load=lambda: prepare, judged_as=BANDLIMITED)
+    result = theirs.load()(problem, Resources())(problem.blocks[0])
+    expectation = kernel.expect(problem, kernel.options())
+    assert kernel.verify(problem, expectation, 0, result, theirs.judged_as).ok
+    assert not kernel.verify(problem, expectation, 0, result, "").ok  # by the linear definition
+    assert not kernel.verify(problem, expectation, 0, result * np.float32(1.01), theirs.judged_as).ok
+
+
+def test_a_judgement_that_tomography_does_not_know_is_refused_when_the_kernel_is_loaded() -> None:
+    theirs = implementation("fourier_on_gpu", judged_as="band_limited")
+    sentence = (
+        "implementation 'fourier_on_gpu' of kernel tomography: judged_as: no judgement 'band_limited'; "
+        "did you mean 'bandlimited'? (known: bandlimited, own_filter)"
+    )
+    with pytest.raises(PluginError, match=re.escape(sentence)):
+        FolderKernel(
+            name=kernel.name,
+            folder=kernel.folder,
+            card=kernel.card,
+            sizes=kernel.sizes,
+            options=kernel.options,
+            implementations=[theirs],
+            judgements=kernel.judgements,
+        )
 
 
 def test_the_definition_agrees_with_itself_in_both_interpolations(generated: Any) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from daasbench.kernels.tomography_iterative import kernel
+from daasbench.kernels.tomography_iterative.definition import Reconstruction
+
+from daasbench.authoring.folder import implementation
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,17 @@ def test_astra_is_right_by_its_tolerance(
     problem = generated(2, 45, detector, **options)
     found = verdict(problem, compute(problem, "astra"), "astra")
     assert found.ok, found
+
+
+def test_a_renamed_peer_is_judged_as_it_declares(generated: Any, compute: Any) -> None:
+    problem = generated(2, 45, 64)
+    complete = compute(problem, "numpy")
+    result = Reconstruction(complete.volume * np.float32(1.001), np.empty((0, 0)))
+    theirs = implementation("toolbox", peer=True, judged_as="no_residuals")
+    expectation = kernel.expect(problem, kernel.options())
+    assert kernel.verify(problem, expectation, 0, result, theirs.judged_as).ok
+    assert not kernel.verify(problem, expectation, 0, result, "").ok
+    assert not kernel.verify(problem, expectation, 0, complete._replace(volume=result.volume), "").ok
 
 
 def test_our_error_after_30_iterations_is_astras(needs: Any, generated: Any, compute: Any) -> None:
