@@ -45,7 +45,7 @@ def test_our_error_after_30_iterations_is_astras(needs: Any, generated: Any, com
 
 
 def test_every_way_names_what_it_needs_and_the_command_that_brings_it() -> None:
-    for implementation in kernel.implementations.values():
-        if implementation.peer or implementation.backend == "cuda":
-            assert implementation.requires
-            assert implementation.fix.startswith("pip install 'daasbench[")
+    for declared in kernel.implementations.values():
+        if declared.peer or declared.backend == "cuda":
+            assert declared.requires
+            assert declared.fix.startswith("pip install 'daasbench[")
