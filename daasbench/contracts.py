@@ -302,5 +302,11 @@ class Report(Protocol):
     formats: tuple[str, ...]
 
     def write(self, evidence: Any, out: Path, formats: Sequence[str]) -> list[Path]:
-        """Write the report into the folder `out`; return the files, the main one first."""
+        """Write the report into the folder `out`; return the files, the main one first.
+
+        Raises
+        ------
+        OutputError
+            If a file cannot be written; the message says which were.
+        """
         ...

@@ -8,6 +8,7 @@
     |   +-- InputError                 a measured file: unreadable, truncated, wrong shape
     |   +-- UnknownName                a kernel, size, platform, report ... that does not exist
     |   +-- PluginError                a plug-in that is named and cannot be loaded
+    |   +-- OutputError                a file that was asked for (a report, a table) cannot be written
     +-- Lacking                    -   this machine lacks something: the case is skipped, with its cure
     +-- BudgetError                4   the worst-case price is above the budget
     +-- Unfinished                 3   work was left undone; the same command continues it
@@ -52,6 +53,10 @@ class UnknownName(UsageError):
 
 class PluginError(UsageError):
     """A plug-in that was asked for by name cannot be loaded."""
+
+
+class OutputError(UsageError):
+    """A file that was asked for cannot be written; the message says which files were, and the fix."""
 
 
 class MissingRequirement(DaasbenchError):

@@ -116,7 +116,7 @@ def test_without_turns_the_drift_is_in_the_interval_and_the_sentence_says_so(tmp
     [one] = found.slow_downs
     assert not one.decided
     assert "no difference shown" in answers(found)[0]
-    assert "did not take turns" in answers(found)[0]
+    assert "did not run alternately" in answers(found)[0]
 
 
 def test_a_start_is_told_by_itself_and_not_by_the_repeat_of_several(evidence: Evidence) -> None:

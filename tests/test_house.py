@@ -136,3 +136,14 @@ def test_the_declared_version_is_the_packages() -> None:
     import daasbench
 
     assert metadata.version("daasbench") == daasbench.__version__
+
+
+def test_no_class_of_a_report_shares_its_name_with_another_outside_of_the_kernels() -> None:
+    found: dict[str, list[str]] = {}
+    for path in MODULES:
+        if ROOT / "kernels" not in path.parents:
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef):
+                    found.setdefault(node.name, []).append(relative(path))
+    twice = {name: paths for name, paths in found.items() if len(paths) > 1}
+    assert {name: paths for name, paths in twice.items() if any(path.startswith("reports/") for path in paths)} == {}

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from daasbench.cli.results import many_results
-from daasbench.errors import LedgerError, UsageError, unknown_sentence
+from daasbench.errors import UsageError, unknown_sentence
+from daasbench.host.output_files import NOTHING_WRITTEN, output_error
 
 
 @click.command("report", short_help="evidence in, files that a person reads out")
@@ -34,10 +35,12 @@ def report_command(report: str, results: tuple[Path, ...], out: Path, formats: s
     evidence = gather(*results)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        written = chosen.write(evidence, out, wanted)
     except OSError as error:
-        place = error.filename or out
-        message = f"{place}: cannot be written: {error.strerror}; free some space or choose another --out"
-        raise LedgerError(message) from error
+        raise output_error(out, error, option="--out", state=NOTHING_WRITTEN) from error
+    try:
+        written = chosen.write(evidence, out, wanted)
+    except OSError as error:  # of a report that does not say itself what it has written
+        state = "some of the report may have been written, the records are untouched"
+        raise output_error(Path(error.filename or out), error, option="--out", state=state) from error
     for path in written:
         click.echo(path)

@@ -14,12 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from daasbench.costs.price import Per, charged_units, per_second
-from daasbench.errors import MissingRequirement, UsageError
+from daasbench.errors import MissingRequirement
 from daasbench.evidence import roofline
 from daasbench.evidence.columns import Columns, Ending, Scope
 from daasbench.evidence.parallel_read import read_all
 from daasbench.evidence.rows import Floats
+from daasbench.host.output_files import replacing
 from daasbench.model import Case, Outcome, Price
+from daasbench.model.sizes import size_order
 from daasbench.records.job_folders import job_folders, no_records
 
 COLUMNS = (
@@ -30,8 +32,6 @@ COLUMNS = (
     "peak_memory_bytes", "energy_j", "energy_basis", "basis", "started_at", "host", "cpu", "gpu", "commit",
     "cost", "currency", "cost_per_unit", "price_date", "price_basis",
 )  # fmt: skip
-
-SIZES = ("tiny", "small", "medium", "large")  # others follow, by name
 
 Integers = NDArray[np.int64]
 Cells = dict[str, object]  # column name: array of numpy or of pandas
@@ -143,10 +143,11 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
     Raises
     ------
-    UsageError
+    OutputError
         If the file cannot be written.
     """
-    _write(path, lambda: table.to_csv(path, index=False, lineterminator="\n"))
+    with replacing(path, "--csv") as part:
+        table.to_csv(part, index=False, lineterminator="\n")
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
@@ -156,27 +157,19 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
     ------
     Lacking
         If pyarrow is not installed.
-    UsageError
+    OutputError
         If the file cannot be written.
     """
     try:
         import pyarrow  # noqa: F401  (asked for before the file is touched)
     except ImportError as error:
         raise MissingRequirement("Parquet needs pyarrow", "pip install 'daasbench[parquet]'") from error
-    _write(path, lambda: table.to_parquet(path, index=False, engine="pyarrow"))
-
-
-def _write(path: Path, write: Callable[[], object]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror or error}); name another file") from error
+    with replacing(path, "--parquet") as part:
+        table.to_parquet(part, index=False, engine="pyarrow")
 
 
 def _case_order(case: Case) -> tuple[object, ...]:
-    size = SIZES.index(case.size) if case.size in SIZES else len(SIZES)
-    problem = (case.kernel, case.input or "", size, case.size or "", case.seed or 0, options_text(case))
+    problem = (case.kernel, case.input or "", size_order(case.size), case.seed or 0, options_text(case))
     return (*problem, case.implementation, case.version, case.nodes, case.ranks, case.threads, case.gpus, case.id)
 
 

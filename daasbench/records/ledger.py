@@ -8,7 +8,6 @@ line and nothing else. Tables are made of it in :mod:`daasbench.evidence.table`,
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,17 +17,9 @@ from types import TracebackType
 import msgspec
 
 from daasbench.errors import LedgerError
+from daasbench.host.output_files import cause_of, fix_of
 from daasbench.model import SCHEMA, Job, Line, Machine, Outcome, Reason, Record, Round, Samples
 from daasbench.records.lines import Parser, line_numbers, lines_of, torn_sentence
-
-_FIXES = {
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some space within your quota",
-    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
-    errno.EROFS: "choose a folder that can be written with --results",
-    errno.EACCES: "choose a folder that can be written with --results",
-    errno.EPERM: "choose a folder that can be written with --results",
-}
 
 
 class Ledger:
@@ -116,12 +107,9 @@ class Ledger:
 
 
 def _failure(path: Path, error: OSError) -> LedgerError:
-    cause = os.strerror(error.errno) if error.errno else str(error)
-    fix = _FIXES.get(error.errno or 0, "look at the file and its folder")
-    return LedgerError(
-        f"{path}: cannot write records ({cause}); {fix} and run the same command again: every line that was "
-        f"written is safe, only the case in flight is measured again"
-    )
+    safe = "every line that was written is safe, only the case in flight is measured again"
+    fix = f"{fix_of(error, '--results')} and run the same command again"
+    return LedgerError(f"{path}: cannot write records ({cause_of(error)}); {fix}: {safe}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ import msgspec
 import psutil
 
 from daasbench.errors import LedgerError, Locked, UsageError
+from daasbench.host.output_files import fix_of
 from daasbench.model import Event, Job, Scalar, digest
 
 SENT = ("submitting", "submitted")  # events after which a job may be somewhere
@@ -343,12 +344,10 @@ def _create(results: Path, text: str, at: str, message: Mapping[str, Scalar | No
 
 
 def unwritable(path: Path, error: OSError) -> LedgerError | UsageError:
-    """Return the error for a file that cannot be written: what, why, the cure, and what is safe."""
+    """Return the error for a file that cannot be written: what, why, the fix, and what is safe."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return LedgerError(
-            f"{path}: cannot be written: {error.strerror}; records written before are safe: free some space and run"
-            " the same command again"
-        )
+        safe = f"records written before are safe: {fix_of(error, '--results')} and run the same command again"
+        return LedgerError(f"{path}: cannot be written: {error.strerror}; {safe}")
     return UsageError(f"{path}: cannot be written: {error.strerror}; choose a folder that can with --results DIR")
 
 

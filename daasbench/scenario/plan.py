@@ -11,6 +11,7 @@ import msgspec
 from daasbench import registry
 from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.model import Beamline, Goal, Platform, Repeat, Written, digest, parsing
+from daasbench.scenario.goal import goal_note
 from daasbench.scenario.grid import CaseBlock, CaseGrid, Cell
 from daasbench.scenario.ladders import Intent, Rung, breach, planned_ladders
 from daasbench.scenario.platforms import load_platform
@@ -91,8 +92,10 @@ def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_h
     if asked > MOST_MEASUREMENTS:
         message = f"asks for {asked} measurements (cases x processes), more than {MOST_MEASUREMENTS}"
         raise ScenarioError(f"{where}: {message}; lower repeat.processes or shorten a list")
-    notes = dict.fromkeys([*registry.warnings(), *(note for grid in grids for note in grid.notes)])
-    return Plan(name=name, scenario=scenario, platforms=platforms, cells=list(cells.values()), notes=list(notes))
+    goal = goal_note(scenario.goal) if scenario.goal else ""
+    notes = dict.fromkeys([*registry.warnings(), goal, *(note for grid in grids for note in grid.notes)])
+    kept = [note for note in notes if note]
+    return Plan(name=name, scenario=scenario, platforms=platforms, cells=list(cells.values()), notes=kept)
 
 
 def _check_repeat(repeat: Repeat, where: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from daasbench.contracts import Report
+from daasbench.errors import OutputError
 
 
 class ReportContract:
@@ -36,3 +37,14 @@ class ReportContract:
             paths = self.report.write(evidence, tmp_path / one, [one])
             assert paths[0].suffix == f".{one}"
             assert paths[0].stat().st_size
+
+    def test_a_folder_that_cannot_be_written_is_an_output_error(self, evidence: Any, tmp_path: Path) -> None:
+        """So that the command line ends with exit code 2 and says what to do."""
+        (tmp_path / "file").write_text("")
+        sentence = "it was written"
+        try:
+            self.report.write(evidence, tmp_path / "file" / "out", self.report.formats)
+        except OutputError as error:
+            sentence = str(error)
+        assert "--out" in sentence
+        assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["file"]

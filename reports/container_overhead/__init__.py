@@ -9,51 +9,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daasbench.errors import LedgerError, unknown
+from ..blocks.files import FileReport
 
 if TYPE_CHECKING:
     from daasbench.evidence.gather import Evidence
 
 
-@dataclass(frozen=True)
-class ContainerOverheadReport:
-    """One page; see :class:`~daasbench.contracts.Report`."""
+def _files(evidence: Evidence, formats: Sequence[str]) -> dict[str, str]:
+    from .overhead import overhead
+    from .page import overhead_csv, page_text
 
-    name: str = "container_overhead"
-    title: str = "Containers: how long they take to start, and how much slower is what runs inside"
-    formats: tuple[str, ...] = ("html", "md", "csv")
-
-    def write(self, evidence: Evidence, out: Path, formats: Sequence[str] = ()) -> list[Path]:
-        """Write ``container_overhead.html``, ``.md`` and ``.csv`` into `out`; return the files, the page first.
-
-        Raises
-        ------
-        UnknownName
-            If a format is not one of `formats`.
-        LedgerError
-            If a file cannot be written.
-        """
-        for wanted in formats:
-            if wanted not in self.formats:
-                raise unknown("format", wanted, self.formats, f"report {self.name}")
-        from .overhead import overhead
-        from .page import render
-
-        found = overhead(evidence)
-        chosen = [known for known in self.formats if not formats or known in formats]
-        texts = {f"{self.name}.{wanted}": render(found, wanted) for wanted in chosen}
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            for name, text in texts.items():
-                (out / name).write_text(text, encoding="utf-8", newline="\n")
-        except OSError as error:
-            message = f"{out}: the report cannot be written ({error.strerror}); the records are untouched"
-            raise LedgerError(f"{message}, name another folder with --out") from error
-        return [out / name for name in texts]
+    found = overhead(evidence)
+    return {
+        f"container_overhead.{wanted}": overhead_csv(found) if wanted == "csv" else page_text(evidence, found, wanted)
+        for wanted in formats
+    }
 
 
-report = ContainerOverheadReport()
+report = FileReport(
+    name="container_overhead",
+    title="Containers: how long they take to start, and how much slower is what runs inside",
+    formats=("html", "md", "csv"),
+    files=_files,
+)

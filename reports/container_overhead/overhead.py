@@ -1,6 +1,6 @@
 """Evidence to figures: the start of each kind, and the ratio of times inside to times outside.
 
-Only verified processes count. Where the platforms took turns (a record says beside whom), the ratio is paired by
+Only verified processes count. Where the platforms ran alternately (a record says with which), the ratio is paired by
 set of processes, so that drift of the machine hits both.
 """
 
@@ -28,7 +28,7 @@ Set = tuple[str, int]  # run and index of the set of processes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class ContainerStart:
     """What one start of a kind takes, seconds."""
 
     probe: str
@@ -43,7 +43,7 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True)
 class SlowDown:
-    """How many times as long a case takes inside; `ratio` is None where a figure is missing on one side."""
+    """How many times as long a case takes inside; `ratio` has no interval where a side has one process."""
 
     case: Case
     native: str  # platform
@@ -56,13 +56,13 @@ class SlowDown:
 
     @property
     def decided(self) -> bool:
-        """Return whether its interval leaves out 1; without an interval nothing is claimed."""
+        """Return whether its interval excludes 1; without an interval nothing is claimed."""
         low, high = self.ratio.low, self.ratio.high
         return low is not None and high is not None and not low <= 1 <= high
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gap:
+class ContainerGap:
     """A case without a figure, and why."""
 
     kernel: str
@@ -73,7 +73,7 @@ class Gap:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class ObservedPlatform:
     """Where a platform's workers ran, as they observed it."""
 
     platform: str
@@ -89,11 +89,10 @@ class Place:
 class Overhead:
     """All that the page says."""
 
-    starts: list[Start] = field(default_factory=list)
+    starts: list[ContainerStart] = field(default_factory=list)
     slow_downs: list[SlowDown] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    gaps: list[ContainerGap] = field(default_factory=list)
+    platforms: list[ObservedPlatform] = field(default_factory=list)
 
 
 def overhead(evidence: Evidence) -> Overhead:
@@ -104,8 +103,7 @@ def overhead(evidence: Evidence) -> Overhead:
         starts=_starts(evidence, medians),
         slow_downs=list(_slow_downs(evidence, containers, medians)),
         gaps=_gaps(evidence),
-        places=_places(evidence, containers),
-        warnings=list(evidence.warnings),
+        platforms=_platforms(evidence, containers),
     )
 
 
@@ -134,14 +132,16 @@ def _probe(case: Case) -> str:
     return str(case.options.get("probe", "")) if case.kernel == "probes" else ""
 
 
-def _starts(evidence: Evidence, medians: Mapping[tuple[str, str], Mapping[Set, float]]) -> list[Start]:
-    found: dict[tuple[str, str], Start] = {}
+def _starts(evidence: Evidence, medians: Mapping[tuple[str, str], Mapping[Set, float]]) -> list[ContainerStart]:
+    found: dict[tuple[str, str], ContainerStart] = {}
     for record in evidence.records:
         seconds = medians.get((record.case.id, record.platform))
         if _probe(record.case).startswith(PROBE) and seconds and record.work:
             each = [one / record.work.units for one in seconds.values()]
             probe = _probe(record.case)
-            found[probe, record.platform] = Start(probe=probe, platform=record.platform, seconds=across_processes(each))
+            found[probe, record.platform] = ContainerStart(
+                probe=probe, platform=record.platform, seconds=across_processes(each)
+            )
     order = list(STARTS)
     return sorted(found.values(), key=lambda one: (order.index(one.probe) if one.probe in order else 9, one.platform))
 
@@ -158,7 +158,7 @@ def _slow_downs(
         for name in sorted(platforms):
             if not containers.get(name) or (case_id, name) not in medians or not natives:
                 continue
-            right = [one for one in platforms[name] if one.outcome is Outcome.OK]  # one that was killed knows nothing
+            right = [one for one in platforms[name] if one.outcome is Outcome.OK]  # one that was killed has no list
             record = right[0]
             native = next((one for one in natives if one in record.interleaved_with), natives[0])
             interleaved = all(native in one.interleaved_with for one in right)
@@ -176,7 +176,7 @@ def _slow_downs(
 
 
 def _ratio(outside: Mapping[Set, float], inside: Mapping[Set, float], *, paired: bool) -> Interval:
-    """Return inside over outside: over the sets that both have, if they took turns."""
+    """Return inside over outside: over the sets that both have, if they ran alternately."""
     both = sorted(outside.keys() & inside.keys())
     if paired and both:
         return ratio(
@@ -189,7 +189,7 @@ def _order(case: Case) -> tuple[str, str, str, str, int]:
     return case.kernel, str(sorted(case.options.items())), case.implementation, case.size or "", case.threads
 
 
-def _gaps(evidence: Evidence) -> list[Gap]:
+def _gaps(evidence: Evidence) -> list[ContainerGap]:
     counts: dict[tuple[str, str, str, str], int] = {}
     for record in evidence.records:
         if record.outcome is not Outcome.OK:
@@ -197,15 +197,15 @@ def _gaps(evidence: Evidence) -> list[Gap]:
             key = (title(record.case), record.platform, str(record.outcome), message)
             counts[key] = counts.get(key, 0) + 1
     for missing in evidence.planned_missing:
-        key = (title(missing.planned.case), missing.platform, "not yet run", "the same command goes on")
+        key = (title(missing.planned.case), missing.platform, "not yet run", "run the same command again to measure it")
         counts[key] = counts.get(key, 0) + 1
     return [
-        Gap(kernel=kernel, platform=platform, outcome=outcome, message=message, count=count)
+        ContainerGap(kernel=kernel, platform=platform, outcome=outcome, message=message, count=count)
         for (kernel, platform, outcome, message), count in sorted(counts.items())
     ]
 
 
-def _places(evidence: Evidence, containers: Mapping[str, str]) -> list[Place]:
+def _platforms(evidence: Evidence, containers: Mapping[str, str]) -> list[ObservedPlatform]:
     found: dict[tuple[str, str], list[Record]] = {}
     for record in evidence.records:
         if record.outcome is not Outcome.SKIPPED and record.machine:
@@ -215,7 +215,7 @@ def _places(evidence: Evidence, containers: Mapping[str, str]) -> list[Place]:
         seen = evidence.machines.get(machine)
         if seen is not None:
             commits = tuple(sorted({one.commit for one in records}))
-            place = Place(
+            place = ObservedPlatform(
                 platform=name,
                 container=containers.get(name, ""),
                 virtual=seen.virtual or "",
@@ -229,7 +229,7 @@ def _places(evidence: Evidence, containers: Mapping[str, str]) -> list[Place]:
 
 
 def title(case: Case) -> str:
-    """Return which case it is, in words: kernel, probe, way, size, threads."""
+    """Return which case it is, in words: kernel, implementation, probe, size, threads."""
     options = "".join(f", {value}" for _, value in sorted(case.options.items()))
     threads = "1 thread" if case.threads == 1 else f"{case.threads} threads"
     what = f"size {case.size}" if case.size else str(case.input)

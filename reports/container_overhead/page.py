@@ -2,62 +2,53 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daasbench.statistics.intervals import Interval
 
+from ..blocks.csv_table import csv_text
+from ..blocks.numbers import duration, joined, listed, number
+from ..blocks.page import CaptionedFigure, page_frame, render
 from ..figures import canvas
-from ..wording import duration, listed, number
 from .overhead import Overhead, SlowDown, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from daasbench.evidence.gather import Evidence
+
 TEMPLATES = Path(__file__).parent / "templates"
-STYLE = Path(__file__).parents[1] / "summary" / "templates" / "summary.css"
-WIDE = 3.0  # from where on a ratio is drawn on a logarithmic axis
+WIDE = 3.0  # a ratio above it is drawn on a logarithmic axis
 NO_INTERVAL = "one process gives no interval, so nothing is claimed"
+COLUMNS = ("what", "platform", "native", "value", "low", "high", "unit", "processes", "took_turns")
+CAPTION = (
+    "Dots: geometric means across processes; lines: 95 % intervals. A start is that of one process that says where it"
+    " runs and ends."
+)
 
 
-def render(found: Overhead, wanted: str) -> str:
-    """Return the report in one format."""
-    if wanted == "csv":
-        return _sheet(found)
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    house = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=wanted == "html",
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    house.filters["cell"] = lambda text: " ".join(str(text).replace("|", "\\|").split())
-    return house.get_template(f"container_overhead.{wanted}.j2").render(
+def page_text(evidence: Evidence, found: Overhead, wanted: str) -> str:
+    """Return the page as ``"html"`` or ``"md"``."""
+    svg = _figure(found) if wanted == "html" else ""
+    return render(
+        f"container_overhead.{wanted}.j2",
+        page_frame(evidence, "container_overhead"),
+        TEMPLATES,
         found=found,
         answers=answers(found),
         level=level(found),
-        starts=[(start, " ".join(filter(None, time_of(start.seconds)))) for start in found.starts],
-        lines=[
+        starts=[(start, times(start.seconds)) for start in found.starts],
+        rows=[
             (one, title(one.case), times(one.outside), times(one.inside), by_how_much(one)) for one in found.slow_downs
         ],
-        picture=_picture(found) if wanted == "html" else "",
-        style=STYLE.read_text(encoding="utf-8") if wanted == "html" else "",
+        figure=CaptionedFigure(svg=svg, caption=CAPTION) if svg else None,
     )
-
-
-def time_of(seconds: Interval) -> tuple[str, str]:
-    """Return a duration and its interval."""
-    return duration(seconds.value, seconds.low, seconds.high)
 
 
 def times(seconds: Interval) -> str:
     """Return a duration with its interval, in one text."""
-    return " ".join(filter(None, time_of(seconds)))
+    return joined(duration(seconds.value, seconds.low, seconds.high))
 
 
 def by_how_much(one: SlowDown) -> str:
@@ -82,7 +73,9 @@ def answers(found: Overhead) -> list[str]:
         mine = [one for one in found.slow_downs if one.platform == name]
         parts = "; ".join(f"{title(one.case)}: {by_how_much(one)}" for one in mine)
         rounds = (
-            "" if all(one.interleaved for one in mine) else " These platforms did not take turns: drift may be in it."
+            ""
+            if all(one.interleaved for one in mine)
+            else " These platforms did not run alternately: drift may be in it."
         )
         said.append(f"On {name} ({mine[0].container}), against {mine[0].native}: {parts}.{rounds}")
     return said or ["Nothing was measured yet that answers it: run the scenario container_overhead."]
@@ -98,28 +91,27 @@ def level(found: Overhead) -> tuple[str, str]:
     return "L2", "verified, several processes; in brackets the 95 % interval across them"
 
 
-def _sheet(found: Overhead) -> str:
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(["what", "platform", "native", "value", "low", "high", "unit", "processes", "took_turns"])
-    for start in found.starts:
-        rows.writerow([start.probe, start.platform, "", *_cells(start.seconds), "s", start.seconds.n, ""])
-    for one in found.slow_downs:
-        rounds = "yes" if one.interleaved else "no"
-        rows.writerow(
-            [title(one.case), one.platform, one.native, *_cells(one.ratio), "ratio of times", one.ratio.n, rounds]
-        )
-    return out.getvalue()
+def overhead_csv(found: Overhead) -> str:
+    """Return starts and ratios as CSV; a missing end of an interval is an empty cell."""
+    rows = [
+        (start.probe, start.platform, "", *_ends_in_full(start.seconds), "s", start.seconds.n, "")
+        for start in found.starts
+    ] + [
+        (title(one.case), one.platform, one.native, *_ends_in_full(one.ratio), "ratio of times", one.ratio.n,
+         "yes" if one.interleaved else "no")
+        for one in found.slow_downs
+    ]  # fmt: skip
+    return csv_text([dict(zip(COLUMNS, row, strict=True)) for row in rows], COLUMNS)
 
 
-def _cells(interval: Interval) -> list[str]:
-    return ["" if value is None else repr(value) for value in (interval.value, interval.low, interval.high)]
+def _ends_in_full(found: Interval) -> tuple[float | None, float | None, float | None]:
+    return found.value, found.low, found.high
 
 
 # --- the figure -----------------------------------------------------------------------------------------------
 
 
-def _picture(found: Overhead) -> str:
+def _figure(found: Overhead) -> str:
     """Return both answers as one SVG: starts above, on a logarithmic axis, and slow-downs below."""
     if not found.starts and not found.slow_downs:
         return ""
@@ -142,8 +134,7 @@ def _picture(found: Overhead) -> str:
             _scale(where, [1.0, *ends], log=max(ends) > WIDE)
             where.axvline(1.0, color=canvas.INK, linewidth=0.8)
             where.set_xlabel("times as long as outside; a grey interval includes 1")
-        message = " ".join(answers(found))
-        return canvas.svg(figure, "overhead", "Starts and slow-downs of containers", message)
+        return canvas.svg(figure, "overhead", "Starts and slow-downs of containers", " ".join(answers(found)))
 
 
 def _label(one: SlowDown) -> str:
@@ -178,6 +169,3 @@ def _draw(where: Axes, rows: list[tuple[str, Interval, str]], *, scale: float) -
     where.tick_params(axis="y", length=0)
     where.grid(axis="x")
     where.spines["left"].set_visible(False)
-
-
-__all__ = ["answers", "by_how_much", "level", "render"]

@@ -1,7 +1,7 @@
 """The canvas: one look for all figures, and SVG that is deterministic, inline and follows the page's colours.
 
 A colour is drawn as a hexadecimal value and written as ``var(--name, #value)``, so that the page's style sheet
-may recolour a figure (dark mode, print) while a figure that stands alone keeps its light colours.
+may recolour a figure (dark mode, print) while a figure on its own keeps its light colours.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def svg(figure: Figure, name: str, title: str, description: str) -> str:
     name
         Unique on the page: it starts every id of the element.
     title, description
-        What a person who does not see the figure is told.
+        The text for a person who does not see the figure.
     """
     written = io.StringIO()
     figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

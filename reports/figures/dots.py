@@ -20,8 +20,8 @@ ROLES: dict[Role, tuple[str, str, str]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dot:
-    """One line of the figure; without `low` and `high` no interval is drawn, and the dot stays hollow."""
+class ComparisonDot:
+    """One line of the figure; without `low` and `high` no interval is drawn, and the dot is hollow."""
 
     label: str
     role: Role
@@ -31,7 +31,7 @@ class Dot:
     fraction: float | None  # of the machine's limit, 0-1
 
 
-def draw(dots: Sequence[Dot], unit: str, name: str, title: str, description: str) -> str:
+def draw(dots: Sequence[ComparisonDot], unit: str, name: str, title: str, description: str) -> str:
     """Return the comparison as SVG; `unit` is what `value` counts a second of: ``"frames"``."""
     with canvas.style():
         left = canvas.label_margin([dot.label for dot in dots])
@@ -53,7 +53,7 @@ def _rows(where: Axes, count: int) -> None:
     where.spines["left"].set_visible(False)
 
 
-def _draw_speeds(where: Axes, dots: Sequence[Dot], unit: str) -> None:
+def _draw_speeds(where: Axes, dots: Sequence[ComparisonDot], unit: str) -> None:
     for role, (colour, marker, _) in ROLES.items():
         mine = [(row, dot) for row, dot in enumerate(dots) if dot.role == role]
         whole = [(row, dot.low, dot.high) for row, dot in mine if dot.low is not None and dot.high is not None]
@@ -81,7 +81,7 @@ def _draw_speeds(where: Axes, dots: Sequence[Dot], unit: str) -> None:
 def _scale(where: Axes, least: float, most: float) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    from ..wording import short
+    from ..blocks.numbers import short
 
     if most > 8 * least:
         where.set_xscale("log")
@@ -94,7 +94,7 @@ def _scale(where: Axes, least: float, most: float) -> None:
     where.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
 
 
-def _draw_fractions(where: Axes, dots: Sequence[Dot]) -> None:
+def _draw_fractions(where: Axes, dots: Sequence[ComparisonDot]) -> None:
     for row, dot in enumerate(dots):
         if dot.fraction is not None:
             where.barh(row, 100 * dot.fraction, height=0.5, color=ROLES[dot.role][0])
@@ -106,7 +106,7 @@ def _draw_fractions(where: Axes, dots: Sequence[Dot]) -> None:
     where.set_xlabel("% of the limit")
 
 
-def _draw_legend(where: Axes, dots: Sequence[Dot]) -> None:
+def _draw_legend(where: Axes, dots: Sequence[ComparisonDot]) -> None:
     from matplotlib.lines import Line2D
 
     shown = [role for role in ROLES if any(dot.role == role for dot in dots)]

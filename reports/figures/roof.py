@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..wording import flow, short
+from ..blocks.numbers import flow, short
 from . import canvas
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Ceiling:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
+class RooflinePoint:
     """One implementation: operations per byte of least traffic, and operations per second reached."""
 
     label: str
@@ -32,7 +32,7 @@ class Point:
     speed: float
 
 
-def draw(ceilings: Sequence[Ceiling], points: Sequence[Point], name: str, title: str, description: str) -> str:
+def draw(ceilings: Sequence[Ceiling], points: Sequence[RooflinePoint], name: str, title: str, description: str) -> str:
     """Return the roofline as SVG; points of one group share a colour."""
     from matplotlib.ticker import FuncFormatter
 
@@ -75,7 +75,7 @@ def _draw_ceilings(where: Axes, ceilings: Sequence[Ceiling], intensities: Sequen
     where.set_xlim(low, high)
 
 
-def _draw_points(where: Axes, points: Sequence[Point]) -> None:
+def _draw_points(where: Axes, points: Sequence[RooflinePoint]) -> None:
     for index, group in enumerate(dict.fromkeys(point.group for point in points)):
         mine = [point for point in points if point.group == group]
         where.plot(

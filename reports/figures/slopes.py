@@ -1,4 +1,4 @@
-"""Scaling: speed-up and efficiency against cores, the ideal beside them, and the share of communication."""
+"""Scaling: speed-up and efficiency against cores, with the ideal, and the share of communication."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from . import canvas
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-APART = 0.035  # of a doubling: neighbours of one number of cores stand so far from each other
+APART = 0.035  # of a doubling: the distance of neighbours at one number of cores
 MARKS = ("o", "s", "D", "^", "v", "P")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dot:
-    """A point; without `low` and `high` no interval is drawn, and it stays hollow unless it is `given`."""
+class CurvePoint:
+    """A point; without `low` and `high` no interval is drawn, and it is hollow unless it is `given`."""
 
     at: float
     value: float
@@ -28,24 +28,24 @@ class Dot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """One climb: `law` is a projected curve, never drawn as measured; efficiencies and shares in percent."""
+class Curve:
+    """One scaling series: `law` is a projected curve, never drawn as measured; efficiencies and shares in percent."""
 
     label: str
-    speeds: Sequence[Dot]
-    efficiencies: Sequence[Dot]
-    shares: Sequence[Dot]
+    speeds: Sequence[CurvePoint]
+    efficiencies: Sequence[CurvePoint]
+    shares: Sequence[CurvePoint]
     law: Sequence[tuple[float, float]]
 
 
-def dot(at: float, found: Any, scale: float) -> Dot:
+def dot(at: float, found: Any, scale: float) -> CurvePoint:
     """Return the point of an interval, its values times `scale`."""
     ends = (None if end is None else end * scale for end in (found.low, found.high))
     low, high = ends
-    return Dot(at=at, value=found.value * scale, low=low, high=high)
+    return CurvePoint(at=at, value=found.value * scale, low=low, high=high)
 
 
-def draw(lines: Sequence[Line], name: str, title: str, description: str) -> str:
+def draw(lines: Sequence[Curve], name: str, title: str, description: str) -> str:
     """Return the figure as SVG: two panels, and a third where communication was measured."""
     with canvas.style():
         talks = any(line.shares for line in lines)
@@ -71,7 +71,7 @@ def _shift(index: int, count: int) -> float:
     return float(2 ** (APART * (index - (count - 1) / 2)))
 
 
-def _draw_dots(where: Axes, dots: Sequence[Dot], index: int, count: int) -> None:
+def _draw_dots(where: Axes, dots: Sequence[CurvePoint], index: int, count: int) -> None:
     colour, mark, shift = canvas.SERIES[index % len(canvas.SERIES)], MARKS[index % len(MARKS)], _shift(index, count)
     where.plot([dot.at * shift for dot in dots], [dot.value for dot in dots], color=colour, linewidth=0.8, alpha=0.5)
     for dot in dots:
@@ -97,7 +97,7 @@ def _scale_cores(where: Axes, cores: Sequence[float], far: float) -> None:
     where.grid(axis="y")
 
 
-def _draw_speeds(where: Axes, lines: Sequence[Line], cores: Sequence[float], far: float) -> None:
+def _draw_speeds(where: Axes, lines: Sequence[Curve], cores: Sequence[float], far: float) -> None:
     from matplotlib.ticker import FixedLocator, NullLocator
 
     where.plot([cores[0], far], [cores[0], far], color=canvas.MUTED, linewidth=1, linestyle=":")
@@ -124,7 +124,7 @@ def _draw_speeds(where: Axes, lines: Sequence[Line], cores: Sequence[float], far
 
 
 def _draw_percents(
-    where: Axes, dots: Sequence[Sequence[Dot]], cores: Sequence[float], label: str, ideal: float | None
+    where: Axes, dots: Sequence[Sequence[CurvePoint]], cores: Sequence[float], label: str, ideal: float | None
 ) -> None:
     if ideal is not None:
         where.axhline(ideal, color=canvas.MUTED, linewidth=1, linestyle=":")
@@ -137,7 +137,7 @@ def _draw_percents(
     where.set_ylabel(label)
 
 
-def _draw_legend(where: Axes, lines: Sequence[Line]) -> None:
+def _draw_legend(where: Axes, lines: Sequence[Curve]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [

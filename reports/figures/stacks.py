@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..wording import duration, time_scale
+from ..blocks.numbers import duration, time_scale
 from . import canvas
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stack:
+class StackedBar:
     """One bar: seconds by phase; a phase that was not observed is absent, not zero."""
 
     label: str
@@ -30,7 +30,7 @@ PHASES: Mapping[str, tuple[str, str]] = {
 
 
 def draw(
-    stacks: Sequence[Stack],
+    stacks: Sequence[StackedBar],
     name: str,
     title: str,
     description: str,
@@ -38,7 +38,7 @@ def draw(
 ) -> str:
     """Return the phases as SVG: the parts in the order of `phases`, with their words and colours.
 
-    At the end of a bar stands its note, or how long a steady repeat takes.
+    At the end of a bar is its note, or how long a steady repeat takes.
     """
     from matplotlib.collections import PolyCollection
 
@@ -62,7 +62,7 @@ def draw(
         for row, stack in enumerate(stacks):
             text = stack.note
             if not text and "compute" in stack.seconds:
-                text = f"{duration(stack.seconds['compute'])[0]} a repeat"
+                text = f"{duration(stack.seconds['compute'])[0]} per repeat"
             where.text(starts[row], row, f" {text}", va="center", fontsize=8)
         where.set_yticks(range(len(stacks)), [stack.label for stack in stacks])
         where.set_ylim(len(stacks) - 0.4, -0.6)

@@ -1,4 +1,4 @@
-"""The raw samples over time, as they were taken, and above them what everybody else did to the machine."""
+"""The raw samples over time, as they were taken, and above them the load by other processes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..wording import time_scale
+from ..blocks.numbers import time_scale
 from . import canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COUNTS, WARM_UP, DISTURBED = 0, 1, 2
-DISTURBING = 0.05  # a turn with more foreign processor time than this is repeated (measure)
+DISTURBING = 0.05  # a block with more foreign processor time than this is repeated (measure)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ def _draw_trace(samples: Axes, load: Axes, trace: Trace, colour: str, scale: flo
 def _finish(samples: Axes, load: Axes, sign: str) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    from ..wording import short
+    from ..blocks.numbers import short
 
     low, high = samples.get_ylim()
     if low <= 0 or high > 5 * low:
@@ -90,11 +90,11 @@ def _finish(samples: Axes, load: Axes, sign: str) -> None:
         samples.yaxis.set_minor_locator(NullLocator())
     samples.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     samples.set_ylabel(f"one repeat, {sign}")
-    samples.set_xlabel("seconds of measuring; pauses between the sets of processes are left out")
+    samples.set_xlabel("seconds of measuring; pauses between the sets of processes are not shown")
     load.axhline(100 * DISTURBING, color=canvas.ALARM, linewidth=0.8)
     load.set_ylim(0, max(10.0, load.get_ylim()[1]))
     load.set_xticklabels([])
-    load.set_title("foreign processor time, % of the machine (line: above it a turn is repeated)", fontsize=8)
+    load.set_title("foreign processor time, % of the machine (line: above it a block is repeated)", fontsize=8)
 
 
 def _draw_legend(where: Axes, traces: Sequence[Trace]) -> None:

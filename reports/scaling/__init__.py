@@ -2,67 +2,42 @@
 
 ::
 
-    evidence -> entries -> climbs -> sentences, tables, pictures -> page -> HTML, Markdown
-                                  -> sheet -> CSV
+    evidence -> entries -> scaling series -> sentences, tables, pictures -> page -> HTML, Markdown
+                                          -> csv_table -> CSV
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daasbench.errors import LedgerError, unknown
+from ..blocks.files import FileReport
 
 if TYPE_CHECKING:
     from daasbench.evidence.gather import Evidence
 
 
-@dataclass(frozen=True)
-class ScalingReport:
-    """Speed-up, efficiency, communication and the law they follow; see :class:`~daasbench.contracts.Report`."""
+def _files(evidence: Evidence, formats: Sequence[str]) -> dict[str, str]:
+    from daasbench.evidence.claims import problem_results
+    from daasbench.evidence.entries import entries
 
-    name: str = "scaling"
-    title: str = "Scaling: what more cores, ranks and nodes bring, and where it ends"
-    formats: tuple[str, ...] = ("html", "md", "csv")
+    from .csv_table import series_csv
+    from .page import page_text
+    from .scaling_series import survey
 
-    def write(self, evidence: Evidence, out: Path, formats: Sequence[str] = ()) -> list[Path]:
-        """Write ``scaling.html``, ``.md`` and ``.csv`` into `out`; return the files, the page first.
-
-        Raises
-        ------
-        UnknownName
-            If a format is not one of `formats`.
-        LedgerError
-            If a file cannot be written.
-        """
-        for wanted in formats:
-            if wanted not in self.formats:
-                raise unknown("format", wanted, self.formats, f"report {self.name}")
-        texts = {f"scaling.{one}": _text(evidence, one) for one in self.formats if not formats or one in formats}
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            for name, text in texts.items():
-                (out / name).write_text(text, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise LedgerError(
-                f"{out}: the report cannot be written ({error.strerror}); the records are untouched,"
-                " name another folder with --out"
-            ) from error
-        return [out / name for name in texts]
+    problems = problem_results(entries(evidence))
+    found = survey(evidence, problems)
+    return {
+        f"scaling.{wanted}": series_csv(found.series)
+        if wanted == "csv"
+        else page_text(evidence, problems, found, wanted)
+        for wanted in formats
+    }
 
 
-def _text(evidence: Evidence, wanted: str) -> str:
-    from .climbs import survey
-
-    if wanted == "csv":
-        from .sheet import sheet
-
-        return sheet(survey(evidence).climbs)
-    from .page import page, render
-
-    return render(page(evidence, drawn=wanted == "html"), f"scaling.{wanted}.j2")
-
-
-report = ScalingReport()
+report = FileReport(
+    name="scaling",
+    title="Scaling: what more cores, ranks and nodes bring, and up to how many it is worth it",
+    formats=("html", "md", "csv"),
+    files=_files,
+)

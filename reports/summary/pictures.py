@@ -5,41 +5,34 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from daasbench.evidence.claims import ComparisonGroup, ProblemResults
+from daasbench.evidence.entries import Entry, ProcessResult
+
+from ..blocks.claims_in_words import details, group_answer, name, title
+from ..blocks.comparison_table import role
+from ..blocks.numbers import NOTHING, counted, plural
+from ..blocks.page import CaptionedFigure
 from ..figures import dots, roof, stacks, trace
-from ..wording import NOTHING, counted, plural
-from .claims import Field, Problem
-from .entries import Entry, Row
-from .lines import role
-from .sentences import details, field_answer, name, title
 
 if TYPE_CHECKING:
     from daasbench.evidence.gather import Evidence
 
-FEW, PROBLEMS = 8, 4  # so many problems all have figures; of more, so many: nobody scrolls through a hundred
-CONTENDERS = 14  # in a comparison
-TRACES = 6  # in a figure of samples: as many as can be told apart by colour
+FEW, PROBLEMS = 8, 4  # up to FEW problems all have figures; of more, PROBLEMS do: nobody scrolls through a hundred
+IMPLEMENTATIONS = 14  # in a comparison
+TRACES = 6  # in a figure of samples: as many as there are colours to distinguish
 POINTS = 900  # samples drawn in one figure
 ROOFS = 2
 
 
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A figure with its caption, which says in words what was left out."""
-
-    svg: str
-    caption: str
-
-
-def chosen(problems: Sequence[Problem]) -> list[Problem]:
+def chosen(problems: Sequence[ProblemResults]) -> list[ProblemResults]:
     """Return the problems that get figures: the first of each kernel, then the second of each, and so on."""
     seen: Counter[str] = Counter()
     ranked = []
     for index, problem in enumerate(problems):
-        if any(field.measuring_processes for field in problem.fields):
+        if any(group.comparable for group in problem.groups):
             kernel = problem.first.case.kernel
             ranked.append((seen[kernel], index, problem))
             seen[kernel] += 1
@@ -47,15 +40,15 @@ def chosen(problems: Sequence[Problem]) -> list[Problem]:
     return [problem for _, _, problem in sorted(keep, key=lambda one: one[1])]
 
 
-def pictures(problem: Problem, key: str) -> list[Picture]:
+def pictures(problem: ProblemResults, key: str) -> list[CaptionedFigure]:
     """Return the figures of a problem: comparison, phases and samples of its first competition with results."""
-    field = next((field for field in problem.fields if field.measuring_processes), None)
-    if field is None:
+    group = next((group for group in problem.groups if group.comparable), None)
+    if group is None:
         return []
-    what = f"{title(problem.first.case)}, {details(problem.first.case)}, on {field.platform} ({field.basis.value})"
-    drawn = [_comparison(field, what, f"{key}-comparison"), _phases(field, what, f"{key}-phases")]
-    if any(row.record.samples for entry in field.measuring_processes for row in entry.counted):
-        drawn.append(_samples(field, what, f"{key}-samples"))
+    what = f"{title(problem.first.case)}, {details(problem.first.case)}, on {group.platform} ({group.basis.value})"
+    drawn = [_comparison(group, what, f"{key}-comparison"), _phases(group, what, f"{key}-phases")]
+    if any(row.record.samples for entry in group.comparable for row in entry.counted):
+        drawn.append(_samples(group, what, f"{key}-samples"))
     return drawn
 
 
@@ -63,23 +56,23 @@ def _left_out(shown: int, total: int, noun: str) -> str:
     return f" Shown: the fastest {shown} of {total} {plural(noun)}." if total > shown else ""
 
 
-def _comparison(field: Field, what: str, key: str) -> Picture:
-    shown = field.measuring_processes[:CONTENDERS]
+def _comparison(group: ComparisonGroup, what: str, key: str) -> CaptionedFigure:
+    shown = group.comparable[:IMPLEMENTATIONS]
     unit = plural(shown[0].unit)
-    svg = dots.draw([_dot(entry) for entry in shown], unit, key, f"Comparison: {what}", field_answer(field))
+    svg = dots.draw([_dot(entry) for entry in shown], unit, key, f"Comparison: {what}", group_answer(group))
     text = (
         f"Comparison: {what}. Dots: {unit} per second, geometric mean of the processes; lines: 95 % interval across"
         " processes. Right: fraction of the machine's limit that bounds the work."
     )
-    return Picture(
-        svg=svg, caption=text + _left_out(len(shown), len(field.measuring_processes), "verified implementation")
+    return CaptionedFigure(
+        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "verified implementation")
     )
 
 
-def _dot(entry: Entry) -> dots.Dot:
+def _dot(entry: Entry) -> dots.ComparisonDot:
     units = entry.units or 1.0
     low, high = (entry.time.high, entry.time.low) if entry.time else (None, None)
-    return dots.Dot(
+    return dots.ComparisonDot(
         label=name(entry),
         role=role(entry),  # type: ignore[arg-type]  # the three words of `role`
         value=units / entry.seconds,
@@ -89,25 +82,25 @@ def _dot(entry: Entry) -> dots.Dot:
     )
 
 
-def _phases(field: Field, what: str, key: str) -> Picture:
-    shown = field.measuring_processes[:CONTENDERS]
+def _phases(group: ComparisonGroup, what: str, key: str) -> CaptionedFigure:
+    shown = group.comparable[:IMPLEMENTATIONS]
     bars = []
     for entry in shown:
         seconds = {phase: entry.phase(phase) for phase in stacks.PHASES}
-        bars.append(stacks.Stack(label=name(entry), seconds={p: s for p, s in seconds.items() if s is not None}))
+        bars.append(stacks.StackedBar(label=name(entry), seconds={p: s for p, s in seconds.items() if s is not None}))
     total = "; ".join(f"{bar.label}: {counted(len(bar.seconds), 'phase')}" for bar in bars)
     svg = stacks.draw(bars, key, f"Phases: {what}", f"Seconds by phase, stacked. {total}.")
     text = (
         f"Phases: {what}. What one process does before its first result (inputs, put, set-up, first call) and then in"
         " one steady repeat (compute, get); medians over the processes."
     )
-    return Picture(
-        svg=svg, caption=text + _left_out(len(shown), len(field.measuring_processes), "verified implementation")
+    return CaptionedFigure(
+        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "verified implementation")
     )
 
 
-def _samples(field: Field, what: str, key: str) -> Picture:
-    shown = [entry for entry in field.measuring_processes if any(row.record.samples for row in entry.counted)][:TRACES]
+def _samples(group: ComparisonGroup, what: str, key: str) -> CaptionedFigure:
+    shown = [entry for entry in group.comparable if any(row.record.samples for row in entry.counted)][:TRACES]
     sets = _sets(shown)
     total = sum(len(row.record.samples.seconds) for entry in shown for row in entry.counted if row.record.samples)
     step = math.ceil(total / POINTS)
@@ -120,18 +113,18 @@ def _samples(field: Field, what: str, key: str) -> Picture:
     svg = trace.draw(traces, list(sets.values()), key, f"Raw samples: {what}", f"{marked}.")
     text = f"Raw samples as they were taken: {what}. {marked}."
     if step > 1:
-        text += f" Of each process every {step}th of its {total // len(shown)} or so samples that count is drawn."
-    return Picture(
-        svg=svg, caption=text + _left_out(len(shown), len(field.measuring_processes), "verified implementation")
+        text += f" Of each process, 1 in {step} of its {total // len(shown)} or so samples that count is drawn."
+    return CaptionedFigure(
+        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "verified implementation")
     )
 
 
-def _started(row: Row) -> float:
+def _started(row: ProcessResult) -> float:
     return datetime.fromisoformat(row.record.started_at).timestamp() if row.record.started_at else 0.0
 
 
 def _sets(entries: Sequence[Entry]) -> dict[int, trace.Stretch]:
-    """Return, for each set of processes, when it began and where it stands on the axis: pauses are left out."""
+    """Return, for each set of processes, when it began and its place on the axis, without the pauses."""
     spans: dict[int, tuple[float, float]] = {}
     for entry in entries:
         for row in entry.counted:
@@ -173,16 +166,16 @@ def _trace(entry: Entry, sets: dict[int, trace.Stretch], step: int) -> trace.Tra
     return trace.Trace(label=name(entry), at_s=at, seconds=seconds, flags=flags, foreign=foreign)
 
 
-def rooflines(problems: Sequence[Problem], evidence: Evidence) -> list[Picture]:
+def rooflines(problems: Sequence[ProblemResults], evidence: Evidence) -> list[CaptionedFigure]:
     """Return a roofline for each platform whose limits and whose kernels' operations are known."""
     drawn = []
     by_platform: dict[str, list[Entry]] = {}
     for problem in problems:
-        for field in problem.measured:
-            for entry in field.measuring_processes:
+        for group in problem.measured:
+            for entry in group.comparable:
                 work = entry.counted[0].record.work
                 if work and work.flop > 0 and work.bytes > 0 and entry.counted[0].record.limits in evidence.limits:
-                    by_platform.setdefault(field.platform, []).append(entry)
+                    by_platform.setdefault(group.platform, []).append(entry)
     for index, (platform, entries) in enumerate(sorted(by_platform.items())[:ROOFS]):
         limits = max(
             (evidence.limits[entry.counted[0].record.limits or ""] for entry in entries), key=lambda one: one.threads
@@ -198,14 +191,18 @@ def rooflines(problems: Sequence[Problem], evidence: Evidence) -> list[Picture]:
         text = f"{counted(len(points), 'implementation')} below {counted(len(ceilings), 'limit')}."
         svg = roof.draw(ceilings, points, f"roof-{index}", what, text)
         drawn.append(
-            Picture(svg=svg, caption=f"{what}. The work is counted from the problem, not from the implementation.")
+            CaptionedFigure(
+                svg=svg, caption=f"{what}. The work is counted from the problem, not from the implementation."
+            )
         )
     return drawn
 
 
-def _point(entry: Entry) -> roof.Point:
+def _point(entry: Entry) -> roof.RooflinePoint:
     work = entry.counted[0].record.work
     if work is None:
         raise ValueError(f"{NOTHING}: an entry without work has no place under a roof")
     group = entry.case.kernel
-    return roof.Point(label=name(entry), group=group, intensity=work.flop / work.bytes, speed=work.flop / entry.seconds)
+    return roof.RooflinePoint(
+        label=name(entry), group=group, intensity=work.flop / work.bytes, speed=work.flop / entry.seconds
+    )

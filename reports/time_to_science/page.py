@@ -8,26 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daasbench.evidence import phases
+from daasbench.evidence.claims import EvidenceLevel, problem_results
 from daasbench.model import Basis
 from daasbench.statistics.intervals import Interval
 
+from ..blocks.claims_in_words import LEVELS, details, name, speed, title
+from ..blocks.comparison_table import EMPTY, Cell, outcome, why
+from ..blocks.numbers import NOTHING, duration, factor, listed, memory, percent
+from ..blocks.page import CaptionedFigure, page_frame, render
+from ..blocks.questions import asked
 from ..figures import canvas, stacks
-from ..summary import gaps as gap_list
-from ..summary import surroundings
-from ..summary.claims import Level, problems
-from ..summary.page import _markdown_cell
-from ..summary.questions import asked
-from ..summary.sentences import LEVELS, details, name, title
-from ..wording import NOTHING, duration, factor, listed, memory, percent
 from . import sentences
-from .keeping import Keeping, keeping
-from .launches import Launch, Question, questions, whatever_start
-from .sentences import TOLD, WORDS
+from .real_time import RealTime, real_time
+from .sentences import PHASES, WORDS
+from .starts import EntryStarts, ProblemStarts, whatever_start
 
 if TYPE_CHECKING:
     from daasbench.evidence.gather import Evidence
 
-SUMMARY = Path(__file__).parent.parent / "summary" / "templates"
 TEMPLATES = Path(__file__).parent / "templates"
 STATES: Mapping[str, str] = {
     "warm": "its files in memory, its code compiled before",
@@ -41,22 +39,11 @@ COLOURS: Mapping[str, str] = {
     "compute": canvas.SERIES[0], "get": canvas.SERIES[2],
     "stage_in": canvas.SERIES[2], "queue": canvas.SERIES[7], "boot": canvas.SERIES[4], "stage_out": canvas.SERIES[6],
 }  # fmt: skip
-Cell = tuple[str, str]
-EMPTY: Cell = (NOTHING, "")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A figure with its name and its caption."""
-
-    name: str
-    svg: str
-    caption: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """One launch in words."""
+class StartRow:
+    """One start in words."""
 
     name: str
     state: str
@@ -70,127 +57,119 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeepLine:
-    """How one way keeps up, in words."""
+class RealTimeRow:
+    """How one implementation keeps up, in words."""
 
     name: str
     speed: Cell
     factor: Cell
-    verdict: str
+    answer: str
     workers: str
     level: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Section:
-    """One problem at one place."""
+class StartSection:
+    """One problem on one platform."""
 
     key: str
     title: str
     details: str
-    place: str
+    platform: str
     answers: tuple[str, ...]
     level: tuple[str, str]
     columns: tuple[str, ...]
-    lines: tuple[Line, ...]
-    errand: tuple[tuple[str, str], ...]
+    rows: tuple[StartRow, ...]
+    around: tuple[tuple[str, str], ...]
     blank: tuple[str, ...]
     beamline: str
-    keeping: tuple[KeepLine, ...]
+    real_time: tuple[RealTimeRow, ...]
     datasets: tuple[tuple[str, str, str], ...]
     dataset: str
     notes: tuple[str, ...]
-    pictures: tuple[Picture, ...]
+    figures: tuple[CaptionedFigure, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
-    """Everything that a template or the sheet may show."""
+class TimeToSciencePage:
+    """Everything that a template may show, beside the frame."""
 
     asked: tuple[str, ...]
-    questions: tuple[Question, ...]
-    sections: tuple[Section, ...]
+    sections: tuple[StartSection, ...]
     states: tuple[tuple[str, str], ...]
     words: tuple[tuple[str, str], ...]
-    gaps: tuple[gap_list.Gap, ...]
-    sites: tuple[surroundings.Site, ...]
-    runs: tuple[surroundings.Run, ...]
-    warnings: tuple[str, ...]
-    levels: tuple[tuple[str, str], ...]
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
+    def figures(self) -> tuple[CaptionedFigure, ...]:
         """Return every figure of the page."""
-        return tuple(picture for section in self.sections for picture in section.pictures)
+        return tuple(figure for section in self.sections for figure in section.figures)
 
 
-def page(evidence: Evidence) -> Page:
+def page(evidence: Evidence, problems: Sequence[ProblemStarts]) -> TimeToSciencePage:
     """Return the page."""
-    found = questions(evidence)
     texts = {run: asked(text) for run, text in evidence.scenarios.items()}
-    runs = {row.record.run for question in found for launch in question.launches for row in launch.entry.rows}
-    shown = problems([launch.entry for question in found for launch in question.launches])
-    return Page(
-        asked=tuple(dict.fromkeys(filter(None, (texts.get(run) for run in sorted(runs))))),
-        questions=tuple(found),
-        sections=tuple(_section(question, f"s{index}") for index, question in enumerate(found, 1)),
+    return TimeToSciencePage(
+        asked=tuple(dict.fromkeys(text for run in _runs(problems) if (text := texts.get(run)))),
+        sections=tuple(_section(problem, f"s{index}") for index, problem in enumerate(problems, 1)),
         states=tuple(STATES.items()),
-        words=tuple((WORDS[phase], message.partition(": ")[2]) for phase, message in TOLD.items()),
-        gaps=tuple(gap_list.gaps(shown, evidence)),
-        sites=tuple(surroundings.sites(evidence)),
-        runs=tuple(run for run in surroundings.runs(evidence) if run.id in runs),
-        warnings=tuple(evidence.warnings),
-        levels=tuple(LEVELS[level] for level in sorted(LEVELS) if level >= 0),
+        words=tuple((WORDS[phase], text.partition(": ")[2]) for phase, text in PHASES.items()),
     )
 
 
-def _section(question: Question, key: str) -> Section:
-    case, entry = whatever_start(question.first.case), question.first.entry
-    columns = [phase for phase in phases.PROCESS if any(launch.phase(phase) for launch in question.launches)]
-    kept = keeping(question)
-    measured = "" if question.basis is Basis.MEASURED else f", {question.basis.value}, not measured"
-    totals = [launch.level for launch in question.launches if launch.total]
-    errand = next((launch.errand for launch in question.launches), phases.Parts())
-    return Section(
+def page_text(evidence: Evidence, problems: Sequence[ProblemStarts], made: TimeToSciencePage, wanted: str) -> str:
+    """Return the page as ``"html"`` or ``"md"``."""
+    shown = problem_results([start.entry for problem in problems for start in problem.starts])
+    frame = page_frame(evidence, "time_to_science", shown, _runs(problems))
+    return render(f"time_to_science.{wanted}.j2", frame, TEMPLATES, page=made)
+
+
+def _runs(problems: Sequence[ProblemStarts]) -> list[str]:
+    """Return the runs that measured starts."""
+    starts = [start for problem in problems for start in problem.starts]
+    return sorted({row.record.run for start in starts for row in start.entry.rows})
+
+
+def _section(problem: ProblemStarts, key: str) -> StartSection:
+    case, entry = whatever_start(problem.first.case), problem.first.entry
+    columns = [phase for phase in phases.PROCESS if any(start.phase(phase) for start in problem.starts)]
+    kept = real_time(problem)
+    measured = "" if problem.basis is Basis.MEASURED else f", {problem.basis.value}, not measured"
+    totals = [start.level for start in problem.starts if start.total]
+    around = problem.first.around
+    return StartSection(
         key=key,
         title=title(case),
         details=details(case),
-        place=f"platform {entry.platform}{measured}",
-        answers=tuple(sentences.answers(question, kept)),
-        level=LEVELS[min(totals, default=Level.NONE)],
+        platform=f"platform {entry.platform}{measured}",
+        answers=tuple(sentences.answers(problem, kept)),
+        level=LEVELS[min(totals, default=EvidenceLevel.NONE)],
         columns=tuple(WORDS[phase] for phase in columns),
-        lines=tuple(
-            _line(launch, implementation, columns)
-            for implementation in question.implementations
-            for launch in implementation
-        ),
-        errand=tuple((WORDS[phase], duration(seconds)[0]) for phase, seconds in errand.seconds.items()),
-        blank=tuple(sentences.blank(question, errand)),
-        beamline=sentences.beamline(question),
-        keeping=tuple(_keep_line(one) for one in kept),
-        datasets=tuple(sentences.datasets(question)),
-        dataset=sentences.dataset(question),
-        notes=tuple(sentences.notes(question, kept)),
-        pictures=tuple(_pictures(question, errand, key)),
+        rows=tuple(_row(start, mine, columns) for mine in problem.by_implementation for start in mine),
+        around=tuple((WORDS[phase], duration(seconds)[0]) for phase, seconds in around.seconds.items()),
+        blank=tuple(sentences.blank(problem, around)),
+        beamline=sentences.beamline(problem),
+        real_time=tuple(_real_time_row(one) for one in kept),
+        datasets=tuple(sentences.datasets(problem)),
+        dataset=sentences.dataset(problem),
+        notes=tuple(sentences.notes(problem, kept)),
+        figures=tuple(_figures(problem, around, key)),
     )
 
 
-# --- lines ----------------------------------------------------------------------------------------------------
+# --- rows -----------------------------------------------------------------------------------------------------
 
 
-def _line(launch: Launch, implementation: Sequence[Launch], columns: Sequence[str]) -> Line:
-    from ..summary.lines import outcome, why
-
-    return Line(
-        name=name(launch.entry),
-        state=launch.case.start or "",
-        total=_cell(launch.total),
-        cells=tuple(_cell(launch.phase(phase)) for phase in columns),
-        again=_again(launch, implementation),
-        level=LEVELS[launch.level][0],
-        outcome=outcome(launch.entry),
-        seen=_seen(launch),
-        why=why(launch.entry),
+def _row(start: EntryStarts, mine: Sequence[EntryStarts], columns: Sequence[str]) -> StartRow:
+    return StartRow(
+        name=name(start.entry),
+        state=start.case.start or "",
+        total=_cell(start.total),
+        cells=tuple(_cell(start.phase(phase)) for phase in columns),
+        again=_again(start, mine),
+        level=LEVELS[start.level][0],
+        outcome=outcome(start.entry),
+        seen=_seen(start),
+        why=why(start.entry),
     )
 
 
@@ -198,22 +177,22 @@ def _cell(found: Interval | None) -> Cell:
     return duration(found.value, found.low, found.high) if found else EMPTY
 
 
-def _again(launch: Launch, implementation: Sequence[Launch]) -> Cell:
-    warm = next((one for one in implementation if one.case.start == "warm" and one.total), None)
-    if warm is None or launch.total is None:
+def _again(start: EntryStarts, mine: Sequence[EntryStarts]) -> Cell:
+    warm = next((one for one in mine if one.case.start == "warm" and one.total), None)
+    if warm is None or start.total is None:
         return EMPTY
-    if launch is warm:
+    if start is warm:
         return "1 ×", "by definition"
-    found = launch.times_as_long_as(warm)
+    found = start.times_as_long_as(warm)
     if found is None or found.low is None or found.high is None:
         return "no claim", "one process only"
     main, interval = factor(found.value, found.low, found.high)
-    return main, f"{interval} undecided" if found.low <= 1 <= found.high else interval
+    return main, f"{interval} includes 1" if found.low <= 1 <= found.high else interval
 
 
-def _seen(launch: Launch) -> Cell:
+def _seen(start: EntryStarts) -> Cell:
     """Return what its processes had read from storage, and what was in memory before."""
-    seen = launch.footings
+    seen = start.footings
     if not seen:
         return EMPTY
     read = max(one.read_bytes for one in seen)
@@ -221,21 +200,19 @@ def _seen(launch: Launch) -> Cell:
     return f"{memory(read)} read", f"{percent(left)[0]} in memory before"
 
 
-def _keep_line(one: Keeping) -> KeepLine:
-    from ..summary.sentences import speed
-
+def _real_time_row(one: RealTime) -> RealTimeRow:
     found = one.factor
     decided = found is not None and found.low is not None
-    verdict = {True: "keeps up", False: "does not keep up", None: "undecided" if decided else "no claim"}
+    answers = {True: "keeps up", False: "does not keep up", None: "cannot be told yet" if decided else "no claim"}
     workers = one.workers
     said = NOTHING
     if workers:
         said = f"from {workers[0]} on" if workers[0] == workers[1] else f"from {workers[0]} to {workers[1]} on"
-    return KeepLine(
+    return RealTimeRow(
         name=f"{name(one.entry)}{', one block' if one.from_start else ''}",
         speed=speed(one.entry),
         factor=factor(found.value, found.low, found.high) if found else EMPTY,
-        verdict=verdict[one.keeps_up],
+        answer=answers[one.keeps_up],
         workers=said,
         level=LEVELS[one.level][0],
     )
@@ -244,56 +221,39 @@ def _keep_line(one: Keeping) -> KeepLine:
 # --- figures --------------------------------------------------------------------------------------------------
 
 
-def _pictures(question: Question, errand: phases.Parts, key: str) -> list[Picture]:
-    what = f"{title(question.first.case)}, {details(whatever_start(question.first.case))}"
-    place = f"platform {question.first.entry.platform} ({question.basis.value})"
-    bars = [_bar(launch) for implementation in question.implementations for launch in implementation if launch.total]
+def _figures(problem: ProblemStarts, around: phases.Parts, key: str) -> list[CaptionedFigure]:
+    what = f"{title(problem.first.case)}, {details(whatever_start(problem.first.case))}"
+    platform = f"platform {problem.first.entry.platform} ({problem.basis.value})"
+    bars = [_bar(start) for mine in problem.by_implementation for start in mine if start.total]
     drawn = []
     if bars:
         said = "; ".join(f"{bar.label}: {bar.note}" for bar in bars)
-        svg = stacks.draw(bars, f"{key}-starts", f"Starts: {what}, on {place}", said, _legend(phases.PROCESS))
+        svg = stacks.draw(bars, f"{key}-starts", f"Starts: {what}, on {platform}", said, _legend(phases.PROCESS))
         text = (
-            f"From the start of the process to its first result: {what}, on {place}. Medians of the phases over the"
+            f"From the start of the process to its first result: {what}, on {platform}. Medians of the phases over the"
             " processes; at the end of a bar the total. A phase that was not measured is not drawn."
         )
-        drawn.append(Picture(name=f"{key}-starts", svg=svg, caption=text))
-    if any(errand.seconds.values()):
-        bar = stacks.Stack(label=question.first.entry.platform, seconds=errand.seconds,
-                           note=duration(errand.total_s)[0])  # fmt: skip
-        svg = stacks.draw([bar], f"{key}-errand", f"Errand: {place}", f"{bar.label}: {bar.note}",
+        drawn.append(CaptionedFigure(name=f"{key}-starts", svg=svg, caption=text))
+    if any(around.seconds.values()):
+        bar = stacks.StackedBar(label=problem.first.entry.platform, seconds=around.seconds,
+                           note=duration(around.total_s)[0])  # fmt: skip
+        svg = stacks.draw([bar], f"{key}-job", f"Around the job: {platform}", f"{bar.label}: {bar.note}",
                           _legend(phases.ERRAND))  # fmt: skip
-        text = f"The errand around the job on {place}, shared by all its cases; not measured: "
-        rest = listed(WORDS[phase] for phase in errand.missing) or "nothing"
-        drawn.append(Picture(name=f"{key}-errand", svg=svg, caption=f"{text}{rest}."))
+        text = f"Times around the job on {platform}, shared by all its cases; not measured: "
+        rest = listed(WORDS[phase] for phase in around.missing) or "nothing"
+        drawn.append(CaptionedFigure(name=f"{key}-job", svg=svg, caption=f"{text}{rest}."))
     return drawn
 
 
-def _bar(launch: Launch) -> stacks.Stack:
-    seen = {phase: launch.phase(phase) for phase in phases.PROCESS}
+def _bar(start: EntryStarts) -> stacks.StackedBar:
+    seen = {phase: start.phase(phase) for phase in phases.PROCESS}
     medians = {phase: found.value for phase, found in seen.items() if found}
-    return stacks.Stack(
-        label=f"{name(launch.entry)}, {launch.case.start}",
+    return stacks.StackedBar(
+        label=f"{name(start.entry)}, {start.case.start}",
         seconds=medians,
-        note=duration(launch.total.value)[0] if launch.total else "",
+        note=duration(start.total.value)[0] if start.total else "",
     )
 
 
 def _legend(shown: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     return {phase: (WORDS[phase], COLOURS[phase]) for phase in shown}
-
-
-def render(page: Page, template: str) -> str:
-    """Return the page through a template: ``time_to_science.html.j2`` or ``time_to_science.md.j2``."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    house = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=template.endswith(".html.j2"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    house.filters["cell"] = _markdown_cell
-    style = (SUMMARY / "summary.css").read_text(encoding="utf-8")
-    return house.get_template(template).render(page=page, style=style)

@@ -1,4 +1,4 @@
-"""The report ``scaling``: what it says of ladders whose law is known, and what it refuses to say."""
+"""The report ``scaling``: what it says of scaling series whose law is known, and what it refuses to say."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from daasbench.statistics.scaling_laws import Law
 STRONG = 'question = "How much sooner?"\nintent = "strong"\n'
 WEAK = 'question = "How much more?"\nintent = "weak"\n'
 SERIAL = 0.04
-RUNGS = (1, 2, 4, 8)
+POINTS = (1, 2, 4, 8)
 
 
 def work(times: float = 1.0) -> Work:
@@ -46,14 +46,14 @@ def samples(median_s: float, share: float | None) -> Samples:
     )  # fmt: skip
 
 
-def climb(
-    made: Any, law: Law = Law.AMDAHL, rungs: tuple[int, ...] = RUNGS, *, name: str = "mpi", sets: int = 3,
+def add_series(
+    made: Any, law: Law = Law.AMDAHL, points: tuple[int, ...] = POINTS, *, name: str = "mpi", sets: int = 3,
     share: float | None = 0.1, by: str = "ranks", scatter: float = 0.01, serial: float = SERIAL, **facts: Any,
 ) -> Any:  # fmt: skip
-    """Add a ladder that follows a law, on a machine that is large enough."""
+    """Add a series that follows a law, on a machine that is large enough."""
     chance = np.random.default_rng(11)
     made.machines.setdefault("here", msgspec.structs.replace(made.other_machine(), id="m9", usable_cores=64))
-    for steps in rungs:
+    for steps in points:
         grown = steps if law is Law.GUSTAFSON else 1
         each = grown / float(law.speed(np.array([steps]), serial)[0])
         medians = [0.8 * each * float(np.exp(chance.normal(0, scatter))) for _ in range(sets)]
@@ -79,7 +79,7 @@ def lines(evidence: Evidence, out: Path) -> list[dict[str, str]]:
 
 
 def test_speed_up_and_efficiency_are_those_of_the_law_with_their_intervals(folder: Any, tmp_path: Path) -> None:
-    rows = lines(climb(folder(scenario=STRONG)).gather(), tmp_path)
+    rows = lines(add_series(folder(scenario=STRONG)).gather(), tmp_path)
     assert [row["ranks"] for row in rows] == ["1", "2", "4", "8"]
     for row in rows[1:]:
         true = float(Law.AMDAHL.speed(np.array([int(row["ranks"])]), SERIAL)[0])
@@ -90,7 +90,7 @@ def test_speed_up_and_efficiency_are_those_of_the_law_with_their_intervals(folde
 
 @pytest.mark.parametrize(("law", "text"), [(Law.AMDAHL, STRONG), (Law.GUSTAFSON, WEAK)])
 def test_the_law_of_each_intent_is_found_and_called_projected(folder: Any, tmp_path: Path, law: Law, text: str) -> None:
-    evidence = climb(folder(scenario=text), law).gather()
+    evidence = add_series(folder(scenario=text), law).gather()
     row = lines(evidence, tmp_path)[0]
     assert row["projected_law"] == law.value
     assert float(row["projected_serial_fraction_low"]) <= SERIAL <= float(row["projected_serial_fraction_high"])
@@ -112,26 +112,26 @@ def test_a_speed_up_is_of_geometric_means_and_not_of_arithmetic_ones(folder: Any
 
 
 def test_weak_scaling_counts_the_work_and_not_the_time_alone(folder: Any, tmp_path: Path) -> None:
-    rows = lines(climb(folder(scenario=WEAK), Law.GUSTAFSON, serial=0.0, scatter=0.001).gather(), tmp_path)
+    rows = lines(add_series(folder(scenario=WEAK), Law.GUSTAFSON, serial=0.0, scatter=0.001).gather(), tmp_path)
     assert [float(row["speed_up"]) for row in rows[1:]] == pytest.approx([2, 4, 8], rel=0.01)
     assert [row["grown"] for row in rows] == ["1", "2", "4", "8"]
 
 
-def test_it_says_beyond_which_rung_another_rank_was_seen_to_buy_little(folder: Any, tmp_path: Path) -> None:
-    said = prose(climb(folder(scenario=STRONG), serial=0.3, scatter=0.003).gather(), tmp_path)
+def test_it_says_beyond_how_many_ranks_the_incremental_efficiency_is_low(folder: Any, tmp_path: Path) -> None:
+    said = prose(add_series(folder(scenario=STRONG), serial=0.3, scatter=0.003).gather(), tmp_path)
     assert re.search(
-        r"Measured: beyond 2 ranks another rank buys less than 50 % of .*: from 2 to 4, 3\d\.\d % \[", said
+        r"Measured: the incremental efficiency falls below 50 % beyond 2 ranks: from 2 to 4, 3\d\.\d % \[", said
     )
-    assert re.search(r"beyond 2 \[2, 2\] ranks another rank buys less than 50 %", said)
-    well = prose(climb(folder(scenario=STRONG), serial=0.01, scatter=0.003).gather(), tmp_path / "well")
-    assert "Measured: up to 8 ranks another rank buys more than 50 %" in well
-    projected = re.search(r"beyond \d+ \[(\d+), (\d+)\] ranks another rank buys less than 50 %", well)
+    assert re.search(r"by it the incremental efficiency falls below 50 % beyond 2 \[2, 2\] ranks", said)
+    well = prose(add_series(folder(scenario=STRONG), serial=0.01, scatter=0.003).gather(), tmp_path / "well")
+    assert "Measured: the incremental efficiency is above 50 % up to 8 ranks" in well
+    projected = re.search(r"by it the incremental efficiency falls below 50 % beyond \d+ \[(\d+), (\d+)\] ranks", well)
     assert projected
     assert int(projected[1]) <= 98 <= int(projected[2])  # ((1 - s) / 0.5 - 1) / s
 
 
-def test_two_rungs_give_a_speed_up_and_no_law(folder: Any, tmp_path: Path) -> None:
-    evidence = climb(folder(scenario=STRONG), rungs=(1, 2)).gather()
+def test_two_points_give_a_speed_up_and_no_law(folder: Any, tmp_path: Path) -> None:
+    evidence = add_series(folder(scenario=STRONG), points=(1, 2)).gather()
     assert "no law is fitted: 2 numbers of cores were measured, and two points fit any law" in prose(evidence, tmp_path)
     row = lines(evidence, tmp_path)[1]
     assert row["speed_up"]
@@ -140,17 +140,17 @@ def test_two_rungs_give_a_speed_up_and_no_law(folder: Any, tmp_path: Path) -> No
 
 
 def test_one_process_claims_nothing(folder: Any, tmp_path: Path) -> None:
-    evidence = climb(folder(scenario=STRONG), sets=1).gather()
+    evidence = add_series(folder(scenario=STRONG), sets=1).gather()
     assert "no speed-up is claimed: one process gives no interval" in prose(evidence, tmp_path)
     assert {row["speed_up"] for row in lines(evidence, tmp_path)} == {""}
     assert "one process only" in lines(evidence, tmp_path)[0]["projection_missing_because"]
 
 
-def test_a_wrong_rung_enters_nothing_and_keeps_its_reason(folder: Any, tmp_path: Path) -> None:
-    right = climb(folder(scenario=STRONG))
+def test_a_wrong_point_enters_nothing_and_keeps_its_reason(folder: Any, tmp_path: Path) -> None:
+    right = add_series(folder(scenario=STRONG))
     wrong = {"error": 0.9, "message": "a plane is missing"}
     for number in (True, False):  # very fast, and one process of three that is wrong
-        made = climb(folder(scenario=STRONG))
+        made = add_series(folder(scenario=STRONG))
         made.add("mpi", [1e-6] * 3, kernel="halo", work=work(), ranks=16, threads=1, outcome=Outcome.WRONG, facts=wrong)
         if number:
             made.records["here"][-3:-1] = [
@@ -162,29 +162,29 @@ def test_a_wrong_rung_enters_nothing_and_keeps_its_reason(folder: Any, tmp_path:
         assert "a plane is missing" in rows[4]["message"]
 
 
-def test_the_lowest_verified_rung_is_the_base_where_the_first_failed(folder: Any, tmp_path: Path) -> None:
+def test_the_first_verified_point_is_the_base_where_the_first_failed(folder: Any, tmp_path: Path) -> None:
     made = folder(scenario=STRONG)
     made.machines["here"] = msgspec.structs.replace(made.other_machine(), id="m9", usable_cores=64)
     made.add("mpi", [None] * 3, kernel="halo", work=None, ranks=1, threads=1, outcome=Outcome.FAILED,
              facts={"message": "killed: out of memory"})  # fmt: skip
-    evidence = climb(made, rungs=(2, 4, 8)).gather()
+    evidence = add_series(made, points=(2, 4, 8)).gather()
     assert [row["base"] for row in lines(evidence, tmp_path)] == ["", "2", "2", "2"]
     said = prose(evidence, tmp_path)
-    assert "as fast as on 2 ranks, the lowest rung with a verified figure" in said
+    assert "as fast as on 2 ranks, the first point with a verified figure" in said
     assert "killed: out of memory" in said
 
 
-def test_ranks_that_share_cores_are_named_and_are_no_rung(folder: Any, tmp_path: Path) -> None:
-    made = climb(folder(scenario=STRONG))
+def test_ranks_that_share_cores_are_named_and_are_no_point(folder: Any, tmp_path: Path) -> None:
+    made = add_series(folder(scenario=STRONG))
     made.machines["here"] = msgspec.structs.replace(made.machines["here"], usable_cores=4)
     rows = lines(made.gather(), tmp_path)
     assert rows[3]["speed_up"] == ""
-    assert "oversubscribed: 8 asked of 4 cores" in rows[3]["message"]
+    assert "oversubscribed: 8 cores on a machine with 4" in rows[3]["message"]
 
 
 def test_communication_is_the_share_of_what_counts_and_blank_where_there_is_none(folder: Any, tmp_path: Path) -> None:
-    made = climb(folder(scenario=STRONG), share=0.1)
-    climb(made, name="numba", by="threads")
+    made = add_series(folder(scenario=STRONG), share=0.1)
+    add_series(made, name="numba", by="threads")
     evidence = made.gather()
     by_name = {(row["implementation"], row["cores"]): row for row in lines(evidence, tmp_path)}
     talk = by_name["mpi", "8"]
@@ -199,7 +199,7 @@ def test_communication_is_the_share_of_what_counts_and_blank_where_there_is_none
 def test_no_call_and_no_clock_are_reasons_and_not_zero(
     folder: Any, tmp_path: Path, calls: int, share: float | None
 ) -> None:
-    made = climb(folder(scenario=STRONG), share=share)
+    made = add_series(folder(scenario=STRONG), share=share)
     if share is not None:
         made.records["here"] = [
             msgspec.structs.replace(
@@ -215,72 +215,72 @@ def test_no_call_and_no_clock_are_reasons_and_not_zero(
 
 
 def test_records_that_break_the_declared_intent_are_not_shown_as_scaling(folder: Any, tmp_path: Path) -> None:
-    said = prose(climb(folder(scenario=WEAK), Law.AMDAHL).gather(), tmp_path)
+    said = prose(add_series(folder(scenario=WEAK), Law.AMDAHL).gather(), tmp_path)
     assert "Not shown as scaling: halo / mpi, size small, on here: declared as weak, but on 1 rank 1e+06 bytes" in said
-    assert not lines(climb(folder(scenario=WEAK), Law.AMDAHL).gather(), tmp_path / "sheet")
+    assert not lines(add_series(folder(scenario=WEAK), Law.AMDAHL).gather(), tmp_path / "sheet")
 
 
-def test_what_was_projected_is_no_rung(folder: Any, tmp_path: Path) -> None:
-    made = climb(folder(scenario=STRONG))
+def test_what_was_projected_is_no_point(folder: Any, tmp_path: Path) -> None:
+    made = add_series(folder(scenario=STRONG))
     made.add("mpi", [0.001] * 3, kernel="halo", work=work(), ranks=64, threads=1, basis=Basis.PROJECTED)
     assert [row["ranks"] for row in lines(made.gather(), tmp_path)] == ["1", "2", "4", "8"]
     assert "1 case is projected or rehearsed, not measured, and not shown here" in prose(made.gather(), tmp_path)
 
 
 def test_strong_and_weak_runs_of_one_folder_are_told_apart(folder: Any, tmp_path: Path) -> None:
-    made = climb(folder(scenario="question = 'Both?'\n"))
-    made = climb(made, Law.GUSTAFSON, rungs=(2, 4))
+    made = add_series(folder(scenario="question = 'Both?'\n"))
+    made = add_series(made, Law.GUSTAFSON, points=(2, 4))
     rows = lines(made.gather(), tmp_path)
     assert [(row["intent"], row["ranks"]) for row in rows] == [
         ("strong", "1"), ("strong", "2"), ("strong", "4"), ("strong", "8"), ("weak", "1"), ("weak", "2"), ("weak", "4"),
     ]  # fmt: skip
 
 
-def test_of_ladders_of_two_commits_of_the_suite_the_newest_is_shown(folder: Any, tmp_path: Path) -> None:
-    old = climb(folder(scenario=STRONG), commit="0aaa", started="2026-11-20T10:{:02d}:00+00:00")
-    new = climb(folder(scenario=STRONG), rungs=(1, 2), serial=0.5)
+def test_of_series_of_two_commits_of_the_suite_the_newest_is_shown(folder: Any, tmp_path: Path) -> None:
+    old = add_series(folder(scenario=STRONG), commit="0aaa", started="2026-11-20T10:{:02d}:00+00:00")
+    new = add_series(folder(scenario=STRONG), points=(1, 2), serial=0.5)
     evidence = gather(old.write(), new.write())
     rows = lines(evidence, tmp_path)
     assert [row["ranks"] for row in rows] == ["1", "2"]
     assert float(rows[1]["speed_up"]) == pytest.approx(1.333, rel=0.05)
-    assert "1 ladder measured with an older commit of the suite is left out" in prose(evidence, tmp_path)
+    assert "1 series measured with an older commit of the suite is excluded" in prose(evidence, tmp_path)
 
 
-def test_rungs_of_two_commits_of_the_suite_are_not_compared(folder: Any, tmp_path: Path) -> None:
-    made = climb(folder(scenario=STRONG), rungs=(1,))
-    evidence = climb(made, rungs=(2,), commit="0fff").gather()
+def test_points_of_two_commits_of_the_suite_are_not_compared(folder: Any, tmp_path: Path) -> None:
+    made = add_series(folder(scenario=STRONG), points=(1,))
+    evidence = add_series(made, points=(2,), commit="0fff").gather()
     assert not lines(evidence, tmp_path)
     assert "2 cases are on one number of cores only with their commit of the suite" in prose(evidence, tmp_path)
 
 
-def test_as_many_cores_on_more_nodes_are_named_where_they_are_no_rung(folder: Any, tmp_path: Path) -> None:
-    made = climb(folder(scenario=STRONG), rungs=(1, 2, 4))
-    evidence = climb(made, rungs=(2,), nodes=2).gather()
+def test_as_many_cores_on_more_nodes_are_named_where_they_are_no_point(folder: Any, tmp_path: Path) -> None:
+    made = add_series(folder(scenario=STRONG), points=(1, 2, 4))
+    evidence = add_series(made, points=(2,), nodes=2).gather()
     assert [(row["ranks"], row["nodes"]) for row in lines(evidence, tmp_path)] == [("1", "1"), ("2", "1"), ("4", "1")]
     text = prose(evidence, tmp_path)
-    assert "halo / mpi, size small, on here: 2 cores on 2 nodes are not shown beside as many on 1" in text
+    assert "halo / mpi, size small, on here: 2 cores on 2 nodes are not shown, because as many on 1 are" in text
     assert "one number of cores only" not in text
 
 
 def test_the_page_is_whole_and_a_projection_is_drawn_dashed(folder: Any, tmp_path: Path) -> None:
-    page = files(climb(folder(scenario=STRONG)).gather(), tmp_path, "html")["scaling.html"]
+    page = files(add_series(folder(scenario=STRONG)).gather(), tmp_path, "html")["scaling.html"]
     assert page.count("<svg") == 1
     assert "stroke-dasharray" in page
     assert "fitted law (projected)" in page
     assert "Dashed: the law that was fitted, a projection, not measured." in page
     assert "http" not in re.sub(r'xmlns(:xlink)?="[^"]*"', "", page)
-    two = files(climb(folder(scenario=STRONG), rungs=(1, 2)).gather(), tmp_path / "two", "html")["scaling.html"]
+    two = files(add_series(folder(scenario=STRONG), points=(1, 2)).gather(), tmp_path / "two", "html")["scaling.html"]
     assert "projected)" not in two
 
 
-def test_evidence_without_any_ladder_says_what_to_run(folder: Any, tmp_path: Path) -> None:
+def test_evidence_without_any_series_says_what_to_run(folder: Any, tmp_path: Path) -> None:
     evidence = folder().add("numpy", [0.5, 0.51, 0.52]).gather()
     assert "daasbench run strong_scaling" in files(evidence, tmp_path, "html")["scaling.html"]
     assert "1 case is on one number of cores only with its commit of the suite" in prose(evidence, tmp_path)
 
 
 def test_the_same_evidence_gives_the_same_bytes_in_two_processes(folder: Callable[..., Any], tmp_path: Path) -> None:
-    path = climb(climb(folder(scenario=STRONG)), name="numba", by="threads").write()
+    path = add_series(add_series(folder(scenario=STRONG)), name="numba", by="threads").write()
     program = (
         "import sys; from pathlib import Path; from daasbench.evidence.gather import gather;"
         "from daasbench.reports.scaling import report; report.write(gather(sys.argv[1]), Path(sys.argv[2]))"

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 from daasbench.reports.time_to_science import report
-from daasbench.reports.time_to_science.keeping import dataset_s, keeping
-from daasbench.reports.time_to_science.launches import questions
+from daasbench.reports.time_to_science.real_time import dataset_s, real_time
+from daasbench.reports.time_to_science.starts import problem_starts
 
-from daasbench.errors import LedgerError, UnknownName
+from daasbench.errors import OutputError, UnknownName
 from daasbench.evidence.gather import Evidence
 from daasbench.model import Event, Outcome, StartEvidence
 
@@ -120,11 +120,11 @@ def test_a_phase_that_was_not_measured_is_named_with_its_reason(filled: Any, tmp
     assert "stage-in, queue, boot and stage-out: the journal does not tell of the job's end" in said
 
 
-def test_the_errand_comes_from_the_journal(filled: Any, tmp_path: Path) -> None:
+def test_the_times_around_the_job_come_from_the_journal(filled: Any, tmp_path: Path) -> None:
     message = journal(filled, queued_at="2026-11-22T10:00:02Z", started_at="2026-11-22T10:00:02.500Z")
     made = texts(message, tmp_path)
     assert "stage-in 2.00 s, queue 500 ms, boot 500 ms, stage-out 4.00 s" in plain(made["time_to_science.html"])
-    assert "time_to_science-s1-errand.svg" in made
+    assert "time_to_science-s1-job.svg" in made
     without = texts(journal(filled), tmp_path / "other")
     assert "queue: the platform has no queue" in plain(without["time_to_science.html"])
 
@@ -142,8 +142,8 @@ def test_a_start_that_could_not_be_made_cold_is_a_gap_with_its_reason(filled: An
 
 
 def test_the_rate_is_that_of_the_steady_case_where_there_is_one(filled: Any) -> None:
-    (question,) = questions(filled.gather())
-    numba, numpy = keeping(question)
+    (problem,) = problem_starts(filled.gather())
+    numba, numpy = real_time(problem)
     assert (numba.from_start, numpy.from_start) == (False, True)
     assert numba.factor is not None
     assert numba.factor.value == pytest.approx(16 / 0.0117 / 500, rel=1e-2)
@@ -162,10 +162,12 @@ def test_without_an_interval_nothing_is_said_to_keep_up(folder: Callable[..., An
     assert "keeps up with Eiger2 4M of ID11: keep-up" not in page
 
 
-def test_an_interval_that_holds_one_is_undecided(folder: Callable[..., Any], tmp_path: Path) -> None:
+def test_with_an_interval_that_holds_one_it_cannot_be_told_yet(folder: Callable[..., Any], tmp_path: Path) -> None:
     made = folder(scenario=SCENARIO.replace("500.0", "1370.0"))
     launch(made, "warm", "numba", [0.011, 0.013, 0.012])
-    assert "is undecided: keep-up factor" in plain(texts(made.gather(), tmp_path)["time_to_science.html"])
+    assert "It cannot be told yet whether numba (2 threads) keeps up with Eiger2 4M of ID11: keep-up factor" in plain(
+        texts(made.gather(), tmp_path)["time_to_science.html"]
+    )
 
 
 def test_a_frame_of_another_size_than_the_detectors_is_named(folder: Callable[..., Any], tmp_path: Path) -> None:
@@ -179,17 +181,18 @@ def test_what_reading_leaves_of_a_keep_up_factor_is_told_as_a_projection(filled:
     page = plain(texts(filled.gather(), tmp_path)["time_to_science.html"])
     left = 1 / (0.1 / 16 + 1e-5 / 16 + 0.0117 / 16) / 500
     message = (
-        "That is of frames in memory: each read first, as fast as in a warm start, and nothing done meanwhile, leaves"
+        "That is for frames in memory: if each is read first, as fast as in a warm start, and nothing is done"
+        " meanwhile, it is"
     )
     assert f"{message} {left:.3g} × (projected)" in page.replace("\u2009", " ")
-    assert page.count("That is of frames in memory") == 2
+    assert page.count("That is for frames in memory") == 2
 
 
 def test_a_whole_data_set_is_projected_and_named_so(filled: Any, tmp_path: Path) -> None:
     evidence = filled.gather()
-    (question,) = questions(evidence)
-    warm = question.implementations[0][0]
-    took_s = dataset_s(question, warm)
+    (problem,) = problem_starts(evidence)
+    warm = problem.by_implementation[0][0]
+    took_s = dataset_s(problem, warm)
     once = 0.2 + 0.5 + 0.08 + (0.5 - 0.012)
     assert took_s == pytest.approx(once + 3600 / 16 * (0.1 + 1e-5 + 0.0117), rel=1e-2)
     assert "projected, not measured" in plain(texts(evidence, tmp_path)["time_to_science.html"])
@@ -227,5 +230,5 @@ def test_an_unknown_format_and_a_folder_that_is_a_file_are_refused(filled: Any, 
     with pytest.raises(UnknownName, match="html"):
         report.write(evidence, tmp_path, ["pdf"])
     (tmp_path / "file").write_text("")
-    with pytest.raises(LedgerError, match="--out"):
+    with pytest.raises(OutputError, match="--out"):
         report.write(evidence, tmp_path / "file", ["md"])

@@ -1,16 +1,16 @@
-"""The report's table: one line an entry, every cell a figure with its unit, or the reason why there is none."""
+"""The comparison table: one row per entry, every cell a figure with its unit, or the reason why there is none."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+from daasbench.evidence.claims import ComparisonGroup, ProblemResults, compare
+from daasbench.evidence.entries import Entry
 from daasbench.model import Basis, Outcome
 
-from ..wording import NOTHING, counted, factor, number, percent, spans
-from .claims import Field, Problem, compare
-from .entries import Entry
-from .sentences import OUTCOMES, cost, price_note, resources, speed, time
+from .claims_in_words import OUTCOMES, cost, price_note, resources, speed, time
+from .numbers import NOTHING, counted, factor, number, percent, spans
 
 Cell = tuple[str, str]  # what is said, and below it, smaller, its interval or its source
 EMPTY: Cell = (NOTHING, "")
@@ -22,13 +22,13 @@ BASES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """One line of a table, in words."""
+class TableRow:
+    """One row of a table, in words."""
 
     name: str
     role: str  # ours, peer, reference
     version: str
-    place: Cell
+    platform: Cell
     time: Cell
     speed: Cell
     against_reference: Cell
@@ -43,38 +43,38 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
-    """The lines of one problem on one basis, fastest first, those without a figure last."""
+class ComparisonTable:
+    """The rows of one problem on one basis, fastest first, those without a figure last."""
 
     basis: Basis
     caption: str
-    lines: tuple[Line, ...]
+    rows: tuple[TableRow, ...]
     unit: str
     prices: tuple[str, ...]
     has_peer: bool
     has_reference: bool
 
 
-def tables(problem: Problem) -> list[Table]:
+def tables(problem: ProblemResults) -> list[ComparisonTable]:
     """Return a table for each basis, so that what was measured never shares a column with anything else."""
     made = []
     for basis in Basis:
-        fields = [field for field in problem.fields if field.basis is basis]
-        rows = [(entry, field) for field in fields for entry in field.entries]
-        if not rows:
+        groups = [group for group in problem.groups if group.basis is basis]
+        pairs = [(entry, group) for group in groups for entry in group.entries]
+        if not pairs:
             continue
-        rows.sort(key=lambda row: row[0].seconds)
+        pairs.sort(key=lambda pair: pair[0].seconds)
         made.append(
-            Table(
+            ComparisonTable(
                 basis=basis,
                 caption=BASES[basis],
-                lines=tuple(line(entry, field) for entry, field in rows),
-                unit=next((entry.unit for entry, _ in rows if entry.units), "repeat"),
+                rows=tuple(table_row(entry, group) for entry, group in pairs),
+                unit=next((entry.unit for entry, _ in pairs if entry.units), "repeat"),
                 prices=tuple(
-                    dict.fromkeys(f"{entry.platform}: price {price_note(entry)}" for entry, _ in rows if entry.cost)
+                    dict.fromkeys(f"{entry.platform}: price {price_note(entry)}" for entry, _ in pairs if entry.cost)
                 ),
-                has_peer=any(field.best_peer for field in fields),
-                has_reference=any(field.reference for field in fields),
+                has_peer=any(group.best_peer for group in groups),
+                has_reference=any(group.reference for group in groups),
             )
         )
     return made
@@ -85,19 +85,19 @@ def role(entry: Entry) -> str:
     return "reference" if entry.is_reference else "peer" if entry.peer else "ours"
 
 
-def line(entry: Entry, field: Field) -> Line:
-    """Return the line of an entry within its competition."""
-    good = bool(entry.counted) and entry in field.measuring_processes
-    return Line(
+def table_row(entry: Entry, group: ComparisonGroup) -> TableRow:
+    """Return the row of an entry within its group."""
+    good = bool(entry.counted) and entry in group.comparable
+    return TableRow(
         name=entry.case.implementation,
         role=role(entry),
         version=entry.case.version,
-        place=_place(entry),
+        platform=_platform(entry),
         time=time(entry) if entry.time else EMPTY,
         speed=speed(entry) if entry.time else EMPTY,
-        against_reference=_ratio(entry, field.reference) if good else EMPTY,
-        against_peer=_ratio(entry, field.best_peer) if good else EMPTY,
-        per_core=_ratio(entry, field.best_peer or field.reference, per_core=True) if good else EMPTY,
+        against_reference=_ratio(entry, group.reference) if good else EMPTY,
+        against_peer=_ratio(entry, group.best_peer) if good else EMPTY,
+        per_core=_ratio(entry, group.best_peer or group.reference, per_core=True) if good else EMPTY,
         limit=_limit(entry),
         accuracy=_accuracy(entry),
         cost=cost(entry) if entry.cost else EMPTY,
@@ -107,7 +107,7 @@ def line(entry: Entry, field: Field) -> Line:
     )
 
 
-def _place(entry: Entry) -> Cell:
+def _platform(entry: Entry) -> Cell:
     used = entry.cores_used
     return entry.platform, resources(entry.case) + (f", {number(used)} cores used" if used else "")
 
@@ -123,7 +123,7 @@ def _ratio(entry: Entry, base: Entry | None, per_core: bool = False) -> Cell:
     if pair.ratio.low is None or pair.ratio.high is None:
         return "no claim", "one process only"
     main, interval = factor(pair.ratio.value, pair.ratio.low, pair.ratio.high)
-    return main, f"{interval} undecided" if pair.ratio.low <= 1 <= pair.ratio.high else interval
+    return main, f"{interval} includes 1" if pair.ratio.low <= 1 <= pair.ratio.high else interval
 
 
 def _limit(entry: Entry) -> Cell:
@@ -155,13 +155,13 @@ def outcome(entry: Entry) -> str:
 
 def why(entry: Entry) -> str:
     """Return the sentences that explain what is not ok, each once, with the processes that it belongs to."""
-    message: dict[str, list[int]] = {}
+    reasons: dict[str, list[int]] = {}
     for row in entry.rows:
         if row.record.outcome is not Outcome.OK:
-            message.setdefault(explanation(row.record.outcome, row.record.message), []).append(row.record.process)
-    if len(message) == 1 and len(entry.outcomes) == 1:
-        return next(iter(message))
-    return " ".join(f"Process {spans(processes)}: {text}" for text, processes in message.items())
+            reasons.setdefault(explanation(row.record.outcome, row.record.message), []).append(row.record.process)
+    if len(reasons) == 1 and len(entry.outcomes) == 1:
+        return next(iter(reasons))
+    return " ".join(f"Process {spans(processes)}: {text}" for text, processes in reasons.items())
 
 
 def explanation(outcome: Outcome, message: str) -> str:

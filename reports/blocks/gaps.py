@@ -1,4 +1,4 @@
-"""Gaps: every case without a figure, why, and what would fill it."""
+"""Gaps: every case without a figure, why, and how to fill it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from daasbench.evidence.claims import ProblemResults
 from daasbench.model import Outcome
 
-from ..wording import listed
-from .claims import Problem
-from .lines import explanation
-from .sentences import OUTCOMES, details
+from .claims_in_words import OUTCOMES, details
+from .comparison_table import explanation
+from .numbers import listed
 
 if TYPE_CHECKING:
     from daasbench.evidence.gather import Evidence
@@ -33,7 +33,7 @@ class Gap:
     processes: int
 
 
-def gaps(problems: Sequence[Problem], evidence: Evidence) -> list[Gap]:
+def gaps(problems: Sequence[ProblemResults], evidence: Evidence) -> list[Gap]:
     """Return every gap, cases with the same explanation together; planned cases without a record last."""
     found: dict[tuple[str, ...], list[str]] = {}
     for problem in problems:

@@ -1,6 +1,6 @@
-"""From evidence to entries: one entry is one way to compute one problem at one place, with all its processes.
+"""From evidence to entries: one implementation of one problem on one platform, with all its processes.
 
-This is the edge of the report: past it there is no table, no NaN and no column name.
+This is the edge of a report: past it there is no table, no NaN and no column name.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from daasbench import registry
+from daasbench.errors import UsageError
 from daasbench.model import Basis, Case, Machine, Outcome, Price, Record
 from daasbench.statistics.intervals import Interval, across_processes, median_interval, ratio
 
@@ -22,13 +24,13 @@ COLUMNS = (
     "median_s", "get_s", "limit_name", "limit_fraction", "foreign_cpu", "currency", "cost_per_unit",
     "price_date", "price_basis",
 )  # fmt: skip
-# What spoils an entry most stands first: one wrong process makes the whole entry wrong.
-FEWER_SETS = 1_000_000  # than this has any run
+SETS_OF_A_RUN = 1_000_000  # more than any run has
+# The gravest outcome is first: one wrong process makes the whole entry wrong.
 GRAVITY = (Outcome.WRONG, Outcome.FAILED, Outcome.TIMEOUT, Outcome.SKIPPED, Outcome.OK)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Row:
+class ProcessResult:
     """One line of the tidy table with its record: one process, its last attempt."""
 
     record: Record
@@ -44,15 +46,15 @@ class Row:
 
     @property
     def counts(self) -> bool:
-        """Return whether this process may enter a figure: verified right, with a positive median."""
+        """Return whether this process may enter a figure: correct, with a positive median."""
         return self.record.outcome is Outcome.OK and self.median_s is not None and self.median_s > 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Entry:
-    """One way to compute one problem at one place, on one basis, from one commit of the suite."""
+    """One implementation of one problem on one platform, on one basis, from one commit of the suite."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ProcessResult, ...]
     machine: Machine | None
     price: Price | None
     peer: bool | None  # None: neither the record nor an installed kernel says
@@ -60,7 +62,7 @@ class Entry:
 
     @property
     def first(self) -> Record:
-        """Return the record that stands for what all processes share: case, platform, basis, commit."""
+        """Return a record with what all processes share: case, platform, basis, commit."""
         return self.rows[0].record
 
     @property
@@ -99,7 +101,7 @@ class Entry:
         return next(outcome for outcome in GRAVITY if outcome in self.outcomes)
 
     @cached_property
-    def counted(self) -> tuple[Row, ...]:
+    def counted(self) -> tuple[ProcessResult, ...]:
         """Return the processes that may enter a comparison: none if any process was wrong."""
         if Outcome.WRONG in self.outcomes:
             return ()
@@ -155,7 +157,7 @@ class Entry:
         return " and ".join(sorted(word for word in words if word)) if words and None not in words else None
 
     @property
-    def worst(self) -> Row | None:
+    def worst(self) -> ProcessResult | None:
         """Return the process with the largest error that was seen."""
         seen = [row for row in self.rows if row.record.error is not None and not math.isnan(row.record.error)]
         return max(seen, key=lambda row: row.record.error or 0.0, default=None)
@@ -200,18 +202,18 @@ class Entry:
             }
         )
 
-    def _by_set(self, seconds: Mapping[Row, float]) -> Mapping[int, float]:
+    def _by_set(self, seconds: Mapping[ProcessResult, float]) -> Mapping[int, float]:
         """Return `seconds` by a number for each set of processes: its index, counted on through several runs."""
         jobs = sorted({(row.record.run, row.record.job) for row in self.rows})
         return {
-            row.record.process + FEWER_SETS * jobs.index((row.record.run, row.record.job)): value
+            row.record.process + SETS_OF_A_RUN * jobs.index((row.record.run, row.record.job)): value
             for row, value in seconds.items()
         }
 
 
 def entries(evidence: Evidence) -> list[Entry]:
     """Return every entry of the evidence, in the order in which the table first names it."""
-    grouped: dict[tuple[str, ...], list[Row]] = {}
+    grouped: dict[tuple[str, ...], list[ProcessResult]] = {}
     for row in _rows(evidence):
         record = row.record
         shape = (record.case.id, record.platform, record.basis, record.commit)
@@ -220,7 +222,7 @@ def entries(evidence: Evidence) -> list[Entry]:
     return [_entry(evidence, rows, cards[rows[0].record.case.kernel]) for rows in grouped.values()]
 
 
-def _entry(evidence: Evidence, rows: list[Row], kernel: Any) -> Entry:
+def _entry(evidence: Evidence, rows: list[ProcessResult], kernel: Any) -> Entry:
     rows.sort(key=lambda row: row.record.process)
     record = rows[0].record
     job = evidence.jobs.get(f"{record.run}/{record.job}")
@@ -236,23 +238,20 @@ def _entry(evidence: Evidence, rows: list[Row], kernel: Any) -> Entry:
 
 def card(kernel: str) -> Any:
     """Return the installed kernel of that name, or None: a report is written also where it is not installed."""
-    from daasbench import registry
-    from daasbench.errors import UsageError
-
     try:
         return registry.kernel(kernel)
     except UsageError:
         return None
 
 
-def _rows(evidence: Evidence) -> Iterator[Row]:
+def _rows(evidence: Evidence) -> Iterator[ProcessResult]:
     table = evidence.table
     columns = {name: _cells(table[name]) for name in COLUMNS if name in table.columns}
     for index, record in enumerate(evidence.records):
         cells = {name: columns[name][index] if name in columns else None for name in COLUMNS}
         if cells["price_date"] is not None:
             cells["price_date"] = str(cells["price_date"])[:10]
-        yield Row(record=record, **cells)
+        yield ProcessResult(record=record, **cells)
 
 
 def _cells(column: Any) -> list[Any]:

@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .claims import Level, Problem
-from .sentences import LEVELS, headline
+from daasbench.evidence.claims import EvidenceLevel, ProblemResults
+
+from .claims_in_words import LEVELS, headline
 
 if TYPE_CHECKING:
     from daasbench.evidence.gather import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class AnsweredQuestion:
     """A question with the problems that were measured to answer it."""
 
     text: str
-    problems: tuple[Problem, ...]
+    problems: tuple[ProblemResults, ...]
 
     @property
     def answer(self) -> str:
@@ -28,9 +29,9 @@ class Question:
         return headline(self.problems)
 
     @cached_property
-    def level(self) -> Level:
+    def level(self) -> EvidenceLevel:
         """Return the level of the answer: the lowest of its problems."""
-        return min((problem.level for problem in self.problems), default=Level.NONE)
+        return min((problem.level for problem in self.problems), default=EvidenceLevel.NONE)
 
     @property
     def level_words(self) -> tuple[str, str]:
@@ -45,19 +46,19 @@ class Question:
     @property
     def priced(self) -> bool:
         """Return whether every problem has a fastest implementation with a cost at a dated price."""
-        fields = [field for problem in self.problems for field in problem.measured if field.fastest]
-        return bool(fields) and all(field.fastest.cost for field in fields if field.fastest)
+        groups = [group for problem in self.problems for group in problem.measured if group.fastest]
+        return bool(groups) and all(group.fastest.cost for group in groups if group.fastest)
 
 
-def questions(evidence: Evidence, problems: Sequence[Problem]) -> list[Question]:
+def questions(evidence: Evidence, problems: Sequence[ProblemResults]) -> list[AnsweredQuestion]:
     """Return every question once, in the order of the problems; runs without a scenario ask what was measured."""
-    found: dict[str, list[Problem]] = {}
+    found: dict[str, list[ProblemResults]] = {}
     texts = {run: asked(text) for run, text in evidence.scenarios.items()}
     for problem in problems:
         runs = sorted({row.record.run for entry in problem.newest for row in entry.rows})
         for text in dict.fromkeys(texts.get(run) or "What was measured?" for run in runs):
             found.setdefault(text, []).append(problem)
-    return [Question(text=text, problems=tuple(mine)) for text, mine in found.items()]
+    return [AnsweredQuestion(text=text, problems=tuple(mine)) for text, mine in found.items()]
 
 
 def asked(scenario: str) -> str | None:

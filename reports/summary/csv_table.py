@@ -1,41 +1,38 @@
-"""The same figures as a sheet: one line for each entry, units in the names of the columns."""
+"""The same figures as CSV: one row per entry, units in the names of the columns."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
+from daasbench.evidence.claims import ComparisonGroup, ProblemResults, compare, level
+from daasbench.evidence.entries import Entry
 from daasbench.model import Basis
 from daasbench.statistics.intervals import Interval
 
-from .claims import Field, Problem, compare, level
-from .entries import Entry
-from .lines import outcome, role, why
-from .sentences import LEVELS, details
+from ..blocks.claims_in_words import LEVELS, details
+from ..blocks.comparison_table import outcome, role, why
+from ..blocks.csv_table import csv_text, interval_cells
 
 
-def sheet(problems: Sequence[Problem], basis: Basis) -> str | None:
-    """Return the entries on one basis as CSV; None if there are none. A missing figure is an empty cell."""
-    rows = [
-        _row(problem, entry, field)
+def csv_files(problems: Sequence[ProblemResults]) -> dict[str, str]:
+    """Return one CSV per basis that has entries, by file name; a missing figure is an empty cell."""
+    names = {basis: "summary.csv" if basis is Basis.MEASURED else f"summary-{basis}.csv" for basis in Basis}
+    return {names[basis]: csv_text(rows) for basis in Basis if (rows := _rows(problems, basis))}
+
+
+def _rows(problems: Sequence[ProblemResults], basis: Basis) -> list[dict[str, object]]:
+    return [
+        _row(problem, entry, group)
         for problem in problems
-        for field in problem.fields
-        if field.basis is basis
-        for entry in field.entries
+        for group in problem.groups
+        if group.basis is basis
+        for entry in group.entries
     ]
-    if not rows:
-        return None
-    written = io.StringIO()
-    writer = csv.DictWriter(written, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return written.getvalue()
 
 
-def _row(problem: Problem, entry: Entry, field: Field) -> dict[str, object]:
+def _row(problem: ProblemResults, entry: Entry, group: ComparisonGroup) -> dict[str, object]:
     case, work = entry.case, next((row.record.work for row in entry.rows if row.record.work), None)
-    good = entry in field.measuring_processes
+    good = entry in group.comparable
     return (
         {
             "kernel": case.kernel, "problem": details(case), "problem_id": problem.id, "size": case.size,
@@ -46,29 +43,20 @@ def _row(problem: Problem, entry: Entry, field: Field) -> dict[str, object]:
             "processes": len(entry.rows), "processes_counted": len(entry.counted),
             "evidence_level": LEVELS[level(entry)][0],
         }
-        | _spread("median_s", entry.time)
+        | interval_cells("median_s", entry.time)
         | {"interval_method": entry.time.method if entry.time else None}
         | {"unit": work.unit if work else None, "units_per_repeat": work.units if work else None}
-        | _spread("units_per_s", _speed(entry))
-        | {"reference": field.reference.case.implementation if field.reference else None}
-        | _spread("times_as_fast_as_reference", _against(entry, field.reference if good else None))
-        | {"best_peer": field.best_peer.case.implementation if field.best_peer else None}
-        | _spread("times_as_fast_as_best_peer", _against(entry, field.best_peer if good else None))
+        | interval_cells("units_per_s", _speed(entry))
+        | {"reference": group.reference.case.implementation if group.reference else None}
+        | interval_cells("times_as_fast_as_reference", _against(entry, group.reference if good else None))
+        | {"best_peer": group.best_peer.case.implementation if group.best_peer else None}
+        | interval_cells("times_as_fast_as_best_peer", _against(entry, group.best_peer if good else None))
         | {"limit_name": entry.limit_name}
-        | _spread("limit_fraction", entry.fraction)
+        | interval_cells("limit_fraction", entry.fraction)
         | _accuracy(entry)
         | {"cores_used": entry.cores_used, "commit": entry.first.commit}
         | _money(entry)
     )  # fmt: skip
-
-
-def _spread(name: str, found: Interval | None) -> dict[str, object]:
-    """Return value, low and high under their names; all empty without a value."""
-    return {
-        name: found.value if found else None,
-        f"{name}_low": found.low if found else None,
-        f"{name}_high": found.high if found else None,
-    }
 
 
 def _speed(entry: Entry) -> Interval | None:
@@ -96,7 +84,7 @@ def _accuracy(entry: Entry) -> dict[str, object]:
 
 def _money(entry: Entry) -> dict[str, object]:
     row = entry.counted[0] if entry.cost else None
-    return _spread("cost_per_unit", entry.cost) | {
+    return interval_cells("cost_per_unit", entry.cost) | {
         "currency": row.currency if row else None,
         "price_date": row.price_date if row else None,
         "price_basis": row.price_basis if row else None,

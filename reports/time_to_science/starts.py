@@ -1,4 +1,4 @@
-"""From entries to launches: one launch is one way to compute one problem at one place, from one state."""
+"""From entries to starts: one implementation of one problem on one platform, started from one state."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from daasbench.evidence import phases
+from daasbench.evidence.claims import EvidenceLevel, level
+from daasbench.evidence.entries import Entry, ProcessResult, entries
 from daasbench.model import Basis, Beamline, Case, StartEvidence
 from daasbench.statistics.intervals import Interval, across_processes, median_interval, ratio
-
-from ..summary.claims import Level, level
-from ..summary.entries import Entry, Row, entries
 
 if TYPE_CHECKING:
     from daasbench.evidence.gather import Evidence
@@ -24,11 +23,11 @@ STATES = ("warm", "uncompiled", "cold", "first")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Launch:
-    """The starts of one entry, each a process, and the errand around them."""
+class EntryStarts:
+    """The starts of one entry, each a process, and the phases of the job around them."""
 
     entry: Entry
-    errand: phases.Parts  # medians over the jobs
+    around: phases.Parts  # of the job: medians over the jobs
 
     @property
     def case(self) -> Case:
@@ -41,7 +40,7 @@ class Launch:
         return {index: phases.of_process(row.record) for index, row in enumerate(self.rows)}
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[ProcessResult, ...]:
         """Return the processes that count, whose state was seen."""
         return tuple(row for row in self.entry.counted if row.record.start_evidence)
 
@@ -70,15 +69,15 @@ class Launch:
         return across_processes(list(self.totals.values())) if self.totals else None
 
     @property
-    def level(self) -> Level:
+    def level(self) -> EvidenceLevel:
         """Return the level of the total: an interval needs several starts."""
         if self.total is None:
-            return Level.NONE
+            return EvidenceLevel.NONE
         found = level(self.entry)
-        return min(found, Level.VERIFIED) if self.total.low is None else found
+        return min(found, EvidenceLevel.VERIFIED) if self.total.low is None else found
 
-    def times_as_long_as(self, base: Launch) -> Interval | None:
-        """Return how many times as long this start takes; they did not take turns, so nothing is paired."""
+    def times_as_long_as(self, base: EntryStarts) -> Interval | None:
+        """Return how many times as long this start takes; they did not run alternately, so nothing is paired."""
         if not self.totals or not base.totals:
             return None
         apart = {-1 - index: seconds for index, seconds in base.totals.items()}
@@ -86,17 +85,17 @@ class Launch:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Question:
-    """The launches of one problem at one place, with the entries that tell the steady rate of the same ways."""
+class ProblemStarts:
+    """The starts of one problem on one platform, with the entries that show the steady rate of the same cases."""
 
-    launches: tuple[Launch, ...]
+    starts: tuple[EntryStarts, ...]
     steady: Mapping[str, Entry]  # by the id of the case, whatever its start
     beamline: Beamline | None
 
     @property
-    def first(self) -> Launch:
-        """Return the launch that stands for what all share."""
-        return self.launches[0]
+    def first(self) -> EntryStarts:
+        """Return a start with what all share."""
+        return self.starts[0]
 
     @property
     def basis(self) -> Basis:
@@ -104,19 +103,17 @@ class Question:
         return self.first.entry.basis
 
     @cached_property
-    def implementations(self) -> tuple[tuple[Launch, ...], ...]:
-        """Return the launches of each way to compute, the states in their order; ways without a figure last."""
-        grouped: dict[str, list[Launch]] = {}
-        for launch in self.launches:
-            grouped.setdefault(whatever_start(launch.case).id, []).append(launch)
-        implementations = [tuple(sorted(mine, key=_state)) for mine in grouped.values()]
-        return tuple(
-            sorted(implementations, key=lambda implementation: not any(launch.total for launch in implementation))
-        )
+    def by_implementation(self) -> tuple[tuple[EntryStarts, ...], ...]:
+        """Return the starts of each implementation, the states in their order; those without a figure last."""
+        grouped: dict[str, list[EntryStarts]] = {}
+        for start in self.starts:
+            grouped.setdefault(whatever_start(start.case).id, []).append(start)
+        found = [tuple(sorted(mine, key=_state)) for mine in grouped.values()]
+        return tuple(sorted(found, key=lambda mine: not any(one.total for one in mine)))
 
-    def rate_of(self, launch: Launch) -> Entry:
-        """Return the entry whose repeats tell the steady rate: of many blocks if there is one, else its own."""
-        return self.steady.get(whatever_start(launch.case).id, launch.entry)
+    def rate_of(self, start: EntryStarts) -> Entry:
+        """Return the entry whose repeats show the steady rate: of many blocks if there is one, else its own."""
+        return self.steady.get(whatever_start(start.case).id, start.entry)
 
 
 def whatever_start(case: Case) -> Case:
@@ -124,30 +121,32 @@ def whatever_start(case: Case) -> Case:
     return msgspec.structs.replace(case, start=None)
 
 
-def _state(launch: Launch) -> int:
-    return STATES.index(launch.case.start or "warm")
+def _state(start: EntryStarts) -> int:
+    return STATES.index(start.case.start or "warm")
 
 
-def questions(evidence: Evidence) -> list[Question]:
-    """Return the launches of the evidence by problem, platform, basis and commit, in the order of the table."""
+def problem_starts(evidence: Evidence) -> list[ProblemStarts]:
+    """Return the starts of the evidence by problem, platform, basis and commit, in the order of the table."""
     every = entries(evidence)
     steady = {_place(entry): entry for entry in every if not entry.case.start and entry.counted}
-    grouped: dict[tuple[str, ...], list[Launch]] = {}
+    grouped: dict[tuple[str, ...], list[EntryStarts]] = {}
     for entry in every:
         if entry.case.start:
             key = (whatever_start(entry.case).problem_id, entry.platform, entry.basis, entry.first.commit)
-            grouped.setdefault(key, []).append(Launch(entry=entry, errand=_tracked(evidence, entry)))
-    return [_question(evidence, launches, steady) for launches in grouped.values()]
+            grouped.setdefault(key, []).append(EntryStarts(entry=entry, around=_around(evidence, entry)))
+    return [_problem(evidence, starts, steady) for starts in grouped.values()]
 
 
-def _question(evidence: Evidence, launches: Sequence[Launch], steady: Mapping[tuple[str, ...], Entry]) -> Question:
+def _problem(
+    evidence: Evidence, starts: Sequence[EntryStarts], steady: Mapping[tuple[str, ...], Entry]
+) -> ProblemStarts:
     found = {}
-    for launch in launches:
-        case = whatever_start(launch.case)
-        if entry := steady.get((case.id, *_place(launch.entry)[1:])):
+    for start in starts:
+        case = whatever_start(start.case)
+        if entry := steady.get((case.id, *_place(start.entry)[1:])):
             found[case.id] = entry
-    rate = next(filter(None, (beamline_of(evidence, launch.entry) for launch in launches)), None)
-    return Question(launches=tuple(launches), steady=found, beamline=rate)
+    rate = next(filter(None, (beamline_of(evidence, start.entry) for start in starts)), None)
+    return ProblemStarts(starts=tuple(starts), steady=found, beamline=rate)
 
 
 def _place(entry: Entry) -> tuple[str, ...]:
@@ -164,8 +163,8 @@ def beamline_of(evidence: Evidence, entry: Entry) -> Beamline | None:
     return declared if entry.unit in ("repeat", declared.unit) else None
 
 
-def _tracked(evidence: Evidence, entry: Entry) -> phases.Parts:
-    """Return the phases of the errands of an entry's jobs: the median of the jobs that saw each."""
+def _around(evidence: Evidence, entry: Entry) -> phases.Parts:
+    """Return the phases around an entry's jobs: the median of the jobs that saw each."""
     jobs = sorted({(row.record.run, row.record.job) for row in entry.rows})
     each = [phases.of_errand(evidence.journals.get(run, []), job) for run, job in jobs]
     seconds = {

@@ -106,6 +106,11 @@ def percent(fraction: float, low: float | None = None, high: float | None = None
     return f"{main} %", interval
 
 
+def joined(pair: tuple[str, str]) -> str:
+    """Return a figure and its interval as one text: ``"11.7 ms [11.5, 11.9]"``."""
+    return " ".join(part for part in pair if part)
+
+
 def memory(size: float) -> str:
     """Return bytes in binary units (GiB is 2**30)."""
     for power, sign in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):

@@ -1,6 +1,6 @@
-"""What may be claimed: evidence levels, comparisons, and the answer of one problem at one place.
+"""What may be claimed: evidence levels, comparisons, and the answer of one problem on one platform.
 
-Nothing here formats: :mod:`.sentences` puts a claim into words, and can only say what a claim holds.
+Nothing here formats: a report puts a claim into words, and can only say what a claim holds.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 
+from daasbench.evidence.entries import Entry
 from daasbench.model import Basis
+from daasbench.model.sizes import size_order
 from daasbench.statistics.intervals import Interval
 
-from .entries import Entry
 
-SIZES = ("tiny", "small", "medium", "large")
-
-
-class Level(IntEnum):
+class EvidenceLevel(IntEnum):
     """What the evidence for a claim reached."""
 
     NONE = -1
@@ -28,7 +26,7 @@ class Level(IntEnum):
     PLATFORMS = 3
 
 
-class Verdict(IntEnum):
+class Decision(IntEnum):
     """What the interval of a ratio of speeds says."""
 
     SLOWER = -1
@@ -37,22 +35,22 @@ class Verdict(IntEnum):
     UNKNOWN = 2  # fewer than two processes on either side: no interval, no comparison
 
 
-def verdict(ratio: Interval | None) -> Verdict:
+def decision(ratio: Interval | None) -> Decision:
     """Return what the ratio decides: nothing without an interval, and nothing if the interval holds 1."""
     if ratio is None or ratio.low is None or ratio.high is None:
-        return Verdict.UNKNOWN
+        return Decision.UNKNOWN
     if ratio.low > 1:
-        return Verdict.FASTER
-    return Verdict.SLOWER if ratio.high < 1 else Verdict.UNDECIDED
+        return Decision.FASTER
+    return Decision.SLOWER if ratio.high < 1 else Decision.UNDECIDED
 
 
-def level(entry: Entry) -> Level:
+def level(entry: Entry) -> EvidenceLevel:
     """Return the level of an entry's own figure."""
     if not entry.counted:
-        return Level.NONE
+        return EvidenceLevel.NONE
     if entry.verified_by is None:
-        return Level.RUNS
-    return Level.INTERVAL if entry.time and entry.time.low is not None else Level.VERIFIED
+        return EvidenceLevel.RUNS
+    return EvidenceLevel.INTERVAL if entry.time and entry.time.low is not None else EvidenceLevel.VERIFIED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +62,9 @@ class Comparison:
     ratio: Interval | None
 
     @property
-    def verdict(self) -> Verdict:
+    def decision(self) -> Decision:
         """Return what may be said of it."""
-        return verdict(self.ratio)
+        return decision(self.ratio)
 
 
 def compare(new: Entry, base: Entry | None, per_core: bool = False) -> Comparison | None:
@@ -77,8 +75,8 @@ def compare(new: Entry, base: Entry | None, per_core: bool = False) -> Compariso
 
 
 @dataclass(frozen=True, kw_only=True)
-class Field:
-    """The entries that compete: one problem, one platform, one basis, newest commit of each; fastest first."""
+class ComparisonGroup:
+    """Entries that may be compared: one problem, platform and basis, the newest commit of each; fastest first."""
 
     entries: tuple[Entry, ...]
 
@@ -93,82 +91,83 @@ class Field:
         return self.entries[0].basis
 
     @cached_property
-    def measuring_processes(self) -> tuple[Entry, ...]:
+    def comparable(self) -> tuple[Entry, ...]:
         """Return the entries that may be compared: verified, not wrong."""
-        return tuple(entry for entry in self.entries if level(entry) >= Level.VERIFIED)
+        return tuple(entry for entry in self.entries if level(entry) >= EvidenceLevel.VERIFIED)
 
     @property
     def fastest(self) -> Entry | None:
-        """Return the contender with the shortest time, whether or not that is decided."""
-        return self.measuring_processes[0] if self.measuring_processes else None
+        """Return the comparable entry with the shortest time, whether or not that is decided."""
+        return self.comparable[0] if self.comparable else None
 
     @cached_property
     def best_peer(self) -> Entry | None:
         """Return the fastest verified production package."""
-        return next((entry for entry in self.measuring_processes if entry.peer), None)
+        return next((entry for entry in self.comparable if entry.peer), None)
 
     @cached_property
     def best_own(self) -> Entry | None:
         """Return the fastest verified entry that is not a peer."""
-        return next((entry for entry in self.measuring_processes if not entry.peer), None)
+        return next((entry for entry in self.comparable if not entry.peer), None)
 
     @cached_property
     def reference(self) -> Entry | None:
         """Return the fastest verified run of the numpy reference."""
-        return next((entry for entry in self.measuring_processes if entry.is_reference), None)
+        return next((entry for entry in self.comparable if entry.is_reference), None)
 
     @cached_property
     def rivals(self) -> tuple[Comparison, ...]:
-        """Return the fastest against each other contender that it is not shown to be faster than."""
+        """Return the fastest against each other comparable entry that it is not shown to be faster than."""
         if self.fastest is None:
             return ()
-        pairs = (compare(self.fastest, other) for other in self.measuring_processes[1:])
-        return tuple(pair for pair in pairs if pair and pair.verdict is not Verdict.FASTER)
+        pairs = (compare(self.fastest, other) for other in self.comparable[1:])
+        return tuple(pair for pair in pairs if pair and pair.decision is not Decision.FASTER)
 
     @cached_property
-    def level(self) -> Level:
+    def level(self) -> EvidenceLevel:
         """Return the level of the answer: of the fastest, and of what it is compared with."""
         if self.fastest is None:
             ran = [level(entry) for entry in self.entries]
-            return max(ran, default=Level.NONE)
-        if any(rival.verdict is Verdict.UNKNOWN for rival in self.rivals):
-            return Level.VERIFIED
+            return max(ran, default=EvidenceLevel.NONE)
+        if any(rival.decision is Decision.UNKNOWN for rival in self.rivals):
+            return EvidenceLevel.VERIFIED
         return level(self.fastest)
 
     @property
     def decided(self) -> bool:
-        """Return whether the fastest is faster than every other contender, by intervals; one alone decides nothing."""
-        return len(self.measuring_processes) > 1 and not self.rivals and self.level >= Level.INTERVAL
+        """Return whether the fastest is faster than every other entry, by intervals; one alone decides nothing."""
+        return len(self.comparable) > 1 and not self.rivals and self.level >= EvidenceLevel.INTERVAL
 
     @property
     def cheapest(self) -> Entry | None:
-        """Return the contender with the least cost per unit; None without prices or in several currencies."""
-        priced = [entry for entry in self.measuring_processes if entry.cost]
+        """Return the comparable entry with the least cost per unit; None without prices or in several currencies."""
+        priced = [entry for entry in self.comparable if entry.cost]
         if len({entry.counted[0].currency for entry in priced}) != 1:
             return None
         return min(priced, key=lambda entry: entry.cost.value if entry.cost else 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
-    """What is computed, and everything that was tried on it."""
+class ProblemResults:
+    """One problem, and the entries of every implementation, platform and basis that computed it."""
 
     id: str
     entries: tuple[Entry, ...]
 
     @property
     def first(self) -> Entry:
-        """Return the entry that stands for what all share."""
+        """Return an entry with what all share."""
         return self.entries[0]
 
     @cached_property
-    def fields(self) -> tuple[Field, ...]:
-        """Return its competitions: by basis (measured first), then platform."""
+    def groups(self) -> tuple[ComparisonGroup, ...]:
+        """Return its groups: by basis (measured first), then platform."""
         grouped: dict[tuple[int, str], list[Entry]] = {}
         for entry in self.newest:
             grouped.setdefault((list(Basis).index(entry.basis), entry.platform), []).append(entry)
         return tuple(
-            Field(entries=tuple(sorted(grouped[key], key=lambda entry: entry.seconds))) for key in sorted(grouped)
+            ComparisonGroup(entries=tuple(sorted(grouped[key], key=lambda entry: entry.seconds)))
+            for key in sorted(grouped)
         )
 
     @cached_property
@@ -182,42 +181,41 @@ class Problem:
         return tuple(latest.values())
 
     @property
-    def measured(self) -> tuple[Field, ...]:
-        """Return the competitions whose figures were measured: only these answer a question."""
-        return tuple(field for field in self.fields if field.basis is Basis.MEASURED)
+    def measured(self) -> tuple[ComparisonGroup, ...]:
+        """Return the groups whose figures were measured: only these answer a question."""
+        return tuple(group for group in self.groups if group.basis is Basis.MEASURED)
 
     @cached_property
-    def level(self) -> Level:
+    def level(self) -> EvidenceLevel:
         """Return the level of the answer; L3 if the same implementation leads, decided, on two machines."""
-        fields = [field for field in self.measured if field.fastest]
-        if not fields:
-            return max((field.level for field in self.measured), default=Level.NONE)
-        leaders = {field.fastest.case.implementation for field in fields if field.fastest}
-        places = {_machine(field) for field in fields}
-        if len(places) > 1 and len(leaders) == 1 and all(field.decided for field in fields):
-            return Level.PLATFORMS
-        return min(field.level for field in fields)
+        groups = [group for group in self.measured if group.fastest]
+        if not groups:
+            return max((group.level for group in self.measured), default=EvidenceLevel.NONE)
+        leaders = {group.fastest.case.implementation for group in groups if group.fastest}
+        places = {_machine(group) for group in groups}
+        if len(places) > 1 and len(leaders) == 1 and all(group.decided for group in groups):
+            return EvidenceLevel.PLATFORMS
+        return min(group.level for group in groups)
 
 
-def _machine(field: Field) -> tuple[str, ...]:
+def _machine(group: ComparisonGroup) -> tuple[str, ...]:
     """Return what tells machines apart; a platform whose machine was not observed stands for itself."""
-    machine = field.fastest.machine if field.fastest else None
+    machine = group.fastest.machine if group.fastest else None
     if machine is None:
-        return (field.platform,)
+        return (group.platform,)
     return (machine.host, machine.cpu, str(machine.cores), machine.gpu or "")
 
 
-def problems(entries: Sequence[Entry]) -> list[Problem]:
+def problem_results(entries: Sequence[Entry]) -> list[ProblemResults]:
     """Return the problems of these entries: by kernel, then size, options and input."""
     grouped: dict[str, list[Entry]] = {}
     for entry in entries:
         grouped.setdefault(entry.case.problem_id, []).append(entry)
-    found = [Problem(id=key, entries=tuple(mine)) for key, mine in grouped.items()]
+    found = [ProblemResults(id=key, entries=tuple(mine)) for key, mine in grouped.items()]
     return sorted(found, key=_order)
 
 
-def _order(problem: Problem) -> tuple[object, ...]:
+def _order(problem: ProblemResults) -> tuple[object, ...]:
     case = problem.first.case
-    size = SIZES.index(case.size) if case.size in SIZES else len(SIZES)
-    return (case.kernel, bool(case.input_hash), size, case.size or "", sorted(map(str, case.options.items())),
+    return (case.kernel, bool(case.input_hash), size_order(case.size), sorted(map(str, case.options.items())),
             case.seed or 0, case.nodes, case.input or "", problem.id)  # fmt: skip

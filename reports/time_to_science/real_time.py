@@ -1,16 +1,16 @@
-"""Keeping up: the steady rate over that of a declared detector, and what follows for a data set."""
+"""Real time: the steady rate over that of a declared detector, and what follows for a data set."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+from daasbench.evidence.claims import EvidenceLevel, level
+from daasbench.evidence.entries import Entry
 from daasbench.model import Beamline
 from daasbench.statistics.intervals import Interval
 
-from ..summary.claims import Level, level
-from ..summary.entries import Entry
-from .launches import Launch, Question
+from .starts import EntryStarts, ProblemStarts
 
 ALIKE = 1.25  # two sizes of a unit that differ by less are taken as one
 
@@ -19,10 +19,10 @@ EACH = ("read", "put", "get")  # grow with the data
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Keeping:
-    """One way to compute beside a detector."""
+class RealTime:
+    """One implementation against the rate of a detector."""
 
-    entry: Entry  # whose repeats tell the rate
+    entry: Entry  # whose repeats show the rate
     beamline: Beamline
     from_start: bool  # its repeats are those of starts: of one block
 
@@ -38,14 +38,14 @@ class Keeping:
 
     @property
     def keeps_up(self) -> bool | None:
-        """Return whether it keeps up, by its interval; None: undecided, or no interval."""
+        """Return whether it keeps up, by its interval; None: the interval holds 1, or there is none."""
         found = self.factor
         if found is None or found.low is None or found.high is None or found.low < 1 <= found.high:
             return None
         return found.low >= 1
 
     @property
-    def level(self) -> Level:
+    def level(self) -> EvidenceLevel:
         """Return the level of the rate."""
         return level(self.entry)
 
@@ -67,47 +67,45 @@ class Keeping:
         return None if 1 / ALIKE < measured / declared < ALIKE else (measured, declared)
 
 
-def keeping(question: Question) -> list[Keeping]:
-    """Return how each way of a question keeps up; nothing without a declared beamline."""
-    if question.beamline is None:
+def real_time(problem: ProblemStarts) -> list[RealTime]:
+    """Return how each implementation keeps up; nothing without a declared beamline."""
+    if problem.beamline is None:
         return []
-    found = [
-        (question.rate_of(implementation[0]), implementation[0].entry) for implementation in question.implementations
-    ]
+    found = [(problem.rate_of(mine[0]), mine[0].entry) for mine in problem.by_implementation]
     return [
-        Keeping(entry=entry, beamline=question.beamline, from_start=entry is own)
+        RealTime(entry=entry, beamline=problem.beamline, from_start=entry is own)
         for entry, own in found
         if entry.counted and entry.units
     ]
 
 
-def factor_with_reading(question: Question, one: Keeping) -> tuple[float, str] | None:
-    """Return, as a projection, the keep-up factor of a way that reads, computes and gets one after the other.
+def factor_with_reading(problem: ProblemStarts, one: RealTime) -> tuple[float, str] | None:
+    """Return, as a projection, the keep-up factor if reading, computing and getting follow one another.
 
-    And from which start its reading is known: the first state of the way that was measured. None where none was.
+    And from which start its reading is known: the first state that was measured. None where none was.
     """
     time, units = one.entry.time, one.entry.units
-    for implementation in question.implementations:
-        rate = question.rate_of(implementation[0])
-        for launch in implementation if rate is one.entry else ():
-            known = [found.value for name in EACH if (found := launch.phase(name))]
-            if time is not None and units and launch.entry.units and launch.total is not None and known:
-                each_s = sum(known) / launch.entry.units + time.value / units
-                return 1 / each_s / one.beamline.units_per_s, launch.case.start or ""
+    for mine in problem.by_implementation:
+        rate = problem.rate_of(mine[0])
+        for start in mine if rate is one.entry else ():
+            known = [found.value for name in EACH if (found := start.phase(name))]
+            if time is not None and units and start.entry.units and start.total is not None and known:
+                each_s = sum(known) / start.entry.units + time.value / units
+                return 1 / each_s / one.beamline.units_per_s, start.case.start or ""
     return None
 
 
-def dataset_s(question: Question, launch: Launch) -> float | None:
+def dataset_s(problem: ProblemStarts, start: EntryStarts) -> float | None:
     """Return, as a projection, the seconds from the start to the last result of a whole data set.
 
     What every process does once is taken as it is, what grows with the data in proportion to the first block, and
     the computing at the steady rate.
     """
-    units, rate = launch.entry.units, question.rate_of(launch)
-    wanted = question.beamline.dataset_units if question.beamline else None
-    if not wanted or not units or not rate.units or rate.time is None or launch.total is None:
+    units, rate = start.entry.units, problem.rate_of(start)
+    wanted = problem.beamline.dataset_units if problem.beamline else None
+    if not wanted or not units or not rate.units or rate.time is None or start.total is None:
         return None
-    known = {name: found.value for name in (*FIXED, *EACH) if (found := launch.phase(name))}
+    known = {name: found.value for name in (*FIXED, *EACH) if (found := start.phase(name))}
     once = sum(known.get(name, 0.0) for name in FIXED)
     growing = sum(known.get(name, 0.0) for name in EACH) / units
     return once + wanted * (growing + rate.time.value / rate.units)

@@ -1,6 +1,6 @@
-"""From evidence to climbs: one way to compute on more and more cores of one place, and what each rung brought.
+"""From evidence to scaling series: one implementation on more and more cores of one platform.
 
-Only measured and verified rungs have figures; the others stay, with their reason. Nothing here formats.
+Only measured and verified points have figures; the others remain, with their reason. Nothing here formats.
 """
 
 from __future__ import annotations
@@ -14,26 +14,25 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from daasbench.evidence.claims import EvidenceLevel, ProblemResults, level
+from daasbench.evidence.entries import Entry
 from daasbench.model import Basis, Case, Record
 from daasbench.scenario.ladders import Intent, Ladder, Rung, breach, effort, found_ladders, kept
 from daasbench.statistics.intervals import Interval, across_processes, median_interval
 from daasbench.statistics.scaling_laws import Fit, Law, fit, gain, scaled
 
-from ..summary.claims import Level, level, problems
-from ..summary.entries import Entry, entries
-
 if TYPE_CHECKING:
     from daasbench.evidence.gather import Evidence
 
-ENOUGH = 0.5  # of the average of those before it: below, another rank is said to buy too little
-APART = 10**9  # more than the numbers of the sets of one entry
+ENOUGH = 0.5  # of the average of those before it: below it, the incremental efficiency is too low
+SETS_OF_A_POINT = 10**9  # more than any has
 
 LAWS = {Intent.STRONG: Law.AMDAHL, Intent.WEAK: Law.GUSTAFSON}
 
 
 @dataclass(frozen=True, kw_only=True)
-class MpiTimes:
-    """What a rung spent in calls to MPI, as shares of a repeat.
+class Communication:
+    """The time of a point in calls to MPI, as shares of a repeat.
 
     `share` is the mean over the ranks, with the interval across processes; `least` and `most` are of any rank.
     """
@@ -46,8 +45,8 @@ class MpiTimes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """One rung of a climb.
+class SeriesPoint:
+    """One number of cores of a series.
 
     `count` counts ranks, or threads of one process; `fault` says why it has no figures, None if it has.
     """
@@ -56,72 +55,72 @@ class Step:
     count: int
     cores: int
     fault: str | None
-    speed_up: Interval | None = None  # over the lowest rung; the work of weak scaling is counted
+    speed_up: Interval | None = None  # over the first point; the work of weak scaling is counted
     efficiency: Interval | None = None  # speed-up over how many times as many cores
-    gain: Interval | None = None  # what each step since the rung before brought, of the average before
+    gain: Interval | None = None  # incremental efficiency: speed per rank added, over that per rank before
 
     @cached_property
-    def talk(self) -> MpiTimes | str:
+    def communication(self) -> Communication | str:
         """Return the time in MPI, or why it is not known: it is never 0 for that."""
-        return _talk(self.entry)
+        return _communication(self.entry)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Climb:
-    """A ladder that was climbed at one place."""
+class ScalingSeries:
+    """Points on more and more cores of one platform: one problem and implementation."""
 
     ladder: Ladder[Entry]
     intent: Intent
-    steps: tuple[Step, ...]
+    points: tuple[SeriesPoint, ...]
     platform: str
 
     @property
     def case(self) -> Case:
-        """Return the lowest rung's case."""
+        """Return the first point's case."""
         return self.ladder.first
 
     @property
     def unit(self) -> str:
-        """Return what a step adds: ``"rank"``, ``"rank of 4 threads"`` or ``"thread"``."""
+        """Return what a point adds: ``"rank"``, ``"rank of 4 threads"`` or ``"thread"``."""
         return self.ladder.step
 
     @cached_property
-    def measured(self) -> tuple[Step, ...]:
-        """Return the rungs with figures."""
-        return tuple(step for step in self.steps if step.fault is None)
+    def measured(self) -> tuple[SeriesPoint, ...]:
+        """Return the points with figures."""
+        return tuple(point for point in self.points if point.fault is None)
 
     @property
-    def base(self) -> Step | None:
-        """Return the lowest rung with figures, which all others are compared with."""
+    def base(self) -> SeriesPoint | None:
+        """Return the first point with figures, which all others are compared with."""
         return self.measured[0] if self.measured else None
 
     @cached_property
     def fit(self) -> Fit | str:
-        """Return the law fitted to the measured rungs, or why there is none."""
-        jobs = {_jobs(step.entry) for step in self.measured}
+        """Return the law fitted to the measured points, or why there is none."""
+        jobs = {_jobs(point.entry) for point in self.measured}
         speeds: dict[int, Mapping[int, float]] = {}
-        for index, step in enumerate(self.measured):
-            apart = APART * index if len(jobs) > 1 else 0  # sets of other runs did not take turns
-            done = _effort(step.entry)
-            speeds[step.count] = {one + apart: done / seconds for one, seconds in step.entry.medians.items()}
+        for index, point in enumerate(self.measured):
+            apart = SETS_OF_A_POINT * index if len(jobs) > 1 else 0  # sets of other runs did not run alternately
+            done = _effort(point.entry)
+            speeds[point.count] = {one + apart: done / seconds for one, seconds in point.entry.medians.items()}
         return fit(LAWS[self.intent], speeds)
 
     @cached_property
-    def level(self) -> Level:
-        """Return the level of its claims: two rungs of several processes make an interval."""
-        reached = sorted((level(step.entry) for step in self.measured), reverse=True)
+    def level(self) -> EvidenceLevel:
+        """Return the level of its claims: two points of several processes make an interval."""
+        reached = sorted((level(point.entry) for point in self.measured), reverse=True)
         if len(reached) < 2:
-            return min(reached[0], Level.VERIFIED) if reached else Level.NONE
+            return min(reached[0], EvidenceLevel.VERIFIED) if reached else EvidenceLevel.NONE
         return min(level(self.measured[0].entry), reached[1])
 
     @cached_property
-    def summit(self) -> Step | None:
-        """Return the highest rung with figures, if there are two."""
+    def largest(self) -> SeriesPoint | None:
+        """Return the point on the most cores with figures, if there are two."""
         return self.measured[-1] if len(self.measured) > 1 else None
 
     @cached_property
-    def end(self) -> tuple[Step, Step] | None:
-        """Return the first two neighbouring rungs between which each step was seen to bring less than enough."""
+    def end(self) -> tuple[SeriesPoint, SeriesPoint] | None:
+        """Return the first two neighbouring points between which the incremental efficiency is too low."""
         for before, after in zip(self.measured, self.measured[1:], strict=False):
             if after.gain and after.gain.high is not None and after.gain.high < ENOUGH:
                 return before, after
@@ -130,76 +129,76 @@ class Climb:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """All climbs of the evidence, and sentences on what is none."""
+    """All scaling series of the evidence, and sentences on what is none."""
 
-    climbs: tuple[Climb, ...]
+    series: tuple[ScalingSeries, ...]
     notes: tuple[str, ...]
 
 
-def survey(evidence: Evidence) -> Survey:
-    """Return every climb, by kernel, problem, intent, platform and way; and what was left out, in words.
+def survey(evidence: Evidence, problems: Sequence[ProblemResults]) -> Survey:
+    """Return every series, by kernel, problem, intent, platform and implementation; and what is not shown, in words.
 
-    Rungs of one ladder are of one commit of the suite; of several such ladders the newest is shown.
+    Points of one series are of one commit of the suite; of several such series the newest is shown.
     """
     intents = {run: _intent(text) for run, text in evidence.scenarios.items()}
-    every = [entry for problem in problems(entries(evidence)) for entry in problem.entries]
-    places: dict[tuple[str, str], list[Rung[Entry]]] = {}
+    every = [entry for problem in problems for entry in problem.entries]
+    rungs_of: dict[tuple[str, str], list[Rung[Entry]]] = {}
     for entry in every:
         if entry.basis is Basis.MEASURED:
             work = next((row.record.work for row in entry.rows if row.record.work), None)
             rung = Rung(case=entry.case, work=work, thing=entry)
-            places.setdefault((entry.platform, entry.first.commit), []).append(rung)
+            rungs_of.setdefault((entry.platform, entry.first.commit), []).append(rung)
     notes: list[str] = []
-    climbs: dict[tuple[object, ...], list[Climb]] = {}
+    grouped: dict[tuple[object, ...], list[ScalingSeries]] = {}
     seen: set[str] = set()
-    for (platform, _), rungs in sorted(places.items()):
+    for (platform, _), rungs in sorted(rungs_of.items()):
         for ladder in found_ladders(rungs):
             seen |= {rung.case.id for rung in (*ladder.rungs, *ladder.beside)}
-            found = _climb(ladder, platform, intents)
+            found = _series_of(ladder, platform, intents)
             if isinstance(found, str):
                 notes.append(found)
             else:
-                climbs.setdefault(_order(found)[:-1], []).append(found)
-    newest = [max(made, key=_started) for made in climbs.values()]
-    older = sum(map(len, climbs.values())) - len(newest)
+                grouped.setdefault(_order(found)[:-1], []).append(found)
+    newest = [max(made, key=_started) for made in grouped.values()]
+    older = sum(map(len, grouped.values())) - len(newest)
     if older:
-        message = f"{older} ladder{' measured' if older == 1 else 's measured'} with an older commit of the suite"
-        notes.append(f"{message} {'is' if older == 1 else 'are'} left out.")
-    shown = {rung.case.id for climb in newest for rung in climb.ladder.rungs}
-    notes += [message for climb in sorted(newest, key=_order) for message in _beside(climb, shown)]
-    rest = {rung.case.id for rungs in places.values() for rung in rungs} - seen
+        verb = "is" if older == 1 else "are"
+        notes.append(f"{older} series measured with an older commit of the suite {verb} excluded.")
+    shown = {rung.case.id for one in newest for rung in one.ladder.rungs}
+    notes += [note for one in sorted(newest, key=_order) for note in _on_as_many_cores(one, shown)]
+    rest = {rung.case.id for rungs in rungs_of.values() for rung in rungs} - seen
     if rest:
         whose = "its" if len(rest) == 1 else "their"
-        message = f"{_cases(len(rest))} on one number of cores only with {whose} commit of the suite"
-        notes.append(f"{message}, and not part of any scaling; the same scenario run again measures all with one.")
+        where = f"{_cases(len(rest))} on one number of cores only with {whose} commit of the suite"
+        notes.append(f"{where}, and not part of any scaling; run the same scenario again to measure all with one.")
     modelled = sum(entry.basis is not Basis.MEASURED for entry in every)
     if modelled:
         notes.append(f"{_cases(modelled)} projected or rehearsed, not measured, and not shown here.")
-    return Survey(climbs=tuple(sorted(newest, key=_order)), notes=tuple(notes))
+    return Survey(series=tuple(sorted(newest, key=_order)), notes=tuple(notes))
 
 
-def _beside(climb: Climb, shown: Collection[str]) -> list[str]:
-    """Return a sentence for each case on as many cores as a rung that is shown nowhere: a ladder has one rung each."""
-    nodes = {rung.cores: rung.case.nodes for rung in climb.ladder.rungs}
-    what = f"{climb.case.kernel} / {climb.case.implementation}, size {climb.case.size}, on {climb.platform}"
+def _on_as_many_cores(series: ScalingSeries, shown: Collection[str]) -> list[str]:
+    """Return a sentence for each case that is not shown because its series has a point on as many cores."""
+    nodes = {rung.cores: rung.case.nodes for rung in series.ladder.rungs}
+    what = f"{series.case.kernel} / {series.case.implementation}, size {series.case.size}, on {series.platform}"
     return [
-        f"{what}: {rung.cores} cores on {rung.case.nodes} nodes are not shown beside as many on {nodes[rung.cores]};"
-        " the table of results has both."
-        for rung in climb.ladder.beside
+        f"{what}: {rung.cores} cores on {rung.case.nodes} nodes are not shown, because as many on"
+        f" {nodes[rung.cores]} are; the table of results has both."
+        for rung in series.ladder.beside
         if rung.case.id not in shown
     ]
 
 
-def _started(climb: Climb) -> str:
-    return max(step.entry.started_at for step in climb.steps)
+def _started(series: ScalingSeries) -> str:
+    return max(point.entry.started_at for point in series.points)
 
 
 def _cases(count: int) -> str:
     return f"{count} case{' is' if count == 1 else 's are'}"
 
 
-def _order(climb: Climb) -> tuple[object, ...]:
-    case = climb.case
+def _order(series: ScalingSeries) -> tuple[object, ...]:
+    case = series.case
     problem = (
         case.size or "",
         case.input or "",
@@ -207,7 +206,7 @@ def _order(climb: Climb) -> tuple[object, ...]:
         str(case.seed),
         case.input_hash or "",
     )
-    return (case.kernel, climb.intent, *problem, climb.platform, case.implementation, climb.unit, case.id)
+    return (case.kernel, series.intent, *problem, series.platform, case.implementation, series.unit, case.id)
 
 
 def _intent(scenario: str) -> Intent | None:
@@ -218,48 +217,48 @@ def _intent(scenario: str) -> Intent | None:
         return None
 
 
-def _climb(ladder: Ladder[Entry], platform: str, intents: Mapping[str, Intent | None]) -> Climb | str:
-    """Return the climb of a ladder; the sentence why it is none, where its work is not what was declared."""
+def _series_of(ladder: Ladder[Entry], platform: str, intents: Mapping[str, Intent | None]) -> ScalingSeries | str:
+    """Return the series of a ladder, or the sentence why it is none: its work is not what was declared."""
     runs = {row.record.run for rung in ladder.rungs for row in rung.thing.rows}
     declared = {intent for run in runs if (intent := intents.get(run))}
     intent = kept(ladder)
     case = ladder.first
     what = f"{case.kernel} / {case.implementation}, size {case.size}, on {platform}"
     if intent is None:
-        message = breach(ladder, min(declared, default=Intent.STRONG))
-        return f"Not shown as scaling: {what}: the work is neither that of the whole nor that of a core: {message}."
+        reason = breach(ladder, min(declared, default=Intent.STRONG))
+        return f"Not shown as scaling: {what}: the work is constant neither in total nor per core: {reason}."
     if not any(rung.work is not None for rung in ladder.rungs[1:]):
         intent = next(iter(declared), intent)  # nothing ran that could tell
     if declared and intent not in declared:
-        message = breach(ladder, next(iter(declared)))
-        return f"Not shown as scaling: {what}: declared as {' and '.join(sorted(declared))}, but {message}."
-    return Climb(ladder=ladder, intent=intent, steps=tuple(_steps(ladder)), platform=platform)
+        reason = breach(ladder, next(iter(declared)))
+        return f"Not shown as scaling: {what}: declared as {' and '.join(sorted(declared))}, but {reason}."
+    return ScalingSeries(ladder=ladder, intent=intent, points=tuple(_points(ladder)), platform=platform)
 
 
-def _steps(ladder: Ladder[Entry]) -> list[Step]:
-    """Return the rungs with what each brought, over the lowest that has figures."""
-    made: list[Step] = []
-    base: Step | None = None
-    before: Step | None = None
+def _points(ladder: Ladder[Entry]) -> list[SeriesPoint]:
+    """Return the points with their speed-up over the first that has figures."""
+    made: list[SeriesPoint] = []
+    base: SeriesPoint | None = None
+    before: SeriesPoint | None = None
     for rung in ladder.rungs:
         entry, count = rung.thing, ladder.count(rung)
         fault = _fault(entry, rung.cores)
-        step = Step(entry=entry, count=count, cores=rung.cores, fault=fault)
+        point = SeriesPoint(entry=entry, count=count, cores=rung.cores, fault=fault)
         if fault is None:
             if base is not None and before is not None:
                 up, last = _faster(entry, base.entry), _faster(entry, before.entry)
-                step = Step(
+                point = SeriesPoint(
                     entry=entry, count=count, cores=rung.cores, fault=None, speed_up=up,
                     efficiency=up and scaled(up, base.count / count),
                     gain=last and gain(last, before.count, count),
                 )  # fmt: skip
-            base, before = base or step, step
-        made.append(step)
+            base, before = base or point, point
+        made.append(point)
     return made
 
 
 def _faster(entry: Entry, base: Entry) -> Interval | None:
-    """Return how many times as much work a second an entry does as another, with its interval."""
+    """Return how many times as much work per second an entry does as another, with its interval."""
     found = entry.times_as_fast_as(base)
     return found and scaled(found, _effort(entry) / _effort(base))
 
@@ -275,17 +274,17 @@ def _effort(entry: Entry) -> float:
 
 
 def _fault(entry: Entry, cores: int) -> str | None:
-    """Return why an entry is no rung: without a verified figure, or on more cores than there are."""
-    if level(entry) < Level.VERIFIED:
+    """Return why an entry has no figures in a series: none is verified, or it ran on more cores than there are."""
+    if level(entry) < EvidenceLevel.VERIFIED:
         return "no verified figure"
     machine, case = entry.machine, entry.case
     if machine and not entry.first.workers and cores > machine.usable_cores * case.nodes:
-        there = machine.usable_cores * case.nodes
-        return f"oversubscribed: {cores} asked of {there} cores; ranks that share a core are no scaling"
+        usable = machine.usable_cores * case.nodes
+        return f"oversubscribed: {cores} cores on a machine with {usable}; ranks that share a core show no scaling"
     return None
 
 
-def _talk(entry: Entry) -> MpiTimes | str:
+def _communication(entry: Entry) -> Communication | str:
     records = [row.record for row in entry.counted]
     parts = [part for record in records if (part := _parts(record))]
     if len(parts) < len(records) or not parts:
@@ -303,7 +302,7 @@ def _talk(entry: Entry) -> MpiTimes | str:
     share = across_processes(shares)
     if share.high is not None:
         share = msgspec.structs.replace(share, high=min(share.high, 1.0))  # no share is more than the whole
-    return MpiTimes(
+    return Communication(
         share=share,
         least=min(part[1] for part in parts),
         most=max(part[2] for part in parts),

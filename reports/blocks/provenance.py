@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from daasbench.evidence.claims import ProblemResults
+from daasbench.evidence.entries import Entry
 from daasbench.model import Limits, Machine, Record
 
-from ..wording import counted, flow, listed, memory, number, percent
-from .claims import Problem
-from .entries import Entry
-from .sentences import source, title
+from .claims_in_words import source, title
+from .numbers import counted, flow, listed, memory, number, percent
 
 if TYPE_CHECKING:
     from daasbench.evidence.gather import Evidence
 
 DISTURBED, BUSY = 2, 0.05
-MACHINES = 12  # shown; more are counted
+MACHINES, RUNS = 12, 5  # shown on a page; more are counted
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limit:
+class LimitRow:
     """One limit of a machine, in words."""
 
     name: str
@@ -34,16 +34,16 @@ class Limit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class ObservedMachine:
     """A machine with the limits that were measured on it."""
 
     name: str
     facts: tuple[tuple[str, str], ...]
-    limits: tuple[tuple[str, tuple[Limit, ...], tuple[str, ...]], ...]
+    limits: tuple[tuple[str, tuple[LimitRow, ...], tuple[str, ...]], ...]
     warnings: tuple[str, ...]
 
 
-def sites(evidence: Evidence) -> list[Site]:
+def machines(evidence: Evidence) -> list[ObservedMachine]:
     """Return every machine of the evidence once, however many jobs saw it."""
     used: dict[str, list[Record]] = {}
     for record in evidence.records:
@@ -55,7 +55,7 @@ def sites(evidence: Evidence) -> list[Site]:
         keys = {record.limits for record in records if record.limits in evidence.limits}
         latest = {limits.threads: limits for limits in sorted(
             (evidence.limits[key] for key in keys if key), key=lambda one: one.measured_at)}  # fmt: skip
-        found.append(_site(machine, records, [latest[threads] for threads in sorted(latest)]))
+        found.append(_observed(machine, records, [latest[threads] for threads in sorted(latest)]))
     return found
 
 
@@ -64,7 +64,7 @@ def _same(machine: Machine) -> str:
     return repr(msgspec.structs.replace(machine, id="", observed_at="", commit="", environment={}))
 
 
-def _site(machine: Machine, records: Sequence[Record], limits: Sequence[Limits]) -> Site:
+def _observed(machine: Machine, records: Sequence[Record], limits: Sequence[Limits]) -> ObservedMachine:
     platforms = listed(sorted({record.platform for record in records}))
     facts = [
         ("Platform", platforms),
@@ -81,7 +81,7 @@ def _site(machine: Machine, records: Sequence[Record], limits: Sequence[Limits])
             ", ".join(part for part in (machine.os, f"Python {machine.python}" if machine.python else "") if part),
         ),
     ]
-    return Site(
+    return ObservedMachine(
         name=machine.host or platforms,
         facts=tuple(fact for fact in facts if fact[1]),
         limits=tuple(_limits(one) for one in limits),
@@ -89,9 +89,9 @@ def _site(machine: Machine, records: Sequence[Record], limits: Sequence[Limits])
     )
 
 
-def _limits(limits: Limits) -> tuple[str, tuple[Limit, ...], tuple[str, ...]]:
+def _limits(limits: Limits) -> tuple[str, tuple[LimitRow, ...], tuple[str, ...]]:
     rows = tuple(
-        Limit(
+        LimitRow(
             name=name.replace("_", " "),
             value=flow(limit.value, limit.unit),
             spread=f"{flow(limit.low, limit.unit)} to {flow(limit.high, limit.unit)}",
@@ -105,21 +105,21 @@ def _limits(limits: Limits) -> tuple[str, tuple[Limit, ...], tuple[str, ...]]:
 
 def _warnings(machine: Machine, records: Sequence[Record]) -> list[str]:
     """Return what makes the figures of this machine less sure."""
-    message = []
+    warned = []
     if machine.virtual:
-        message.append(f"This machine is virtual ({machine.virtual}): neighbours that it cannot see may share it.")
+        warned.append(f"This machine is virtual ({machine.virtual}): neighbours that it cannot see may share it.")
     if machine.governor and machine.governor != "performance":
-        message.append(f"The frequency governor is {machine.governor!r}, so the clock may change while it measures.")
+        warned.append(f"The frequency governor is {machine.governor!r}, so the clock may change while it measures.")
     flags = [flag for record in records if record.samples for flag in record.samples.flags]
     disturbed = flags.count(DISTURBED)
     if disturbed:
         share = percent(disturbed / len(flags))[0]
-        message.append(
+        warned.append(
             f"{disturbed} of {len(flags)} samples ({share}) were disturbed by foreign processes and repeated."
         )
     busy = [record for record in records if _busy(record)]
     if busy:
-        message.append(
+        warned.append(
             f"{counted(len(busy), 'process')} of {len(records)} kept samples during which others used more than"
             f" {percent(BUSY)[0]} of the machine; the raw samples show which."
         )
@@ -129,8 +129,8 @@ def _warnings(machine: Machine, records: Sequence[Record]) -> list[str]:
         if record.cores_used and record.cores_used > 1.1 * record.case.threads * record.case.ranks
     })  # fmt: skip
     if wide:
-        message.append(f"More cores were used than declared: {listed(wide[:5])}.")
-    return message
+        warned.append(f"More cores were used than declared: {listed(wide[:5])}.")
+    return warned
 
 
 def _busy(record: Record) -> bool:
@@ -141,7 +141,7 @@ def _busy(record: Record) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class RunProvenance:
     """How to measure one run again."""
 
     id: str
@@ -151,35 +151,46 @@ class Run:
     scenario: str
 
 
-def runs(evidence: Evidence, shown: int = 5) -> list[Run]:
-    """Return the newest `shown` runs with the commands that repeat them."""
+def runs(evidence: Evidence, report: str, among: Collection[str]) -> list[RunProvenance]:
+    """Return the newest runs `among` those of the evidence, with the commands that repeat them and the report."""
     found: dict[str, list[Record]] = {}
     for record in evidence.records:
-        found.setdefault(record.run, []).append(record)
+        if record.run in among:
+            found.setdefault(record.run, []).append(record)
     made = []
-    for run in sorted(found, key=lambda key: max(r.started_at for r in found[key]), reverse=True)[:shown]:
+    for run in sorted(found, key=lambda key: max(r.started_at for r in found[key]), reverse=True)[:RUNS]:
         records = found[run]
         commits = sorted({record.commit for record in records if record.commit})
-        days = sorted({record.started_at[:10] for record in records if record.started_at})
         scenario = evidence.scenarios.get(run, "")
         checkout = [f"git checkout {shlex.quote(commits[-1])}"] if commits else []
         made.append(
-            Run(
+            RunProvenance(
                 id=run,
-                commit=listed(commits) or "not recorded",
-                dates=" to ".join(dict.fromkeys([days[0], days[-1]])) if days else "not recorded",
-                command="\n".join([*checkout, *_commands(run)]),
+                commit=commits_of(records),
+                dates=dates_of(records),
+                command="\n".join([*checkout, *_commands(run, report)]),
                 scenario=scenario,
             )
         )
     return made
 
 
-def _commands(run: str) -> list[str]:
+def dates_of(records: Sequence[Record]) -> str:
+    """Return the days of the measurements: ``"2026-11-22 to 2026-11-24"``."""
+    days = sorted({record.started_at[:10] for record in records if record.started_at})
+    return " to ".join(dict.fromkeys([days[0], days[-1]])) if days else "not recorded"
+
+
+def commits_of(records: Sequence[Record]) -> str:
+    """Return the commits of the suite that measured."""
+    return listed(sorted({record.commit for record in records if record.commit})) or "not recorded"
+
+
+def _commands(run: str, report: str) -> list[str]:
     folder = shlex.quote(f"results/runs/{run}/scenario.toml")
     return [
         f"daasbench run {folder} --results again   # measures the same cases in a new folder",
-        "daasbench report summary --results results   # writes this page again from the records",
+        f"daasbench report {report} --results results   # writes this page again from the records",
     ]
 
 
@@ -188,7 +199,7 @@ def versions(entries: Sequence[Entry]) -> list[tuple[str, str, str]]:
     seen: dict[tuple[str, str], set[str]] = {}
     for entry in entries:
         seen.setdefault((entry.case.kernel, entry.case.implementation), set()).add(entry.case.version)
-    return [(kernel, implementation, listed(sorted(found))) for (kernel, implementation), found in sorted(seen.items())]
+    return [(kernel, name, listed(sorted(found))) for (kernel, name), found in sorted(seen.items())]
 
 
 def packages(evidence: Evidence) -> list[tuple[str, str]]:
@@ -200,7 +211,7 @@ def packages(evidence: Evidence) -> list[tuple[str, str]]:
     return [(package, listed(sorted(found))) for package, found in sorted(seen.items())]
 
 
-def inputs(problems: Sequence[Problem]) -> list[tuple[str, str]]:
+def inputs(problems: Sequence[ProblemResults]) -> list[tuple[str, str]]:
     """Return kernel and origin of every input: measured files with name and content hash, or generated."""
     seen = dict.fromkeys((title(problem.first.case), source(problem.first.case)) for problem in problems)
     return list(seen)

@@ -1,0 +1,111 @@
+"""Files that a person asked for: written whole or not at all, and what to do where they cannot be.
+
+A file is written under a temporary name beside its own and renamed, so that nobody ever reads half a page, and an
+older file of the same name stays until the new one is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from daasbench.errors import OutputError
+
+NOTHING_WRITTEN = "nothing of the report was written, the records are untouched"
+_REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT,
+            errno.ENAMETOOLONG, errno.ELOOP)  # fmt: skip
+_FIXES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space within your quota",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    **dict.fromkeys(_REFUSED, "choose a folder that can be written, with {option}"),
+}
+
+
+def cause_of(error: OSError) -> str:
+    """Return what the operating system says of a failure: ``"No space left on device"``."""
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def fix_of(error: OSError, option: str) -> str:
+    """Return what a person can do about a file that cannot be written.
+
+    Parameters
+    ----------
+    option
+        The option of the command that names another folder: ``"--out"``.
+    """
+    return _FIXES.get(error.errno or 0, "check the file and its folder").format(option=option)
+
+
+def output_error(path: Path, error: OSError, *, option: str, state: str) -> OutputError:
+    """Return the error for an output that cannot be written: where, why, in what state all is now, and the fix."""
+    return OutputError(f"{path}: cannot be written ({cause_of(error)}); {state}; {fix_of(error, option)}")
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Write all of `texts` (content by name) into `folder`, which is made; return the paths in their order.
+
+    Nothing has its own name before everything is written.
+
+    Raises
+    ------
+    OutputError
+        If one of them cannot be written; it says which were.
+    """
+    parts: dict[Path, Path] = {}
+    done: list[str] = []
+    where = folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for index, (name, text) in enumerate(texts.items()):
+            where = folder / name
+            parts[where] = part = _part(folder, index)
+            with part.open("w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+        for where, part in parts.items():
+            part.replace(where)
+            done.append(where.name)
+    except OSError as error:
+        part_of_it = f"of the report only {', '.join(done)} could be written, the records are untouched"
+        state = part_of_it if done else NOTHING_WRITTEN
+        raise output_error(where, error, option="--out", state=state) from error
+    finally:
+        for part in parts.values():
+            with contextlib.suppress(OSError):
+                part.unlink()
+    return list(parts)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, option: str) -> Iterator[Path]:
+    """Give the temporary path to write one file at; rename it to `path` at the end, remove it after an error.
+
+    What is no file (a pipe, ``/dev/stdout``) is written as it is.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    part = _part(target.parent, 0)
+    try:
+        if target.exists() and not target.is_file():
+            yield target
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(target)
+    except OSError as error:
+        raise output_error(path, error, option=option, state="nothing of it was written") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _part(folder: Path, index: int) -> Path:
+    return folder / f".daasbench-{os.getpid()}-{index}.part"

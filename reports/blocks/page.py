@@ -1,0 +1,147 @@
+"""The page: what surrounds the content of every report, and the templates that render both as HTML and Markdown.
+
+A report has templates of its own, which extend ``layout.html.j2`` and ``layout.md.j2``, or fills a
+:class:`PlainPage` and has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daasbench.evidence.claims import EvidenceLevel, ProblemResults, problem_results
+from daasbench.evidence.entries import entries
+from daasbench.scenario.goal import goal_notes
+
+from . import provenance
+from .claims_in_words import LEVELS
+from .gaps import Gap, count_words, gaps
+
+if TYPE_CHECKING:
+    from daasbench.evidence.gather import Evidence
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionedFigure:
+    """A figure with its caption, which says in words what is not shown; `name` is that of its file, if it has one."""
+
+    svg: str
+    caption: str
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageFrame:
+    """What every page has around its content."""
+
+    report: str  # its name
+    notes: tuple[str, ...]  # what a reader must know of the evidence as a whole
+    warnings: tuple[str, ...]  # what could not be read
+    gaps: tuple[Gap, ...]
+    gap_words: str
+    machines: tuple[provenance.ObservedMachine, ...]
+    more_machines: int  # that are not shown
+    runs: tuple[provenance.RunProvenance, ...]
+    more_runs: int  # that are not shown
+    levels: tuple[tuple[str, str], ...]
+
+
+def page_frame(
+    evidence: Evidence,
+    report: str,
+    problems: Sequence[ProblemResults] | None = None,
+    runs: Sequence[str] | None = None,
+) -> PageFrame:
+    """Return what surrounds the content of a report.
+
+    Parameters
+    ----------
+    report
+        The report's name, as ``daasbench report`` knows it.
+    problems
+        The problems that the page is of: their gaps are listed; default: all of the evidence.
+    runs
+        The runs that the page is of; default: all of the evidence.
+    """
+    shown = problem_results(entries(evidence)) if problems is None else problems
+    holes = gaps(shown, evidence)
+    machines = provenance.machines(evidence)
+    every = sorted({record.run for record in evidence.records}) if runs is None else runs
+    newest = provenance.runs(evidence, report, every)
+    return PageFrame(
+        report=report,
+        notes=tuple(goal_notes(text for run, text in evidence.scenarios.items() if run in every)),
+        warnings=tuple(evidence.warnings),
+        gaps=tuple(holes),
+        gap_words=count_words(holes),
+        machines=tuple(machines[: provenance.MACHINES]),
+        more_machines=max(0, len(machines) - provenance.MACHINES),
+        runs=tuple(newest),
+        more_runs=len(every) - len(newest),
+        levels=tuple(LEVELS[level] for level in sorted(LEVELS) if level >= 0),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainSection:
+    """A section of a plain page: sentences, a figure and a table, each if there is one."""
+
+    title: str
+    sentences: tuple[str, ...] = ()
+    figure: CaptionedFigure | None = None
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainPage:
+    """A page without templates of its own: the question, its answer, the sections below."""
+
+    question: str
+    answers: tuple[str, ...]
+    level: EvidenceLevel
+    sections: tuple[PlainSection, ...]
+
+    @property
+    def level_words(self) -> tuple[str, str]:
+        """Return the level's sign and what it means."""
+        return LEVELS[self.level]
+
+    def text(self, frame: PageFrame, wanted: str) -> str:
+        """Return the page as ``"html"``, one file that loads nothing, or as ``"md"``, without its figures."""
+        return render(f"plain.{wanted}.j2", frame, page=self)
+
+
+def render(template: str, frame: PageFrame, folder: Path | None = None, **facts: Any) -> str:
+    """Return a template (``scaling.html.j2``, ``scaling.md.j2``) filled with `frame` and `facts`.
+
+    Parameters
+    ----------
+    folder
+        That of the report's own templates.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    templates = Environment(
+        loader=FileSystemLoader([*([folder] if folder else []), TEMPLATES]),
+        autoescape=template.endswith(".html.j2"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.filters["cell"] = markdown_cell
+    style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
+    return templates.get_template(template).render(frame=frame, style=style, **facts)
+
+
+def markdown_cell(text: object) -> str:
+    """Return text that stays within one cell of a Markdown table, and is no markup."""
+    flat = " ".join(str(text).split())
+    for sign in "\\|`*_#[]":
+        flat = flat.replace(sign, f"\\{sign}")
+    return flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
