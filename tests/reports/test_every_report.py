@@ -47,7 +47,7 @@ class TestTimeToScience(ReportContract):
         from daasbench.model import StartEvidence
 
         start_evidence = StartEvidence(
-            implementation="", files=9, memory_bytes=3, left_bytes=3, came_bytes=0, read_bytes=0, major_faults=0,
+            evicted_by="", files=9, memory_bytes=3, left_bytes=3, came_bytes=0, read_bytes=0, major_faults=0,
             compiled_before=8, compiled_after=8,
         )  # fmt: skip
         made = folder().add("numba", [0.01, 0.011], start="warm", facts={"start_evidence": start_evidence})
