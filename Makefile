@@ -3,6 +3,7 @@
 
 PYTHON ?=
 JOBS ?= 2
+FAST ?=
 DAASBENCH_DATA ?= $(CURDIR)/../shared/data
 export PYTHON DAASBENCH_DATA
 export UV_CACHE_DIR = $(CURDIR)/.venv/cache/uv
@@ -21,8 +22,8 @@ help:  ## show this
 run: .venv/core.done  ## measure two kernels on this machine and write report/ (goes on where it was interrupted)
 	@ci/quickstart
 
-test: .venv/test.done  ## run the tests, JOBS=2 files of them at a time
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+test: .venv/test.done  ## run the tests, JOBS=2 files of them at a time; FAST=1: those for each change, in 4 minutes
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(if $(FAST),-m "not slow")
 
 check: .venv/test.done  ## formatting, lint, spelling, types, who may import whom, and the documentation
 	@ci/check

@@ -60,7 +60,7 @@ class OutputError(UsageError):
 
 
 class MissingRequirement(DaasbenchError):
-    """This machine lacks what a case needs.
+    """A machine lacks what a case needs.
 
     Parameters
     ----------

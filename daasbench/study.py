@@ -65,7 +65,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     refused: str | None = None  # why the budget would not allow it
 
 
-def run(
+def run(  # noqa: PLR0913  (what a command line may say, each by its name)
     plan: Plan,
     *,
     results_folder: Path,

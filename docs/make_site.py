@@ -1,4 +1,4 @@
-"""Render docs/ as a site in .venv/site/, offline: python docs/make_site.py
+"""Render docs/ as a site in .venv/site/, offline, with ``python docs/make_site.py``.
 
 The pages are copied to .venv/site-source/ with what a site needs beside them: an index of every folder, the pages of
 the root (CONTRIBUTING.md and others), and a page per public module with the docstrings. Sphinx renders the copy; a

@@ -1,4 +1,4 @@
-"""This machine, looked at before it is used: what the runners that start work here say to the doctor."""
+"""The machine of the controller, checked before it is used: what the runners that start work here say to the doctor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This machine: the worker is a process here, in a container or not, and ends with its controller."""
+"""The machine of the controller: the worker is a process on it, in a container or not, and ends with its controller."""
 
 from __future__ import annotations
 

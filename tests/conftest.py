@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from .waiting import PATIENCE_S
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("DAASBENCH_DATA") or CHECKOUT.parent / "shared" / "data").resolve()
 ABSENT = "absent: "  # begins the reason of a test that is left out
+
+
+SLOW_FIXTURES = {"slurm_cluster", "sshd", "site", "running_scheduler", "wheel", "browser", "dials", "real_file"}
+SLOW_NAMES = {"test_a_dask_cluster_gives_the_right_answer"}  # of the contract that is shipped for kernels
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what brings up more than the test's own process, and what reads measured files."""
+    for item in items:
+        asked = SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+        if asked or getattr(item, "originalname", "") in SLOW_NAMES:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +50,23 @@ def real_file() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_dask_cluster() -> Iterator[None]:
+    """Let the contracts of all kernels share a Dask cluster, which the first that needs one starts."""
+    from daasbench.testing.ranks import dask_client
+
+    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+
+        @functools.cache
+        def client(workers: int) -> Any:
+            return stack.enter_context(dask_client(workers))
+
+        patch.setattr(
+            "daasbench.testing.kernels.dask_client", lambda workers=2: contextlib.nullcontext(client(workers))
+        )
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -80,13 +114,13 @@ class Cluster:
     def do(self, verb: str, *words: str) -> None:
         """Start, stop, set, kill or revive."""
         script = [sys.executable, CHECKOUT / "ci" / "slurm" / "cluster", verb, self.folder, *words]
-        ended = subprocess.run(script, capture_output=True, text=True, timeout=120)
+        ended = subprocess.run(script, capture_output=True, text=True, timeout=PATIENCE_S)
         assert ended.returncode == 0, ended.stderr
 
     def ask(self, *words: str) -> str:
         """Return what a command of Slurm's prints."""
         where = {**os.environ, "SLURM_CONF": f"{self.folder}/slurm.conf"}
-        ended = subprocess.run(words, capture_output=True, text=True, timeout=60, env=where)
+        ended = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S, env=where)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout.strip()
 

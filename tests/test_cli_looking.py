@@ -113,6 +113,14 @@ def test_a_wrong_word_is_one_sentence_and_exit_code_2(say, words, sentence):
     assert said.out == ""
 
 
+def test_doctor_names_the_microarchitecture_beside_the_processor_where_it_is_known(say, monkeypatch):
+    for known, shown in (("zen4", " (zen4), "), (None, ", ")):
+        monkeypatch.setattr("daasbench.host.machine._microarchitecture", lambda known=known: known)
+        message = json.loads(say("doctor", "--json").out)["machine"]
+        assert message.get("microarchitecture") == known
+        assert f"machine   {message['cpu']}{shown}" in say("doctor").out
+
+
 def test_doctor_says_what_is_missing_and_how_to_get_it(say, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pyFAI" else find_spec(name))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -28,6 +27,8 @@ from daasbench.host.containers import (
 )
 from daasbench.model import Job, JobState, JobStatus, Line, Machine, Option, Outcome, Platform, Record
 from daasbench.testing.runners import sample_job
+
+from .waiting import left_of, until
 
 REAL = ("unshare", "bwrap", "podman")
 RENDERED = {
@@ -56,12 +57,9 @@ def contained(job: Job, **table: str) -> Job:
     return msgspec.structs.replace(job, platform=Platform(runner="local", options=options))
 
 
-def ended(runner: LocalRunner, handle: str, timeout_s: float = 60.0) -> JobStatus:
-    end = time.monotonic() + timeout_s
-    while not (status := runner.poll(handle)).ended:
-        assert time.monotonic() < end, f"{handle} did not end within {timeout_s} s"
-        time.sleep(0.02)
-    return status
+def ended(runner: LocalRunner, handle: str) -> JobStatus:
+    until(lambda: runner.poll(handle).ended, f"the end of {handle}")
+    return runner.poll(handle)
 
 
 def lines(folder: Path) -> list[Line]:
@@ -79,15 +77,7 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 
 
 def appears(folder: Path, name: str) -> None:
-    end = time.monotonic() + 60.0
-    while not (folder / name).exists():
-        assert time.monotonic() < end, f"no {name}"
-        time.sleep(0.02)
-
-
-def gone(processes: list[psutil.Process], within_s: float) -> bool:
-    alive = psutil.wait_procs(processes, timeout=within_s)[1]
-    return all(one.status() == psutil.STATUS_ZOMBIE for one in alive)
+    until((folder / name).exists, name)
 
 
 class TestCommand:
@@ -174,7 +164,7 @@ class TestInside:
         assert inside
         controller.kill()
         controller.wait()
-        assert gone(inside, 6.0), inside
+        assert left_of(inside) == []
 
     @pytest.mark.parametrize("name", REAL)
     def test_a_cancelled_worker_inside_tidies_up(
@@ -188,7 +178,7 @@ class TestInside:
         inside = processes_of(folder)
         runner.cancel(handle)
         assert ended(runner, handle).state is not JobState.DONE
-        assert gone(inside, 1.0)
+        assert left_of(inside) == []
         assert (folder / "ended.json").exists(), "it was killed in the midst of its work"
 
     def test_the_host_is_read_only_inside_of_bubblewrap(

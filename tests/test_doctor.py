@@ -271,7 +271,8 @@ def test_a_real_dask_cluster_is_counted_and_compared(needs) -> None:
     from daasbench.runners import dask_inspect
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster:
+    here = {"host": "127.0.0.1", "protocol": "tcp", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **here) as cluster:
         declared = Platform(runner="local", options={"scheduler": cluster.scheduler_address})
         found = dask_inspect.scheduler_findings(declared)
     assert levels(found) == {"scheduler": FindingLevel.OK, "workers": FindingLevel.OK, "versions": FindingLevel.OK}

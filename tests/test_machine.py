@@ -1,56 +1,22 @@
-"""What is observed of the machine and of processes, on this machine's own ``/proc`` and on recorded trees."""
+"""What is observed of the machine, on this machine's own ``/proc`` and on recorded trees."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import psutil
 import pytest
 
 from daasbench.host import machine
 from daasbench.host.cgroups import memory_left_bytes, processor_quota
+from daasbench.model import Machine
 
 GIB = 2**30
-BURN = "while True: pass"
-BURN_IN_TWO_THREADS = """
-import hashlib, threading
-def burn():
-    while True: hashlib.sha256(bytes(2**22)).digest()  # without the interpreter's lock
-threading.Thread(target=threading.Event().wait, daemon=True).start()
-threading.Thread(target=burn, daemon=True).start()
-burn()
-"""
-BURNING_CHILD = f"""
-import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", {BURN!r}])
-print(child.pid, flush=True)
-child.wait()
-"""
-
-linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
-    """Return a function that runs Python code in a child, killed with its children at the end."""
-    children: list[subprocess.Popen[str]] = []
-
-    def begin(code: str) -> subprocess.Popen[str]:
-        children.append(subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True))
-        return children[-1]
-
-    yield begin
-    for child in children:
-        machine.kill_tree(child.pid)
-        child.wait()
-        if child.stdout:
-            child.stdout.close()
 
 
 def write_tree(root: Path, files: dict[str, str]) -> Path:
@@ -59,17 +25,6 @@ def write_tree(root: Path, files: dict[str, str]) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     return root
-
-
-def seconds_of(pid: int) -> float:
-    return sum(machine.thread_times(pid).values())
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end, "waited 20 s in vain"
-        time.sleep(0.005)
 
 
 # --- control groups, recorded -------------------------------------------------------------------------------
@@ -188,6 +143,42 @@ def test_a_recorded_machine_is_described(tmp_path: Path) -> None:
         assert seen.governor == "performance"
 
 
+@pytest.mark.parametrize(
+    ("vendor", "name", "seen"),
+    [("AuthenticAMD", "zen4", "zen4"), ("GenuineIntel", "icelake", "icelake"), ("generic", "x86_64_v4", None)],
+)
+def test_the_microarchitecture_has_archspecs_name_and_none_where_archspec_knows_only_the_family(
+    monkeypatch: pytest.MonkeyPatch, vendor: str, name: str, seen: str | None
+) -> None:
+    monkeypatch.setattr("archspec.cpu.host", lambda: SimpleNamespace(vendor=vendor, name=name))
+    assert machine.observe(commit="c", observed_at="t").microarchitecture == seen
+
+
+def test_without_archspec_a_machine_is_described_without_its_microarchitecture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "archspec.cpu", None)  # as if it was not installed
+    assert machine.observe(commit="c", observed_at="t").microarchitecture is None
+
+
+def test_the_microarchitecture_of_this_machine_is_one_that_archspec_lists() -> None:
+    from archspec.cpu import TARGETS
+
+    assert machine.observe(commit="c", observed_at="t").microarchitecture in {None, *TARGETS}
+
+
+def test_archspec_is_imported_only_where_a_machine_is_described() -> None:
+    code = "import sys, daasbench.worker; raise SystemExit('archspec' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_machine_that_was_written_before_has_no_microarchitecture() -> None:
+    lines = (Path(__file__).parent / "data" / "records_v1.jsonl").read_bytes().splitlines()
+    machines = [msgspec.json.decode(line, type=Machine) for line in lines if b'"type":"machine"' in line]
+    assert machines
+    assert [one.microarchitecture for one in machines] == [None] * len(machines)
+
+
 def test_this_machine_is_described() -> None:
     seen = machine.observe(commit="c", observed_at="2026-11-22T00:00:00Z")
     assert seen.cpu
@@ -235,126 +226,3 @@ def test_gpus_are_read_from_what_nvidia_smi_says(tmp_path: Path, monkeypatch: py
     assert "memory_bytes" not in seen.gpus[2]
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
     assert machine.observe(commit="", observed_at="").gpus == []
-
-
-# --- processor time -----------------------------------------------------------------------------------------
-
-
-@linux
-def test_a_burning_stranger_is_foreign_and_our_own_is_not(start: Callable[[str], subprocess.Popen[str]]) -> None:
-    clock = machine.CpuClock()
-    burner = start(BURN)
-    wait_until(lambda: seconds_of(burner.pid) > 0.05)
-    begin, busy, own = time.monotonic(), clock.busy_s(), clock.processes_s([burner.pid])
-    time.sleep(0.5)
-    busy_then, own_s, elapsed_s = clock.busy_s(), clock.processes_s([burner.pid]) - own, time.monotonic() - begin
-    share = clock.foreign_share(busy, busy_then, 0.0, elapsed_s)
-    granularity = 0.03 / elapsed_s
-    assert share >= own_s / elapsed_s / len(clock.cpus) - granularity
-    assert own_s > 0
-    without = clock.foreign_share(busy, busy_then, own_s, elapsed_s)
-    assert without <= share - own_s / elapsed_s / len(clock.cpus) + granularity
-
-
-@linux
-def test_the_time_of_children_counts_as_that_of_their_parent(start: Callable[[str], subprocess.Popen[str]]) -> None:
-    parent = start(BURNING_CHILD)
-    assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    clock = machine.CpuClock()
-    wait_until(lambda: clock.processes_s([child]) > 0.1)
-    assert clock.processes_s([parent.pid]) >= clock.processes_s([child]) * 0.5
-    both = clock.processes_s([parent.pid, child])
-    assert both < clock.processes_s([parent.pid]) * 1.5  # each process once
-
-
-STAT = """cpu  900 0 900 9000 900 0 0 900 0 0
-cpu0 100 10 20 5000 700 1 2 40 30 0
-cpu1 300 0 0 5000 0 0 0 0 0 0
-cpu10 7000 0 0 5000 0 0 0 0 0 0
-intr 5 1
-"""
-
-
-def test_stolen_time_is_busy_and_waiting_for_a_disk_is_not(tmp_path: Path) -> None:
-    write_tree(tmp_path, {"stat": STAT})
-    ticks = os.sysconf("SC_CLK_TCK")
-    assert machine.CpuClock([0], proc=tmp_path).busy_s() == pytest.approx(173 / ticks)
-    assert machine.CpuClock([0, 1], proc=tmp_path).busy_s() == pytest.approx(473 / ticks)
-
-
-def test_a_foreign_share_is_never_negative_nor_above_one() -> None:
-    clock = machine.CpuClock([0, 1])
-    assert clock.foreign_share(10.0, 11.0, 0.5, 1.0) == 0.25
-    assert clock.foreign_share(10.0, 11.0, 1.1, 1.0) == 0.0
-    assert clock.foreign_share(10.0, 19.0, 0.0, 1.0) == 1.0
-    assert clock.foreign_share(10.0, 10.0, 0.0, 0.0) == 0.0
-
-
-# --- threads and trees --------------------------------------------------------------------------------------
-
-
-@linux
-def test_two_burning_threads_are_seen_and_a_waiting_one_is_not(start: Callable[[str], subprocess.Popen[str]]) -> None:
-    burner = start(BURN_IN_TWO_THREADS)
-    wait_until(lambda: sum(seconds > 0.02 for seconds in machine.thread_times(burner.pid).values()) >= 2)
-    before = machine.thread_times(burner.pid)
-    wait_until(lambda: seconds_of(burner.pid) > sum(before.values()) + 0.2)
-    after = machine.thread_times(burner.pid)
-    assert len(after) == 3
-    assert machine.threads_at_work(before, after) == 2
-    assert machine.threads_at_work(after, after) == 0
-
-
-def test_ticks_are_read_where_the_kernel_keeps_no_schedstat(tmp_path: Path) -> None:
-    stat = "42 (a (strange) name) S " + " ".join(str(n) for n in range(4, 53))
-    write_tree(tmp_path, {"7/task/42/stat": stat, "7/task/43/schedstat": "2500000000 1 2\n"})
-    times = machine.thread_times(7, proc=tmp_path)
-    assert times == {42: (14 + 15) / os.sysconf("SC_CLK_TCK"), 43: 2.5}
-
-
-@linux
-def test_a_stopped_tree_does_nothing_until_it_is_continued(start: Callable[[str], subprocess.Popen[str]]) -> None:
-    parent = start(BURNING_CHILD)
-    assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    assert machine.process_tree(parent.pid) == [parent.pid, child]
-    wait_until(lambda: seconds_of(child) > 0)
-    assert set(machine.stop_tree(parent.pid)) == {parent.pid, child}
-    stopped_at = seconds_of(child)
-    time.sleep(0.1)
-    assert seconds_of(child) == stopped_at
-    machine.continue_tree(parent.pid)
-    wait_until(lambda: seconds_of(child) > stopped_at)
-
-
-@linux
-def test_a_stopped_tree_can_be_killed(start: Callable[[str], subprocess.Popen[str]]) -> None:
-    parent = start(BURNING_CHILD)
-    assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    machine.stop_tree(parent.pid)
-    assert set(machine.kill_tree(parent.pid)) == {parent.pid, child}
-    assert parent.wait(timeout=10) == -signal.SIGKILL
-    wait_until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
-
-
-def test_a_vanished_process_is_no_error(start: Callable[[str], subprocess.Popen[str]]) -> None:
-    gone = start("pass")
-    gone.wait()
-    for ask in (machine.process_tree, machine.stop_tree, machine.continue_tree, machine.kill_tree):
-        assert ask(gone.pid) == []
-    assert machine.allowed_cpus(gone.pid) == []
-    assert machine.thread_times(gone.pid) == {}
-    assert machine.CpuClock().processes_s([gone.pid]) == 0.0
-
-
-@linux
-def test_the_peak_begins_again_after_a_reset() -> None:
-    hill = bytearray(64 * 2**20)
-    hill[::4096] = b"\1" * len(hill[::4096])
-    high = machine.peak_memory_bytes()
-    assert high >= 64 * 2**20
-    del hill
-    if machine.reset_peak_memory():
-        assert machine.peak_memory_bytes() < high - 32 * 2**20

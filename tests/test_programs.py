@@ -200,7 +200,7 @@ def test_a_program_is_measured_from_the_command_line(tmp_path: Path) -> None:
     wrong = "[implementations.liar]\ncommand = ['echo', 'value 5']\n"
     wrong += "[implementations.absent]\ncommand = ['no-such-program']\n[[check]]"
     path = write(tmp_path, ("[[check]]", wrong))
-    few = ["--set", "repeat.processes=1", "--set", "repeat.max_repeats=5"]
+    few = ["--set", "repeat.processes=1", "--set", "repeat.max_repeats=5", "--set", "cases.cache=true"]
     command = [sys.executable, "-m", "daasbench", "run", str(path), "--results", str(tmp_path / "r"), *few]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1, done.stderr
@@ -212,7 +212,7 @@ def test_a_program_is_measured_from_the_command_line(tmp_path: Path) -> None:
     assert not list((tmp_path / "r").rglob("work-*"))  # nothing is left behind
 
 
-@pytest.mark.parametrize("name", ["ring_sums", "dials_spots"])
+@pytest.mark.parametrize("name", ["ring_sums", pytest.param("dials_spots", marks=pytest.mark.slow)])
 def test_the_shipped_examples_are_right(name: str) -> None:
     kernel = registry.kernel(name)
     assert isinstance(kernel, CommandKernel)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-import time
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +15,8 @@ from daasbench.runners.psij.specification import Specification, specification, s
 
 from daasbench.errors import ScenarioError, SubmitError
 from daasbench.model import Case, Job, JobState, Planned, Platform, Reason
+
+from .waiting import PATIENCE_S, until
 
 LOCAL = {"executor": "local"}
 pytestmark = pytest.mark.filterwarnings(  # psij's executor `local` closes no pipe
@@ -41,14 +43,6 @@ def job_of(*cases: Planned, **options: object) -> Job:
         repeat=Repeat(processes=1, limit_s=20),
         commit="0",
     )
-
-
-def until(true: Callable[[], bool], what: str, limit_s: float = 90.0) -> None:
-    """Return when something is so."""
-    end = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < end, f"{what} did not come within {limit_s} s"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -252,6 +246,8 @@ def test_psij_that_lost_touch_is_no_failure_of_the_job(
     replies: list[object] = [FileNotFoundError("squeue"), "JOBID ST REASON\n17 R None\n"]
 
     def asks(self: object, command: list[str]) -> str:
+        if isinstance(replies[0], str):
+            looked.wait(PATIENCE_S)  # the answer comes after the job was looked at without one
         reply = replies.pop(0) if len(replies) > 1 else replies[0]
         if isinstance(reply, Exception):
             raise reply
@@ -261,12 +257,14 @@ def test_psij_that_lost_touch_is_no_failure_of_the_job(
     monkeypatch.setattr(type(speaker), "_run_command", asks)
     speaker.config.queue_polling_interval = 0.05
     handle = f"psij://slurm/17#{tmp_path}/001-x"
-    seen = set()
+    seen, looked = set(), threading.Event()
 
     def runs() -> bool:
         queue._schedulers.ask_every(0.05)
         status = queue.poll(handle)
         seen.add(status.state)
+        if len(replies) == 1:  # its first question has failed
+            looked.set()
         return status.state is JobState.RUNNING and not status.message
 
     until(runs, "the second answer")

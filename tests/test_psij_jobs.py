@@ -5,8 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -23,6 +22,7 @@ from daasbench.testing.runners import sample_job
 from daasbench.worker import CLAIM, ENDED, STARTED
 
 from .conftest import cluster_that_is_up
+from .waiting import until
 
 LOCAL = {"executor": "local"}
 PBS = Platform(runner="psij", options={"executor": "pbs"})
@@ -36,14 +36,6 @@ def real_job(folder: Path, *, sleep_s: float = 0.0, name: str = "001-here", **op
     job = sample_job(folder, runner="psij", sleep_s=sleep_s)
     declared = Platform(runner="psij", options={**LOCAL, **options})
     return msgspec.structs.replace(job, id=name, platform=declared, run=f"run-{folder.name}")
-
-
-def until(true: Callable[[], bool], what: str, limit_s: float = 90.0) -> None:
-    """Return when something is so."""
-    end = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < end, f"{what} did not come within {limit_s} s"
-        time.sleep(0.02)
 
 
 def ended(queue: PsijRunner, handle: str) -> JobStatus:
@@ -143,12 +135,13 @@ def test_a_process_of_another_machine_is_left_to_it(tmp_path: Path) -> None:
 
 
 def test_looks_become_rarer_while_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
     queue = PsijRunner()
     assert queue.every_s == 1.0
-    now = time.monotonic()
-    monkeypatch.setattr("time.monotonic", lambda: now + 100)
-    assert queue.every_s == pytest.approx(10, abs=0.5)
-    monkeypatch.setattr("time.monotonic", lambda: now + 3600)
+    now = 1100.0
+    assert queue.every_s == pytest.approx(10)
+    now = 4600.0
     assert queue.every_s == 30.0
 
 

@@ -90,11 +90,13 @@ def run(block: Block, folder: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         interpreter, input=block.text, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True,
-        check=False, timeout=280,
+        check=False, timeout=800,
     )  # fmt: skip
     assert done.returncode == 0, f"{block.text}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # a page is as long as it is
 @pytest.mark.parametrize("page", [page for page in PAGES if any(map(is_run, blocks(page)))], ids=lambda page: page.name)
 def test_every_code_block_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     for block in blocks(page):

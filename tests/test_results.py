@@ -19,6 +19,8 @@ from daasbench.records import run_folder
 from daasbench.records.progress import Tail, durations, progress
 from daasbench.records.run_folder import Holder, RunFolder
 
+from .waiting import PATIENCE_S
+
 AT = "2026-11-01T10:00:00.000Z"
 CASE = Case(kernel="sums", implementation="numpy", version="1")
 
@@ -120,7 +122,8 @@ def test_a_held_run_says_who_holds_it(tmp_path: Path) -> None:
         pass
 
 
-def test_a_run_whose_controller_is_gone_is_waited_for(tmp_path: Path) -> None:
+def test_a_run_whose_controller_is_gone_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_folder, "WAIT_S", PATIENCE_S)
     code = f"import fcntl, time; f = open({str(tmp_path / 'lock')!r}, 'a'); fcntl.flock(f, fcntl.LOCK_EX)"
     worker = subprocess.Popen([sys.executable, "-c", f"{code}; print(1, flush=True); time.sleep(.3)"], stdout=-1)
     assert worker.stdout is not None
@@ -128,7 +131,7 @@ def test_a_run_whose_controller_is_gone_is_waited_for(tmp_path: Path) -> None:
     gone = Holder(pid=2**22 - 1, host=run_folder.socket.gethostname(), since=AT, process_started=1.0)
     (tmp_path / "lock").write_bytes(msgspec.json.encode(gone))
     with RunFolder(tmp_path).locked(AT):
-        assert worker.poll() is not None or worker.wait(5) == 0
+        assert worker.poll() is not None or worker.wait(PATIENCE_S) == 0
     worker.stdout.close()
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from daasbench.compute.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 
+from .waiting import PATIENCE_S
+
 
 @compiled()
 def polynomial(numbers: Any, out: Any) -> None:
@@ -123,5 +125,5 @@ def test_threads_end_with_what_they_were_made_for() -> None:
     assert len(mine) == 2
     del share
     for one in mine:
-        one.join(timeout=20)
+        one.join(timeout=PATIENCE_S)
         assert not one.is_alive()

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +21,8 @@ from daasbench.measure.messages import Command, Failure, Made, RoundResult, Spec
 from daasbench.measure.mpi_process import MpiMeasuringProcess
 from daasbench.measure.process import MeasuringProcess, ResponseChannel
 from daasbench.model import Case, Outcome, Reason, Work
+
+from .waiting import PATIENCE_S, lives, until
 
 KERNEL = """
 import os, time
@@ -39,12 +40,12 @@ import os, subprocess, sys, time
 if len(sys.argv) > 1:
     from daasbench.measure.process import die_with
     die_with(int(sys.argv[1]))
-    child = subprocess.Popen(["sleep", "60"])
+    child = subprocess.Popen(["sleep", "1000"])
     print(os.getpid(), child.pid, flush=True)
-    time.sleep(60)
+    time.sleep(1000)
 read, write = os.pipe()
 subprocess.Popen([sys.executable, __file__, str(read)], pass_fds=[read], start_new_session=True)
-time.sleep(60)
+time.sleep(1000)
 """
 
 
@@ -72,13 +73,9 @@ def spec(tmp_path: Path) -> Callable[..., Spec]:
     return write
 
 
-def gone(pids: list[int], seconds: float = 5.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids):
-            return True
-        time.sleep(0.02)
-    return False
+def gone(pids: list[int]) -> None:
+    """Return when none of the processes is there any more."""
+    until(lambda: not any(psutil.pid_exists(pid) and lives(psutil.Process(pid)) for pid in pids), f"the end of {pids}")
 
 
 def test_stopped_children_die_with_the_worker_too(tmp_path: Path) -> None:
@@ -92,13 +89,13 @@ def test_stopped_children_die_with_the_worker_too(tmp_path: Path) -> None:
     worker.wait()
     worker.stdout.close()
     assert len(pids) == 2
-    assert gone(pids)
+    gone(pids)
 
 
 def test_a_process_that_dies_is_told_with_its_exit_code(
     measuring_process: MeasuringProcess, spec: Callable[..., Spec]
 ) -> None:
-    answer = measuring_process.ask(Command(step="make", spec=spec("os._exit(9)")), Made, timeout_s=60)
+    answer = measuring_process.ask(Command(step="make", spec=spec("os._exit(9)")), Made, timeout_s=PATIENCE_S)
     assert isinstance(answer, Failure)
     assert (answer.outcome, answer.reason) == (Outcome.FAILED, Reason.KERNEL)
     assert "exit code 9" in answer.message
@@ -113,7 +110,9 @@ def test_shared_memory_goes_with_the_process_that_made_it(
     global kept
     kept = shared_memory.SharedMemory(create=True, size=4096)
 """
-    assert isinstance(measuring_process.ask(Command(step="make", spec=spec(body.strip())), Made, timeout_s=60), Made)
+    assert isinstance(
+        measuring_process.ask(Command(step="make", spec=spec(body.strip())), Made, timeout_s=PATIENCE_S), Made
+    )
     made = segments([measuring_process.pid])
     assert made
     measuring_process.close()
@@ -128,7 +127,7 @@ def test_shared_memory_goes_with_the_ranks_that_made_it(
     with open(tmp_path / "log", "wb") as log:
         ranks = MpiMeasuringProcess(case, {}, [], log, tmp_path)
         try:
-            answer = ranks.ask(Command(step="round", repeats=1), RoundResult, timeout_s=60)
+            answer = ranks.ask(Command(step="round", repeats=1), RoundResult, timeout_s=PATIENCE_S)
             made = segments(ranks.computing)
         finally:
             ranks.close()
@@ -141,13 +140,13 @@ def test_shared_memory_goes_with_the_ranks_that_made_it(
 def test_a_process_that_dies_is_told_though_its_child_holds_the_pipe(
     measuring_process: MeasuringProcess, spec: Callable[..., Spec]
 ) -> None:
-    body = "time.sleep(60) if os.fork() == 0 else os._exit(9)"
-    answer = measuring_process.ask(Command(step="make", spec=spec(body)), Made, timeout_s=60)
+    body = "time.sleep(1000) if os.fork() == 0 else os._exit(9)"
+    answer = measuring_process.ask(Command(step="make", spec=spec(body)), Made, timeout_s=PATIENCE_S)
     assert isinstance(answer, Failure)
     assert "exit code 9" in answer.message
     group = os.getpgid(measuring_process.pid) if psutil.pid_exists(measuring_process.pid) else measuring_process.pid
     measuring_process.close()
-    assert gone([one.pid for one in psutil.process_iter() if _in_group(one.pid, group)])
+    gone([one.pid for one in psutil.process_iter() if _in_group(one.pid, group)])
 
 
 def _in_group(pid: int, group: int) -> bool:
@@ -160,10 +159,10 @@ def _in_group(pid: int, group: int) -> bool:
 def test_a_process_that_hangs_is_ended_at_its_limit(
     measuring_process: MeasuringProcess, spec: Callable[..., Spec]
 ) -> None:
-    answer = measuring_process.ask(Command(step="make", spec=spec("time.sleep(60)")), Made, timeout_s=1.0)
+    answer = measuring_process.ask(Command(step="make", spec=spec("time.sleep(1000)")), Made, timeout_s=1.0)
     assert isinstance(answer, Failure)
     assert (answer.outcome, answer.reason) == (Outcome.TIMEOUT, Reason.KERNEL)
-    assert gone([measuring_process.pid])
+    gone([measuring_process.pid])
     measuring_process.close()  # again: nothing to do
 
 
@@ -182,7 +181,7 @@ def test_every_thread_is_pinned() -> None:
 
 def test_a_problem_is_made_once_and_a_dead_maker_is_replaced(tmp_path: Path, spec: Callable[..., Spec]) -> None:
     with open(tmp_path / "log", "wb") as log:
-        input_process = InputProcess(tmp_path / "scratch", [], log, timeout_s=60)
+        input_process = InputProcess(tmp_path / "scratch", [], log, timeout_s=PATIENCE_S)
         try:
             first = input_process.make("one", spec())
             assert isinstance(first, Made)
@@ -215,7 +214,7 @@ def test_room_is_made_by_removing_what_was_used_longest_ago(tmp_path: Path, monk
     monkeypatch.setattr("daasbench.measure.input_process.KEPT_BYTES", 100)
     case = Case(kernel="k", implementation="i", version="1")
     with open(tmp_path / "log", "wb") as log:
-        input_process = InputProcess(tmp_path / "scratch", [], log, timeout_s=60)
+        input_process = InputProcess(tmp_path / "scratch", [], log, timeout_s=PATIENCE_S)
         for name in ("a", "b", "a", "c", "d"):
             input_process.make(name, Spec(case=case, scratch=str(input_process.folder(name))))
     assert [Path(one).name for one in asked] == ["a", "b", "c", "d"]

@@ -200,7 +200,7 @@ def is_ours(implementation: Implementation) -> bool:
     return implementation.backend == "host" and not implementation.peer and implementation.name != "numpy"
 
 
-def taken(
+def taken(  # noqa: PLR0913  (what a case is made of)
     kernel: str, implementation: str, options: dict[str, str], threads: int, folder: str, size: str, times: int = 1
 ) -> Taken:
     """Return what an implementation takes once its code is compiled."""

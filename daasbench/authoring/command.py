@@ -1,4 +1,4 @@
-"""A kernel whose ways are programs: what a site measures without porting it.
+r"""A kernel whose ways are programs: what a site measures without porting it.
 
 A short TOML file says it all (:mod:`daasbench.authoring.command_file` reads it)::
 
@@ -17,7 +17,7 @@ A short TOML file says it all (:mod:`daasbench.authoring.command_file` reads it)
 
     [[check]]
     name = "photons a frame"
-    pattern = "photons = (\\\\S+)"
+    pattern = "photons = (\\S+)"
     expected = 1000.0
     tolerance = 0.5
 

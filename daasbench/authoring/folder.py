@@ -89,7 +89,7 @@ class FolderKernel:
         How a size becomes several times as large; None: it does not.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what a kernel is made of, each by its name)
         self,
         *,
         name: str,

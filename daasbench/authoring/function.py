@@ -230,7 +230,7 @@ class FunctionKernel:
         return float(value)
 
 
-def kernel(
+def kernel(  # noqa: PLR0913  (what a user may say of a kernel, each by its name)
     function: Any = None,
     /,
     *,

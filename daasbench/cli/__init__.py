@@ -89,7 +89,7 @@ def daasbench(debug: bool) -> None:
     daasbench run quickstart            measure, on this machine
     daasbench report summary            one page that answers the question
     daasbench run azimuthal_integration --input frame.tif --set geometry=cal.poni
-    """
+    """  # noqa: D301  (the character \b tells click not to fill these lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -105,29 +105,29 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     try:
         code = int(daasbench.main(arguments, prog_name="daasbench", standalone_mode=False) or 0)
         _flush()
-        return code
     except click.exceptions.Exit as ended:
-        return ended.exit_code
+        code = ended.exit_code
     except click.ClickException as error:
         _complain(_usage(error, arguments))
-        return 2
+        code = 2
     except (click.Abort, KeyboardInterrupt) as error:
         kept = "interrupted; what was measured is kept: run the same command again to go on"
         _complain("; ".join([kept, *getattr(error, "__notes__", [])]))
-        return 130
+        code = 130
     except DaasbenchError as error:
         if debug:
             raise
         _complain(str(error))
-        return 2 if isinstance(error, MissingRequirement) else error.exit_code
+        code = 2 if isinstance(error, MissingRequirement) else error.exit_code
     except _NobodyReads:
         _flush()
-        return 0
+        code = 0
     except Exception as error:
         if debug:
             raise
         _complain(f"internal error: {type(error).__name__}: {error}; run again with --debug and report the traceback")
-        return 70
+        code = 70
+    return code
 
 
 def _flush() -> None:

@@ -90,7 +90,8 @@ def _look_here(as_json: bool) -> None:
         return
     memory = f"{seen.usable_memory_bytes / 2**30:.1f} of {seen.memory_bytes / 2**30:.1f} GiB usable"
     cache = f", last-level cache {seen.last_level_cache_bytes / 2**20:.0f} MiB" if seen.last_level_cache_bytes else ""
-    click.echo(f"machine   {seen.cpu}, {seen.usable_cores} usable cores of {seen.threads}{cache}")
+    cpu = f"{seen.cpu} ({seen.microarchitecture})" if seen.microarchitecture else seen.cpu
+    click.echo(f"machine   {cpu}, {seen.usable_cores} usable cores of {seen.threads}{cache}")
     click.echo(f"memory    {memory}")
     click.echo(f"GPU       {seen.gpu or 'none'}")
     for one in engines:

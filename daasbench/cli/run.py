@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 @click.option("--redact", is_flag=True, help="Write no host names into the records.")
 @click.option("--yes", is_flag=True, help="Do not ask before a run that costs money.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/reference/json.md).")
-def run_command(
+def run_command(  # noqa: PLR0913  (click gives every option by its name)
     what: str,
     platforms: tuple[str, ...],
     results: Path,
@@ -81,7 +81,7 @@ def run_command(
     daasbench run quickstart
     daasbench run tomography --set cases.sizes=tiny --set repeat.processes=5
     daasbench run ./my_kernel.py --dry-run
-    """
+    """  # noqa: D301  (the character \b tells click not to fill these lines)
     from daasbench import study
     from daasbench.host.machine import suite_commit
 

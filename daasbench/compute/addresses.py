@@ -78,8 +78,6 @@ put_byte = _writer(8)
 """Write the lowest byte of a number to an address."""
 put_u16 = _writer(16)
 """Write the lowest two bytes of a number to an address."""
-put_u32 = _writer(32)
-"""Write the lowest four bytes of a number to an address."""
 
 
 @_llvm

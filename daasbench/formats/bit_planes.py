@@ -153,7 +153,9 @@ united2, united4 = _uniter(2), _uniter(4)
 
 
 @compiled()
-def spread_planes(planes: int, count: int, size: int, target: int, work: int) -> None:
+def spread_planes(  # noqa: C901, PLR0912  (one compiled loop, which no call interrupts)
+    planes: int, count: int, size: int, target: int, work: int
+) -> None:
     """Write `count` elements (a multiple of 8) of `size` bytes whose bit planes stand at `planes`.
 
     `work` is the address of ``work_bytes(size)`` bytes; as many behind the planes are read, and are of no effect.

@@ -65,7 +65,7 @@ def next_planes(at: int, end: int, readable: int, planes: int, size: int) -> int
 
 
 @compiled()
-def unpack_chunk(
+def unpack_chunk(  # noqa: PLR0913  (compiled: addresses and sizes one by one)
     source: int, end: int, readable: int, target: int, count: int, size: int, part: int, parts: int
 ) -> int:
     """Unpack part `part` of `parts` of a chunk of `count` elements of `size` bytes; return its status.

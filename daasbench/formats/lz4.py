@@ -27,7 +27,6 @@ LEAST_MATCH = 4
 LAST_LITERALS = 5  # the format: the last five bytes are never part of a match,
 LAST_MATCH = 12  # and none begins within the last twelve
 HASH_BITS = 12
-FARTHEST = 65_535
 
 
 @compiled(inline=True)
@@ -52,7 +51,9 @@ def _repeat(to: int, distance: int, length: int) -> None:
 
 
 @compiled()
-def unpack_block(source: int, end: int, readable: int, target: int, size: int) -> bool:
+def unpack_block(  # noqa: C901, PLR0911, PLR0912  (one compiled loop, which no call interrupts)
+    source: int, end: int, readable: int, target: int, size: int
+) -> bool:
     """Unpack one block; return whether it is whole, and of `size` bytes.
 
     Parameters

@@ -1,5 +1,6 @@
-"""A worker in a container: the command of a runner, wrapped so that it runs inside. Pure, but for
-:func:`missing_requirement`.
+"""A worker in a container: the command of a runner, wrapped so that it runs inside.
+
+Pure, but for :func:`missing_here`.
 
 A platform says so by the option ``container = { engine = "bwrap" }``. Inside is the same Python at the same path,
 the same processors, network, process ids and environment, so that what is measured is the container and not

@@ -137,6 +137,7 @@ def observe(
         id="",
         host=host_name(socket.gethostname(), redact=redact),
         cpu=cpu,
+        microarchitecture=_microarchitecture(),
         sockets=_sockets(root),
         cores=psutil.cpu_count(logical=False) or threads,
         threads=threads,
@@ -177,6 +178,21 @@ def _processor(root: Path) -> tuple[str, set[str]]:
         name = f"{platform.machine()} implementer {facts.get('cpu implementer')} part {facts['cpu part']}"
     flags = facts.get("flags") or facts.get("features") or ""
     return name or platform.processor() or platform.machine() or "unknown", set(flags.split())
+
+
+def _microarchitecture() -> str | None:
+    """Return the newest microarchitecture whose instructions this processor offers, by archspec's names.
+
+    A hypervisor that hides instructions makes a processor look older. None: no processor that archspec knows, or no
+    archspec. It is imported here because only whoever describes a machine needs it.
+    """
+    try:
+        from archspec.cpu import host
+
+        found = host()
+    except (ImportError, KeyError, OSError, ValueError):
+        return None
+    return None if found.vendor == "generic" else str(found.name)
 
 
 def _sockets(root: Path) -> int | None:

@@ -133,8 +133,8 @@ def last_words(log: Path) -> str:
     return said[-1] if said else ""
 
 
-def job_record(
-    job: Job, place: Path, status: JobStatus, handle: str, submitted_at: str, message: str, followed_since: str
+def job_record(  # noqa: PLR0913  (fields of the record, each by its name)
+    job: Job, place: Path, status: JobStatus, *, handle: str, submitted_at: str, message: str, followed_since: str
 ) -> JobRecord:
     """Return the errand around a job that has ended: what the runner says of it, and what its worker wrote."""
     began, left = _read(place / STARTED, Began), _read_left(place)

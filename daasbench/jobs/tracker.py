@@ -330,7 +330,8 @@ class JobTracker:
         if not one.runner.outlives and status.ended_at is None:  # it was watched
             status = msgspec.structs.replace(status, ended_at=utc_now())
         message = record_missing_results(one.job, one.place, status)
-        record = job_record(one.job, one.place, status, one.handle, one.submitted_at, message, self._since)
+        times = {"submitted_at": one.submitted_at, "followed_since": self._since}
+        record = job_record(one.job, one.place, status, handle=one.handle, message=message, **times)
         sentence = {
             key: value for key, value in msgspec.to_builtins(record).items() if key != "job" and value is not None
         }

@@ -61,7 +61,7 @@ class ComparisonRunner:
         The clock: UTC, ISO 8601.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (its surroundings, each by its name)
         self,
         job: Job,
         observed: Machine,

@@ -46,7 +46,11 @@ def _difference(ours: Array, theirs: Array) -> float:
         return 0.0
     if ours.dtype.kind not in NUMBERS or theirs.dtype.kind not in NUMBERS:
         return float("inf")
-    ours, theirs = ours.reshape(-1), theirs.reshape(-1)
+    return _numeric_difference(ours.reshape(-1), theirs.reshape(-1))
+
+
+def _numeric_difference(ours: Array, theirs: Array) -> float:
+    """Return the largest difference of two rows of numbers, relative to the largest of `theirs`."""
     gap = scale = 0.0
     differs = False
     for start in range(0, theirs.size, CHUNK):

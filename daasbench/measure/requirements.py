@@ -28,13 +28,8 @@ def missing_requirement(case: Case, source: str | None, *, gpus: int, platform: 
     try:
         kernel = find_kernel(case, source)
         implementation = kernel.implementations[case.implementation]
-        if platform.runner == "dask" and implementation.backend != "dask":
-            return (
-                f'a platform with runner = "dask" runs only implementations for Dask, and {implementation.name}'
-                " is not one; add a platform with another runner, such as here"
-            )
         elsewhere = runs_elsewhere(implementation, case, platform)
-        if not elsewhere and (missing := _missing_cores(case)):
+        if missing := _missing_workers(implementation, platform) or (None if elsewhere else _missing_cores(case)):
             return missing
         require(implementation)
         if implementation.backend == "mpi":
@@ -56,6 +51,15 @@ def missing_requirement(case: Case, source: str | None, *, gpus: int, platform: 
 def _cache_bytes() -> int | None:
     """Return the machine's last-level caches, looked at once: many cores have many files about them."""
     return machine.last_level_cache_bytes()
+
+
+def _missing_workers(implementation: Implementation, platform: Platform) -> str | None:
+    if platform.runner != "dask" or implementation.backend == "dask":
+        return None
+    return (
+        f'a platform with runner = "dask" runs only implementations for Dask, and {implementation.name} is not one;'
+        " add a platform with another runner, such as here"
+    )
 
 
 def _missing_cores(case: Case) -> str | None:

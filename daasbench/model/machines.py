@@ -11,6 +11,7 @@ class Machine(Noun, frozen=True, kw_only=True, tag="machine"):
     id: str
     host: str
     cpu: str
+    microarchitecture: str | None = None  # by archspec: zen4, icelake ...; None where it is not known
     sockets: int | None = None
     cores: int  # physical
     threads: int  # hardware threads

@@ -276,7 +276,7 @@ def runs(results: Path) -> list[RunFolder]:
 
 
 @contextlib.contextmanager
-def opened(
+def opened(  # noqa: PLR0913  (what a new run is made of, each by its name)
     results: Path,
     *,
     name: str,
@@ -349,8 +349,3 @@ def unwritable(path: Path, error: OSError) -> LedgerError | UsageError:
         safe = f"records written before are safe: {fix_of(error, '--results')} and run the same command again"
         return LedgerError(f"{path}: cannot be written: {error.strerror}; {safe}")
     return UsageError(f"{path}: cannot be written: {error.strerror}; choose a folder that can with --results DIR")
-
-
-def held(results: Path) -> Mapping[str, Holder]:
-    """Return who holds which run of a results folder."""
-    return {folder.id: holder for folder in runs(results) if (holder := folder.holder())}

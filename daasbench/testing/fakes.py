@@ -44,9 +44,6 @@ def measured(job: Job, one: Planned) -> Record:
     )
 
 
-RUNNING_THEN_DONE = (JobStatus(state=JobState.RUNNING), JobStatus(state=JobState.DONE, native="done"))
-
-
 class FakeRunner:
     """Answers like a runner and starts nothing.
 

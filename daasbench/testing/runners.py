@@ -44,7 +44,7 @@ def sample_job(folder: Path, *, runner: str, cases: int = 2, sleep_s: float = 0.
         platform_name="here",
         platform=Platform(runner=runner),
         planned=planned,
-        repeat=Repeat(processes=1, min_repeats=2, max_repeats=2, limit_s=20.0),
+        repeat=Repeat(processes=1, min_repeats=2, max_repeats=2, limit_s=100.0),
         commit="0",
         sources={"frame_sums": str(source)},
     )
@@ -54,7 +54,7 @@ class RunnerContract:
     """Subclass it and set `make`, which returns a runner."""
 
     make: ClassVar[Callable[[], Runner]]
-    timeout_s: ClassVar[float] = 60.0
+    timeout_s: ClassVar[float] = 200.0
 
     def _ended(self, runner: Runner, handle: str) -> JobStatus:
         end = time.monotonic() + self.timeout_s

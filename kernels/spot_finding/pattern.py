@@ -1,5 +1,7 @@
-"""Frames of a rotating or jetted crystal whose spots are known: a counting detector with gaps, a few bad pixels,
-air and solvent scattering, an ice ring, and Bragg spots with Gaussian profiles.
+"""Frames of a rotating or jetted crystal whose spots are known.
+
+A counting detector with gaps, a few bad pixels, air and solvent scattering, an ice ring, and Bragg spots with Gaussian
+profiles.
 """
 
 from __future__ import annotations

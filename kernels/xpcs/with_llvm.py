@@ -1,5 +1,6 @@
-"""Instructions that numba has no word for: sixteen 16-bit counts become numbers, sixteen numbers are added to
-float64, and a cache line is fetched.
+"""Instructions that numba cannot express, on sixteen numbers at once.
+
+Sixteen 16-bit counts become numbers, sixteen numbers are added to float64, and a cache line is fetched.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 class Here:
-    """This machine: a login node, or any that sees the cluster's commands and file system."""
+    """The machine of the controller: a login node, or any that sees the cluster's commands and file system."""
 
     where = ""
 

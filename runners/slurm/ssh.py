@@ -170,7 +170,6 @@ class Ssh:
 
     def read(self, paths: Sequence[str]) -> dict[str, str]:
         """Return the text of those files that exist there, in one question."""
-
         found: dict[str, str] = {}
         if not paths:
             return found

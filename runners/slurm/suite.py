@@ -1,4 +1,4 @@
-"""This daasbench, so that it can be had elsewhere: what names its code, and the wheel of it."""
+"""The installed daasbench, so that it can be installed elsewhere: what names its code, and the wheel of it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,8 @@ import pytest
 
 from daasbench.model import Record
 from daasbench.records.ledger import read_lines
+
+from ..waiting import PATIENCE_S, until
 
 KERNEL = '''
 import os, signal, time
@@ -80,7 +81,7 @@ processes = 1
 min_repeats = 3
 max_repeats = {repeats}
 interval = 0.5
-limit_s = 60
+limit_s = 100
 """
 CASES = """
 [[cases]]
@@ -132,7 +133,7 @@ class Site:
     def run(self) -> int:
         """Run the command to its end; return its exit code."""
         process = self.start()
-        out, err = process.communicate(timeout=200)
+        out, err = process.communicate(timeout=PATIENCE_S)
         assert "Traceback" not in out + err
         assert process.returncode in (0, 1, 3), out + err + self.log()
         return process.returncode
@@ -153,11 +154,12 @@ class Site:
 
     def wait_for(self, kind: str, controller: subprocess.Popen[str]) -> None:
         """Return when a line of this kind is in a ledger, which the controller lives to see."""
-        end = time.monotonic() + 90
-        while not any(f'"type":"{kind}"' in path.read_text() for path in self.folder.rglob("records.jsonl")):
+
+        def written() -> bool:
             assert controller.poll() is None, (*controller.communicate(), self.log())
-            assert time.monotonic() < end, f"no {kind} line; {self.log()}"
-            time.sleep(0.02)
+            return any(f'"type":"{kind}"' in path.read_text() for path in self.folder.rglob("records.jsonl"))
+
+        until(written, f"a {kind} line")
 
 
 @pytest.fixture
@@ -182,7 +184,7 @@ def running_scheduler(tmp_path: Path) -> Iterator[tuple[str, list[psutil.Process
     file = tmp_path / "scheduler.json"
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     words = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
-    worker = ["worker", "--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "60"]
+    worker = ["worker", "--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", str(PATIENCE_S)]
     worker += ["--local-directory", str(tmp_path), "--scheduler-file", str(file)]
     dask = [sys.executable, "-m", "dask"]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
@@ -193,14 +195,11 @@ def running_scheduler(tmp_path: Path) -> Iterator[tuple[str, list[psutil.Process
             started.append(process)
             stack.callback(process.wait)
             stack.callback(process.kill)
-        end = time.monotonic() + 60
-        while not file.exists():
-            assert time.monotonic() < end, "the Dask scheduler of the test did not start"
-            time.sleep(0.05)
+        until(file.exists, "the Dask scheduler of the test")
         from distributed import Client
 
-        with Client(scheduler_file=str(file), timeout=30) as client:
-            client.wait_for_workers(2, timeout=60)
+        with Client(scheduler_file=str(file), timeout=PATIENCE_S) as client:
+            client.wait_for_workers(2, timeout=PATIENCE_S)
         yield str(file), [psutil.Process(one.pid) for one in started]
 
 
@@ -210,28 +209,13 @@ def below(pid: int) -> list[psutil.Process]:
 
 
 @pytest.fixture
-def gone() -> Callable[..., list[psutil.Process]]:
-    """Return a function that returns which processes are alive after some seconds; a zombie is gone."""
-
-    def look(processes: list[psutil.Process], seconds: float = 10.0) -> list[psutil.Process]:
-        end = time.monotonic() + seconds
-        alive = processes
-        while alive and time.monotonic() < end:
-            alive = [one for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
-            time.sleep(0.05)
-        return alive
-
-    return look
-
-
-@pytest.fixture
 def kill_controller() -> Callable[..., list[psutil.Process]]:
     """Return a function that kills a controller, without a goodbye, and returns what was below it."""
 
     def kill(controller: subprocess.Popen[str]) -> list[psutil.Process]:
         found = below(controller.pid)
         controller.send_signal(signal.SIGKILL)
-        controller.communicate(timeout=60)
+        controller.communicate(timeout=PATIENCE_S)
         return found
 
     return kill

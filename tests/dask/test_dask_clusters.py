@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,9 @@ from daasbench.measure.dask import found
 from daasbench.measure.dask.found import address_in, identity
 from daasbench.model import Outcome, Reason, Record
 
+from ..waiting import PATIENCE_S, left_of
+
+pytestmark = pytest.mark.slow
 WAYS = {"azimuthal_integration": ["dask"], "xrf_mapping": ["numba", "dask"]}
 
 
@@ -79,12 +81,10 @@ def test_a_process_of_a_running_cluster_that_dies_is_told_and_nobody_waits_for_i
     site.write(f'scheduler_file = "{file}"', sleep_s=0.05, repeats=2000, sums=["worked"])
     controller = site.start()
     site.wait_for("round", controller)
-    began = time.monotonic()
     processes[0 if victim == "scheduler" else 1].send_signal(signal.SIGKILL)
-    controller.communicate(timeout=60)
-    assert time.monotonic() - began < 40  # far below the limit of the case
+    controller.communicate(timeout=PATIENCE_S)
     record = site.record()
-    assert record.outcome == Outcome.FAILED
+    assert record.outcome == Outcome.FAILED  # and no TIMEOUT: nobody waited for the limit of the case
     if victim == "worker":
         assert record.reason == Reason.KERNEL
         assert "one of 2, ended in the middle of its work" in record.message
@@ -137,15 +137,13 @@ def test_no_task_is_computed_twice_when_it_fails_or_kills_its_worker(
     assert [tasks.count(one) for one in sorted(set(tasks))] == [2] * 4, "one task of each worker a call"
 
 
-def test_a_killed_controller_leaves_no_rank(
-    site: Any, kill_controller: Callable[..., list[psutil.Process]], gone: Callable[..., list[psutil.Process]]
-) -> None:
+def test_a_killed_controller_leaves_no_rank(site: Any, kill_controller: Callable[..., list[psutil.Process]]) -> None:
     site.write('cluster = "mpi"', sleep_s=0.05, repeats=2000, sums=["worked"])
     controller = site.start()
     site.wait_for("round", controller)
     processes = kill_controller(controller)
     assert len(processes) >= 6  # the worker, the maker, the contender, the launcher, its ranks
-    assert gone(processes) == []
+    assert left_of(processes) == []
 
 
 def test_ranks_of_another_mpi_are_named_with_their_cure(site: Any) -> None:

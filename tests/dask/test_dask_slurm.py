@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from daasbench.errors import MissingRequirement
 from daasbench.measure.dask import slurm_cleanup, slurm_workers
 from daasbench.measure.dask.options import ClusterOptions
 from daasbench.model import Case, Outcome, Reason
+
+from ..waiting import PATIENCE_S, left_of, until
 
 SITE = 'cluster = "slurm"\ninterface = "lo"\npartition = "main"\nmemory = "{memory}"\nwait_s = {wait_s}\n{more}'
 CASE = Case(kernel="k", implementation="dask", version="1", ranks=2, threads=4)
@@ -35,12 +36,9 @@ def queue(slurm: Any) -> list[str]:
     return list(slurm.ask("squeue", "--noheader", "--format", "%j").split())
 
 
-def empties(slurm: Any, seconds: float = 20.0) -> bool:
-    """Return whether the queue is empty, within some seconds."""
-    end = time.monotonic() + seconds
-    while (left := queue(slurm)) and time.monotonic() < end:
-        time.sleep(0.2)
-    return not left
+def empties(slurm: Any) -> None:
+    """Return when the queue is empty."""
+    until(lambda: not queue(slurm), "an empty queue", every_s=0.2)
 
 
 def guards() -> list[psutil.Process]:
@@ -71,7 +69,7 @@ def test_two_kernels_are_measured_on_jobs_which_then_end(site: Any, slurm: Any) 
         assert record.settings["distributed.scheduler.allowed-failures"] == 0
         assert record.limits is None, "the limits of this node say nothing of others"
     assert not (site.folder / "preloaded").exists(), "the user's settings reached a worker"
-    assert empties(slurm)
+    empties(slurm)
 
 
 def test_a_worker_lost_in_mid_run_is_told_with_what_slurm_says(site: Any, slurm: Any) -> None:
@@ -80,13 +78,13 @@ def test_a_worker_lost_in_mid_run_is_told_with_what_slurm_says(site: Any, slurm:
     site.wait_for("round", controller)
     number = slurm.ask("squeue", "--noheader", "--format", "%i").split()[0]
     slurm.ask("scancel", number)
-    controller.communicate(timeout=60)
+    controller.communicate(timeout=PATIENCE_S)
     record = site.record()
     assert (record.outcome, record.reason) == (Outcome.FAILED, Reason.INTERRUPTED)
     assert "one of 2, ended in the middle of its work" in record.message
     assert f"job {number} on" in record.message
     assert "Slurm says CANCELLED" in record.message
-    assert empties(slurm)
+    empties(slurm)
 
 
 def test_a_worker_that_takes_more_memory_than_it_booked_is_told(site: Any, slurm: Any) -> None:
@@ -100,19 +98,15 @@ def test_a_worker_that_takes_more_memory_than_it_booked_is_told(site: Any, slurm
 
 
 def test_a_full_queue_is_capacity_and_the_waiting_is_written_down(site: Any, slurm: Any) -> None:
-    slurm.ask("sbatch", "--nodes=4", "--exclusive", "--job-name=somebody", "--output=/dev/null", "--wrap=sleep 100")
-    while "R" not in slurm.ask("squeue", "--noheader", "--format", "%t"):
-        time.sleep(0.1)
+    slurm.ask("sbatch", "--nodes=4", "--exclusive", "--job-name=somebody", "--output=/dev/null", "--wrap=sleep 1000")
+    until(lambda: "R" in slurm.ask("squeue", "--noheader", "--format", "%t"), "somebody's job to run", every_s=0.1)
     site.write(options(wait_s=2), sums=["worked"])
     assert site.run() == 3, "the same command measures it later"
     record = site.record()
     assert (record.outcome, record.reason) == (Outcome.FAILED, Reason.CAPACITY)
     assert "0 of 2 Dask workers came within 2 s; Slurm says of their jobs: 1 PENDING (" in record.message
     assert record.phases["queue"] >= 2
-    end = time.monotonic() + 20
-    while queue(slurm) != ["somebody"]:
-        assert time.monotonic() < end, queue(slurm)
-        time.sleep(0.2)
+    until(lambda: queue(slurm) == ["somebody"], "the end of the jobs that waited", every_s=0.2)
 
 
 @pytest.mark.parametrize(
@@ -128,14 +122,13 @@ def test_jobs_that_cannot_run_are_told(site: Any, slurm: Any, more: str, sentenc
     record = site.record()
     assert (record.outcome, record.reason) == (Outcome.FAILED, Reason.SCHEDULER), record.message
     assert sentence in record.message
-    assert empties(slurm)
+    empties(slurm)
 
 
 def test_a_kill_of_everything_leaves_no_job(
     site: Any,
     slurm: Any,
     kill_controller: Callable[..., list[psutil.Process]],
-    gone: Callable[..., list[psutil.Process]],
 ) -> None:
     site.write(options(), sleep_s=0.05, repeats=2000, sums=["worked"])
     controller = site.start()
@@ -143,8 +136,8 @@ def test_a_kill_of_everything_leaves_no_job(
     assert len(queue(slurm)) == 2
     assert all(name.startswith("daasbench-dask-") for name in queue(slurm))
     processes = kill_controller(controller)
-    assert gone(processes) == []
-    assert empties(slurm)
+    assert left_of(processes) == []
+    empties(slurm)
 
 
 def test_a_worker_without_its_scheduler_ends_by_itself_also_where_the_guard_was_killed(
@@ -157,7 +150,7 @@ def test_a_worker_without_its_scheduler_ends_by_itself_also_where_the_guard_was_
     assert len(watching) == 1
     watching[0].send_signal(signal.SIGKILL)
     kill_controller(controller)
-    assert empties(slurm, 40.0)
+    empties(slurm)
 
 
 def site_of(process: psutil.Process) -> str:
@@ -167,21 +160,21 @@ def site_of(process: psutil.Process) -> str:
 
 def test_what_is_left_of_a_runs_jobs_is_ended_before_new_ones_are_sent_and_nobody_elses(slurm: Any) -> None:
     for name in ("daasbench-dask-run1-7", "daasbench-run1-001-a", "daasbench-dask-run2-7"):
-        slurm.ask("sbatch", f"--job-name={name}", "--output=/dev/null", "--wrap=sleep 100")
+        slurm.ask("sbatch", f"--job-name={name}", "--output=/dev/null", "--wrap=sleep 1000")
     slurm_workers.clear("daasbench-dask-run1-")
     assert sorted(queue(slurm)) == ["daasbench-dask-run2-7", "daasbench-run1-001-a"]
-    assert slurm_cleanup.cancel("daasbench-dask-run2-7", give_up_s=20)
+    assert slurm_cleanup.cancel("daasbench-dask-run2-7", give_up_s=PATIENCE_S)
     assert queue(slurm) == ["daasbench-run1-001-a"]
 
 
 def test_a_guard_is_nobodys_child_and_acts_when_its_pipe_ends(slurm: Any) -> None:
-    slurm.ask("sbatch", "--job-name=daasbench-dask-guarded", "--output=/dev/null", "--wrap=sleep 100")
+    slurm.ask("sbatch", "--job-name=daasbench-dask-guarded", "--output=/dev/null", "--wrap=sleep 1000")
     held = slurm_cleanup.start_guard("daasbench-dask-guarded")
     (process,) = [one for one in guards() if "daasbench-dask-guarded" in _command(one)]
     assert process.ppid() != os.getpid()
     assert queue(slurm) == ["daasbench-dask-guarded"]
     os.close(held)
-    assert empties(slurm)
+    empties(slurm)
 
 
 # --- what is asked of Slurm, without one ----------------------------------------------------------------------

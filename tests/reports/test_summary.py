@@ -364,6 +364,7 @@ def test_importing_the_report_imports_no_plotting() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_many_records_keep_every_line_and_say_which_figures_are_left_out(
     folder: Callable[..., Any], tmp_path: Path
 ) -> None:

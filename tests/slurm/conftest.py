@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from daasbench.runners.slurm import SlurmRunner
 from daasbench.model import Job, JobStatus, Option
 from daasbench.testing.runners import sample_job
 
-SLOWEST_S = 60.0
+from ..waiting import until
 
 
 def number(handle: str) -> str:
@@ -59,14 +58,17 @@ class Site:
             handles |= self.runner.submit_all(request, self.jobs_folder)
         return [handles[job.id] for job in jobs]
 
-    def wait(self, handle: str, until: Callable[[JobStatus], bool] = lambda status: status.ended) -> JobStatus:
+    def wait(self, handle: str, true: Callable[[JobStatus], bool] = lambda status: status.ended) -> JobStatus:
         """Return the first status of a job that is as wanted."""
-        end = time.monotonic() + SLOWEST_S
-        while not until(status := self.runner.poll(handle)):
+
+        def wanted() -> JobStatus | None:
+            status = self.runner.poll(handle)
+            if true(status):
+                return status
             assert not status.ended, status
-            assert time.monotonic() < end, f"{handle}: {status}"
-            time.sleep(self.runner.every_s)
-        return status
+            return None
+
+        return until(wanted, f"what is wanted of {handle}", every_s=0.1)
 
 
 @pytest.fixture

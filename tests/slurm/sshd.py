@@ -10,12 +10,13 @@ import contextlib
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
 import pytest
+
+from ..waiting import PATIENCE_S, until
 
 CURE = "apt-get install openssh-server"
 CONFIG = """
@@ -91,13 +92,14 @@ class LoginNode:
             Path("/run/sshd").mkdir(exist_ok=True)  # where Debian's sshd shuts itself in
         command = [self._server, "-D", "-f", self.folder / "server", "-E", self.folder / "log"]
         self._daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-        end = time.monotonic() + 20
-        while time.monotonic() < end and self._daemon.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return
-            time.sleep(0.01)
-        self.stop()
-        raise RuntimeError(f"sshd did not start: {self.log()}")
+        until(self._listens, "sshd to listen")
+
+    def _listens(self) -> bool:
+        assert self._daemon is not None
+        assert self._daemon.poll() is None, f"sshd did not start: {self.log()}"
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S):
+            return True
+        return False
 
     def stop(self) -> None:
         """Take the host down: the daemon and every connection."""
@@ -117,7 +119,7 @@ class LoginNode:
                 if one.name() == "sshd":  # what it started lives on, as on a login node
                     one.kill()
                     servers.append(one)
-        psutil.wait_procs(servers, timeout=10)
+        psutil.wait_procs(servers, timeout=PATIENCE_S)
         return len(servers)
 
     def log(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from daasbench.runners.slurm import SlurmRunner
 from daasbench.model import Job, JobState, Record
 from daasbench.testing.runners import sample_job
 
+from ..waiting import until
 from .sshd import LoginNode, sshd
 
 if TYPE_CHECKING:
@@ -53,10 +53,8 @@ def test_a_job_goes_there_and_its_records_come_back(remote: Callable[[Path], Job
     later = SlurmRunner()
     assert later.find([job], here) == handles
     handle = handles[job.id]
-    end = time.monotonic() + 60
-    while not (status := later.poll(handle)).ended:
-        assert time.monotonic() < end, status
-        time.sleep(later.every_s)
+    until(lambda: later.poll(handle).ended, "the end of the job", every_s=0.1)
+    status = later.poll(handle)
     later.fetch(handle, here / job.id)
     later.fetch(handle, here / job.id)
     assert status.state is JobState.DONE, (here / job.id / "log").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,22 +12,28 @@ from daasbench.runners.slurm import SlurmRunner, watch
 
 from daasbench.model import JobState, Reason
 
+from ..waiting import until
+
 if TYPE_CHECKING:
     from ..conftest import Cluster
     from .conftest import Site
 
-RUNS = "sleep 100"
+RUNS = "sleep 1000"
 
 
-def test_a_job_outlives_its_slurmctld(site: Site, slurm: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_outlives_its_slurmctld(
+    site: Site, slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While nobody answers, the last that was known is told, and why."""
     monkeypatch.setattr(watch, "ANSWER_S", 1.0)
-    handle = site.submit("sleep 3")[0]
+    go = tmp_path / "go"
+    handle = site.submit(f"until [ -e '{go}' ]; do sleep 0.1; done")[0]
     site.wait(handle, lambda one: one.state is JobState.RUNNING)
     slurm.ask("scontrol", "shutdown", "slurmctld")
     silent = site.wait(handle, lambda one: "does not answer" in one.message)
     assert silent.state is JobState.RUNNING
     slurm.do("revive", "slurmctld")
+    go.touch()
     assert site.wait(handle).state is JobState.DONE
 
 
@@ -50,9 +56,7 @@ def test_a_forgotten_job_is_known_by_what_its_worker_wrote(site: Site, slurm: Cl
     """Slurm forgets jobs that ended (here: all, at once); their folders do not."""
     says = 'echo "{\\"at\\": \\"2026-01-01T00:00:00.000Z\\", \\"exit\\": %d}" >"$(dirname "$3")/ended.json"; exit 0'
     wrote, failed, silent = site.submit(says % 0, says % 3, "exit 0")
-    end = time.monotonic() + 30
-    while slurm.ask("squeue", "-h") and time.monotonic() < end:
-        time.sleep(0.1)
+    until(lambda: not slurm.ask("squeue", "-h"), "an empty queue", every_s=0.1)
     slurm.do("kill", "slurmctld")
     slurm.do("revive", "slurmctld", "-c")
     assert (site.wait(wrote).state, site.wait(wrote).exit) == (JobState.DONE, 0)

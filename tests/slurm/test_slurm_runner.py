@@ -26,9 +26,12 @@ class TestSlurmRunner(QueueContract):
 def test_each_of_two_ranks_finds_a_gpu_and_another_job_s_are_not_among_them(site: Site) -> None:
     """Slurm names a job's GPUs in CUDA_VISIBLE_DEVICES; srun shows all of a node's to all ranks there."""
     site.jobs_folder.mkdir(parents=True)
-    says = """bash -c 'echo "$CUDA_VISIBLE_DEVICES"' >"$(dirname "$3")/seen"; sleep 1"""
+    says = """bash -c 'echo "$CUDA_VISIBLE_DEVICES"' >"$(dirname "$3")"/seen"""
+    both = "until [ -s 002-here/seen -a -s 003-here/seen ]; do sleep 0.1; done"  # each keeps its GPU so long
+    waits = f"{says}; cd '{site.jobs_folder}'; {both}"
     srun = LAUNCHER.format(nodes=1, ranks=2, threads=1)
-    jobs = site.jobs(f"{srun} {says}", sbatch=["--nodelist=n2"]) + site.jobs(says, says, sbatch=["--nodelist=n1"])
+    jobs = site.jobs(f"{srun} {says}", sbatch=["--nodelist=n2"]) + site.jobs(waits, waits, sbatch=["--nodelist=n1"])
+    assert [job.id for job in jobs] == ["001-here", "002-here", "003-here"]
     handles: dict[str, str] = {}
     for job, ranks in zip(jobs, (2, 1, 1), strict=True):
         (one,) = job.planned
@@ -46,7 +49,7 @@ def test_a_rank_that_dies_ends_those_that_wait_for_it(site: Site) -> None:
     """srun is told to end a step as soon as one of its ranks is bad: the job does not hang until its time limit."""
     srun = LAUNCHER.format(nodes=1, ranks=2, threads=1)
     site.jobs_folder.mkdir(parents=True)
-    (job,) = site.jobs(f"{srun} bash -c '[ $SLURM_PROCID = 0 ] && kill -KILL $$; sleep 300'")
+    (job,) = site.jobs(f"{srun} bash -c '[ $SLURM_PROCID = 0 ] && kill -KILL $$; sleep 1000'")
     (one,) = job.planned
     two = msgspec.structs.replace(one, case=msgspec.structs.replace(one.case, ranks=2))
     (request,) = site.runner.render_all([msgspec.structs.replace(job, planned=[two])], site.jobs_folder)

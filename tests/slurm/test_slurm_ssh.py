@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from daasbench.runners.slurm import connection
@@ -16,6 +17,7 @@ from daasbench.runners.slurm.ssh import OVERLAP_BYTES, Ssh, check_host, shell_at
 
 from daasbench.errors import LedgerError, ScenarioError, Unreachable
 
+from ..waiting import until
 from .sshd import LoginNode, login, sshd
 
 __all__ = ["login", "sshd"]
@@ -40,14 +42,6 @@ def later(seconds: float, act: Callable[[], object]) -> threading.Timer:
     timer = threading.Timer(seconds, act)
     timer.start()
     return timer
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    """Wait for something that is about to happen."""
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.01)
 
 
 # --- one connection, words that survive -----------------------------------------------------------------------
@@ -130,7 +124,7 @@ def test_neither_repr_nor_error_tells_the_words_given_to_ssh(login: LoginNode) -
 
 def test_a_question_is_asked_again_after_the_connection_was_lost(login: LoginNode, shell: Ssh, tmp_path: Path) -> None:
     asked = tmp_path / "asked"
-    login.program("squeue", f'echo x >>"{asked}"; [ $(wc -l <"{asked}") -gt 1 ] || sleep 5; echo answer')
+    login.program("squeue", f'echo x >>"{asked}"; [ $(wc -l <"{asked}") -gt 1 ] || sleep 100; echo answer')
     shell.run(["true"])
     cut = threading.Thread(target=lambda: (until(asked.exists, "asked"), login.cut()))
     cut.start()
@@ -141,7 +135,7 @@ def test_a_question_is_asked_again_after_the_connection_was_lost(login: LoginNod
 
 def test_a_submission_whose_answer_was_lost_is_not_sent_again(login: LoginNode, shell: Ssh, tmp_path: Path) -> None:
     sent = tmp_path / "sent"
-    login.program("sbatch", f'echo x >>"{sent}"; sleep 5; echo 1234')
+    login.program("sbatch", f'echo x >>"{sent}"; sleep 100; echo 1234')
     shell.run(["true"])
     cut = threading.Thread(target=lambda: (until(sent.exists, "sent"), login.cut()))
     cut.start()
@@ -161,7 +155,7 @@ def test_a_submission_that_was_certainly_not_sent_is_sent(login: LoginNode, shel
 
 
 def test_a_host_that_comes_back_is_waited_for(login: LoginNode, shell: Ssh, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "BACK_OFF_S", (0.2,) * 50)
+    monkeypatch.setattr(connection, "BACK_OFF_S", (0.2,) * 600)
     shell.run(["true"])
     login.stop()
     back = later(0.5, login.start)
@@ -180,10 +174,13 @@ def test_a_copy_that_was_cut_goes_on_where_it_stood(login: LoginNode, shell: Ssh
     content = os.urandom(40_000_000)
     (tmp_path / "frames.h5").write_bytes(content)
     there = tmp_path / "there" / "frames.h5"
+    # the first time, the rest comes when the connection is gone
+    login.program("cat", f'/usr/bin/head -c 2000000; touch {tmp_path}/began; [ -e {tmp_path}/once ] || '
+                 f'{{ touch {tmp_path}/once; sleep 100; }}; exec /bin/cat')  # fmt: skip
     shell.run(["true"])
 
     def cut() -> None:
-        until(lambda: any(one.stat().st_size > 1_000_000 for one in there.parent.glob("*.part")), "copying")
+        until((tmp_path / "began").exists, "a part of the copy")
         login.cut()
 
     cutting = threading.Thread(target=cut)
@@ -198,6 +195,11 @@ def test_a_copy_that_was_cut_goes_on_where_it_stood(login: LoginNode, shell: Ssh
 
 
 # --- records that come ----------------------------------------------------------------------------------------
+
+
+def size(file: Any) -> int:
+    """Return the bytes of an open file; of one that was closed 0."""
+    return 0 if file.closed else os.fstat(file.fileno()).st_size
 
 
 def lines(first: int, count: int, width: int = 90) -> bytes:
@@ -225,16 +227,24 @@ def test_a_fetch_that_was_cut_is_complete_afterwards_and_has_nothing_twice(
     there.mkdir()
     whole = lines(0, 20_000, width=2000)
     (there / "records.jsonl").write_bytes(whole)
-    # the second half comes slowly, and the first time not at all
+    # the second half comes, the first time, when the connection is gone
     login.program("head", f'/usr/bin/head "$@" >{tmp_path}/got; s=$(wc -c <{tmp_path}/got); '
                  f'/usr/bin/head -c $((s/2)) {tmp_path}/got; touch {tmp_path}/half; '
-                 f'[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; sleep 5; }}; '
+                 f'[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; sleep 100; }}; '
                  f'tail -c +$((s/2+1)) {tmp_path}/got')  # fmt: skip
     shell.run(["true"])
+    kept: list[Any] = []  # the files into which comes what is asked for
+
+    def keep(**how: Any) -> Any:
+        kept.append(whole_file(**how))
+        return kept[-1]
+
+    whole_file = tempfile.TemporaryFile
+    monkeypatch.setattr(tempfile, "TemporaryFile", keep)
 
     def cut() -> None:
         until((tmp_path / "half").exists, "half of it")
-        time.sleep(0.2)
+        until(lambda: any(size(one) >= len(whole) // 2 for one in kept), "half of it here")
         login.cut()
 
     cutting = threading.Thread(target=cut)

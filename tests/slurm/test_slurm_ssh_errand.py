@@ -21,8 +21,8 @@ from daasbench.errors import LedgerError, SubmitError, Unreachable, UsageError
 from daasbench.model import Job, JobState, JobStatus, Line, Request
 from daasbench.testing.runners import sample_job
 
+from ..waiting import until
 from .sshd import LoginNode, sshd
-from .test_slurm_ssh import until
 
 if TYPE_CHECKING:
     from ..conftest import Cluster
@@ -80,11 +80,12 @@ class Remote:
 
     def wait(self, handle: str, true: Callable[[JobStatus], bool] = lambda status: status.ended) -> JobStatus:
         """Return the first status that is as wanted."""
-        end = time.monotonic() + 90
-        while not true(status := self.runner.poll(handle)):
-            assert time.monotonic() < end, status
-            time.sleep(min(0.2, self.runner.every_s))
-        return status
+
+        def wanted() -> JobStatus | None:
+            status = self.runner.poll(handle)
+            return status if true(status) else None
+
+        return until(wanted, f"what is wanted of {handle}", every_s=0.1)
 
     def outcomes(self, handle: str) -> list[str]:
         """Return the outcomes of the records that came."""
@@ -145,7 +146,9 @@ def test_a_submission_that_is_cut_after_slurm_took_it_is_one_job(
 ) -> None:
     """The controller is told that nothing is known; asked again, Slurm says that it has the job."""
     sbatch = shutil.which("sbatch")
-    login.program("sbatch", f'{sbatch} "$@" >"{tmp_path}/number" && mv "{tmp_path}/number" "{tmp_path}/sent"; sleep 10')
+    login.program(
+        "sbatch", f'{sbatch} "$@" >"{tmp_path}/number" && mv "{tmp_path}/number" "{tmp_path}/sent"; sleep 100'
+    )
     cutting = threading.Thread(target=lambda: (until((tmp_path / "sent").exists, "submitted"), login.cut()))
     cutting.start()
     with pytest.raises(Unreachable, match="what was asked for may have happened or not"):
@@ -161,7 +164,7 @@ def test_a_submission_that_is_cut_after_slurm_took_it_is_one_job(
 def test_a_submission_that_is_cut_before_slurm_took_it_is_sent_again_and_is_one_job(
     remote: Remote, login: LoginNode, slurm: Cluster, tmp_path: Path
 ) -> None:
-    program = login.program("sbatch", f'touch "{tmp_path}/began"; sleep 10; exit 1')
+    program = login.program("sbatch", f'touch "{tmp_path}/began"; sleep 100; exit 1')
     cutting = threading.Thread(target=lambda: (until((tmp_path / "began").exists, "began"), login.cut()))
     cutting.start()
     with pytest.raises(Unreachable):

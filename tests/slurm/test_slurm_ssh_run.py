@@ -8,17 +8,16 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from daasbench.runners.slurm.suite import pack, this_suite
 
 from ..study.campaign import COMMAND, Campaign
+from ..waiting import PATIENCE_S, until
 from .sshd import LoginNode, sshd
-from .test_slurm_ssh import until
 
 if TYPE_CHECKING:
     from ..conftest import Cluster
@@ -41,7 +40,7 @@ EAGER = "from daasbench import errands; errands.GLANCE_S = 0.3"  # said to a con
 class Far(Campaign):
     """A campaign here whose jobs go to a Slurm there."""
 
-    def __init__(self, folder: Path, login: LoginNode, **more: int) -> None:
+    def __init__(self, folder: Path, login: LoginNode, **more: Any) -> None:
         super().__init__(folder, sleep_s=0.01, **more)
         message = {"host": login.host, "words": json.dumps(login.options), "folder": f"{folder}/there"}
         (folder / "site.toml").write_text(PLATFORM.format(python=sys.executable, **message))
@@ -57,7 +56,7 @@ class Far(Campaign):
     def say(self, *words: str) -> tuple[int, str, str]:
         """Run a command line to its end."""
         process = self.begin(*words)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=PATIENCE_S)
         return process.returncode, out, err
 
     def jobs_seen(self, slurm: Cluster) -> int:
@@ -96,12 +95,13 @@ def login(
 
 
 def test_a_run_shows_what_its_job_there_has_measured_so_far(login: LoginNode, tmp_path: Path) -> None:
-    far = Far(tmp_path, login, seeds=5, repeats=20)
+    far = Far(tmp_path, login, hold="record")
     controller = far.begin("run", "./kills.toml")
     far.wait_for("record")
     assert controller.poll() is None
     seen = len(far.lines("record"))
-    _, err = controller.communicate(timeout=60)
+    far.let_go()
+    _, err = controller.communicate(timeout=PATIENCE_S)
     assert controller.returncode == 0, err
     assert seen < far.cells
     assert f"[{far.cells}/{far.cells}]" in err
@@ -113,7 +113,7 @@ def test_a_submission_that_is_cut_is_one_job_of_the_next_command(
 ) -> None:
     far = Far(tmp_path, login)
     sbatch = shutil.which("sbatch")
-    program = login.program("sbatch", f'{sbatch} "$@" >{tmp_path}/number; touch {tmp_path}/sent; sleep 10')
+    program = login.program("sbatch", f'{sbatch} "$@" >{tmp_path}/number; touch {tmp_path}/sent; sleep 100')
     cutting = threading.Thread(target=lambda: (until((tmp_path / "sent").exists, "submitted"), login.cut()))
     cutting.start()
     code, _, err = far.say("run", "./kills.toml")
@@ -132,21 +132,18 @@ def test_a_submission_that_is_cut_is_one_job_of_the_next_command(
 def test_a_run_whose_connection_is_cut_again_and_again_is_complete_and_has_nothing_twice(
     login: LoginNode, slurm: Cluster, tmp_path: Path
 ) -> None:
-    """Also in the midst of what is fetched: half of it comes, slowly."""
-    far = Far(tmp_path, login, seeds=4, repeats=20)
+    """Also in the middle of what is fetched, when half of it has come."""
+    far = Far(tmp_path, login, seeds=4, repeats=10)
+    halves = tmp_path / "halves"
     login.program("head", f'/usr/bin/head "$@" >{tmp_path}/$$; s=$(wc -c <{tmp_path}/$$); '
-                  f'/usr/bin/head -c $((s/2)) {tmp_path}/$$; echo >>{tmp_path}/halves; sleep 0.3; '
+                  f'/usr/bin/head -c $((s/2)) {tmp_path}/$$; echo >>{halves}; '
+                  f'[ $(wc -l <{halves}) -gt 3 ] || sleep 100; '  # the other half comes when the connection is gone
                   f'tail -c +$((s/2+1)) {tmp_path}/$$')  # fmt: skip
     controller = far.begin("run", "./kills.toml")
-    halves, cuts = 0, 0
-    while controller.poll() is None:
-        now = len((tmp_path / "halves").read_text()) if (tmp_path / "halves").exists() else 0
-        if now > halves and cuts < 3:
-            cuts += login.cut()
-        halves = now
-        time.sleep(0.02)
-    _, err = controller.communicate()
+    for number in (1, 2, 3):
+        until(lambda number=number: len(halves.read_text()) >= number, f"half of what is fetched, time {number}")
+        assert login.cut() > 0
+    _, err = controller.communicate(timeout=PATIENCE_S)
     assert controller.returncode == 0, err
-    assert cuts >= 3
     assert far.complete()
     assert far.jobs_seen(slurm) == 1

@@ -8,20 +8,31 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
+from ..waiting import PATIENCE_S, until
+
 KERNEL = '''
-import time
+import pathlib, time
 from daasbench import kernel
+
+HERE = pathlib.Path({folder!r})
+
+def is_held():
+    """Return whether a ledger has a line of the kind at which the test holds the run, until the test lets it go."""
+    if not {hold!r} or (HERE / "go").exists():
+        return False
+    return any('"type":"{hold}"' in ledger.read_text() for ledger in HERE.rglob("records.jsonl"))
 
 @kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - inputs["frames"].sum()), tolerance=0.5)
 def frame_sums(inputs):
     """Sum of frames, slowly."""
     time.sleep({sleep_s})
+    while is_held():
+        time.sleep(0.01)
     return {{"total": inputs["frames"].sum()}}
 
 @frame_sums.implementation("again")
@@ -46,7 +57,7 @@ cache = true
 processes = {processes}
 min_repeats = {repeats}
 max_repeats = {repeats}
-limit_s = 20
+limit_s = 100
 """
 
 
@@ -60,13 +71,27 @@ COMMAND = (
 
 
 class Campaign:
-    """The folder, and what can be done to it."""
+    """The folder, and what can be done to it.
+
+    Parameters
+    ----------
+    hold
+        The kind of line (``machine``, ``round``, ``record``) from which on the kernel waits to be let go: what a test
+        does then is done in the middle of the run, however slow the test is.
+    """
 
     def __init__(
-        self, folder: Path, *, sleep_s: float = 0.05, processes: int = 1, seeds: int = 2, repeats: int = 3
+        self,
+        folder: Path,
+        *,
+        sleep_s: float = 0.05,
+        processes: int = 1,
+        seeds: int = 2,
+        repeats: int = 3,
+        hold: str = "",
     ) -> None:
         self.folder = folder
-        (folder / "sums.py").write_text(KERNEL.format(sleep_s=sleep_s))
+        (folder / "sums.py").write_text(KERNEL.format(sleep_s=sleep_s, hold=hold, folder=str(folder)))
         scenario = SCENARIO.format(processes=processes, seeds=list(range(seeds)), repeats=repeats)
         (folder / "kills.toml").write_text(scenario)
         self.cells = 2 * processes * seeds
@@ -74,6 +99,10 @@ class Campaign:
     @property
     def results(self) -> Path:
         return self.folder / "results"
+
+    def let_go(self) -> None:
+        """Let the kernel compute on."""
+        (self.folder / "go").touch()
 
     def start(self, *more: str, results: str = "results") -> subprocess.Popen[str]:
         """Start the command; it does not read the terminal."""
@@ -91,7 +120,7 @@ class Campaign:
     def run(self, *more: str) -> tuple[int, str, str]:
         """Run the command to its end; return exit code, output, errors."""
         process = self.start(*more)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=PATIENCE_S)
         return process.returncode, out, err
 
     def lines(self, kind: str) -> list[dict[str, object]]:
@@ -106,12 +135,9 @@ class Campaign:
                 except json.JSONDecodeError:
                     continue
 
-    def wait_for(self, kind: str, count: int = 1, timeout_s: float = 60.0) -> None:
+    def wait_for(self, kind: str, count: int = 1) -> None:
         """Return when the ledgers hold `count` lines of a kind."""
-        end = time.monotonic() + timeout_s
-        while len(self.lines(kind)) < count:
-            assert time.monotonic() < end, f"no {count} {kind} lines within {timeout_s} s"
-            time.sleep(0.02)
+        until(lambda: len(self.lines(kind)) >= count, f"{count} {kind} lines")
 
     def ended_once(self) -> list[str]:
         """Return the keys with a final outcome, one entry for each such record."""
@@ -123,17 +149,7 @@ def workers_of(controller: int) -> list[psutil.Process]:
     return psutil.Process(controller).children(recursive=True)
 
 
-def gone_within(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Return those that are still alive after `seconds`; a zombie is gone."""
-    end = time.monotonic() + seconds
-    alive = processes
-    while alive and time.monotonic() < end:
-        alive = [one for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
-        time.sleep(0.02)
-    return alive
-
-
 def kill(process: psutil.Process) -> None:
-    """Kill with SIGKILL: no goodbye; one that has gone with another is gone."""
+    """Kill with SIGKILL, which tells nobody; one that has ended with another has ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGKILL)

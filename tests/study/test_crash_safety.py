@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .campaign import COMMAND, Campaign, gone_within, kill, workers_of
+from ..waiting import PATIENCE_S, left_of, until
+from .campaign import COMMAND, Campaign, kill, workers_of
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -22,6 +24,7 @@ def campaign(tmp_path: Path) -> Campaign:
 
 def finish(campaign: Campaign) -> None:
     """Run the command again: everything is done, each case once."""
+    campaign.let_go()
     code, out, err = campaign.run()
     assert code == 0, out + err
     keys = campaign.ended_once()
@@ -30,14 +33,14 @@ def finish(campaign: Campaign) -> None:
 
 @pytest.mark.parametrize("moment", ["machine", "round", "record"])
 def test_a_killed_controller_takes_its_worker_along_and_the_run_resumes(tmp_path: Path, moment: str) -> None:
-    campaign = Campaign(tmp_path, seeds=2 if moment == "record" else 1)
+    campaign = Campaign(tmp_path, seeds=2 if moment == "record" else 1, hold=moment)
     controller = campaign.start()
     campaign.wait_for(moment)
     below = workers_of(controller.pid)
     kill(psutil.Process(controller.pid))
     controller.communicate()
     assert below
-    assert gone_within(below, 5.0) == []
+    assert left_of(below) == []
     before = set(campaign.ended_once())
     finish(campaign)
     assert before <= set(campaign.ended_once())
@@ -45,30 +48,32 @@ def test_a_killed_controller_takes_its_worker_along_and_the_run_resumes(tmp_path
 
 @pytest.mark.parametrize("moment", ["machine", "round", "record"])
 def test_a_killed_worker_is_told_and_the_run_resumes(tmp_path: Path, moment: str) -> None:
-    campaign = Campaign(tmp_path, seeds=2 if moment == "record" else 1)
+    campaign = Campaign(tmp_path, seeds=2 if moment == "record" else 1, hold=moment)
     controller = campaign.start()
     campaign.wait_for(moment)
     worker = psutil.Process(controller.pid).children()[0]
     below = worker.children(recursive=True)
     kill(worker)
-    _, err = controller.communicate(timeout=60)
+    _, err = controller.communicate(timeout=PATIENCE_S)
     assert controller.returncode == 3
     assert "SIGKILL" in err
-    assert gone_within(below, 5.0) == []
+    assert left_of(below) == []
     finish(campaign)
 
 
-def test_a_killed_contender_is_a_failed_record_and_the_others_are_measured(campaign: Campaign) -> None:
-    for _ in range(3):  # a contender that has done its part when it is killed was none
-        controller = campaign.start("--again")
-        campaign.wait_for("round")
-        worker = psutil.Process(controller.pid).children()[0]
-        newest = max(worker.children(), key=lambda one: (one.create_time(), one.pid))  # the first makes the inputs
-        kill(newest)
-        controller.communicate(timeout=60)
-        if controller.returncode:
-            break
-        shutil.rmtree(campaign.results)
+def test_a_killed_contender_is_a_failed_record_and_the_others_are_measured(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path, hold="round")
+    controller = campaign.start()
+    campaign.wait_for("round")
+    worker = psutil.Process(controller.pid).children()[0]
+
+    def computing() -> list[psutil.Process]:
+        found = [one for one in worker.children() if one.status() != psutil.STATUS_STOPPED]  # the others wait
+        return found if len(found) == 1 else []
+
+    kill(until(computing, "one contender that computes")[0])
+    campaign.let_go()
+    controller.communicate(timeout=PATIENCE_S)
     assert controller.returncode == 1
     failed = [one for one in campaign.lines("record") if one["outcome"] == "failed"]
     assert len(failed) == 1
@@ -76,19 +81,22 @@ def test_a_killed_contender_is_a_failed_record_and_the_others_are_measured(campa
     assert len(campaign.ended_once()) == campaign.cells
 
 
-def test_a_killed_maker_of_inputs_is_replaced(campaign: Campaign) -> None:
+def test_a_killed_maker_of_inputs_is_replaced(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path, hold="round")
     controller = campaign.start()
     campaign.wait_for("round")
     worker = psutil.Process(controller.pid).children()[0]
-    kill(min(worker.children(), key=lambda one: (one.create_time(), one.pid)))
-    controller.communicate(timeout=60)
+    kill(min(worker.children(), key=lambda one: (one.create_time(), one.pid)))  # the first makes the inputs
+    campaign.let_go()
+    controller.communicate(timeout=PATIENCE_S)
     assert controller.returncode == 0
     assert len(campaign.ended_once()) == campaign.cells
 
 
-def test_killing_everything_at_once_loses_only_the_set_in_flight(campaign: Campaign) -> None:
+def test_killing_everything_at_once_loses_only_the_set_in_flight(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path, hold="record")
     controller = campaign.start()
-    campaign.wait_for("record", 2)
+    campaign.wait_for("record")
     everyone = [psutil.Process(controller.pid), *workers_of(controller.pid)]
     done = set(campaign.ended_once())
     for process in everyone:
@@ -103,7 +111,7 @@ def test_killing_everything_at_once_loses_only_the_set_in_flight(campaign: Campa
 def test_partial_samples_of_a_killed_set_are_kept_as_an_interrupted_attempt(tmp_path: Path) -> None:
     import daasbench
 
-    campaign = Campaign(tmp_path, seeds=1, repeats=20)
+    campaign = Campaign(tmp_path, seeds=1, hold="round")
     controller = campaign.start()
     campaign.wait_for("round")
     kill(psutil.Process(controller.pid))
@@ -119,29 +127,31 @@ def test_partial_samples_of_a_killed_set_are_kept_as_an_interrupted_attempt(tmp_
     assert set(again["outcome"]) == {"ok"}
 
 
-def test_ctrl_c_ends_cleanly_with_130_and_the_run_resumes(campaign: Campaign) -> None:
+def test_ctrl_c_ends_cleanly_with_130_and_the_run_resumes(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path, hold="round")
     controller = campaign.start()
     campaign.wait_for("round")
     below = workers_of(controller.pid)
     controller.send_signal(signal.SIGINT)
-    _, err = controller.communicate(timeout=30)
+    _, err = controller.communicate(timeout=PATIENCE_S)
     assert controller.returncode == 130
     assert "interrupted" in err
     assert "Traceback" not in err
-    assert gone_within(below, 5.0) == []
+    assert left_of(below) == []
     assert not list(campaign.results.rglob("scratch"))
     finish(campaign)
 
 
 def test_a_second_controller_says_who_holds_the_run_and_changes_nothing(tmp_path: Path) -> None:
-    campaign = Campaign(tmp_path, seeds=1)
+    campaign = Campaign(tmp_path, seeds=1, hold="machine")
     first = campaign.start()
     campaign.wait_for("machine")
     code, _, err = campaign.run()
     assert code == 3
     assert str(first.pid) in err
     assert "Traceback" not in err
-    first.communicate(timeout=60)
+    campaign.let_go()
+    first.communicate(timeout=PATIENCE_S)
     assert first.returncode == 0
     keys = campaign.ended_once()
     assert len(keys) == len(set(keys)) == campaign.cells
@@ -180,7 +190,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_lost(campaign: Campaig
         "resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000));"
     )
     command = [sys.executable, "-c", limited + COMMAND, "run", "./kills.toml"]
-    ended = subprocess.run(command, cwd=campaign.folder, capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(command, cwd=campaign.folder, capture_output=True, text=True, timeout=PATIENCE_S)
     assert ended.returncode == 3, ended.stderr
     assert "Traceback" not in ended.stderr
     assert "File too large" in ended.stderr
@@ -206,7 +216,7 @@ def test_a_read_only_results_folder_is_told_at_once(campaign: Campaign) -> None:
         cwd=campaign.folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert mounted.returncode == 2, mounted.stderr

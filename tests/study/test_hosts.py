@@ -16,8 +16,10 @@ from daasbench.evidence.gather import gather
 from daasbench.host.launchers import default_launcher
 from daasbench.model import Outcome, Record
 
+from ..waiting import PATIENCE_S
 from .campaign import COMMAND
 
+pytestmark = pytest.mark.slow
 HOSTS = ["n1", "n2"]
 IMPOSSIBLE = 3  # exit code
 PLATFORM = """
@@ -41,7 +43,7 @@ cache = true
 processes = 1
 min_repeats = 5
 max_repeats = 5
-limit_s = 60
+limit_s = 100
 """
 
 
@@ -96,7 +98,7 @@ def measure(folder: Path, launcher: list[str], kernel: str, ranks: int) -> Recor
         env={**os.environ, "UCX_TLS": "tcp,self", "UCX_NET_DEVICES": "eth0"},  # else memory is shared behind the wire
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert ended.returncode in (0, 1), ended.stdout + ended.stderr

@@ -13,6 +13,7 @@ import pytest
 from ..conftest import cluster_that_is_up
 from .test_on_slurm import PLATFORM, OnSlurm, records
 
+pytestmark = pytest.mark.slow
 TWO_NODES = """
 question = "Do two nodes of a cluster share the work?"
 platforms = ["site.toml"]

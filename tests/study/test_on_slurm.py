@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import pytest
 from daasbench.evidence.phases import of_errand
 from daasbench.model import Event
 
+from ..waiting import PATIENCE_S, until
 from .campaign import COMMAND, Campaign
 
 PLATFORM = """
@@ -51,7 +50,7 @@ setattr(owner, name, dies)
 class OnSlurm(Campaign):
     """A campaign whose jobs go to Slurm."""
 
-    def __init__(self, folder: Path, *, split: str = "set", **more: int) -> None:
+    def __init__(self, folder: Path, *, split: str = "set", **more: Any) -> None:
         super().__init__(folder, sleep_s=0.01, **more)
         (folder / "site.toml").write_text(PLATFORM.format(split=split))
         text = (folder / "kills.toml").read_text().replace('"here"', '"site.toml"')
@@ -61,16 +60,21 @@ class OnSlurm(Campaign):
         """Run a command line to its end; `first` is run before it in the same Python."""
         ended = subprocess.run(
             [sys.executable, "-c", f"{first}\n{COMMAND}", *words],
-            cwd=self.folder, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+            cwd=self.folder, capture_output=True, text=True, timeout=PATIENCE_S, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return ended.returncode, ended.stdout, ended.stderr
 
     def jobs_seen(self, slurm: Any) -> list[str]:
         """Return the numbers of all jobs of this campaign that Slurm ever accepted and still knows."""
+        return self._numbers(slurm, "--states=all")
+
+    def jobs_alive(self, slurm: Any) -> list[str]:
+        """Return the numbers of the jobs of this campaign that wait or run."""
+        return self._numbers(slurm)
+
+    def _numbers(self, slurm: Any, *words: str) -> list[str]:
         (run,) = (self.results / "runs").glob("2*")
-        lines = slurm.ask(
-            "squeue", "--array", "--noheader", "--states=all", "--Format=JobArrayID:|,Name:80"
-        ).splitlines()
+        lines = slurm.ask("squeue", "--array", "--noheader", *words, "--Format=JobArrayID:|,Name:80").splitlines()
         return [line.split("|")[0] for line in lines if run.name in line]
 
     def measured(self) -> list[str]:
@@ -147,13 +151,13 @@ def test_a_run_is_detached_asked_for_and_collected(campaign: OnSlurm) -> None:
 
 
 def test_ctrl_c_ends_the_jobs_in_the_queue_and_keeps_what_was_measured(slurm: Any, tmp_path: Path) -> None:
-    campaign = OnSlurm(tmp_path, split="none", seeds=40, repeats=20)
+    campaign = OnSlurm(tmp_path, split="none", hold="record")
     controller = campaign.start()
     campaign.wait_for("record")
     controller.send_signal(signal.SIGINT)
-    _, err = controller.communicate(timeout=60)
+    _, err = controller.communicate(timeout=PATIENCE_S)
     assert controller.returncode == 130, err
-    assert slurm.ask("squeue", "--noheader") == ""
+    assert campaign.jobs_alive(slurm) == []
     kept = len(campaign.ended_once())
     assert 0 < kept < campaign.cells
     assert [one["event"] for one in campaign.events()].count("interrupted") == 1
@@ -163,14 +167,14 @@ def test_a_second_controller_is_told_who_holds_the_run(campaign: OnSlurm, slurm:
     slurm.ask("scontrol", "update", "partition=main", "state=down")
     try:
         controller = campaign.start()
-        wait_until(lambda: "submitted" in [one["event"] for one in campaign.events()])
+        until(lambda: "submitted" in [one["event"] for one in campaign.events()], "a submission")
         code, _, err = campaign.say("run", "./kills.toml")
         assert code == 3
         assert f"is held by process {controller.pid} on " in err
         assert campaign.say("collect")[0] == 3
     finally:
         slurm.ask("scontrol", "update", "partition=main", "state=up")
-    controller.communicate(timeout=60)
+    controller.communicate(timeout=PATIENCE_S)
     assert controller.returncode == 0
     assert len(campaign.jobs_seen(slurm)) == 2
 
@@ -198,7 +202,7 @@ def test_jobs_that_wait_are_cancelled_by_the_verb(campaign: OnSlurm, slurm: Any)
         code, out, err = campaign.say("cancel")
         assert code == 0, err
         assert "4 left" in out
-        assert slurm.ask("squeue", "--noheader") == ""
+        assert campaign.jobs_alive(slurm) == []
     finally:
         slurm.ask("scontrol", "update", "partition=main", "state=up")
     assert campaign.say("run", "./kills.toml")[0] == 0
@@ -207,12 +211,13 @@ def test_jobs_that_wait_are_cancelled_by_the_verb(campaign: OnSlurm, slurm: Any)
 def test_a_worker_that_is_killed_on_its_node_is_told_and_only_its_rest_is_measured_again(
     slurm: Any, tmp_path: Path
 ) -> None:
-    campaign = OnSlurm(tmp_path, split="none", seeds=5, repeats=20)
+    campaign = OnSlurm(tmp_path, split="none", hold="record")
     controller = campaign.start()
     campaign.wait_for("record")
     for pid in workers_at(tmp_path):
         os.kill(pid, signal.SIGKILL)
-    _, err = controller.communicate(timeout=60)
+    campaign.let_go()
+    _, err = controller.communicate(timeout=PATIENCE_S)
     assert controller.returncode == 3
     assert "measurements are left" in err
     before = set(campaign.ended_once())
@@ -223,7 +228,7 @@ def test_a_worker_that_is_killed_on_its_node_is_told_and_only_its_rest_is_measur
 
 
 def test_a_job_that_slurm_puts_back_into_the_queue_goes_on_where_it_was(slurm: Any, tmp_path: Path) -> None:
-    campaign = OnSlurm(tmp_path, split="none", seeds=5, repeats=20)
+    campaign = OnSlurm(tmp_path, split="none", hold="record")
     text = (tmp_path / "site.toml").read_text()
     (tmp_path / "site.toml").write_text(text + 'sbatch = ["--comment=requeued"]\n')
     controller = campaign.start()
@@ -231,15 +236,16 @@ def test_a_job_that_slurm_puts_back_into_the_queue_goes_on_where_it_was(slurm: A
     (number,) = {one.split("_")[0] for one in campaign.jobs_seen(slurm)}
     slurm.ask("scontrol", "update", f"jobid={number}", "requeue=1")
     slurm.ask("scontrol", "requeue", number)
-    wait_until(lambda: released(slurm, number))
-    _, err = controller.communicate(timeout=90)
+    campaign.let_go()
+    until(lambda: released(slurm, number), "the job to run again", every_s=0.1)
+    _, err = controller.communicate(timeout=PATIENCE_S)
     assert controller.returncode == 0, err
     keys = campaign.ended_once()
     assert len(keys) == len(set(keys)) == campaign.cells
 
 
 def test_a_full_file_system_loses_nothing_that_was_measured(slurm: Any, tmp_path: Path) -> None:
-    campaign = OnSlurm(tmp_path, split="none", seeds=5, repeats=20)
+    campaign = OnSlurm(tmp_path, split="none", seeds=5)
     text = (tmp_path / "site.toml").read_text()
     (tmp_path / "site.toml").write_text(text + 'setup = ["ulimit -f 17"]\n')  # files of 17 KiB at most, as a quota does
     code, _, err = campaign.say("run", "./kills.toml")
@@ -313,15 +319,17 @@ sizes = "tiny"
 nodes = [1, 2]
 ranks = 2
 threads = 1
+cache = true
 [[cases]]
 kernel = "halo_stencil"
 implementations = "numpy"
 platforms = ["inside"]
 sizes = "tiny"
+cache = true
 [repeat]
 processes = 1
 max_repeats = 5
-limit_s = 20
+limit_s = 100
 """
 
 
@@ -331,11 +339,11 @@ def records(campaign: OnSlurm) -> list[Any]:
 
 
 def released(slurm: Any, number: str) -> bool:
-    """Let a job that was put back start now, not in two minutes; return whether Slurm did."""
-    state = slurm.ask("squeue", "--noheader", f"--jobs={number}", "--states=all", "--Format=State")
-    if state.strip() == "PENDING":
+    """Let a job that was put back start now, not in two minutes; return whether Slurm did, however it goes on."""
+    state = slurm.ask("squeue", "--noheader", f"--jobs={number}", "--states=all", "--Format=State").strip()
+    if state == "PENDING":
         slurm.ask("scontrol", "update", f"jobid={number}", "StartTime=now")
-    return state.strip() in ("RUNNING", "COMPLETED")
+    return state not in ("", "PENDING", "REQUEUED", "CONFIGURING", "COMPLETING")
 
 
 def workers_at(folder: Path) -> list[int]:
@@ -348,16 +356,3 @@ def workers_at(folder: Path) -> list[int]:
         if "daasbench.worker" in words and any(str(folder) in word for word in words):
             found.append(process.info["pid"])
     return found
-
-
-def wait_until(what: Callable[[], bool], timeout_s: float = 150.0) -> None:
-    """Return when something is so."""
-    end = time.monotonic() + timeout_s
-    while True:
-        try:
-            if what():
-                return
-        except (ValueError, FileNotFoundError):  # nothing is written yet
-            pass
-        assert time.monotonic() < end
-        time.sleep(0.1)

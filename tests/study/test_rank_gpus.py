@@ -15,6 +15,7 @@ from daasbench.evidence.gather import gather
 from daasbench.host.launchers import default_launcher
 from daasbench.model import Outcome, Record
 
+from ..waiting import PATIENCE_S
 from .campaign import COMMAND
 from .test_ranks import needs_two_cores
 
@@ -60,7 +61,7 @@ cache = true
 processes = 1
 min_repeats = 2
 max_repeats = 2
-limit_s = 60
+limit_s = 100
 """
 
 DRIVER = """#!/bin/sh
@@ -71,7 +72,7 @@ esac
 """
 BOTH = r"0, GPU-a\n1, GPU-b\n"
 
-pytestmark = needs_two_cores
+pytestmark = [needs_two_cores, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def measure(tmp_path: Path, needs: Callable[[str], None]) -> Callable[..., Recor
             env={**environment, "PATH": f"{programs}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
             check=False,
         )
         assert ended.returncode in (0, 1), ended.stdout + ended.stderr

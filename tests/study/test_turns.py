@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import subprocess
 import sys
-import time
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
-import psutil
+import msgspec
 import pytest
 
 from daasbench.evidence.gather import gather
+from daasbench.host import machine
+from daasbench.host.clock import utc_now
+from daasbench.host.load_monitor import Seen
+from daasbench.measure.comparison import ComparisonRunner
+from daasbench.measure.messages import Command, Made, Prepared, RoundResult
+from daasbench.measure.rounds import Interleaving
+from daasbench.model import Outcome, Record, Repeat, Samples, Verdict, Work
+from daasbench.testing.runners import sample_job
 
 from .campaign import Campaign
 
@@ -30,22 +38,31 @@ def test_every_contender_has_its_turn_before_any_has_its_second(tmp_path: Path) 
     assert set(order[:2]) == set(order[2:4]) == {"numpy", "again"}
 
 
-def test_waiting_contenders_are_stopped(campaign: Campaign) -> None:
-    controller = campaign.start()
-    campaign.wait_for("round")
-    worker = psutil.Process(controller.pid).children()[0]
-    stopped = running = 0
-    while controller.poll() is None:
-        states = []
-        with contextlib.suppress(psutil.Error):
-            for one in worker.children():
-                states.append(one.status())
-        stopped = max(stopped, states.count(psutil.STATUS_STOPPED))
-        running = max(running, states.count(psutil.STATUS_RUNNING))
-        time.sleep(0.005)
-    controller.communicate()
-    assert stopped >= 1
-    assert running <= 1
+LOOK = """
+def look():
+    # the others of this worker, as who has the turn finds them: it waits until all of them are stopped
+    import psutil
+
+    me, end = psutil.Process(), time.monotonic() + 100
+    others = [one for one in me.parent().children() if one.pid != me.pid]
+    resting = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+    while (runs := [one.pid for one in others if one.status() not in resting]) and time.monotonic() < end:
+        time.sleep(0.01)
+    with open(HERE / "seen", "a") as seen:
+        seen.write(f"{len(others)} {len(runs)}\\n")
+
+"""
+
+
+def test_whoever_has_the_turn_finds_all_others_stopped(campaign: Campaign) -> None:
+    source = campaign.folder / "sums.py"
+    text = source.read_text().replace('return {"total"', 'look()\n    return {"total"')
+    source.write_text(text.replace("@kernel(", f"{LOOK}@kernel(", 1))
+    code, out, err = campaign.run()
+    assert code == 0, out + err
+    seen = [line.split() for line in (campaign.folder / "seen").read_text().splitlines()]
+    assert max(int(others) for others, _ in seen) >= 2  # who makes the inputs, and the other contender
+    assert {runs for _, runs in seen} == {"0"}
 
 
 def test_each_process_index_has_processes_of_its_own(tmp_path: Path) -> None:
@@ -64,8 +81,8 @@ def test_each_process_index_has_processes_of_its_own(tmp_path: Path) -> None:
 
 def test_a_disturbed_turn_is_repeated_and_its_samples_are_kept_and_marked(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path, processes=1, seeds=1, sleep_s=0.1)
-    burning = "import time\nend = time.time() + 60\nwhile time.time() < end: pass"
-    burners = [subprocess.Popen([sys.executable, "-c", burning]) for _ in range(2)]
+    burning = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
+    burners = [subprocess.Popen([sys.executable, "-c", burning]) for _ in os.sched_getaffinity(0)]
     try:
         assert campaign.run()[0] == 0
     finally:
@@ -83,10 +100,58 @@ def test_a_disturbed_turn_is_repeated_and_its_samples_are_kept_and_marked(tmp_pa
         }
 
 
-def test_a_turn_that_cannot_end_within_the_limit_is_not_begun(tmp_path: Path) -> None:
-    campaign = Campaign(tmp_path, processes=1, seeds=1, sleep_s=0.5, repeats=50)
-    scenario = campaign.folder / "kills.toml"
-    scenario.write_text(scenario.read_text().replace("limit_s = 20", "limit_s = 4"))
-    code, out, err = campaign.run()
-    assert code == 0, out + err
-    assert {one["stop_reason"] for one in campaign.lines("record")} == {"limit"}
+class Slow:
+    """A measuring process of half a second a call, by a clock that moves only when it computes."""
+
+    pid, started, computing = os.getpid(), None, ()
+
+    def __init__(self) -> None:
+        self.active_s = 0.0
+
+    def ask(self, command: Command, answer: type[Any], *, timeout_s: float) -> Prepared | RoundResult:
+        verdict = Verdict(error=0.0, tolerance=1.0, verified_by="oracle")
+        self.active_s += 0.5 * (1 + command.repeats)  # a warm-up, and the repeats
+        if command.step == "prepare":
+            return Prepared(phases={"first_call": 0.5}, verdict=verdict)
+        count = 1 + command.repeats
+        samples = Samples(
+            seconds=[0.5] * count, flags=[1] + [0] * command.repeats, cpu_s=[0.5] * count, get_s=[0.0] * count
+        )
+        return RoundResult(samples=samples, verdict=verdict, peak_memory_bytes=1, peak_device_bytes=None)
+
+    def close(self) -> None:
+        pass
+
+
+class Quiet:
+    """A machine on which nobody else computes."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def stop(self) -> Seen:
+        return Seen(foreign=0.0, threads=1, cpus=[0])
+
+
+@pytest.mark.parametrize(("limit_s", "repeats"), [(3.5, 2), (4.0, 3), (4.5, 3), (10.0, 9)])
+def test_a_turn_that_cannot_end_within_the_limit_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit_s: float, repeats: int
+) -> None:
+    monkeypatch.setattr("daasbench.measure.rounds.Watch", Quiet)
+    job = sample_job(tmp_path, runner="local", cases=1)
+    job = msgspec.structs.replace(job, repeat=Repeat(processes=1, min_repeats=1000, limit_s=limit_s))
+    records: list[Any] = []
+    seen = machine.observe(commit="c", observed_at="t")
+    with open(tmp_path / "log", "wb") as log:
+        referee = ComparisonRunner(
+            job, seen, {}, write=records.append, now=utc_now, scratch=tmp_path / "scratch", log=log
+        )
+        slow = Slow()
+        monkeypatch.setattr(referee, "start", lambda *_: slow)
+        made = Made(make_s=0.0, work=Work(unit="frame", units=2.0), blocks=1, exceeds_cache=None, expect_s=0.0, bytes=1)
+        Interleaving(referee, job.planned, made, "alone").run()
+    (record,) = [one for one in records if isinstance(one, Record)]
+    assert (record.outcome, record.stop_reason) == (Outcome.OK, "limit")
+    assert record.samples is not None
+    assert len(record.samples.counted()) == repeats
+    assert limit_s - 1.1 <= slow.active_s <= limit_s  # a further turn takes 1 s, and 0.1 s are for its spread

@@ -8,7 +8,6 @@ import msgspec
 
 from daasbench.model import Case, Count, Platform, Scalar, Seconds, Written
 
-Text = Annotated[str, msgspec.Meta(pattern=r"\S", description="text that is not empty")]
 Line = Annotated[str, msgspec.Meta(pattern=r"^[^\n]*\S[^\n]*$", description="one line of text")]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[^\s'\"]+$", description="a word without blanks and quotes")]
 Address = Annotated[

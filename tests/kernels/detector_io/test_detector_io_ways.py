@@ -42,6 +42,7 @@ def test_every_peer_is_right_both_ways(
     assert found.ok, found
 
 
+@pytest.mark.slow
 def test_ranks_and_workers_write_one_file(tiny: Any, verdict: Any) -> None:
     problem = tiny(2, direction="write")
     for ranks, results in results_on_ranks("detector_io", "mpi", problem, ranks=(1, 3)).items():

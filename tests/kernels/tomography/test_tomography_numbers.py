@@ -42,6 +42,7 @@ def test_the_rotation_axis_may_lie_anywhere_on_the_detector(
         assert verdict(problem, compute(problem, name), name).ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["numba", "nufft"])
 def test_a_known_object_comes_out_within_an_eighth_at_512_pixels_and_720_angles(
     generated: Any, compute: Any, verdict: Any, name: str
