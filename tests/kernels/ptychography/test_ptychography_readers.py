@@ -86,11 +86,11 @@ def test_masked_negative_and_saturated_pixels_are_not_measured_and_counted(cxi_f
     assert read(cxi_file(data_1__data=floats), centre="16,16").masked == 2
 
 
-@pytest.mark.parametrize(("orientation", "round"), [("y", (-1, 1)), ("x", (1, -1)), ("yx", (-1, -1))])
-def test_positions_may_run_the_other_way(cxi_file: Any, orientation: str, round_: tuple[int, int]) -> None:
-    plain, round_result = read(cxi_file()).corners, read(cxi_file(), orientation=orientation).corners
-    expected = plain * round_
-    np.testing.assert_array_equal(round_result, expected - expected.min(axis=0))
+@pytest.mark.parametrize(("orientation", "sense"), [("y", (-1, 1)), ("x", (1, -1)), ("yx", (-1, -1))])
+def test_positions_may_run_the_other_way(cxi_file: Any, orientation: str, sense: tuple[int, int]) -> None:
+    plain, reversed_axes = read(cxi_file()).corners, read(cxi_file(), orientation=orientation).corners
+    expected = plain * sense
+    np.testing.assert_array_equal(reversed_axes, expected - expected.min(axis=0))
 
 
 def test_positions_may_be_swapped_and_frames_chosen(cxi_file: Any) -> None:
