@@ -122,6 +122,17 @@ def differing(_: Any, a: Any, b: Any) -> Any:
 
 
 @_llvm
+def fence(_: Any) -> Any:
+    """Let everything that was stored be seen: stores past the cache wait in buffers of their own."""
+
+    def generate(context: Any, builder: Any, _signature: Any, _values: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@_llvm
 def trailing_zeros(_: Any, number: Any) -> Any:
     """Return how many of the lowest bits of a number are 0; 64 if all are."""
     if not all_integers(number):

@@ -148,17 +148,6 @@ def update_row_kept(
 
 
 @_llvm
-def fence(typing: Any) -> Any:
-    """Let everything that was stored be seen: stores past the cache wait in buffers of their own."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        builder.fence("seq_cst")
-        return context.get_dummy_value()
-
-    return types.void(), generate
-
-
-@_llvm
 def number(typing: Any, address: Any) -> Any:
     """Return the float64 at an address."""
 

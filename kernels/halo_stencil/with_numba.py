@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
+from daasbench.compute.addresses import fence
 from daasbench.compute.simd import aligned_zeros, compiled
 from daasbench.contracts import Resources
 from daasbench.host.machine import last_level_cache_bytes
 
 from .box import CELL_BYTES, Box
-from .with_llvm import fence, number, update_row, update_row_kept
+from .with_llvm import number, update_row, update_row_kept
 
 if TYPE_CHECKING:
     from .problem import F64, Problem

@@ -1,4 +1,4 @@
-"""Alignment and summation by transforms of sixteen columns at a time (`lanes.py`), one frame at a time.
+"""Alignment and summation by transforms of sixteen columns at a time, one frame at a time.
 
 A frame is transformed twice, so that no spectrum has to be kept. For the alignment only an eighth of the
 frequencies is needed: columns are halved by a short filter before they are transformed (a half-band filter of 15
@@ -27,21 +27,21 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from daasbench.compute.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
+from daasbench.compute.transforms import Plan, forward, inverse, make_plan
+from daasbench.compute.transposes import transpose
 from daasbench.contracts import Resources
 
 from .correlation import correlate, move_and_add
 from .definition import CONVERGED_PX, Aligned, Grid, frequencies, vertex
-from .lanes import is_fast, places_of, radices_of, transform, twiddles_of
-from .with_llvm import load_counts, transpose
+from .with_llvm import load_counts
 
 if TYPE_CHECKING:
     from .problem import Frames, Problem
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
-Tables = tuple[I64, F32, I64]
 
+_WAVE = 2 * LANES  # floats of one place of sixteen signals: their real parts, then their imaginary ones
 _TAPS = 15  # of the half-band filter
 _PAIR = 2 * LANES  # columns that go through one transform
 _HALVED_UP_TO = 0.125  # cycles a pixel: the filter is made for this band
@@ -49,7 +49,7 @@ _HALVED_UP_TO = 0.125  # cycles a pixel: the filter is made for this band
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Frames], Aligned]:
     """Return the function that aligns a block of movies."""
-    if not (all(is_fast(size // 2) for size in problem.grid.frame)):
+    if not all(_is_fast(size // 2) for size in problem.grid.frame):
         from . import streamed
 
         return streamed.prepare_with(problem, resources, streamed.Scipy)
@@ -66,9 +66,9 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Frames], Aligne
     return compute
 
 
-def _plan(length: int) -> Tables:
-    """Return the tables for the transform of one length: radices, factors, places."""
-    return radices_of(length), twiddles_of(length), places_of(length)
+def _is_fast(length: int) -> bool:
+    """Return whether signals of this length can be transformed here: powers of two from 64 on."""
+    return length >= 64 and length & (length - 1) == 0
 
 
 def _pair(shape: tuple[int, ...]) -> tuple[F32, F32]:
@@ -83,13 +83,14 @@ class _Aligner:
         rows, columns = grid.frame
         self._share = Threads(threads)
         self._grid = grid
-        self._down, self._across = _plan(rows), _plan(columns)
-        self._total = _pair((rows // 2 * columns,))
-        self._half = _pair((rows // 2 * columns,))
+        self._down, self._across = make_plan(rows), make_plan(columns)
+        # groups of sixteen ky from 0 on, x or kx, real and imaginary parts
+        self._total = aligned_zeros((rows // 2 * columns * 2,))
+        self._half = aligned_zeros((rows // 2 * columns * 2,))
         # the band: groups of sixteen ky from 0 on, kx from -half to half
         self._taps, factor = _filter(grid)
         self._factor = factor
-        self._band_down, self._band_across = _plan(rows // factor), _plan(columns // factor)
+        self._band_down, self._band_across = make_plan(rows // factor), make_plan(columns // factor)
         self._groups, self._half_width = -(-grid.rows // 2 // LANES), grid.columns // 2 - 1
         self._gain_y, self._gain_x = self._gains()
         self._band = _pair((frames, self._groups * (2 * self._half_width + 1) * LANES))
@@ -140,23 +141,23 @@ class _Aligner:
     def sum_aligned(self, movie: Frames, shifts: F64, total: F32) -> None:
         """Write the sum of the frames of one movie, each moved back by its shift."""
         rows, columns = self._grid.frame
-        for part in self._total:
-            part[:] = 0
+        self._total[:] = 0
         for frame, shift in zip(movie, shifts, strict=True):
-            self._share(_columns, columns // _PAIR, frame, _WHOLE, 1, rows // 2, self._down, *self._half)
+            self._share(_columns, columns // _PAIR, frame, _WHOLE, 1, rows // 2, self._down, self._half)
             wave_y = np.exp(2j * np.pi * shift[0] / rows * np.arange(rows // 2)).astype(np.complex64)
-            wave_x = np.exp(2j * np.pi * shift[1] / columns * frequencies(columns)).astype(np.complex64)
+            kx = frequencies(columns)[self._across.frequencies]
+            wave_x = np.exp(2j * np.pi * shift[1] / columns * kx).astype(np.complex64)
             waves = wave_y.real.copy(), wave_y.imag.copy(), wave_x.view(np.float32)
-            self._share(_rows, rows // 2 // LANES, *self._half, *waves, self._across, *self._total)
-        self._share(_rows_back, rows // 2 // LANES, *self._total, self._across)
-        self._share(_columns_back, columns // _PAIR, *self._total, self._across[2], self._down, total)
+            self._share(_rows, rows // 2 // LANES, self._half, *waves, self._across, self._total)
+        self._share(_rows_back, rows // 2 // LANES, self._total, self._across)
+        self._share(_columns_back, columns // _PAIR, self._total, self._down, total)
 
     def _see(self, frame: Frames, real: F32, imaginary: F32) -> None:
         """Write the weighted band of a frame."""
         low = self._taps, self._factor
-        self._share(_columns, frame.shape[1] // _PAIR, frame, *low, self._groups * LANES, self._band_down, *self._half)
+        self._share(_columns, frame.shape[1] // _PAIR, frame, *low, self._groups * LANES, self._band_down, self._half)
         gains = self._gain_y, self._gain_x
-        self._share(_low_rows, self._groups, *self._half, *low, *gains, self._band_across, real, imaginary)
+        self._share(_low_rows, self._groups, self._half, *low, *gains, self._band_across, real, imaginary)
 
     def _peaks(self, real: F32, imaginary: F32, total: tuple[F32, F32]) -> F64:
         """Return f64[frames, 2]: where each frame's correlation with the sum of the others is largest."""
@@ -184,43 +185,45 @@ def _filter(grid: Grid) -> tuple[F32, int]:
 
 @compiled()
 def _columns(
-    first_pair: int, end: int, frame: Any, taps: F32, factor: int, kept: int, tables: Tables, real: F32, imaginary: F32
+    first_pair: int, end: int, frame: Any, taps: F32, factor: int, kept: int, plan: Plan, spectra: F32
 ) -> None:
-    """Write ``[group of sixteen ky, x, ky]``: the transforms of the columns, filtered and thinned, times two."""
-    radices, twiddles, places = tables
+    """Write ``[group of sixteen ky, x, 2, ky]``: the transforms of the columns, filtered and thinned, times two."""
     rows, columns = frame.shape
-    length = rows // factor
+    length, places = plan.length, plan.places
     counts = frame.reshape(-1)
+    signals, tile = np.empty(length * _WAVE, np.float32), np.empty(4 * LANES * LANES, np.float32)
     for pair in range(first_pair, end):
         x = pair * 2 * LANES
-        a, b = np.empty(length * LANES, np.float32), np.empty(length * LANES, np.float32)
         if factor == 1:
             for y in range(rows):
-                store(a, y * LANES, load_counts(counts, y * columns + x))
-                store(b, y * LANES, load_counts(counts, y * columns + x + LANES))
+                store(signals, y * _WAVE, load_counts(counts, y * columns + x))
+                store(signals, y * _WAVE + LANES, load_counts(counts, y * columns + x + LANES))
         else:
-            _thin_columns(counts, rows, x, taps, factor, a)
-            _thin_columns(counts, rows, x + LANES, taps, factor, b)
-        transform(a, b, np.int64(0), radices, twiddles)
-        tile = np.empty(4 * LANES * LANES, np.float32)
+            for half in range(0, _WAVE, LANES):
+                _thin_columns(counts, rows, x + half, taps, factor, signals, half)
+        forward(signals, np.int64(0), plan)
         for first in range(0, kept, LANES):
             for k in range(LANES):
-                one = places[first + k] * LANES
-                other = places[(length - first - k) % length] * LANES
-                r, i, s, j = load(a, one), load(b, one), load(a, other), load(b, other)
+                one = places[first + k] * _WAVE
+                other = places[(length - first - k) % length] * _WAVE
+                r, i, s, j = (
+                    load(signals, one),
+                    load(signals, one + 16),
+                    load(signals, other),
+                    load(signals, other + 16),
+                )
                 store(tile, k * LANES, r + s)
                 store(tile, (LANES + k) * LANES, i - j)
                 store(tile, (2 * LANES + k) * LANES, i + j)
                 store(tile, (3 * LANES + k) * LANES, s - r)
-            at = (first * columns) + x * LANES
-            transpose(tile, 0, real, at)
-            transpose(tile, LANES * LANES, imaginary, at)
-            transpose(tile, 2 * LANES * LANES, real, at + LANES * LANES)
-            transpose(tile, 3 * LANES * LANES, imaginary, at + LANES * LANES)
+            for half in range(2):
+                at, part = (first * columns + (x + half * LANES) * LANES) * 2, half * 2 * LANES * LANES
+                transpose(tile, part, LANES, spectra, at, _WAVE)
+                transpose(tile, part + LANES * LANES, LANES, spectra, at + LANES, _WAVE)
 
 
 @compiled()
-def _thin_columns(counts: Any, rows: int, x: int, taps: F32, factor: int, thinned: F32) -> None:
+def _thin_columns(counts: Any, rows: int, x: int, taps: F32, factor: int, thinned: F32, into: int) -> None:
     """Write sixteen columns, filtered, every `factor`-th row of them."""
     columns, half = counts.size // rows, taps.size // 2
     for y in range(0, rows, factor):
@@ -229,115 +232,104 @@ def _thin_columns(counts: Any, rows: int, x: int, taps: F32, factor: int, thinne
             above, below = (y - t) % rows, (y + t) % rows
             both = load_counts(counts, above * columns + x) + load_counts(counts, below * columns + x)
             total = fma(splat(taps[half + t]), both, total)
-        store(thinned, y // factor * LANES, total)
+        store(thinned, into + y // factor * _WAVE, total)
 
 
 @compiled()
 def _rows(
-    first: int, end: int, real: F32, imaginary: F32, wave_y_r: F32, wave_y_i: F32, wave_x: F32,
-    tables: Tables, total_r: F32, total_i: F32,
-) -> None:  # fmt: skip
-    """Transform the rows in place, and add them, moved, to ``[group of sixteen ky, kx, ky]``."""
-    radices, twiddles, places = tables
-    columns = places.size
+    first: int, end: int, spectra: F32, wave_y_r: F32, wave_y_i: F32, wave_x: F32, plan: Plan, totals: F32
+) -> None:
+    """Transform the rows in place, and add them, moved, to the totals; all along kx in the order of the plan."""
     for group in range(first, end):
-        start = group * columns * LANES
-        transform(real, imaginary, start, radices, twiddles)
+        start = group * plan.length * _WAVE
+        forward(spectra, start, plan)
         yr, yi = load(wave_y_r, group * LANES), load(wave_y_i, group * LANES)
-        for k in range(columns):
+        for k in range(plan.length):
             xr, xi = splat(wave_x[2 * k]), splat(wave_x[2 * k + 1])
             wr, wi = xr * yr - xi * yi, fma(xr, yi, xi * yr)
-            at, into = start + places[k] * LANES, start + k * LANES
-            r, i = load(real, at), load(imaginary, at)
-            store(total_r, into, load(total_r, into) + (r * wr - i * wi))
-            store(total_i, into, load(total_i, into) + fma(r, wi, i * wr))
+            at = start + k * _WAVE
+            r, i = load(spectra, at), load(spectra, at + LANES)
+            store(totals, at, load(totals, at) + (r * wr - i * wi))
+            store(totals, at + LANES, load(totals, at + LANES) + fma(r, wi, i * wr))
 
 
 @compiled()
-def _rows_back(first: int, end: int, real: F32, imaginary: F32, tables: Tables) -> None:
+def _rows_back(first: int, end: int, totals: F32, plan: Plan) -> None:
     """Transform the rows of the sum back, in place; the frequency without partner is left out."""
-    radices, twiddles, places = tables
-    columns = places.size
-    nothing = splat(0.0)
     for group in range(first, end):
-        start = group * columns * LANES
-        store(real, start + columns // 2 * LANES, nothing)
-        store(imaginary, start + columns // 2 * LANES, nothing)
-        transform(imaginary, real, start, radices, twiddles)
+        start = group * plan.length * _WAVE
+        alone = start + plan.places[plan.length // 2] * _WAVE
+        store(totals, alone, splat(0.0))
+        store(totals, alone + LANES, splat(0.0))
+        inverse(totals, start, plan)
 
 
 @compiled()
-def _columns_back(
-    first_pair: int, end: int, real: F32, imaginary: F32, places_x: I64, tables: Tables, image: F32
-) -> None:
-    """Transform the columns of the sum back, and write the image; column x stands at its place."""
-    radices, twiddles, places = tables
+def _columns_back(first_pair: int, end: int, totals: F32, plan: Plan, image: F32) -> None:
+    """Transform the columns of the sum back, and write the image."""
     rows, columns = image.shape
-    factor = splat(np.float32(0.5 / rows / columns))
+    places, factor = plan.places, splat(np.float32(0.5 / rows / columns))
+    signals = np.empty(rows * _WAVE, np.float32)
+    tile, line = np.empty(4 * LANES * LANES, np.float32), np.empty(2 * LANES, np.float32)
     for pair in range(first_pair, end):
-        a, b = np.zeros(rows * LANES, np.float32), np.zeros(rows * LANES, np.float32)
-        tile = np.empty(4 * LANES * LANES, np.float32)
-        round_result = np.empty(4 * LANES * LANES, np.float32)
+        alone = places[rows // 2] * _WAVE
+        store(signals, alone, splat(0.0))
+        store(signals, alone + LANES, splat(0.0))
         for first in range(0, rows // 2, LANES):
-            for lane in range(2 * LANES):
-                at = (first * columns) + places_x[pair * 2 * LANES + lane] * LANES
-                half = lane // LANES * 2 * LANES * LANES + lane % LANES * LANES
-                store(tile, half, load(real, at))
-                store(tile, half + LANES * LANES, load(imaginary, at))
             for part in range(4):
-                transpose(tile, part * LANES * LANES, round_result, part * LANES * LANES)
+                at = (first * columns + (pair * 2 + part // 2) * LANES * LANES) * 2 + part % 2 * LANES
+                transpose(totals, at, _WAVE, tile, part * LANES * LANES, LANES)
             for k in range(LANES):
-                r, i = load(round_result, k * LANES), load(round_result, (LANES + k) * LANES)
-                s, j = load(round_result, (2 * LANES + k) * LANES), load(round_result, (3 * LANES + k) * LANES)
+                r, i = load(tile, k * LANES), load(tile, (LANES + k) * LANES)
+                s, j = load(tile, (2 * LANES + k) * LANES), load(tile, (3 * LANES + k) * LANES)
                 if first + k == 0:
                     i, j = splat(0.0), splat(0.0)
                 else:
-                    store(a, (rows - first - k) * LANES, r + j)
-                    store(b, (rows - first - k) * LANES, s - i)
-                store(a, (first + k) * LANES, r - j)
-                store(b, (first + k) * LANES, i + s)
-        transform(b, a, np.int64(0), radices, twiddles)
-        line = np.empty(2 * LANES, np.float32)
+                    other = places[rows - first - k] * _WAVE
+                    store(signals, other, r + j)
+                    store(signals, other + LANES, s - i)
+                one = places[first + k] * _WAVE
+                store(signals, one, r - j)
+                store(signals, one + LANES, i + s)
+        inverse(signals, np.int64(0), plan)
         for y in range(rows):
-            at = places[y] * LANES
-            store(line, 0, factor * load(a, at))
-            store(line, LANES, factor * load(b, at))
+            store(line, 0, factor * load(signals, y * _WAVE))
+            store(line, LANES, factor * load(signals, y * _WAVE + LANES))
             for lane in range(2 * LANES):
                 image[y, pair * 2 * LANES + lane] = line[lane]
 
 
 @compiled()
 def _low_rows(
-    first: int, end: int, real: F32, imaginary: F32, taps: F32, factor: int, gain_y: F32, gain_x: F32,
-    tables: Tables, band_r: F32, band_i: F32,
+    first: int, end: int, spectra: F32, taps: F32, factor: int, gain_y: F32, gain_x: F32, plan: Plan,
+    band_r: F32, band_i: F32,
 ) -> None:  # fmt: skip
     """Write ``[group of sixteen ky, kx, ky]``: the transforms of the rows, thinned, times the gains; none at k = 0."""
-    radices, twiddles, places = tables
-    length, width = places.size, gain_x.size
+    length, width, places = plan.length, gain_x.size, plan.places
     columns = length * factor
+    signals = np.empty(length * _WAVE, np.float32)
     for group in range(first, end):
-        a, b = np.empty(length * LANES, np.float32), np.empty(length * LANES, np.float32)
-        _thin_rows(real, group * columns * LANES, columns, taps, factor, a)
-        _thin_rows(imaginary, group * columns * LANES, columns, taps, factor, b)
-        transform(a, b, np.int64(0), radices, twiddles)
+        for part in range(0, _WAVE, LANES):
+            _thin_rows(spectra, group * columns * _WAVE + part, columns, taps, factor, signals, part)
+        forward(signals, np.int64(0), plan)
         gain = load(gain_y, group * LANES)
         for k in range(width):
-            at, into = places[(k - width // 2) % length] * LANES, (group * width + k) * LANES
+            at, into = places[(k - width // 2) % length] * _WAVE, (group * width + k) * LANES
             both = gain * splat(gain_x[k])
-            store(band_r, into, both * load(a, at))
-            store(band_i, into, both * load(b, at))
+            store(band_r, into, both * load(signals, at))
+            store(band_i, into, both * load(signals, at + LANES))
         if group == 0:
             band_r[width // 2 * LANES] = 0
             band_i[width // 2 * LANES] = 0
 
 
 @compiled()
-def _thin_rows(lines: F32, start: int, columns: int, taps: F32, factor: int, thinned: F32) -> None:
+def _thin_rows(lines: F32, start: int, columns: int, taps: F32, factor: int, thinned: F32, into: int) -> None:
     """Write every `factor`-th place of sixteen lines, filtered."""
     half = taps.size // 2
     for x in range(0, columns, factor):
-        total = splat(taps[half]) * load(lines, start + x * LANES)
+        total = splat(taps[half]) * load(lines, start + x * _WAVE)
         for t in range(1, half + 1, 2):
-            left, right = start + (x - t) % columns * LANES, start + (x + t) % columns * LANES
+            left, right = start + (x - t) % columns * _WAVE, start + (x + t) % columns * _WAVE
             total = fma(splat(taps[half + t]), load(lines, left) + load(lines, right), total)
-        store(thinned, x // factor * LANES, total)
+        store(thinned, into + x // factor * _WAVE, total)

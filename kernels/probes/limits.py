@@ -26,13 +26,13 @@ import numba
 import numpy as np
 
 from daasbench.compute.simd import aligned_zeros
+from daasbench.compute.transforms import make_plan
 from daasbench.errors import MissingRequirement
 from daasbench.host.machine import last_level_cache_bytes, thread_times, threads_at_work, usable_memory_bytes
 from daasbench.model import Limit
 
 from . import with_numba
 from .problem import SIGNALS, transform_flop
-from .transform import twiddles
 from .with_llvm import STEP
 
 MIN_REPEATS = 5
@@ -176,10 +176,10 @@ def _transform(threads: int, seconds: float) -> dict[str, Limit]:
     floats = 2 * SIGNALS * _POINTS
     signal, spectrum, scratch = (aligned_zeros((threads, floats)) for _ in range(3))
     signal[...] = np.random.default_rng(0).standard_normal(floats, dtype=np.float32)
-    factors = twiddles(_POINTS)
+    plan = make_plan(_POINTS)
 
     def run(rounds: int) -> None:
-        with_numba.transform(signal, spectrum, scratch, factors, _POINTS, rounds, threads)
+        with_numba.transform(signal, spectrum, scratch, plan, rounds, threads)
 
     rounds = _rounds(run)
     flop = transform_flop(_POINTS) * SIGNALS * rounds * threads

@@ -57,8 +57,9 @@ def _line(builder: Any, first: Any, index: Any) -> Any:
 def triad_lines(typing: Any, a: Any, b: Any, c: Any, scale: Any, start: Any, stop: Any) -> Any:
     """Write ``b + scale * c`` to `a` from `start` to `stop`, past the cache (non-temporal stores).
 
-    The arrays are float64, flat; ``a[start]`` lies on a multiple of 64 bytes and ``stop - start`` is a multiple
-    of `STEP`: nothing checks either.
+    A thread that reads what another wrote to `a` needs a fence before (``daasbench.compute.addresses.fence``). The
+    arrays are float64, flat; ``a[start]`` lies on a multiple of 64 bytes and ``stop - start`` is a multiple of `STEP`: nothing checks
+    either.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -69,7 +70,6 @@ def triad_lines(typing: Any, a: Any, b: Any, c: Any, scale: Any, start: Any, sto
             product = builder.fmul(factor, builder.load(_line(builder, right, index), align=8))
             total = builder.fadd(builder.load(_line(builder, left, index), align=8), product)
             builder.store(total, _line(builder, to, index), align=64).set_metadata("nontemporal", past_the_cache)
-        builder.fence("seq_cst")  # such stores wait in buffers of their own: out with them before anyone reads
         return context.get_dummy_value()
 
     return types.void(a, b, c, types.float64, types.intp, types.intp), generate

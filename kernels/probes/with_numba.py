@@ -13,13 +13,14 @@ import numba
 import numpy as np
 from numba import types
 
+from daasbench.compute.addresses import fence
 from daasbench.compute.simd import aligned_zeros, compiled
+from daasbench.compute.transforms import Plan, forward_sorted, make_plan
 from daasbench.contracts import Resources
 from daasbench.errors import MissingRequirement
 
 from .options import require_way
 from .problem import POINTS, SCALE, SIGNALS, ProbesProblem
-from .transform import transform_group, twiddles
 from .with_llvm import READ_STEP, STEP, fused_loop, sum_lines, triad_lines
 
 _fused_float32, FUSED_FLOAT32_FLOP = fused_loop(types.float32)
@@ -72,10 +73,10 @@ def _prepare_read(threads: int) -> Callable[[Any], Any]:
 def _prepare_transform(groups: int, threads: int) -> Callable[[Any], Any]:
     floats = 2 * SIGNALS * POINTS
     spectrum, scratch = aligned_zeros((groups, floats)), aligned_zeros((threads, floats))
-    factors = twiddles(POINTS)
+    plan = make_plan(POINTS)
 
     def compute(block: Any) -> Any:
-        transform(block["signal"].reshape(groups, floats), spectrum, scratch, factors, POINTS, 1, threads)
+        transform(block["signal"].reshape(groups, floats), spectrum, scratch, plan, 1, threads)
         return spectrum.reshape(groups, POINTS, 2, SIGNALS)
 
     return compute
@@ -87,6 +88,7 @@ def triad(a: Any, b: Any, c: Any, scale: float, parts: int) -> None:
     lines = a.size // STEP
     for part in numba.prange(parts):
         triad_lines(a, b, c, scale, lines * part // parts * STEP, lines * (part + 1) // parts * STEP)
+        fence()
     for index in range(lines * STEP, a.size):
         a[index] = b[index] + scale * c[index]
 
@@ -102,7 +104,7 @@ def read(b: Any, sums: Any, parts: int) -> None:
 
 
 @compiled(parallel=True)
-def transform(signal: Any, spectrum: Any, scratch: Any, factors: Any, points: int, rounds: int, parts: int) -> None:
+def transform(signal: Any, spectrum: Any, scratch: Any, plan: Plan, rounds: int, parts: int) -> None:
     """Transform every group, `rounds` times.
 
     `signal` and `spectrum` are f32[groups, 32 points], `scratch` is f32[parts, 32 points].
@@ -111,7 +113,7 @@ def transform(signal: Any, spectrum: Any, scratch: Any, factors: Any, points: in
     for part in numba.prange(parts):
         for _ in range(rounds):
             for group in range(groups * part // parts, groups * (part + 1) // parts):
-                transform_group(signal[group], spectrum[group], scratch[part], factors, points)
+                forward_sorted(signal[group], spectrum[group], scratch[part], plan)
 
 
 # --- what only the limits need: work that never leaves a core's registers -------------------------------------

@@ -2,7 +2,7 @@
 
 Read `definition.py` first: it is the formula, and the algorithm for any array library; `with_numpy.py` is that by
 numpy. Then `problem.py` (what is computed on), `scene.py` (a beam and an object known exactly), `oracle.py` (what is
-right) and `scans.py`, `readers.py` (real scans). `with_numba.py` is the fast implementation, on `transforms.py` and
+right) and `scans.py`, `readers.py` (real scans). `with_numba.py` is the fast implementation, on
 `layout.py`; `peers/` what it is compared with.
 """
 

@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.compute.simd import LANES, aligned_zeros
+from daasbench.compute.transforms import Plan, make_plan
 
 from .definition import Corners, object_shape
-from .transforms import order, twiddles
 
 F32 = NDArray[np.float32]
 C64 = NDArray[np.complex64]
 Index = NDArray[np.int64]
+
+STEP = 2 * LANES
+"""Floats of one row of a strip."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +50,8 @@ class Layout:
         i64[chunks, 2]: the first row of the object that a thread adds to, and the row behind its last.
     detector
         i64[n]: the detector row (and column) at each place of the transform's order.
-    table
-        Cosines and sines of the transform.
+    plan
+        That of the transforms.
     """
 
     pixels: int
@@ -60,7 +63,7 @@ class Layout:
     starts: Index
     tops: Index
     detector: Index
-    table: F32
+    plan: Plan
 
     @property
     def rows(self) -> int:
@@ -104,6 +107,7 @@ def lay_out(corners: Corners, pixels: int, shape: tuple[int, int] | None, chunks
         np.int64,
     )
     starts = np.concatenate([[0], np.cumsum((tops[:, 1] - tops[:, 0]) * 3 * width)])
+    plan = make_plan(pixels)
     return Layout(
         pixels=pixels,
         shape=shape,
@@ -113,6 +117,6 @@ def lay_out(corners: Corners, pixels: int, shape: tuple[int, int] | None, chunks
         bounds=bounds.astype(np.int64),
         starts=starts.astype(np.int64),
         tops=tops,
-        detector=((order(pixels) + pixels // 2) % pixels).astype(np.int64),
-        table=twiddles(pixels),
+        detector=(plan.frequencies + pixels // 2) % pixels,
+        plan=plan,
     )

@@ -6,10 +6,10 @@ Pass after pass over a frame of 128 kB (n = 128), which stays in the second-leve
 2. by strips of sixteen rows, transposed in registers: transform along the rows, replace the modulus, transform back;
 3. by strips of columns: transform back; next wave; its share of the object's sums.
 
-Each strip is transformed in the first-level cache (`transforms.py`), and the frame leaves the second-level cache only
-as its wave. Threads own successive frames, sorted by row, and add to sums of their own that cover only the rows
-these frames see; the sums are added in the same order each time, so that a result is the same at every call. The
-probe's sums need the new object, and so a second reading of the waves.
+Each strip is transformed in the first-level cache (``daasbench.compute.transforms``), and the frame leaves the
+second-level cache only as its wave. Threads own successive frames, sorted by row, and add to sums of their own that
+cover only the rows these frames see; the sums are added in the same order each time, so that a result is the same at
+every call. The probe's sums need the new object, and so a second reading of the waves.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.compute.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
+from daasbench.compute.transforms import Plan, forward, inverse
+from daasbench.compute.transposes import transpose
 from daasbench.contracts import Resources
 
 from .definition import INERTIA, LARGEST, PROBE_FROM, Reconstruction, faint_amplitude
-from .layout import Layout, lay_out
-from .transforms import STEP, back, forth
-from .with_llvm import larger, modulus, ratio, root, transpose, unless_negative
+from .layout import STEP, Layout, lay_out
+from .with_llvm import larger, modulus, ratio, root, unless_negative
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -108,7 +109,7 @@ class _State:
         place = layout.width, layout.corners, layout.bounds, layout.starts, layout.tops
         missed = np.zeros(len(layout.frames))
         self._share(
-            _project, self._chunks, self.targets, self.waves, self.light, self.image, *place, layout.table,
+            _project, self._chunks, self.targets, self.waves, self.light, self.image, *place, layout.plan,
             layout.pixels, self.faint, alternating, self._chunk_sums, missed,
         )  # fmt: skip
         covered = layout.starts, layout.tops, layout.width
@@ -166,7 +167,7 @@ def _project(
     bounds: Index,
     starts: Index,
     tops: Index,
-    table: F32,
+    plan: Plan,
     pixels: int,
     faint: Any,
     alternating: bool,
@@ -183,15 +184,15 @@ def _project(
             for strip in range(strips):
                 at, seen = strip * pixels * STEP, row * 2 * width + column + strip * LANES
                 _exit_waves(light, image, width, waves, 2 * size * f, at, seen, pixels, alternating, frame)
-                forth(frame, at, pixels, table)
+                forward(frame, at, plan)
             total = np.float64(0)
             for strip in range(strips):
-                total += _rows(frame, lines, strip, targets, f * size + strip * pixels * LANES, pixels, faint, table)
+                total += _rows(frame, lines, strip, targets, f * size + strip * pixels * LANES, pixels, faint, plan)
             missed[f] = total / pixels
             for strip in range(strips):
                 at, seen = strip * pixels * STEP, row * 2 * width + column + strip * LANES
                 into = starts[chunk] + (row - tops[chunk, 0]) * 3 * width + column + strip * LANES
-                back(frame, at, pixels, table)
+                inverse(frame, at, plan)
                 _next_waves(light, image, width, waves, 2 * size * f, at, seen, pixels, alternating, frame, sums, into)
 
 
@@ -213,14 +214,14 @@ def _exit_waves(
 
 
 @compiled()
-def _rows(frame: F32, lines: F32, strip: int, targets: F32, first: int, pixels: int, faint: Any, table: F32) -> float:
+def _rows(frame: F32, lines: F32, strip: int, targets: F32, first: int, pixels: int, faint: Any, plan: Plan) -> float:
     """Transform sixteen rows, replace their moduli, transform them back; return Σ | |F g| - √I |, times n."""
     begin = strip * LANES * STEP
     for x in range(0, pixels, LANES):
         p = begin + x * pixels * 2
         transpose(frame, p, STEP, lines, x * STEP, STEP)
         transpose(frame, p + 16, STEP, lines, x * STEP + 16, STEP)
-    forth(lines, np.int64(0), pixels, table)
+    forward(lines, np.int64(0), plan)
     missed, zero = splat(np.float32(0)), splat(np.float32(0))
     least, scale = splat(faint), splat(np.float32(1) / np.float32(pixels * pixels))
     for k in range(pixels):
@@ -230,7 +231,7 @@ def _rows(frame: F32, lines: F32, strip: int, targets: F32, first: int, pixels: 
         factor = unless_negative(wanted, ratio(wanted * scale, larger(found, least)), scale)
         store(lines, k * STEP, x * factor)
         store(lines, k * STEP + 16, y * factor)
-    back(lines, np.int64(0), pixels, table)
+    inverse(lines, np.int64(0), plan)
     for x in range(0, pixels, LANES):
         p = begin + x * pixels * 2
         transpose(lines, x * STEP, STEP, frame, p, STEP)

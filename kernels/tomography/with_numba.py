@@ -6,9 +6,9 @@ image are shared between threads; within one, a few angles at a time keep their 
 projections in the first-level cache.
 
 The filter works in the same layout. The ramp is symmetric, so its transform is real, and two angles go
-through one complex transform as its real and its imaginary part. A transform that leaves its output in
-bit-reversed order, and an inverse that expects it so, need no reordering in between: the response is reordered
-instead, once.
+through one complex transform as its real and its imaginary part. The transforms
+(``daasbench.compute.transforms``) leave frequencies in an order of their own and expect them so: the response
+is reordered instead, once.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.compute.simd import LANES, aligned_zeros, compiled, fma, load, splat, store
+from daasbench.compute.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
+from daasbench.compute.transforms import SHORTEST, Plan, forward, inverse, make_plan
+from daasbench.compute.transposes import transpose
 from daasbench.contracts import Resources
 
 from .definition import padded_length, ramp
@@ -36,108 +37,75 @@ _ANGLES = 16  # at a time; 16 angles x 40 detector pixels x 64 bytes: a first-le
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[F32], F32]:
     """Return the function that turns a block of sinograms into a volume."""
-    numba.set_num_threads(resources.threads)
     _, angles, detector = problem.blocks[0].shape
-    response, twiddles = _filter_tables(detector, angles)
+    plan = make_plan(max(padded_length(detector), SHORTEST))
+    response = _response(plan, angles)
     cosines, sines = np.cos(problem.angles), np.sin(problem.angles)
     filtered = aligned_zeros((angles, detector + 3, LANES))  # one zero before the detector, two behind
+    share = Threads(resources.threads)
+    tiles = -(-detector // _ROWS) * -(-detector // _COLUMNS)
 
     def compute(sinograms: F32) -> F32:
         volume = np.empty((sinograms.shape[0], detector, detector), np.float32)
+        sinograms = np.ascontiguousarray(sinograms)
         for first in range(0, sinograms.shape[0], LANES):
             batch = slice(first, first + LANES)
-            _filter(sinograms[batch], response, twiddles, filtered.reshape(-1))
-            _back_project(filtered.reshape(-1), cosines, sines, problem.centre, volume[batch])
+            share(_filter, (angles + 1) // 2, sinograms[batch], response, plan, filtered.reshape(-1))
+            share(_back_project, tiles, filtered.reshape(-1), cosines, sines, problem.centre, volume[batch])
         return volume
 
     return compute
 
 
-def _filter_tables(detector: int, angles: int) -> tuple[F32, F32]:
-    """Return the ramp's response in bit-reversed order, and cosines and sines of the transform, f32[length / 2, 2]."""
-    length = padded_length(detector)
+def _response(plan: Plan, angles: int) -> F32:
+    """Return the ramp's response in the order of the plan."""
+    length = plan.length
     offsets = (np.arange(length) + length // 2) % length - length // 2
     response = np.fft.fft(ramp(offsets)).real * np.pi / angles / length
-    reversed_ = np.zeros(length, np.intp)
-    for bit in range(length.bit_length() - 1):
-        reversed_ = 2 * reversed_ + (np.arange(length) >> bit & 1)
-    round_ = 2 * np.pi * np.arange(length // 2) / length
-    return response[reversed_].astype(np.float32), np.column_stack([np.cos(round_), -np.sin(round_)]).astype(np.float32)
+    return response[plan.frequencies].astype(np.float32)
 
 
-@compiled(parallel=True)
-def _filter(sinograms: F32, response: F32, twiddles: F32, filtered: F32) -> None:
-    """Write the filtered projections f32[angles, detector + 3, 16] of up to sixteen slices; the rest are zero."""
+@compiled()
+def _filter(first: int, end: int, sinograms: F32, response: F32, plan: Plan, filtered: F32) -> None:
+    """Write the filtered projections f32[angles, detector + 3, 16] of some pairs of angles; missing slices are zero."""
+    _, angles, detector = sinograms.shape
+    signals = np.zeros(plan.length * 2 * LANES, np.float32)
+    for pair in range(first, end):
+        for half in range(2):
+            _take_angle(sinograms, 2 * pair + half, signals, half)
+        signals[2 * detector * LANES :] = 0
+        forward(signals, np.int64(0), plan)
+        for k in range(plan.length):
+            at, factor = 2 * k * LANES, splat(response[k])
+            store(signals, at, factor * load(signals, at))
+            store(signals, at + LANES, factor * load(signals, at + LANES))
+        inverse(signals, np.int64(0), plan)
+        for half in range(min(2, angles - 2 * pair)):
+            start = ((2 * pair + half) * (detector + 3) + 1) * LANES
+            for k in range(detector):
+                store(filtered, start + k * LANES, load(signals, (2 * k + half) * LANES))
+
+
+@compiled()
+def _take_angle(sinograms: F32, angle: int, signals: F32, half: int) -> None:
+    """Write the projections at an angle to the real (`half` 0) or imaginary parts; zeros behind the last angle."""
     slices, angles, detector = sinograms.shape
-    length = response.size
-    for pair in numba.prange((angles + 1) // 2):
-        real = np.zeros(length * LANES, np.float32)
-        imaginary = np.zeros(length * LANES, np.float32)
-        for half, part in enumerate((real, imaginary)):
-            angle = 2 * pair + half
-            if angle < angles:
-                for z in range(slices):
-                    for k in range(detector):
-                        part[k * LANES + z] = sinograms[z, angle, k]
-        _transform(real, imaginary, twiddles)
-        for k in range(length):
-            factor = splat(response[k])
-            store(real, k * LANES, factor * load(real, k * LANES))
-            store(imaginary, k * LANES, factor * load(imaginary, k * LANES))
-        _transform_back(real, imaginary, twiddles)
-        for half, part in enumerate((real, imaginary)):
-            angle = 2 * pair + half
-            if angle < angles:
-                start = (angle * (detector + 3) + 1) * LANES
-                for k in range(0, detector * LANES, LANES):
-                    store(filtered, start + k, load(part, k))
+    samples, size = sinograms.reshape(-1), angles * detector
+    whole = detector // LANES * LANES if slices == LANES and angle < angles else 0
+    for k in range(0, whole, LANES):
+        transpose(samples, angle * detector + k, size, signals, (2 * k + half) * LANES, 2 * LANES)
+    for k in range(whole, detector):
+        for z in range(slices):
+            at = (2 * k + half) * LANES + z
+            signals[at] = samples[z * size + angle * detector + k] if angle < angles else np.float32(0)
 
 
-@compiled(inline=True)
-def _transform(real: F32, imaginary: F32, twiddles: F32) -> None:
-    """Transform in place, from natural to bit-reversed order (radix 2, decimation in frequency)."""
-    length = real.size // LANES
-    span = length // 2
-    while span:
-        for start in range(0, length, 2 * span):
-            for j in range(span):
-                a, b = (start + j) * LANES, (start + j + span) * LANES
-                cosine = splat(twiddles[j * (length // 2 // span), 0])
-                sine = splat(twiddles[j * (length // 2 // span), 1])
-                x, y = load(real, a) - load(real, b), load(imaginary, a) - load(imaginary, b)
-                store(real, a, load(real, a) + load(real, b))
-                store(imaginary, a, load(imaginary, a) + load(imaginary, b))
-                store(real, b, x * cosine - y * sine)
-                store(imaginary, b, fma(x, sine, y * cosine))
-        span //= 2
-
-
-@compiled(inline=True)
-def _transform_back(real: F32, imaginary: F32, twiddles: F32) -> None:
-    """Transform back in place, from bit-reversed to natural order, times the length (decimation in time)."""
-    length = real.size // LANES
-    span = 1
-    while span < length:
-        for start in range(0, length, 2 * span):
-            for j in range(span):
-                a, b = (start + j) * LANES, (start + j + span) * LANES
-                cosine = splat(twiddles[j * (length // 2 // span), 0])
-                sine = splat(-twiddles[j * (length // 2 // span), 1])
-                x, y = load(real, b), load(imaginary, b)
-                x, y = x * cosine - y * sine, fma(x, sine, y * cosine)
-                store(real, b, load(real, a) - x)
-                store(imaginary, b, load(imaginary, a) - y)
-                store(real, a, load(real, a) + x)
-                store(imaginary, a, load(imaginary, a) + y)
-        span *= 2
-
-
-@compiled(parallel=True)
-def _back_project(filtered: F32, cosines: Any, sines: Any, centre: float, volume: F32) -> None:
-    """Write the images f32[slices, size, size] of up to sixteen slices."""
+@compiled()
+def _back_project(first: int, end: int, filtered: F32, cosines: Any, sines: Any, centre: float, volume: F32) -> None:
+    """Write some tiles of the images f32[slices, size, size] of up to sixteen slices."""
     slices, size, _ = volume.shape
-    down, across = (size + _ROWS - 1) // _ROWS, (size + _COLUMNS - 1) // _COLUMNS
-    for tile in numba.prange(down * across):
+    across = (size + _COLUMNS - 1) // _COLUMNS
+    for tile in range(first, end):
         row, column = tile // across * _ROWS, tile % across * _COLUMNS
         sums = np.zeros(_ROWS * _COLUMNS * LANES, np.float32)
         places, weights = np.empty(_ANGLES * _COLUMNS, np.int32), np.empty(_ANGLES * _COLUMNS, np.float32)

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.fft
-from daasbench.kernels.motion_correction import kernel, lanes, oracle, with_cupy, with_numpy
+from daasbench.kernels.motion_correction import kernel, oracle, with_cupy, with_numpy
 from daasbench.kernels.motion_correction.definition import Aligned, coefficients_at, grid_of, vertex
 from daasbench.kernels.motion_correction.specimen import random_drift
 
@@ -114,16 +113,6 @@ def test_at_few_electrons_the_drift_is_found_and_the_specimen_seen(generated: An
     found = verdict(problem, compute(problem, "numba"), "numba")
     assert found.ok, found
     assert found.verified_by == "truth"
-
-
-@pytest.mark.parametrize("length", [64, 128, 256, 512, 1024, 2048])
-def test_transforms_in_lanes_are_transforms(length: int) -> None:
-    signals = np.random.default_rng(1).normal(size=(2, length, lanes.LANES)).astype(np.float32)
-    real, imaginary = (part.ravel().copy() for part in signals)
-    lanes.transform(real, imaginary, 0, lanes.radices_of(length), lanes.twiddles_of(length))
-    made = (real + 1j * imaginary).reshape(length, -1)[lanes.places_of(length)]
-    expected = scipy.fft.fft(signals[0] + 1j * signals[1], axis=0)
-    assert np.abs(made - expected).max() < 1e-6 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(256, 256), (75, 128)])

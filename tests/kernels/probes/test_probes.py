@@ -15,7 +15,6 @@ import pytest
 from daasbench.kernels.probes import kernel, limits, with_numba
 from daasbench.kernels.probes.options import Numbers, Probe, ProbesOptions
 from daasbench.kernels.probes.problem import POINTS, SIGNALS, ProbesProblem
-from daasbench.kernels.probes.transform import transform_group, twiddles
 
 from daasbench.compute.simd import aligned_zeros
 from daasbench.contracts import Resources
@@ -74,17 +73,6 @@ def test_inputs_that_do_not_lie_on_cache_lines_are_right() -> None:
     b, c = (np.arange(1025.0)[1:] * factor for factor in (1, 2))
     problem = ProbesProblem(probe="triad", blocks=[{"b": b, "c": c}])
     np.testing.assert_array_equal(compute(problem), 7 * b)
-
-
-@pytest.mark.parametrize("points", [4, 16, 64, 256])
-def test_a_transform_is_that_of_numpy_for_every_power_of_four(points: int) -> None:
-    signal, spectrum, scratch = (aligned_zeros((points, 2, SIGNALS)) for _ in range(3))
-    signal[...] = np.random.default_rng(points).standard_normal(signal.shape)
-    before = signal.copy()
-    transform_group(signal.reshape(-1), spectrum.reshape(-1), scratch.reshape(-1), twiddles(points), points)
-    expected = np.fft.fft(signal[:, 0].astype(float) + 1j * signal[:, 1], axis=0)
-    np.testing.assert_allclose(spectrum[:, 0] + 1j * spectrum[:, 1], expected, atol=1e-6 * np.abs(expected).max())
-    np.testing.assert_array_equal(signal, before)
 
 
 def test_a_plane_wave_is_one_bin_and_energy_is_conserved() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from daasbench.kernels.ptychography import definition, kernel, oracle, scene, transforms
+from daasbench.kernels.ptychography import definition, kernel, oracle, scene
 from daasbench.kernels.ptychography.layout import lay_out
 
 from daasbench.contracts import Resources
@@ -89,21 +89,6 @@ def test_chunks_have_all_frames_once_and_their_sums_cover_the_windows(generated:
         assert top <= rows.min()
         assert bottom >= rows.max() + 32
         assert layout.starts[chunk + 1] - layout.starts[chunk] == (bottom - top) * 3 * layout.width
-
-
-@pytest.mark.parametrize("length", [4, 8, 16, 32, 64, 128, 256, 512, 1024])
-def test_the_transform_is_that_of_numpy_and_its_inverse_comes_back(length: int) -> None:
-    rng = np.random.default_rng(length)
-    waves = rng.standard_normal((length, 16)) + 1j * rng.standard_normal((length, 16))
-    data = np.stack([waves.real, waves.imag], axis=1).astype(np.float32).ravel()
-    table = transforms.twiddles(length)
-    transforms.forth(data, 0, length, table)
-    spectra = data.reshape(length, 2, 16)
-    expected = np.fft.fft(waves, axis=0)[transforms.order(length)]
-    np.testing.assert_allclose(spectra[:, 0] + 1j * spectra[:, 1], expected, atol=1e-6 * np.abs(expected).max())
-    transforms.back(data, 0, length, table)
-    found = data.reshape(length, 2, 16) / length
-    np.testing.assert_allclose(found[:, 0] + 1j * found[:, 1], waves, atol=2e-6)
 
 
 def test_the_law_of_scaling_four_times_the_light_is_twice_the_probe(generated: Any, compute: Any) -> None:
