@@ -103,7 +103,7 @@ def _radices(length: int) -> list[int]:
 
 
 def _twiddles(radices: list[int], length: int) -> F32:
-    """Return cosines and sines of the twiddles of each pass but the last: butterfly after butterfly, its waves from 1."""
+    """Return cosines and sines of the twiddles of each pass but the last: per butterfly, its waves from 1."""
     made = [np.zeros(0, np.complex64)]
     for radix in radices[:-1]:
         angles = -2j * np.pi * np.outer(np.arange(length // radix), np.arange(1, radix)) / length

@@ -3,8 +3,9 @@
 Read `problem.py` first: what each probe computes, and `oracle.py` how its result is judged; for storage, messages and
 starts that is in `storage.py`, `messages.py` and `starts.py`. `with_numpy.py` is the plain implementation,
 `with_numba.py` the fastest that we know for numbers, on loops of `with_llvm.py` and ``daasbench.compute``;
-`with_system.py` has files and processes, `with_mpi.py` messages, `with_cupy.py` the GPU. `limits.py` measures with the loops of numbers
-what every other kernel's figure is divided by, in every job; `rank_limits.py` the same of messages, on request.
+`with_system.py` has files and processes, `with_mpi.py` messages, `with_cupy.py` the GPU. `limits.py` measures with the
+loops of numbers what every other kernel's figure is divided by, in every job; `rank_limits.py` the same of messages,
+on request.
 """
 
 from typing import Any

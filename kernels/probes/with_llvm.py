@@ -58,8 +58,8 @@ def triad_lines(typing: Any, a: Any, b: Any, c: Any, scale: Any, start: Any, sto
     """Write ``b + scale * c`` to `a` from `start` to `stop`, past the cache (non-temporal stores).
 
     A thread that reads what another wrote to `a` needs a fence before (``daasbench.compute.addresses.fence``). The
-    arrays are float64, flat; ``a[start]`` lies on a multiple of 64 bytes and ``stop - start`` is a multiple of `STEP`: nothing checks
-    either.
+    arrays are float64, flat; ``a[start]`` lies on a multiple of 64 bytes and ``stop - start`` is a multiple of `STEP`:
+    nothing checks either.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
