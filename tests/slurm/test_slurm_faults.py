@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daasbench.runners.slurm import SlurmRunner, watch
+from daasbench.runners.slurm import SlurmRunner, poller
 
 from daasbench.errors import SubmitError
 from daasbench.model import JobState, Reason
@@ -88,7 +88,7 @@ def test_a_job_waits_while_the_nodes_are_drained_and_says_so(site: Site, slurm: 
     slurm.ask("scontrol", "update", "NodeName=n[1-4]", "State=DRAIN", "Reason=test")
     try:
         handle = site.submit("exit 0")[0]
-        waiting = site.wait(handle, lambda one: one.message not in ("", watch.NOT_ASKED.message, "None"))
+        waiting = site.wait(handle, lambda one: one.message not in ("", poller.NOT_ASKED.message, "None"))
     finally:
         slurm.ask("scontrol", "update", "NodeName=n[1-4]", "State=RESUME")
     assert waiting.state is JobState.PENDING

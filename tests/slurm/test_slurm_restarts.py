@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from daasbench.runners.slurm import SlurmRunner, watch
+from daasbench.runners.slurm import SlurmRunner, poller
 
 from daasbench.model import JobState, Reason
 
@@ -21,7 +21,7 @@ RUNS = "sleep 100"
 
 def test_a_job_outlives_its_slurmctld(site: Site, slurm: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nobody answers, the last that was known is told, and why."""
-    monkeypatch.setattr(watch, "ANSWER_S", 1.0)
+    monkeypatch.setattr(poller, "ANSWER_S", 1.0)
     handle = site.submit("sleep 3")[0]
     site.wait(handle, lambda one: one.state is JobState.RUNNING)
     slurm.ask("scontrol", "shutdown", "slurmctld")
@@ -33,7 +33,7 @@ def test_a_job_outlives_its_slurmctld(site: Site, slurm: Cluster, monkeypatch: p
 
 def test_a_slurmctld_that_hangs_is_not_waited_for(site: Site, slurm: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """The controller goes on, and asks again."""
-    monkeypatch.setattr(watch, "ANSWER_S", 1.0)
+    monkeypatch.setattr(poller, "ANSWER_S", 1.0)
     handle = site.submit(RUNS)[0]
     site.wait(handle, lambda one: one.state is JobState.RUNNING)
     pid = int((slurm.folder / "slurmctld.pid").read_text())

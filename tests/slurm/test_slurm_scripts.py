@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from daasbench.runners.slurm import SlurmRunner, render
 from daasbench.runners.slurm.handle import SlurmHandle, parse
+from daasbench.runners.slurm.merging import merge_file
 from daasbench.runners.slurm.options import options_of
-from daasbench.runners.slurm.shell import keep
 
 from daasbench.errors import ScenarioError
 from daasbench.model import Job, Planned, digest
@@ -28,7 +28,7 @@ WHERE = "site.toml: options"
         ('partiton = "gpu"', "did you mean 'partition'?"),
         ("partition = 3", "options.partition: expected"),
         ('sbatch = ["-p gpu"]', "options.sbatch[0]: expected an option of sbatch"),
-        ('sbatch = ["--time=3"]', "--time is what this runner itself says"),
+        ('sbatch = ["--time=3"]', "--time is set by this runner itself"),
         ('sbatch = ["--partition=x"]', "write partition = ..."),
         ('setup = "module load cuda"', "options.setup: expected"),
         ('split = "sets"', "did you mean 'set'?"),
@@ -93,7 +93,7 @@ def test_a_script_asks_for_what_its_cases_need(tmp_path: Path) -> None:
         f'--chdir="{folder}/001-site"',
         f'--output="{folder}/001-site/log"',
         "--open-mode=append",
-        "--time=10",  # 300 s for the maker, 120 s for the limits, 26 s for the case, 120 s more
+        "--time=10",  # 300 s for the input process, 120 s for the limits, 26 s for the case, 120 s more
         "--signal=B:TERM@30",
         "--partition=gpu",
         "--nodes=2",
@@ -172,14 +172,14 @@ def test_a_handle_is_read_as_it_was_written() -> None:
 
 def test_a_ledger_that_comes_in_pieces_loses_no_line_and_gains_none_twice(tmp_path: Path) -> None:
     """A torn last line waits; what is here and not there stays; an earlier copy changes nothing."""
-    assert keep("records.jsonl", b"a\nb\nc", tmp_path) == 4
+    assert merge_file("records.jsonl", b"a\nb\nc", tmp_path) == 4
     assert (tmp_path / "records.jsonl").read_bytes() == b"a\nb\n"
     (tmp_path / "records.jsonl").write_bytes(b"a\nb\nmine\n")
-    keep("records.jsonl", b"a\nb\ncc\nd\n", tmp_path)
-    keep("records.jsonl", b"a\n", tmp_path)
+    merge_file("records.jsonl", b"a\nb\ncc\nd\n", tmp_path)
+    merge_file("records.jsonl", b"a\n", tmp_path)
     assert (tmp_path / "records.jsonl").read_bytes() == b"a\nb\nmine\ncc\nd\n"
-    keep("log", b"long", tmp_path)
-    assert keep("log", b"lo", tmp_path) == 0
+    merge_file("log", b"long", tmp_path)
+    assert merge_file("log", b"lo", tmp_path) == 0
     assert (tmp_path / "log").read_bytes() == b"long"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "records.jsonl"]
 

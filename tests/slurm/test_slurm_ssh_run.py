@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daasbench.runners.slurm.suite import pack, this_suite
+from daasbench.runners.slurm.packaging import build_wheel, this_installation
 
 from ..study.campaign import COMMAND, Campaign
 from .sshd import LoginNode, sshd
@@ -35,7 +35,7 @@ folder = "{folder}"
 python = "{python}"
 split = "none"
 """
-EAGER = "from daasbench import errands; errands.GLANCE_S = 0.3"  # said to a controller before its command
+EAGER = "from daasbench.jobs import tracker; tracker.GLANCE_S = 0.3"  # said to a controller before its command
 
 
 class Far(Campaign):
@@ -77,7 +77,7 @@ class Far(Campaign):
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the suite as it is now: an edit while the tests run makes no other version of it."""
     folder = tmp_path_factory.mktemp("installed")
-    shutil.unpack_archive(pack(this_suite(), folder), folder / "there", "zip")
+    shutil.unpack_archive(build_wheel(this_installation(), folder), folder / "there", "zip")
     return folder / "there"
 
 
