@@ -89,12 +89,14 @@ def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, che
 )
 def test_what_is_declared_is_compared_with_the_nodes(declared: dict, check: str, sentence: str) -> None:
     nodes, _ = partitions.partition_findings(partitions.parse_nodes(SITE), SlurmOptions(partition="gpu"))
-    assert message(partitions.node_findings(nodes, Platform(runner="slurm", **declared)), check).startswith(sentence)
+    assert message(partitions.declaration_findings(nodes, Platform(runner="slurm", **declared)), check).startswith(
+        sentence
+    )
 
 
 def test_gpus_that_slurm_does_not_count_are_no_error() -> None:
     nodes, _ = partitions.partition_findings(partitions.parse_nodes(SITE), SlurmOptions())
-    found = partitions.node_findings(nodes, Platform(runner="slurm", gpus_per_node=4))
+    found = partitions.declaration_findings(nodes, Platform(runner="slurm", gpus_per_node=4))
     assert message(found, "GPUs").startswith("warning: 4 declared, Slurm lists none")
 
 

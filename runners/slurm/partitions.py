@@ -122,7 +122,7 @@ def _fits(node: Node, constraint: str) -> bool:
 # --- what is declared -------------------------------------------------------------------------------------------
 
 
-def node_findings(nodes: Sequence[Node], platform: Platform) -> list[Finding]:
+def declaration_findings(nodes: Sequence[Node], platform: Platform) -> list[Finding]:
     """Return whether the nodes that a job may get have what the platform declares."""
     by_name = list({node.name: node for node in nodes}.values())
     if platform.nodes > len(by_name):

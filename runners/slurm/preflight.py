@@ -15,7 +15,7 @@ from daasbench.model import Platform
 from ..local_preflight import folder_findings
 from .node_check import check_node, clusters, request_flags
 from .options import SlurmOptions, options_of
-from .partitions import NODE_FIELDS, Node, limit_findings, node_findings, parse_nodes, partition_findings
+from .partitions import NODE_FIELDS, Node, declaration_findings, limit_findings, parse_nodes, partition_findings
 from .transport import NOT_FOUND, Transport
 
 LOGIN = "start daasbench on a login node, or name a login node by the option host"
@@ -51,7 +51,7 @@ def queue_findings(platform: Platform, options: SlurmOptions, transport: Transpo
     findings += [*found, *_accounting(transport, options)]
     if not fitting:
         return findings, False
-    findings += node_findings(fitting, platform)
+    findings += declaration_findings(fitting, platform)
     findings += limit_findings(fitting, options)
     if all(finding.level is not FindingLevel.WRONG for finding in findings):
         findings.append(_test_request(transport, platform, options))

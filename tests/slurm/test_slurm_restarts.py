@@ -1,4 +1,4 @@
-"""A slurmctld that dies, hangs or forgets: its jobs go on, and are known again."""
+"""A slurmctld that dies, hangs or forgets: its jobs continue, and are known again."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_slurmctld_that_hangs_is_not_waited_for(site: Site, slurm: Cluster, mo
     assert site.wait(handle, lambda one: one.message == "").state is JobState.RUNNING
 
 
-def test_a_forgotten_job_is_known_by_what_its_worker_wrote(site: Site, slurm: Cluster) -> None:
+def test_the_end_of_a_job_that_slurm_no_longer_knows_is_read_from_its_folder(site: Site, slurm: Cluster) -> None:
     """Slurm forgets jobs that ended (here: all, at once); their folders do not."""
     says = 'echo "{\\"at\\": \\"2026-01-01T00:00:00.000Z\\", \\"exit\\": %d}" >"$(dirname "$3")/ended.json"; exit 0'
     wrote, failed, silent = site.submit(says % 0, says % 3, "exit 0")
@@ -61,7 +61,7 @@ def test_a_forgotten_job_is_known_by_what_its_worker_wrote(site: Site, slurm: Cl
     assert (lost.state, lost.reason) == (JobState.LOST, Reason.INTERRUPTED)
 
 
-def test_what_ended_and_was_forgotten_is_found_by_who_took_it(site: Site, slurm: Cluster) -> None:
+def test_an_ended_job_that_slurm_no_longer_knows_is_found_by_its_claim(site: Site, slurm: Cluster) -> None:
     """The worker's claim names the job."""
     jobs = site.jobs('echo -n "$5" >"$(dirname "$3")/claim"')
     (request,) = site.runner.render_all(jobs, site.jobs_folder)

@@ -31,14 +31,14 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def transport(login: LoginNode) -> Iterator[SshTransport]:
-    """Return the login node as the runner sees it."""
+    """Return the transport to the login node."""
     place = SshTransport(login.host, login.options)
     yield place
     place.close()
 
 
 def later(seconds: float, act: Callable[[], object]) -> threading.Timer:
-    """Do something while a question is under way."""
+    """Do something while a command runs."""
     timer = threading.Timer(seconds, act)
     timer.start()
     return timer
@@ -55,7 +55,7 @@ def until(true: Callable[[], object], what: str) -> None:
 # --- one connection, words that survive -----------------------------------------------------------------------
 
 
-def test_all_questions_and_copies_go_through_one_connection(
+def test_all_commands_and_copies_share_one_connection(
     login: LoginNode, transport: SshTransport, tmp_path: Path
 ) -> None:
     (tmp_path / "big").write_bytes(os.urandom(300_000))
@@ -69,7 +69,7 @@ def test_all_questions_and_copies_go_through_one_connection(
     assert login.connections() == 1
 
 
-def test_a_command_is_what_it_is_here_words_input_and_exit_code(transport: SshTransport) -> None:
+def test_a_command_has_the_arguments_input_and_exit_code_that_it_has_on_this_machine(transport: SshTransport) -> None:
     answer = transport.run(["sh", "-c", 'cat; echo "$1" >&2; exit 42', "sh", NASTY], stdin="line\n")
     assert (answer.code, answer.out, answer.err) == (42, "line\n", NASTY + "\n")
     assert transport.run(["printf", "%s|", NASTY, "", "*"]).out == f"{NASTY}||*|"
@@ -77,17 +77,17 @@ def test_a_command_is_what_it_is_here_words_input_and_exit_code(transport: SshTr
     assert transport.run(["no-such-program"]).code == 127
 
 
-def test_times_are_asked_for_in_utc(transport: SshTransport) -> None:
+def test_times_are_queried_in_utc(transport: SshTransport) -> None:
     assert transport.run(["sh", "-c", "echo $TZ $SLURM_TIME_FORMAT"]).out == "UTC standard\n"
 
 
-def test_what_a_login_shell_says_is_no_part_of_an_answer(login: LoginNode, transport: SshTransport) -> None:
+def test_the_greeting_of_a_login_shell_is_not_part_of_an_output(login: LoginNode, transport: SshTransport) -> None:
     (login.home / ".bashrc").write_text("echo Welcome to our cluster; echo 3 jobs waiting >&2\n")
     answer = transport.run(["echo", "42"])
     assert (answer.out, answer.err) == ("42\n", "")
 
 
-def test_programs_on_the_path_of_those_who_log_in_are_found(login: LoginNode, transport: SshTransport) -> None:
+def test_programs_on_the_path_of_a_login_shell_are_found(login: LoginNode, transport: SshTransport) -> None:
     (login.home / "slurm").mkdir()
     (login.home / "slurm" / "sbatch-of-ours").write_text("#!/bin/sh\necho $1\n")
     (login.home / "slurm" / "sbatch-of-ours").chmod(0o755)
@@ -96,7 +96,9 @@ def test_programs_on_the_path_of_those_who_log_in_are_found(login: LoginNode, tr
     assert transport.run(["sbatch-of-ours", "7"]).out == "7\n"
 
 
-def test_files_with_blanks_and_quotes_in_their_names_go_and_come(transport: SshTransport, tmp_path: Path) -> None:
+def test_files_with_blanks_and_quotes_in_their_names_are_copied_both_ways(
+    transport: SshTransport, tmp_path: Path
+) -> None:
     folder = f"{tmp_path}/{NASTY}"
     assert transport.write({f"{NASTY}/job.json": "one", "x": "two"}, folder) == 6
     assert transport.read([f"{folder}/{NASTY}/job.json", f"{folder}/x", f"{folder}/absent"]) == {
@@ -112,7 +114,7 @@ def test_files_with_blanks_and_quotes_in_their_names_go_and_come(transport: SshT
     assert left == []
 
 
-def test_a_thousand_files_are_written_and_read_by_two_questions(
+def test_a_thousand_files_are_written_and_read_by_two_commands(
     login: LoginNode, transport: SshTransport, tmp_path: Path
 ) -> None:
     files = {f"{number:04d}-site/job.json": f'{{"number": {number}}}' for number in range(1000)}
@@ -124,7 +126,7 @@ def test_a_thousand_files_are_written_and_read_by_two_questions(
     assert login.sessions() == before + 1
 
 
-def test_neither_repr_nor_error_tells_the_words_given_to_ssh(login: LoginNode) -> None:
+def test_neither_repr_nor_error_shows_the_arguments_of_ssh(login: LoginNode) -> None:
     transport = SshTransport("login.site", [*login.options, "-o", "SetEnv=TOKEN=secret", "-p", "1"])
     with pytest.raises(Unreachable) as message:
         transport.run(["true"])
@@ -134,7 +136,7 @@ def test_neither_repr_nor_error_tells_the_words_given_to_ssh(login: LoginNode) -
 # --- a connection that is cut ---------------------------------------------------------------------------------
 
 
-def test_a_question_is_asked_again_after_the_connection_was_lost(
+def test_a_query_is_repeated_after_the_connection_was_lost(
     login: LoginNode, transport: SshTransport, tmp_path: Path
 ) -> None:
     asked = tmp_path / "asked"
@@ -190,7 +192,9 @@ def test_a_command_that_does_not_answer_is_given_up(transport: SshTransport) -> 
     assert transport.run(["echo", "well"]).out == "well\n"
 
 
-def test_a_copy_that_was_cut_goes_on_where_it_stood(login: LoginNode, transport: SshTransport, tmp_path: Path) -> None:
+def test_an_interrupted_copy_continues_where_it_stopped(
+    login: LoginNode, transport: SshTransport, tmp_path: Path
+) -> None:
     content = os.urandom(40_000_000)
     (tmp_path / "frames.h5").write_bytes(content)
     there = tmp_path / "there" / "frames.h5"
@@ -215,11 +219,11 @@ def test_a_copy_that_was_cut_goes_on_where_it_stood(login: LoginNode, transport:
 
 
 def lines(first: int, count: int, width: int = 90) -> bytes:
-    """Return lines as a ledger has them, each another."""
+    """Return lines as a ledger has them, each different."""
     return b"".join(b'{"number": %d, "fill": "%s"}\n' % (n, b"x" * width) for n in range(first, first + count))
 
 
-def test_only_new_bytes_of_a_growing_ledger_come(transport: SshTransport, tmp_path: Path) -> None:
+def test_only_new_bytes_of_a_growing_ledger_are_fetched(transport: SshTransport, tmp_path: Path) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
     there.mkdir()
     (there / "records.jsonl").write_bytes(lines(0, 5000) + b'{"torn": ')
@@ -232,7 +236,7 @@ def test_only_new_bytes_of_a_growing_ledger_come(transport: SshTransport, tmp_pa
     assert (here / "records.jsonl").read_bytes() == lines(0, 5001)
 
 
-def test_a_fetch_that_was_cut_is_complete_afterwards_and_has_nothing_twice(
+def test_an_interrupted_fetch_is_completed_and_has_nothing_twice(
     login: LoginNode, transport: SshTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
@@ -282,7 +286,7 @@ def test_a_ledger_with_lines_of_both_sides_is_merged(transport: SshTransport, tm
         assert sorted(found) == sorted((lines(0, 30) + lines(900, 3)).splitlines())
 
 
-def test_a_file_that_is_slow_to_show_comes_when_it_shows(transport: SshTransport, tmp_path: Path) -> None:
+def test_a_file_that_becomes_visible_late_is_fetched_then(transport: SshTransport, tmp_path: Path) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
     assert transport.fetch(["records.jsonl", "ended.json"], str(there), here) == 0
     assert transport.read([f"{there}/ended.json"]) == {}
@@ -299,7 +303,7 @@ def test_a_file_that_is_slow_to_show_comes_when_it_shows(transport: SshTransport
 
 
 def refusal(transport: SshTransport) -> str:
-    """Return the sentence with which a place cannot be reached."""
+    """Return the message of a host that cannot be reached."""
     with pytest.raises(Unreachable) as message:
         transport.run(["squeue"])
     text = str(message.value)
@@ -309,14 +313,18 @@ def refusal(transport: SshTransport) -> str:
     return text
 
 
-def test_an_unknown_host_key_is_refused_with_the_way_to_accept_it(login: LoginNode, transport: SshTransport) -> None:
+def test_an_unknown_host_key_is_refused_and_the_message_says_how_to_accept_it(
+    login: LoginNode, transport: SshTransport
+) -> None:
     (login.folder / "known_hosts").write_text("")
     message = refusal(transport)
     assert "Host key verification failed" in message
     assert "run `ssh login.site` once by hand" in message
 
 
-def test_a_changed_host_key_is_refused_with_the_way_to_replace_it(login: LoginNode, transport: SshTransport) -> None:
+def test_a_changed_host_key_is_refused_and_the_message_says_how_to_replace_it(
+    login: LoginNode, transport: SshTransport
+) -> None:
     other = (login.folder / "user.pub").read_text().split()
     (login.folder / "known_hosts").write_text(f"[127.0.0.1]:{login.port} {other[0]} {other[1]}\n")
     assert "ssh-keygen -R" in refusal(transport)
@@ -329,19 +337,19 @@ def test_a_refused_key_names_the_agent(login: LoginNode, transport: SshTransport
     assert "ssh-add" in message
 
 
-def test_a_host_that_is_down_is_told_after_a_few_attempts(login: LoginNode, transport: SshTransport) -> None:
+def test_a_host_that_is_down_is_reported_after_a_few_attempts(login: LoginNode, transport: SshTransport) -> None:
     login.stop()
     message = refusal(transport)
     assert "Connection refused" in message
     assert "it is down" in message
 
 
-def test_an_unknown_name_is_told(login: LoginNode) -> None:
+def test_an_unknown_name_is_reported(login: LoginNode) -> None:
     with pytest.raises(Unreachable, match="correct the option host"):
         SshTransport("no-such-host.invalid", login.options).run(["true"])
 
 
-def test_a_full_disk_there_is_told_and_nothing_is_half_written(
+def test_a_full_disk_is_reported_and_nothing_is_half_written(
     transport: SshTransport, small_disk: Path, tmp_path: Path
 ) -> None:
     transport.write({"job.json": "kept"}, str(small_disk))
@@ -369,7 +377,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_folder_that_cannot_be_made_is_told(transport: SshTransport, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(transport: SshTransport, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LedgerError, match=r"cannot be written: .*or name another by the option folder"):
         transport.make_folder(f"{tmp_path}/file/folder")
@@ -387,7 +395,7 @@ def test_the_options_of_a_platform_are_checked() -> None:
         check_host({"ssh": ["-F", "config"]}, "p.toml: options")
 
 
-def test_the_connection_is_closed_with_its_place(login: LoginNode) -> None:
+def test_the_connection_is_closed_with_its_transport(login: LoginNode) -> None:
     place = SshTransport(login.host, login.options)
     place.run(["true"])
     place.close()

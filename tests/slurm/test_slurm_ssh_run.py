@@ -39,7 +39,7 @@ EAGER = "from daasbench.jobs import tracker; tracker.GLANCE_S = 0.3"  # said to 
 
 
 class Far(Campaign):
-    """A campaign here whose jobs go to a Slurm there."""
+    """A campaign on this machine whose jobs run on a remote Slurm."""
 
     def __init__(self, folder: Path, login: LoginNode, **more: int) -> None:
         super().__init__(folder, sleep_s=0.01, **more)
@@ -75,7 +75,7 @@ class Far(Campaign):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the suite as it is now: an edit while the tests run makes no other version of it."""
+    """Return daasbench as it is now: an edit while the tests run does not change it."""
     folder = tmp_path_factory.mktemp("installed")
     shutil.unpack_archive(build_wheel(this_installation(), folder), folder / "there", "zip")
     return folder / "there"
@@ -85,7 +85,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def login(
     sshd: str, slurm: Cluster, installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[LoginNode]:
-    """Return the login node; the cluster is known there, and not here."""
+    """Return the login node; only it knows the cluster."""
     seen = {"SLURM_CONF": os.environ["SLURM_CONF"], "PYTHONPATH": str(installed)}
     monkeypatch.delenv("SLURM_CONF")
     monkeypatch.setenv("PYTHONPATH", str(installed))
@@ -95,7 +95,7 @@ def login(
     node.stop()
 
 
-def test_a_run_shows_what_its_job_there_has_measured_so_far(login: LoginNode, tmp_path: Path) -> None:
+def test_a_run_shows_what_its_remote_job_has_measured_so_far(login: LoginNode, tmp_path: Path) -> None:
     far = Far(tmp_path, login, seeds=5, repeats=20)
     controller = far.begin("run", "./kills.toml")
     far.wait_for("record")

@@ -1,4 +1,4 @@
-"""The suite and the users' files on another machine: the very same code, each file once, or a refusal with the cure."""
+"""daasbench and the users' files on another machine: the same code, each file once, or a refusal with the fix."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BARE = sys._base_executable  # type: ignore[attr-defined]  # the Python that thi
 
 @pytest.fixture
 def transport(login: LoginNode) -> Iterator[SshTransport]:
-    """Return the login node as the runner sees it."""
+    """Return the transport to the login node."""
     place = SshTransport(login.host, login.options)
     yield place
     place.close()
@@ -35,7 +35,7 @@ def transport(login: LoginNode) -> Iterator[SshTransport]:
 
 @pytest.fixture
 def stage(transport: SshTransport, tmp_path: Path) -> Callable[..., Staging]:
-    """Return a function that makes the stage of a site's Python."""
+    """Return a function that makes the staging of a site's Python."""
     here = this_installation()  # once: the sources of a checkout may be edited while the tests run
 
     def make(python: str = sys.executable) -> Staging:
@@ -47,7 +47,7 @@ def stage(transport: SshTransport, tmp_path: Path) -> Callable[..., Staging]:
 
 
 def job(**changes: object) -> Job:
-    """Return a job of nothing."""
+    """Return a job without cases."""
     blank = Job(id="001-site", run="r", platform_name="site", platform=Platform(runner="slurm"), planned=[],
                 repeat=Repeat(), commit="0123456789ab")  # fmt: skip
     return msgspec.structs.replace(blank, **changes)
@@ -73,7 +73,7 @@ def test_the_same_code_makes_the_same_wheel(tmp_path: Path) -> None:
     assert build_wheel(suite, tmp_path / "1").read_bytes() == build_wheel(suite, tmp_path / "2").read_bytes()
 
 
-def test_a_python_with_this_very_suite_is_used_as_it_is(
+def test_a_python_with_the_same_daasbench_is_used_as_it_is(
     login: LoginNode, transport: SshTransport, stage: Callable[..., Staging]
 ) -> None:
     made = stage()
@@ -89,7 +89,7 @@ def test_a_python_with_this_very_suite_is_used_as_it_is(
 
 @pytest.fixture
 def offline(sshd: str, tmp_path: Path) -> Iterator[Callable[..., Staging]]:
-    """Return a function that makes the stage of a site whose pip knows no index, with more variables of the site."""
+    """Return a function that makes the staging of a site whose pip has no index, with further variables of the site."""
     open_sites: list[LoginNode] = []
     here = this_installation()
 
@@ -106,7 +106,7 @@ def offline(sshd: str, tmp_path: Path) -> Iterator[Callable[..., Staging]]:
         one.stop()
 
 
-def test_a_bare_python_gets_an_environment_and_another_suite_is_refused(offline: Callable[..., Staging]) -> None:
+def test_a_bare_python_gets_an_environment_and_another_daasbench_is_refused(offline: Callable[..., Staging]) -> None:
     made = offline(BARE, PIP_NO_DEPS="1")  # its dependencies are another matter
     assert made.python.prepare() > 100_000  # bytes of the wheel
     environment = Path(made.interpreter).parent.parent
@@ -123,7 +123,7 @@ def test_a_bare_python_gets_an_environment_and_another_suite_is_refused(offline:
     assert offline(made.interpreter).python.prepare() == 0
 
 
-def test_a_site_without_an_index_is_told_what_to_do_instead(offline: Callable[..., Staging]) -> None:
+def test_on_a_site_without_an_index_the_message_says_what_to_do_instead(offline: Callable[..., Staging]) -> None:
     made = offline(BARE)
     with pytest.raises(SubmitError, match=r"No matching distribution.*no package index, make an environment there"):
         made.python.prepare()
@@ -139,14 +139,14 @@ def test_a_site_without_an_index_is_told_what_to_do_instead(offline: Callable[..
         ("echo 'ImportError: libpython.so' >&2; exit 1", r"does not run: ImportError: libpython\.so; nothing was"),
     ],
 )
-def test_a_python_that_does_not_do_is_refused(
+def test_an_unsuitable_python_is_refused(
     login: LoginNode, stage: Callable[..., Staging], script: str, sentence: str
 ) -> None:
     with pytest.raises(UsageError, match=sentence):
         stage(str(login.program("python-there", script))).python.prepare()
 
 
-def test_an_absent_python_is_refused(stage: Callable[..., Staging]) -> None:
+def test_a_missing_python_is_refused(stage: Callable[..., Staging]) -> None:
     with pytest.raises(UsageError, match="the site has no such Python"):
         stage("/opt/no/python3").python.prepare()
 
@@ -154,7 +154,7 @@ def test_an_absent_python_is_refused(stage: Callable[..., Staging]) -> None:
 # --- files ----------------------------------------------------------------------------------------------------
 
 
-def test_a_job_is_rewritten_to_where_its_files_will_lie_and_nothing_is_sent(
+def test_a_job_is_rewritten_with_the_remote_paths_of_its_files_and_nothing_is_sent(
     login: LoginNode, stage: Callable[..., Staging], tmp_path: Path
 ) -> None:
     (tmp_path / f"{BLANKS}.cbf").write_text("pixels")
@@ -176,7 +176,7 @@ def test_a_job_is_rewritten_to_where_its_files_will_lie_and_nothing_is_sent(
     assert msgspec.structs.replace(rewritten, inputs=mine.inputs, sources=mine.sources) == mine
 
 
-def test_each_file_is_brought_once(stage: Callable[..., Staging], tmp_path: Path) -> None:
+def test_each_file_is_copied_once(stage: Callable[..., Staging], tmp_path: Path) -> None:
     for name in ("one.cbf", "other.cbf"):
         (tmp_path / name).write_text("the same pixels")
     (tmp_path / "copy").mkdir()
@@ -201,7 +201,7 @@ def test_a_file_whose_content_changed_is_another_file(stage: Callable[..., Stagi
     assert Path(after.sources["k"]).read_text() == "# two!\n"
 
 
-def test_what_a_kernel_of_programs_names_beside_its_file_comes_with_it(
+def test_files_that_a_kernel_of_programs_names_are_copied_with_it(
     stage: Callable[..., Staging], tmp_path: Path
 ) -> None:
     (tmp_path / "src").mkdir()
@@ -215,6 +215,6 @@ def test_what_a_kernel_of_programs_names_beside_its_file_comes_with_it(
     assert (there.parent / "src" / "rings.c").read_text() == "int main(void) { return 0; }\n"
 
 
-def test_a_file_that_is_gone_is_told_before_anything_is_sent(stage: Callable[..., Staging], tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_before_anything_is_sent(stage: Callable[..., Staging], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file"):
         stage().rewritten(job(inputs={"a": {"input": f"{tmp_path}/gone.h5"}}))
