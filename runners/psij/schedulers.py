@@ -133,7 +133,7 @@ class Schedulers:
         return native
 
     def status(self, executor: str, native: str, jobs_folder: Path) -> psij.JobStatus | None:
-        """Return what psij says of a job; None before its first query, or if its scheduler does not answer.
+        """Return the status that psij reports of a job; None before its first query or without an answer of its scheduler.
 
         Raises
         ------

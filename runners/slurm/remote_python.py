@@ -57,7 +57,7 @@ class RemotePython:
 
     @property
     def interpreter(self) -> str:
-        """Return the path of the Python; its name tells content, site's Python and extras."""
+        """Return the path of the Python; its name is derived from content, Python of the site and extras."""
         return f"{self.folder}/env-{digest([self.own.content, self.site_python, self.extras])}/bin/python"
 
     def prepare(self) -> int:
@@ -154,7 +154,7 @@ def _fix(err: str, wheel: str) -> str:
     if "No space left" in err or "quota exceeded" in err:
         return "free some space there, or name another folder by the option folder"
     if "ensurepip" in err or "No module named venv" in err or "No module named pip" in err:
-        return "its Python has no venv or no pip; name a complete one by the option python, such as that of a conda"
+        return "its Python has no venv or no pip; name a complete Python by the option python, such as that of conda"
     return (
         "if the site has no package index, make an environment there by hand, install"
         f" {wheel or 'daasbench'} into it, and name its Python by the option python"

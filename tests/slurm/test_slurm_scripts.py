@@ -10,7 +10,7 @@ import pytest
 from daasbench.runners.slurm import SlurmRunner, render
 from daasbench.runners.slurm.handle import SlurmHandle, parse
 from daasbench.runners.slurm.merging import merge_file
-from daasbench.runners.slurm.options import options_of
+from daasbench.runners.slurm.options import check_host, options_of
 
 from daasbench.errors import ScenarioError
 from daasbench.model import Job, Planned, digest
@@ -61,6 +61,18 @@ def test_right_options_are_accepted() -> None:
     """
     SlurmRunner().check(tomllib.loads(text), WHERE)
     SlurmRunner().check({"host": "me@login.site", "folder": "/scratch/me"}, WHERE)
+
+
+def test_the_host_of_a_platform_and_its_arguments_of_ssh_are_checked() -> None:
+    check_host({}, "p.toml: options")
+    check_host({"host": "user@login.site", "ssh": ["-F", "config"]}, "p.toml: options")
+    for bad in ("-oProxyCommand=x", "a b", "", 3):
+        with pytest.raises(ScenarioError, match=r"^p\.toml: options\.host: expected a host"):
+            check_host({"host": bad}, "p.toml: options")
+    with pytest.raises(ScenarioError, match=r"options\.ssh: expected a list of words"):
+        check_host({"host": "login", "ssh": "-F config"}, "p.toml: options")
+    with pytest.raises(ScenarioError, match="name its host too"):
+        check_host({"ssh": ["-F", "config"]}, "p.toml: options")
 
 
 # --- scripts ----------------------------------------------------------------------------------------------------

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 from daasbench.runners.slurm import connection
 from daasbench.runners.slurm.merging import OVERLAP_BYTES
-from daasbench.runners.slurm.options import check_host
 from daasbench.runners.slurm.ssh import SshTransport
 
-from daasbench.errors import LedgerError, ScenarioError, Unreachable
+from daasbench.errors import LedgerError, Unreachable
 
 from .sshd import LoginNode, login, sshd
 
@@ -381,18 +380,6 @@ def test_a_folder_that_cannot_be_made_is_reported(transport: SshTransport, tmp_p
     (tmp_path / "file").write_text("")
     with pytest.raises(LedgerError, match=r"cannot be written: .*or name another by the option folder"):
         transport.make_folder(f"{tmp_path}/file/folder")
-
-
-def test_the_options_of_a_platform_are_checked() -> None:
-    check_host({}, "p.toml: options")
-    check_host({"host": "user@login.site", "ssh": ["-F", "config"]}, "p.toml: options")
-    for bad in ("-oProxyCommand=x", "a b", "", 3):
-        with pytest.raises(ScenarioError, match=r"^p\.toml: options\.host: expected a host"):
-            check_host({"host": bad}, "p.toml: options")
-    with pytest.raises(ScenarioError, match=r"options\.ssh: expected a list of words"):
-        check_host({"host": "login", "ssh": "-F config"}, "p.toml: options")
-    with pytest.raises(ScenarioError, match="name its host too"):
-        check_host({"ssh": ["-F", "config"]}, "p.toml: options")
 
 
 def test_the_connection_is_closed_with_its_transport(login: LoginNode) -> None:
