@@ -133,7 +133,7 @@ class Schedulers:
         return native
 
     def status(self, executor: str, native: str, jobs_folder: Path) -> psij.JobStatus | None:
-        """Return the status that psij reports of a job; None before its first query or without an answer of its scheduler.
+        """Return the status that psij reports of a job; None before its first query, or if no scheduler answers.
 
         Raises
         ------
