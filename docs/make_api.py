@@ -58,10 +58,15 @@ AUDIENCES = (
         how_to=["add-a-report"],
     ),
     Audience(
-        title="Authors of runners and providers",
-        words="The protocols that every plug-in fulfils.",
-        modules=["daasbench.contracts"],
+        title="Authors of runners",
+        words="Everything that a runner needs from daasbench, by one import.",
+        modules=["daasbench.runners"],
         how_to=["add-a-runner"],
+    ),
+    Audience(
+        title="The protocols",
+        words="What every plug-in provides: kernels, runners, queues, reports.",
+        modules=["daasbench.contracts"],
     ),
     Audience(
         title="The nouns",
@@ -162,7 +167,10 @@ def defined(module: ModuleType) -> list[str]:
 
 
 def definitions(module: ModuleType) -> Mapping[str, str]:
-    """Return every name that a module's top level defines, with its docstring, which may stand below a constant."""
+    """Return every name that a module's top level defines, with its docstring.
+
+    That of a constant is the string below it, or else the comment on its line.
+    """
     found: dict[str, str] = {}
     body = tree_of(module).body
     for node, after in zip(body, [*body[1:], ast.Pass()], strict=True):
@@ -170,7 +178,8 @@ def definitions(module: ModuleType) -> Mapping[str, str]:
             found[node.name] = ast.get_docstring(node) or ""
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found |= {target.id: text_of(after) for target in targets if isinstance(target, ast.Name)}
+            names = [name for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+            found |= {name.id: text_of(after) or comment_of(module, node) for name in names}
     return found
 
 
@@ -178,6 +187,13 @@ def text_of(node: ast.stmt) -> str:
     """Return the text of a statement that is a string and nothing else; empty for any other."""
     value = node.value if isinstance(node, ast.Expr) else None
     return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
+
+
+def comment_of(module: ModuleType, node: ast.stmt) -> str:
+    """Return the comment on the last line of a statement as a sentence; empty if there is none."""
+    line = inspect.getsource(module).splitlines()[(node.end_lineno or 1) - 1]
+    comment = line.rpartition("  # ")[2] if "  # " in line else ""
+    return f"{comment[:1].upper()}{comment[1:].rstrip('.')}." if comment else ""
 
 
 @functools.cache

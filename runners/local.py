@@ -1,4 +1,4 @@
-"""The machine of the controller: the worker is a process on it, in a container or not, and ends with its controller."""
+"""The runner of this machine: the worker is a child process, in a container or not, and ends with its controller."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from daasbench.host.launchers import check_options
 from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Option, Platform, Reason, Request
 
-from .dask_inspect import scheduler_findings
-from .here import inspect_here
+from .dask_preflight import scheduler_findings
+from .local_preflight import check_this_machine
 
-GRACE_S = 5.0  # from SIGTERM to SIGKILL
+GRACE_S = 5.0  # between SIGTERM and SIGKILL
 
 
 class LocalRunner:
@@ -34,7 +34,7 @@ class LocalRunner:
         self._contained: set[str] = set()
 
     def check(self, options: Mapping[str, Option], where: str) -> None:
-        """Raise ScenarioError if these are no options of this runner: how ranks start, which Dask cluster is used."""
+        """Raise ScenarioError if these are not options of this runner: launcher, Dask scheduler, container."""
         check_options(options, where, runner=self.name)
 
     def render(self, job: Job, folder: Path) -> Request:
@@ -51,7 +51,7 @@ class LocalRunner:
 
         Notes
         -----
-        Where the container cannot be started, the worker outside of it writes why for every case.
+        If the container cannot be started, a worker outside of it records the reason for every case.
         """
         job = msgspec.json.decode(request.files["job.json"], type=Job)
         container = container_of(job.platform.options)
@@ -62,7 +62,7 @@ class LocalRunner:
                 container = None
             for name, text in request.files.items():
                 (folder / name).write_text(text)
-            log = open(folder / "log", "ab")  # noqa: SIM115  (closed below; the worker has its own)
+            log = open(folder / "log", "ab")  # noqa: SIM115  (closed below; the worker has its own descriptor)
         except OSError as error:
             raise LedgerError(f"{folder}: cannot be written: {error.strerror}; nothing was started") from error
         with log:
@@ -82,19 +82,24 @@ class LocalRunner:
         return handle
 
     def poll(self, handle: str) -> JobStatus:
-        """Return what the worker is doing; a worker of an earlier controller is LOST: it died with it."""
+        """Return the state of the worker; a worker of an earlier controller is LOST, because it ended with it."""
         worker = self._started.get(handle)
         if worker is None:
             return JobStatus(
-                state=JobState.LOST, native="unknown", reason=Reason.INTERRUPTED, message="its controller ended"
+                state=JobState.LOST,
+                native="unknown",
+                reason=Reason.INTERRUPTED,
+                message="the controller that started it has ended",
             )
         code = worker.poll()
         if code is None:
             return JobStatus(state=JobState.RUNNING, native="running")
-        _hang_up(worker)
+        _close_pipe(worker)
         if code == 0:
             return JobStatus(state=JobState.DONE, native="exit 0")
-        if handle in self._contained and code - 128 in set(signal.Signals):  # an engine ends as a shell does
+        if handle in self._contained and code - 128 in set(
+            signal.Signals
+        ):  # an engine reports a signal as a shell does
             code = 128 - code
         if code < 0:
             name = signal.Signals(-code).name
@@ -108,15 +113,15 @@ class LocalRunner:
         )
 
     def fetch(self, handle: str, folder: Path) -> None:
-        """Return at once: the records are written where they belong."""
+        """Return at once: the worker writes its records into the folder itself."""
 
     def cancel(self, handle: str) -> None:
-        """Tell the worker to end (SIGTERM), and end it after 5 s."""
+        """Ask the worker to end (SIGTERM), and kill it after 5 s."""
         worker = self._started.get(handle)
         if worker is None or worker.poll() is not None:
             return
         if handle in self._contained:
-            _hang_up(worker)  # a signal would hit the engine, which kills the worker in the midst of its tidying up
+            _close_pipe(worker)  # a signal would reach the engine, which kills the worker while it cleans up
         else:
             worker.terminate()
         try:
@@ -124,25 +129,25 @@ class LocalRunner:
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()
-        _hang_up(worker)
+        _close_pipe(worker)
 
     def inspect(self, platform: Platform, folder: Path) -> list[Finding]:
-        """Return how this machine agrees with what is declared of it, and whether its launcher starts ranks."""
-        return [*inspect_here(platform, folder), *scheduler_findings(platform)]
+        """Return whether this machine has what the platform declares, and whether its launcher starts ranks."""
+        return [*check_this_machine(platform, folder), *scheduler_findings(platform)]
 
 
 def _request(job: Job, folder: Path, *, contained: bool) -> Request:
-    """Return what starts the worker of a job, inside of its platform's container if so wished."""
+    """Return the request that starts the worker of a job, inside its platform's container if `contained`."""
     text = msgspec.json.format(msgspec.json.encode(job), indent=1).decode()
     container = container_of(job.platform.options) if contained else None
-    place = folder.absolute() if container else folder
-    command = [sys.executable, "-m", "daasbench.worker", str(place / "job.json"), "--tied"]
+    folder = folder.absolute() if container else folder
+    command = [sys.executable, "-m", "daasbench.worker", str(folder / "job.json"), "--tied"]
     if container:
-        command = wrapped(command, container, folders_of(job, place))
+        command = wrapped(command, container, folders_of(job, folder))
     return Request(runner=LocalRunner.name, command=command, files={"job.json": text + "\n"})
 
 
-def _hang_up(worker: subprocess.Popen[bytes]) -> None:
-    """Close our end of the pipe by which the worker knows that its controller lives."""
+def _close_pipe(worker: subprocess.Popen[bytes]) -> None:
+    """Close the pipe by which the worker notices that its controller has ended."""
     if worker.stdin is not None:
         worker.stdin.close()

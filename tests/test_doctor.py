@@ -254,10 +254,10 @@ def test_every_shipped_platform_is_looked_at_without_failing_oddly(say, name: st
 
 
 def test_worker_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from daasbench.runners import here
+    from daasbench.runners import local_preflight
 
     monkeypatch.setattr(node, "command", lambda asked: [sys.executable, "-c", "import not_there_at_all"])
-    found = here.inspect_here(Platform(runner="local"), tmp_path)
+    found = local_preflight.check_this_machine(Platform(runner="local"), tmp_path)
     [bad] = [one for one in found if one.check == "worker"]
     assert bad.level is FindingLevel.WRONG
     assert "not_there_at_all" in bad.message
@@ -268,43 +268,43 @@ def test_worker_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_a_real_dask_cluster_is_counted_and_compared(needs) -> None:
     needs("distributed")
-    from daasbench.runners import dask_inspect
+    from daasbench.runners import dask_preflight
     from distributed import LocalCluster
 
     here = {"host": "127.0.0.1", "protocol": "tcp", "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **here) as cluster:
         declared = Platform(runner="local", options={"scheduler": cluster.scheduler_address})
-        found = dask_inspect.scheduler_findings(declared)
+        found = dask_preflight.scheduler_findings(declared)
     assert levels(found) == {"scheduler": FindingLevel.OK, "workers": FindingLevel.OK, "versions": FindingLevel.OK}
     assert "ranks = 1" in found[1].message
 
 
 def test_a_dask_scheduler_that_does_not_answer_is_wrong(needs, monkeypatch: pytest.MonkeyPatch) -> None:
     needs("distributed")
-    from daasbench.runners import dask_inspect
+    from daasbench.runners import dask_preflight
 
-    monkeypatch.setattr(dask_inspect, "CONNECT_S", 0.3)
+    monkeypatch.setattr(dask_preflight, "CONNECT_S", 0.3)
     declared = Platform(runner="local", options={"scheduler": "tcp://127.0.0.1:1"})
-    [found] = dask_inspect.scheduler_findings(declared)
+    [found] = dask_preflight.scheduler_findings(declared)
     assert found.level is FindingLevel.WRONG
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in found.message
 
 
 def test_other_versions_on_a_worker_are_wrong(needs, monkeypatch: pytest.MonkeyPatch) -> None:
     needs("distributed")
-    from daasbench.runners import dask_inspect
+    from daasbench.runners import dask_preflight
 
     from daasbench.errors import MissingRequirement
 
     def differs(client: object, address: str) -> None:
         raise MissingRequirement("Dask worker tcp://n1: dask 2 (here 1)", "use the same environment on both sides")
 
-    monkeypatch.setattr(dask_inspect, "compare_versions", differs)
-    found = dask_inspect._versions(None, "tcp://n1:8786")
+    monkeypatch.setattr(dask_preflight, "compare_versions", differs)
+    found = dask_preflight.versions_finding(None, "tcp://n1:8786")
     assert (found.level, found.message) == (FindingLevel.WRONG, "Dask worker tcp://n1: dask 2 (here 1)")
 
 
 def test_a_cluster_without_workers_is_wrong() -> None:
-    from daasbench.runners import dask_inspect
+    from daasbench.runners import dask_preflight
 
-    assert dask_inspect.workers_finding({}, "tcp://n1:8786").fix == "start some: dask worker tcp://n1:8786"
+    assert dask_preflight.workers_finding({}, "tcp://n1:8786").fix == "start some: dask worker tcp://n1:8786"

@@ -1,4 +1,4 @@
-"""A Slurm looked at before it is used: a real one, and what others say of themselves."""
+"""Preflight checks of a Slurm: of a real one, and of recorded output."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from daasbench.runners.slurm import SlurmRunner, inspect, visit
+from daasbench.runners.slurm import SlurmRunner, node_check, partitions, preflight
 from daasbench.runners.slurm.options import SlurmOptions
-from daasbench.runners.slurm.shell import Answer
-from daasbench.runners.slurm.suite import Suite
+from daasbench.runners.slurm.packaging import Installation
+from daasbench.runners.slurm.transport import CommandResult, LocalTransport
 
 from daasbench import registry
 from daasbench.inspection.platform import Finding, FindingLevel
@@ -28,21 +28,21 @@ slurm_load_node: a warning of another form
 
 
 def seen(findings: list[Finding]) -> dict[str, FindingLevel]:
-    """Return the level of each thing that was looked at."""
+    """Return the level of each check."""
     return {one.check: one.level for one in findings}
 
 
 def message(findings: list[Finding], check: str) -> str:
-    """Return sentence and cure of one thing."""
+    """Return message and fix of one check."""
     [found] = [one for one in findings if one.check == check]
     return f"{found.level}: {found.message}; {found.fix}"
 
 
-# --- what sinfo says ------------------------------------------------------------------------------------------
+# --- the output of sinfo ------------------------------------------------------------------------------------------
 
 
 def test_nodes_are_read_with_their_gpus_and_features() -> None:
-    nodes = {one.name: one for one in inspect.read_nodes(SITE)}
+    nodes = {one.name: one for one in partitions.parse_nodes(SITE)}
     assert list(nodes) == ["g1", "g2", "g3", "c1"]
     assert (nodes["g1"].gpus, nodes["g2"].gpus, nodes["c1"].gpus) == (4, 2, 0)
     assert nodes["g1"].features == {"a100", "GPUx4"}
@@ -67,7 +67,7 @@ def test_nodes_are_read_with_their_gpus_and_features() -> None:
     ],
 )
 def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, check: str, sentence: str) -> None:
-    _, findings = inspect.partition_findings(inspect.read_nodes(SITE), SlurmOptions(**options))
+    _, findings = partitions.partition_findings(partitions.parse_nodes(SITE), SlurmOptions(**options))
     assert message(findings, check) == sentence
 
 
@@ -88,14 +88,16 @@ def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, che
     ],
 )
 def test_what_is_declared_is_compared_with_the_nodes(declared: dict, check: str, sentence: str) -> None:
-    nodes, _ = inspect.partition_findings(inspect.read_nodes(SITE), SlurmOptions(partition="gpu"))
-    assert message(inspect.node_findings(nodes, Platform(runner="slurm", **declared)), check).startswith(sentence)
+    nodes, _ = partitions.partition_findings(partitions.parse_nodes(SITE), SlurmOptions(partition="gpu"))
+    assert message(partitions.declaration_findings(nodes, Platform(runner="slurm", **declared)), check).startswith(
+        sentence
+    )
 
 
 def test_gpus_that_slurm_does_not_count_are_no_error() -> None:
-    nodes, _ = inspect.partition_findings(inspect.read_nodes(SITE), SlurmOptions())
-    found = inspect.node_findings(nodes, Platform(runner="slurm", gpus_per_node=4))
-    assert message(found, "GPUs").startswith("warning: 4 declared, Slurm tells of none")
+    nodes, _ = partitions.partition_findings(partitions.parse_nodes(SITE), SlurmOptions())
+    found = partitions.declaration_findings(nodes, Platform(runner="slurm", gpus_per_node=4))
+    assert message(found, "GPUs").startswith("warning: 4 declared, Slurm lists none")
 
 
 @pytest.mark.parametrize(
@@ -109,52 +111,58 @@ def test_gpus_that_slurm_does_not_count_are_no_error() -> None:
         ("infinite", None),
     ],
 )
-def test_a_time_limit_is_read_in_every_form_of_slurms(limit: str, seconds: float | None) -> None:
-    assert inspect.seconds_of(limit) == seconds
+def test_a_time_limit_is_parsed_in_every_form_that_slurm_has(limit: str, seconds: float | None) -> None:
+    assert partitions.seconds_of(limit) == seconds
 
 
 def test_a_longer_time_than_the_partition_gives_is_wrong() -> None:
-    nodes, _ = inspect.partition_findings(inspect.read_nodes(SITE), SlurmOptions(partition="gpu"))
-    assert message(inspect.limit_findings(nodes, SlurmOptions(time_limit_s=90000)), "time limit") == (
+    nodes, _ = partitions.partition_findings(partitions.parse_nodes(SITE), SlurmOptions(partition="gpu"))
+    assert message(partitions.limit_findings(nodes, SlurmOptions(time_limit_s=90000)), "time limit") == (
         "wrong: time_limit_s is 90000, the partition gives 1-00:00:00; write time_limit_s = 86400"
     )
 
 
 def test_accounts_and_qualities_are_those_of_the_user() -> None:
     text = "beamline|normal,long\nstaff|normal\n"
-    found = inspect.account_findings(text, SlurmOptions(account="beamline", qos="fast"), "ada")
+    found = preflight.account_findings(text, SlurmOptions(account="beamline", qos="fast"), "ada")
     assert message(found, "account") == "ok: ada may use beamline; "
     assert message(found, "qos") == "wrong: ada may not use fast; write qos = one of long, normal"
-    nobody = inspect.account_findings("", SlurmOptions(account="beamline"), "ada")
-    assert message(nobody, "account") == "wrong: ada may not use beamline; ask the site for one"
+    nobody = preflight.account_findings("", SlurmOptions(account="beamline"), "ada")
+    assert message(nobody, "account") == "wrong: ada may not use beamline; ask the site for the right account"
 
 
-# --- what a node, or a remote Python, says -----------------------------------------------------------------------
+# --- a node, or a remote Python -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("err", "sentence"),
     [
-        ("srun: error: Unable to allocate resources: Requested nodes are busy\n", "warning: not asked: none was free"),
+        (
+            "srun: error: Unable to allocate resources: Requested nodes are busy\n",
+            "warning: not checked: no node was free",
+        ),
         ("/sw/python: No module named daasbench.inspection.node\n", "wrong: /sw/python has no daasbench on the node"),
         ("/bin/bash: module: command not found\n", "wrong: a test job ended without an answer: /bin/bash: module"),
     ],
 )
 def test_a_node_that_does_not_answer_says_why(err: str, sentence: str) -> None:
-    assert message([visit.unheard(Answer(1, "", err), "/sw/python")], "node").startswith(sentence)
+    assert message([node_check.no_answer_finding(CommandResult(1, "", err), "/sw/python")], "node").startswith(sentence)
 
 
 @pytest.mark.parametrize(
     ("site", "sentence"),
     [
-        (None, "wrong: python3 does not run there"),
-        (Suite(python="3.9.2"), "wrong: python3 is Python 3.9.2, daasbench needs 3.11"),
-        (Suite(python="3.12.1"), "warning: python3 is Python 3.12.1; the first run installs daasbench into h:/s"),
-        (Suite(python="3.12.1", content="other", version="0.0.9"), "wrong: python3 has daasbench 0.0.9"),
+        (None, "wrong: python3 does not run on the site"),
+        (Installation(python="3.9.2"), "wrong: python3 is Python 3.9.2, daasbench needs 3.11"),
+        (
+            Installation(python="3.12.1"),
+            "warning: python3 is Python 3.12.1; the first run installs daasbench into h:/s",
+        ),
+        (Installation(python="3.12.1", content="other", version="0.0.9"), "wrong: python3 has daasbench 0.0.9"),
     ],
 )
-def test_a_python_of_a_site_is_good_enough_or_not(site: Suite | None, sentence: str) -> None:
-    found = visit.site_finding(site, "python3", "h:/s")
+def test_a_python_of_a_site_is_new_enough_or_not(site: Installation | None, sentence: str) -> None:
+    found = node_check.site_finding(site, "python3", "h:/s")
     assert f"{found.level}: {found.message}".startswith(sentence)
     assert found.fix
 
@@ -174,7 +182,7 @@ def test_a_platform_that_is_right_has_nothing_wrong_and_its_node_starts_ranks(sl
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_node_is_asked_from_inside_of_the_container(slurm, needs, program, tmp_path: Path) -> None:
+def test_a_node_is_checked_from_inside_the_container(slurm, needs, program, tmp_path: Path) -> None:
     program("bwrap", fix="apt-get install bubblewrap")
     needs("mpi4py")
     declared = Platform(runner="slurm", cores_per_node=4, gpus_per_node=2, options={"container": {"engine": "bwrap"}})
@@ -190,13 +198,17 @@ def test_a_node_is_asked_from_inside_of_the_container(slurm, needs, program, tmp
 @pytest.mark.parametrize(
     ("options", "check", "sentence"),
     [
-        ({}, "request", "ok: sbatch would take"),
+        ({}, "request", "ok: sbatch would accept"),
         ({"walltime": "48:00:00"}, "time limit", 'the partition gives 1-00:00:00; write walltime = "24:00:00"'),
         ({"directives": ["-C nowhere"]}, "request", "wrong: sbatch refuses"),
-        ({"interface": "ib7"}, "interface", "wrong: there is no ib7 here; write interface = one of "),
+        (
+            {"interface": "ib7"},
+            "interface",
+            "wrong: this machine has no network interface ib7; write interface = one of ",
+        ),
     ],
 )
-def test_the_jobs_of_dask_workers_are_rehearsed_in_the_words_of_their_platform(
+def test_the_jobs_of_dask_workers_are_checked_with_the_options_of_their_platform(
     slurm, needs, tmp_path: Path, options: dict, check: str, sentence: str
 ) -> None:
     needs("dask_jobqueue")
@@ -204,10 +216,10 @@ def test_the_jobs_of_dask_workers_are_rehearsed_in_the_words_of_their_platform(
     assert sentence in message(registry.runner("dask").inspect(platform, tmp_path), check)
 
 
-def test_a_platform_that_is_wrong_says_all_of_it_with_its_cure(slurm, tmp_path: Path) -> None:
+def test_every_wrong_declaration_is_reported_with_its_fix(slurm, tmp_path: Path) -> None:
     options = {"partition": "main", "time_limit_s": 900000, "account": "nobody"}
     declared = Platform(runner="slurm", nodes=9, cores_per_node=64, gpus_per_node=3, memory_gb=4, options=options)
-    found, usable = inspect.queue_findings(declared, SlurmOptions(**options), SlurmRunner()._here)
+    found, usable = preflight.queue_findings(declared, SlurmOptions(**options), LocalTransport())
     assert usable
     wrong = {one.check: one.fix for one in found if one.level is FindingLevel.WRONG}
     assert wrong == {
@@ -219,27 +231,27 @@ def test_a_platform_that_is_wrong_says_all_of_it_with_its_cure(slurm, tmp_path: 
     assert seen(found)["account"] is FindingLevel.WARNING
 
 
-def test_what_sbatch_itself_refuses_is_told_by_a_rehearsal(slurm, tmp_path: Path) -> None:
+def test_what_sbatch_itself_refuses_is_found_by_a_test_request(slurm, tmp_path: Path) -> None:
     options = {"partition": "main", "reservation": "nothing"}
     declared = Platform(runner="slurm", cores_per_node=4, options=options)
-    found, _ = inspect.queue_findings(declared, SlurmOptions(**options), SlurmRunner()._here)
+    found, _ = preflight.queue_findings(declared, SlurmOptions(**options), LocalTransport())
     assert message(found, "request").startswith("wrong: sbatch refuses a job of the whole platform: ")
     assert slurm.ask("squeue", "--noheader") == ""
 
 
-def test_no_node_is_asked_where_the_partition_is_not_there(slurm, tmp_path: Path) -> None:
+def test_no_node_is_checked_if_the_partition_does_not_exist(slurm, tmp_path: Path) -> None:
     declared = Platform(runner="slurm", options={"partition": "gpu"})
     found = SlurmRunner().inspect(declared, tmp_path)
     assert message(found, "partition") == "wrong: there is no gpu; write partition = one of high, low, main"
     assert "launcher" not in seen(found)
 
 
-def test_a_machine_without_slurm_is_told_where_to_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_machine_without_slurm_names_the_login_node_as_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     [found] = SlurmRunner().inspect(Platform(runner="slurm"), tmp_path)
     assert (found.level, found.check) == (FindingLevel.WRONG, "scheduler")
-    assert found.message == "there is no sbatch and no squeue and no scancel here"
-    assert found.fix == "look from a login node, or name one by the option host"
+    assert found.message == "there is no sbatch and no squeue and no scancel on this machine"
+    assert found.fix == "start daasbench on a login node, or name a login node by the option host"
 
 
 def test_a_host_that_cannot_be_reached_is_a_finding(program, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
-from daasbench.runners.psij import PsijRunner, runner, schedulers
+from daasbench.runners.psij import PsijRunner, handle, schedulers, states
 from daasbench.runners.psij.specification import Specification, specification, split, unique_name
 
 from daasbench.errors import ScenarioError, SubmitError
@@ -91,7 +91,7 @@ def test_options_are_checked_and_rendered_without_psij(monkeypatch: pytest.Monke
 # --- what would be sent ---------------------------------------------------------------------------------------
 
 
-def test_what_would_be_sent_is_the_whole_of_it(tmp_path: Path) -> None:
+def test_a_request_holds_all_that_would_be_sent(tmp_path: Path) -> None:
     job = job_of(
         planned(ranks=4, threads=2, gpus=1), queue="gpu", account="a1", setup=["module load cuda"], python="/sw/python"
     )
@@ -118,7 +118,7 @@ def test_what_would_be_sent_is_the_whole_of_it(tmp_path: Path) -> None:
     ("executor", "processes", "cores"),
     [("slurm", 3, 2), ("pbs", 6, 1), ("pbs_classic", 6, 1), ("lsf", 6, 1), ("cobalt", 6, 1), ("flux", 1, 6)],
 )
-def test_every_scheduler_is_asked_for_the_cores_of_a_node(executor: str, processes: int, cores: int) -> None:
+def test_every_scheduler_is_given_the_cores_per_node(executor: str, processes: int, cores: int) -> None:
     asked = specification(job_of(planned(ranks=6, threads=2, nodes=2), executor=executor), Path("/jobs/1"))
     assert (asked.nodes, asked.processes, asked.cores) == (2, processes, cores)
 
@@ -155,17 +155,17 @@ def test_the_time_asked_for_is_never_above_that_of_the_queue() -> None:
 
 
 def test_a_job_is_split_by_shape_and_no_comparison_is() -> None:
-    wide, narrow = planned("a", threads=8), planned("a", threads=1)  # contenders of one problem
+    wide, narrow = planned("a", threads=8), planned("a", threads=1)  # implementations of one problem
     other, gpu = planned("b", threads=8), planned("c", gpus=1)
     parts = split(job_of(wide, other, narrow, gpu))
     assert [[one.case.size for one in part.planned] for part in parts] == [["a", "a", "b"], ["c"]]
 
 
 @pytest.mark.parametrize("executor", ["slurm", "pbs", "pbs_classic", "lsf", "cobalt"])
-def test_psij_writes_the_script_that_is_meant(
+def test_psij_writes_the_script_that_our_specification_means(
     queue: PsijRunner, executor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of schedulers that are not here: psij's own script for our specification."""
+    """For schedulers that this machine does not have: psij's own script for our specification."""
     sent: list[str] = []
 
     def submits(self: object, command: list[str]) -> str:
@@ -173,9 +173,9 @@ def test_psij_writes_the_script_that_is_meant(
         return "Job <1017> is submitted\n" if executor == "lsf" else "1017\n"
 
     monkeypatch.setattr(schedulers, "require_scheduler", lambda name: None)
-    speaker = queue._schedulers.executor(executor, tmp_path)
-    monkeypatch.setattr(type(speaker), "_run_command", submits)
-    monkeypatch.setattr(speaker._queue_poll_thread, "register_job", lambda job: None)
+    psij_executor = queue._schedulers.executor(executor, tmp_path)
+    monkeypatch.setattr(type(psij_executor), "_run_command", submits)
+    monkeypatch.setattr(psij_executor._queue_poll_thread, "register_job", lambda job: None)
     job = job_of(
         planned(ranks=3, threads=2, nodes=2), executor=executor, queue="fast", attributes={"x": "y"}, limit_s=120
     )
@@ -193,7 +193,7 @@ def test_psij_writes_the_script_that_is_meant(
     assert f"{tmp_path}/{job.id}/job.sh" in sent[0]
 
 
-# --- what psij says -------------------------------------------------------------------------------------------
+# --- the states of psij -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -210,11 +210,11 @@ def test_psij_writes_the_script_that_is_meant(
         ("HIBERNATED", None, None, JobState.LOST, Reason.INTERRUPTED),
     ],
 )
-def test_every_word_of_psij_has_its_meaning_and_is_kept(
+def test_every_state_of_psij_has_its_meaning_and_is_kept(
     word: str, message: str | None, exit: int | None, state: JobState, reason: Reason | None
 ) -> None:
     seen = SimpleNamespace(state=SimpleNamespace(name=word), message=message, exit_code=exit)
-    status = runner.translated(seen)
+    status = states.status_of(seen)
     assert (status.state, status.reason, status.native) == (state, reason, word)
     assert status.message or state in (JobState.PENDING, JobState.RUNNING, JobState.DONE)
 
@@ -222,11 +222,11 @@ def test_every_word_of_psij_has_its_meaning_and_is_kept(
 def test_the_table_has_every_state_of_psij(queue: PsijRunner) -> None:
     import psij
 
-    assert {one.name for one in psij.JobState} - {"NEW"} == set(runner.STATES)
+    assert {one.name for one in psij.JobState} - {"NEW"} == set(states.STATES)
 
 
 @pytest.mark.parametrize("text", ["psij:999", "slurm:///1_2", "psij://slurm/12", "psij://#/x", ""])
-def test_a_handle_of_another_is_lost_and_no_crash(text: str) -> None:
+def test_a_handle_of_another_runner_is_lost_without_a_crash(text: str) -> None:
     assert PsijRunner().poll(text).state is JobState.LOST
 
 
@@ -234,15 +234,15 @@ def test_a_handle_of_another_is_lost_and_no_crash(text: str) -> None:
     "text", ["psij://slurm/12#/a/jobs/001-x", "psij://pbs/12.head.site#/a b/001-x", "psij://n1@local/77#/a/001-x"]
 )
 def test_a_handle_is_read_as_it_was_written(text: str) -> None:
-    assert str(runner.read_handle(text)) == text
+    assert str(handle.parse(text)) == text
 
 
-def test_psij_that_lost_touch_is_no_failure_of_the_job(
+def test_a_failed_query_of_psij_is_no_failure_of_the_job(
     queue: PsijRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """psij fails all jobs when its own question fails; the job goes on, and is asked for anew."""
+    """psij fails all jobs if its own query fails; the job continues, and is queried anew."""
     monkeypatch.setattr(schedulers, "require_scheduler", lambda name: None)
-    monkeypatch.setattr(schedulers, "FIRST_ASK_S", 0.05)
+    monkeypatch.setattr(schedulers, "FIRST_QUERY_S", 0.05)
     replies: list[object] = [FileNotFoundError("squeue"), "JOBID ST REASON\n17 R None\n"]
 
     def asks(self: object, command: list[str]) -> str:
@@ -253,14 +253,14 @@ def test_psij_that_lost_touch_is_no_failure_of_the_job(
             raise reply
         return str(reply)
 
-    speaker = queue._schedulers.executor("slurm", tmp_path)
-    monkeypatch.setattr(type(speaker), "_run_command", asks)
-    speaker.config.queue_polling_interval = 0.05
+    psij_executor = queue._schedulers.executor("slurm", tmp_path)
+    monkeypatch.setattr(type(psij_executor), "_run_command", asks)
+    psij_executor.config.queue_polling_interval = 0.05
     handle = f"psij://slurm/17#{tmp_path}/001-x"
     seen, looked = set(), threading.Event()
 
     def runs() -> bool:
-        queue._schedulers.ask_every(0.05)
+        queue._schedulers.set_interval(0.05)
         status = queue.poll(handle)
         seen.add(status.state)
         if len(replies) == 1:  # its first question has failed

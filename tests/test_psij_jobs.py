@@ -12,6 +12,7 @@ import msgspec
 import psutil
 import pytest
 from daasbench.runners.psij import PsijRunner, runner
+from daasbench.runners.psij.handle import PsijHandle
 from daasbench.runners.psij.specification import unique_name
 
 from daasbench.errors import SubmitError, Unreachable
@@ -115,7 +116,7 @@ def test_a_job_whose_number_was_lost_is_found_by_process_and_by_claim(queue: Psi
         assert ended(PsijRunner(), found[job.id]).state is JobState.DONE
 
 
-def test_a_job_that_was_killed_is_lost_and_told(queue: PsijRunner, tmp_path: Path, brief: None) -> None:
+def test_a_job_that_was_killed_is_lost_with_a_message(queue: PsijRunner, tmp_path: Path, brief: None) -> None:
     job = real_job(tmp_path, sleep_s=30)
     place = tmp_path / "jobs" / job.id
     handle = queue.submit(queue.render(job, place), place)
@@ -128,13 +129,13 @@ def test_a_job_that_was_killed_is_lost_and_told(queue: PsijRunner, tmp_path: Pat
     assert ended(PsijRunner(), handle).state is JobState.LOST  # psij calls it completed
 
 
-def test_a_process_of_another_machine_is_left_to_it(tmp_path: Path) -> None:
+def test_a_process_of_another_machine_is_not_polled_from_this_one(tmp_path: Path) -> None:
     status = PsijRunner().poll(f"psij://elsewhere@local/1#{tmp_path}/001-x")
     assert status.state is JobState.RUNNING
-    assert status.message == "it was started on elsewhere: look from there"
+    assert status.message == "it was started on elsewhere; run this command on that machine"
 
 
-def test_looks_become_rarer_while_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queries_become_rarer_while_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     queue = PsijRunner()
@@ -145,18 +146,18 @@ def test_looks_become_rarer_while_nothing_changes(monkeypatch: pytest.MonkeyPatc
     assert queue.every_s == 30.0
 
 
-def test_a_scheduler_that_is_not_here_is_told_with_its_cure(
+def test_a_missing_scheduler_is_reported_with_its_fix(
     queue: PsijRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     job = msgspec.structs.replace(real_job(tmp_path), platform=PBS)
     [request] = queue.render_all([job], tmp_path)
-    with pytest.raises(SubmitError, match="pbs is not here: there is no qsub; load its module"):
+    with pytest.raises(SubmitError, match="this machine has no pbs: there is no qsub; load its module"):
         queue.submit_all(request, tmp_path)
     findings = {one.check: one for one in queue.inspect(job.platform, tmp_path)}
     assert findings["scheduler"].level is FindingLevel.WRONG
     assert findings["psij"].level is FindingLevel.OK
-    with pytest.raises(Unreachable, match="pbs cannot be asked for 17"):
+    with pytest.raises(Unreachable, match="pbs cannot be queried for job 17"):
         queue.poll(f"psij://pbs/17#{tmp_path}/001-x")
 
 
@@ -206,7 +207,7 @@ def test_a_refused_job_says_why(site: PsijRunner, slurm, tmp_path: Path) -> None
         site.submit_all(site.render_all([job], jobs)[0], jobs)
 
 
-def test_a_slurm_that_does_not_answer_leaves_it_open_what_arrived(
+def test_if_slurm_does_not_answer_it_is_not_known_what_arrived(
     site: PsijRunner, slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deaf = tmp_path / "bin"
@@ -217,21 +218,21 @@ def test_a_slurm_that_does_not_answer_leaves_it_open_what_arrived(
     jobs, job = tmp_path / "jobs", real_job(tmp_path, executor="slurm")
     with monkeypatch.context() as there:
         there.setenv("PATH", f"{deaf}:{os.environ['PATH']}")
-        with pytest.raises(Unreachable, match="did not answer when a job was sent"):
+        with pytest.raises(Unreachable, match="did not answer when a job was submitted"):
             site.submit_all(site.render_all([job], jobs)[0], jobs)
         with pytest.raises(Unreachable, match="Unable to contact slurm controller"):
             site.find([job], jobs)
 
 
-def test_a_job_that_slurm_has_forgotten_and_that_left_no_word_is_lost(
+def test_a_job_that_slurm_no_longer_knows_and_that_wrote_no_end_is_lost(
     site: PsijRunner, slurm, tmp_path: Path, brief: None
 ) -> None:
     status = ended(site, f"psij://slurm/999999#{tmp_path}/jobs/001-x")
     assert (status.state, status.native) == (JobState.LOST, "COMPLETED")
-    assert "left no word" in status.message
+    assert "did not write how it ended" in status.message
 
 
-def test_the_end_of_a_job_is_read_from_its_folder_when_slurm_has_forgotten_it(site: PsijRunner, tmp_path: Path) -> None:
+def test_the_end_of_a_job_is_read_from_its_folder_if_slurm_no_longer_knows_it(site: PsijRunner, tmp_path: Path) -> None:
     place = tmp_path / "jobs" / "001-x"
     place.mkdir(parents=True)
     (place / ENDED).write_text('{"at":"2026-11-23T01:00:00.000Z","exit":3}')
@@ -239,7 +240,7 @@ def test_the_end_of_a_job_is_read_from_its_folder_when_slurm_has_forgotten_it(si
     assert (status.state, status.exit, status.reason) == (JobState.FAILED, 3, Reason.HARNESS)
 
 
-def test_a_job_that_slurm_kills_for_its_memory_is_interrupted_and_told(site: PsijRunner, tmp_path: Path) -> None:
+def test_a_job_that_slurm_kills_for_its_memory_is_interrupted_with_a_message(site: PsijRunner, tmp_path: Path) -> None:
     place = tmp_path / "jobs" / "001-here"
     job = real_job(tmp_path, executor="slurm", sleep_s=0.1)
     declared = msgspec.structs.replace(job.platform, memory_gb=0.01)  # of which Slurm gives no more
@@ -250,10 +251,12 @@ def test_a_job_that_slurm_kills_for_its_memory_is_interrupted_and_told(site: Psi
     assert status.message
 
 
-def test_a_job_that_was_killed_after_it_had_begun_says_so(queue: PsijRunner, tmp_path: Path) -> None:
+def test_a_job_that_was_killed_after_it_had_started_has_a_message_that_says_so(
+    queue: PsijRunner, tmp_path: Path
+) -> None:
     (tmp_path / STARTED).write_text("{}")
-    where = runner.PsijHandle(executor="slurm", native="1", folder=tmp_path)
+    where = PsijHandle(executor="slurm", native="1", folder=tmp_path)
     killed = JobStatus(state=JobState.FAILED, native="FAILED", message="it could not be launched")
     assert queue._ended(str(where), where, killed).message.startswith(
-        "it was killed after it had begun, for its memory"
+        "it was killed after it had started, possibly for its memory"
     )

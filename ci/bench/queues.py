@@ -118,10 +118,10 @@ def on_slurm(cases: int) -> list[bool]:
             subprocess.run([*cluster, "stop", str(folder / "slurm")], check=True)
     print(
         f"{cases} jobs on Slurm: {taken_s:.1f} s until all were accounted for; controller {cpu_s:.2f} s of processor"
-        f" time with what it started; {runner.asked} questions, {runner.asked / taken_s:.2f} a second;"
+        f" time with what it started; {runner.queries} questions, {runner.queries / taken_s:.2f} a second;"
         f" ends seen after {statistics.median(late):.2f} s (median), {late[-1]:.2f} s (last)"
     )
-    return [cpu_s <= 5, runner.asked / taken_s <= 1, late[-1] <= 1 + max(1.0, runner.every_s)]
+    return [cpu_s <= 5, runner.queries / taken_s <= 1, late[-1] <= 1 + max(1.0, runner.every_s)]
 
 
 WORD = """job=$(dirname "$3")

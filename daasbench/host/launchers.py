@@ -21,7 +21,7 @@ from daasbench.errors import MissingRequirement, ScenarioError, unknown_sentence
 from daasbench.host.containers import OPTION, check_container
 from daasbench.model import Case, Option
 
-OPTIONS = ("launcher", "scheduler", OPTION)
+OPTIONS = ("launcher", "scheduler", OPTION)  # options of every runner that starts workers
 WORDS = ("ranks", "threads", "nodes", "ranks_per_node")
 
 PlatformOptions = Mapping[str, Option]

@@ -1,4 +1,4 @@
-"""PBS, LSF, Cobalt, Flux and others, through psij-python: one client of many schedulers, an optional extra."""
+"""The runner ``psij``: jobs of PBS, LSF, Cobalt, Flux and others through psij-python, an optional extra."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Schedulers as psij speaks to them: the only module that imports psij.
+"""The schedulers that psij supports: the only module that imports psij.
 
-psij asks each scheduler one question for all its jobs, in a thread, every `every_s` seconds. It takes a scheduler
-that does not answer for a failure of its jobs, and one that has forgotten a job for a success: both are told apart
-here, and what a job's own folder says goes before either.
+psij queries each scheduler for all its jobs at once, in a thread, at a fixed interval. It reports a failure of all jobs
+if the scheduler does not answer, and success if the scheduler no longer knows a job. Both cases are recognised here,
+and what a job's own folder contains takes precedence.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import importlib.util
 import logging
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,15 +26,23 @@ from .specification import Specification
 if TYPE_CHECKING:
     import psij
 
-CURE = "pip install 'daasbench[psij]'"
-WORK = ".psij"  # of psij's own scripts and exit codes, in the folder of a run's jobs, which the nodes see
-FIRST_ASK_S = 0.5  # after the first job was sent
-NEVER = 10**9  # of questions that fail in a row, before psij calls its jobs failed
-LOST_TOUCH = ("Failed to poll", "Failed to update job status", "Error updating job statuses")
-DEAF = ("timed out", "timeout", "unable to contact", "cannot contact", "connection refused", "cannot connect", "batch")
-ANSWER_S = 60.0
+INSTALL = "pip install 'daasbench[psij]'"
+WORK = ".psij"  # folder of psij's own scripts and exit codes, beside the folders of the jobs, which the nodes see
+FIRST_QUERY_S = 0.5  # after the first job was sent
+NEVER = 10**9  # failed queries in a row before psij calls its jobs failed
+QUERY_FAILED = ("Failed to poll", "Failed to update job status", "Error updating job statuses")
+NO_ANSWER = (
+    "timed out",
+    "timeout",
+    "unable to contact",
+    "cannot contact",
+    "connection refused",
+    "cannot connect",
+    "batch",
+)
+ANSWER_S = 60.0  # after which the answer of a scheduler is given up
 
-BY_NAME = {  # questions that psij has no word for: the numbers of the jobs of a name, one a line
+BY_NAME = {  # queries that psij does not have: the numbers of the jobs of a name, one per line
     "slurm": ("squeue", "--me", "--noheader", "--format=%i", "--name={name}"),
     "pbs": ("qselect", "-N", "{name}"),
     "lsf": ("bjobs", "-noheader", "-o", "jobid", "-J", "{name}"),
@@ -53,20 +60,20 @@ PROGRAM = {
 
 
 def require_psij() -> None:
-    """Raise Lacking, with the cure, where psij is not installed."""
+    """Raise MissingRequirement, with the fix, if psij is not installed."""
     if importlib.util.find_spec("psij") is None:
-        raise MissingRequirement("psij-python is not installed", f"install it: {CURE}")
+        raise MissingRequirement("psij-python is not installed", f"install it: {INSTALL}")
 
 
 def require_scheduler(executor: str) -> None:
-    """Raise Lacking where the command by which psij would submit is not here."""
+    """Raise MissingRequirement if this machine has not the command by which psij would submit."""
     if shutil.which(PROGRAM[executor]) is None:
         fix = "load its module, or use a machine from which jobs are submitted"
-        raise MissingRequirement(f"{executor} is not here: there is no {PROGRAM[executor]}", fix)
+        raise MissingRequirement(f"this machine has no {executor}: there is no {PROGRAM[executor]}", fix)
 
 
 class Schedulers:
-    """The executors of psij, one for each folder of jobs, and the jobs that they watch in this process."""
+    """The executors of psij, one per folder of jobs, and the jobs that they follow in this process."""
 
     def __init__(self) -> None:
         self._executors: dict[tuple[str, Path], Any] = {}
@@ -76,7 +83,7 @@ class Schedulers:
     # --- psij's objects
 
     def executor(self, name: str, jobs_folder: Path) -> Any:
-        """Return psij's executor of this name, whose own files lie in `jobs_folder`."""
+        """Return psij's executor of this name, whose own files are in `jobs_folder`."""
         require_psij()
         require_scheduler(name)
         key = (name, jobs_folder)
@@ -84,17 +91,17 @@ class Schedulers:
             self._executors[key] = _make(name, jobs_folder / WORK, self._every_s)
         return self._executors[key]
 
-    def ask_every(self, seconds: float) -> None:
-        """Let psij ask its schedulers every so many seconds."""
+    def set_interval(self, seconds: float) -> None:
+        """Set the interval at which psij queries its schedulers."""
         self._every_s = seconds
-        for one in self._executors.values():
-            if hasattr(one.config, "queue_polling_interval"):
-                one.config.queue_polling_interval = seconds
+        for executor in self._executors.values():
+            if hasattr(executor.config, "queue_polling_interval"):
+                executor.config.queue_polling_interval = seconds
 
     # --- one job
 
-    def submit(self, asked: Specification, jobs_folder: Path) -> str:
-        """Send a job; return the number that the scheduler gave it.
+    def submit(self, spec: Specification, jobs_folder: Path) -> str:
+        """Submit a job; return the number that the scheduler gave it.
 
         Raises
         ------
@@ -104,41 +111,41 @@ class Schedulers:
             It is not known whether it arrived.
         """
         try:
-            executor = self.executor(asked.executor, jobs_folder)
+            executor = self.executor(spec.executor, jobs_folder)
         except MissingRequirement as missing:
             raise SubmitError(f"{missing}; nothing was sent") from missing
         import psij
 
         try:
-            job = psij.Job(job_spec(asked))
+            job = psij.Job(job_spec(spec))
             executor.submit(job)
         except psij.SubmitException as error:
-            message = " ".join(str(error).split()) or "it gave no reason"
-            if any(word in message.lower() for word in DEAF[:-1]):
-                raise Unreachable(f"{asked.executor} did not answer when a job was sent: {message}") from error
-            raise SubmitError(f"{asked.executor} refused the job: {message}") from error
+            message = " ".join(str(error).split()) or "no reason given"
+            if any(word in message.lower() for word in NO_ANSWER[:-1]):
+                raise Unreachable(f"{spec.executor} did not answer when a job was submitted: {message}") from error
+            raise SubmitError(f"{spec.executor} refused the job: {message}") from error
         except (psij.InvalidJobException, TypeError, ValueError) as error:
-            raise SubmitError(f"psij cannot send this job to {asked.executor}: {error}") from error
+            raise SubmitError(f"psij cannot submit this job to {spec.executor}: {error}") from error
         except OSError as error:
-            raise SubmitError(f"psij cannot send this job to {asked.executor}: {error}; nothing was sent") from error
+            raise SubmitError(f"psij cannot submit this job to {spec.executor}: {error}; nothing was sent") from error
         native = str(job.native_id)
-        self._jobs[asked.executor, native] = job
+        self._jobs[spec.executor, native] = job
         return native
 
     def status(self, executor: str, native: str, jobs_folder: Path) -> psij.JobStatus | None:
-        """Return what psij says of a job; None while it has not asked, or its scheduler does not answer.
+        """Return the status that psij reports of a job; None before its first query, or if no scheduler answers.
 
         Raises
         ------
-        Lacking
-            psij or the scheduler's commands are not here.
+        MissingRequirement
+            This machine has not psij, or not the scheduler's commands.
         LookupError
-            A process of this machine that is no more.
+            A process of this machine that has ended.
         """
         job = self._job(executor, native, jobs_folder)
         status: psij.JobStatus = job.status
-        if status.message and status.message.startswith(LOST_TOUCH):
-            del self._jobs[executor, native]  # and ask anew
+        if status.message and status.message.startswith(QUERY_FAILED):
+            del self._jobs[executor, native]  # and query anew
             self._job(executor, native, jobs_folder)
             return None
         return None if status.state.name == "NEW" else status
@@ -161,13 +168,13 @@ class Schedulers:
             job.cancel()
         except psij.SubmitException as error:
             message = " ".join(str(error).split())
-            raise Unreachable(f"{executor} did not cancel {native}: {message}; cancel it again later") from error
+            raise Unreachable(f"{executor} did not cancel job {native}: {message}; cancel it again later") from error
 
     def _job(self, executor: str, native: str, jobs_folder: Path) -> Any:
-        """Return psij's job of a number; one that an earlier process sent is attached."""
+        """Return psij's job of a number; a job that an earlier process submitted is attached."""
         key = (executor, native)
         if key not in self._jobs:
-            speaker = self.executor(executor, jobs_folder)
+            psij_executor = self.executor(executor, jobs_folder)
             import psij
 
             job = psij.Job()
@@ -175,7 +182,7 @@ class Schedulers:
             try:
                 if executor == "local" and str(jobs_folder) not in " ".join(psutil.Process(int(native)).cmdline()):
                     raise LookupError(native)
-                speaker.attach(job, native)
+                psij_executor.attach(job, native)
             except (psutil.Error, ValueError) as error:
                 raise LookupError(native) from error
             self._jobs[key] = job
@@ -186,49 +193,51 @@ def _make(name: str, work: Path, every_s: float) -> Any:
     import psij
     from psij.executors.batch import batch_scheduler_executor
 
-    logger = logging.getLogger("psij")  # what it warns of, we tell
+    logger = logging.getLogger("psij")  # daasbench reports what it warns of
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
     if name in ("local", "flux"):
         config: Any = psij.JobExecutorConfig(work_directory=work)
     else:
-        make: Any = batch_scheduler_executor.BatchSchedulerExecutorConfig  # fractions of a second are fine too
+        make: Any = (
+            batch_scheduler_executor.BatchSchedulerExecutorConfig
+        )  # its type says int; fractions of a second work
         config = make(
             work_directory=work,
             queue_polling_interval=every_s,
-            initial_queue_polling_delay=FIRST_ASK_S,
+            initial_queue_polling_delay=FIRST_QUERY_S,
             queue_polling_error_threshold=NEVER,
         )
     return psij.JobExecutor.get_instance(name, config=config)
 
 
-def job_spec(asked: Specification) -> Any:
+def job_spec(spec: Specification) -> Any:
     """Return psij's own specification of a job."""
     import psij
 
-    flux = asked.executor == "flux"  # which refuses a number of processes of a node
+    flux = spec.executor == "flux"  # which refuses a number of processes per node
     resources = psij.ResourceSpecV1(
-        node_count=asked.nodes,
-        process_count=asked.nodes if flux else None,
-        processes_per_node=None if flux else asked.processes,
-        cpu_cores_per_process=asked.cores,
-        gpu_cores_per_process=asked.gpus or None,
-        exclusive_node_use=asked.exclusive,
-        memory=asked.memory_bytes,
+        node_count=spec.nodes,
+        process_count=spec.nodes if flux else None,
+        processes_per_node=None if flux else spec.processes,
+        cpu_cores_per_process=spec.cores,
+        gpu_cores_per_process=spec.gpus or None,
+        exclusive_node_use=spec.exclusive,
+        memory=spec.memory_bytes,
     )
     attributes = psij.JobAttributes(
-        duration=datetime.timedelta(seconds=asked.duration_s),
-        queue_name=asked.queue,
-        account=asked.account,
-        reservation_id=asked.reservation,
+        duration=datetime.timedelta(seconds=spec.duration_s),
+        queue_name=spec.queue,
+        account=spec.account,
+        reservation_id=spec.reservation,
     )
-    prefix = "pbs" if asked.executor.startswith("pbs") else asked.executor
-    for key, value in asked.attributes.items():
+    prefix = "pbs" if spec.executor.startswith("pbs") else spec.executor
+    for key, value in spec.attributes.items():
         attributes.set_custom_attribute(f"{prefix}.{key}", str(value))
     return psij.JobSpec(
-        executable=asked.executable,
-        arguments=asked.arguments,
-        directory=asked.directory,
+        executable=spec.executable,
+        arguments=spec.arguments,
+        directory=spec.directory,
         resources=resources,
         attributes=attributes,
         launcher="single",
@@ -236,7 +245,7 @@ def job_spec(asked: Specification) -> Any:
 
 
 def numbers_of(executor: str, name: str) -> list[str]:
-    """Return the numbers of the jobs of a name, as far as the scheduler can be asked by name.
+    """Return the numbers of the jobs of a name; none if the scheduler cannot be queried by name.
 
     Raises
     ------
@@ -245,27 +254,23 @@ def numbers_of(executor: str, name: str) -> list[str]:
     """
     if executor not in BY_NAME:
         return []
-    words = [word.format(name=name) for word in BY_NAME[executor]]
+    command = [word.format(name=name) for word in BY_NAME[executor]]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=ANSWER_S, check=False)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unreachable(f"{words[0]} does not answer ({error}); the same command asks again") from error
-    if done.returncode and not (executor == "lsf" and "not found" in done.stderr):
-        message = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise Unreachable(f"{words[0]} does not answer: {message}; the same command asks again")
-    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        raise Unreachable(f"{command[0]} does not answer ({error}); run the same command again to continue") from error
+    if ended.returncode and not (executor == "lsf" and "not found" in ended.stderr):
+        message = " ".join(ended.stderr.split()) or f"exit code {ended.returncode}"
+        raise Unreachable(f"{command[0]} does not answer: {message}; run the same command again to continue")
+    return [line.strip() for line in ended.stdout.splitlines() if line.strip()]
 
 
 def processes_of(path: Path) -> list[str]:
-    """Return the numbers of the processes of this user whose command names `path`, those of psij's launcher."""
+    """Return the numbers of the processes of this user whose command names `path`, of psij's launcher."""
     found = []
-    for one in psutil.process_iter(["cmdline", "uids"]):
-        words: Sequence[str] = one.info["cmdline"] or []
-        if str(path) in words and any("launch.sh" in word for word in words) and one.info["uids"].real == os.getuid():
-            found.append(str(one.pid))
+    for process in psutil.process_iter(["cmdline", "uids"]):
+        words: Sequence[str] = process.info["cmdline"] or []
+        launched = str(path) in words and any("launch.sh" in word for word in words)
+        if launched and process.info["uids"].real == os.getuid():
+            found.append(str(process.pid))
     return found
-
-
-def here() -> str:
-    """Return the name of this machine, which a number of a process needs."""
-    return socket.gethostname()

@@ -1,4 +1,4 @@
-"""What psij is asked for: a platform's options, and a job as one plain specification. Pure."""
+"""The options of a platform whose runner is ``psij``, and the specification of a job for psij. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from daasbench.host import containers, launchers
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Count, Job, Noun, Option, Planned, Platform, Scalar, Seconds, Written, parsing, sets_of
 
-from ..slurm.render import Shape, shape_of
+from ..allocation import Allocation, allocation_of
 
 Line = Annotated[str, msgspec.Meta(pattern=r"^[^\n]*\S[^\n]*$", description="one line of text")]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[^\s'\"]+$", description="a word without blanks and quotes")]
@@ -25,9 +25,9 @@ Absolute = Annotated[str, msgspec.Meta(pattern=r"^/[^\n'\"]*$", description="an 
 Executor = Literal["local", "slurm", "pbs", "pbs_classic", "lsf", "cobalt", "flux"]
 
 MINUTE_S = 60.0
-SCRIPT, SPECIFICATION = "job.sh", "psij.json"  # files of a job, beside its job.json
+SCRIPT, SPECIFICATION = "job.sh", "psij.json"  # files in a job's folder
 
-ALLOCATION = {  # the variable by which each scheduler tells a job its own number
+ALLOCATION = {  # the variable in which each scheduler gives a job its own number
     "slurm": "SLURM_JOB_ID",
     "pbs": "PBS_JOBID",
     "pbs_classic": "PBS_JOBID",
@@ -38,36 +38,36 @@ ALLOCATION = {  # the variable by which each scheduler tells a job its own numbe
 NAMED = {"slurm": "job-name", "pbs": "N", "lsf": "J", "cobalt": "jobname"}
 """The directive by which a job gets a name: psij 0.9.11 writes none. That of Torque takes 15 characters only."""
 
-GIVES_GPUS = ("local", "slurm", "flux")  # of the others psij asks no GPUs, or a wrong number: `attributes` must
-BY_TASKS = ("slurm",)  # ranks and threads are asked for apart; elsewhere cores of a node
+GIVES_GPUS = ("local", "slurm", "flux")  # from others psij requests no GPUs, or a wrong number: use `attributes`
+BY_TASKS = ("slurm",)  # ranks and threads are requested separately; elsewhere cores per node
 
 
 class PsijOptions(Written, frozen=True, kw_only=True):
-    """Options of a platform whose runner is ``psij``; beside them those of :mod:`daasbench.host.launchers`."""
+    """The options of a platform whose runner is ``psij``, in addition to those of :mod:`daasbench.host.launchers`."""
 
     executor: Executor
     queue: Word | None = None
     account: Word | None = None
     reservation: Word | None = None
-    setup: list[Line] = []  # of shell, on the node, before the worker starts: modules, environments
-    attributes: dict[Word, Scalar] = {}  # directives of the scheduler that psij has no word for
+    setup: list[Line] = []  # lines of shell on the node before the worker starts: modules, environments
+    attributes: dict[Word, Scalar] = {}  # directives of the scheduler that psij does not have
     exclusive: bool = False
-    limit_s: Seconds | None = None  # the longest that the queue allows; None: the longest that the cases can take
+    limit_s: Seconds | None = None  # longest time that the queue allows; None: the longest that the cases can take
     python: Absolute | None = None  # on the nodes; None: that of this process
 
 
 class Specification(Noun, frozen=True, kw_only=True):
-    """One job as psij gets it."""
+    """One job as it is given to psij."""
 
     executor: str
     executable: str
     arguments: list[str]
     directory: str
     nodes: Count
-    processes: Count  # of a node
-    cores: Count  # of a process
-    gpus: int  # of a process
-    memory_bytes: int | None = None  # of a node; None: what the site gives
+    processes: Count  # per node
+    cores: Count  # per process
+    gpus: int  # per process
+    memory_bytes: int | None = None  # per node; None: the default of the site
     exclusive: bool
     duration_s: float
     queue: str | None
@@ -88,7 +88,7 @@ def read_options(options: Mapping[str, Option], where: str) -> PsijOptions:
 
 
 def options_of(platform: Platform) -> PsijOptions:
-    """Return the options of a platform that was checked before."""
+    """Return the options of a platform that were checked before."""
     return msgspec.convert(_own(platform.options), PsijOptions)
 
 
@@ -96,29 +96,29 @@ def _own(options: Mapping[str, Option]) -> dict[str, Option]:
     return {key: value for key, value in options.items() if key not in launchers.OPTIONS}
 
 
-# --- one job a shape ------------------------------------------------------------------------------------------
+# --- one job per allocation ------------------------------------------------------------------------------------------
 
 
 def split(job: Job) -> list[Job]:
-    """Return one job for each shape of allocation; the contenders of a comparison stay together."""
-    by_shape: dict[Shape, list[Planned]] = {}
-    for planned in sets_of(job):
-        by_shape.setdefault(shape_of([one.case for one in planned]), []).extend(planned)
-    return [msgspec.structs.replace(job, planned=planned) for planned in by_shape.values()]
+    """Return one job per allocation; a comparison is never divided."""
+    by_allocation: dict[Allocation, list[Planned]] = {}
+    for compared in sets_of(job):
+        by_allocation.setdefault(allocation_of([planned.case for planned in compared]), []).extend(compared)
+    return [msgspec.structs.replace(job, planned=planned) for planned in by_allocation.values()]
 
 
 def unique_name(job: Job) -> str:
-    """Return the name by which a scheduler can be asked for a job."""
+    """Return the name by which a scheduler can be queried for a job."""
     return re.sub(r"[^\w.-]", "-", f"daasbench-{job.run}-{job.id}")
 
 
 def specification(job: Job, folder: Path) -> Specification:
-    """Return what psij is asked for; `folder` is that of the job, which its nodes see under the same name."""
+    """Return the specification of a job; its nodes see `folder`, the job's, at the same path."""
     options = options_of(job.platform)
-    shape, executor = shape_of([one.case for one in job.planned]), options.executor
-    by_tasks = executor in BY_TASKS and (shape.gpus == 0 or shape.gpus % shape.tasks == 0)
-    cores = shape.tasks * shape.cores
-    processes = shape.tasks if by_tasks else 1 if executor in GIVES_GPUS else cores
+    allocation, executor = allocation_of([planned.case for planned in job.planned]), options.executor
+    by_tasks = executor in BY_TASKS and (allocation.gpus == 0 or allocation.gpus % allocation.tasks == 0)
+    cores = allocation.tasks * allocation.cores
+    processes = allocation.tasks if by_tasks else 1 if executor in GIVES_GPUS else cores
     attributes = dict(options.attributes)
     if executor in NAMED:
         attributes[NAMED[executor]] = unique_name(job)
@@ -128,10 +128,10 @@ def specification(job: Job, folder: Path) -> Specification:
         executable="/bin/bash",
         arguments=[str(folder / SCRIPT)],
         directory=str(folder),
-        nodes=shape.nodes,
+        nodes=allocation.nodes,
         processes=processes,
         cores=math.ceil(cores / processes),
-        gpus=math.ceil(shape.gpus / processes) if executor in GIVES_GPUS else 0,
+        gpus=math.ceil(allocation.gpus / processes) if executor in GIVES_GPUS else 0,
         memory_bytes=memory_bytes(job.platform, cores, exclusive=options.exclusive),
         exclusive=options.exclusive,
         duration_s=limit_s if options.limit_s is None else min(limit_s, options.limit_s),
@@ -143,7 +143,7 @@ def specification(job: Job, folder: Path) -> Specification:
 
 
 def memory_bytes(platform: Platform, cores: int, *, exclusive: bool) -> int | None:
-    """Return a job's share of a node's memory, by its cores; None where the platform does not say how much there is."""
+    """Return a job's share of a node's memory, by its cores; None if the platform declares no memory."""
     if platform.memory_gb is None:
         return None
     whole = exclusive or not platform.cores_per_node
@@ -151,16 +151,16 @@ def memory_bytes(platform: Platform, cores: int, *, exclusive: bool) -> int | No
     return int(platform.memory_gb * 1e9 * share)
 
 
-def script(job: Job, folder: Path) -> str:
+def job_script(job: Job, folder: Path) -> str:
     """Return the shell script that does the job on its first node."""
     options = options_of(job.platform)
     variable = ALLOCATION.get(options.executor)
     claim = f'"{options.executor}:${variable}"' if variable else '"local:$(hostname):$$"'
     worker = [options.python or sys.executable, "-m", "daasbench.worker", str(folder / "job.json"), "--claim"]
-    inside = containers.container_of(job.platform.options)
-    if inside is not None:
-        worker = containers.wrapped(worker, inside, containers.folders_of(job, folder))
-    session = "" if variable else "setsid "  # the end of the terminal shall not end the job
+    container = containers.container_of(job.platform.options)
+    if container is not None:
+        worker = containers.wrapped(worker, container, containers.folders_of(job, folder))
+    session = "" if variable else "setsid "  # the end of the terminal must not end the job
     lines = [
         "#!/bin/bash",
         f"# job {job.id} of run {job.run}",
@@ -171,6 +171,6 @@ def script(job: Job, folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def in_words(asked: Specification) -> str:
-    """Return a specification as people read it."""
-    return msgspec.json.format(msgspec.json.encode(asked), indent=1).decode()
+def as_text(spec: Specification) -> str:
+    """Return a specification as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(spec), indent=1).decode()

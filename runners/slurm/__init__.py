@@ -1,4 +1,4 @@
-"""Slurm: jobs that wait their turn on a site's cluster, here or over ssh."""
+"""The runner ``slurm``: batch jobs on a site's cluster, submitted from this machine or over ssh."""
 
 from .runner import SlurmRunner
 

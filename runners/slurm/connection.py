@@ -1,8 +1,8 @@
-"""One connection to another machine, by the system's ssh: every question goes through it.
+"""One ssh connection to another machine, shared by all commands and copies, by the system's ssh.
 
-The user's ``~/.ssh/config``, agent and jump hosts work, as it is their ssh. A connection that the user holds open
-(``ControlMaster`` in their configuration: the way to a site that asks for a second factor) is used; else one of
-our own is opened, once, and closed with this process, ten idle minutes after it at the latest.
+The user's ``~/.ssh/config``, agent and jump hosts apply, because it is their ssh. A connection that the user holds open
+(``ControlMaster`` in their configuration: needed at a site that requires a second factor) is used. Otherwise one
+connection is opened, and closed with this process or after ten idle minutes.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
-import shlex
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -26,58 +23,39 @@ import msgspec
 
 from daasbench.errors import Unreachable
 
+from .ssh_errors import fix_of, last_line
+from .ssh_process import run_script
+
 log = logging.getLogger(__name__)
 
 CONNECT_S = 20.0
-BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # between attempts at a connection that was lost
+BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # between attempts at a lost connection
 SETTINGS = (
-    "BatchMode=yes",  # nobody is there to answer
+    "BatchMode=yes",  # no user is present to answer questions
     f"ConnectTimeout={CONNECT_S:.0f}",
-    "ServerAliveInterval=15",  # a dead line is seen within a minute
+    "ServerAliveInterval=15",  # a dead connection is noticed within a minute
     "ServerAliveCountMax=4",
     "ClearAllForwardings=yes",  # the user's forwarded ports belong to the user's own sessions
     "RemoteCommand=none",
     "RequestTTY=no",
 )
-BEGINS, ENDS = b"daasbench-begins", b"daasbench-ends"  # what a login shell says before is no answer
-LONGEST_GREETING = 1 << 16
-NOT_SENT = "port 65535"  # ssh's word where there is no connection to share
-_ENDS = re.compile(rb"\n?daasbench-ends (\d+)\n")
-
-# ssh's word, whether waiting can help, and what to do
-TROUBLES = (
-    ("REMOTE HOST IDENTIFICATION HAS CHANGED", False,
-     "its key is not the one known here: ask the site whether it was changed, then remove the old one with"
-     " `ssh-keygen -R {name}`"),
-    ("Host key verification failed", False,
-     "its key is not known here: run `ssh {host}` once by hand, compare the fingerprint with the site's and accept"),
-    ("Permission denied", False,
-     "it does not let you in: load your key with ssh-add, or name it in ~/.ssh/config; where a second factor is asked"
-     " for, log in by hand first with ControlMaster, and that connection is used"),
-    ("Too many authentication failures", False, "it was offered too many keys: name one with IdentityFile"),
-    ("Could not resolve hostname", True, "there is no such name: correct the option host, or name it in ~/.ssh/config"),
-    ("Bad configuration option", False, "correct the option ssh, or your ssh configuration"),
-    ("Can't open user config file", False, "correct the option ssh"),
-    ("Connection refused", True, "it is down, or its sshd is not at that port: ask the site"),
-    ("timed out", True, "it is down, or a firewall is between: ask the site"),
-    ("No route to host", True, "there is no way to it from here: look at your network or VPN"),
-    ("Network is unreachable", True, "there is no way to it from here: look at your network or VPN"),
-)  # fmt: skip
-
+QUERY_S = 10.0  # for ssh to answer about a connection of this machine
+SHARED_ONLY = ("-o", "ControlMaster=no", "-o", "ProxyCommand=exec false")
+"""Without a connection to share, a command fails at once and was certainly not sent: it opens no connection itself."""
 
 T = TypeVar("T")
 
 
-class Said(msgspec.Struct, frozen=True):
-    """What a script said."""
+class ScriptResult(msgspec.Struct, frozen=True):
+    """The exit code and the output of a script that ended."""
 
     code: int
     out: bytes
     err: str
 
 
-class Lost(Exception):
-    """The connection broke before the answer was complete; `sent`: whether the question may have arrived."""
+class ConnectionLost(Exception):
+    """The connection broke before the output was complete; `sent`: whether the script may have started."""
 
     def __init__(self, why: str, *, sent: bool) -> None:
         super().__init__(why)
@@ -85,156 +63,147 @@ class Lost(Exception):
 
 
 class Connection:
-    """A machine that is asked questions by one shared ssh connection, opened with the first.
+    """Runs scripts on another machine by one shared ssh connection, which the first script opens.
 
     Parameters
     ----------
     host
         ``login.site``, ``user@login.site`` or a name of the user's ssh configuration.
-    words
-        More words for ssh, before ours: ``["-F", "file"]``, ``["-J", "gate.site"]``.
+    arguments
+        Further arguments of ssh, before ours: ``["-F", "file"]``, ``["-J", "gate.site"]``.
     sleep
-        What waits between attempts.
+        Waits between attempts.
     """
 
-    def __init__(self, host: str, words: Sequence[str] = (), sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, host: str, arguments: Sequence[str] = (), sleep: Callable[[float], None] = time.sleep) -> None:
         self.host = host
-        self._words = tuple(words)
+        self._arguments = tuple(arguments)
         self._sleep = sleep
-        self._sharing: list[str] | None = None  # ssh's words for the shared connection; None: there is none
-        self._socket: Path | None = None  # of a connection of our own
-        self._end: weakref.finalize[..., Connection] | None = None  # closes that
+        self._sharing: list[str] | None = None  # arguments that name the shared connection; None: it is not open
+        self._socket: Path | None = None  # of a connection that we opened
+        self._finalizer: weakref.finalize[..., Connection] | None = None  # closes that connection
 
     def __repr__(self) -> str:
-        return f"Connection({self.host!r})"  # the words may hold what is nobody's business
+        return f"Connection({self.host!r})"  # without the arguments, which may be private
 
-    # --- questions
+    # --- scripts
 
-    def ask(self, script: str, *, stdin: BinaryIO | None = None, timeout_s: float = 60.0, again: bool = True) -> Said:
-        """Return what a script of the POSIX shell said there.
+    def run(
+        self, script: str, *, stdin: BinaryIO | None = None, timeout_s: float = 60.0, repeat: bool = True
+    ) -> ScriptResult:
+        """Return the result of a script of the POSIX shell.
 
         Parameters
         ----------
         script
-            Run in a subshell; without line breaks, which not every login shell bears.
+            Runs in a subshell; without line breaks, which not every login shell accepts.
         stdin
             An open file, read from its position.
-        again
-            Whether the question may be asked twice: then it is, if the connection is lost over it.
+        repeat
+            Whether the script may run twice. If so, it is run again when the connection is lost.
 
         Raises
         ------
         Unreachable
-            There is no connection; or it was lost, and with it the answer; or the time is over.
+            There is no connection; or it was lost, and with it the output; or the time is over.
         """
         start = stdin.tell() if stdin else 0
 
-        def once() -> Said:
+        def act() -> ScriptResult:
             if stdin:
-                os.lseek(stdin.fileno(), start, os.SEEK_SET)  # ssh moves it, and Python's buffer does not know
+                os.lseek(stdin.fileno(), start, os.SEEK_SET)  # ssh moves it without Python's buffer noticing
             with tempfile.TemporaryFile() as out:
-                code, err = self.once(script, out, stdin=stdin, timeout_s=timeout_s)
+                code, err = self.run_once(script, out, stdin=stdin, timeout_s=timeout_s)
                 out.seek(0)
-                return Said(code, out.read(), err)
+                return ScriptResult(code, out.read(), err)
 
-        return self.patiently(once, again=again)
+        return self.with_retries(act, repeat=repeat)
 
-    def patiently(self, act: Callable[[], T], *, again: bool = True) -> T:
-        """Return what `act` returns; where the connection is lost in it, open it and act again, after a while.
+    def with_retries(self, act: Callable[[], T], *, repeat: bool = True) -> T:
+        """Return what `act` returns; if it loses the connection, open the connection and act again, after a pause.
 
         Raises
         ------
         Unreachable
-            It was lost too often; or what was sent may have arrived, and may not be sent twice (not `again`).
+            It was lost too often; or what was sent may have arrived and must not be sent twice (not `repeat`).
         """
         for delay in (*BACK_OFF_S, None):
             try:
                 return act()
-            except Lost as lost:
+            except ConnectionLost as lost:
                 self._sharing = None
-                if lost.sent and not again:
+                if lost.sent and not repeat:
                     message = f"{self.host}: the connection was lost before the answer came ({lost})"
-                    raise Unreachable(f"{message}; what was asked for may have happened or not") from lost
+                    raise Unreachable(f"{message}; what was requested may have happened or not") from lost
                 if delay is None:
-                    message = f"{self.host}: the connection is lost again and again ({lost})"
+                    message = f"{self.host}: the connection was lost {len(BACK_OFF_S) + 1} times in a row ({lost})"
                     raise Unreachable(f"{message}; nothing is lost: run the same command again later") from lost
                 log.warning("%s: the connection was lost (%s); opening it again in %g s", self.host, lost, delay)
                 self._sleep(delay)
         raise AssertionError("the last delay is None")
 
-    def once(
+    def run_once(
         self, script: str, out: BinaryIO, *, stdin: BinaryIO | None = None, timeout_s: float = 60.0
     ) -> tuple[int, str]:
-        """Run a script there, its standard output into `out`; return its exit code and its standard error.
+        """Run a script, its standard output into `out`; return its exit code and its standard error.
 
         Raises
         ------
-        Lost
-            The connection broke; what came until then is in `out`.
+        ConnectionLost
+            The connection broke; the output until then is in `out`.
         Unreachable
             There is no connection, or the time is over.
         """
         self.open()
-        begin, end = BEGINS.decode(), ENDS.decode()
-        # the last line tells a command that ended from one whose connection did
-        framed = f'echo {begin}; echo {begin} >&2; ({script}); c=$?; echo "" >&2; echo "{end} $c" >&2'
-        command = [*self._ssh(), *(self._sharing or []), "--", self.host, f"exec sh -c {shlex.quote(framed)}"]
-        with tempfile.TemporaryFile() as errors:
-            began, late = _talk(command, stdin, out, errors, timeout_s)
-            errors.seek(0)
-            message = errors.read()
-        ended = _ENDS.search(message)
-        if ended is not None and began:
-            said = message[: ended.start()].partition(BEGINS + b"\n")[2]
-            return int(ended[1]), said.decode(errors="replace")
-        if late:
+        end = run_script([*self._ssh(), *(self._sharing or [])], self.host, script, stdin, out, timeout_s)
+        if end.code is not None:
+            return end.code, end.err
+        if end.late:
             raise Unreachable(f"{self.host}: did not answer within {timeout_s:g} s; run the same command again later")
-        before, arrived, _ = message.partition(BEGINS + b"\n")
-        text = before.decode(errors="replace")
-        refused = not began and not arrived and NOT_SENT in text and "mux_client" not in text
-        raise Lost(_last_line(text), sent=not refused)
+        raise ConnectionLost(last_line(end.err), sent=end.sent)
 
     # --- the connection
 
     def open(self) -> None:
-        """Open the shared connection if there is none; try again for a while where that can help.
+        """Open the shared connection unless it is open; try again for a while if that can help.
 
         Raises
         ------
         Unreachable
-            With ssh's own word and the cure.
+            With ssh's own message and what to do.
         """
         if self._sharing is not None:
             return
         if shutil.which("ssh") is None:
-            raise Unreachable("there is no ssh on this machine; install it: apt-get install openssh-client")
-        if self._socket is None and self._check([]):
-            self._sharing = []  # one that the user holds open
+            raise Unreachable("this machine has no ssh; install it: apt-get install openssh-client")
+        if self._socket is None and self._is_open([]):
+            self._sharing = []  # a connection that the user holds open
             return
         for delay in (*BACK_OFF_S, None):
             message = self._open_own()
             if message is None:
                 return
-            fix, passing = _trouble(message, self.host)
+            fix, passing = fix_of(message, self.host)
             if delay is None or not passing:
-                raise Unreachable(f"{self.host} cannot be reached: {_last_line(message)}; nothing more was sent: {fix}")
-            log.info("%s does not answer (%s); trying again in %g s", self.host, _last_line(message), delay)
+                raise Unreachable(f"{self.host} cannot be reached: {last_line(message)}; nothing more was sent: {fix}")
+            log.info("%s does not answer (%s); trying again in %g s", self.host, last_line(message), delay)
             self._sleep(delay)
 
     def _open_own(self) -> str | None:
-        """Open a connection of our own, in the background; return what ssh complained of, None if it stands."""
+        """Open a connection in the background; return ssh's error message, None if the connection is open."""
         if self._socket is None:  # short: the path of a socket has 104 bytes, and ssh adds 17 to ours
             self._socket = Path(tempfile.mkdtemp(prefix="dsb-", dir="/tmp")) / "s"
-            self._end = weakref.finalize(self, _close, [*self._ssh(), "-S", str(self._socket)], self.host, self._socket)
+            ssh = [*self._ssh(), "-S", str(self._socket)]
+            self._finalizer = weakref.finalize(self, _close, ssh, self.host, self._socket)
         sharing = ["-o", f"ControlPath={self._socket}"]
-        if self._check(sharing):
-            self._sharing = [*sharing, *_NO_OTHER]
+        if self._is_open(sharing):
+            self._sharing = [*sharing, *SHARED_ONLY]
             return None
         self._socket.unlink(missing_ok=True)
         master = [*self._ssh(), *sharing, "-o", "ControlMaster=auto", "-o", "ControlPersist=600", "-N", "-f"]
-        with tempfile.TemporaryFile() as errors:  # not a pipe: old clients in the background keep it open
+        with tempfile.TemporaryFile() as errors:  # not a pipe: old versions of ssh in the background keep it open
             try:
-                done = subprocess.run(
+                ended = subprocess.run(
                     [*master, "--", self.host],
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True,
                     timeout=3 * CONNECT_S, check=False,
@@ -243,102 +212,36 @@ class Connection:
                 return f"ssh: connect to host {self.host}: timed out"
             errors.seek(0)
             message = errors.read().decode(errors="replace")
-        if done.returncode != 0 or not self._check(sharing):
-            return message or f"ssh ended with code {done.returncode}"
-        self._sharing = [*sharing, *_NO_OTHER]
+        if ended.returncode != 0 or not self._is_open(sharing):
+            return message or f"ssh ended with code {ended.returncode}"
+        self._sharing = [*sharing, *SHARED_ONLY]
         return None
 
-    def _check(self, sharing: Sequence[str]) -> bool:
+    def _is_open(self, sharing: Sequence[str]) -> bool:
         """Return whether a connection that can be shared is open."""
-        command = [*self._ssh(), *sharing, "-O", "check", "--", self.host]
         with contextlib.suppress(subprocess.TimeoutExpired):
-            quiet = subprocess.DEVNULL
-            return (
-                subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, timeout=10, check=False).returncode
-                == 0
-            )
+            return _ask_ssh([*self._ssh(), *sharing], "check", self.host) == 0
         return False
 
     def _ssh(self) -> list[str]:
-        return ["ssh", *self._words, *(word for setting in SETTINGS for word in ("-o", setting))]
+        return ["ssh", *self._arguments, *(argument for setting in SETTINGS for argument in ("-o", setting))]
 
     def close(self) -> None:
-        """Close the connection, if it is ours; the next question opens another."""
+        """Close the connection if we opened it; the next script opens another."""
         self._sharing = None
-        if self._end is not None:
-            self._end()
-            self._end = self._socket = None
+        if self._finalizer is not None:
+            self._finalizer()
+            self._finalizer = self._socket = None
 
 
-_NO_OTHER = ("-o", "ControlMaster=no", "-o", "ProxyCommand=exec false")
-"""A question that finds no connection to share fails at once and was certainly not sent: it opens none by itself."""
+def _ask_ssh(ssh: list[str], request: str, host: str) -> int:
+    """Return the exit code of a request to the process that holds a connection open."""
+    quiet = subprocess.DEVNULL
+    command = [*ssh, "-O", request, "--", host]
+    return subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, timeout=QUERY_S, check=False).returncode
 
 
 def _close(ssh: list[str], host: str, socket: Path) -> None:
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        quiet = subprocess.DEVNULL
-        subprocess.run(
-            [*ssh, "-O", "exit", "--", host], stdin=quiet, stdout=quiet, stderr=quiet, timeout=10, check=False
-        )
+        _ask_ssh(ssh, "exit", host)
     shutil.rmtree(socket.parent, ignore_errors=True)
-
-
-def _talk(
-    command: Sequence[str], stdin: BinaryIO | None, out: BinaryIO, errors: BinaryIO, timeout_s: float
-) -> tuple[bool, bool]:
-    """Run ssh, what comes after the line `BEGINS` into `out`; return whether that came, and if too late."""
-    client = subprocess.Popen(
-        command,
-        stdin=stdin or subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        start_new_session=True,  # Ctrl-C is the controller's to handle: no question is torn by it
-    )
-    late = threading.Event()
-
-    def end() -> None:
-        late.set()
-        client.kill()
-
-    alarm = threading.Timer(timeout_s, end)
-    alarm.start()
-    with client:
-        try:
-            assert client.stdout is not None
-            began = _skip_greeting(client.stdout.fileno(), out)
-            while began and (chunk := os.read(client.stdout.fileno(), 1 << 20)):
-                out.write(chunk)
-        except BaseException:
-            client.kill()
-            raise
-        finally:
-            client.wait()
-            alarm.cancel()
-    return began, late.is_set()
-
-
-def _skip_greeting(pipe: int, out: BinaryIO) -> bool:
-    """Read what a login shell says before our line, and forget it; return whether our line came."""
-    greeting = b""
-    while chunk := os.read(pipe, 1 << 16):
-        _, mark, rest = (greeting + chunk).partition(BEGINS + b"\n")
-        if mark:
-            out.write(rest)
-            return True
-        greeting = (greeting + chunk)[-LONGEST_GREETING:]
-    return False
-
-
-def _last_line(message: str) -> str:
-    """Return what ssh said last that tells something."""
-    lines = [line.strip() for line in message.replace("\r", "\n").splitlines() if line.strip()]
-    told_more = [line for line in lines if "UNKNOWN port" not in line]
-    return (told_more or lines or ["no reason given"])[-1].rstrip(".")
-
-
-def _trouble(message: str, host: str) -> tuple[str, bool]:
-    """Return the cure for what ssh complains of, and whether waiting may help."""
-    for word, passing, fix in TROUBLES:
-        if word in message:
-            return fix.format(host=host, name=host.rpartition("@")[2]), passing
-    return f"try it by hand: `ssh {host} true`", True

@@ -1,4 +1,4 @@
-"""The name of a job that outlives the process which submitted it: ``slurm://me@login.site/1234_7?folder=...``."""
+"""The handle of a Slurm job, valid after its controller ended: ``slurm://me@login.site/1234_7?folder=...``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from daasbench.model import Noun
 
 _ID = re.compile(r"\d+(_\d+)?")
 
+Site = tuple[str, tuple[str, ...], str]
+"""Host, arguments of ssh and cluster: the jobs of one site are followed by one query."""
+
 
 class SlurmHandle(Noun, frozen=True, kw_only=True):
     """A job of a Slurm.
@@ -16,13 +19,13 @@ class SlurmHandle(Noun, frozen=True, kw_only=True):
     Attributes
     ----------
     id
-        ``1234``, or ``1234_7`` of an array.
+        ``1234``, or ``1234_7`` for a task of an array.
     name
-        What it is called in the queue: a number alone may be given anew.
+        The job's name in the queue, because Slurm may use a number again for another job.
     folder
-        The job's folder, as the place sees it.
+        The job's folder, as the nodes of the site see it.
     poll_s
-        Seconds between two questions, at least.
+        Least seconds between two queries.
     """
 
     id: str
@@ -34,33 +37,34 @@ class SlurmHandle(Noun, frozen=True, kw_only=True):
     poll_s: float = 1.0
 
     @property
-    def place(self) -> tuple[str, tuple[str, ...], str]:
-        """Return what jobs have in common that one question is asked for."""
+    def site(self) -> Site:
+        """Return what the jobs have in common that are followed by one query."""
         return self.host, tuple(self.ssh), self.cluster
 
     @property
     def url(self) -> str:
         """Return the handle as text."""
-        message = {"folder": self.folder, "name": self.name, "cluster": self.cluster}
-        words = [(key, value) for key, value in message.items() if value] + [("ssh", word) for word in self.ssh]
+        named = {"folder": self.folder, "name": self.name, "cluster": self.cluster}
+        fields = [(key, value) for key, value in named.items() if value] + [("ssh", word) for word in self.ssh]
         if self.poll_s != 1.0:
-            words.append(("poll", f"{self.poll_s:g}"))
-        return f"slurm://{quote(self.host, safe='@:')}/{self.id}" + (f"?{urlencode(words, safe='/')}" if words else "")
+            fields.append(("poll", f"{self.poll_s:g}"))
+        query = f"?{urlencode(fields, safe='/')}" if fields else ""
+        return f"slurm://{quote(self.host, safe='@:')}/{self.id}{query}"
 
 
 def parse(url: str) -> SlurmHandle | None:
-    """Return the handle that a text names; None if it names none of ours."""
+    """Return the handle that a text names; None if it is not a handle of Slurm."""
     try:
         parts = urlsplit(url)
-        said = parse_qs(parts.query)
+        fields = parse_qs(parts.query)
         number = parts.path.removeprefix("/")
         if parts.scheme != "slurm" or not _ID.fullmatch(number):
             return None
-        first = {key: values[0] for key, values in said.items()}
+        first = {key: values[0] for key, values in fields.items()}
         return SlurmHandle(
             id=number,
             host=parts.netloc,
-            ssh=said.get("ssh", []),
+            ssh=fields.get("ssh", []),
             cluster=first.get("cluster", ""),
             name=first.get("name", ""),
             folder=first.get("folder", ""),
@@ -70,4 +74,4 @@ def parse(url: str) -> SlurmHandle | None:
         return None
 
 
-__all__ = ["SlurmHandle", "parse"]
+__all__ = ["Site", "SlurmHandle", "parse"]

@@ -1,7 +1,8 @@
-"""What a platform says of its Slurm."""
+"""The options of a platform whose runner is ``slurm``."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -11,8 +12,6 @@ from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.host import launchers
 from daasbench.model import Count, Option, Written, parsing
 
-from .ssh import check_host
-
 Word = Annotated[str, msgspec.Meta(pattern=r"^[^\s\"'\\]+$", description="a word without blanks and quotes")]
 Line = Annotated[str, msgspec.Meta(pattern=r"^[^\n\r\0]+$", description='a line of shell: "source /sw/env.sh"')]
 Flag = Annotated[str, msgspec.Meta(pattern=r"^--[a-z][^\n\r\0]*$", description='an option of sbatch: "--licenses=x"')]
@@ -21,48 +20,51 @@ Folder = Annotated[
     str,
     msgspec.Meta(
         pattern=r"^(/[^\n\r\0\"\\]*|\.)$",
-        description='a folder there from the root on, such as "/scratch/me/daasbench", or "." where both places see'
-        " the same files at the same paths",
+        description='an absolute path on the cluster, such as "/scratch/me/daasbench", or "." if this machine sees'
+        " the cluster's files at the same paths",
     ),
 ]
 
-OURS = ("job-name", "no-requeue", "requeue", "output", "error", "open-mode", "array", "chdir", "parsable", "time",
-        "signal", "nodes", "ntasks", "ntasks-per-node", "cpus-per-task", "wrap", "dependency", "wait")  # fmt: skip
+SET_BY_RUNNER = ("job-name", "no-requeue", "requeue", "output", "error", "open-mode", "array", "chdir", "parsable",
+                 "time", "signal", "nodes", "ntasks", "ntasks-per-node", "cpus-per-task", "wrap", "dependency",
+                 "wait")  # fmt: skip
+OWN_OPTION = ("partition", "account", "qos", "constraint", "reservation", "exclusive")
+_HOST = re.compile(r"[A-Za-z0-9_][\w.@:%+~-]*")
 
 
 class SlurmOptions(Written, frozen=True, kw_only=True):
-    """The options of a platform whose runner is ``slurm``; beside them those of :mod:`daasbench.host.launchers`.
+    """The options of a platform whose runner is ``slurm``, in addition to those of :mod:`daasbench.host.launchers`.
 
     Attributes
     ----------
     host, ssh
-        ``user@login.site`` where sbatch is not here but there, and further words for ssh.
+        ``user@login.site`` if sbatch is not on this machine, and further arguments of ssh.
     folder
-        Where the runs lie there; ``"."``: both places see the same files.
+        The folder on the cluster for all files of daasbench; ``"."``: this machine sees the same files.
     python
-        The interpreter on the nodes that has daasbench; default: the one that runs this. Where files are copied: the
-        site's own, default ``python3``, of which an environment is made that has this very daasbench.
+        The interpreter on the nodes that has daasbench; default: the one that runs this. If files are copied: the
+        site's own, default ``python3``, from which an environment is made that has the daasbench that runs here.
     extras
-        What is installed into that environment besides: ``["mpi"]``.
+        What is installed into that environment in addition: ``["mpi"]``.
     gpus
-        How GPUs of a node are asked for; ``{gpus}`` stands for their number.
+        The flag that requests GPUs of a node; ``{gpus}`` is replaced by their number.
     sbatch
-        Further words for sbatch.
+        Further flags of sbatch.
     modules, setup, environment
-        Loaded, run and set on the node before the worker, in this order.
+        Modules loaded, lines run and variables set on the node before the worker starts, in this order.
     split
-        ``process``: a job for each index of a process and each shape of an allocation; ``set``: one for each
-        comparison in each process, as arrays; ``none``: one for each shape.
+        ``process``: one job per process index and allocation; ``set``: one per comparison and process index, as
+        arrays; ``none``: one per allocation.
     most_in_array
-        Jobs of one array at most; Slurm's own limit is MaxArraySize - 1.
+        Most jobs of one array; Slurm's own limit is MaxArraySize - 1.
     at_once
-        How many of an array may run at a time; default: as many as Slurm lets.
+        How many jobs of an array may run at a time; default: as many as Slurm allows.
     exclusive
-        Whether a job has its nodes for itself; the others on a node disturb what is measured.
+        Whether a job has its nodes for itself; other jobs on a node disturb the measurement.
     time_limit_s
-        A job asks for no more than this, however long it could take.
+        The longest time limit of a job, however long its cases could take.
     poll_s
-        Seconds between two questions of the queue, at least.
+        Least seconds between two queries of the queue.
     """
 
     host: str | None = None
@@ -91,7 +93,7 @@ class SlurmOptions(Written, frozen=True, kw_only=True):
 
     @property
     def apart(self) -> bool:
-        """Return whether files must be copied to the place and from it."""
+        """Return whether files must be copied to the cluster and back."""
         return self.host is not None and self.folder != "."
 
 
@@ -100,12 +102,12 @@ def _own(options: Mapping[str, Option]) -> dict[str, Any]:
 
 
 def options_of(options: Mapping[str, Option]) -> SlurmOptions:
-    """Return the options of a platform that were checked."""
+    """Return the options of a platform that were checked before."""
     return msgspec.convert(_own(options), SlurmOptions)
 
 
-def check(options: Mapping[str, Option], where: str, *, runner: str) -> None:
-    """Raise ScenarioError, naming file and key, if these are no options of this runner."""
+def check_slurm_options(options: Mapping[str, Option], where: str, *, runner: str) -> None:
+    """Raise ScenarioError, naming file and key, if these are not options of this runner."""
     known = (*SlurmOptions.__struct_fields__, *launchers.OPTIONS)
     for key in options:
         if key not in known:
@@ -116,19 +118,28 @@ def check(options: Mapping[str, Option], where: str, *, runner: str) -> None:
     own = parsing.convert(_own(options), SlurmOptions, file or where, at if file else "")
     for key in own.environment:
         if not key.isidentifier() or not key.isascii():
-            raise ScenarioError(f"{where}.environment: {key!r} is no name of a variable; use letters, digits and _")
-    for index, word in enumerate(own.sbatch):
-        flag = word.removeprefix("--").partition("=")[0].split(" ")[0]
-        if flag in OURS:
-            message = f"--{flag} is what this runner itself says to sbatch"
-            raise ScenarioError(f"{where}.sbatch[{index}]: {message}; leave it out")
-        if flag.replace("-", "_") in ("partition", "account", "qos", "constraint", "reservation", "exclusive"):
-            raise ScenarioError(f"{where}.sbatch[{index}]: --{flag} has an option of its own; write {flag} = ...")
+            message = f"{key!r} is not the name of a variable"
+            raise ScenarioError(f"{where}.environment: {message}; use letters, digits and _")
+    for index, flag in enumerate(own.sbatch):
+        name = flag.removeprefix("--").partition("=")[0].split(" ")[0]
+        if name in SET_BY_RUNNER:
+            raise ScenarioError(f"{where}.sbatch[{index}]: --{name} is set by this runner itself; remove it")
+        if name in OWN_OPTION:
+            raise ScenarioError(f"{where}.sbatch[{index}]: --{name} has an option of its own; write {name} = ...")
     if own.host is None and own.folder is not None:
-        raise ScenarioError(f"{where}.folder: is for a remote cluster; name its host too, or leave it out")
+        raise ScenarioError(f"{where}.folder: is for a remote cluster; name its host too, or remove folder")
     if own.host is not None and own.folder is None:
-        message = 'name the folder there where runs shall lie, or "." if both places see the same files'
+        message = 'name the folder on the cluster for all files, or "." if this machine sees the same files'
         raise ScenarioError(f"{where}.folder: is required with host: {message}")
 
 
-__all__ = ["SlurmOptions", "check", "options_of"]
+def check_host(options: Mapping[str, Option], where: str) -> None:
+    """Raise ScenarioError, naming `where`, if the options ``host`` and ``ssh`` have not the right form."""
+    host = options.get("host")
+    if "host" in options and (not isinstance(host, str) or not _HOST.fullmatch(host)):
+        raise ScenarioError(f'{where}.host: expected a host such as "user@login.site", got {host!r}')
+    arguments = options.get("ssh", [])
+    if "ssh" in options and "host" not in options:
+        raise ScenarioError(f"{where}.ssh: is for a remote cluster; name its host too")
+    if not isinstance(arguments, list) or not all(isinstance(word, str) and word.strip() for word in arguments):
+        raise ScenarioError(f'{where}.ssh: expected a list of words such as ["-F", "config"], got {arguments!r}')

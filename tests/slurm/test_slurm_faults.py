@@ -1,4 +1,4 @@
-"""What a real Slurm does to jobs: each is seen, named and explained, and none is lost."""
+"""Faults of jobs on a real Slurm: each is recognised and explained, and no job is lost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daasbench.runners.slurm import SlurmRunner, watch
+from daasbench.runners.slurm import SlurmRunner, poller
 
 from daasbench.errors import SubmitError
 from daasbench.model import JobState, Reason
@@ -37,7 +37,7 @@ def overdue(slurm_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.usefixtures("overdue")
-def test_an_array_tells_each_of_its_failures_apart(site: Site) -> None:
+def test_each_failure_in_an_array_is_distinguished(site: Site) -> None:
     """A task's exit code is its own."""
     handles = site.submit("exit 0", "exit 3", "kill -KILL $$", "no-such-program", "exit 4")
     assert len({number(one).split("_")[0] for one in handles}) == 1, "not one array"
@@ -52,8 +52,8 @@ def test_an_array_tells_each_of_its_failures_apart(site: Site) -> None:
     assert {one.native for one in (done, harness, killed)} == {"COMPLETED", "FAILED"}
 
 
-def test_an_ended_job_says_when_and_where_it_ran(site: Site) -> None:
-    """Queue, start and end are told in UTC, with the nodes."""
+def test_the_status_of_an_ended_job_has_its_times_and_nodes(site: Site) -> None:
+    """Times of queue, start and end are in UTC."""
     before = int(time.time())
     status = site.wait(site.submit("sleep 1")[0])
     after = time.time()
@@ -76,7 +76,7 @@ def test_a_running_job_has_not_ended_yet(site: Site) -> None:
 
 
 def test_a_job_whose_node_goes_down_is_interrupted(site: Site, slurm: Cluster) -> None:
-    """It is not put back into the queue by Slurm: the controller decides."""
+    """Slurm does not requeue it: the controller decides."""
     handle = site.submit(RUNS, sbatch=["--nodelist=n3"])[0]
     node = site.wait(handle, lambda one: one.state is JobState.RUNNING).hosts
     slurm.do("kill", node)
@@ -87,11 +87,11 @@ def test_a_job_whose_node_goes_down_is_interrupted(site: Site, slurm: Cluster) -
 
 
 def test_a_job_waits_while_the_nodes_are_drained_and_says_so(site: Site, slurm: Cluster) -> None:
-    """It runs when they are back."""
+    """It runs when they are available again."""
     slurm.ask("scontrol", "update", "NodeName=n[1-4]", "State=DRAIN", "Reason=test")
     try:
         handle = site.submit("exit 0")[0]
-        waiting = site.wait(handle, lambda one: one.message not in ("", watch.NOT_ASKED.message, "None"))
+        waiting = site.wait(handle, lambda one: one.message not in ("", poller.NOT_POLLED.message, "None"))
     finally:
         slurm.ask("scontrol", "update", "NodeName=n[1-4]", "State=RESUME")
     assert waiting.state is JobState.PENDING
@@ -112,7 +112,7 @@ def test_a_job_that_can_never_start_says_what_to_change(site: Site, slurm: Clust
 
 
 def test_a_job_that_someone_cancels_is_cancelled(site: Site, slurm: Cluster) -> None:
-    """Not failed: nobody is to blame."""
+    """It did not fail."""
     handle = site.submit(RUNS)[0]
     site.wait(handle, lambda one: one.state is JobState.RUNNING)
     slurm.ask("scancel", number(handle))
@@ -121,7 +121,7 @@ def test_a_job_that_someone_cancels_is_cancelled(site: Site, slurm: Cluster) -> 
 
 
 def test_all_jobs_are_cancelled_at_once(site: Site) -> None:
-    """Those that wait and those that run; and once more, though they are gone."""
+    """Waiting and running ones; and again after they have ended."""
     handles = site.submit(*[RUNS] * 20)
     site.runner.cancel_all(handles)
     assert {site.wait(one).state for one in handles} == {JobState.CANCELLED}
@@ -129,7 +129,7 @@ def test_all_jobs_are_cancelled_at_once(site: Site) -> None:
 
 
 def test_slurm_does_not_start_a_job_twice(site: Site, slurm: Cluster) -> None:
-    """Jobs are submitted as not to be put back into the queue."""
+    """Jobs are submitted with --no-requeue."""
     handle = site.submit(RUNS)[0]
     site.wait(handle, lambda one: one.state is JobState.RUNNING)
     with pytest.raises(AssertionError, match="disabled"):
@@ -137,7 +137,7 @@ def test_slurm_does_not_start_a_job_twice(site: Site, slurm: Cluster) -> None:
 
 
 def test_a_preempted_job_is_interrupted(site: Site) -> None:
-    """It gave way to another: its own word, not a failure."""
+    """A state of its own, not a failure."""
     low = site.submit(RUNS, partition="low", exclusive=True, sbatch=["--nodelist=n2"])[0]
     site.wait(low, lambda status: status.state is JobState.RUNNING)
     high = site.submit("exit 0", partition="high", exclusive=True, sbatch=["--nodelist=n2"])[0]
@@ -146,8 +146,8 @@ def test_a_preempted_job_is_interrupted(site: Site) -> None:
     assert (status.state, status.native, status.reason) == (JobState.FAILED, "PREEMPTED", Reason.INTERRUPTED)
 
 
-def test_a_job_that_takes_too_much_memory_is_no_mere_failure(site: Site) -> None:
-    """Slurm's own word may be FAILED: then its log says why. Also for one task of several."""
+def test_a_job_that_uses_too_much_memory_has_that_reason(site: Site) -> None:
+    """If Slurm's state is FAILED, the reason is in its log. Also for one task of several."""
     hungry = "python3 -c 'import time; x = bytearray(300_000_000); time.sleep(1000)'"
     _, handle = site.submit("exit 0", hungry, sbatch=["--mem=50M"])
     status = site.wait(handle)
@@ -156,7 +156,7 @@ def test_a_job_that_takes_too_much_memory_is_no_mere_failure(site: Site) -> None
     assert "memory_gb" in status.message
 
 
-def test_what_was_submitted_is_found_though_nobody_noted_it(site: Site) -> None:
+def test_a_submitted_job_is_found_though_its_number_was_not_noted(site: Site) -> None:
     """By name in the queue; what was never submitted is not."""
     site.jobs_folder.mkdir(parents=True)
     jobs = site.jobs(RUNS, RUNS)
@@ -166,13 +166,13 @@ def test_what_was_submitted_is_found_though_nobody_noted_it(site: Site) -> None:
     assert SlurmRunner().find([*jobs, *more], site.jobs_folder) == handles
 
 
-def test_what_slurm_refuses_is_told_with_its_words(site: Site) -> None:
+def test_a_refusal_of_slurm_is_reported_with_its_message(site: Site) -> None:
     """Nothing of it was started."""
     with pytest.raises(SubmitError, match=r"refused 001-here: .*partition"):
         site.submit("exit 0", partition="nowhere")
 
 
-def test_a_site_without_slurm_is_told_what_to_do(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_slurm_the_message_says_what_to_do(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Not a traceback."""
     with monkeypatch.context() as patch:
         patch.setenv("PATH", str(tmp_path))
@@ -188,15 +188,15 @@ def test_a_job_sees_what_the_site_sets_up(site: Site) -> None:
     assert (site.jobs_folder / "001-here" / "seen").read_text() == "1|two words $A\n"
 
 
-def test_a_module_that_is_not_there_is_named(site: Site) -> None:
-    """In the log, where the account of the job looks for it."""
+def test_a_missing_module_is_named(site: Site) -> None:
+    """In the log, where the accounting of the job looks for it."""
     handle = site.submit("exit 0", modules=["no/such"])[0]
     assert site.wait(handle).exit == 78
     assert "the module no/such cannot be loaded" in (site.jobs_folder / "001-here" / "log").read_text()
 
 
 def test_a_job_waits_until_a_slow_file_system_shows_its_file(site: Site, slurm: Cluster) -> None:
-    """The node may be there before what was written elsewhere."""
+    """The job may start before its node sees what another machine wrote."""
     (handle,) = site.submit('cat "$3" >/dev/null', sbatch=["--hold"])
     file = site.jobs_folder / "001-here" / "job.json"
     hidden = file.rename(file.with_suffix(".hidden"))

@@ -1,4 +1,4 @@
-"""The runner from afar: a real Slurm behind a real ssh server, no file shared."""
+"""The runner over ssh: a real Slurm behind a real ssh server, without shared files."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def remote(slurm_cluster: Cluster, sshd: str, tmp_path: Path) -> Callable[[Path]
     node.stop()
 
 
-def test_a_job_goes_there_and_its_records_come_back(remote: Callable[[Path], Job], tmp_path: Path) -> None:
-    """The user's own file travels, too; a later controller finds and follows the job, once."""
+def test_a_job_is_sent_and_its_records_are_fetched(remote: Callable[[Path], Job], tmp_path: Path) -> None:
+    """The user's own file is copied, too; a later controller finds and follows the job."""
     (tmp_path / "mine").mkdir()
     job = remote(tmp_path / "mine")
     SlurmRunner().check(job.platform.options, "site.toml: options")

@@ -1,4 +1,4 @@
-"""A slurmctld that dies, hangs or forgets: its jobs go on, and are known again."""
+"""A slurmctld that dies, hangs or forgets: its jobs continue, and are known again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from daasbench.runners.slurm import SlurmRunner, watch
+from daasbench.runners.slurm import SlurmRunner, poller
 
 from daasbench.model import JobState, Reason
 
@@ -25,7 +25,7 @@ def test_a_job_outlives_its_slurmctld(
     site: Site, slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While nobody answers, the last that was known is told, and why."""
-    monkeypatch.setattr(watch, "ANSWER_S", 1.0)
+    monkeypatch.setattr(poller, "ANSWER_S", 1.0)
     go = tmp_path / "go"
     handle = site.submit(f"until [ -e '{go}' ]; do sleep 0.1; done")[0]
     site.wait(handle, lambda one: one.state is JobState.RUNNING)
@@ -39,7 +39,7 @@ def test_a_job_outlives_its_slurmctld(
 
 def test_a_slurmctld_that_hangs_is_not_waited_for(site: Site, slurm: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """The controller goes on, and asks again."""
-    monkeypatch.setattr(watch, "ANSWER_S", 1.0)
+    monkeypatch.setattr(poller, "ANSWER_S", 1.0)
     handle = site.submit(RUNS)[0]
     site.wait(handle, lambda one: one.state is JobState.RUNNING)
     pid = int((slurm.folder / "slurmctld.pid").read_text())
@@ -52,7 +52,7 @@ def test_a_slurmctld_that_hangs_is_not_waited_for(site: Site, slurm: Cluster, mo
     assert site.wait(handle, lambda one: one.message == "").state is JobState.RUNNING
 
 
-def test_a_forgotten_job_is_known_by_what_its_worker_wrote(site: Site, slurm: Cluster) -> None:
+def test_the_end_of_a_job_that_slurm_no_longer_knows_is_read_from_its_folder(site: Site, slurm: Cluster) -> None:
     """Slurm forgets jobs that ended (here: all, at once); their folders do not."""
     says = 'echo "{\\"at\\": \\"2026-01-01T00:00:00.000Z\\", \\"exit\\": %d}" >"$(dirname "$3")/ended.json"; exit 0'
     wrote, failed, silent = site.submit(says % 0, says % 3, "exit 0")
@@ -65,7 +65,7 @@ def test_a_forgotten_job_is_known_by_what_its_worker_wrote(site: Site, slurm: Cl
     assert (lost.state, lost.reason) == (JobState.LOST, Reason.INTERRUPTED)
 
 
-def test_what_ended_and_was_forgotten_is_found_by_who_took_it(site: Site, slurm: Cluster) -> None:
+def test_an_ended_job_that_slurm_no_longer_knows_is_found_by_its_claim(site: Site, slurm: Cluster) -> None:
     """The worker's claim names the job."""
     jobs = site.jobs('echo -n "$5" >"$(dirname "$3")/claim"')
     (request,) = site.runner.render_all(jobs, site.jobs_folder)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.usefixtures("slurm")
 class TestSlurmRunner(QueueContract):
-    """What every queue must keep."""
+    """The contract of every queue."""
 
     make = SlurmRunner
 

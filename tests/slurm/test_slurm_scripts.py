@@ -1,4 +1,4 @@
-"""What is said to Slurm, without a Slurm: options, batch scripts, arrays, handles."""
+"""Options, batch scripts, arrays and handles, without a Slurm."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from daasbench.runners.slurm import SlurmRunner, render
 from daasbench.runners.slurm.handle import SlurmHandle, parse
-from daasbench.runners.slurm.options import options_of
-from daasbench.runners.slurm.shell import keep
+from daasbench.runners.slurm.merging import merge_file
+from daasbench.runners.slurm.options import check_host, options_of
 
 from daasbench.errors import ScenarioError
 from daasbench.model import Job, Planned, digest
@@ -28,7 +28,7 @@ WHERE = "site.toml: options"
         ('partiton = "gpu"', "did you mean 'partition'?"),
         ("partition = 3", "options.partition: expected"),
         ('sbatch = ["-p gpu"]', "options.sbatch[0]: expected an option of sbatch"),
-        ('sbatch = ["--time=3"]', "--time is what this runner itself says"),
+        ('sbatch = ["--time=3"]', "--time is set by this runner itself"),
         ('sbatch = ["--partition=x"]', "write partition = ..."),
         ('setup = "module load cuda"', "options.setup: expected"),
         ('split = "sets"', "did you mean 'set'?"),
@@ -42,7 +42,7 @@ WHERE = "site.toml: options"
         ('environment = { "A B" = "1" }', "options.environment"),
     ],
 )
-def test_a_wrong_option_is_refused_where_it_stands(toml: str, message: str) -> None:
+def test_a_wrong_option_is_refused_with_its_file_and_key(toml: str, message: str) -> None:
     """With what would be right."""
     with pytest.raises(ScenarioError) as caught:
         SlurmRunner().check(tomllib.loads(toml), WHERE)
@@ -50,7 +50,7 @@ def test_a_wrong_option_is_refused_where_it_stands(toml: str, message: str) -> N
     assert message in str(caught.value)
 
 
-def test_right_options_are_taken() -> None:
+def test_right_options_are_accepted() -> None:
     """Ours, those of ranks and of containers."""
     text = """
     partition = "gpu"
@@ -61,6 +61,18 @@ def test_right_options_are_taken() -> None:
     """
     SlurmRunner().check(tomllib.loads(text), WHERE)
     SlurmRunner().check({"host": "me@login.site", "folder": "/scratch/me"}, WHERE)
+
+
+def test_the_host_of_a_platform_and_its_arguments_of_ssh_are_checked() -> None:
+    check_host({}, "p.toml: options")
+    check_host({"host": "user@login.site", "ssh": ["-F", "config"]}, "p.toml: options")
+    for bad in ("-oProxyCommand=x", "a b", "", 3):
+        with pytest.raises(ScenarioError, match=r"^p\.toml: options\.host: expected a host"):
+            check_host({"host": bad}, "p.toml: options")
+    with pytest.raises(ScenarioError, match=r"options\.ssh: expected a list of words"):
+        check_host({"host": "login", "ssh": "-F config"}, "p.toml: options")
+    with pytest.raises(ScenarioError, match="name its host too"):
+        check_host({"ssh": ["-F", "config"]}, "p.toml: options")
 
 
 # --- scripts ----------------------------------------------------------------------------------------------------
@@ -81,7 +93,7 @@ def jobs_of(
     ]
 
 
-def test_a_script_asks_for_what_its_cases_need(tmp_path: Path) -> None:
+def test_a_script_requests_what_its_cases_need(tmp_path: Path) -> None:
     """Nodes, tasks, cores, a share of the memory, and the time of the worst case."""
     folder = tmp_path / "a run" / "jobs"
     (job,) = jobs_of(tmp_path, 1, ranks=4, nodes=2, partition="gpu", python="/sw/python")
@@ -93,7 +105,7 @@ def test_a_script_asks_for_what_its_cases_need(tmp_path: Path) -> None:
         f'--chdir="{folder}/001-site"',
         f'--output="{folder}/001-site/log"',
         "--open-mode=append",
-        "--time=10",  # 300 s for the maker, 120 s for the limits, 26 s for the case, 120 s more
+        "--time=10",  # 300 s for the input process, 120 s for the limits, 26 s for the case, 120 s more
         "--signal=B:TERM@30",
         "--partition=gpu",
         "--nodes=2",
@@ -110,12 +122,12 @@ def test_a_script_asks_for_what_its_cases_need(tmp_path: Path) -> None:
 
 
 def test_each_rank_gets_a_gpu_of_its_own(tmp_path: Path) -> None:
-    """`gpus` of a case is of each rank; what sbatch is asked for is of a node."""
+    """`gpus` of a case is per rank; the request to sbatch is per node."""
     (job,) = jobs_of(tmp_path, 1, ranks=4, nodes=2, gpus=1)
     assert "#SBATCH --gpus-per-node=2\n" in SlurmRunner().render(job, tmp_path / job.id).text
 
 
-def test_jobs_of_one_shape_become_arrays_of_the_size_that_the_site_allows(tmp_path: Path) -> None:
+def test_jobs_of_one_allocation_become_arrays_of_the_size_that_the_site_allows(tmp_path: Path) -> None:
     """Each job in one request, once."""
     jobs = jobs_of(tmp_path, 25, most_in_array=10, at_once=4)
     requests = SlurmRunner().render_all(jobs, tmp_path)
@@ -133,7 +145,7 @@ def test_the_time_limit_is_no_more_than_the_platform_s_cap(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("mode", "count"), [("process", 4), ("set", 12), ("none", 2)])
 def test_a_platform_s_cases_are_split_without_dividing_a_comparison(tmp_path: Path, mode: str, count: int) -> None:
-    """By process and shape, by comparison, or by shape."""
+    """By process and allocation, by comparison, or by allocation."""
     job = sample_job(tmp_path, runner="slurm", cases=3)
     cases = [
         msgspec.structs.replace(one.case, implementation=implementation, threads=threads, seed=index)
@@ -157,8 +169,8 @@ def test_a_platform_s_cases_are_split_without_dividing_a_comparison(tmp_path: Pa
     assert all(len(home) == 1 for home in homes.values())
 
 
-def test_a_handle_is_read_as_it_was_written() -> None:
-    """Also with blanks, another cluster, and words for ssh."""
+def test_a_handle_is_parsed_as_it_was_written() -> None:
+    """Also with blanks, another cluster, and arguments of ssh."""
     handle = SlurmHandle(
         id="12_7", host="me@login.site", ssh=["-F", "my config"], cluster="max", name="n", folder="/a b/%&?", poll_s=5.0
     )
@@ -170,21 +182,21 @@ def test_a_handle_is_read_as_it_was_written() -> None:
 # --- files ------------------------------------------------------------------------------------------------------
 
 
-def test_a_ledger_that_comes_in_pieces_loses_no_line_and_gains_none_twice(tmp_path: Path) -> None:
-    """A torn last line waits; what is here and not there stays; an earlier copy changes nothing."""
-    assert keep("records.jsonl", b"a\nb\nc", tmp_path) == 4
+def test_a_ledger_that_is_fetched_in_parts_loses_no_line_and_gains_none_twice(tmp_path: Path) -> None:
+    """An incomplete last line is ignored; local lines are kept; an earlier copy changes nothing."""
+    assert merge_file("records.jsonl", b"a\nb\nc", tmp_path) == 4
     assert (tmp_path / "records.jsonl").read_bytes() == b"a\nb\n"
     (tmp_path / "records.jsonl").write_bytes(b"a\nb\nmine\n")
-    keep("records.jsonl", b"a\nb\ncc\nd\n", tmp_path)
-    keep("records.jsonl", b"a\n", tmp_path)
+    merge_file("records.jsonl", b"a\nb\ncc\nd\n", tmp_path)
+    merge_file("records.jsonl", b"a\n", tmp_path)
     assert (tmp_path / "records.jsonl").read_bytes() == b"a\nb\nmine\ncc\nd\n"
-    keep("log", b"long", tmp_path)
-    assert keep("log", b"lo", tmp_path) == 0
+    merge_file("log", b"long", tmp_path)
+    assert merge_file("log", b"lo", tmp_path) == 0
     assert (tmp_path / "log").read_bytes() == b"long"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "records.jsonl"]
 
 
-def test_options_at_their_defaults_ask_for_nothing_special(tmp_path: Path) -> None:
+def test_options_at_their_defaults_add_nothing_to_the_script(tmp_path: Path) -> None:
     """No partition, no account, no module."""
     (job,) = jobs_of(tmp_path)
     text = SlurmRunner().render(job, tmp_path / job.id).text

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from daasbench.runners.slurm.suite import pack, this_suite
+from daasbench.runners.slurm.packaging import build_wheel, this_installation
 
 from ..study.campaign import COMMAND, Campaign
 from ..waiting import PATIENCE_S, until
@@ -34,11 +34,11 @@ folder = "{folder}"
 python = "{python}"
 split = "none"
 """
-EAGER = "from daasbench import errands; errands.GLANCE_S = 0.3"  # said to a controller before its command
+EAGER = "from daasbench.jobs import tracker; tracker.GLANCE_S = 0.3"  # said to a controller before its command
 
 
 class Far(Campaign):
-    """A campaign here whose jobs go to a Slurm there."""
+    """A campaign on this machine whose jobs run on a remote Slurm."""
 
     def __init__(self, folder: Path, login: LoginNode, **more: Any) -> None:
         super().__init__(folder, sleep_s=0.01, **more)
@@ -74,9 +74,9 @@ class Far(Campaign):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the suite as it is now: an edit while the tests run makes no other version of it."""
+    """Return daasbench as it is now: an edit while the tests run does not change it."""
     folder = tmp_path_factory.mktemp("installed")
-    shutil.unpack_archive(pack(this_suite(), folder), folder / "there", "zip")
+    shutil.unpack_archive(build_wheel(this_installation(), folder), folder / "there", "zip")
     return folder / "there"
 
 
@@ -84,7 +84,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def login(
     sshd: str, slurm: Cluster, installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[LoginNode]:
-    """Return the login node; the cluster is known there, and not here."""
+    """Return the login node; only it knows the cluster."""
     seen = {"SLURM_CONF": os.environ["SLURM_CONF"], "PYTHONPATH": str(installed)}
     monkeypatch.delenv("SLURM_CONF")
     monkeypatch.setenv("PYTHONPATH", str(installed))
@@ -94,7 +94,7 @@ def login(
     node.stop()
 
 
-def test_a_run_shows_what_its_job_there_has_measured_so_far(login: LoginNode, tmp_path: Path) -> None:
+def test_a_run_shows_what_its_remote_job_has_measured_so_far(login: LoginNode, tmp_path: Path) -> None:
     far = Far(tmp_path, login, hold="record")
     controller = far.begin("run", "./kills.toml")
     far.wait_for("record")

@@ -1,4 +1,4 @@
-"""The installed daasbench, so that it can be installed elsewhere: what names its code, and the wheel of it."""
+"""The daasbench of a Python, here or on another machine: its identity, and a wheel of the one that runs here."""
 
 from __future__ import annotations
 
@@ -20,51 +20,59 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file of a wheel, so that the same code
 METADATA = ("METADATA", "PKG-INFO")  # of a wheel, of an egg
 
 
-class Suite(msgspec.Struct, frozen=True):
-    """What a Python has: its version and program and, where there is daasbench, which."""
+class Installation(msgspec.Struct, frozen=True):
+    """A Python: its version and program and, if it has daasbench, the version, commit and content of that."""
 
     python: str = ""
     program: str = ""
-    content: str = ""  # of its code; "" there is none
+    content: str = ""  # identifies its code; "": it has no daasbench
     version: str = ""
     commit: str = ""
     error: str = ""
-    files: dict[str, bytes] = {}  # of the one that runs here: its code, read once, so that all is of one moment
+    files: dict[str, bytes] = {}  # the code of the one that runs here, read once, so that all is of one moment
 
     def __repr__(self) -> str:
-        return f"Suite({self.message!r}, {self.program!r})"
+        return f"Installation({self.label!r}, {self.program!r})"
 
     @property
-    def message(self) -> str:
-        """Return what a person knows it by."""
-        return f"{self.version} ({self.commit})" if self.commit != self.version else f"{self.version} ({self.content})"
+    def label(self) -> str:
+        """Return its version and commit for messages; without a commit, its content."""
+        return f"{self.version} ({self.commit if self.commit != self.version else self.content})"
 
 
-def this_suite() -> Suite:
+def this_installation() -> Installation:
     """Return the daasbench that runs here; reads its files, some 20 ms."""
     files = package_files()
-    return msgspec.structs.replace(msgspec.convert(fingerprint(files), Suite), files=files)
+    return msgspec.structs.replace(msgspec.convert(fingerprint(files), Installation), files=files)
 
 
-def question() -> str:
-    """Return the program that says of a Python which daasbench it has, for its standard input."""
+def probe_program() -> str:
+    """Return the program that prints which daasbench a Python has; the Python reads it from its standard input."""
     return Path(daasbench.host.code_fingerprint.__file__).read_text(encoding="utf-8")
 
 
-def pack(suite: Suite, folder: Path) -> Path:
-    """Return a wheel of the suite that runs here, from a checkout or installed, written into `folder`.
+def parse_probe(output: str) -> Installation:
+    """Return what a Python printed that ran the probe; raise ValueError if that is something else."""
+    try:
+        return msgspec.json.decode(output.splitlines()[-1], type=Installation)
+    except (IndexError, msgspec.DecodeError) as error:
+        raise ValueError(f"no answer of a Python: {output[-80:]!r}") from error
 
-    No tool and no network is needed: the package is pure Python, and its metadata are those it was installed with.
+
+def build_wheel(installation: Installation, folder: Path) -> Path:
+    """Return a wheel of the daasbench that runs here, from a checkout or installed, written into `folder`.
+
+    It needs no tool and no network: the package is pure Python, and its metadata are those of its installation.
     """
     distribution = importlib.metadata.distribution(DISTRIBUTION)
-    check = next(text for name in METADATA if (text := distribution.read_text(name)))
+    metadata = next(text for name in METADATA if (text := distribution.read_text(name)))
     info = f"{DISTRIBUTION}-{distribution.version}.dist-info"
-    content = dict(suite.files)
-    content[f"{info}/METADATA"] = check.encode()
+    content = dict(installation.files)
+    content[f"{info}/METADATA"] = metadata.encode()
     content[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: daasbench\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     content[f"{info}/entry_points.txt"] = (distribution.read_text("entry_points.txt") or "").encode()
     content[f"{info}/RECORD"] = _record(content, f"{info}/RECORD")
-    path = folder / suite.content / f"{DISTRIBUTION}-{distribution.version}-py3-none-any.whl"
+    path = folder / installation.content / f"{DISTRIBUTION}-{distribution.version}-py3-none-any.whl"
     path.parent.mkdir(parents=True, exist_ok=True)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as wheel:

@@ -1,4 +1,4 @@
-"""A whole errand to a remote cluster: a real sshd, a real Slurm, the real worker; exactly one job, whatever is cut."""
+"""A whole job on a remote cluster: a real sshd, a real Slurm, the real worker; exactly one job, whatever is cut."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from daasbench.runners.slurm import SlurmRunner, connection, stage
-from daasbench.runners.slurm.ssh import Ssh
-from daasbench.runners.slurm.suite import Suite, pack, this_suite
+from daasbench.runners.slurm import SlurmRunner, connection, remote_python
+from daasbench.runners.slurm.packaging import Installation, build_wheel, this_installation
+from daasbench.runners.slurm.ssh import SshTransport
 
 from daasbench.errors import LedgerError, SubmitError, Unreachable, UsageError
 from daasbench.model import Job, JobState, JobStatus, Line, Request
@@ -31,16 +31,16 @@ __all__ = ["sshd"]
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Suite]:
-    """Return a folder with the suite as a site has it installed, and what it is: a snapshot of the checkout."""
+def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Installation]:
+    """Return a folder with daasbench as a site has it installed, and what it is: a snapshot of the checkout."""
     folder = tmp_path_factory.mktemp("installed")
-    suite = this_suite()
-    shutil.unpack_archive(pack(suite, folder), folder / "there", "zip")
-    return folder / "there", suite
+    installation = this_installation()
+    shutil.unpack_archive(build_wheel(installation, folder), folder / "there", "zip")
+    return folder / "there", installation
 
 
 @pytest.fixture
-def login(sshd: str, slurm: Cluster, installed: tuple[Path, Suite], tmp_path: Path) -> Iterator[LoginNode]:
+def login(sshd: str, slurm: Cluster, installed: tuple[Path, Installation], tmp_path: Path) -> Iterator[LoginNode]:
     """Return the login node of the cluster."""
     seen = {"SLURM_CONF": f"{slurm.folder}/slurm.conf", "PYTHONPATH": str(installed[0])}
     node = LoginNode(tmp_path / "login", sshd, seen)
@@ -50,7 +50,7 @@ def login(sshd: str, slurm: Cluster, installed: tuple[Path, Suite], tmp_path: Pa
 
 
 class Remote:
-    """A controller of jobs on that cluster, whose own Slurm there is none."""
+    """A controller of jobs on that cluster, on a machine without Slurm."""
 
     def __init__(self, login: LoginNode, folder: Path) -> None:
         self.there = folder / "site's scratch"
@@ -96,10 +96,12 @@ class Remote:
 
 
 @pytest.fixture
-def remote(login: LoginNode, installed: tuple[Path, Suite], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Remote:
-    """Return a controller here; SLURM_CONF is known on the login node only."""
+def remote(
+    login: LoginNode, installed: tuple[Path, Installation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Remote:
+    """Return a controller on this machine; only the login node has SLURM_CONF."""
     monkeypatch.delenv("SLURM_CONF")
-    monkeypatch.setattr(stage, "this_suite", lambda: installed[1])
+    monkeypatch.setattr(remote_python, "this_installation", lambda: installed[1])
     monkeypatch.setattr(connection, "BACK_OFF_S", (0.1, 0.2, 0.4))
     return Remote(login, tmp_path)
 
@@ -110,7 +112,7 @@ def named(slurm: Cluster, remote: Remote) -> list[str]:
     return slurm.ask("squeue", "--noheader", "--states=all", f"--name={name}", "--format=%i").split()
 
 
-def test_a_job_goes_there_and_its_records_come_back_over_one_connection(
+def test_a_job_runs_on_the_cluster_and_its_records_are_fetched_over_one_connection(
     remote: Remote, login: LoginNode, slurm: Cluster
 ) -> None:
     handle = remote.submit()
@@ -141,17 +143,17 @@ def test_what_would_be_sent_is_shown_without_a_connection(remote: Remote, login:
     assert not remote.there.exists()
 
 
-def test_a_submission_that_is_cut_after_slurm_took_it_is_one_job(
+def test_a_submission_that_is_cut_after_slurm_accepted_it_is_one_job(
     remote: Remote, login: LoginNode, slurm: Cluster, tmp_path: Path
 ) -> None:
-    """The controller is told that nothing is known; asked again, Slurm says that it has the job."""
+    """The controller does not know whether the job arrived; queried again, Slurm lists it."""
     sbatch = shutil.which("sbatch")
     login.program(
         "sbatch", f'{sbatch} "$@" >"{tmp_path}/number" && mv "{tmp_path}/number" "{tmp_path}/sent"; sleep 100'
     )
     cutting = threading.Thread(target=lambda: (until((tmp_path / "sent").exists, "submitted"), login.cut()))
     cutting.start()
-    with pytest.raises(Unreachable, match="what was asked for may have happened or not"):
+    with pytest.raises(Unreachable, match="what was requested may have happened or not"):
         remote.submit()
     cutting.join()
     found = remote.another().find([remote.job], remote.jobs_folder)
@@ -161,7 +163,7 @@ def test_a_submission_that_is_cut_after_slurm_took_it_is_one_job(
     assert len(named(slurm, remote)) == 1
 
 
-def test_a_submission_that_is_cut_before_slurm_took_it_is_sent_again_and_is_one_job(
+def test_a_submission_that_is_cut_before_slurm_accepted_it_is_sent_again_and_is_one_job(
     remote: Remote, login: LoginNode, slurm: Cluster, tmp_path: Path
 ) -> None:
     program = login.program("sbatch", f'touch "{tmp_path}/began"; sleep 100; exit 1')
@@ -192,7 +194,9 @@ def test_a_connection_cut_while_the_job_runs_loses_nothing(remote: Remote, login
     assert len(named(slurm, remote)) == 1
 
 
-def test_a_login_node_that_is_down_for_a_while_is_told_and_the_job_goes_on(remote: Remote, login: LoginNode) -> None:
+def test_a_login_node_that_is_down_for_a_while_is_reported_and_the_job_continues(
+    remote: Remote, login: LoginNode
+) -> None:
     handle = remote.submit()
     login.stop()
     status = remote.wait(handle, lambda one: "cannot be reached" in one.message)
@@ -203,24 +207,24 @@ def test_a_login_node_that_is_down_for_a_while_is_told_and_the_job_goes_on(remot
     assert remote.outcomes(handle) == ["ok", "ok"]
 
 
-def test_a_site_without_sbatch_is_told(remote: Remote, login: LoginNode) -> None:
+def test_a_site_without_sbatch_is_reported(remote: Remote, login: LoginNode) -> None:
     login.program("sbatch", "exec /no/such/sbatch")
-    with pytest.raises(SubmitError, match=r"^login\.site: there is no sbatch: .*name a host that has it"):
+    with pytest.raises(SubmitError, match=r"^login\.site: there is no sbatch: .*by the option host"):
         remote.submit()
 
 
-def test_a_site_with_another_suite_is_refused_and_slurm_is_not_asked(
-    remote: Remote, installed: tuple[Path, Suite], slurm: Cluster, monkeypatch: pytest.MonkeyPatch
+def test_a_site_with_another_daasbench_is_refused_and_nothing_is_submitted(
+    remote: Remote, installed: tuple[Path, Installation], slurm: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = msgspec.structs.replace(installed[1], content="0123456789abcdef", commit="fedcba987654")
-    monkeypatch.setattr(stage, "this_suite", lambda: other)
+    monkeypatch.setattr(remote_python, "this_installation", lambda: other)
     with pytest.raises(UsageError, match=r"has daasbench .*, this controller .*\(fedcba987654\)") as message:
         remote.submit()
     assert "nothing was submitted" in str(message.value)
     assert named(slurm, remote) == []
 
 
-def test_a_site_whose_disk_is_full_is_told_and_slurm_is_not_asked(
+def test_a_site_whose_disk_is_full_is_reported_and_nothing_is_submitted(
     remote: Remote, slurm: Cluster, tmp_path: Path
 ) -> None:
     remote.submit()
@@ -245,6 +249,6 @@ def test_a_site_whose_disk_is_full_is_told_and_slurm_is_not_asked(
     assert len(named(slurm, remote)) == taken
 
 
-def test_no_word_for_ssh_stands_in_what_the_nodes_get(remote: Remote) -> None:
-    assert repr(Ssh("login", ["-o", "SetEnv=TOKEN=secret"])) == "Ssh('login')"
+def test_no_argument_of_ssh_is_in_the_files_that_the_nodes_get(remote: Remote) -> None:
+    assert repr(SshTransport("login", ["-o", "SetEnv=TOKEN=secret"])) == "SshTransport('login')"
     assert "id_ed25519" not in "\n".join(remote.request().files.values())
