@@ -29,11 +29,10 @@ from daasbench.host import machine
 from daasbench.host.clock import utc_now
 from daasbench.host.code_fingerprint import suite_content
 from daasbench.host.containers import require_inside
-from daasbench.host.launchers import cores_of
 from daasbench.measure.comparison import ComparisonRunner
 from daasbench.measure.messages import Command, Failure
 from daasbench.measure.process import MeasuringProcess
-from daasbench.measure.requirements import counts_elsewhere
+from daasbench.measure.requirements import limits_do_not_apply
 from daasbench.model import Job, Limits, Machine, Noun, Planned, Record, digest, sets_of
 from daasbench.records.ledger import Ledger, orphans, read_lines, was_interrupted
 from daasbench.version import __version__
@@ -164,13 +163,14 @@ def work(job_file: Path) -> None:
 
 def _threads_of(job: Job) -> list[int]:
     """Return the numbers of threads whose limits the job's cases are divided by."""
-    compared = [one for one in job.planned if _is_compared_with_limits(one, job)]
-    return sorted({cores_of(one.case) for one in compared if cores_of(one.case) <= machine.usable_cores()})
+    compared = [planned for planned in job.planned if _is_compared_with_limits(planned, job)]
+    counts = {planned.case.cores_per_node for planned in compared}
+    return sorted(count for count in counts if count <= machine.usable_cores())
 
 
 def _is_compared_with_limits(one: Planned, job: Job) -> bool:
     measures_no_science = one.case.kernel == "probes" or one.case.cache
-    return not (measures_no_science or one.skip or counts_elsewhere(one, job))
+    return not (measures_no_science or one.skip or limits_do_not_apply(one, job))
 
 
 def _limits(threads: Sequence[int], observed: Machine, errors: object) -> list[Limits]:

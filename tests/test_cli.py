@@ -118,7 +118,8 @@ def test_whatever_goes_wrong_in_a_users_kernel_is_a_record_with_a_sentence(say, 
     assert outcomes["absent_part", 1]["outcome"] == "skipped"
     assert outcomes["wrong", 999]["outcome"] == "skipped"
     assert re.search(
-        r'999 threads asked, \d+ cores usable here; write threads = "max"', outcomes["wrong", 999]["message"]
+        r'999 threads requested, \d+ cores usable on this machine; write threads = "max"',
+        outcomes["wrong", 999]["message"],
     )
 
 

@@ -18,7 +18,7 @@ from daasbench.measure import scratch
 from daasbench.measure.failures import failure_of, guarded
 from daasbench.measure.inputs import MOST_BLOCKS, block_count, make_inputs, predicted_bytes
 from daasbench.measure.messages import Spec
-from daasbench.measure.samples import concatenate, worse
+from daasbench.measure.samples import worse
 from daasbench.measure.session import Session
 from daasbench.model import Case, Outcome, Reason, Samples, Verdict, Work
 
@@ -245,7 +245,7 @@ def test_each_failure_has_its_outcome_reason_and_sentence(
 
 def test_samples_of_turns_are_joined_column_by_column() -> None:
     parts = [Samples(seconds=[1.0], flags=[1]), Samples(seconds=[2.0, 3.0], flags=[0, 2])]
-    joined = concatenate(parts)
+    joined = Samples.concatenate(parts)
     assert joined.seconds == [1.0, 2.0, 3.0]
     assert joined.counted() == [2.0]
 

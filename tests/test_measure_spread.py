@@ -15,7 +15,7 @@ from daasbench.errors import MissingRequirement
 from daasbench.host import launchers
 from daasbench.host.processes import shared_memory_bytes
 from daasbench.measure import scratch
-from daasbench.measure.comparison import visible_devices
+from daasbench.measure.bench import visible_devices
 from daasbench.measure.inputs import predicted_bytes
 from daasbench.measure.rank_checks import RankInfo, check_rank, check_ranks
 from daasbench.measure.requirements import missing_requirement
@@ -189,9 +189,11 @@ def test_ranks_beyond_the_cores_and_nodes_that_are_not_here_are_lacking(monkeypa
     monkeypatch.setattr("daasbench.host.machine.usable_cores", lambda: 4)
     case = Case(kernel="tomography", implementation="mpi", version="1", size="tiny", ranks=4, threads=2)
     message = missing_requirement(case, None, gpus=0)
-    assert message == '4 ranks of 2 threads asked, 4 cores usable here; write threads = "max" or use a larger machine'
+    assert message == (
+        '4 ranks of 2 threads requested, 4 cores usable on this machine; write threads = "max" or use a larger machine'
+    )
     far = Case(kernel="tomography", implementation="mpi", version="1", size="tiny", nodes=2)
-    assert "2 nodes asked, one is here" in str(missing_requirement(far, None, gpus=0))
+    assert "2 nodes requested, this is one node" in str(missing_requirement(far, None, gpus=0))
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,15 @@ import pytest
 from daasbench import study
 from daasbench.errors import BudgetError, LedgerError
 from daasbench.evidence.gather import gather
-from daasbench.jobs.budget import check_budget
+from daasbench.jobs.budget import ceiling, check_budget
+from daasbench.jobs.outstanding import outstanding
+from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Case, Job, JobState, JobStatus, Outcome, Planned, Platform, Price, Reason, Repeat
 from daasbench.records.progress import Progress
 from daasbench.scenario.grid import CaseBlock, Cell
 from daasbench.scenario.grouping import group
 from daasbench.scenario.plan import Plan, Scenario
-from daasbench.study import RunSummary, outstanding, preview, wall_time_limit_s
+from daasbench.study import RunSummary, preview
 from daasbench.testing import FakeRunner
 from daasbench.testing.fakes import measured
 
@@ -171,9 +173,9 @@ def test_a_skipped_case_is_looked_at_again_when_it_may_run_now(monkeypatch: pyte
     plan = a_plan(seeds=1)
     key = outstanding(plan, "c0", Progress())["there"][0].key
     skipped = Progress(outcomes={key: Outcome.SKIPPED}, attempts={key: 1})
-    monkeypatch.setattr(study, "may_run_now", lambda case, source: False)
+    monkeypatch.setattr("daasbench.jobs.outstanding.may_run_now", lambda case, source: False)
     assert outstanding(plan, "c0", skipped) == {}
-    monkeypatch.setattr(study, "may_run_now", lambda case, source: True)
+    monkeypatch.setattr("daasbench.jobs.outstanding.may_run_now", lambda case, source: True)
     assert [one.attempt for one in outstanding(plan, "c0", skipped)["there"]] == [2]
 
 
@@ -224,7 +226,7 @@ def test_the_ceiling_counts_the_gpus_of_every_rank() -> None:
     (job,) = jobs_of(a_plan(seeds=1, price=msgspec.structs.replace(PRICE, per="gpu-hour")))
     (one,) = job.planned
     ceilings = [
-        study.ceiling(
+        ceiling(
             msgspec.structs.replace(
                 job,
                 planned=[msgspec.structs.replace(one, case=msgspec.structs.replace(one.case, ranks=ranks, gpus=gpus))],

@@ -27,11 +27,6 @@ WORDS = ("ranks", "threads", "nodes", "ranks_per_node")
 PlatformOptions = Mapping[str, Option]
 
 
-def cores_of(case: Case) -> int:
-    """Return the hardware threads that a case asks of each node."""
-    return case.threads * -(-case.ranks // case.nodes)
-
-
 def check_options(options: PlatformOptions, where: str, *, runner: str) -> None:
     """Raise ScenarioError, naming `where`, if these are not the options of a place that starts ranks."""
     for key, value in options.items():

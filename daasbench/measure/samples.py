@@ -1,16 +1,10 @@
-"""Samples of several rounds as one, and the worst of several verdicts."""
+"""The worse of two verdicts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-import msgspec
-
-from daasbench.model import (
-    Samples,
-    Verdict,
-)
+from daasbench.model import Verdict
 
 
 def worse(one: Verdict, other: Verdict) -> Verdict:
@@ -21,9 +15,3 @@ def worse(one: Verdict, other: Verdict) -> Verdict:
 def _distance(verdict: Verdict) -> tuple[bool, float]:
     error = verdict.error
     return not verdict.ok, math.inf if error is None or math.isnan(error) else error
-
-
-def concatenate(parts: Sequence[Samples]) -> Samples:
-    """Return the samples of several turns as one."""
-    fields = [one.name for one in msgspec.structs.fields(Samples)]
-    return Samples(**{name: [value for part in parts for value in getattr(part, name)] for name in fields})

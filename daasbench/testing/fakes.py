@@ -59,7 +59,6 @@ class FakeRunner:
     """
 
     name = "fake"
-    outlives = False
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from daasbench.host import containers, launchers
+from daasbench.host import containers
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Case, Job, Noun, Planned, Request, sets_of
 
@@ -65,7 +65,7 @@ class RenderTarget(Noun, frozen=True, kw_only=True):
 def shape_of(cases: Sequence[Case]) -> Shape:
     """Return the least allocation that each of the cases fits into."""
     tasks = max(-(-case.ranks // case.nodes) for case in cases)
-    cores = max(launchers.cores_of(case) for case in cases)
+    cores = max(case.cores_per_node for case in cases)
     gpus = max(case.gpus * -(-case.ranks // case.nodes) for case in cases)  # each rank has its own
     return Shape(
         nodes=max(case.nodes for case in cases),

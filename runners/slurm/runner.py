@@ -48,7 +48,6 @@ class SlurmRunner:
     """
 
     name = "slurm"
-    outlives = True
 
     def __init__(
         self,

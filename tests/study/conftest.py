@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from daasbench import study
+from daasbench.contracts import Runner
 from daasbench.records.run_folder import RunFolder, runs
 from daasbench.scenario.plan import Plan
 from daasbench.study import RunSummary
@@ -21,7 +22,7 @@ from .queues import a_plan
 def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunSummary]:
     """Return a function that runs a plan on a queue."""
 
-    def run(queue: FakeQueue, plan: Plan | None = None, **more: Any) -> RunSummary:
+    def run(queue: Runner, plan: Plan | None = None, **more: Any) -> RunSummary:
         monkeypatch.setattr("daasbench.registry.runner", lambda name: queue)
         return study.run(plan or a_plan(), results_folder=tmp_path, text="", commit="c0", **more)
 

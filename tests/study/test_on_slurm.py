@@ -183,7 +183,7 @@ def test_a_slurmctld_that_is_down_when_jobs_are_sent_gets_each_once(campaign: On
     finally:
         slurm.do("revive", "slurmctld")
     assert code == 3
-    assert "it is not known whether jobs 001-site, 002-site arrived: the same command asks, and goes on" in err
+    assert "it is not known whether jobs 001-site, 002-site arrived; run the same command again to find out" in err
     code, out, err = campaign.say("run", "./kills.toml")
     assert code == 0, err
     assert "4 ok" in out

@@ -131,13 +131,13 @@ def test_a_job_whose_folder_was_removed_is_cancelled_and_its_number_not_given_ag
     assert (ended.exit_code, ended.outcomes) == (0, {"ok": 6})
     assert later.cancelled == {old}
     assert [job.id for job in later.held.values()] == ["001-there", "002-there"]
-    assert "its folder or its job.json is gone" in ended.messages[0]
+    assert "its folder or its job.json is missing" in ended.messages[0]
 
 
 def test_a_folder_that_is_removed_while_its_job_is_followed_leaves_its_cases_to_the_next_command(
     go: Callable[..., RunSummary], the_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daasbench.jobs.tracker.LATE_S", 0.0)
+    monkeypatch.setattr("daasbench.jobs.active_jobs.LATE_S", 0.0)
     queue = FakeQueue(states=[PENDING, DONE])
     go(queue, detach=True)
     monkeypatch.setattr(queue, "_work", lambda handle: shutil.rmtree(queue.folders[handle], ignore_errors=True))
@@ -183,7 +183,7 @@ def test_records_that_a_slow_file_system_shows_late_are_waited_for(
     other = Slow(states=[PENDING, DONE])
     go(other, again=True, detach=True)
     assert study.collect(the_run()).outcomes == {"ok": 6}
-    monkeypatch.setattr("daasbench.jobs.tracker.LATE_S", 0.0)
+    monkeypatch.setattr("daasbench.jobs.active_jobs.LATE_S", 0.0)
     ended = go(FakeQueue(answer=lambda job, one: None, states=[DONE]), again=True)
     assert (ended.exit_code, ended.left) == (3, 6)  # it is not waited for ever
     assert "COMPLETED; 6 of 6 measurements are left" in ended.messages[0]

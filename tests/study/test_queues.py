@@ -16,7 +16,7 @@ from daasbench.errors import LedgerError, Unreachable, UsageError
 from daasbench.model import Job, JobState, JobStatus, Outcome, Planned, Reason, Record
 from daasbench.records.run_folder import RunFolder, runs
 from daasbench.study import RunSummary
-from daasbench.testing.fakes import measured
+from daasbench.testing.fakes import FakeRunner, measured
 from daasbench.testing.queues import DONE, PENDING, RUNNING, FakeQueue
 from daasbench.worker import Taken, claim
 
@@ -53,11 +53,10 @@ def test_the_same_command_goes_on_with_the_jobs_that_are_on_the_way(go: Callable
 
 
 def test_what_runs_on_this_machine_cannot_be_detached(go: Callable[..., RunSummary]) -> None:
-    queue = FakeQueue()
-    queue.outlives = False  # type: ignore[misc]  # this one ends with its controller
-    with pytest.raises(UsageError, match="leave out --detach"):
-        go(queue, detach=True)
-    assert not queue.held
+    runner = FakeRunner()  # its jobs end with their controller
+    with pytest.raises(UsageError, match="remove --detach"):
+        go(runner, detach=True)
+    assert not runner.submitted
 
 
 STEPS = ["render_all", "submit_all", "poll", "fetch"]

@@ -9,4 +9,3 @@ from __future__ import annotations
 from daasbench.measure.dask.options import ClusterOptions, cluster_options, computes_elsewhere, most_wait_s
 
 __all__ = ["ClusterOptions", "cluster_options", "computes_elsewhere", "most_wait_s"]
-from daasbench.measure.dask.client import gather_workers  # noqa: F401
