@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
-from daasbench.host.blas_threads import Pools
+from daasbench.host.blas_threads import BlasThreads
 from daasbench.host.processes import thread_variables
 
 KERNEL = """
@@ -57,7 +57,7 @@ def blas_threads() -> set[int]:
 def test_the_pools_sleep_in_the_context_only() -> None:
     assert np.ones(3) @ np.ones(3) == 3
     before = blas_threads()
-    with Pools().asleep():
+    with BlasThreads().idle():
         assert blas_threads() == {1}
     assert blas_threads() == before
 

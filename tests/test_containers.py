@@ -120,8 +120,8 @@ class TestCommand:
             ("bwrap", "expected a table"),
             ({}, "engine"),
             ({"engine": "bubblewrap"}, "bwrap"),
-            ({"engine": "apptainer"}, "needs one"),
-            ({"engine": "unshare", "image": "/images/root"}, "leave the image out"),
+            ({"engine": "apptainer"}, "requires one"),
+            ({"engine": "unshare", "image": "/images/root"}, "remove the image"),
             ({"engine": "podman", "image": "--privileged"}, "name of an image"),
             ({"engine": "podman", "binds": ["data"]}, '"/data"'),
             ({"engine": "podman", "imgae": "x"}, "image"),
@@ -233,7 +233,7 @@ class TestLack:
         ("table", "says"),
         [
             ({"engine": "bwrap"}, "No permissions to create new namespace"),
-            ({"engine": "singularity", "image": "/images/none.sif"}, "there is no singularity here; install"),
+            ({"engine": "singularity", "image": "/images/none.sif"}, "singularity is not installed; install"),
         ],
     )
     def test_every_case_is_skipped_with_the_engines_words_and_a_cure(

@@ -44,7 +44,7 @@ def test_without_a_word_the_launcher_is_that_of_this_python() -> None:
 
 def test_a_missing_launcher_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sys.prefix", str(tmp_path))
-    with pytest.raises(MissingRequirement, match=r"no mpiexec beside this Python .*; pip install mpich, or name"):
+    with pytest.raises(MissingRequirement, match=r"this Python has no mpiexec .*; pip install mpich, or name"):
         launchers.require_launcher({})
 
 
@@ -100,12 +100,12 @@ def info(rank: int, **more: Any) -> RankInfo:
     ("wrong", "sentence"),
     [
         ({}, None),
-        ({"size": 1}, "none sees another: it belongs to another MPI than this Python's (MPICH 5.0.2)"),
+        ({"size": 1}, "each sees only itself: it belongs to another MPI than this Python's (MPICH 5.0.2)"),
         ({"size": 2}, "each sees 2"),
-        ({"threads": None}, "does not hand on variables: OMP_NUM_THREADS is None on rank 1, not 2"),
-        ({"cpus": [1]}, "binds rank 1 to 1 processors, it has 2 threads"),
+        ({"threads": None}, "does not pass environment variables on: OMP_NUM_THREADS is None on rank 1, not 2"),
+        ({"cpus": [1]}, "binds rank 1 to 1 processors, the case uses 2 threads"),
         ({"cpus": [1, 2]}, "ranks share processors"),
-        ({"host": "b"}, "the ranks run on 2 nodes (a, b), 1 were asked"),
+        ({"host": "b"}, "the ranks run on 2 nodes (a, b), 1 were requested"),
     ],
 )
 def test_ranks_that_are_not_as_asked_are_doubted(wrong: dict[str, Any], sentence: str | None) -> None:
@@ -141,7 +141,7 @@ def test_workers_of_other_versions_are_named_with_theirs_and_ours() -> None:
     from daasbench.measure.dask.worker_checks import compare_versions
 
     compare_versions(Versions(), "tcp://s:8786")
-    message = r"Dask worker tcp://a:1: numpy 1\.26 \(here 2\.1\); use the same environment on both sides"
+    message = r"Dask worker tcp://a:1: numpy 1\.26 \(client: 2\.1\); use the same environment on both sides"
     with pytest.raises(MissingRequirement, match=message):
         compare_versions(Versions(numpy="1.26"), "tcp://s:8786")
 

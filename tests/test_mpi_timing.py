@@ -22,7 +22,7 @@ PROGRAM = """
 import json, sys, time
 import numpy as np
 from mpi4py import MPI
-from daasbench.host.mpi_timing import MpiTime, price_s
+from daasbench.host.mpi_timing import MpiTime, clock_cost_s
 
 plain = MPI.COMM_WORLD
 spent = MpiTime()
@@ -64,7 +64,7 @@ measured("fence", lambda: window.Fence())
 measured("collective", lambda: comm.Ialltoall(np.zeros(2), np.zeros(2)).Wait())
 measured("nothing", lambda: time.sleep(0.05 if rank else 0))
 measured("unwatched", plain.Barrier)
-told["price"] = price_s()
+told["price"] = clock_cost_s()
 if rank == 1:
     print(json.dumps(told))
 """

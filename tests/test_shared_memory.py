@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from daasbench.host.processes import kill_tree
-from daasbench.host.shared_memory import SHARED, remove_left, segments
+from daasbench.host.shared_memory import SHARED, remove_unused, segments
 
 pytestmark = pytest.mark.skipif(not Path(SHARED).is_dir(), reason="absent: /dev/shm, which Linux has")
 
@@ -51,12 +51,12 @@ def test_what_a_killed_process_mapped_is_removed_when_nobody_else_maps_it(hold) 
     found = segments([first.pid])
     assert path in found
     kill_tree(first.pid)
-    assert remove_left(found, [first.pid]) == []
+    assert remove_unused(found, [first.pid]) == []
     assert Path(path).exists()
     kill_tree(other.pid)
-    assert remove_left(found, [first.pid, other.pid]) == [path]
+    assert remove_unused(found, [first.pid, other.pid]) == [path]
     assert not Path(path).exists()
-    assert remove_left(found, [first.pid]) == []  # once is enough
+    assert remove_unused(found, [first.pid]) == []  # once is enough
 
 
 def test_the_dead_and_those_without_segments_have_none(hold) -> None:
@@ -65,5 +65,5 @@ def test_the_dead_and_those_without_segments_have_none(hold) -> None:
     dead.kill()
     dead.wait()
     assert segments([dead.pid]) == set()
-    assert remove_left([], []) == []
-    assert remove_left(found, []) == [path]
+    assert remove_unused([], []) == []
+    assert remove_unused(found, []) == [path]

@@ -74,7 +74,7 @@ def test_a_record_that_never_came_back_is_left_and_only_it_is_measured_again(go:
     runner = FakeRunner(answer=lambda job, one: measured(job, one) if one.case.seed else None)
     ended = go(runner)
     assert (ended.exit_code, ended.left, ended.outcomes) == (3, 1, {"ok": 1})
-    assert "1 of 2 measurements are left" in ended.messages[0]
+    assert "1 of 2 measurements remain" in ended.messages[0]
     whole = FakeRunner()
     assert go(whole).exit_code == 0
     assert [seeds_of(job) for job in whole.submitted] == [{0}]
@@ -215,10 +215,10 @@ def test_a_budget_is_kept_to_the_cent() -> None:
 
 def test_a_budget_that_holds_nothing_back_is_refused_and_one_that_holds_back_a_part_is_told() -> None:
     free = [msgspec.structs.replace(job, platform_name="laptop") for job in jobs_of(a_plan())]
-    with pytest.raises(BudgetError, match=r"platform laptop declares no price.*leave out --budget"):
+    with pytest.raises(BudgetError, match=r"platform laptop declares no price.*remove --budget"):
         check_budget(free, (Decimal(5), "EUR"))
     message = check_budget([*free, *jobs_of(a_plan(price=PRICE))], (Decimal(5), "EUR"))
-    assert message == ["--budget says nothing of platform laptop: no price is declared there"]
+    assert message == ["--budget does not apply to platform laptop: no price is declared"]
     assert check_budget(jobs_of(a_plan(price=PRICE)), (Decimal(5), "EUR")) == []
 
 

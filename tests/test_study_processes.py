@@ -224,7 +224,7 @@ def test_room_is_made_by_removing_what_was_used_longest_ago(tmp_path: Path, monk
 
 def test_an_answer_that_cannot_be_written_is_told_as_a_failure() -> None:
     said: list[bytes] = []
-    ResponseChannel(said.append).say({"units": np.float64(2.0)})
+    ResponseChannel(said.append).send({"units": np.float64(2.0)})
     failure = msgspec.json.decode(said[0], type=Failure)
     assert failure.outcome == Outcome.FAILED
     assert failure.message.startswith("the answer cannot be written: Encoding objects of type numpy.float64")

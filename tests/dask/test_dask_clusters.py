@@ -68,7 +68,7 @@ def test_two_kernels_are_measured_on_a_cluster_that_runs_already_and_stays(
     site.run()
     (record,) = [one for one in site.records().values() if one.case.ranks == 3]
     assert record.outcome == Outcome.SKIPPED
-    assert f"has 2 workers, the case asks for 3; start 1 more: dask worker {address}" in record.message
+    assert f"has 2 workers, the case requests 3; start 1 more: dask worker {address}" in record.message
 
 
 @pytest.mark.parametrize("victim", ["worker", "scheduler"])
@@ -90,7 +90,7 @@ def test_a_process_of_a_running_cluster_that_dies_is_told_and_nobody_waits_for_i
         assert "one of 2, ended in the middle of its work" in record.message
     else:
         assert record.reason == Reason.SCHEDULER
-        assert "died or answers no more" in record.message
+        assert "died or does not answer" in record.message
 
 
 def test_a_scheduler_that_answers_no_more_is_noticed(
@@ -155,11 +155,11 @@ def test_ranks_of_another_mpi_are_named_with_their_cure(site: Any) -> None:
     site.write(f'cluster = "mpi"\nlauncher = "{launcher}"', sums=["worked"])
     site.run()
     assert site.record().outcome == Outcome.SKIPPED
-    assert "was asked for 3 ranks, and none sees another: it belongs to another MPI" in site.record().message
+    assert "was to start 3 ranks, and each sees only itself: it belongs to another MPI" in site.record().message
 
 
 def test_a_launcher_that_fails_is_told(site: Any) -> None:
     site.write('cluster = "mpi"\nlauncher = "false"', sums=["worked"])
     assert site.run() == 3
     assert site.record().reason == Reason.SCHEDULER
-    assert "the launcher false ended with exit code 1 before the Dask workers had reported" in site.record().message
+    assert "the launcher false ended with exit code 1 before the Dask workers had registered" in site.record().message

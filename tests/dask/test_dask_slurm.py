@@ -107,7 +107,7 @@ def test_a_full_queue_is_capacity_and_the_waiting_is_written_down(site: Any, slu
     assert site.run() == 3, "the same command measures it later"
     record = site.record()
     assert (record.outcome, record.reason) == (Outcome.FAILED, Reason.CAPACITY)
-    assert "0 of 2 Dask workers came within 2 s; Slurm says of their jobs: 1 PENDING (" in record.message
+    assert "0 of 2 Dask workers registered within 2 s; the states of their jobs in Slurm: 1 PENDING (" in record.message
     assert record.phases["queue"] >= 2
     end = time.monotonic() + 20
     while queue(slurm) != ["somebody"]:
@@ -119,7 +119,7 @@ def test_a_full_queue_is_capacity_and_the_waiting_is_written_down(site: Any, slu
     ("more", "sentence"),
     [
         ('directives = ["--nodelist=n99"]', "sbatch refused the jobs of the Dask workers: sbatch: error: "),
-        ('python = "/bin/false"', "ended as FAILED before the worker had reported"),
+        ('python = "/bin/false"', "ended as FAILED before the worker had registered"),
     ],
 )
 def test_jobs_that_cannot_run_are_told(site: Any, slurm: Any, more: str, sentence: str) -> None:
@@ -217,7 +217,9 @@ def test_site_lines_come_before_ours_so_that_none_changes_the_threads(tmp_path: 
 
 
 def test_fewer_cores_than_threads_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingRequirement, match="books 2 cores for a Dask worker, the case asks for 4 threads; raise"):
+    with pytest.raises(
+        MissingRequirement, match="requests 2 cores per Dask worker, the case requests 4 threads; raise"
+    ):
         script(tmp_path, cores=2)
     assert "--cpus-per-task=64" in script(tmp_path, cores=64)
 

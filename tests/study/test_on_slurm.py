@@ -214,7 +214,7 @@ def test_a_worker_that_is_killed_on_its_node_is_told_and_only_its_rest_is_measur
         os.kill(pid, signal.SIGKILL)
     _, err = controller.communicate(timeout=60)
     assert controller.returncode == 3
-    assert "measurements are left" in err
+    assert "measurements remain" in err
     before = set(campaign.ended_once())
     assert campaign.say("run", "./kills.toml")[0] == 0
     keys = campaign.ended_once()

@@ -125,7 +125,7 @@ def test_gpus_that_the_launcher_gave_to_each_rank_are_kept(measure: Callable[...
 def test_ranks_with_the_same_gpu_are_skipped_with_the_cure(measure: Callable[..., Record]) -> None:
     record = measure(each("export CUDA_VISIBLE_DEVICES=1", "export CUDA_VISIBLE_DEVICES=1"))
     assert record.outcome is Outcome.SKIPPED
-    assert "ranks share GPUs; let the launcher give each its own" in record.message
+    assert "ranks share GPUs; bind each rank to its own GPUs" in record.message
     assert record.samples is None
 
 
@@ -138,5 +138,5 @@ def test_gpus_that_a_scheduler_calls_alike_are_told_apart_by_their_identity(meas
 def test_a_rank_without_a_gpu_is_skipped_with_the_cure(measure: Callable[..., Record]) -> None:
     record = measure(each("export CUDA_VISIBLE_DEVICES=0", "export CUDA_VISIBLE_DEVICES="))
     assert record.outcome is Outcome.SKIPPED
-    assert "leaves 0 GPUs to rank 1, it computes with 1" in record.message
+    assert "exposes 0 GPUs to rank 1, the case uses 1" in record.message
     assert record.samples is None

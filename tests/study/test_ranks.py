@@ -222,14 +222,17 @@ def test_a_launcher_of_another_mpi_is_named_with_its_cure(tmp_path: Path, needs:
     write(tmp_path, "ranked", platform="./site.toml")
     (row,) = measure(tmp_path).table.itertuples()
     assert row.outcome == "skipped"
-    assert "none sees another" in row.message
+    assert "each sees only itself" in row.message
     assert "another MPI" in row.message
     assert "option launcher" in row.message
 
 
 def test_a_launcher_that_fails_or_is_absent_is_told(tmp_path: Path, needs: Callable[[str], None]) -> None:
     needs("mpi4py")
-    for launcher, outcome, sentence in (("false", "failed", "exit code 1"), ("not_here", "skipped", "is not here")):
+    for launcher, outcome, sentence in (
+        ("false", "failed", "exit code 1"),
+        ("not_here", "skipped", "is not installed"),
+    ):
         folder = tmp_path / launcher
         folder.mkdir()
         (folder / "site.toml").write_text(f'runner = "local"\n[options]\nlauncher = "{launcher}"\n')
@@ -253,7 +256,7 @@ def test_a_cluster_that_runs_already_is_used_and_one_too_small_is_told(
         write(tmp_path, "worked", platform="./site.toml", ranks=3)
         row = next(one for one in measure(tmp_path).table.itertuples() if one.ranks == 3)
         assert row.outcome == "skipped"
-        assert f"has 2 workers, the case asks for 3; start 1 more: dask worker {address}" in row.message
+        assert f"has 2 workers, the case requests 3; start 1 more: dask worker {address}" in row.message
         assert len(client.scheduler_info(n_workers=-1)["workers"]) == 2
 
 

@@ -93,7 +93,7 @@ def test_a_cold_start_has_its_files_read_from_storage_and_a_warm_one_does_not(
     assert {state: one["outcome"] for state, one in found.items()} == {"warm": "ok", "cold": "ok"}, found
     inputs = found["cold"]["work"]["input_bytes"] or 250 * 256 * 1024 * 4
     cold, warm = found["cold"]["start_evidence"], found["warm"]["start_evidence"]
-    assert cold["implementation"] == page_cache.WAY
+    assert cold["implementation"] == page_cache.METHOD
     assert cold["left_bytes"] < 0.1 * (cold["left_bytes"] + cold["came_bytes"])
     assert cold["read_bytes"] >= inputs
     assert cold["came_bytes"] >= inputs
@@ -133,7 +133,7 @@ class Process:
         before = page_cache.storage_reads()
         assert before is not None, "this test needs /proc/self/io"
         if self.reads:
-            page_cache.draw_in(self.files)
+            page_cache.load(self.files)
         after = page_cache.storage_reads() or before
         verdict = Verdict(error=0.0, tolerance=1.0, verified_by="oracle")
         files, read = list(map(str, self.files)), after[0] - before[0]
@@ -174,9 +174,9 @@ def go(starts: StartStates, process: Process, start: str) -> Any:
 
 
 def test_a_file_is_in_memory_after_it_was_read_and_not_after_it_was_put_out(library: Path) -> None:
-    page_cache.draw_in([library])
+    page_cache.load([library])
     assert page_cache.cached_bytes([library]) == -(-4_000_000 // mmap.PAGESIZE) * mmap.PAGESIZE
-    page_cache.put_out([library])
+    page_cache.evict([library])
     assert page_cache.cached_bytes([library]) == 0
     assert page_cache.cached_bytes([library.with_name("gone")]) == 0
 
@@ -194,7 +194,7 @@ def test_files_that_another_process_uses_cannot_be_made_cold(library: Path, tmp_
     with library.open("rb") as stream, mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ) as held:
         assert sum(held[:: mmap.PAGESIZE]) > 0  # every page is mapped now
         with pytest.raises(
-            MissingRequirement, match=r"cannot be made cold: 4 MB of the 4 MB that it uses stay in memory"
+            MissingRequirement, match=r"cannot be evicted: 4 MB of the 4 MB that it uses remain in memory"
         ):
             starts.make(planned("cold"), timeout_s=1.0)
 
@@ -203,7 +203,7 @@ def test_a_start_whose_files_another_reads_meanwhile_is_not_called_cold(library:
     starts, process = starts_of(library, tmp_path)
     state = starts.make(planned("cold"), timeout_s=1.0)
     assert not isinstance(state, Failure)
-    page_cache.draw_in([library])  # by somebody else: the process then finds it in memory
+    page_cache.load([library])  # by somebody else: the process then finds it in memory
     seen = process.ask("prepare", Prepared, timeout_s=1.0)
     with pytest.raises(MissingRequirement, match=r"was not cold: 4 MB came into memory and it had 0 MB read"):
         starts.judge(planned("cold").case, state, seen, 0.0)
@@ -222,7 +222,7 @@ def test_a_start_whose_files_were_put_out_meanwhile_is_not_called_warm(library: 
     starts, process = starts_of(library, tmp_path)
     state = starts.make(planned("warm"), timeout_s=1.0)
     assert not isinstance(state, Failure)
-    page_cache.put_out([library])
+    page_cache.evict([library])
     seen = process.ask("prepare", Prepared, timeout_s=1.0)
     with pytest.raises(MissingRequirement, match="did not stay in memory"):
         starts.judge(planned("warm").case, state, seen, 0.0)
