@@ -42,7 +42,7 @@ RENDERED = {
 
 @pytest.fixture(scope="session")
 def engine(program: Callable[..., str]) -> Callable[[str], Container]:
-    """Return a function that gives a container of an engine of this machine; the test is left out without it."""
+    """Return a function that gives a container of an engine of this machine; the test is skipped without it."""
 
     def find(name: str) -> Container:
         program(name, fix="install it by the system's package manager")
@@ -69,7 +69,7 @@ def lines(folder: Path) -> list[Line]:
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """Return the workers of the job in `folder`, wherever their parent is: a container's may be nobody's child."""
+    """Return the workers of the job in `folder`, wherever their parent is: that of a container may have no parent."""
     found = []
     for one in psutil.process_iter(["cmdline"]):
         words = one.info["cmdline"] or []
@@ -236,7 +236,7 @@ class TestLack:
             ({"engine": "singularity", "image": "/images/none.sif"}, "singularity is not installed; install"),
         ],
     )
-    def test_every_case_is_skipped_with_the_engines_words_and_a_cure(
+    def test_every_case_is_skipped_with_the_engines_message_and_a_fix(
         self, table: Mapping[str, str], says: str, tmp_path: Path, refusing: Path
     ) -> None:
         job = contained(sample_job(tmp_path, runner="local"), **table)

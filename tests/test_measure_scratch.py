@@ -1,4 +1,4 @@
-"""What the maker of inputs hands over arrives as it was, in memory of the contender's own, aligned."""
+"""Inputs reach the measuring process unchanged, in its own memory, aligned."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_one_object_stays_one_object(tmp_path: Path) -> None:
     assert first["frames"] is second["frames"]
 
 
-def test_a_truncated_file_is_told(tmp_path: Path) -> None:
+def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
     scratch.save(tmp_path / "one", np.ones(100))
     (tmp_path / "one" / "arrays").write_bytes(b"short")
     with pytest.raises(OSError, match="truncated"):

@@ -1,4 +1,4 @@
-"""Ranks and workers, seen from here: what the referee believes, how launchers are written, what memory is whose."""
+"""Ranks and workers: the checks of their registration, the commands of launchers, and whose memory counts."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ CASE = Case(kernel="k", implementation="mpi", version="1", size="small", ranks=4
         ("'my mpi/exec'", ["my mpi/exec", "-n", "4"]),
     ],
 )
-def test_a_launcher_is_told_the_number_of_ranks(launcher: Any, command: list[str]) -> None:
+def test_a_launcher_receives_the_number_of_ranks(launcher: Any, command: list[str]) -> None:
     assert launchers.launch_command({"launcher": launcher}, CASE) == command
 
 
-def test_without_a_word_the_launcher_is_that_of_this_python() -> None:
+def test_without_the_option_the_launcher_is_that_of_this_python() -> None:
     command = launchers.launch_command({}, CASE)
     assert command == [str(launchers.default_launcher()), "-n", "4"]
 
 
-def test_a_missing_launcher_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_launcher_is_reported_with_its_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sys.prefix", str(tmp_path))
     with pytest.raises(MissingRequirement, match=r"this Python has no mpiexec .*; pip install mpich, or name"):
         launchers.require_launcher({})
@@ -60,7 +60,7 @@ def test_an_mpi_library_has_a_short_name(message: str, name: str) -> None:
     assert library_name(message) == name
 
 
-def test_mpi4py_without_an_mpi_is_lacking_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mpi4py_without_an_mpi_is_a_missing_requirement_with_its_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "_ask_mpi", lambda: ("RuntimeError: cannot load MPI library", False))
     monkeypatch.delitem(__import__("sys").modules, "mpi4py.MPI", raising=False)
     implementation = Implementation(name="mpi", load=lambda: lambda *_: None, backend="mpi")
@@ -71,7 +71,7 @@ def test_mpi4py_without_an_mpi_is_lacking_with_its_cure(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("backend", "package", "extra"), [("mpi", "mpi4py", "mpi"), ("dask", "distributed", "dask")])
-def test_what_is_not_installed_is_lacking_with_its_cure(
+def test_a_package_that_is_not_installed_is_a_missing_requirement_with_its_fix(
     monkeypatch: pytest.MonkeyPatch, backend: str, package: str, extra: str
 ) -> None:
     find_spec = backends.importlib.util.find_spec
@@ -82,11 +82,11 @@ def test_what_is_not_installed_is_lacking_with_its_cure(
         require(Implementation(name=backend, load=lambda: lambda *_: None, backend=backend))
 
 
-# --- what the referee believes --------------------------------------------------------------------------------
+# --- checks of the registration of ranks ----------------------------------------------------------------------
 
 
 def doubts(*infos: RankInfo, case: Case = CASE) -> str | None:
-    """Return what the referee says of ranks that introduce themselves so."""
+    """Return the message of the checks on ranks that register so."""
     failure = next(filter(None, (check_rank(one, case, "mpiexec") for one in infos)), None) or check_ranks(infos, case)
     return failure.message if failure else None
 
@@ -177,7 +177,7 @@ def test_pages_of_a_mapped_file_are_shared_and_what_is_written_is_ones_own(tmp_p
     assert shared_memory_bytes() >= 0
 
 
-def test_a_truncated_file_is_told_when_it_is_mapped(tmp_path: Path) -> None:
+def test_a_truncated_file_is_an_error_when_it_is_mapped(tmp_path: Path) -> None:
     scratch.save(tmp_path / "one", np.ones(100))
     for content in (b"", b"short"):
         (tmp_path / "one" / "arrays").write_bytes(content)
@@ -185,7 +185,9 @@ def test_a_truncated_file_is_told_when_it_is_mapped(tmp_path: Path) -> None:
             scratch.load(tmp_path / "one", mapped=True)
 
 
-def test_ranks_beyond_the_cores_and_nodes_that_are_not_here_are_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_ranks_than_cores_or_more_nodes_than_one_are_a_missing_requirement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("daasbench.host.machine.usable_cores", lambda: 4)
     case = Case(kernel="tomography", implementation="mpi", version="1", size="tiny", ranks=4, threads=2)
     message = missing_requirement(case, None, gpus=0)
@@ -207,7 +209,7 @@ def test_ranks_beyond_the_cores_and_nodes_that_are_not_here_are_lacking(monkeypa
         (1, ["0", "1"], "GPU-4,GPU-5", "GPU-4"),
     ],
 )
-def test_a_contender_sees_as_many_gpus_as_its_case_asks(
+def test_a_measuring_process_sees_as_many_gpus_as_its_case_requests(
     monkeypatch: pytest.MonkeyPatch, wanted: int, known: list[str], variable: str | None, left: Any
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

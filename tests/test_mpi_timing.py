@@ -1,4 +1,4 @@
-"""The time in MPI is seen whichever way a kernel calls it, and its clock costs little."""
+"""The time in MPI is measured however a kernel calls it, and its clock costs little."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ plain = MPI.COMM_WORLD
 spent = MpiTime()
 comm = spent.watch(plain)
 rank, other = comm.rank, 1 - comm.rank
-told = {}
+spent_in = {}
 
 def measured(name, step):
     plain.Barrier()
@@ -37,7 +37,7 @@ def measured(name, step):
     if rank == 0:
         time.sleep(0.05)  # the other waits, in MPI
     step()
-    told[name] = [spent.seconds - before[0], spent.calls - before[1], time.perf_counter() - started]
+    spent_in[name] = [spent.seconds - before[0], spent.calls - before[1], time.perf_counter() - started]
 
 def exchange(through):
     got, gift = np.zeros(4), np.full(4, float(rank))
@@ -64,9 +64,9 @@ measured("fence", lambda: window.Fence())
 measured("collective", lambda: comm.Ialltoall(np.zeros(2), np.zeros(2)).Wait())
 measured("nothing", lambda: time.sleep(0.05 if rank else 0))
 measured("unwatched", plain.Barrier)
-told["price"] = clock_cost_s()
+spent_in["price"] = clock_cost_s()
 if rank == 1:
-    print(json.dumps(told))
+    print(json.dumps(spent_in))
 """
 
 

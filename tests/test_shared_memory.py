@@ -1,4 +1,4 @@
-"""Shared memory that killed processes leave: found while they live, removed when nobody else has it."""
+"""Shared memory that killed processes leave: found while they live, removed when no other process has it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def hold() -> Iterator[Callable[[str], tuple[subprocess.Popen[str], str]]]:
         one.communicate()
 
 
-def test_what_a_killed_process_mapped_is_removed_when_nobody_else_maps_it(hold) -> None:
+def test_what_a_killed_process_mapped_is_removed_when_no_other_process_maps_it(hold) -> None:
     first, path = hold("")
     other, same = hold(path.removeprefix(SHARED))
     assert path == same

@@ -1,4 +1,4 @@
-"""The one path around a runner: what is to be done, what it may cost, and that every case has its end or is left."""
+"""The one path with a fake runner: what is outstanding, what it may cost, and that every case ends or remains."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def seeds_of(job: Job) -> set[int | None]:
     return {one.case.seed for one in job.planned}
 
 
-# --- every case has its end, or is left -------------------------------------------------------------------------
+# --- every case ends, or remains --------------------------------------------------------------------------------
 
 
 def test_a_whole_run_ends_and_is_not_run_again(go: Callable[..., RunSummary]) -> None:
@@ -70,7 +70,7 @@ def test_a_whole_run_ends_and_is_not_run_again(go: Callable[..., RunSummary]) ->
     assert go(runner, a_plan(processes=2), again=True).run != ended.run
 
 
-def test_a_record_that_never_came_back_is_left_and_only_it_is_measured_again(go: Callable[..., RunSummary]) -> None:
+def test_only_a_measurement_without_a_record_is_measured_again(go: Callable[..., RunSummary]) -> None:
     runner = FakeRunner(answer=lambda job, one: measured(job, one) if one.case.seed else None)
     ended = go(runner)
     assert (ended.exit_code, ended.left, ended.outcomes) == (3, 1, {"ok": 1})
@@ -133,7 +133,7 @@ def test_a_journal_that_fails_after_submitting_cancels_the_job(
     assert runner.cancelled == ["fake:1"]
 
 
-def test_a_controller_killed_between_its_two_words_goes_on(
+def test_a_controller_killed_between_its_two_notes_continues(
     go: Callable[..., RunSummary], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -213,7 +213,7 @@ def test_a_budget_is_kept_to_the_cent() -> None:
     check_budget([], (Decimal(0), "EUR"))
 
 
-def test_a_budget_that_holds_nothing_back_is_refused_and_one_that_holds_back_a_part_is_told() -> None:
+def test_a_budget_that_applies_to_no_platform_is_refused_and_one_for_a_part_is_noted() -> None:
     free = [msgspec.structs.replace(job, platform_name="laptop") for job in jobs_of(a_plan())]
     with pytest.raises(BudgetError, match=r"platform laptop declares no price.*remove --budget"):
         check_budget(free, (Decimal(5), "EUR"))
@@ -268,7 +268,7 @@ def test_a_preview_touches_nothing(
     assert shown.expected_s == {"001-there": None}
 
 
-def test_a_preview_shows_what_is_left(tmp_path: Path, go: Callable[..., RunSummary]) -> None:
+def test_a_preview_shows_what_remains(tmp_path: Path, go: Callable[..., RunSummary]) -> None:
     go(FakeRunner(answer=lambda job, one: measured(job, one) if one.case.seed else None))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     shown = preview(a_plan(), results_folder=tmp_path, commit="c0")

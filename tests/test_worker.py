@@ -1,4 +1,4 @@
-"""A worker that somebody else may start too: it takes its job once, goes on where it was killed, and leaves word."""
+"""A worker that a scheduler may start twice: it claims its job once, continues after a kill, and notes its end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def do(job: Job, folder: Path, name: str) -> subprocess.CompletedProcess[str]:
-    """Run the worker on a job in `folder`, as somebody called `name`."""
+    """Run the worker on a job in `folder`, under the claim `name`."""
     folder.mkdir(exist_ok=True)
     (folder / "job.json").write_bytes(msgspec.json.encode(job))
     command = [sys.executable, "-m", "daasbench.worker", str(folder / "job.json"), "--claim", name]
@@ -79,7 +79,7 @@ def test_other_code_than_that_which_planned_a_job_does_not_do_it(job: Job, tmp_p
     assert not (folder / "records.jsonl").exists()
 
 
-def test_a_claim_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_a_claim_is_complete_or_absent(tmp_path: Path) -> None:
     claim(tmp_path, "one")
     claim(tmp_path, "one")
     with pytest.raises(Taken):

@@ -115,7 +115,7 @@ class MeasuringProcess:
             hint = " (out of memory?)" if code == -signal.SIGKILL else ""
             message = f"the process was ended by {name}{hint}"
         else:
-            message = f"the process exited with code {code}"
+            message = f"the process ended with exit code {code}"
         return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=f"{message}; see its log")
 
     def close(self) -> None:
@@ -199,7 +199,7 @@ class ResponseChannel:
         try:
             line = msgspec.json.encode(answer)
         except (TypeError, ValueError) as error:
-            message = f"the answer cannot be written as JSON: {error}"
+            message = f"the answer cannot be written: {error}"
             line = msgspec.json.encode(Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=message))
         with self._lock:
             if not self._closed:

@@ -107,7 +107,7 @@ class Site:
     environment: Mapping[str, str]
 
     def write(self, options: str, *, sleep_s: float = 0.0, repeats: int = 6, ranks: int = 2, **kernels: Any) -> None:
-        """Write the platform with these options, and a scenario of these ways of kernels; `sums` is a file here."""
+        """Write the platform with these options, and a scenario of these implementations; `sums` is a file."""
         (self.folder / "site.toml").write_text(f'runner = "dask"\n[options]\n{options}\n')
         text = KERNEL.replace("SLEEP_S", str(sleep_s)).replace("FOLDER", repr(str(self.folder)))
         (self.folder / "sums.py").write_text(text)

@@ -21,7 +21,7 @@ class TestDaskRunner(RunnerContract):
     make = DaskRunner
 
     def test_a_job_ends_done_with_a_record_for_every_case(self, tmp_path: Path) -> None:
-        """They are skipped: the job's way is no Dask way."""
+        """They are skipped: the job's implementation is not for Dask."""
         runner = DaskRunner()
         job = sample_job(tmp_path, runner="dask")
         folder = tmp_path / "jobs" / job.id
@@ -30,7 +30,7 @@ class TestDaskRunner(RunnerContract):
         records = [one for one in read_lines(folder / "records.jsonl").lines if isinstance(one, Record)]
         assert {one.key for one in records} == {one.key for one in job.planned}
         assert {one.outcome for one in records} == {Outcome.SKIPPED}
-        assert {"computes on Dask workers only" in one.message for one in records} == {True}
+        assert {"runs only implementations for Dask" in record.message for record in records} == {True}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ class TestDaskRunner(RunnerContract):
         {"cluster": "slurm", "partition": "gpu", "setup": ["module load x"], "memory": "16GB", "walltime": "01:00:00"},
     ],
 )
-def test_each_way_to_have_a_cluster_is_accepted(options: Any) -> None:
+def test_each_source_of_workers_is_accepted(options: Any) -> None:
     DaskRunner().check(options, "p.toml: options")
 
 
@@ -113,7 +113,7 @@ def test_workers_get_processors_of_their_own(workers: Any, threads: int, expecte
     assert processors_by_worker(facts(*workers), threads) == expected
 
 
-def test_a_host_with_too_few_processors_is_lacking() -> None:
+def test_a_host_with_too_few_processors_is_a_missing_requirement() -> None:
     with pytest.raises(
         MissingRequirement, match="2 Dask workers of 2 threads on a have 3 processors; ask for fewer, or for more"
     ):

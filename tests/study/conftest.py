@@ -36,7 +36,7 @@ def the_run(tmp_path: Path) -> Callable[[], RunFolder]:
 
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeQueue:
-    """Put a fake queue beside the shipped runners; a scenario and a platform for it lie in the folder."""
+    """Add a fake queue to the shipped runners; the folder has a scenario and a platform for it."""
     from daasbench import registry
 
     queue, real = FakeQueue(states=[PENDING, PENDING, RUNNING, DONE]), registry.runner

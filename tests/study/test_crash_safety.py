@@ -44,7 +44,7 @@ def test_a_killed_controller_takes_its_worker_along_and_the_run_resumes(tmp_path
 
 
 @pytest.mark.parametrize("moment", ["machine", "round", "record"])
-def test_a_killed_worker_is_told_and_the_run_resumes(tmp_path: Path, moment: str) -> None:
+def test_a_killed_worker_is_reported_and_the_run_resumes(tmp_path: Path, moment: str) -> None:
     campaign = Campaign(tmp_path, seeds=2 if moment == "record" else 1)
     controller = campaign.start()
     campaign.wait_for(moment)
@@ -58,8 +58,8 @@ def test_a_killed_worker_is_told_and_the_run_resumes(tmp_path: Path, moment: str
     finish(campaign)
 
 
-def test_a_killed_contender_is_a_failed_record_and_the_others_are_measured(campaign: Campaign) -> None:
-    for _ in range(3):  # a contender that has done its part when it is killed was none
+def test_a_killed_measuring_process_is_a_failed_record_and_the_others_are_measured(campaign: Campaign) -> None:
+    for _ in range(3):  # a process that has completed its measurement when it is killed does not count
         controller = campaign.start("--again")
         campaign.wait_for("round")
         worker = psutil.Process(controller.pid).children()[0]
@@ -76,7 +76,7 @@ def test_a_killed_contender_is_a_failed_record_and_the_others_are_measured(campa
     assert len(campaign.ended_once()) == campaign.cells
 
 
-def test_a_killed_maker_of_inputs_is_replaced(campaign: Campaign) -> None:
+def test_a_killed_input_process_is_replaced(campaign: Campaign) -> None:
     controller = campaign.start()
     campaign.wait_for("round")
     worker = psutil.Process(controller.pid).children()[0]
@@ -173,7 +173,7 @@ def test_a_torn_ledger_loses_only_its_torn_line(campaign: Campaign) -> None:
     assert len(set(keys)) == campaign.cells
 
 
-def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_lost(campaign: Campaign) -> None:
+def test_a_full_disk_is_reported_in_a_sentence_and_nothing_is_lost(campaign: Campaign) -> None:
     limited = (
         "import resource, signal;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
@@ -189,7 +189,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_lost(campaign: Campaig
     assert done <= set(campaign.ended_once())
 
 
-def test_a_results_folder_that_cannot_be_written_is_told_at_once(campaign: Campaign) -> None:
+def test_a_results_folder_that_cannot_be_written_is_reported_at_once(campaign: Campaign) -> None:
     (campaign.folder / "results").write_text("a file, not a folder")
     code, _, err = campaign.run()
     assert code == 2
@@ -198,7 +198,7 @@ def test_a_results_folder_that_cannot_be_written_is_told_at_once(campaign: Campa
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="absent: root, to mount a read-only folder")
-def test_a_read_only_results_folder_is_told_at_once(campaign: Campaign) -> None:
+def test_a_read_only_results_folder_is_reported_at_once(campaign: Campaign) -> None:
     campaign.results.mkdir()
     run = f"mount -t tmpfs -o ro none {campaign.results} && exec {sys.executable} -m daasbench run ./kills.toml"
     mounted = subprocess.run(

@@ -73,7 +73,7 @@ def wires(
     needs: Callable[[str], None],
     program: Callable[..., str],
 ) -> Iterator[Wires]:
-    """Bring two hosts up; the tests are left out where that is not allowed."""
+    """Bring two hosts up; the tests are skipped where that is not allowed."""
     needs("mpi4py")
     program("ip", fix="install iproute2, for tests on several hosts")
     script, folder = checkout / "ci/hosts/hosts", tmp_path_factory.mktemp("hosts")

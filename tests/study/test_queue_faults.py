@@ -1,4 +1,4 @@
-"""What goes wrong around jobs in a queue: jobs nobody knows, folders that are gone, controllers that are killed."""
+"""Faults of jobs in a queue: jobs that the queue does not know, missing folders, killed controllers."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_collecting_what_was_refused_or_never_sent_is_not_done(go: Callable[...,
     assert not the_run().finished()
 
 
-def test_a_controller_killed_before_its_last_word_says_it_the_next_time(
+def test_a_controller_killed_before_its_last_note_writes_it_the_next_time(
     go: Callable[..., RunSummary], the_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = RunFolder.note_all
@@ -238,7 +238,7 @@ def test_progress_counts_what_an_earlier_controller_sent(go: Callable[..., RunSu
     assert {(one.done, one.total) for one in news if one.record} == {(done, 6) for done in range(1, 7)}
 
 
-def test_an_end_that_nobody_saw_has_no_time(go: Callable[..., RunSummary], the_run: Any) -> None:
+def test_an_end_that_was_not_observed_has_no_time(go: Callable[..., RunSummary], the_run: Any) -> None:
     go(FakeQueue(states=[DONE]))
     (message,) = [one.detail for one in the_run().events() if one.event == "accounted"]
     assert "ended_at" not in message
@@ -290,7 +290,7 @@ def test_memory_that_a_kernel_took_before_its_job_was_cancelled_stays_its_fault(
     assert [one.reason for one in records_of(tmp_path)] == [Reason.KERNEL]
 
 
-def test_a_dry_run_counts_what_is_on_the_way_against_the_budget_as_the_run_does(
+def test_a_dry_run_counts_queued_jobs_against_the_budget_as_the_run_does(
     go: Callable[..., RunSummary], the_run: Any, tmp_path: Path
 ) -> None:
     price = Price(amount="3.60", currency="EUR", per="node-hour", date=datetime.date(2026, 11, 1), source="own books")

@@ -122,20 +122,20 @@ def test_gpus_that_the_launcher_gave_to_each_rank_are_kept(measure: Callable[...
     assert record.outcome is Outcome.OK, record.message
 
 
-def test_ranks_with_the_same_gpu_are_skipped_with_the_cure(measure: Callable[..., Record]) -> None:
+def test_ranks_with_the_same_gpu_are_skipped_with_the_fix(measure: Callable[..., Record]) -> None:
     record = measure(each("export CUDA_VISIBLE_DEVICES=1", "export CUDA_VISIBLE_DEVICES=1"))
     assert record.outcome is Outcome.SKIPPED
     assert "ranks share GPUs; bind each rank to its own GPUs" in record.message
     assert record.samples is None
 
 
-def test_gpus_that_a_scheduler_calls_alike_are_told_apart_by_their_identity(measure: Callable[..., Record]) -> None:
+def test_gpus_with_the_same_name_are_distinguished_by_their_identifier(measure: Callable[..., Record]) -> None:
     alike = each("export CUDA_VISIBLE_DEVICES=0", "export CUDA_VISIBLE_DEVICES=0")
     record = measure(alike, expected=("0", "0"), uuids=r"0, GPU-$PMI_RANK\n")
     assert record.outcome is Outcome.OK, record.message
 
 
-def test_a_rank_without_a_gpu_is_skipped_with_the_cure(measure: Callable[..., Record]) -> None:
+def test_a_rank_without_a_gpu_is_skipped_with_the_fix(measure: Callable[..., Record]) -> None:
     record = measure(each("export CUDA_VISIBLE_DEVICES=0", "export CUDA_VISIBLE_DEVICES="))
     assert record.outcome is Outcome.SKIPPED
     assert "exposes 0 GPUs to rank 1, the case uses 1" in record.message

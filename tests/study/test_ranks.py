@@ -1,4 +1,4 @@
-"""Real ranks and real Dask workers: measured right, every trouble told, and nothing left behind."""
+"""Real ranks and real Dask workers: measured correctly, every problem reported, and no process remains."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from daasbench.authoring.partition import share
 
 @kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - inputs["frames"].sum()), tolerance=0.5)
 def sums(inputs):
-    """Sum of frames, on ranks and workers, in many wrong ways."""
+    """Sum of frames, on ranks and workers, with many wrong implementations."""
     return {"total": inputs["frames"].sum()}
 
 @sums.inputs(tiny={"n": 5})
@@ -207,13 +207,13 @@ def test_a_kill_leaves_no_rank_and_no_dask_worker(
     controller = campaign.start()
     campaign.wait_for("round")
     below = workers_of(controller.pid)
-    assert len(below) >= 5  # the worker, the maker of inputs, and three at least
+    assert len(below) >= 5  # the worker, the input process, and three at least
     kill(psutil.Process(controller.pid) if victim == "controller" else psutil.Process(controller.pid).children()[0])
     controller.communicate(timeout=60)
     assert gone_within(below, 5.0) == []
 
 
-def test_a_launcher_of_another_mpi_is_named_with_its_cure(tmp_path: Path, needs: Callable[[str], None]) -> None:
+def test_a_launcher_of_another_mpi_is_named_with_its_fix(tmp_path: Path, needs: Callable[[str], None]) -> None:
     needs("mpi4py")
     launcher = tmp_path / "foreign"
     launcher.write_text('#!/bin/sh\nshift 2\n"$@" & "$@" & wait\n')  # what another MPI's does: each a world of its own
@@ -227,7 +227,7 @@ def test_a_launcher_of_another_mpi_is_named_with_its_cure(tmp_path: Path, needs:
     assert "option launcher" in row.message
 
 
-def test_a_launcher_that_fails_or_is_absent_is_told(tmp_path: Path, needs: Callable[[str], None]) -> None:
+def test_a_launcher_that_fails_or_is_absent_is_reported(tmp_path: Path, needs: Callable[[str], None]) -> None:
     needs("mpi4py")
     for launcher, outcome, sentence in (
         ("false", "failed", "exit code 1"),
@@ -241,7 +241,7 @@ def test_a_launcher_that_fails_or_is_absent_is_told(tmp_path: Path, needs: Calla
         assert (row.outcome, sentence in row.message) == (outcome, True), row.message
 
 
-def test_a_cluster_that_runs_already_is_used_and_one_too_small_is_told(
+def test_a_running_cluster_is_used_and_a_too_small_one_is_reported(
     tmp_path: Path, needs: Callable[[str], None]
 ) -> None:
     needs("distributed")
@@ -260,7 +260,7 @@ def test_a_cluster_that_runs_already_is_used_and_one_too_small_is_told(
         assert len(client.scheduler_info(n_workers=-1)["workers"]) == 2
 
 
-def test_ranks_that_are_stopped_and_killed_end_with_their_referee(tmp_path: Path, needs: Callable[[str], None]) -> None:
+def test_ranks_that_are_stopped_and_killed_end_with_their_worker(tmp_path: Path, needs: Callable[[str], None]) -> None:
     needs("mpi4py")
     campaign = Campaign(tmp_path)
     write(tmp_path, "ranked", sleep_s=0.05, repeats=500)

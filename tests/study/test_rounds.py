@@ -1,4 +1,4 @@
-"""Contenders take turns: in processes of their own, the waiting ones stopped, disturbed turns repeated and marked."""
+"""Measuring processes alternate in rounds: waiting processes are stopped, disturbed rounds are repeated and marked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def campaign(tmp_path: Path) -> Campaign:
     return Campaign(tmp_path, seeds=1)
 
 
-def test_every_contender_has_its_turn_before_any_has_its_second(tmp_path: Path) -> None:
+def test_every_measuring_process_has_its_first_round_before_any_has_its_second(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path, seeds=1, repeats=20)
     assert campaign.run()[0] == 0
     counted = [one for one in campaign.lines("round") if 2 not in one["samples"]["flags"]]  # type: ignore[index]
@@ -30,7 +30,7 @@ def test_every_contender_has_its_turn_before_any_has_its_second(tmp_path: Path) 
     assert set(order[:2]) == set(order[2:4]) == {"numpy", "again"}
 
 
-def test_waiting_contenders_are_stopped(campaign: Campaign) -> None:
+def test_waiting_measuring_processes_are_stopped(campaign: Campaign) -> None:
     controller = campaign.start()
     campaign.wait_for("round")
     worker = psutil.Process(controller.pid).children()[0]
@@ -59,10 +59,10 @@ def test_each_process_index_has_processes_of_its_own(tmp_path: Path) -> None:
     (log,) = campaign.results.rglob("log")
     pids = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("pid ")]
     assert len(set(pids)) == 4  # two implementations, two sets
-    assert len(list(groupby(pids))) > 4  # they took turns
+    assert len(list(groupby(pids))) > 4  # their rounds alternate
 
 
-def test_a_disturbed_turn_is_repeated_and_its_samples_are_kept_and_marked(tmp_path: Path) -> None:
+def test_a_disturbed_round_is_repeated_and_its_samples_are_kept_and_marked(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path, processes=1, seeds=1, sleep_s=0.1)
     burning = "import time\nend = time.time() + 60\nwhile time.time() < end: pass"
     burners = [subprocess.Popen([sys.executable, "-c", burning]) for _ in range(2)]
@@ -83,7 +83,7 @@ def test_a_disturbed_turn_is_repeated_and_its_samples_are_kept_and_marked(tmp_pa
         }
 
 
-def test_a_turn_that_cannot_end_within_the_limit_is_not_begun(tmp_path: Path) -> None:
+def test_a_round_that_cannot_end_within_the_limit_is_not_begun(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path, processes=1, seeds=1, sleep_s=0.5, repeats=50)
     scenario = campaign.folder / "kills.toml"
     scenario.write_text(scenario.read_text().replace("limit_s = 20", "limit_s = 4"))

@@ -122,7 +122,7 @@ def test_an_uncompiled_start_compiles_and_a_warm_one_finds_it_compiled(
 
 
 class Process:
-    """A stand-in for a contender that reads some files, in a process whose reads the system counts."""
+    """A stand-in for a measuring process that reads some files, in a process whose reads the system counts."""
 
     started = None
 
@@ -203,7 +203,7 @@ def test_a_start_whose_files_another_reads_meanwhile_is_not_called_cold(library:
     starts, process = starts_of(library, tmp_path)
     state = starts.make(planned("cold"), timeout_s=1.0)
     assert not isinstance(state, Failure)
-    page_cache.load([library])  # by somebody else: the process then finds it in memory
+    page_cache.load([library])  # by another process: the measured one then finds it in memory
     seen = process.ask("prepare", Prepared, timeout_s=1.0)
     with pytest.raises(MissingRequirement, match=r"was not cold: 4 MB came into memory and it had 0 MB read"):
         starts.judge(planned("cold").case, state, seen, 0.0)
@@ -266,7 +266,7 @@ def test_the_files_of_this_process_are_its_modules_and_what_it_maps() -> None:
     assert any(Path(sys.executable).resolve().name in path for path in page_cache.interpreter_files())
 
 
-def test_a_rate_in_another_unit_is_refused_with_the_cure(tmp_path: Path, refused: Callable[..., str]) -> None:
+def test_a_rate_in_another_unit_is_refused_with_the_fix(tmp_path: Path, refused: Callable[..., str]) -> None:
     (tmp_path / "sums.py").write_text(KERNEL)
     text = SCENARIO.format(implementations=["numpy"], size="tiny", starts=["any"], processes=1)
     (tmp_path / "starts.toml").write_text(text.replace('unit = "frame"', 'unit = "spectrum"'))
