@@ -23,7 +23,7 @@ from daasbench.records.ledger import read_lines
 KERNEL = '''
 import os, signal, time
 from daasbench import kernel
-from daasbench.contracts import Implementation, Spread
+from daasbench.contracts import Implementation, Partitioned
 
 @kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - inputs["frames"].sum()), tolerance=0.5)
 def sums(inputs):
@@ -58,7 +58,7 @@ def worked(harm):
                 if one.exception() is not None:
                     raise one.exception()
             return futures
-        return Spread(put=put, compute=compute, get=lambda futures: {"total": sum(client.gather(futures))})
+        return Partitioned(put=put, compute=compute, get=lambda futures: {"total": sum(client.gather(futures))})
     return prepare
 
 def add(name, harm):

@@ -115,6 +115,6 @@ def test_workers_get_processors_of_their_own(workers: Any, threads: int, expecte
 
 def test_a_host_with_too_few_processors_is_a_missing_requirement() -> None:
     with pytest.raises(
-        MissingRequirement, match="2 Dask workers of 2 threads on a have 3 processors; ask for fewer, or for more"
+        MissingRequirement, match="2 Dask workers of 2 threads on a have 3 processors; request fewer, or more"
     ):
         processors_by_worker(facts(("a", [0, 1, 2]), ("a", [0, 1, 2])), 2)

@@ -85,7 +85,7 @@ def test_a_worker_lost_in_mid_run_is_reported_with_its_state_in_slurm(site: Any,
     assert (record.outcome, record.reason) == (Outcome.FAILED, Reason.INTERRUPTED)
     assert "one of 2, ended in the middle of its work" in record.message
     assert f"job {number} on" in record.message
-    assert "Slurm says CANCELLED" in record.message
+    assert "state in Slurm CANCELLED" in record.message
     assert empties(slurm)
 
 

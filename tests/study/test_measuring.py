@@ -142,7 +142,7 @@ def test_each_trouble_has_its_outcome_and_its_sentence(
 def test_more_threads_than_cores_are_skipped_with_the_fix(table: pd.DataFrame) -> None:
     row = table.loc[("two_threads", 512)]
     assert row["outcome"] == "skipped"
-    assert "512 threads asked" in row["message"]
+    assert "512 threads requested" in row["message"]
     assert "max" in row["message"]
 
 

@@ -22,7 +22,7 @@ KERNEL = '''
 import os
 import numpy as np
 from daasbench import kernel
-from daasbench.contracts import Implementation, Spread
+from daasbench.contracts import Implementation, Partitioned
 
 @kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - inputs["frames"].sum()), tolerance=0.5)
 def sums(inputs):
@@ -40,7 +40,7 @@ def prepare(problem, resources):
         raise RuntimeError(f"the ranks compute with {seen}")
     put = lambda block: block["frames"][comm.rank :: comm.size].copy()
     get = lambda total: None if total is None else {"total": total}
-    return Spread(put=put, compute=lambda part: comm.reduce(part.sum()), get=get)
+    return Partitioned(put=put, compute=lambda part: comm.reduce(part.sum()), get=get)
 
 sums.implementations["ranked"] = Implementation(name="ranked", load=lambda: prepare, backend="mpi", gpus=1)
 '''

@@ -22,7 +22,7 @@ KERNEL = '''
 import os, signal, time
 import numpy as np
 from daasbench import kernel
-from daasbench.contracts import Implementation, Spread
+from daasbench.contracts import Implementation, Partitioned
 from daasbench.authoring.partition import share
 
 @kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - inputs["frames"].sum()), tolerance=0.5)
@@ -45,7 +45,7 @@ def ranked(trouble):
             more = trouble(comm.rank, calls, part) or 0
             time.sleep(SLEEP_S)
             return comm.reduce(part.sum() + more)
-        return Spread(put=put, compute=compute, get=lambda total: None if total is None else {"total": total})
+        return Partitioned(put=put, compute=compute, get=lambda total: None if total is None else {"total": total})
     return prepare
 
 def worked(trouble):
@@ -66,7 +66,7 @@ def worked(trouble):
             for one in futures:
                 one.exception()
             return futures
-        return Spread(put=put, compute=compute, get=lambda futures: {"total": sum(client.gather(futures))})
+        return Partitioned(put=put, compute=compute, get=lambda futures: {"total": sum(client.gather(futures))})
     return prepare
 
 def add(name, prepare, backend, **more):
@@ -160,7 +160,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
         ("exits", "failed", "exit code 7"),
         ("wrong", "wrong", "error 1 is not within 0.5"),
         ("writes", "wrong", "rank 1: it writes into its inputs"),
-        ("no_spread", "failed", "must return a daasbench.contracts.Spread"),
+        ("no_spread", "failed", "must return a daasbench.contracts.Partitioned"),
         ("lost", "failed", "one of 2, ended in the middle of its work"),
     ],
 )

@@ -205,7 +205,9 @@ def test_a_start_whose_files_another_reads_meanwhile_is_not_called_cold(library:
     assert not isinstance(state, Failure)
     page_cache.load([library])  # by another process: the measured one then finds it in memory
     seen = process.ask("prepare", Prepared, timeout_s=1.0)
-    with pytest.raises(MissingRequirement, match=r"was not cold: 4 MB came into memory and it had 0 MB read"):
+    with pytest.raises(
+        MissingRequirement, match=r"was not cold: 4 MB came into memory, but the process read only 0 MB"
+    ):
         starts.judge(planned("cold").case, state, seen, 0.0)
 
 
