@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -212,11 +212,6 @@ class Runner(Protocol):
 
     name: str
 
-    @property
-    def outlives(self) -> bool:
-        """Return whether its jobs go on when their controller ends: they may be detached and collected later."""
-        ...
-
     def check(self, options: Mapping[str, Option], where: str) -> None:
         """Raise ScenarioError, naming `where`, if the platform's options are not of this runner's form."""
         ...
@@ -242,9 +237,11 @@ class Runner(Protocol):
         ...
 
 
+@runtime_checkable
 class Queue(Runner, Protocol):
-    """A runner whose jobs wait for their turn, several at a time, and outlive their controller.
+    """A runner whose jobs wait in a scheduler and outlive their controller: they may be collected later.
 
+    A runner that has all of these members is a queue: ``isinstance(runner, Queue)``.
     Handles are URLs, so that who has one needs neither the run nor the process that submitted: ``slurm:///1234_7``.
     """
 

@@ -26,9 +26,10 @@ OURS = "daasbench"  # the distribution whose plug-ins come before others of the 
 # What a plug-in of each group must have; the protocols of `contracts` say what it is.
 PARTS = {
     "kernels": ("name", "card", "sizes", "options", "implementations", "reads_files", "work", "make", "verify"),
-    "runners": ("name", "outlives", "check", "render", "submit", "poll", "fetch", "cancel"),
+    "runners": ("name", "check", "render", "submit", "poll", "fetch", "cancel"),
     "reports": ("name", "title", "formats", "write"),
 }
+QUEUE_PARTS = ("every_s", "split", "render_all", "submit_all", "find", "cancel_all")  # a runner has all or none
 
 
 class Plugin(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +142,10 @@ def _checked(plugin: Any, group: str, name: str) -> Any:
             getattr(plugin, part)
         except AttributeError as error:
             raise _Misshapen(f"it is no {_singular(group)}: it has no {part!r}") from error
+    missing = [part for part in QUEUE_PARTS if not hasattr(plugin, part)]
+    if group == "runners" and 0 < len(missing) < len(QUEUE_PARTS):
+        present = next(part for part in QUEUE_PARTS if part not in missing)
+        raise _Misshapen(f"it has {present!r}, as a queue has, but not {', '.join(missing)}")
     if group == "kernels" and plugin.name != name:
         raise _Misshapen(f"it calls itself {plugin.name!r}, its package {name!r}")
     return plugin
@@ -219,6 +224,7 @@ def version_of(implementation: Implementation, source: Path | None = None) -> st
 
 __all__ = [
     "PARTS",
+    "QUEUE_PARTS",
     "Plugin",
     "catalogue",
     "is_file",

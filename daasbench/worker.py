@@ -1,10 +1,9 @@
 """One job on one node: ``python -m daasbench.worker job.json``.
 
-Two doors: the job file goes in, ``records.jsonl`` beside it comes out. The worker ends when its standard
-input ends, if it was started with ``--tied``: that is how a local worker dies with its controller. Where others
-may start it a second time, it takes the job by ``--claim NAME``: whoever comes with another name does nothing.
-When it began and when it ended stand in two small files, so that a job's truth is in its folder even when the
-scheduler has forgotten it.
+The worker reads the job file and writes ``records.jsonl`` into the same folder. With ``--tied`` it ends when its
+standard input closes: a local worker ends with its controller. Where a scheduler may start it twice, it claims the job
+by ``--claim NAME``, and a worker with another name does nothing. Two small files hold the times of its start and its
+end, so that the job's folder has them even when the scheduler has no record of the job.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 import msgspec
 
@@ -29,11 +29,10 @@ from daasbench.host import machine
 from daasbench.host.clock import utc_now
 from daasbench.host.code_fingerprint import suite_content
 from daasbench.host.containers import require_inside
-from daasbench.host.launchers import cores_of
 from daasbench.measure.comparison import ComparisonRunner
 from daasbench.measure.messages import Command, Failure
 from daasbench.measure.process import MeasuringProcess
-from daasbench.measure.requirements import counts_elsewhere
+from daasbench.measure.requirements import limits_do_not_apply
 from daasbench.model import Job, Limits, Machine, Noun, Planned, Record, digest, sets_of
 from daasbench.records.ledger import Ledger, orphans, read_lines, was_interrupted
 from daasbench.version import __version__
@@ -41,23 +40,23 @@ from daasbench.version import __version__
 log = logging.getLogger(__name__)
 
 LIMITS_TIMEOUT_S = 120.0
-LAST_WORDS = "daasbench worker: "  # begins the sentence in the log with which a worker gives up
-GRACE_S = 4.0  # for tidying up, once the controller is gone
-STOPPED = 130  # exit code after SIGTERM, or when the controller is gone
-CLAIMED = 4  # exit code where another has the job
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # what file systems without hard links say
+LAST_WORDS = "daasbench worker: "  # prefix of the last message of a failed worker in its log
+GRACE_S = 4.0  # for cleaning up, once the controller has ended
+STOPPED = 130  # exit code after SIGTERM, or when the controller has ended
+CLAIMED = 4  # exit code where another worker has the job
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # errors of file systems without hard links
 CLAIM, STARTED, ENDED = "claim", "started.json", "ended.json"  # files of a job
 
 
 class Began(Noun, frozen=True, kw_only=True):
-    """When a worker took a job, by the clock of its node."""
+    """When a worker started a job, by the clock of its node."""
 
     at: str  # UTC, ISO 8601
     claim: str = ""
 
 
 class Left(Noun, frozen=True, kw_only=True):
-    """When and how it ended."""
+    """When and how a worker ended."""
 
     at: str
     exit: int
@@ -70,7 +69,7 @@ class Taken(Unfinished):
 
 
 def claim(folder: Path, name: str) -> None:
-    """Take the job of `folder` for `name`, which may have it already; whole or not at all, on any file system.
+    """Claim the job of `folder` for `name`, which may have it already; atomic on any file system.
 
     Raises
     ------
@@ -83,18 +82,18 @@ def claim(folder: Path, name: str) -> None:
     try:
         mine.write_text(name)
         with contextlib.suppress(FileExistsError):
-            _lay_down(mine, folder / CLAIM, name)
+            _create_claim(mine, folder / CLAIM, name)
         holder = (folder / CLAIM).read_text()
     except OSError as error:
         raise LedgerError(f"{folder}: cannot be written: {error.strerror}; nothing was measured") from error
     finally:
         mine.unlink(missing_ok=True)
     if holder != name:
-        raise Taken(f"{folder}: {name} ends at once and measures nothing: {holder} has this job")
+        raise Taken(f"{folder}: {holder} has this job; {name} ends at once and measures nothing")
 
 
-def _lay_down(mine: Path, claimed: Path, name: str) -> None:
-    """Make the claim's file, whole, unless it is there; where no links can be made, whole but for a moment."""
+def _create_claim(mine: Path, claimed: Path, name: str) -> None:
+    """Create the file of the claim, unless it exists; without hard links, the file is incomplete for a moment."""
     try:
         os.link(mine, claimed)
     except OSError as error:
@@ -105,17 +104,17 @@ def _lay_down(mine: Path, claimed: Path, name: str) -> None:
 
 
 def _check_suite(job: Job) -> None:
-    """Raise Unfinished if other code than this planned the job: its records would say what is not so."""
-    if job.suite and (here := suite_content()) != job.suite:
-        message = f"the daasbench of this node ({sys.prefix}, version {__version__}, content {here}) is not the one"
+    """Raise Unfinished if another version of the code planned the job: its records would name the wrong commit."""
+    if job.suite and (content := suite_content()) != job.suite:
+        message = f"the daasbench of this node ({sys.prefix}, version {__version__}, content {content}) is not the one"
         fix = "use the same environment on both sides (the platform's option python), and run the same command again"
         raise Unfinished(f"{message} that planned the job (commit {job.commit}, content {job.suite}); {fix}")
 
 
-def _begun_before(path: Path, job: Job) -> list[Planned]:
-    """Return what of the job is still to be measured where an earlier worker of the same claim was killed.
+def _close_interrupted_attempts(path: Path, job: Job) -> list[Planned]:
+    """Return the measurements of the job that remain where an earlier worker of the same claim was killed.
 
-    What it was measuring is written down as interrupted, and is measured in another attempt.
+    The attempts that it had begun get records as interrupted, and are measured again in another attempt.
     """
     lines = read_lines(path).lines if path.exists() else []
     if not lines:
@@ -124,63 +123,69 @@ def _begun_before(path: Path, job: Job) -> list[Planned]:
         killed = orphans(lines, job)
         for record in killed:
             ledger.append(record)
-    ended = {one.key for one in lines if isinstance(one, Record) and not was_interrupted(one)}
+    ended = {line.key for line in lines if isinstance(line, Record) and not was_interrupted(line)}
     tried: dict[str, int] = {}
-    for one in [*lines, *killed]:
-        if isinstance(one, Record):
-            tried[one.key] = max(one.attempt, tried.get(one.key, 0))
-    left = [one for one in job.planned if one.key not in ended]
-    return [msgspec.structs.replace(one, attempt=max(one.attempt, tried.get(one.key, 0) + 1)) for one in left]
+    for line in [*lines, *killed]:
+        if isinstance(line, Record):
+            tried[line.key] = max(line.attempt, tried.get(line.key, 0))
+    return [
+        msgspec.structs.replace(planned, attempt=max(planned.attempt, tried.get(planned.key, 0) + 1))
+        for planned in job.planned
+        if planned.key not in ended
+    ]
 
 
 def work(job_file: Path) -> None:
-    """Do every set of the job; each record is in the ledger before the next set begins.
+    """Measure every comparison of the job; its records are in the ledger before the next comparison begins.
 
     Raises
     ------
     LedgerError
-        The ledger cannot be written; what was measured before is safe.
+        The ledger cannot be written; earlier records are safe.
     """
     job = msgspec.json.decode(job_file.read_bytes(), type=Job)
     _check_suite(job)
     require_inside(job)
     folder = job_file.parent
-    job = msgspec.structs.replace(job, planned=_begun_before(folder / "records.jsonl", job))
-    with Ledger(folder / "records.jsonl") as ledger, open(folder / "log", "ab", buffering=0) as errors:
+    job = msgspec.structs.replace(job, planned=_close_interrupted_attempts(folder / "records.jsonl", job))
+    with Ledger(folder / "records.jsonl") as ledger, open(folder / "log", "ab", buffering=0) as log_file:
         observed = machine.observe(commit=job.commit, observed_at=utc_now(), redact=job.redact)
         ledger.append(observed)
         limits: dict[int, str] = {}
-        for line in _limits(_threads_of(job), observed, errors):
+        for line in _limits(thread_counts(job), observed, log_file):
             ledger.append(line)
             limits[line.threads] = line.id
         scratch = folder / "scratch"
-        referee = ComparisonRunner(job, observed, limits, write=ledger.append, now=utc_now, scratch=scratch, log=errors)
+        comparisons = ComparisonRunner(
+            job, observed, limits, write=ledger.append, now=utc_now, scratch=scratch, log=log_file
+        )
         try:
             for planned in sets_of(job):
-                referee.run_set(planned)
+                comparisons.run_set(planned)
         finally:
-            referee.close()
+            comparisons.close()
 
 
-def _threads_of(job: Job) -> list[int]:
-    """Return the numbers of threads whose limits the job's cases are divided by."""
-    compared = [one for one in job.planned if _is_compared_with_limits(one, job)]
-    return sorted({cores_of(one.case) for one in compared if cores_of(one.case) <= machine.usable_cores()})
+def thread_counts(job: Job) -> list[int]:
+    """Return the numbers of threads for which the machine's limits are needed: cases are compared with them."""
+    compared = [planned for planned in job.planned if _is_compared_with_limits(planned, job)]
+    counts = {planned.case.cores_per_node for planned in compared}
+    return sorted(count for count in counts if count <= machine.usable_cores())
 
 
-def _is_compared_with_limits(one: Planned, job: Job) -> bool:
-    measures_no_science = one.case.kernel == "probes" or one.case.cache
-    return not (measures_no_science or one.skip or counts_elsewhere(one, job))
+def _is_compared_with_limits(planned: Planned, job: Job) -> bool:
+    measures_no_science = planned.case.kernel == "probes" or planned.case.cache
+    return not (measures_no_science or planned.skip or limits_do_not_apply(planned, job))
 
 
-def _limits(threads: Sequence[int], observed: Machine, errors: object) -> list[Limits]:
-    """Return the limits of this machine by the `probes` kernel, measured in a process of their own."""
-    found = []
+def _limits(threads: Sequence[int], observed: Machine, log_file: IO[bytes]) -> list[Limits]:
+    """Return the limits of this machine by the `probes` kernel, measured in a separate process."""
+    measured = []
     cpus = machine.allowed_cpus(os.getpid())
     for count in threads:
         now = utc_now()
         name = digest([observed.id, count, now])
-        prober = MeasuringProcess(count, cpus[:count], errors)  # type: ignore[arg-type]  # the job's log
+        prober = MeasuringProcess(count, cpus[:count], log_file)
         try:
             command = Command(step="limits", repeats=count, names=[name, observed.id, now])
             answer = prober.ask(command, Limits, timeout_s=LIMITS_TIMEOUT_S)
@@ -189,12 +194,12 @@ def _limits(threads: Sequence[int], observed: Machine, errors: object) -> list[L
         if isinstance(answer, Failure):
             failed = {"all": answer.message}
             answer = Limits(id=name, machine=observed.id, threads=count, values={}, failed=failed, measured_at=now)
-        found.append(answer)
-    return found
+        measured.append(answer)
+    return measured
 
 
 def _end_with_controller() -> None:
-    """End this worker, and with it its contenders, when the other end of standard input is closed."""
+    """End this worker and its measuring processes when the other end of standard input is closed."""
 
     def watch() -> None:
         while os.read(0, 4096):
@@ -207,12 +212,12 @@ def _end_with_controller() -> None:
 
 
 def _on_sigterm(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  (a handler's form)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what is tidied up shall be
-    raise SystemExit(STOPPED)  # so that every `finally` runs: contenders are ended, the scratch is removed
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
+    raise SystemExit(STOPPED)  # so that every `finally` runs: processes are ended, the scratch folder is removed
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return the exit code: 0 the job was done, 3 it could not be, with a sentence in its log."""
+    """Return the exit code: 0 if the job is done, 3 if not, with a message in its log."""
     signal.signal(signal.SIGTERM, _on_sigterm)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
@@ -224,7 +229,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if name:
             claim(folder, name)
-    except Unfinished as error:  # not this job's last words, where it is another's
+    except Unfinished as error:  # the last message of a job is that of the worker that has it
         print(error if isinstance(error, Taken) else f"{LAST_WORDS}{error}", file=sys.stderr)
         return error.exit_code
     code = 70
@@ -247,7 +252,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _note(path: Path, thing: Noun) -> None:
-    """Write a small file whole: who sees it sees all of it. Where the disk is full, the ledger says so."""
+    """Write a small file atomically. On a full disk it is not written; the ledger reports that."""
     part = path.with_name(f".{path.name}-{os.getpid()}")
     with contextlib.suppress(OSError):
         part.write_bytes(msgspec.json.encode(thing) + b"\n")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from daasbench.host.launchers import cores_of
 from daasbench.model import Case
 
 
@@ -22,6 +21,6 @@ class Allocation(msgspec.Struct, frozen=True, order=True):
 def allocation_of(cases: Sequence[Case]) -> Allocation:
     """Return the smallest allocation into which each of the cases fits."""
     tasks = max(-(-case.ranks // case.nodes) for case in cases)
-    cores = max(cores_of(case) for case in cases)
+    cores = max(case.cores_per_node for case in cases)
     gpus = max(case.gpus * -(-case.ranks // case.nodes) for case in cases)  # each rank has its own
     return Allocation(nodes=max(case.nodes for case in cases), tasks=tasks, cores=-(-cores // tasks), gpus=gpus)

@@ -27,7 +27,6 @@ class LocalRunner:
     """Starts ``python -m daasbench.worker`` on this machine."""
 
     name = "local"
-    outlives = False
 
     def __init__(self) -> None:
         self._started: dict[str, subprocess.Popen[bytes]] = {}

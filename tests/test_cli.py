@@ -118,7 +118,8 @@ def test_whatever_goes_wrong_in_a_users_kernel_is_a_record_with_a_sentence(say, 
     assert outcomes["absent_part", 1]["outcome"] == "skipped"
     assert outcomes["wrong", 999]["outcome"] == "skipped"
     assert re.search(
-        r'999 threads asked, \d+ cores usable here; write threads = "max"', outcomes["wrong", 999]["message"]
+        r'999 threads requested, \d+ cores usable on this machine; write threads = "max"',
+        outcomes["wrong", 999]["message"],
     )
 
 
@@ -166,7 +167,7 @@ def test_a_dry_run_shows_the_requests_and_makes_no_file(say, sums, tmp_path):
     assert "1 case in 1 job; nothing is run" in said.out
     assert "-m daasbench.worker" in said.out
     assert re.search(r"ceiling +\d+\.\d\d EUR", said.out)
-    assert "note: would be refused: the worst case of what is not done costs" in said.err
+    assert "note: would be refused: the worst case of the remaining measurements costs" in said.err
     message = json.loads(say(*words, "--json").out)
     assert set(message) == {
         "schema",
@@ -204,7 +205,7 @@ def test_a_users_file_that_changes_between_plan_and_measurement_is_not_measured(
     case = Case(kernel="frame_sums", implementation="numpy", version=version, size="tiny", seed=0)
     assert find_kernel(case, str(tmp_path / "sums.py")) is kernel
     (tmp_path / "sums.py").write_text(KERNEL + "# changed\n")
-    with pytest.raises(Unfinished, match=r"sums.py: was changed since this run was planned"):
+    with pytest.raises(Unfinished, match=r"sums.py: has changed since this run was planned"):
         find_kernel(case, str(tmp_path / "sums.py"))
 
 

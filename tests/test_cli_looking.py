@@ -139,7 +139,7 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(say, monkeypatch):
 
 
 def test_doctor_says_what_starts_ranks_and_workers_and_what_is_missing(say, monkeypatch):
-    monkeypatch.setattr("daasbench.compute.backends.mpi_told", lambda: "MPICH Version:      5.0.2\nmore")
+    monkeypatch.setattr("daasbench.compute.backends.mpi_version_text", lambda: "MPICH Version:      5.0.2\nmore")
     monkeypatch.setattr("daasbench.host.launchers.require_launcher", lambda options: None)
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from daasbench.runners.local import LocalRunner
 
 from daasbench import registry
@@ -45,3 +46,18 @@ class TestFakeQueue(QueueContract):
 
     def _again(self, queue: Queue) -> Queue:
         return queue
+
+
+@pytest.mark.parametrize("name", ["local", "dask"])
+def test_a_runner_whose_jobs_end_with_their_controller_is_no_queue(name: str) -> None:
+    assert not isinstance(registry.runner(name), Queue)
+
+
+@pytest.mark.parametrize("name", ["slurm", "psij"])
+def test_a_runner_whose_jobs_outlive_their_controller_is_a_queue(name: str) -> None:
+    assert isinstance(registry.runner(name), Queue)
+
+
+def test_the_fakes_are_what_they_stand_for() -> None:
+    assert isinstance(FakeQueue(), Queue)
+    assert not isinstance(FakeRunner(), Queue)

@@ -27,7 +27,7 @@ def test_packages_are_added_and_their_parts_are_not(tmp_path: Path) -> None:
     assert counter.joules() == pytest.approx(1.5)
 
 
-def test_a_counter_that_wraps_goes_on(tmp_path: Path) -> None:
+def test_a_counter_that_wraps_continues(tmp_path: Path) -> None:
     zone = package(tmp_path, "intel-rapl:0", 9_500_000)
     counter = EnergyCounter(tmp_path)
     (zone / "energy_uj").write_text("500000")

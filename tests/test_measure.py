@@ -18,7 +18,7 @@ from daasbench.measure import scratch
 from daasbench.measure.failures import failure_of, guarded
 from daasbench.measure.inputs import MOST_BLOCKS, block_count, make_inputs, predicted_bytes
 from daasbench.measure.messages import Spec
-from daasbench.measure.samples import concatenate, worse
+from daasbench.measure.samples import worse
 from daasbench.measure.session import Session
 from daasbench.model import Case, Outcome, Reason, Samples, Verdict, Work
 
@@ -26,7 +26,7 @@ CASE = Case(kernel="sums", implementation="numpy", version="1", size="tiny", see
 
 
 class Clock:
-    """A clock that moves only when somebody works."""
+    """A clock that advances only when a fake works."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -109,7 +109,7 @@ def test_verifying_takes_no_part_in_a_sample(session: Callable[..., Session], mo
     assert one.round(2, number=0, limit_s=1000.0, origin=0.0).samples.seconds == [0.0] * 3
 
 
-def test_a_turn_ends_at_its_limit_with_one_sample_that_counts(session: Callable[..., Session]) -> None:
+def test_a_round_ends_at_its_limit_with_one_sample_that_counts(session: Callable[..., Session]) -> None:
     clock = Clock()
 
     def compute(inputs: Any) -> dict[str, Any]:
@@ -243,9 +243,9 @@ def test_each_failure_has_its_outcome_reason_and_sentence(
     assert (failure.outcome, failure.reason, failure.message) == (outcome, reason, sentence)
 
 
-def test_samples_of_turns_are_joined_column_by_column() -> None:
+def test_samples_of_rounds_are_joined_column_by_column() -> None:
     parts = [Samples(seconds=[1.0], flags=[1]), Samples(seconds=[2.0, 3.0], flags=[0, 2])]
-    joined = concatenate(parts)
+    joined = Samples.concatenate(parts)
     assert joined.seconds == [1.0, 2.0, 3.0]
     assert joined.counted() == [2.0]
 
@@ -292,7 +292,7 @@ def a_spec(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Spec:
     return Spec(case=case, scratch=str(folder / "scratch" / "one"), cache_bytes=1000)
 
 
-def test_what_the_maker_leaves_is_the_problem_and_its_expectation(
+def test_the_input_process_writes_the_problem_and_its_expectation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = a_spec(tmp_path, monkeypatch)

@@ -1,4 +1,4 @@
-"""What the maker of inputs hands over arrives as it was, in memory of the contender's own, aligned."""
+"""Inputs reach the measuring process unchanged, in its own memory, aligned."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_one_object_stays_one_object(tmp_path: Path) -> None:
     assert first["frames"] is second["frames"]
 
 
-def test_a_truncated_file_is_told(tmp_path: Path) -> None:
+def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
     scratch.save(tmp_path / "one", np.ones(100))
     (tmp_path / "one" / "arrays").write_bytes(b"short")
     with pytest.raises(OSError, match="truncated"):
@@ -70,7 +70,7 @@ def test_blocks_that_share_an_array_get_memory_of_their_own(order: str) -> None:
     frames = np.ones((3, 4), order=order)  # type: ignore[call-overload]
     other = np.zeros(0)
     block = {"frames": frames, "none": other}
-    blocks = scratch.apart([block, block, {"frames": frames, "none": other}])
+    blocks = scratch.without_shared_arrays([block, block, {"frames": frames, "none": other}])
     assert blocks[0]["frames"] is frames
     for one, two in ((0, 1), (0, 2), (1, 2)):
         assert not np.shares_memory(blocks[one]["frames"], blocks[two]["frames"])
@@ -82,4 +82,4 @@ def test_blocks_that_share_an_array_get_memory_of_their_own(order: str) -> None:
 
 def test_distinct_blocks_are_not_copied() -> None:
     blocks = [np.ones(3), np.ones(3)]
-    assert all(one is other for one, other in zip(scratch.apart(blocks), blocks, strict=True))
+    assert all(one is other for one, other in zip(scratch.without_shared_arrays(blocks), blocks, strict=True))

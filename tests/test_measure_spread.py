@@ -1,4 +1,4 @@
-"""Ranks and workers, seen from here: what the referee believes, how launchers are written, what memory is whose."""
+"""Ranks and workers: the checks of their registration, the commands of launchers, and whose memory counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from daasbench.errors import MissingRequirement
 from daasbench.host import launchers
 from daasbench.host.processes import shared_memory_bytes
 from daasbench.measure import scratch
-from daasbench.measure.comparison import visible_devices
+from daasbench.measure.bench import visible_devices
 from daasbench.measure.inputs import predicted_bytes
 from daasbench.measure.rank_checks import RankInfo, check_rank, check_ranks
 from daasbench.measure.requirements import missing_requirement
@@ -33,18 +33,18 @@ CASE = Case(kernel="k", implementation="mpi", version="1", size="small", ranks=4
         ("'my mpi/exec'", ["my mpi/exec", "-n", "4"]),
     ],
 )
-def test_a_launcher_is_told_the_number_of_ranks(launcher: Any, command: list[str]) -> None:
+def test_a_launcher_receives_the_number_of_ranks(launcher: Any, command: list[str]) -> None:
     assert launchers.launch_command({"launcher": launcher}, CASE) == command
 
 
-def test_without_a_word_the_launcher_is_that_of_this_python() -> None:
+def test_without_the_option_the_launcher_is_that_of_this_python() -> None:
     command = launchers.launch_command({}, CASE)
     assert command == [str(launchers.default_launcher()), "-n", "4"]
 
 
-def test_a_missing_launcher_is_told_with_its_cure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_launcher_is_reported_with_its_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sys.prefix", str(tmp_path))
-    with pytest.raises(MissingRequirement, match=r"no mpiexec beside this Python .*; pip install mpich, or name"):
+    with pytest.raises(MissingRequirement, match=r"this Python has no mpiexec .*; pip install mpich, or name"):
         launchers.require_launcher({})
 
 
@@ -60,7 +60,7 @@ def test_an_mpi_library_has_a_short_name(message: str, name: str) -> None:
     assert library_name(message) == name
 
 
-def test_mpi4py_without_an_mpi_is_lacking_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mpi4py_without_an_mpi_is_a_missing_requirement_with_its_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "_ask_mpi", lambda: ("RuntimeError: cannot load MPI library", False))
     monkeypatch.delitem(__import__("sys").modules, "mpi4py.MPI", raising=False)
     implementation = Implementation(name="mpi", load=lambda: lambda *_: None, backend="mpi")
@@ -71,7 +71,7 @@ def test_mpi4py_without_an_mpi_is_lacking_with_its_cure(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("backend", "package", "extra"), [("mpi", "mpi4py", "mpi"), ("dask", "distributed", "dask")])
-def test_what_is_not_installed_is_lacking_with_its_cure(
+def test_a_package_that_is_not_installed_is_a_missing_requirement_with_its_fix(
     monkeypatch: pytest.MonkeyPatch, backend: str, package: str, extra: str
 ) -> None:
     find_spec = backends.importlib.util.find_spec
@@ -82,11 +82,11 @@ def test_what_is_not_installed_is_lacking_with_its_cure(
         require(Implementation(name=backend, load=lambda: lambda *_: None, backend=backend))
 
 
-# --- what the referee believes --------------------------------------------------------------------------------
+# --- checks of the registration of ranks ----------------------------------------------------------------------
 
 
 def doubts(*infos: RankInfo, case: Case = CASE) -> str | None:
-    """Return what the referee says of ranks that introduce themselves so."""
+    """Return the message of the checks on ranks that register so."""
     failure = next(filter(None, (check_rank(one, case, "mpiexec") for one in infos)), None) or check_ranks(infos, case)
     return failure.message if failure else None
 
@@ -100,12 +100,12 @@ def info(rank: int, **more: Any) -> RankInfo:
     ("wrong", "sentence"),
     [
         ({}, None),
-        ({"size": 1}, "none sees another: it belongs to another MPI than this Python's (MPICH 5.0.2)"),
+        ({"size": 1}, "each sees only itself: it belongs to another MPI than this Python's (MPICH 5.0.2)"),
         ({"size": 2}, "each sees 2"),
-        ({"threads": None}, "does not hand on variables: OMP_NUM_THREADS is None on rank 1, not 2"),
-        ({"cpus": [1]}, "binds rank 1 to 1 processors, it has 2 threads"),
+        ({"threads": None}, "does not pass environment variables on: OMP_NUM_THREADS is None on rank 1, not 2"),
+        ({"cpus": [1]}, "binds rank 1 to 1 processors, the case uses 2 threads"),
         ({"cpus": [1, 2]}, "ranks share processors"),
-        ({"host": "b"}, "the ranks run on 2 nodes (a, b), 1 were asked"),
+        ({"host": "b"}, "the ranks run on 2 nodes (a, b), 1 were requested"),
     ],
 )
 def test_ranks_that_are_not_as_asked_are_doubted(wrong: dict[str, Any], sentence: str | None) -> None:
@@ -141,7 +141,7 @@ def test_workers_of_other_versions_are_named_with_theirs_and_ours() -> None:
     from daasbench.measure.dask.worker_checks import compare_versions
 
     compare_versions(Versions(), "tcp://s:8786")
-    message = r"Dask worker tcp://a:1: numpy 1\.26 \(here 2\.1\); use the same environment on both sides"
+    message = r"Dask worker tcp://a:1: numpy 1\.26 \(client: 2\.1\); use the same environment on both sides"
     with pytest.raises(MissingRequirement, match=message):
         compare_versions(Versions(numpy="1.26"), "tcp://s:8786")
 
@@ -177,7 +177,7 @@ def test_pages_of_a_mapped_file_are_shared_and_what_is_written_is_ones_own(tmp_p
     assert shared_memory_bytes() >= 0
 
 
-def test_a_truncated_file_is_told_when_it_is_mapped(tmp_path: Path) -> None:
+def test_a_truncated_file_is_an_error_when_it_is_mapped(tmp_path: Path) -> None:
     scratch.save(tmp_path / "one", np.ones(100))
     for content in (b"", b"short"):
         (tmp_path / "one" / "arrays").write_bytes(content)
@@ -185,13 +185,17 @@ def test_a_truncated_file_is_told_when_it_is_mapped(tmp_path: Path) -> None:
             scratch.load(tmp_path / "one", mapped=True)
 
 
-def test_ranks_beyond_the_cores_and_nodes_that_are_not_here_are_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_ranks_than_cores_or_more_nodes_than_one_are_a_missing_requirement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("daasbench.host.machine.usable_cores", lambda: 4)
     case = Case(kernel="tomography", implementation="mpi", version="1", size="tiny", ranks=4, threads=2)
     message = missing_requirement(case, None, gpus=0)
-    assert message == '4 ranks of 2 threads asked, 4 cores usable here; write threads = "max" or use a larger machine'
+    assert message == (
+        '4 ranks of 2 threads requested, 4 cores usable on this machine; write threads = "max" or use a larger machine'
+    )
     far = Case(kernel="tomography", implementation="mpi", version="1", size="tiny", nodes=2)
-    assert "2 nodes asked, one is here" in str(missing_requirement(far, None, gpus=0))
+    assert "2 nodes requested, this is one node" in str(missing_requirement(far, None, gpus=0))
 
 
 @pytest.mark.parametrize(
@@ -205,7 +209,7 @@ def test_ranks_beyond_the_cores_and_nodes_that_are_not_here_are_lacking(monkeypa
         (1, ["0", "1"], "GPU-4,GPU-5", "GPU-4"),
     ],
 )
-def test_a_contender_sees_as_many_gpus_as_its_case_asks(
+def test_a_measuring_process_sees_as_many_gpus_as_its_case_requests(
     monkeypatch: pytest.MonkeyPatch, wanted: int, known: list[str], variable: str | None, left: Any
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

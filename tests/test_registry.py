@@ -134,11 +134,19 @@ def test_a_shelf_of_a_broken_package_is_left_out(packages):
 
 
 def test_a_runner_that_cannot_be_made_is_named(packages):
-    text = "class Bad:\n    name = 'bad'\n    outlives = check = render = submit = poll = fetch = cancel = None\n"
+    text = "class Bad:\n    name = 'bad'\n    check = render = submit = poll = fetch = cancel = None\n"
     text += "    def __init__(self):\n        raise OSError('no scheduler here')\n"
     install(packages, "third", "[daasbench.runners]\nbad = bad_runner:Bad\n", bad_runner=text)
     with pytest.raises(PluginError, match="runner 'bad' cannot be made: OSError: no scheduler here"):
         registry.runner("bad")
+
+
+def test_a_queue_without_one_of_its_parts_is_not_taken_for_a_runner_of_this_machine(packages):
+    text = "class Half:\n    name = 'half'\n    check = render = submit = poll = fetch = cancel = None\n"
+    text += "    every_s = split = render_all = submit_all = cancel_all = None\n"
+    install(packages, "third", "[daasbench.runners]\nhalf = half_queue:Half\n", half_queue=text)
+    with pytest.raises(PluginError, match="it has 'every_s', as a queue has, but not find"):
+        registry.runner("half")
 
 
 def test_an_unknown_name_is_told_with_the_nearest(packages):

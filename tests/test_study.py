@@ -1,4 +1,4 @@
-"""The one path around a runner: what is to be done, what it may cost, and that every case has its end or is left."""
+"""The one path with a fake runner: what is outstanding, what it may cost, and that every case ends or remains."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ import pytest
 from daasbench import study
 from daasbench.errors import BudgetError, LedgerError
 from daasbench.evidence.gather import gather
-from daasbench.jobs.budget import check_budget
+from daasbench.jobs.budget import ceiling, check_budget
+from daasbench.jobs.outstanding import outstanding
+from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Case, Job, JobState, JobStatus, Outcome, Planned, Platform, Price, Reason, Repeat
 from daasbench.records.progress import Progress
 from daasbench.scenario.grid import CaseBlock, Cell
 from daasbench.scenario.grouping import group
 from daasbench.scenario.plan import Plan, Scenario
-from daasbench.study import RunSummary, outstanding, preview, wall_time_limit_s
+from daasbench.study import RunSummary, preview
 from daasbench.testing import FakeRunner
 from daasbench.testing.fakes import measured
 
@@ -55,7 +57,7 @@ def seeds_of(job: Job) -> set[int | None]:
     return {one.case.seed for one in job.planned}
 
 
-# --- every case has its end, or is left -------------------------------------------------------------------------
+# --- every case ends, or remains --------------------------------------------------------------------------------
 
 
 def test_a_whole_run_ends_and_is_not_run_again(go: Callable[..., RunSummary]) -> None:
@@ -68,11 +70,11 @@ def test_a_whole_run_ends_and_is_not_run_again(go: Callable[..., RunSummary]) ->
     assert go(runner, a_plan(processes=2), again=True).run != ended.run
 
 
-def test_a_record_that_never_came_back_is_left_and_only_it_is_measured_again(go: Callable[..., RunSummary]) -> None:
+def test_only_a_measurement_without_a_record_is_measured_again(go: Callable[..., RunSummary]) -> None:
     runner = FakeRunner(answer=lambda job, one: measured(job, one) if one.case.seed else None)
     ended = go(runner)
     assert (ended.exit_code, ended.left, ended.outcomes) == (3, 1, {"ok": 1})
-    assert "1 of 2 measurements are left" in ended.messages[0]
+    assert "1 of 2 measurements remain" in ended.messages[0]
     whole = FakeRunner()
     assert go(whole).exit_code == 0
     assert [seeds_of(job) for job in whole.submitted] == [{0}]
@@ -131,7 +133,7 @@ def test_a_journal_that_fails_after_submitting_cancels_the_job(
     assert runner.cancelled == ["fake:1"]
 
 
-def test_a_controller_killed_between_its_two_words_goes_on(
+def test_a_controller_killed_between_its_two_notes_continues(
     go: Callable[..., RunSummary], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -171,9 +173,9 @@ def test_a_skipped_case_is_looked_at_again_when_it_may_run_now(monkeypatch: pyte
     plan = a_plan(seeds=1)
     key = outstanding(plan, "c0", Progress())["there"][0].key
     skipped = Progress(outcomes={key: Outcome.SKIPPED}, attempts={key: 1})
-    monkeypatch.setattr(study, "may_run_now", lambda case, source: False)
+    monkeypatch.setattr("daasbench.jobs.outstanding.may_run_now", lambda case, source: False)
     assert outstanding(plan, "c0", skipped) == {}
-    monkeypatch.setattr(study, "may_run_now", lambda case, source: True)
+    monkeypatch.setattr("daasbench.jobs.outstanding.may_run_now", lambda case, source: True)
     assert [one.attempt for one in outstanding(plan, "c0", skipped)["there"]] == [2]
 
 
@@ -211,12 +213,12 @@ def test_a_budget_is_kept_to_the_cent() -> None:
     check_budget([], (Decimal(0), "EUR"))
 
 
-def test_a_budget_that_holds_nothing_back_is_refused_and_one_that_holds_back_a_part_is_told() -> None:
+def test_a_budget_that_applies_to_no_platform_is_refused_and_one_for_a_part_is_noted() -> None:
     free = [msgspec.structs.replace(job, platform_name="laptop") for job in jobs_of(a_plan())]
-    with pytest.raises(BudgetError, match=r"platform laptop declares no price.*leave out --budget"):
+    with pytest.raises(BudgetError, match=r"platform laptop declares no price.*remove --budget"):
         check_budget(free, (Decimal(5), "EUR"))
     message = check_budget([*free, *jobs_of(a_plan(price=PRICE))], (Decimal(5), "EUR"))
-    assert message == ["--budget says nothing of platform laptop: no price is declared there"]
+    assert message == ["--budget does not apply to platform laptop: no price is declared"]
     assert check_budget(jobs_of(a_plan(price=PRICE)), (Decimal(5), "EUR")) == []
 
 
@@ -224,7 +226,7 @@ def test_the_ceiling_counts_the_gpus_of_every_rank() -> None:
     (job,) = jobs_of(a_plan(seeds=1, price=msgspec.structs.replace(PRICE, per="gpu-hour")))
     (one,) = job.planned
     ceilings = [
-        study.ceiling(
+        ceiling(
             msgspec.structs.replace(
                 job,
                 planned=[msgspec.structs.replace(one, case=msgspec.structs.replace(one.case, ranks=ranks, gpus=gpus))],
@@ -266,7 +268,7 @@ def test_a_preview_touches_nothing(
     assert shown.expected_s == {"001-there": None}
 
 
-def test_a_preview_shows_what_is_left(tmp_path: Path, go: Callable[..., RunSummary]) -> None:
+def test_a_preview_shows_what_remains(tmp_path: Path, go: Callable[..., RunSummary]) -> None:
     go(FakeRunner(answer=lambda job, one: measured(job, one) if one.case.seed else None))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     shown = preview(a_plan(), results_folder=tmp_path, commit="c0")

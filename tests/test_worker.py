@@ -1,4 +1,4 @@
-"""A worker that somebody else may start too: it takes its job once, goes on where it was killed, and leaves word."""
+"""A worker that a scheduler may start twice: it claims its job once, continues after a kill, and notes its end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from daasbench.host.code_fingerprint import suite_content
 from daasbench.model import Case, Job, Planned, Platform, Round
 from daasbench.records.ledger import Ledger, read_lines
 from daasbench.testing.runners import sample_job
-from daasbench.worker import Taken, _threads_of, claim
+from daasbench.worker import Taken, claim, thread_counts
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def do(job: Job, folder: Path, name: str) -> subprocess.CompletedProcess[str]:
-    """Run the worker on a job in `folder`, as somebody called `name`."""
+    """Run the worker on a job in `folder`, under the claim `name`."""
     folder.mkdir(exist_ok=True)
     (folder / "job.json").write_bytes(msgspec.json.encode(job))
     command = [sys.executable, "-m", "daasbench.worker", str(folder / "job.json"), "--claim", name]
@@ -43,7 +43,7 @@ def test_a_job_is_done_by_the_first_who_takes_it(job: Job, tmp_path: Path) -> No
     before = (folder / "records.jsonl").read_bytes()
     late = do(job, folder, "18")
     assert late.returncode == 4
-    assert "18 ends at once and measures nothing: 17 has this job" in late.stderr
+    assert "17 has this job; 18 ends at once and measures nothing" in late.stderr
     assert (folder / "records.jsonl").read_bytes() == before
     assert json.loads((folder / "started.json").read_text())["claim"] == "17"
     ended = json.loads((folder / "ended.json").read_text())
@@ -79,7 +79,7 @@ def test_other_code_than_that_which_planned_a_job_does_not_do_it(job: Job, tmp_p
     assert not (folder / "records.jsonl").exists()
 
 
-def test_a_claim_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_a_claim_is_complete_or_absent(tmp_path: Path) -> None:
     claim(tmp_path, "one")
     claim(tmp_path, "one")
     with pytest.raises(Taken):
@@ -94,14 +94,14 @@ def test_the_limits_of_this_node_are_not_measured_where_dask_workers_elsewhere_c
     )
 
     def threads(**options: str) -> list[int]:
-        return _threads_of(msgspec.structs.replace(job, platform=Platform(runner="dask", options=dict(options))))
+        return thread_counts(msgspec.structs.replace(job, platform=Platform(runner="dask", options=dict(options))))
 
     assert threads(cluster="local") == [1]
     assert threads(scheduler="tcp://login1:8786") == threads(cluster="slurm") == []
     mixed = msgspec.structs.replace(case, implementation="numpy")
     both = [*job.planned, Planned(key="l", case=mixed, process=0)]
     site = Platform(runner="slurm", options={"scheduler": "tcp://login1:8786"})
-    assert _threads_of(msgspec.structs.replace(job, planned=both, platform=site)) == [1]
+    assert thread_counts(msgspec.structs.replace(job, planned=both, platform=site)) == [1]
 
 
 def test_a_job_is_taken_once_also_on_a_file_system_without_hard_links(

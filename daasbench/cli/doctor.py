@@ -118,7 +118,7 @@ def _engines() -> list[dict[str, Any]]:
     from daasbench.host import launchers
 
     def mpi() -> str:
-        library = backends.library_name(backends.mpi_told())
+        library = backends.library_name(backends.mpi_version_text())
         launchers.require_launcher({})
         return f"{library}, ranks are started by {launchers.default_launcher()}"
 

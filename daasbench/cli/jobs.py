@@ -111,9 +111,10 @@ def _each(run: str | None, results: Path, act: Callable[[RunFolder], RunSummary]
 def _has_jobs(folder: RunFolder) -> bool:
     """Return whether a run has jobs on the way that outlive its controller."""
     from daasbench import registry
+    from daasbench.contracts import Queue
 
     names = {str(event.detail.get("runner") or "") for event in folder.unsettled().values()}
-    return any(registry.runner(name).outlives for name in names if name in registry.names("runners"))
+    return any(isinstance(registry.runner(name), Queue) for name in names if name in registry.names("runners"))
 
 
 def _show(ended: list[RunSummary], left_out: list[str], as_json: bool) -> int:
@@ -140,6 +141,7 @@ def _show(ended: list[RunSummary], left_out: list[str], as_json: bool) -> int:
 def _jobs_of(folder: RunFolder) -> list[dict[str, Any]]:
     """Return the jobs of a run that are on the way, with what their scheduler says of them now."""
     from daasbench import registry
+    from daasbench.contracts import Queue
 
     sent = folder.unsettled()
     runners: dict[str, Any] = {}
@@ -151,7 +153,7 @@ def _jobs_of(folder: RunFolder) -> list[dict[str, Any]]:
         with contextlib.suppress(DaasbenchError):
             runners.setdefault(job.platform.runner, registry.runner(job.platform.runner))
         runner = runners.get(job.platform.runner)
-        if runner is None or not runner.outlives:
+        if not isinstance(runner, Queue):
             continue
         row["handle"] = str(sent[job.id].detail.get("handle") or "")
         if not row["handle"]:

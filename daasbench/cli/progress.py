@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from daasbench.jobs.tracker import News
+from daasbench.jobs.news import News
 from daasbench.model import Record
 
 LINE_EVERY_S = 2.0  # in a log

@@ -1,6 +1,6 @@
-"""Bytes at addresses, for compiled loops that take apart and put together packed streams.
+"""Loads and stores at memory addresses, for compiled loops that unpack and pack streams of bytes.
 
-Nothing checks an address: who calls these has. Numbers are little-endian, wherever they lie.
+Addresses are not checked: the caller must. Numbers are little-endian, at any alignment.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 STEP = 32
 """Bytes that :func:`copy_step` copies at once."""
 
-_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba's own types do not say
+_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba has no types for it
 _INTEGER = ir.IntType(64)
 _BYTE = ir.IntType(8)
 _VECTOR = ir.VectorType(_BYTE, STEP)
@@ -109,7 +109,7 @@ def clear_step(_: Any, to: Any) -> Any:
 
 @_llvm
 def differing(_: Any, a: Any, b: Any) -> Any:
-    """Return a number whose bit i is set where the bytes i from `a` and from `b` on differ, `STEP` of them."""
+    """Return a number whose bit i is set where byte i after `a` and byte i after `b` differ; `STEP` bytes."""
     if not all_integers(a, b):
         return None
 

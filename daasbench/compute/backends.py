@@ -1,6 +1,7 @@
-"""Where arrays live: `put`, `get`, `wait` for the host and for CUDA; and what a way to compute needs here.
+"""Backends: `put`, `get` and `wait` for arrays of the host and of CUDA; and what an implementation requires.
 
-Ways of the backends ``mpi`` and ``dask`` move their blocks themselves (:class:`~daasbench.contracts.Partitioned`).
+Implementations of the backends ``mpi`` and ``dask`` move their blocks themselves
+(:class:`~daasbench.contracts.Partitioned`).
 A block or a result may be an array, or any nest of mappings, sequences and dataclasses of arrays.
 """
 
@@ -52,8 +53,8 @@ def walk_arrays(nest: Any) -> Iterator[Any]:
         for value in nest:
             yield from walk_arrays(value)
     elif dataclasses.is_dataclass(nest) and not isinstance(nest, type):
-        for one in dataclasses.fields(nest):
-            yield from walk_arrays(getattr(nest, one.name))
+        for field in dataclasses.fields(nest):
+            yield from walk_arrays(getattr(nest, field.name))
 
 
 def arrays_in(nest: Any) -> list[np.ndarray[Any, Any]]:
@@ -62,7 +63,7 @@ def arrays_in(nest: Any) -> list[np.ndarray[Any, Any]]:
 
 
 class HostBackend:
-    """Arrays in host memory: everything is where it is, and done when a call returns."""
+    """Arrays in host memory: nothing is moved, and a call has completed when it returns."""
 
     name = "host"
 
@@ -109,18 +110,18 @@ class CudaBackend:
         return int(self._cupy.get_default_memory_pool().total_bytes())
 
 
-class SpreadBackend(HostBackend):
-    """Arrays in the host memory of ranks or workers: a step that returns is done."""
+class PartitionedBackend(HostBackend):
+    """Arrays in the host memory of ranks or workers: a call has completed when it returns."""
 
-    name = "spread"
+    name = "partitioned"
 
 
 PARTITIONED = ("mpi", "dask")
 BACKENDS: Mapping[str, Callable[[], Backend]] = {
     "host": HostBackend,
     "cuda": CudaBackend,
-    "mpi": SpreadBackend,
-    "dask": SpreadBackend,
+    "mpi": PartitionedBackend,
+    "dask": PartitionedBackend,
 }
 
 
@@ -132,14 +133,14 @@ def open_backend(name: str) -> Backend:
 
 
 def require(implementation: Implementation) -> None:
-    """Raise Lacking, with its cure, if this machine does not have what `implementation` needs."""
+    """Raise MissingRequirement, with its fix, if this machine does not have what `implementation` requires."""
     for module in implementation.requires:
         if not _is_installed(module):
-            raise MissingRequirement(f"the Python package {module} is not installed", _cure(implementation, module))
+            raise MissingRequirement(f"the Python package {module} is not installed", _fix(implementation, module))
     for program in implementation.programs:
         if shutil.which(program) is None:
             raise MissingRequirement(
-                f"the program {program} is not here", implementation.fix or f"install it: {program}"
+                f"the program {program} is not installed", implementation.fix or f"install it: {program}"
             )
     check = {"cuda": _require_cuda, "mpi": _require_mpi, "dask": _require_dask}.get(implementation.backend)
     if check:
@@ -147,58 +148,58 @@ def require(implementation: Implementation) -> None:
 
 
 def import_needed(implementation: Implementation) -> None:
-    """Import what `implementation` needs, as far as it can be; what cannot is told by who uses it."""
+    """Import the modules that `implementation` requires; an import that fails is reported where the module is used."""
     for module in implementation.requires:
-        with contextlib.suppress(Exception):  # foreign code: an MPI that is not there, a driver
+        with contextlib.suppress(Exception):  # foreign code: a missing MPI library, a driver
             importlib.import_module(module)
 
 
-def is_here(implementation: Implementation) -> bool:
-    """Return whether the modules and programs that `implementation` needs are installed."""
+def is_installed(implementation: Implementation) -> bool:
+    """Return whether the modules and programs that `implementation` requires are installed."""
     return all(map(_is_installed, implementation.requires)) and all(map(shutil.which, implementation.programs))
 
 
 def _is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):  # a part of a package that is not there, or that cannot be imported
+    except (ImportError, ValueError):  # a part of a package that is not installed, or cannot be imported
         return False
 
 
-def _cure(implementation: Implementation, module: str) -> str:
+def _fix(implementation: Implementation, module: str) -> str:
     package = " ".join(implementation.packages) or module.partition(".")[0]
     return implementation.fix or f"install it: pip install {package}"
 
 
-def mpi_told() -> str:
-    """Return what the MPI library that mpi4py finds tells of its version.
+def mpi_version_text() -> str:
+    """Return the version text of the MPI library that mpi4py finds.
 
     Raises
     ------
-    Lacking
+    MissingRequirement
         mpi4py is not installed, or finds no MPI library.
     """
     if importlib.util.find_spec("mpi4py") is None:
         raise MissingRequirement("mpi4py is not installed", "install it: pip install 'daasbench[mpi]'")
     if "mpi4py.MPI" in sys.modules:
         return str(sys.modules["mpi4py.MPI"].Get_library_version())
-    message, found = _ask_mpi()
+    answer, found = _ask_mpi()
     if not found:
         raise MissingRequirement(
-            f"mpi4py finds no MPI library ({message})", "install one: pip install mpich, or load your site's module"
+            f"mpi4py finds no MPI library ({answer})", "install one: pip install mpich, or load your site's module"
         )
-    return message
+    return answer
 
 
-def library_name(message: str) -> str:
-    """Return the short name and version in what an MPI library tells of itself."""
-    words = message.split("\n", 1)[0].replace("Version:", " ").replace(",", " ").replace("\0", " ").split()
+def library_name(version_text: str) -> str:
+    """Return the short name and version in the version text of an MPI library."""
+    words = version_text.split("\n", 1)[0].replace("Version:", " ").replace(",", " ").replace("\0", " ").split()
     return " ".join(words[:3] if words[:2] == ["Open", "MPI"] else words[:2]) or "an MPI without a name"
 
 
 @functools.cache
 def _ask_mpi() -> tuple[str, bool]:
-    """Return the answer of a process of its own: to load MPI may start it, and changes the process that does."""
+    """Return the version text, or an error and False, from a separate process: loading MPI can change a process."""
     code = "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI; print(MPI.Get_library_version())"
     try:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
@@ -209,11 +210,11 @@ def _ask_mpi() -> tuple[str, bool]:
 
 
 def _require_mpi() -> None:
-    mpi_told()
+    mpi_version_text()
 
 
 def dask_version() -> str:
-    """Return the version of Dask's `distributed`; raise Lacking if it is not installed."""
+    """Return the version of Dask's `distributed`; raise MissingRequirement if it is not installed."""
     if importlib.util.find_spec("distributed") is None:
         raise MissingRequirement("Dask's distributed is not installed", "install it: pip install 'daasbench[dask]'")
     return importlib.metadata.version("distributed")
@@ -229,4 +230,6 @@ def _require_cuda() -> None:
     import cupy
 
     if not cupy.cuda.is_available():
-        raise MissingRequirement("no CUDA device is usable here", "run on a machine with an NVIDIA GPU and its driver")
+        raise MissingRequirement(
+            "no CUDA device is usable on this machine", "run on a machine with an NVIDIA GPU and its driver"
+        )

@@ -1,4 +1,4 @@
-"""Sixteen numbers at once: an explicit ``<16 x float>`` for compiled loops (shared by kernels, below `contracts`).
+"""Sixteen numbers at once: an explicit ``<16 x float>`` for compiled loops, shared by kernels.
 
 LLVM does not keep 16-wide accumulators in registers when a plain loop over a batch is compiled; with a type
 that *is* sixteen floats it has no choice::
@@ -8,8 +8,8 @@ that *is* sixteen floats it has no choice::
         total = fma(load(weights, 16 * k), load(samples, 16 * k), total)
     store(out, 0, total)
 
-The type knows ``+``, ``-`` and ``*``. Where the processor has narrower registers LLVM splits each operation
-itself, and where it has no fused multiply-add it multiplies and adds: slower, and as right.
+The type has ``+``, ``-`` and ``*``. For narrower registers LLVM splits each operation; without a fused multiply-add
+it multiplies and adds: slower, and equally correct.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _BYTES_PER_FLOAT = 4
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# numba's own types do not say what these take and return
+# numba has no types for these
 _njit: Any = numba.njit
 _llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
 _declare: Callable[..., Any] = cgutils.get_or_insert_function
@@ -71,11 +71,11 @@ def compiled(*, parallel: bool = False, inline: bool = False) -> Callable[[Funct
 
 
 class Threads:
-    """Threads in which a compiled function runs side by side, each with its share of some tasks.
+    """Threads that run a compiled function in parallel, each for its share of the tasks.
 
-    They are Python's, which compiled code does not keep waiting; the calling thread is one of them. numba's own
-    (``parallel=True``) add one to two seconds of compilation for every loop that they share, and spin while they
-    wait for each other, which costs much on a busy machine. A share is handed over in some 20 us.
+    They are Python threads, the calling thread among them; compiled code releases the interpreter lock. The threads
+    of numba (``parallel=True``) add one to two seconds of compilation per parallel loop and spin while they wait for
+    each other, which is slow on a busy machine. Handing over a share takes some 20 us.
     """
 
     def __init__(self, count: int) -> None:
@@ -94,9 +94,9 @@ class Threads:
         try:
             step(0, ends[1], *arguments)
         finally:
-            wrong = [one for _ in self._steps if (one := self._ends.get())]
-        if wrong:
-            raise wrong[0]
+            errors = [error for _ in self._steps if (error := self._ends.get())]
+        if errors:
+            raise errors[0]
 
     def _start(self) -> None:
         for steps in self._steps:
@@ -106,20 +106,20 @@ class Threads:
 
 
 def _serve(steps: SimpleQueue[Any], ends: SimpleQueue[BaseException | None]) -> None:
-    """Do the steps that a thread is given, until it is given None."""
+    """Run the steps that a thread receives, until it receives None."""
     while (given := steps.get()) is not None:
-        wrong = None
+        failure = None
         try:
             step, first, end, arguments = given
             step(first, end, *arguments)
         except BaseException as error:  # raised in the thread that waits
-            wrong = error
-        given = step = arguments = None  # what it worked on is not kept until the next step
-        ends.put(wrong)
+            failure = error
+        given = step = arguments = None  # so that its arrays are not kept until the next step
+        ends.put(failure)
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: Any = np.float32, alignment: int = 64) -> Any:
-    """Return a zeroed C-contiguous array whose first byte lies on a multiple of `alignment` (a cache line)."""
+    """Return a zeroed C-contiguous array whose address is a multiple of `alignment` bytes (a cache line)."""
     wanted = np.dtype(dtype)
     size = int(np.prod(shape)) * wanted.itemsize
     raw = np.zeros(size + alignment, np.uint8)
@@ -154,7 +154,7 @@ def _is_flat_float32(array: Any) -> bool:
 
 @_llvm
 def load(_: Any, array: Any, index: Any) -> Any:
-    """Return the sixteen numbers of a flat float32 array that begin at `index`; nothing checks its end."""
+    """Return the sixteen numbers of a flat float32 array that begin at `index`; the end is not checked."""
     if not _is_flat_float32(array) or not isinstance(index, types.Integer):
         return None
 
@@ -168,7 +168,7 @@ def load(_: Any, array: Any, index: Any) -> Any:
 
 @_llvm
 def store(_: Any, array: Any, index: Any, vector: Any) -> Any:
-    """Write sixteen numbers to a flat float32 array from `index` on; nothing checks its end."""
+    """Write sixteen numbers to a flat float32 array from `index` on; the end is not checked."""
     if not _is_flat_float32(array) or not isinstance(index, types.Integer) or vector != float32x16:
         return None
 
@@ -183,13 +183,13 @@ def store(_: Any, array: Any, index: Any, vector: Any) -> Any:
 
 @_llvm
 def splat(_: Any, number: Any) -> Any:
-    """Return sixteen times `number`, as float32."""
+    """Return a vector of sixteen times `number`, as float32."""
     if not isinstance(number, (types.Float, types.Integer)):
         return None
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        one = context.cast(builder, values[0], signature.args[0], types.float32)
-        first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), one, ir.Constant(ir.IntType(32), 0))
+        scalar = context.cast(builder, values[0], signature.args[0], types.float32)
+        first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
         everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
         return builder.shuffle_vector(first, first, everywhere)
 
@@ -198,7 +198,7 @@ def splat(_: Any, number: Any) -> Any:
 
 @_llvm
 def fma(_: Any, a: Any, b: Any, c: Any) -> Any:
-    """Return ``a * b + c``, rounded once where the processor can."""
+    """Return ``a * b + c``, rounded once if the processor has a fused multiply-add."""
     if not a == b == c == float32x16:
         return None
 
@@ -247,7 +247,7 @@ def total(_: Any, vector: Any) -> Any:
 
 
 def _define(symbol: Any, instruction: str) -> None:
-    """Give the type the operator `symbol`, made of one LLVM instruction."""
+    """Define the operator `symbol` of the type by one LLVM instruction."""
     cases = [float32x16(float32x16, float32x16)]
     _infer(symbol)(type(f"_{instruction}", (ConcreteTemplate,), {"cases": cases}))
 

@@ -1,7 +1,7 @@
-"""Threads that linear algebra keeps for itself: left asleep while a result is verified.
+"""Threads of linear algebra libraries: kept idle while a result is verified.
 
-A BLAS of several threads lets them look for work for some 30 ms after a call, with the processor. Where a case uses
-all processors, its next repeat would share one of them: twice the time, of a kernel that has done nothing wrong.
+The threads of a BLAS library spin for some 30 ms after a call, waiting for more work. Where a case uses all
+processors, its next repeat would share one of them with such a thread and take twice the time.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 
-class Pools:
-    """The pools of the libraries that this process has loaded so far."""
+class BlasThreads:
+    """The thread pools of the BLAS libraries that this process has loaded so far."""
 
     def __init__(self) -> None:
         self._blas = ThreadpoolController().select(user_api="blas")
 
-    def asleep(self) -> AbstractContextManager[Any]:
-        """Return a context in which linear algebra is computed by the thread that asks for it, and wakes no other."""
-        asleep: AbstractContextManager[Any] = self._blas.limit(limits=1)
-        return asleep
+    def idle(self) -> AbstractContextManager[Any]:
+        """Return a context in which linear algebra runs in the calling thread and starts no other."""
+        limited: AbstractContextManager[Any] = self._blas.limit(limits=1)
+        return limited

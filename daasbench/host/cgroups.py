@@ -1,4 +1,4 @@
-"""What Linux control groups leave of a machine: processors and memory, for cgroup v1, v2 and both at once.
+"""What Linux control groups allow of a machine: processors and memory, for cgroup v1, v2 and both at once.
 
 Every function takes the `root` of a file tree that holds ``proc`` and ``sys``, so that recorded trees of other
 machines can be read in tests. Sources: ``man 7 cgroups``, ``Documentation/admin-guide/cgroup-v2.rst``.
@@ -30,7 +30,7 @@ def read_number(path: Path) -> int | None:
 
 
 def processor_quota(root: Path = ROOT) -> float | None:
-    """Return how many processors' time the control groups allow, at least; None: as much as there is."""
+    """Return how many processors the quotas of the control groups allow; None: no quota."""
     quotas = []
     for folder, unified in _groups("cpu", root):
         if unified:
@@ -44,9 +44,9 @@ def processor_quota(root: Path = ROOT) -> float | None:
 
 
 def memory_left_bytes(root: Path = ROOT) -> int | None:
-    """Return the bytes that the control groups' memory limits still leave; None: no limit.
+    """Return the bytes that the memory limits of the control groups still allow; None: no limit.
 
-    Page cache that the kernel can drop (``inactive_file``) counts as left.
+    Page cache that the kernel can drop (``inactive_file``) counts as available.
     """
     left = []
     for folder, unified in _groups("memory", root):
@@ -80,7 +80,7 @@ def _groups(controller: str, root: Path) -> Iterator[tuple[Path, bool]]:
         group = membership.get("" if kind == "cgroup2" else controller)
         if group is None:
             continue
-        shown, mounted = before.split()[3:5]  # what of the hierarchy is mounted, and where
+        shown, mounted = before.split()[3:5]  # which part of the hierarchy is mounted, and where
         for folder in _folders(root / mounted.lstrip("/"), shown, group):
             yield folder, kind == "cgroup2"
 
@@ -94,7 +94,7 @@ def _membership(root: Path) -> dict[str, str]:
 
 
 def _folders(mounted: Path, shown: str, group: str) -> Iterator[Path]:
-    """Yield the group's folder below the mount point and its parents; a group out of sight is the mount point."""
+    """Yield the folder of the group and its parents up to the mount point; of an invisible group, the mount point."""
     path = PurePosixPath(group)
     inside = path.relative_to(shown) if path.is_relative_to(shown) else PurePosixPath()
     if ".." in inside.parts:

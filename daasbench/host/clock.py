@@ -1,4 +1,4 @@
-"""The clock of files: UTC, ISO 8601."""
+"""The clock for times in files: UTC, ISO 8601."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which daasbench a Python has: ``python - <fingerprint.py`` says it as JSON, here or anywhere.
+"""Which daasbench a Python has: ``python - <code_fingerprint.py`` prints it as JSON, on any machine.
 
-This file travels as text to a Python of which nothing is known yet: it uses nothing but the standard library, of
-Python 3.6 and later. Two installations of one `content` are the same code, whatever they call themselves.
+This file is sent as text to an unknown Python: it uses only the standard library, of Python 3.6 and later. Two
+installations with equal `content` have the same code, whatever their versions.
 """
 
 import hashlib
@@ -16,10 +16,10 @@ SUFFIXES = (".py", ".toml", ".c", ".csv", ".j2", ".css")
 
 def package_files():
     # type: () -> dict[str, bytes]
-    """Return the content of every file of the package, by its name in a wheel. Empty: there is no daasbench."""
+    """Return the content of every file of the package, by its name in a wheel. Empty without daasbench."""
     found = {}  # type: dict[str, bytes]
     whole = importlib.util.find_spec("daasbench")
-    if whole is None or whole.origin is None:  # a mere folder of that name
+    if whole is None or whole.origin is None:  # only a folder of that name
         return found
     for package in ("daasbench", *(f"daasbench.{room}" for room in ROOMS)):
         spec = importlib.util.find_spec(package)
@@ -32,7 +32,7 @@ def package_files():
 
 def content_of(files):
     # type: (dict[str, bytes]) -> str
-    """Return 16 hexadecimal digits that name the names and the content of files."""
+    """Return a hash of the names and the content of files: 16 hexadecimal digits."""
     total = hashlib.sha256()
     for name, text in sorted(files.items()):
         total.update(f"{name}\0{len(text)}\0".encode())
@@ -42,7 +42,7 @@ def content_of(files):
 
 def suite_content():
     # type: () -> str
-    """Return the content of the daasbench that this Python has; "" if it has none. Some 20 ms."""
+    """Return the hash of the daasbench that this Python has; "" if it has none. Some 20 ms."""
     files = package_files()
     return content_of(files) if files else ""
 
@@ -60,11 +60,11 @@ def fingerprint(files=None):
 
             about["version"] = __version__
             about["commit"] = suite_commit()
-    except Exception as error:  # whatever is installed there: that it is broken is the answer
+    except Exception as error:  # a broken installation is reported, not raised
         about["error"] = f"{type(error).__name__}: {error}"
     return about
 
 
 if __name__ == "__main__":
-    sys.path[:] = [place for place in sys.path if place]  # not the folder that this happens to be run in
+    sys.path[:] = [folder for folder in sys.path if folder]  # not the working folder
     sys.stdout.write(json.dumps(fingerprint()) + "\n")

@@ -1,10 +1,9 @@
 """A worker in a container: the command of a runner, wrapped so that it runs inside.
 
-Pure, but for :func:`missing_here`.
-
-A platform says so by the option ``container = { engine = "bwrap" }``. Inside is the same Python at the same path,
-the same processors, network, process ids and environment, so that what is measured is the container and not
-another set-up; a mark in the environment names it, and the worker looks whether it is really there.
+All functions are pure except :func:`missing_requirement`, which starts a container. A platform requests one by the
+option ``container = { engine = "bwrap" }``. The same Python is inside at the same path, with the same processors,
+network, process ids and environment, so that a comparison measures the container and not another set-up. A variable
+names the container, and the worker checks that it really runs in it.
 
 ==================  ==========================================================================================
 ``unshare``         a user namespace alone; no image
@@ -34,25 +33,25 @@ from daasbench.host.cgroups import ROOT, read_text
 from daasbench.model import Job, Noun, Option, Written, parsing
 
 OPTION = "container"
-MARK = "DAASBENCH_CONTAINER"  # the variable that names the container to what runs inside
+MARK = "DAASBENCH_CONTAINER"  # the variable that names the container to the processes inside
 TRIAL_S = 600.0  # an image may have to be fetched first
-SMALL = 4096  # of files and processes: podman's own choice is more than a user may have
+SMALL = 4096  # limit of files and processes: the default of podman is more than a user may set
 
 Word = Annotated[str, msgspec.Meta(min_length=1, description="a word of a command line")]
-Folder = Annotated[str, msgspec.Meta(pattern=r"^/[^:,]*$", description='a folder from the root on, such as "/data"')]
+Folder = Annotated[str, msgspec.Meta(pattern=r"^/[^:,]*$", description='an absolute folder such as "/data"')]
 
 
 class Container(Written, frozen=True, kw_only=True):
-    """What a platform says of its container.
+    """The container of a platform, as its file describes it.
 
     Attributes
     ----------
     image
-        What is run, in the engine's own words; ``""``: this machine's own root, where the engine can do that.
+        The image, as the engine names it; ``""``: this machine's own root, if the engine can use it.
     binds
-        Further folders that are seen inside, at the same path.
+        More folders that are visible inside, at the same path.
     options
-        Further words for the engine, before the image: ``["--nv"]``, ``["--device", "nvidia.com/gpu=all"]``.
+        More arguments of the engine, before the image: ``["--nv"]``, ``["--device", "nvidia.com/gpu=all"]``.
     """
 
     engine: Literal["unshare", "bwrap", "podman", "apptainer", "singularity", "charliecloud"]
@@ -67,27 +66,27 @@ class Container(Written, frozen=True, kw_only=True):
 
 
 class Folders(Noun, frozen=True, kw_only=True):
-    """What of this machine is seen inside, at the same paths."""
+    """The folders of this machine that are visible inside, at the same paths."""
 
     writable: list[str]
     readable: list[str] = []
-    wanted: list[str] = []  # writable too, where there is one: caches
+    wanted: list[str] = []  # writable too, if they exist: caches
 
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """One way to contain: its program, and how it is asked."""
+    """A container engine: its program, and its command line."""
 
     program: str
-    fix: str  # where it is not installed, or refuses
-    default: str = ""  # what runs without an image, in words; empty: it needs one
+    fix: str  # where it is not installed, or fails
+    default: str = ""  # name of what runs without an image; empty: an image is required
     takes_image: bool = True
     words: Callable[[Container, Folders], list[str]]
-    seen: Callable[[Path, Mapping[str, str]], bool]  # from inside
+    seen: Callable[[Path, Mapping[str, str]], bool]  # whether a process inside detects the engine
 
 
 def container_of(options: Mapping[str, Option]) -> Container | None:
-    """Return the container that a platform's options name, if any; they were checked before."""
+    """Return the container that a platform's options name; None if there is none. The options must be checked."""
     return msgspec.convert(options[OPTION], Container) if OPTION in options else None
 
 
@@ -98,19 +97,19 @@ def check_container(value: Option, where: str) -> None:
     container = parsing.convert(dict(value), Container, where)
     engine = ENGINES[container.engine]
     if container.image and not engine.takes_image:
-        raise ScenarioError(f"{where}.image: {container.engine} runs this machine's own root; leave the image out")
+        raise ScenarioError(f"{where}.image: {container.engine} runs this machine's own root; remove the image")
     if not container.image and not engine.default:
-        raise ScenarioError(f'{where}.image: {container.engine} needs one: image = "/images/daas.sif"')
+        raise ScenarioError(f'{where}.image: {container.engine} requires one: image = "/images/daas.sif"')
     if container.image.startswith("-"):
         raise ScenarioError(f"{where}.image: expected the name of an image, got {container.image!r}")
 
 
 def folders_of(job: Job, folder: Path) -> Folders:
-    """Return what a worker of `job` needs to see: its own folder, the code, the inputs."""
-    beside = [str(Path(source).parent) for source in job.sources.values()]
-    inputs = [path for one in job.inputs.values() for path in one.values()]
+    """Return the folders that a worker of `job` needs: its own, the code, the inputs."""
+    sources = [str(Path(source).parent) for source in job.sources.values()]
+    inputs = [path for paths in job.inputs.values() for path in paths.values()]
     return Folders(
-        writable=_distinct([str(folder), _code(), *beside]),  # compiled code is kept beside its source
+        writable=_distinct([str(folder), _code(), *sources]),  # compiled code is kept in the folder of its source
         readable=_distinct([sys.prefix, *inputs]),
         wanted=[str(Path.home() / ".cache")],
     )
@@ -127,12 +126,11 @@ def wrapped(command: Sequence[str], container: Container, folders: Folders) -> l
 
 
 def missing_requirement(container: Container, folders: Folders) -> str | None:
-    """Return why a worker cannot be started inside here, in the engine's own words and with a cure; None if it can."""
+    """Return why this machine cannot start a worker inside, with the engine's message and a fix; None if it can."""
     engine = ENGINES[container.engine]
     if shutil.which(engine.program) is None:
-        return (
-            f"the platform asks for a container of {container.engine}, there is no {engine.program} here; {engine.fix}"
-        )
+        message = f"the platform requests a container of {container.engine}, and {engine.program} is not installed"
+        return f"{message}; {engine.fix}"
     trial = wrapped(trial_command(container), container, folders)
     try:
         done = subprocess.run(
@@ -142,44 +140,45 @@ def missing_requirement(container: Container, folders: Folders) -> str | None:
         return f"{engine.program} did not start a worker within {TRIAL_S:g} s; {engine.fix}"
     if done.returncode == 0:
         return None
-    said = done.stderr.strip().splitlines()
-    return (
-        f"{engine.program} starts no worker here: {said[-1] if said else f'exit code {done.returncode}'}; {engine.fix}"
-    )
+    lines = done.stderr.strip().splitlines()
+    why = lines[-1] if lines else f"exit code {done.returncode}"
+    return f"{engine.program} cannot start a worker: {why}; {engine.fix}"
 
 
 def missing_here(options: Mapping[str, Option]) -> str | None:
-    """Return why the container that a platform's options name cannot be started here; asked once a process."""
+    """Return why this machine cannot start the container of a platform; tried once per process."""
     container = container_of(options)
-    return None if container is None else _lack(msgspec.json.encode(container))
+    return None if container is None else _missing(msgspec.json.encode(container))
 
 
 @functools.cache
-def _lack(container: bytes) -> str | None:
+def _missing(container: bytes) -> str | None:
     return missing_requirement(
         msgspec.json.decode(container, type=Container), Folders(writable=[_code()], readable=[sys.prefix])
     )
 
 
 def trial_command(container: Container) -> list[str]:
-    """Return the command that ends with 0 inside of `container` only, if a worker can start there."""
+    """Return a command that exits with 0 only inside of `container`, if a worker can start in it."""
     return [sys.executable, "-m", "daasbench.host.containers", container.label]
 
 
 def left_out(job: Job, message: str) -> Job:
-    """Return the job whose worker, outside, says of every case why it is not measured."""
-    return msgspec.structs.replace(job, planned=[msgspec.structs.replace(one, skip=message) for one in job.planned])
+    """Return the job with every case marked as skipped, with this reason."""
+    return msgspec.structs.replace(
+        job, planned=[msgspec.structs.replace(planned, skip=message) for planned in job.planned]
+    )
 
 
 def require_inside(job: Job, root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> None:
-    """Raise DaasbenchError if this process shall measure and does not run in the container that the platform names."""
+    """Raise DaasbenchError if this process is to measure outside of the container that the platform names."""
     container = container_of(job.platform.options)
-    if container is None or all(one.skip for one in job.planned):
+    if container is None or all(planned.skip for planned in job.planned):
         return
     if not _is_inside(container.engine, container.label, root, environment):
         raise DaasbenchError(
-            f"the platform asks for the container {container.label!r}, and this worker does not run in it; nothing was"
-            " measured: let the runner start it"
+            f"the platform requests the container {container.label!r}, and this worker does not run in it; nothing was"
+            " measured: start the worker by its runner"
         )
 
 
@@ -188,21 +187,21 @@ def _is_inside(engine: str, label: str, root: Path, environment: Mapping[str, st
 
 
 def in_user_namespace(root: Path = ROOT) -> bool:
-    """Return whether this process's users are a part of the machine's only."""
-    message = (read_text(root / "proc/self/uid_map") or "").split()
-    return bool(message) and message != ["0", "0", "4294967295"]
+    """Return whether this process sees only a part of the machine's users."""
+    mapping = (read_text(root / "proc/self/uid_map") or "").split()
+    return bool(mapping) and mapping != ["0", "0", "4294967295"]
 
 
 # --- the engines ----------------------------------------------------------------------------------------------
 
 
-def _unshare(container: Container, folders: Folders) -> list[str]:  # noqa: ARG001  (it sees all of them)
+def _unshare(container: Container, folders: Folders) -> list[str]:  # noqa: ARG001  (all folders are visible)
     return ["unshare", "--user", "--map-current-user", *container.options, "env", f"{MARK}={container.label}"]
 
 
 def _bwrap(container: Container, folders: Folders) -> list[str]:
     words = ["bwrap", "--unshare-user", "--die-with-parent", "--ro-bind", container.image or "/", "/"]
-    for shared in ("/dev", "/proc", "/tmp"):  # writable: devices, a process's own knobs, the files of MPI
+    for shared in ("/dev", "/proc", "/tmp"):  # writable: devices, the settings of a process, the files of MPI
         words += ["--dev-bind", shared, shared]
     if container.image:
         words += ["--ro-bind", "/sys", "/sys"]
@@ -239,7 +238,7 @@ def _charliecloud(container: Container, folders: Folders) -> list[str]:
     return ["ch-run", *binds, f"--set-env={MARK}={container.label}", *container.options, container.image, "--"]
 
 
-def _users_apart(root: Path, environment: Mapping[str, str]) -> bool:  # noqa: ARG001
+def _has_own_users(root: Path, environment: Mapping[str, str]) -> bool:  # noqa: ARG001
     return in_user_namespace(root)
 
 
@@ -256,14 +255,14 @@ ENGINES: Mapping[str, Engine] = {
         default="user namespace",
         takes_image=False,
         words=_unshare,
-        seen=_users_apart,
+        seen=_has_own_users,
     ),
     "bwrap": Engine(
         program="bwrap",
         fix=f"install bubblewrap, or {_USERS}",
         default="own root",
         words=_bwrap,
-        seen=_users_apart,
+        seen=_has_own_users,
     ),
     "podman": Engine(
         program="podman",
@@ -274,19 +273,19 @@ ENGINES: Mapping[str, Engine] = {
     ),
     "apptainer": Engine(
         program="apptainer",
-        fix="install apptainer, and see that the image is there",
+        fix="install apptainer, and check that the image exists",
         words=_apptainer,
         seen=_APPTAINER,
     ),
     "singularity": Engine(
         program="singularity",
-        fix="install singularity, and see that the image is there",
+        fix="install singularity, and check that the image exists",
         words=_apptainer,
         seen=_APPTAINER,
     ),
     "charliecloud": Engine(
         program="ch-run",
-        fix="install charliecloud, and see that the image is there",
+        fix="install charliecloud, and check that the image exists",
         words=_charliecloud,
         seen=lambda root, environment: "CH_RUNNING" in environment or in_user_namespace(root),
     ),
@@ -294,16 +293,16 @@ ENGINES: Mapping[str, Engine] = {
 
 
 def _distinct(paths: Sequence[str]) -> list[str]:
-    """Return absolute paths in their order, each once, without those that lie in another."""
+    """Return the absolute paths in their order, each once, without those inside another."""
     known = list(dict.fromkeys(os.path.abspath(path) for path in paths))  # noqa: PTH100  (links are kept)
-    return [one for one in known if not any(other != one and Path(other) in Path(one).parents for other in known)]
+    return [path for path in known if not any(Path(other) in Path(path).parents for other in known)]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return 0 if this process runs in the container of that label: what a trial asks.
+    """Return 0 if this process runs in the container of that label, else 1.
 
-    With ``--leave-out JOB SENTENCE``, write into the job file that nothing of it is measured, and why: for batch
-    scripts whose trial has failed.
+    With ``--leave-out JOB MESSAGE``, mark every case of the job file as skipped, with this message: for batch scripts
+    that could not start the container.
     """
     if arguments[0] == "--leave-out":
         path, message = Path(arguments[1]), arguments[2]

@@ -1,7 +1,7 @@
-"""Energy counters of the processor packages, where the kernel lets us read them (Linux powercap, RAPL).
+"""Energy counters of the processor packages, where the kernel allows reading them (Linux powercap, RAPL).
 
-They count what the whole package took, idle power and neighbours included, and are renewed about every
-millisecond: the energy of a repeat is meaningful from some 20 ms on, and only on a machine of one's own.
+They count the energy of the whole package, idle power and other processes included, and are updated about every
+millisecond: the energy of a repeat is meaningful from some 20 ms on, and only if no other user shares the machine.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class EnergyCounter:
         self._total_uj = 0
 
     @property
-    def here(self) -> bool:
+    def available(self) -> bool:
         """Return whether there are counters that this process may read."""
         return bool(self._zones) and all(last is not None for last in self._last)
 
     def joules(self) -> float | None:
         """Return the joules since this counter was made; None without counters. Call it before it wraps twice."""
-        if not self.here:
+        if not self.available:
             return None
         for index, zone in enumerate(self._zones):
             now, last = self._read(zone, "energy_uj"), self._last[index]

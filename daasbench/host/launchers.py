@@ -1,10 +1,9 @@
-"""What a platform says of how ranks are started, of a Dask cluster, and of a container: options of a runner.
+"""The launcher that starts MPI ranks, and the options of a platform that starts processes.
 
-``launcher``: the command before a rank's own, as text or as a list of words. ``{ranks}``, ``{threads}``,
-``{nodes}`` and ``{ranks_per_node}`` stand for the numbers of the case; without ``{ranks}``, ``-n`` and the number
-are added. Default: the `mpiexec` beside this Python, because that of another MPI starts ranks which do not see each
-other.
-``scheduler``: the address of the scheduler of a Dask cluster that runs already.
+``launcher``: the command that starts ranks, as text or as a list of words. ``{ranks}``, ``{threads}``, ``{nodes}`` and
+``{ranks_per_node}`` are replaced by the numbers of the case; without ``{ranks}``, ``-n`` and the number are added.
+Default: the `mpiexec` in the folder of this Python, because that of another MPI starts ranks that cannot communicate.
+``scheduler``: the address of the scheduler of a running Dask cluster.
 ``container``: a table, see :mod:`daasbench.host.containers`.
 """
 
@@ -27,13 +26,8 @@ WORDS = ("ranks", "threads", "nodes", "ranks_per_node")
 PlatformOptions = Mapping[str, Option]
 
 
-def cores_of(case: Case) -> int:
-    """Return the hardware threads that a case asks of each node."""
-    return case.threads * -(-case.ranks // case.nodes)
-
-
 def check_options(options: PlatformOptions, where: str, *, runner: str) -> None:
-    """Raise ScenarioError, naming `where`, if these are not the options of a place that starts ranks."""
+    """Raise ScenarioError, naming `where`, if these are not the options of a platform that starts ranks."""
     for key, value in options.items():
         if key not in OPTIONS:
             message = f"{where}: the runner {runner} has no option {key!r}; it has: {', '.join(OPTIONS)}"
@@ -51,55 +45,54 @@ def check_options(options: PlatformOptions, where: str, *, runner: str) -> None:
         raise ScenarioError(f"{where}.scheduler: {message}")
 
 
-def _check_words(options: PlatformOptions, place: str) -> None:
-    """Refuse a launcher that is not made of words, or whose placeholders nobody fills."""
+def _check_words(options: PlatformOptions, where: str) -> None:
+    """Raise ScenarioError if a launcher has unbalanced quotes or braces, or unknown placeholders."""
     try:
         for word in launcher_words(options):
             named = [name for _, name, _, _ in string.Formatter().parse(word) if name is not None]
             for name in set(named) - set(WORDS):
-                raise ScenarioError(f"{place}: {unknown_sentence('word in braces', name, WORDS)}")
+                raise ScenarioError(f"{where}: {unknown_sentence('word in braces', name, WORDS)}")
     except ValueError as error:  # of quotes or braces
-        raise ScenarioError(f"{place}: {error}; write {{ranks}} for the number of ranks") from error
+        raise ScenarioError(f"{where}: {error}; write {{ranks}} for the number of ranks") from error
 
 
 def scheduler_of(options: PlatformOptions) -> str | None:
-    """Return the address of the platform's own Dask scheduler, if it has one."""
+    """Return the address of the platform's own Dask scheduler; None if it has none."""
     address = options.get("scheduler")
     return None if address is None else str(address)
 
 
 def default_launcher() -> Path:
-    """Return the `mpiexec` beside this Python, whether it is there or not."""
+    """Return the path of `mpiexec` in the folder of this Python, whether the file exists or not."""
     return Path(sys.prefix) / "bin" / "mpiexec"
 
 
 def launcher_words(options: PlatformOptions) -> list[str]:
-    """Return the launcher's words, their placeholders unfilled."""
-    asked = options.get("launcher")
-    if asked is None:
+    """Return the words of the launcher's command, with placeholders."""
+    given = options.get("launcher")
+    if given is None:
         words = [str(default_launcher())]
     else:
-        words = [str(one) for one in asked] if isinstance(asked, list) else shlex.split(str(asked))
+        words = [str(word) for word in given] if isinstance(given, list) else shlex.split(str(given))
     return words if any("{ranks}" in word for word in words) else [*words, "-n", "{ranks}"]
 
 
 def launch_command(options: PlatformOptions, case: Case) -> list[str]:
-    """Return the words that start the ranks of `case`, without the ranks' own command."""
+    """Return the words that start the ranks of `case`, without the command of the ranks themselves."""
     counts = {"ranks": case.ranks, "threads": case.threads, "nodes": case.nodes}
     counts["ranks_per_node"] = -(-case.ranks // case.nodes)
     return [word.format(**counts) for word in launcher_words(options)]
 
 
 def require_launcher(options: PlatformOptions) -> None:
-    """Raise Lacking, with its cure, if the launcher's program is not here."""
+    """Raise MissingRequirement, with its fix, if this machine does not have the launcher's program."""
     program = launcher_words(options)[0]
     if shutil.which(program) is None:
         if "launcher" in options:
-            message = f"the launcher {program!r} of the platform's options is not here"
-            raise MissingRequirement(
-                message, "correct the option launcher, or leave it out to use the mpiexec beside this Python"
-            )
-        message = f"there is no mpiexec beside this Python ({program})"
+            message = f"the launcher {program!r} of the platform's options is not installed"
+            fix = "correct the option launcher, or remove it to use the mpiexec of this Python"
+            raise MissingRequirement(message, fix)
+        message = f"this Python has no mpiexec ({program})"
         raise MissingRequirement(
             message, "pip install mpich, or name that of your MPI in the platform's option launcher"
         )

@@ -1,4 +1,4 @@
-"""What the referee sees of a turn from outside: other people's processor time, threads at work, pinning."""
+"""What is observed of a measuring process from outside: foreign processor time, working threads, pinning."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import msgspec
 
 from daasbench.host.processes import CpuClock, allowed_cpus, process_tree, thread_times, threads_at_work
 
-TICK_S = 0.01  # what the kernel counts the time of processors in
+TICK_S = 0.01  # the unit in which the kernel counts processor time
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen: `foreign` share of the watched processors (0-1), threads that worked, processors allowed."""
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """The observed load: the share (0-1) of the watched processors that other processes used, and our own threads."""
 
     foreign: float
-    threads: int | None
-    cpus: list[int]
+    threads: int | None  # that did work; None where the system does not show threads
+    cpus: list[int]  # that the computing processes may run on
 
 
 class LoadMonitor:
-    """Begins to look when it is made, and tells at :meth:`stop`.
+    """Observes from its construction until :meth:`stop`.
 
     Parameters
     ----------
     pids
-        The contender's processes; their descendants are its own, everything else (other contenders too) is foreign.
+        The processes of the case. They and their descendants are its own; every other process is foreign.
     cpus
         The processors that are watched.
     computing
-        Those of the contender that compute, whose threads and processors are told; default: all.
+        Those of them that compute, whose threads and processors are observed; default: all.
     """
 
     def __init__(self, pids: Sequence[int], cpus: Sequence[int], computing: Sequence[int] = ()) -> None:
@@ -42,20 +42,20 @@ class LoadMonitor:
         self._busy_s = self.clock.busy_s()
         self._started = time.monotonic()
 
-    def stop(self) -> Seen:
-        """Return what was seen since this watch was made."""
+    def stop(self) -> Load:
+        """Return the load since this monitor was made."""
         elapsed_s = time.monotonic() - self._started
         busy_s = self.clock.busy_s()
         own_s = self._ours() - self._own_s
         threads = self._thread_times()
-        return Seen(
+        return Load(
             foreign=self._foreign(busy_s, own_s, elapsed_s),
             threads=threads_at_work(self._threads, threads) if self._threads else None,
             cpus=sorted({cpu for thread in threads or self.computing for cpu in allowed_cpus(thread)}),
         )
 
     def _foreign(self, busy_s: float, own_s: float, elapsed_s: float) -> float:
-        """Return the others' share; 0 where it is no more than one tick a processor, which may be our own."""
+        """Return the foreign share; 0 if it is at most one tick per processor, which may be our own."""
         if busy_s - self._busy_s - own_s <= TICK_S * len(self.clock.cpus):
             return 0.0
         return self.clock.foreign_share(self._busy_s, busy_s, own_s, elapsed_s)

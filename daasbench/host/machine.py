@@ -1,7 +1,7 @@
-"""Facts and limits observed on the node: what this process may use, and what kind of machine it is on.
+"""The machine: what this process may use of it, and its hardware and software.
 
-The rest of what is looked at while measuring stands in :mod:`daasbench.host.processes` and
-:mod:`daasbench.host.source_commit`, and is offered here too. Linux first; elsewhere a fact that cannot be had is None.
+Functions of :mod:`daasbench.host.processes` and :mod:`daasbench.host.source_commit` can be imported from this module,
+too. The facts are those of Linux; on other systems a fact that is not available is None.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PACKAGES = (
     *("silx", "astra-toolbox", "algotom", "scikit-image", "mpi4py", "dask", "pyFFTW", "tbb", "mkl"),
     *("cupy-cuda12x", "cupy-cuda13x", "threadpoolctl"),
 )
-"""Distributions whose version can change a figure."""
+"""Distributions whose version can change a measured time."""
 
 _STEERING = re.compile(
     r"(OMP|GOMP|KMP|OPENBLAS|MKL|BLIS|NUMBA|NUMEXPR|VECLIB|TBB|MALLOC|UCX|MPICH|MPIR_CVAR|FI|OMPI_MCA)_.*"
@@ -62,9 +62,9 @@ _INSTRUCTIONS = frozenset(
 
 
 def usable_cores(root: Path = ROOT) -> int:
-    """Return how many hardware threads affinity and control groups leave to this process, at least 1.
+    """Return how many hardware threads affinity and control groups allow this process, at least 1.
 
-    A quota of 2.5 processors gives 2: a third thread would be throttled, and the others with it.
+    A quota of 2.5 processors gives 2: with a third thread, all would be throttled.
     """
     cores = len(allowed_cpus(os.getpid())) or os.cpu_count() or 1
     quota = processor_quota(root)
@@ -72,7 +72,7 @@ def usable_cores(root: Path = ROOT) -> int:
 
 
 def usable_memory_bytes(root: Path = ROOT) -> int:
-    """Return the bytes that can be taken now without swapping: what is available, within the control groups."""
+    """Return the bytes that this process can allocate now without swapping, within its control groups."""
     available = int(psutil.virtual_memory().available)
     left = memory_left_bytes(root)
     return available if left is None else min(available, left)
@@ -89,7 +89,7 @@ def last_level_cache_bytes(root: Path = ROOT, cpus: Sequence[int] | None = None)
 
 
 def _caches(root: Path, cpus: Iterable[int]) -> Iterator[tuple[int, str, int, str]]:
-    """Yield level, kind (``""``, ``d``, ``i``), bytes and the sharing processors, once a processor and cache."""
+    """Yield level, kind (``""``, ``d``, ``i``), bytes and the sharing processors, once per processor and cache."""
     for cpu in cpus:
         for folder in sorted((root / f"sys/devices/system/cpu/cpu{cpu}/cache").glob("index[0-9]*")):
             level = read_number(folder / "level")
@@ -111,7 +111,7 @@ def observe(
     packages: Sequence[str] = PACKAGES,
     root: Path = ROOT,
 ) -> Machine:
-    """Return what is seen of this machine.
+    """Return the facts of this machine.
 
     Parameters
     ----------
@@ -120,14 +120,14 @@ def observe(
     observed_at
         UTC, ISO 8601.
     redact
-        Replace the host's name by a short hash of it: the same host is still recognised.
+        Replace the host's name by a short hash of it: equal hosts keep equal names.
     packages
-        Distributions whose versions are kept, as far as they are installed.
+        Distributions whose versions are recorded, as far as they are installed.
 
     Notes
     -----
-    `id` is the digest of everything but `observed_at` and the memory that happens to be free, so that the same
-    machine in the same state has the same id.
+    `id` is the digest of all fields except `observed_at` and the free memory, so that the same machine in the same
+    state has the same id.
     """
     cpus = allowed_cpus(os.getpid())
     cpu, flags = _processor(root)
@@ -163,7 +163,7 @@ def observe(
 
 
 def host_name(name: str, *, redact: bool) -> str:
-    """Return the name of a host, or a short hash of it: the same host is still recognised."""
+    """Return the name of a host, or a short hash of it, which is equal for equal hosts."""
     return f"redacted-{hashlib.sha256(name.encode()).hexdigest()[:8]}" if redact else name
 
 
@@ -210,7 +210,7 @@ def _governor(root: Path, cpus: Iterable[int]) -> str | None:
 
 
 def _virtual(root: Path, flags: set[str], environment: Mapping[str, str]) -> str | None:
-    """Return what is seen of a hypervisor and of a container; None: nothing, which proves no bare metal."""
+    """Return the signs of a hypervisor or a container; None: no sign, which does not prove bare metal."""
     signs = []
     if "hypervisor" in flags or (root / "sys/hypervisor/type").exists():
         identity = root / "sys/class/dmi/id"
@@ -233,15 +233,17 @@ def _virtual(root: Path, flags: set[str], environment: Mapping[str, str]) -> str
 
 
 def visible_gpus() -> list[str]:
-    """Return the GPUs that are left to this process, by the names that its libraries take."""
-    left = os.environ.get(DEVICES)
-    return [str(gpu["index"]) for gpu in _gpus()] if left is None else [one for one in left.split(",") if one]
+    """Return the GPUs that this process may use, by the names that its libraries accept."""
+    chosen = os.environ.get(DEVICES)
+    if chosen is None:
+        return [str(gpu["index"]) for gpu in _gpus()]
+    return [name for name in chosen.split(",") if name]
 
 
 def gpu_identities(names: Sequence[str]) -> list[str]:
-    """Return what tells these GPUs from any other: where the driver tells it, a name such as ``0`` is not enough.
+    """Return a unique identifier of each GPU, or its name if the driver gives none.
 
-    Two processes that a scheduler gives a GPU each may both call theirs ``0``.
+    Names such as ``0`` are not unique: a scheduler may give two processes a GPU each, both named ``0``.
     """
     if not names:
         return []
@@ -255,7 +257,7 @@ def gpu_identities(names: Sequence[str]) -> list[str]:
 
 
 def _gpus() -> list[dict[str, Scalar]]:
-    """Return what ``nvidia-smi`` says of each GPU; empty without it, or without a GPU."""
+    """Return the facts of each GPU by ``nvidia-smi``; empty without it, or without a GPU."""
     command = ["nvidia-smi", "--query-gpu=index,name,memory.total,driver_version", "--format=csv,noheader,nounits"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout

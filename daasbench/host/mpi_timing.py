@@ -1,7 +1,7 @@
 """The time that a rank spends in calls to MPI, waiting for others included: what its communication costs.
 
-The communicator that a way is given looks at the clock before and after each call, and so do the communicators,
-requests and windows that come of it. Calls that a library makes from C or Fortran are not seen.
+The communicator that an implementation receives reads the clock before and after each call, and so do the
+communicators, requests and windows made from it. Calls that a library makes from C or Fortran are not timed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-TALK = re.compile(  # methods that communicate or wait; the lower case ones send objects
+TALK = re.compile(  # methods that communicate or wait; those in lower case send objects
     r"""(?ix)^(
         i?sendrecv(_replace)? | i?[bsr]?send | ([bsr]?|p)send_init | i?recv | p?recv_init | i?m?probe
         | i?(neighbor_)?(barrier | bcast | gatherv? | scatterv? | allgatherv? | alltoall[vw]? | reduce | allreduce
@@ -25,23 +25,23 @@ TALK = re.compile(  # methods that communicate or wait; the lower case ones send
 OFFSPRING = re.compile(r"^(Clone|Create|Create_(cart|graph|dist_graph.*|group)|Dup.*|Split.*|Sub)$")
 COMMS = ("Intracomm", "Cartcomm", "Graphcomm", "Distgraphcomm")
 WAITING = ("Request", "Prequest", "Win")
-PROBES, ROUNDS = 2000, 5  # calls and rounds by which the price of the clock is found
+PROBES, ROUNDS = 2000, 5  # calls per round, and rounds, that measure the cost of the clock
 
 
 class MpiTime:
-    """What a rank has spent in MPI.
+    """The time that a rank has spent in MPI.
 
     Attributes
     ----------
     seconds, calls
-        In calls that communicate, and how many, since it was made.
+        Seconds in calls that communicate, and the number of these calls, since this object was made.
     """
 
     def __init__(self) -> None:
         self.seconds, self.calls = 0.0, 0
 
     def clocked(self, call: Callable[..., Any], dress: Callable[[Any], Any]) -> Callable[..., Any]:
-        """Return `call` with a clock around it; what it returns is dressed outside of the time."""
+        """Return `call` with a clock around it; its result is wrapped by `dress` outside of the timed part."""
         clock = time.perf_counter
 
         @functools.wraps(call)
@@ -59,8 +59,8 @@ class MpiTime:
     def watch(self, comm: Any) -> Any:
         """Return `comm` with clocks.
 
-        Ways call ``MPI.Request.Waitall``: the names in mpi4py's module, too, are those with clocks afterwards.
-        This is for the process of a rank, which measures and ends.
+        Implementations call ``MPI.Request.Waitall``, so the classes in mpi4py's module are replaced by those with
+        clocks, too. Only the process of a rank may do this: it measures and ends.
         """
         from mpi4py import MPI
 
@@ -71,7 +71,7 @@ class MpiTime:
 
 
 def _dressed(mpi_time: MpiTime, mpi: Any) -> dict[str, Any]:
-    """Return, by name, a subclass with clocks of each kind of object that communicates or waits."""
+    """Return, by name, a subclass with clocks of each class of objects that communicate or wait."""
     dressed: dict[str, Any] = {}
 
     def dress(result: Any) -> Any:
@@ -105,8 +105,8 @@ def _then(call: Callable[..., Any], dress: Callable[[Any], Any]) -> Callable[...
     return after
 
 
-def price_s() -> float:
-    """Return how much longer a call takes with a clock around it, seconds: the least of several rounds."""
+def clock_cost_s() -> float:
+    """Return how many seconds longer a call takes with a clock around it: the least of several rounds."""
 
     def nothing() -> None:
         return None

@@ -1,7 +1,7 @@
-"""The kernel's cache of files in memory: which pages of a file are there, drawing them in, and putting them out.
+"""The kernel's page cache: which pages of a file it holds, loading them, and evicting them.
 
-A page that some process has mapped stays. What no program can see or empty is not covered: names and sizes of
-files, the cache of a network file system's own client, of a disk, or of a hypervisor below this machine.
+A page that a process has mapped is not evicted. Not covered are caches that no program can read or empty: names and
+sizes of files, the cache of a network file system's client, of a disk, or of a hypervisor below this machine.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from typing import Any
 import numpy as np
 
 PROC = Path("/proc")
-CHUNK = 1 << 20  # bytes that are read at once
-WAY = "posix_fadvise"
-"""How files are put out of memory: one by one, which disturbs nobody who does not use them."""
+CHUNK = 1 << 20  # bytes per read
+METHOD = "posix_fadvise"
+"""How files are evicted: one by one, which disturbs no process that does not use them."""
 
 
 def cached_bytes(paths: Iterable[str | Path]) -> int:
     """Return how many bytes of the files are in memory, in whole pages.
 
-    A file that this user neither owns nor may write counts as wholly there: the kernel does not tell. One that
-    is gone counts nothing.
+    A file that this user neither owns nor may write counts as wholly in memory, because the kernel does not say. A
+    file that does not exist counts as 0.
 
     Raises
     ------
     OSError
-        This system cannot be asked.
+        This system does not say which pages are in memory.
     """
     ask = _mincore()
     return sum(_cached(ask, path) for path in paths)
 
 
-def put_out(paths: Iterable[str | Path]) -> None:
-    """Ask the kernel to forget the pages of the files, once what was written is on the disk."""
+def evict(paths: Iterable[str | Path]) -> None:
+    """Ask the kernel to drop the pages of the files, after their changes are written to the disk."""
     for path in paths:
-        with contextlib.suppress(OSError):  # what stays is seen by `cached_bytes`
+        with contextlib.suppress(OSError):  # `cached_bytes` counts the pages that remain
             descriptor = os.open(path, os.O_RDONLY)
             try:
                 with contextlib.suppress(OSError):  # a file system that is read only
@@ -54,8 +54,8 @@ def put_out(paths: Iterable[str | Path]) -> None:
                 os.close(descriptor)
 
 
-def draw_in(paths: Iterable[str | Path]) -> None:
-    """Read the files once, so that they are in memory as far as there is room."""
+def load(paths: Iterable[str | Path]) -> None:
+    """Read the files once, so that they are in memory as far as they fit."""
     room = bytearray(CHUNK)
     for path in paths:
         with contextlib.suppress(OSError), open(path, "rb", buffering=0) as stream:
@@ -64,7 +64,7 @@ def draw_in(paths: Iterable[str | Path]) -> None:
 
 
 def files_in_use() -> list[str]:
-    """Return the files that this process has loaded: modules, their compiled form, and what is mapped."""
+    """Return the files that this process has loaded: modules, their compiled form, and mapped files."""
     found = mapped_files()
     for module in list(sys.modules.values()):
         for path in (getattr(module, "__file__", None), getattr(module, "__cached__", None)):
@@ -74,30 +74,28 @@ def files_in_use() -> list[str]:
 
 
 def mapped_files(proc: Path = PROC) -> set[str]:
-    """Return the files that this process has mapped; none where the system does not tell."""
+    """Return the files that this process has mapped; none where the system does not say."""
     with contextlib.suppress(OSError):
         return _named((proc / "self/maps").read_text())
     return set()
 
 
 def interpreter_files() -> set[str]:
-    """Return what a bare interpreter maps: itself and the system's C library, which the worker itself runs in."""
+    """Return the files that an interpreter without modules maps: itself and the C library, as the worker does."""
     code = f"print(open('{PROC}/self/maps').read())"
-    message = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False
-    ).stdout
-    return _named(message)
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    return _named(done.stdout)
 
 
 def _named(maps: str) -> set[str]:
-    """Return the paths in what the kernel tells of a process's mappings."""
+    """Return the paths in the kernel's list of a process's mappings."""
     return {"/" + path for line in maps.splitlines() if (path := line.partition("/")[2])}
 
 
 def storage_reads(proc: Path = PROC) -> tuple[int, int] | None:
-    """Return bytes that this process had read from storage since its start, and its page faults that waited for it.
+    """Return how many bytes this process has read from storage, and how many of its page faults waited for storage.
 
-    None where the system does not tell.
+    Both count since its start; None where the system does not say.
     """
     try:
         found = re.search(r"^read_bytes: (\d+)$", (proc / "self/io").read_text(), re.MULTILINE)
@@ -110,7 +108,7 @@ def _mincore() -> Callable[[Any, Any, Any], int]:
     try:
         asked: Callable[[Any, Any, Any], int] = ctypes.CDLL(None, use_errno=True).mincore
     except AttributeError as error:
-        raise OSError("this system does not tell which pages of a file are in memory (mincore)") from error
+        raise OSError("this system does not say which pages of a file are in memory (mincore)") from error
     return asked
 
 

@@ -1,7 +1,7 @@
-"""Processes as the measuring sees them: their trees, threads, processor time and peak memory.
+"""Processes: their trees, threads, processor time and peak memory.
 
-Linux first: what comes from ``/proc`` falls back to psutil, or to an empty answer, elsewhere. A process that
-vanishes meanwhile is no error anywhere here.
+On Linux the values come from ``/proc``; on other systems from psutil, or they are empty. A process that ends during
+a call is never an error.
 """
 
 from __future__ import annotations
@@ -42,34 +42,33 @@ def process_tree(pid: int) -> list[int]:
 
 
 def stop_tree(pid: int, *, timeout_s: float = 1.0) -> list[int]:
-    """Stop `pid` and all its descendants (SIGSTOP); return those that run no more.
+    """Stop `pid` and all its descendants (SIGSTOP); return those that have stopped.
 
-    Looks again until no new child is found, and returns when every process is seen stopped or gone, or after
-    `timeout_s`.
+    Repeats until no new child is found, and returns when every process has stopped or ended, or after `timeout_s`.
     """
-    message: dict[int, psutil.Process] = {}
-    while new := [process for process in _tree(pid) if process.pid not in message]:
-        message.update((process.pid, process) for process in new)
+    signalled: dict[int, psutil.Process] = {}
+    while new := [process for process in _tree(pid) if process.pid not in signalled]:
+        signalled.update((process.pid, process) for process in new)
         for process in new:
-            _tell(process.suspend)
+            _signal(process.suspend)
     end = time.monotonic() + timeout_s
-    while (running := {p.pid for p in message.values() if not _rests(p)}) and time.monotonic() < end:
+    while (running := {p.pid for p in signalled.values() if not _has_stopped(p)}) and time.monotonic() < end:
         time.sleep(0.0005)
-    return [number for number in message if number not in running]
+    return [number for number in signalled if number not in running]
 
 
 def continue_tree(pid: int) -> list[int]:
-    """Let `pid` and all its descendants go on (SIGCONT); return those that were told, the parents last."""
-    return [process.pid for process in reversed(_tree(pid)) if _tell(process.resume)]
+    """Let `pid` and all its descendants continue (SIGCONT); return those that were signalled, the parents last."""
+    return [process.pid for process in reversed(_tree(pid)) if _signal(process.resume)]
 
 
 def kill_tree(pid: int) -> list[int]:
-    """Kill `pid` and all its descendants (SIGKILL), stopped ones too; return those that were told.
+    """Kill `pid` and all its descendants (SIGKILL), stopped ones too; return those that were signalled.
 
-    They are stopped first, so that none can start another meanwhile. Reaping them is their parent's part.
+    They are stopped first, so that none can start another meanwhile. Their parent must reap them.
     """
     stop_tree(pid, timeout_s=0.0)
-    return [process.pid for process in _tree(pid) if _tell(process.kill)]
+    return [process.pid for process in _tree(pid) if _signal(process.kill)]
 
 
 def _tree(pid: int) -> list[psutil.Process]:
@@ -81,13 +80,13 @@ def _tree(pid: int) -> list[psutil.Process]:
 
 
 def _numbers(pid: int) -> list[int]:
-    """Return the ids of `pid` and of its descendants, parents first; without looking at every process there is."""
+    """Return the ids of `pid` and of its descendants, parents first; without reading the list of all processes."""
     found = [pid]
     try:
         for parent in found:
             for task in (_PROC / str(parent) / "task").iterdir():
                 found += map(int, (task / "children").read_text().split())
-    except OSError:  # one is gone meanwhile, or a kernel without this file, or no Linux
+    except OSError:  # a process ended meanwhile, or this kernel has no such file, or this is not Linux
         return _all_numbers(pid)
     return found
 
@@ -99,15 +98,15 @@ def _all_numbers(pid: int) -> list[int]:
         return []
 
 
-def _tell(signal: Callable[[], None]) -> bool:
+def _signal(send: Callable[[], None]) -> bool:
     try:
-        signal()
+        send()
     except (psutil.Error, OSError):
         return False
     return True
 
 
-def _rests(process: psutil.Process) -> bool:
+def _has_stopped(process: psutil.Process) -> bool:
     try:
         return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP, psutil.STATUS_ZOMBIE)
     except psutil.Error:
@@ -115,11 +114,10 @@ def _rests(process: psutil.Process) -> bool:
 
 
 def die_with(life: int) -> None:
-    """Arrange that this process and its children are killed when another ends; end at once if it has.
+    """Arrange that this process and its children are killed when another process ends; exit at once if it has ended.
 
-    `life` is a pipe or connection whose other end only that one holds: when it closes, the kernel kills this
-    process group, stopped members too. (PR_SET_PDEATHSIG would kill this process alone, and may be quicker: not
-    both.)
+    `life` is a pipe or connection whose other end only that process holds: when it closes, the kernel kills this
+    process group, stopped members too. (PR_SET_PDEATHSIG would kill only this process, possibly before its group.)
     """
     if sys.platform == "linux":
         import fcntl
@@ -138,7 +136,7 @@ class CpuClock:
     """Reads busy processor seconds, of the machine's usable processors and of given processes.
 
     The kernel counts in ticks of 1/USER_HZ = 10 ms per processor: over an interval of t seconds a share is
-    known to about 0.01 / t, so turns shorter than some 0.2 s cannot be judged to 5 %.
+    known to about 0.01 / t, so rounds shorter than some 0.2 s cannot be judged to 5 %.
 
     Parameters
     ----------
@@ -186,14 +184,14 @@ class CpuClock:
         return total
 
     def foreign_share(self, before: float, after: float, own_cpu_s: float, elapsed_s: float) -> float:
-        """Return the share of the watched processors' time that others took, 0-1.
+        """Return the share of the watched processors' time that other processes used, 0-1.
 
         Parameters
         ----------
         before, after
             Two answers of :meth:`busy_s`.
         own_cpu_s
-            Processor seconds that the contender took in between.
+            Processor seconds that the case's own processes used in between.
         elapsed_s
             Wall seconds in between; without any, the share is 0.
         """
@@ -224,7 +222,7 @@ def pin(cpus: Collection[int]) -> None:
 
 
 def thread_variables(threads: int) -> dict[str, str]:
-    """Return the variables of a process that shall use so many threads."""
+    """Return the environment variables that set the number of threads of a process."""
     return dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 
@@ -237,7 +235,7 @@ def thread_times(pid: int, proc: Path = _PROC) -> dict[int, float]:
     times = {}
     with contextlib.suppress(OSError):
         for folder in (proc / str(pid) / "task").iterdir():
-            with contextlib.suppress(OSError, ValueError, IndexError):  # a thread may end while we look
+            with contextlib.suppress(OSError, ValueError, IndexError):  # a thread may end meanwhile
                 times[int(folder.name)] = _thread_seconds(folder)
     return times
 
@@ -253,12 +251,12 @@ def _thread_seconds(folder: Path) -> float:
 def threads_at_work(before: Mapping[int, float], after: Mapping[int, float], share: float = 0.05) -> int:
     """Return how many threads did work between two answers of :func:`thread_times`.
 
-    A thread counts if it took more than `share` of the processor time of the busiest one. One that both began
-    and ended in between is not seen.
+    A thread counts if it used more than `share` of the processor time of the busiest thread. A thread that both
+    started and ended in between is not counted.
     """
     grown = [seconds - before.get(task, 0.0) for task, seconds in after.items()]
     most = max(grown, default=0.0)
-    return sum(one > share * most for one in grown) if most > 0 else 0
+    return sum(seconds > share * most for seconds in grown) if most > 0 else 0
 
 
 # --- memory --------------------------------------------------------------------------------------------------
@@ -278,7 +276,7 @@ def peak_memory_bytes() -> int:
 
 
 def children_peak_bytes() -> int:
-    """Return the largest resident size of any process that this one started and that has ended; 0 for none."""
+    """Return the largest resident size of the ended processes that this process started; 0 if there are none."""
     try:
         import resource
     except ImportError:  # Windows
@@ -288,7 +286,7 @@ def children_peak_bytes() -> int:
 
 
 def children_s() -> float:
-    """Return the processor seconds of the processes that this one started: those that ended, and those that live."""
+    """Return the processor seconds of all processes that this process started, ended or running."""
     try:
         import resource
     except ImportError:  # Windows
@@ -305,9 +303,9 @@ def children_s() -> float:
 
 
 def shared_memory_bytes() -> int:
-    """Return the part of what is resident that belongs to others who share its pages; 0 where unknown.
+    """Return how many resident bytes belong to other processes that share their pages; 0 where unknown.
 
-    Libraries and mapped files that n processes share count 1/n for each: summed over them, once.
+    Pages that n processes share belong to each of them by 1/n, so that the sum over the processes counts them once.
     """
     with contextlib.suppress(OSError, KeyError):
         found = dict(re.findall(r"^(Rss|Pss):\s+(\d+) kB", (_PROC / "self/smaps_rollup").read_text(), re.MULTILINE))
@@ -316,7 +314,7 @@ def shared_memory_bytes() -> int:
 
 
 def reset_peak_memory() -> bool:
-    """Let the peak begin again at what is resident now; return whether the kernel allows it."""
+    """Reset the peak to the resident size now; return whether the kernel allows it."""
     try:
         (_PROC / "self/clear_refs").write_text("5")
     except OSError:

@@ -1,7 +1,7 @@
 """Shared memory that killed processes leave behind: segments of MPI, semaphores of process pools.
 
-They are files of ``/dev/shm``, are memory of the machine, and outlive who made them. Where there is no such folder
-(not Linux), nothing is found and nothing is removed.
+They are files in ``/dev/shm``, take memory of the machine, and outlive the process that made them. On a system
+without this folder (not Linux), nothing is found and nothing is removed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ GONE = " (deleted)"
 
 
 def segments(pids: Iterable[int], proc: Path = Path("/proc")) -> set[str]:
-    """Return the files of shared memory that these processes map, as far as they live and may be looked at."""
+    """Return the files of shared memory that these processes map, as far as they live and this user may read that."""
     found: set[str] = set()
     for pid in pids:
-        with contextlib.suppress(OSError):  # it ended, or is another's
+        with contextlib.suppress(OSError):  # it ended, or belongs to another user
             for line in (proc / str(pid) / "maps").read_text(errors="replace").splitlines():
                 at = line.find(SHARED)
                 if at > 0 and not line.endswith(GONE):
@@ -27,10 +27,10 @@ def segments(pids: Iterable[int], proc: Path = Path("/proc")) -> set[str]:
     return found
 
 
-def remove_left(paths: Collection[str], ended: Collection[int], proc: Path = Path("/proc")) -> list[str]:
-    """Remove those of `paths` that nobody maps but processes that were `ended`; return what was removed.
+def remove_unused(paths: Collection[str], ended: Collection[int], proc: Path = Path("/proc")) -> list[str]:
+    """Remove those of `paths` that only processes in `ended` map; return the removed paths.
 
-    Files of other owners stay, and what is mapped by a process that cannot be looked at: its owner is another.
+    Files of other owners are kept.
     """
     if not paths:
         return []

@@ -1,4 +1,4 @@
-"""Which source code is at work: the commit of the checkout, with its local changes, or the installed version."""
+"""Which source code is running: the commit of the checkout, with its local changes, or the installed version."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _SOURCES = ("daasbench", "kernels", "scenarios", "runners", "reports")
 
 
 def suite_commit(checkout: Path | None = None) -> str:
-    """Return what names the suite's source code: ``0123456789ab``, ``0123456789ab+89abcdef`` or ``0.1.0``.
+    """Return an identifier of the suite's source code: ``0123456789ab``, ``0123456789ab+89abcdef`` or ``0.1.0``.
 
-    A checkout is named by its commit, 12 digits; where files of the engine or of a room differ from it or are
-    not yet in it, ``+`` and 8 digits of the hash of their names and contents follow. An installed package, or
-    a machine without git, is named by the package's version. Never raises; one git process, some 10 ms.
+    For a checkout: the first 12 digits of its commit; if files of the engine, kernels, runners, reports or scenarios
+    are changed or not committed, ``+`` and 8 digits of the hash of their names and contents follow. For an installed
+    package, or without git: the version of the package. Never raises; one git process, some 10 ms.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def suite_commit(checkout: Path | None = None) -> str:
 
 
 def _status(checkout: Path) -> tuple[str, list[str]] | None:
-    """Return the commit and the changed and untracked source files; None if git does not say."""
+    """Return the commit and the changed and untracked source files; None if git gives no answer."""
     # the checkout may belong to another user (a container's bind mount): its code is being run anyway
     command = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "status", "--porcelain=v2", "-z"]
     command += ["--branch", "--untracked-files=all", "--no-renames", "--ignore-submodules", "--", *_SOURCES]
     quiet = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    quiet["GIT_OPTIONAL_LOCKS"] = "0"  # only look: never write the index of somebody who is committing
+    quiet["GIT_OPTIONAL_LOCKS"] = "0"  # read only: never write the index while another process commits
     try:
         done = subprocess.run(command, cwd=checkout, env=quiet, capture_output=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):

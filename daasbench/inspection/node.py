@@ -116,7 +116,7 @@ def answer(asked: NodeQuestion) -> Presence:
     seen = machine.observe(commit=machine.suite_commit(), observed_at=now)
     sizes, missing = _ranks(asked) if asked.ranks else ([], None)
     try:
-        mpi = backends.library_name(backends.mpi_told())
+        mpi = backends.library_name(backends.mpi_version_text())
     except MissingRequirement:
         mpi = ""
     return Presence(
@@ -157,7 +157,7 @@ def _ranks(asked: NodeQuestion) -> tuple[list[int], MissingRequirement | None]:
     """Return what each of the ranks that the launcher starts says of their number, or why none does."""
     case = Case(kernel="presence", implementation="mpi", version="0", ranks=asked.ranks)
     try:
-        backends.mpi_told()
+        backends.mpi_version_text()
         require_launcher(asked.options)
     except MissingRequirement as missing:
         return [], missing

@@ -1,1 +1,1 @@
-"""Job tracking: what was sent, what came back, how long it may take, and what it may cost."""
+"""Job tracking: the jobs of a run, their time limits, their costs, and the records that they bring back."""

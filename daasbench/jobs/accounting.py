@@ -1,4 +1,4 @@
-"""What became of a job: a record for every attempt that never came back, and the errand around them."""
+"""The end of a job: records of the attempts that did not return, and the metadata of the job."""
 
 from __future__ import annotations
 
@@ -30,42 +30,40 @@ from daasbench.worker import ENDED, LAST_WORDS, STARTED, Began, Left
 _N = TypeVar("_N", bound=Noun)
 
 
-def record_missing_results(job: Job, place: Path, status: JobStatus) -> str:
-    """Write a record for every attempt that never came back; return a sentence if the job did not do its work.
+def record_missing_results(job: Job, folder: Path, status: JobStatus) -> str:
+    """Write a record for every attempt that did not return; return a message if measurements are missing, else "".
 
-    A job that was interrupted leaves no record of what it did not begin: that is measured again, and nothing else
-    is to be told of it. Where the kernel is to blame (it took all the memory), only the comparison that was being
-    measured is; what came after it is left.
+    Measurements that an interrupted job had not started get no record: they are measured again. If the kernel ended the
+    job (it used all the memory), only the comparison that was being measured gets records; later ones stay pending.
     """
-    path = place / "records.jsonl"
+    path = folder / "records.jsonl"
     lines = _lines(path)
     missing = _missing(job, lines)
     if not missing:
         return ""
-    said = last_words(place / "log")
-    why = status.message or status.native or "it ended without a word"
-    sentence = f"{_beginning(job)}{why}; {len(missing)} of {len(job.planned)} measurements are left" + (
-        f": {said}" if said else ""
-    )
+    said = last_words(folder / "log")
+    why = status.message or status.native or "it ended without a message"
+    message = f"{_beginning(job)}{why}; {len(missing)} of {len(job.planned)} measurements remain"
+    message += f": {said}" if said else ""
     blamed = _in_flight(job, missing) if status.reason is Reason.KERNEL else missing
-    keys = {one.key for one in blamed}
-    settled = {one.key for one in lines if isinstance(one, Record) and _is_ours(one, job)}
+    keys = {planned.key for planned in blamed}
+    settled = {line.key for line in lines if isinstance(line, Record) and _is_ours(line, job)}
     with Ledger(path) as ledger:
         for record in orphans(lines, job):
             settled.add(record.key)
             guilty = status.reason is Reason.KERNEL and record.key in keys
-            why_ended = {"reason": Reason.KERNEL, "message": sentence} if guilty else {}
+            why_ended = {"reason": Reason.KERNEL, "message": message} if guilty else {}
             ledger.append(msgspec.structs.replace(record, **why_ended))
         if status.reason not in (None, Reason.INTERRUPTED):
-            for one in blamed:
-                if one.key not in settled:
-                    ledger.append(_never_came(job, one, _attempt(one, lines), status, sentence))
-    return sentence
+            for planned in blamed:
+                if planned.key not in settled:
+                    ledger.append(_missing_record(job, planned, _attempt(planned, lines), status, message))
+    return message
 
 
-def is_whole(job: Job, place: Path) -> bool:
-    """Return whether everything of a job has come back: all that was planned, or a later attempt at it."""
-    return not _missing(job, _lines(place / "records.jsonl"))
+def is_whole(job: Job, folder: Path) -> bool:
+    """Return whether all records of a job have arrived, of the planned attempts or of later ones."""
+    return not _missing(job, _lines(folder / "records.jsonl"))
 
 
 def _lines(path: Path) -> list[Line]:
@@ -73,50 +71,50 @@ def _lines(path: Path) -> list[Line]:
 
 
 def _missing(job: Job, lines: Sequence[Line]) -> list[Planned]:
-    """Return what the job's worker left without a record, whether that was accounted for already or not."""
-    message: dict[str, int] = {}  # by key: the latest attempt that came to its end
-    for one in lines:
-        if isinstance(one, Record) and not was_interrupted(one) and not _is_ours(one, job):
-            message[one.key] = max(one.attempt, message.get(one.key, 0))
-    return [one for one in job.planned if message.get(one.key, 0) < one.attempt]
+    """Return the measurements without a record of the job's worker, accounted for or not."""
+    completed: dict[str, int] = {}  # by key: the latest attempt that ended
+    for line in lines:
+        if isinstance(line, Record) and not was_interrupted(line) and not _is_ours(line, job):
+            completed[line.key] = max(line.attempt, completed.get(line.key, 0))
+    return [planned for planned in job.planned if completed.get(planned.key, 0) < planned.attempt]
 
 
 def _beginning(job: Job) -> str:
-    """Return how the sentence begins that we write into the records of what never came back."""
+    """Return the first words of the message in records that a controller writes."""
     return f"job {job.id}: "
 
 
 def _is_ours(record: Record, job: Job) -> bool:
-    """Return whether a controller wrote the record, which then was killed before it had noted that."""
+    """Return whether a controller wrote the record; it may have been killed before it noted that in the journal."""
     return record.outcome is Outcome.FAILED and record.message.startswith(_beginning(job))
 
 
-def _attempt(one: Planned, lines: Sequence[Line]) -> int:
-    """Return which attempt never came: not one that has its record, of a worker that was killed and begun again."""
-    tried = [line.attempt for line in lines if isinstance(line, Record) and line.key == one.key]
-    return max([one.attempt, *(attempt + 1 for attempt in tried)])
+def _attempt(planned: Planned, lines: Sequence[Line]) -> int:
+    """Return the number of the missing attempt: later than those that have records, if a worker was restarted."""
+    tried = [line.attempt for line in lines if isinstance(line, Record) and line.key == planned.key]
+    return max([planned.attempt, *(attempt + 1 for attempt in tried)])
 
 
 def _in_flight(job: Job, missing: Sequence[Planned]) -> list[Planned]:
-    """Return what is missing of the first comparison that did not end: the one that was being measured."""
-    left = {one.key for one in missing}
-    first = next(one for one in sets_of(job) if any(planned.key in left for planned in one))
-    return [one for one in first if one.key in left]
+    """Return the missing measurements of the comparison that was being measured: the first that did not end."""
+    keys = {planned.key for planned in missing}
+    first = next(comparison for comparison in sets_of(job) if any(planned.key in keys for planned in comparison))
+    return [planned for planned in first if planned.key in keys]
 
 
-def _never_came(job: Job, one: Planned, attempt: int, status: JobStatus, sentence: str) -> Record:
-    """Return the record of a case that its job did not reach."""
+def _missing_record(job: Job, planned: Planned, attempt: int, status: JobStatus, message: str) -> Record:
+    """Return the record of a case that its job did not measure."""
     return Record(
-        key=one.key,
+        key=planned.key,
         run=job.run,
         job=job.id,
         platform=job.platform_name,
-        process=one.process,
+        process=planned.process,
         attempt=attempt,
-        case=one.case,
+        case=planned.case,
         outcome=Outcome.FAILED,
         reason=status.reason,
-        message=sentence,
+        message=message,
         commit=job.commit,
         started_at=utc_now(),
         schema=SCHEMA,
@@ -124,7 +122,7 @@ def _never_came(job: Job, one: Planned, attempt: int, status: JobStatus, sentenc
 
 
 def last_words(log: Path) -> str:
-    """Return the sentence with which a worker ended, if it said one."""
+    """Return the last message of a worker in its log; "" if it wrote none."""
     try:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:
@@ -134,10 +132,10 @@ def last_words(log: Path) -> str:
 
 
 def job_record(  # noqa: PLR0913  (fields of the record, each by its name)
-    job: Job, place: Path, status: JobStatus, *, handle: str, submitted_at: str, message: str, followed_since: str
+    job: Job, folder: Path, status: JobStatus, handle: str, submitted_at: str, message: str, followed_since: str
 ) -> JobRecord:
-    """Return the errand around a job that has ended: what the runner says of it, and what its worker wrote."""
-    began, left = _read(place / STARTED, Began), _read_left(place)
+    """Return the metadata of a job that has ended, from its runner and from the files of its worker."""
+    began, left = _read(folder / STARTED, Began), _read_left(folder)
     return JobRecord(
         job=job.id,
         platform=job.platform_name,
@@ -149,7 +147,7 @@ def job_record(  # noqa: PLR0913  (fields of the record, each by its name)
         began_at=began.at if began else None,
         left_at=left.at if left else None,
         followed_since=followed_since,
-        nodes=status.nodes or max((one.case.nodes for one in job.planned), default=1),
+        nodes=status.nodes or max((planned.case.nodes for planned in job.planned), default=1),
         hosts="" if job.redact else status.hosts,
         state=str(status.state),
         native=status.native,
@@ -160,9 +158,9 @@ def job_record(  # noqa: PLR0913  (fields of the record, each by its name)
     )
 
 
-def how_it_ended(place: Path) -> JobStatus | None:
-    """Return how a job ended by its worker's own word; None if it left none."""
-    left = _read_left(place)
+def how_it_ended(folder: Path) -> JobStatus | None:
+    """Return how a job ended, by the file of its worker; None without that file."""
+    left = _read_left(folder)
     if left is None:
         return None
     if left.exit == 0:
@@ -173,9 +171,8 @@ def how_it_ended(place: Path) -> JobStatus | None:
     )
 
 
-def _read_left(place: Path) -> Left | None:
-    """Return when and how the worker of a job ended, by its own word; None if it left none."""
-    return _read(place / ENDED, Left)
+def _read_left(folder: Path) -> Left | None:
+    return _read(folder / ENDED, Left)
 
 
 def _read(path: Path, kind: type[_N]) -> _N | None:

@@ -1,4 +1,4 @@
-"""The worst-case price of what is not done yet, and whether a budget allows it."""
+"""The worst-case price of the measurements that remain, and whether a budget allows it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ def ceiling(job: Job) -> tuple[Decimal, str] | None:
     price = job.platform.price
     if price is None:
         return None
-    widest = max(job.planned, key=lambda one: one.case.ranks * one.case.threads).case
-    nodes = max(one.case.nodes for one in job.planned)
-    gpus = max(one.case.ranks * one.case.gpus for one in job.planned)
+    cases = [planned.case for planned in job.planned]
+    widest = max(cases, key=lambda case: case.ranks * case.threads)
+    nodes = max(case.nodes for case in cases)
+    gpus = max(case.ranks * case.gpus for case in cases)
     return worst_case(wall_time_limit_s(job), nodes, widest.ranks, widest.threads, gpus, price), price.currency
 
 
 def check_budget(jobs: Sequence[Job], budget: tuple[Decimal, str | None] | None) -> list[str]:
-    """Raise BudgetError if the worst case of everything that is not done costs more than `budget`, or has no price.
+    """Raise BudgetError if the worst case of all remaining jobs costs more than `budget`, or if none has a price.
 
-    Return a sentence where only some of it has: the budget says nothing of the rest.
+    Return a message on the platforms without a price, to which the budget does not apply.
     """
     if budget is None or not jobs:
         return []
@@ -33,15 +34,15 @@ def check_budget(jobs: Sequence[Job], budget: tuple[Decimal, str | None] | None)
     worst: dict[str, Decimal] = {}
     unpriced: dict[str, None] = {}
     for job in jobs:
-        if found := ceiling(job):
-            worst[found[1]] = worst.get(found[1], Decimal(0)) + found[0]
+        if price := ceiling(job):
+            worst[price[1]] = worst.get(price[1], Decimal(0)) + price[0]
         else:
             unpriced[job.platform_name] = None
     free = f"platform{'s' if len(unpriced) > 1 else ''} {', '.join(unpriced)}"
     if not worst:
         raise BudgetError(
-            f"--budget: {free} declare{'' if len(unpriced) > 1 else 's'} no price, so nothing would be held back;"
-            " nothing was started: declare a price (daasbench list platforms names an example), or leave out --budget"
+            f"--budget: {free} declare{'' if len(unpriced) > 1 else 's'} no price, so the budget cannot apply; nothing"
+            " was started: declare a price (daasbench list platforms names an example), or remove --budget"
         )
     for unit, total in worst.items():
         if currency is not None and unit != currency:
@@ -50,9 +51,9 @@ def check_budget(jobs: Sequence[Job], budget: tuple[Decimal, str | None] | None)
             )
         if total > amount:
             raise BudgetError(
-                f"the worst case of what is not done costs {total} {unit}, more than the budget of {amount} {unit};"
-                " nothing was started: raise --budget, or lower repeat.limit_s or repeat.processes"
+                f"the worst case of the remaining measurements costs {total} {unit}, more than the budget of {amount}"
+                f" {unit}; nothing was started: raise --budget, or lower repeat.limit_s or repeat.processes"
             )
     if len(worst) > 1:
         raise BudgetError(f"the platforms' prices are in {', '.join(sorted(worst))}; a budget needs one currency")
-    return [f"--budget says nothing of {free}: no price is declared there"] if unpriced else []
+    return [f"--budget does not apply to {free}: no price is declared"] if unpriced else []

@@ -1,4 +1,4 @@
-"""How far two results are apart, and whether inputs are still what they were."""
+"""The difference of two results, and whether inputs have changed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from daasbench.compute.backends import arrays_in
 
-SAMPLED_ABOVE_BYTES = 10**9  # results above are compared at positions drawn anew each time
+SAMPLED_ABOVE_BYTES = 10**9  # larger results are compared at random positions
 SAMPLED_POSITIONS = 1_000_000
-CHUNK = 1 << 18  # elements looked at together, so that comparing takes little memory
+CHUNK = 1 << 18  # elements compared at once, so that comparing takes little memory
 NUMBERS = "biufc"  # kinds of dtype that have a distance
-STRIDE = 61  # every so manieth word of inputs counts by its place, so that reordering them is seen
+STRIDE = 61  # every 61st word of the inputs is in a checksum that depends on the order
 
 Array = np.ndarray[Any, Any]
 
@@ -21,20 +21,20 @@ Array = np.ndarray[Any, Any]
 def largest_difference(got: Any, expected: Any, *, seed: int = 0) -> float:
     """Return the largest absolute difference of two results, relative to the largest finite magnitude expected.
 
-    Results are nests of arrays of equal shape; not-a-number and infinity equal only themselves at the same
-    place: anything else there, and any difference of structure or shape, is infinite. Above 1 GB, a million
+    Results are nests of arrays of equal shape. A NaN or an infinity is equal only to itself at the same position; any
+    other value there, and any difference of structure or shape, is an infinite difference. Above 1 GB, a million
     positions of each array, drawn by `seed`, are compared.
     """
     ours, theirs = arrays_in(got), arrays_in(expected)
-    if [one.shape for one in ours] != [one.shape for one in theirs]:
+    if [array.shape for array in ours] != [array.shape for array in theirs]:
         return float("inf")
-    if sum(one.nbytes for one in theirs) > SAMPLED_ABOVE_BYTES:
+    if sum(array.nbytes for array in theirs) > SAMPLED_ABOVE_BYTES:
         rng = np.random.default_rng(seed)
-        drawn = [rng.integers(0, max(one.size, 1), min(SAMPLED_POSITIONS, one.size)) for one in theirs]
-        ours = [np.asarray(one).flat[at] for one, at in zip(ours, drawn, strict=True)]
-        theirs = [np.asarray(one).flat[at] for one, at in zip(theirs, drawn, strict=True)]
+        drawn = [rng.integers(0, max(array.size, 1), min(SAMPLED_POSITIONS, array.size)) for array in theirs]
+        ours = [np.asarray(array).flat[at] for array, at in zip(ours, drawn, strict=True)]
+        theirs = [np.asarray(array).flat[at] for array, at in zip(theirs, drawn, strict=True)]
     pairs = zip(ours, theirs, strict=True)
-    return max((_difference(np.asarray(one), np.asarray(other)) for one, other in pairs), default=0.0)
+    return max((_difference(np.asarray(mine), np.asarray(other)) for mine, other in pairs), default=0.0)
 
 
 def _difference(ours: Array, theirs: Array) -> float:
@@ -71,15 +71,15 @@ def _numeric_difference(ours: Array, theirs: Array) -> float:
 
 
 def _wide(numbers: Array) -> Array:
-    """Return `numbers` in double precision, where unsigned ones do not wrap around."""
+    """Return `numbers` in double precision, in which differences of unsigned numbers do not wrap around."""
     return numbers.astype(np.complex128 if numbers.dtype.kind == "c" else np.float64)
 
 
 def fingerprint(nest: Any) -> tuple[int, ...]:
-    """Return numbers that change when the content of the arrays in `nest` changes; as quick as reading them once.
+    """Return numbers that change when the content of the arrays in `nest` changes; as fast as reading the arrays once.
 
-    The sum of all 8-byte words, and a checksum of every 61st: a word that is overwritten changes the one, words
-    that are sorted or exchanged all but surely the other.
+    They are the sum of all 8-byte words, which changes with any word, and a checksum of every 61st word, which almost
+    surely changes when words are sorted or exchanged.
     """
     marks: list[int] = []
     for array in arrays_in(nest):

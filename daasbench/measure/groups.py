@@ -1,6 +1,6 @@
-"""Who computes a case together: one process alone, or ranks that see each other through MPI.
+"""The processes that compute a case together: a single process, or MPI ranks.
 
-A session asks its team to wait for each other, who was slowest, and what rank 0 decided.
+A session asks its group to synchronise, for the slowest time, and for the decision of rank 0.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from daasbench.compute.backends import library_name
 from daasbench.contracts import Resources
-from daasbench.host.mpi_timing import MpiTime, price_s
+from daasbench.host.mpi_timing import MpiTime, clock_cost_s
 from daasbench.host.processes import (
     allowed_cpus,
     children_peak_bytes,
@@ -27,20 +27,20 @@ T = TypeVar("T")
 
 
 class MpiTimes(NamedTuple):
-    """What the ranks spent in MPI during one repeat: seconds (mean, least, most), calls, and the clock's own price."""
+    """The time that the ranks spent in MPI during one repeat: seconds, calls, and the cost of the clock itself."""
 
     mean_s: float
     least_s: float
     most_s: float
-    calls: int  # of the rank with most
-    timer_s: float  # what it took that rank to time them
+    calls: int  # of the rank with the most calls
+    timer_s: float  # that the timing of these calls took
 
 
 class SingleProcess:
-    """One process: nobody to wait for, nobody to agree with."""
+    """A group of one process."""
 
     rank = 0
-    queued_s: float | None = None  # until the place gave what was asked of it
+    queued_s: float | None = None  # until the platform had started the workers
 
     def __init__(self) -> None:
         self.workers: list[DaskWorker] = []
@@ -52,14 +52,14 @@ class SingleProcess:
         return Resources(threads=case.threads, ranks=case.ranks, gpus=case.gpus)
 
     def meet(self) -> None:
-        """Return when everybody is here."""
+        """Return when every member has called this."""
 
-    def talked(self) -> tuple[float, int]:
-        """Return the seconds that this member has spent in MPI, and in how many calls."""
+    def mpi_so_far(self) -> tuple[float, int]:
+        """Return the seconds that this member has spent in MPI, and the number of calls."""
         return 0.0, 0
 
-    def talk(self, before: tuple[float, int], after: tuple[float, int]) -> MpiTimes | None:  # noqa: ARG002  (of a kind)
-        """Return what all members have spent in MPI between two readings of each; None where there is no MPI."""
+    def mpi_times(self, before: tuple[float, int], after: tuple[float, int]) -> MpiTimes | None:  # noqa: ARG002  (used by MpiGroup)
+        """Return the time of all members in MPI between two values of `mpi_so_far`; None without MPI."""
         return None
 
     def slowest(self, seconds: float) -> float:
@@ -71,27 +71,27 @@ class SingleProcess:
         return amount
 
     def agreed(self, decision: T) -> T:
-        """Return what the first member decided."""
+        """Return the decision of the first member."""
         return decision
 
-    def complaint(self, message: str | None) -> str | None:
-        """Return the sentence of the first member that has one."""
+    def first_message(self, message: str | None) -> str | None:
+        """Return the message of the first member that has one; None if none has."""
         return message
 
     def lost(self) -> str | None:
-        """Return which member is gone, if one is: why a step failed."""
+        """Return a message on a member that has ended, which explains a failed step; None if all are alive."""
         return None
 
     def cpu_s(self) -> float:
-        """Return the processor seconds that this member has taken, and what computes for it."""
+        """Return the processor seconds of this member and of the processes that it started."""
         return time.process_time() + children_s()
 
     def reset_peak(self) -> None:
-        """Let the peak of memory begin again."""
+        """Reset the peak of memory."""
         reset_peak_memory()
 
     def peak_bytes(self) -> int:
-        """Return this member's peak of memory since then, or that of the largest program it ran, if that is more."""
+        """Return the larger of this member's peak of memory since the reset and that of the largest program it ran."""
         return max(peak_memory_bytes(), children_peak_bytes())
 
 
@@ -106,27 +106,27 @@ class MpiGroup(SingleProcess):
         self.rank: int = comm.rank
         self.size: int = comm.size
         self._time = MpiTime()
-        self._watched = self._time.watch(comm)  # what a way talks through; this team's own talk is not counted
-        self._price_s = price_s()
+        self._watched = self._time.watch(comm)  # for the implementation; calls of the group itself are not timed
+        self._clock_cost_s = clock_cost_s()
 
     def resources(self, case: Case) -> Resources:
-        """Return what the implementation may use: the communicator too."""
+        """Return what the implementation may use, with the communicator."""
         return Resources(threads=case.threads, ranks=case.ranks, gpus=case.gpus, comm=self._watched)
 
     def meet(self) -> None:
-        """Return when all ranks are here."""
+        """Return when all ranks have called this."""
         self.comm.Barrier()
 
-    def talked(self) -> tuple[float, int]:
-        """Return the seconds that this rank has spent in a way's calls to MPI, and in how many."""
+    def mpi_so_far(self) -> tuple[float, int]:
+        """Return the seconds that this rank has spent in the implementation's MPI calls, and their number."""
         return self._time.seconds, self._time.calls
 
-    def talk(self, before: tuple[float, int], after: tuple[float, int]) -> MpiTimes | None:
-        """Return what the ranks have spent in MPI between two readings of each."""
+    def mpi_times(self, before: tuple[float, int], after: tuple[float, int]) -> MpiTimes | None:
+        """Return the time of all ranks in MPI between two values of `mpi_so_far`."""
         mine = after[0] - before[0], after[1] - before[1]
         seconds, calls = zip(*self.comm.allgather(mine), strict=True)
         most = max(calls)
-        return MpiTimes(sum(seconds) / self.size, min(seconds), max(seconds), most, most * self._price_s)
+        return MpiTimes(sum(seconds) / self.size, min(seconds), max(seconds), most, most * self._clock_cost_s)
 
     def slowest(self, seconds: float) -> float:
         """Return the seconds of the slowest rank."""
@@ -137,24 +137,24 @@ class MpiGroup(SingleProcess):
         return float(self.comm.allreduce(amount, op=self._mpi.SUM))
 
     def agreed(self, decision: T) -> T:
-        """Return what rank 0 decided."""
+        """Return the decision of rank 0."""
         decided: T = self.comm.bcast(decision, root=0)
         return decided
 
-    def complaint(self, message: str | None) -> str | None:
-        """Return the sentence of the first rank that has one, and which it is."""
-        said = self.comm.allgather(message)
-        return next((f"rank {rank}: {one}" for rank, one in enumerate(said) if one), None)
+    def first_message(self, message: str | None) -> str | None:
+        """Return the message of the first rank that has one, with the number of the rank."""
+        messages = self.comm.allgather(message)
+        return next((f"rank {rank}: {text}" for rank, text in enumerate(messages) if text), None)
 
     def peak_bytes(self) -> int:
         """Return this rank's peak of memory; pages that ranks share count once in the sum over all."""
         return max(0, peak_memory_bytes() - shared_memory_bytes())
 
-    def places(self, threads: int, cpus: Sequence[int]) -> list[int]:
+    def processors(self, threads: int, cpus: Sequence[int]) -> list[int]:
         """Return the processors of this rank: its own `threads` of `cpus`.
 
-        Without `cpus` (ranks on several nodes): of those that the launcher left to the ranks of this node,
-        which either bound each rank to its own or none.
+        Without `cpus` (ranks on several nodes), the launcher has either bound each rank of this node to its own
+        processors, or all ranks may use the same ones.
         """
         if cpus:
             return list(cpus[self.rank * threads : (self.rank + 1) * threads])
@@ -168,7 +168,7 @@ class MpiGroup(SingleProcess):
     def devices(self, gpus: int, visible: Sequence[str]) -> list[str]:
         """Return the GPUs of this rank: its own `gpus` of those that are `visible`.
 
-        The launcher either left to each rank of this node its own, or all of them to all.
+        The launcher has either given each rank of this node its own GPUs, or all of them to every rank.
         """
         node = self.comm.Split_type(self._mpi.COMM_TYPE_SHARED, key=self.rank)
         alike = node.allgather(list(visible)).count(list(visible)) == node.size

@@ -1,7 +1,7 @@
-"""The process that makes or reads the inputs of comparisons and works out what their oracles expect.
+"""The process that makes or reads the inputs of comparisons and computes what their oracles expect.
 
-It measures nothing, so one process serves all sets of a job, and what it made is kept for the next set of the
-same problem as long as there is room.
+It measures nothing, so one process serves all sets of a job. Inputs are kept for the next set of the same problem as
+long as the disk has room.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from daasbench.measure.messages import Command, Failure, Made, Spec
 from daasbench.measure.process import MeasuringProcess
 from daasbench.model import Outcome, Reason
 
-KEPT_BYTES = 4 * 10**9  # on disk, at most, of problems that are not being measured
-LEAST_LIMIT_S = 300.0  # an oracle may take longer than any contender
+KEPT_BYTES = 4 * 10**9  # most on disk of problems that are not being measured
+LEAST_LIMIT_S = 300.0  # an oracle may take longer than any measured case
 
 
 def limit_s(case_limit_s: float) -> float:
@@ -26,30 +26,30 @@ def limit_s(case_limit_s: float) -> float:
 
 
 class InputProcess:
-    """Leaves problems in folders below `scratch`, one a problem.
+    """Writes the inputs of problems into folders below `scratch`, one folder per problem.
 
     Parameters
     ----------
     scratch
-        A folder of its own; it is removed at :meth:`close`, and what an earlier worker left there at once.
+        A folder for this process only. It is removed now, in case an earlier worker has left it, and at :meth:`close`.
     cpus
         The processors that it may use.
     timeout_s
-        After which it is ended.
+        The process is ended if it does not answer within this time.
     """
 
     def __init__(self, scratch: Path, cpus: Sequence[int], log: IO[bytes], timeout_s: float) -> None:
         self.scratch, self.cpus, self.log, self.timeout_s = scratch, cpus, log, timeout_s
         self._process: MeasuringProcess | None = None
-        self._kept: dict[str, Made] = {}  # by problem, the latest used last
+        self._kept: dict[str, Made] = {}  # by problem, the latest used at the end
         shutil.rmtree(scratch, ignore_errors=True)
 
     def folder(self, problem: str) -> Path:
-        """Return where the problem lies."""
+        """Return the folder of a problem."""
         return self.scratch / problem
 
     def make(self, problem: str, spec: Spec) -> Made | Failure:
-        """Return what is known of the inputs of `problem`, made now or kept from an earlier set."""
+        """Return the facts of the inputs of `problem`, which are made now or kept from an earlier set."""
         made = self._kept.pop(problem, None)
         if made is None:
             self._make_room()
@@ -62,7 +62,7 @@ class InputProcess:
         return made
 
     def dismiss(self) -> None:
-        """End the process, whose libraries stay in memory while it lives; what it made stays."""
+        """End the process, so that its libraries leave memory; the inputs that it made are kept."""
         self._end()
 
     def close(self) -> None:
@@ -72,17 +72,17 @@ class InputProcess:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _ask(self, spec: Spec) -> Made | Failure:
-        """Return the process's answer; one that died since it last answered is replaced, once."""
+        """Return the answer of the process; if it has died since its last answer, start another, once."""
         while True:
             fresh = self._process is None
             self._process = self._process or MeasuringProcess(len(self.cpus), self.cpus, self.log)
             machine.continue_tree(self._process.pid)
             answer = self._process.ask(Command(step="make", spec=spec), Made, timeout_s=self.timeout_s)
             if not isinstance(answer, Failure):
-                machine.stop_tree(self._process.pid)  # its thread pools shall not spin beside the contenders
+                machine.stop_tree(self._process.pid)  # its thread pools must not spin while cases are measured
                 return answer
-            self._end()  # it may be gone, or in any state
-            if answer.outcome == Outcome.TIMEOUT:  # no contender was slow
+            self._end()  # it may have ended, or be in any state
+            if answer.outcome == Outcome.TIMEOUT:  # no measured case was slow
                 message = f"making the inputs took more than {self.timeout_s:.3g} s; choose a smaller size"
                 return Failure(outcome=Outcome.FAILED, reason=Reason.HARNESS, message=message)
             if fresh:
@@ -90,7 +90,7 @@ class InputProcess:
             shutil.rmtree(spec.scratch, ignore_errors=True)
 
     def _make_room(self) -> None:
-        """Remove the problems that were used longest ago until those that stay fit."""
+        """Remove the problems that were used longest ago until the others fit."""
         self.scratch.mkdir(parents=True, exist_ok=True)
         room = min(KEPT_BYTES, shutil.disk_usage(self.scratch).free // 4)
         while self._kept and sum(made.bytes for made in self._kept.values()) > room:

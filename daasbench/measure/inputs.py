@@ -1,4 +1,4 @@
-"""The inputs that the measuring processes of a comparison share: how many blocks, made or read, and how much memory."""
+"""The inputs that the processes of a comparison share: made or read, how many blocks, and how much memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,13 @@ from daasbench.contracts import Kernel, Options
 from daasbench.errors import LedgerError, MissingRequirement, Unfinished
 from daasbench.host import machine
 from daasbench.measure.messages import Made, Spec
-from daasbench.model import (
-    Case,
-    Work,
-)
+from daasbench.model import Case, Work
 
-MOST_BLOCKS = 512  # of inputs so small that many more would be needed to leave the cache
+MOST_BLOCKS = 512  # of small inputs, which would need more to exceed the cache
 
 
 def make_inputs(spec: Spec) -> Made:
-    """Make or read the inputs of a comparison, and what its oracle needs; leave both in the scratch folder."""
+    """Make or read the inputs of a comparison and what its oracle needs; write both to the scratch folder."""
     from daasbench.measure import scratch
 
     kernel = find_kernel(spec.case, spec.source)
@@ -45,7 +42,7 @@ def make_inputs(spec: Spec) -> Made:
     started = time.perf_counter()
     problem = make(blocks)
     own_work = getattr(problem, "work", None)
-    if isinstance(own_work, Work):  # a kernel that knows its inputs only when they are made
+    if isinstance(own_work, Work):  # a kernel whose work depends on the inputs
         work, made = own_work, blocks
         blocks, exceeds = block_count(case, work.input_bytes, spec.cache_bytes)
         _check_room(spec, work, blocks)
@@ -59,35 +56,35 @@ def make_inputs(spec: Spec) -> Made:
         size = scratch.save(Path(spec.scratch), (problem, expectation))
         if case.start and not file:
             size += scratch.save(inputs_alone(spec), problem)
-    except OSError as error:  # the disk's fault, not the kernel's
+    except OSError as error:  # a failure of the disk, not of the kernel
         message = f"{spec.scratch}: the inputs cannot be written: {error.strerror or error}; free some space"
         raise LedgerError(f"{message} and run the same command again") from error
     return Made(make_s=make_s, work=work, blocks=blocks, exceeds_cache=exceeds, expect_s=expect_s, bytes=size)
 
 
 def inputs_alone(spec: Spec) -> Path:
-    """Return where the inputs lie without what the oracle needs: what a start reads, as a user's file is read."""
+    """Return the folder of the inputs alone, without the oracle's data: what a measured start reads."""
     return Path(spec.scratch) / "inputs"
 
 
 def _check_room(spec: Spec, work: Work, blocks: int) -> None:
-    """Raise Lacking if the inputs fit neither into memory nor on the disk that hands them over."""
+    """Raise MissingRequirement if the inputs do not fit into memory, or not on the disk of the scratch folder."""
     needed = blocks * work.input_bytes + work.shared_bytes
     usable = machine.usable_memory_bytes()
     if needed > usable:
-        message = f"the inputs take {needed / 2**30:.1f} GiB of memory, {usable / 2**30:.1f} GiB are usable here"
+        message = f"the inputs take {needed / 2**30:.1f} GiB of memory, {usable / 2**30:.1f} GiB are usable"
         raise MissingRequirement(message, "choose a smaller size or a larger machine")
-    place = next(folder for folder in Path(spec.scratch).resolve().parents if folder.is_dir())
-    free = shutil.disk_usage(place).free
+    existing = next(folder for folder in Path(spec.scratch).resolve().parents if folder.is_dir())
+    free = shutil.disk_usage(existing).free
     if needed > free:
-        message = f"the inputs take {needed / 2**30:.1f} GiB of disk, {free / 2**30:.1f} GiB are free in {place}"
+        message = f"the inputs take {needed / 2**30:.1f} GiB of disk, {free / 2**30:.1f} GiB are free in {existing}"
         raise MissingRequirement(message, "free some space, or choose another folder with --results")
 
 
 def block_count(case: Case, input_bytes: float, cache_bytes: int | None) -> tuple[int, bool | None]:
     """Return how many input blocks the repeats rotate over, and whether they exceed the cache four times.
 
-    Where the start of a process is measured there is one: what it reads, and makes a first result of.
+    Where the start of a process is measured there is one block: the process reads it and computes a first result.
     """
     if case.cache or case.start or case.size == "tiny" or not input_bytes or not cache_bytes:
         return 1, None if not (input_bytes and cache_bytes) else input_bytes >= 4 * cache_bytes
@@ -96,21 +93,21 @@ def block_count(case: Case, input_bytes: float, cache_bytes: int | None) -> tupl
 
 
 def predicted_bytes(kernel: Kernel, case: Case, work: Work, cache_bytes: int | None) -> float:
-    """Return the memory that one contender will need, from the kernel's byte count (0: unknown).
+    """Return the memory that the processes of a case will need, by the kernel's byte count (0: unknown).
 
-    Ranks and workers hold their parts of the blocks, and each the shared inputs; results are gathered: one of
-    them twice. The client of a Dask cluster maps the inputs from the scratch files, as ranks do.
+    Ranks and workers hold their parts of the blocks, and each holds the shared inputs. A result is gathered, so it
+    exists twice. The client of a Dask cluster maps the inputs from the scratch files, as ranks do.
     """
     if not work.input_bytes:
         return 0.0
     blocks, _ = block_count(case, work.input_bytes, cache_bytes)
     implementation = kernel.implementations[case.implementation]
     kept = work.output_bytes if kernel.repeat_tolerance is not None else 0.0
-    one = work.input_bytes + work.output_bytes
+    block_bytes = work.input_bytes + work.output_bytes
     computing = case.ranks if implementation.backend in PARTITIONED else 1
     gathered = 2.0 * work.output_bytes if implementation.backend in PARTITIONED else 0.0
     held = blocks * (work.input_bytes + kept) + computing * work.shared_bytes + gathered
-    return held + (1.0 + implementation.memory_factor) * one
+    return held + (1.0 + implementation.memory_factor) * block_bytes
 
 
 def find_kernel(case: Case, source: str | None) -> Kernel:
@@ -119,11 +116,11 @@ def find_kernel(case: Case, source: str | None) -> Kernel:
         return registry.kernel(case.kernel)
     kernel = registry.kernel_from_file(Path(f"{source}:{case.kernel}"))
     if registry.version_of(kernel.implementations[case.implementation], Path(source)) != case.version:
-        raise Unfinished(f"{source}: was changed since this run was planned; run the same command again")
+        raise Unfinished(f"{source}: has changed since this run was planned; run the same command again")
     return kernel
 
 
 def case_options(kernel: Kernel, case: Case, paths: dict[str, str]) -> Options:
-    """Return the kernel's options of a case, those that name files among them."""
+    """Return the kernel's options of a case, including those that name files."""
     files = {key: path for key, path in paths.items() if key != "input"}
     return msgspec.convert({**case.options, **files}, kernel.options)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from daasbench import registry
-from daasbench.model import (
-    Limits,
-)
+from daasbench.model import Limits
 
 
 def measure_limits(threads: int, limits_id: str, machine_id: str, measured_at: str) -> Limits:

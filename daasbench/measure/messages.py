@@ -1,4 +1,4 @@
-"""What measuring processes are asked, and what they answer."""
+"""The commands to measuring processes, and their answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from daasbench.model import (
 
 
 class Spec(Noun, frozen=True, kw_only=True):
-    """What a measuring process is told: the case, and where its inputs lie."""
+    """The description of a case that a measuring process receives: the case, and where its inputs are."""
 
     case: Case
     scratch: str
@@ -28,14 +28,14 @@ class Spec(Noun, frozen=True, kw_only=True):
     source: str | None = None
     cache_bytes: int | None = None  # last-level cache of the machine
     platform: Platform = Platform(runner="local")
-    name: str = ""  # begins the names of what is started for this run elsewhere; no other run's begin so
-    wall_time_limit_s: float = 3600.0  # that the case can take
+    name: str = ""  # prefix of the names of Dask workers' jobs; unique to this run
+    wall_time_limit_s: float = 3600.0  # most that the case can take
     commit: str = ""
     redact: bool = False
 
 
 class Made(Noun, frozen=True, kw_only=True, tag=True):
-    """What the maker of the inputs answers."""
+    """The answer of the input process."""
 
     make_s: float
     work: Work
@@ -46,20 +46,20 @@ class Made(Noun, frozen=True, kw_only=True, tag=True):
 
 
 class Prepared(Noun, frozen=True, kw_only=True, tag=True):
-    """What a contender answers when it is ready: seconds by phase, and what the oracle says of the first result."""
+    """The answer of a process that is ready: seconds by phase, and the verdict on the first result."""
 
     phases: dict[str, float]
     verdict: Verdict
     workers: list[DaskWorker] = []
-    machines: list[Machine] = []  # of the workers, if not this one
+    machines: list[Machine] = []  # of the workers, if they run on other machines
     settings: dict[str, Scalar] = {}
-    files: list[str] = []  # that it loaded, where its start is what is measured
-    read_bytes: int | None = None  # from storage, until then; None: this system does not tell
+    files: list[str] = []  # that it loaded, if its start is measured
+    read_bytes: int | None = None  # from storage, until then; None: this system does not say
     major_faults: int | None = None
 
 
 class Failure(Noun, frozen=True, kw_only=True, tag=True):
-    """What a measuring process answers when it cannot do what it was told."""
+    """The answer of a process that cannot execute a command."""
 
     outcome: Outcome
     reason: Reason
@@ -68,7 +68,7 @@ class Failure(Noun, frozen=True, kw_only=True, tag=True):
 
 
 class RoundResult(Noun, frozen=True, kw_only=True, tag=True):
-    """What a contender answers after a turn; `verdict` is the worst of the turn."""
+    """The answer after a round; `verdict` is the worst of the round."""
 
     samples: Samples
     verdict: Verdict | None
@@ -80,13 +80,14 @@ Step = Literal["make", "prepare", "round", "limits"]
 
 
 class Command(Noun, frozen=True, kw_only=True, omit_defaults=True):
-    """What the referee tells a process to do."""
+    """A command of the worker to a process."""
 
     step: Step
     spec: Spec | None = None
     repeats: int = 0
     round: int = 0
     limit_s: float = 0.0
-    origin: float | None = None  # the clock's reading (one for all processes of a machine) when what it tells began:
-    # of a turn its record, of a prepare step its process
+    # the reading of the clock (one for all processes of a machine) at the start of the record (step round) or of the
+    # process (step prepare)
+    origin: float | None = None
     names: list[str] = []  # of a limits step: its id, the machine's id, the time

@@ -1,8 +1,8 @@
-"""A measuring process, seen from both sides: what runs in it, and the handle by which the referee holds it.
+"""A measuring process: the program that runs in it, and the handle by which the worker controls it.
 
-The process is started afresh (own memory, own thread pools, the variables that steer threads set before any
-library is loaded, pinned to the processors of its case), answers one JSON line a command, and dies with the
-worker that started it.
+Each process is new (own memory, own thread pools, the variables that set numbers of threads defined before any
+library is loaded, pinned to the processors of its case), answers each command with one JSON line, and is killed when
+the worker that started it ends.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import msgspec
 
 from daasbench.contracts import Implementation
 from daasbench.host.processes import die_with, kill_tree, pin, process_tree, thread_variables
-from daasbench.host.shared_memory import remove_left, segments
+from daasbench.host.shared_memory import remove_unused, segments
 from daasbench.measure.failures import guarded
 from daasbench.measure.groups import SingleProcess
 from daasbench.measure.inputs import make_inputs
@@ -34,18 +34,18 @@ from daasbench.model import Outcome, Reason
 
 T = TypeVar("T")
 
-LOOK_S = 0.5  # between looks whether a process that says nothing is still there
+POLL_S = 0.5  # between checks whether a process that does not answer is still alive
 
 
 class MeasuringProcess:
-    """The referee's handle of one measuring process."""
+    """The worker's handle of one measuring process."""
 
     def __init__(
         self, threads: int, cpus: Sequence[int], log: IO[bytes], environment: Mapping[str, str] | None = None
     ) -> None:
         theirs_read, self._write = os.pipe()
         self._read, theirs_write = os.pipe()
-        theirs_life, self._life = os.pipe()  # nothing is ever written: it ends with this process
+        theirs_life, self._life = os.pipe()  # never written to: it closes when this process ends
         theirs = (theirs_read, theirs_write, theirs_life)
         self._pending = b""
         self.started = time.perf_counter()
@@ -60,7 +60,7 @@ class MeasuringProcess:
         )
         for descriptor in theirs:
             os.close(descriptor)
-        self.active_s = 0.0  # time in which it had the word
+        self.active_s = 0.0  # time that it took for its commands
 
     @property
     def pid(self) -> int:
@@ -84,9 +84,8 @@ class MeasuringProcess:
             self.active_s += time.monotonic() - started
         if line is None:
             self.close()
-            took = f"{timeout_s:.3g} s"
-            said = f"no answer to {command.step!r} within {took}; the process was ended"
-            return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=said)
+            message = f"no answer to {command.step!r} within {timeout_s:.3g} s; the process was ended"
+            return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=message)
         if not line:
             return self._death()
         return msgspec.json.decode(line, type=answer | Failure)
@@ -94,11 +93,11 @@ class MeasuringProcess:
     def _line(self, deadline: float) -> bytes | None:
         """Return the next line, b"" when the process has ended, or None at the deadline."""
         while b"\n" not in self._pending:
-            left = deadline - time.monotonic()
-            if left <= 0:
+            remaining_s = deadline - time.monotonic()
+            if remaining_s <= 0:
                 return None
             ended = self.process.poll() is not None  # its children may hold the other end of the pipe
-            if not select.select([self._read], [], [], 0 if ended else min(left, LOOK_S))[0]:
+            if not select.select([self._read], [], [], 0 if ended else min(remaining_s, POLL_S))[0]:
                 if ended:
                     return b""
                 continue
@@ -116,19 +115,19 @@ class MeasuringProcess:
             hint = " (out of memory?)" if code == -signal.SIGKILL else ""
             message = f"the process was ended by {name}{hint}"
         else:
-            message = f"the process ended by itself with exit code {code}"
-        return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=f"{message}; its log says more")
+            message = f"the process ended with exit code {code}"
+        return Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=f"{message}; see its log")
 
     def close(self) -> None:
-        """End the process and everything that it started, and give back what they shared."""
+        """End the process and everything that it started, and remove the shared memory that they leave."""
         ending = process_tree(self.pid) if self.process.poll() is None else []
         shared = segments(ending)
         if ending:
             ending += kill_tree(self.pid)
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)  # what its children left behind; the group is its own
+            os.killpg(self.pid, signal.SIGKILL)  # what its children started; the process leads the group
         self.process.wait()
-        remove_left(shared, ending)
+        remove_unused(shared, ending)
         for descriptor in (self._read, self._write, self._life):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -136,26 +135,26 @@ class MeasuringProcess:
 
 
 class Steps:
-    """What a measuring process does at each command.
+    """Executes the commands of a measuring process.
 
     Parameters
     ----------
-    team
-        Gives those who compute a case together, when its implementation is known to run here.
+    group
+        Returns the group of processes that compute a case, once its implementation is known to run on this machine.
     """
 
     def __init__(self, group: Callable[[Spec, Implementation], SingleProcess]) -> None:
-        self._team = group
+        self._group_of = group
         self._session: Session | None = None
 
     def answer(self, line: bytes) -> Any:
-        """Return the answer to a command; a Failure whatever goes wrong."""
+        """Return the answer to a command; a Failure if anything raises."""
         command = msgspec.json.decode(line, type=Command)
         steps: Mapping[Step, Callable[[Command], Any]] = {
-            "make": lambda message: make_inputs(_spec(message)),
+            "make": lambda command: make_inputs(_spec(command)),
             "prepare": self._prepare,
-            "round": self._turn,
-            "limits": lambda message: measure_limits(int(message.repeats), *message.names),
+            "round": self._round,
+            "limits": lambda command: measure_limits(int(command.repeats), *command.names),
         }
         answer = guarded(lambda: steps[command.step](command))
         if isinstance(answer, Failure) and self._session:
@@ -166,87 +165,87 @@ class Steps:
     def _prepare(self, command: Command) -> Any:
         spec = _spec(command)
         self._session = Session(
-            spec, group=lambda implementation: self._team(spec, implementation), origin=command.origin
+            spec, group=lambda implementation: self._group_of(spec, implementation), origin=command.origin
         )
         return self._session.prepare()
 
-    def _turn(self, command: Command) -> Any:
+    def _round(self, command: Command) -> Any:
         if self._session is None:
-            raise RuntimeError("a turn was asked of a contender that is not prepared")
+            raise RuntimeError("a round was requested of a process that is not prepared")
         origin = command.origin or 0.0
         return self._session.round(command.repeats, number=command.round, limit_s=command.limit_s, origin=origin)
 
 
 def _spec(command: Command) -> Spec:
     if command.spec is None:
-        raise RuntimeError(f"step {command.step!r} needs a case")
+        raise RuntimeError(f"step {command.step!r} requires a case")
     return command.spec
 
 
 class ResponseChannel:
-    """The one place from which a process answers; after its last word it says no more.
+    """The channel on which a process answers: one answer at a time, and none after it is closed.
 
     Parameters
     ----------
     send
-        Hands bytes over to the referee, all of them.
+        Sends all of the given bytes to the worker.
     """
 
     def __init__(self, send: Callable[[bytes], Any]) -> None:
-        self._send, self._turn, self._spent = send, threading.Lock(), False
+        self._send_bytes, self._lock, self._closed = send, threading.Lock(), False
 
-    def say(self, answer: Any) -> None:
-        """Answer; with a failure, if what a plug-in made of the answer cannot be written."""
+    def send(self, answer: Any) -> None:
+        """Send an answer; a failure instead, if a plug-in put into it what JSON cannot hold."""
         try:
             line = msgspec.json.encode(answer)
         except (TypeError, ValueError) as error:
             message = f"the answer cannot be written: {error}"
             line = msgspec.json.encode(Failure(outcome=Outcome.FAILED, reason=Reason.KERNEL, message=message))
-        with self._turn:
-            if not self._spent:
-                self._send(line + b"\n")
+        with self._lock:
+            if not self._closed:
+                self._send_bytes(line + b"\n")
 
-    def end(self, failure: Failure) -> None:
-        """Answer for the last time, on whatever thread, whatever the others are at."""
-        with self._turn:
-            if not self._spent:
-                self._spent = True
-                self._send(msgspec.json.encode(failure) + b"\n")
+    def close(self, failure: Failure) -> None:
+        """Send a failure as the last answer, from any thread."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._send_bytes(msgspec.json.encode(failure) + b"\n")
 
 
 def serve(read: int, write: int) -> None:
-    """Answer commands until the referee hangs up."""
-    log_here()
-    voice = ResponseChannel(lambda line: os.write(write, line))
+    """Answer commands until the worker closes the connection."""
+    log_to_stderr()
+    channel = ResponseChannel(lambda line: os.write(write, line))
 
     def group(spec: Spec, implementation: Implementation) -> SingleProcess:
         if implementation.backend != "dask":
             return SingleProcess()
         from daasbench.measure.dask.client import gather_workers
 
-        return gather_workers(spec, Path(spec.scratch).parent / "dask", voice.end)
+        return gather_workers(spec, Path(spec.scratch).parent / "dask", channel.close)
 
     steps = Steps(group)
     with os.fdopen(read, "rb") as commands:
         for line in commands:
-            voice.say(steps.answer(line))
+            channel.send(steps.answer(line))
 
 
-def log_here() -> None:
-    """Let what is logged go to this process's standard error: the job's log."""
+def log_to_stderr() -> None:
+    """Log to the standard error of this process, which is the job's log."""
     import logging
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve as a measuring process: the processors to use, and three descriptors."""
+    """Serve as a measuring process; the arguments are the processors to use and three descriptors."""
     cpus, read, write, life = arguments
     die_with(int(life))
     pin([int(cpu) for cpu in filter(None, cpus.split(","))])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
     for descriptor in (read, write, life):
-        os.set_inheritable(int(descriptor), False)  # what a kernel starts has no part in this
+        os.set_inheritable(int(descriptor), False)  # programs that a kernel starts must not inherit them
     serve(int(read), int(write))
 
 

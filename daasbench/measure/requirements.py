@@ -1,4 +1,4 @@
-"""What this machine lacks for a case, and where a case really computes."""
+"""What a case requires that this machine does not have, and whether the case computes on other nodes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from daasbench.measure.failures import guarded
 from daasbench.measure.inputs import case_options, find_kernel, predicted_bytes
 from daasbench.model import Case, Job, Planned, Platform
 
-HERE = Platform(runner="local")
-RUNTIME_BYTES = 400e6  # interpreter, libraries and compiler of one contender
+THIS_MACHINE = Platform(runner="local")
+RUNTIME_BYTES = 400e6  # interpreter, libraries and compiler of one measuring process
 
 
-def missing_requirement(case: Case, source: str | None, *, gpus: int, platform: Platform = HERE) -> str | None:
-    """Return what this machine lacks for a case, with the cure; None if it has everything."""
+def missing_requirement(case: Case, source: str | None, *, gpus: int, platform: Platform = THIS_MACHINE) -> str | None:
+    """Return what a case requires that this machine does not have, with the fix; None if it has everything."""
     options = platform.options
     wanted = case.gpus * -(-case.ranks // case.nodes)
     if wanted > max(gpus, 1):
-        return f"{wanted} GPUs asked, {gpus} usable here; run on a machine that has them"
+        return f"{wanted} GPUs requested, {gpus} usable on this machine; run on a machine that has them"
     try:
         kernel = find_kernel(case, source)
         implementation = kernel.implementations[case.implementation]
@@ -43,13 +43,13 @@ def missing_requirement(case: Case, source: str | None, *, gpus: int, platform: 
     predicted = predicted_bytes(kernel, case, work, _cache_bytes())
     usable = machine.usable_memory_bytes()
     if predicted and predicted + RUNTIME_BYTES > usable and not elsewhere:
-        return _too_much(predicted + RUNTIME_BYTES, usable, case)
+        return missing_memory(predicted + RUNTIME_BYTES, usable, case)
     return None
 
 
 @cache
 def _cache_bytes() -> int | None:
-    """Return the machine's last-level caches, looked at once: many cores have many files about them."""
+    """Return the size of the machine's last-level caches; read once, because many cores have many files on them."""
     return machine.last_level_cache_bytes()
 
 
@@ -65,37 +65,39 @@ def _missing_workers(implementation: Implementation, platform: Platform) -> str 
 def _missing_cores(case: Case) -> str | None:
     cores = machine.usable_cores()
     if case.nodes > 1:
-        message = f"{case.nodes} nodes asked, one is here"
-        return f"{message}; name what starts ranks on several in the platform's option launcher: srun -N {{nodes}}"
+        fix = "name a launcher that starts ranks on several nodes in the platform's option launcher: srun -N {nodes}"
+        return f"{case.nodes} nodes requested, this is one node; {fix}"
     if case.threads * case.ranks <= cores:
         return None
-    asked = f"{case.threads} threads" if case.ranks == 1 else f"{case.ranks} ranks of {case.threads} threads"
-    word = 'threads = "max"' if case.ranks <= cores else 'ranks = "max"'
-    return f"{asked} asked, {cores} cores usable here; write {word} or use a larger machine"
+    requested = f"{case.threads} threads" if case.ranks == 1 else f"{case.ranks} ranks of {case.threads} threads"
+    fix = 'threads = "max"' if case.ranks <= cores else 'ranks = "max"'
+    return f"{requested} requested, {cores} cores usable on this machine; write {fix} or use a larger machine"
 
 
-def _implementation_of(one: Planned, job: Job) -> Implementation:
-    kernel = find_kernel(one.case, job.sources.get(one.case.kernel))
-    return kernel.implementations[one.case.implementation]
+def implementation_of(planned: Planned, job: Job) -> Implementation:
+    """Return the implementation that a planned case of a job measures."""
+    kernel = find_kernel(planned.case, job.sources.get(planned.case.kernel))
+    return kernel.implementations[planned.case.implementation]
 
 
-def counts_elsewhere(one: Planned, job: Job) -> bool:
-    """Return whether the limits of this node say nothing of what computes a case: Dask workers that are not here."""
-    implementation = guarded(lambda: _implementation_of(one, job))
+def limits_do_not_apply(planned: Planned, job: Job) -> bool:
+    """Return whether the limits of this node do not apply to a case: Dask workers on other nodes compute it."""
+    implementation = guarded(lambda: implementation_of(planned, job))
     dask = isinstance(implementation, Implementation) and implementation.backend == "dask"
-    return dask and runs_elsewhere(implementation, one.case, job.platform)
+    return dask and runs_elsewhere(implementation, planned.case, job.platform)
 
 
 def runs_elsewhere(implementation: Implementation, case: Case, platform: Platform) -> bool:
-    """Return whether this node's cores and memory say nothing of what the case may use."""
+    """Return whether a case computes on other nodes, so that this node's cores and memory do not limit it."""
     if implementation.backend == "dask":
         return computes_elsewhere(cluster_options(platform), case)
     return implementation.backend == "mpi" and case.nodes > 1 and "launcher" in platform.options
 
 
-def _too_much(predicted: float, usable: float, case: Case) -> str:
+def missing_memory(predicted: float, usable: float, case: Case) -> str:
+    """Return the message on a case that needs `predicted` bytes where `usable` are available."""
     what = f"size {case.size!r}" if case.size else f"file {case.input}"
     return (
-        f"{what} is predicted to need {predicted / 2**30:.1f} GiB of memory, {usable / 2**30:.1f} GiB are usable here;"
-        " choose a smaller size or a larger machine"
+        f"{what} is predicted to need {predicted / 2**30:.1f} GiB of memory, {usable / 2**30:.1f} GiB are usable on"
+        " this machine; choose a smaller size or a larger machine"
     )

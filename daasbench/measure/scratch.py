@@ -1,7 +1,7 @@
-"""Inputs and expectations on their way from the process that makes them to the contenders.
+"""Files that hand inputs and expected results from the input process to the measuring processes.
 
 Pickle protocol 5 with the arrays out of band, each aligned to 64 bytes (a cache line, and the widest vector
-register): read into memory of its own, or, by ranks that copy their parts out of it, mapped once for all.
+register). A process reads them into its own memory; ranks, which copy their parts, map the same file.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def save(path: Path, thing: Any) -> int:
 def load(path: Path, *, mapped: bool = False) -> Any:
     """Return what :func:`save` wrote; every array in fresh memory of this process.
 
-    `mapped`: arrays lie in the file instead, whose pages all processes that map it share; what one writes into
-    them is its own.
+    With `mapped`, the arrays are in the file instead, whose pages all processes that map it share; a process that
+    writes into them gets its own copy.
     """
     buffers = list(_map(path) if mapped else _read(path))
     return pickle.loads((path / "object").read_bytes(), buffers=buffers)
@@ -45,8 +45,8 @@ def load(path: Path, *, mapped: bool = False) -> Any:
 
 def _read(path: Path) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
     with open(path / "arrays", "rb", buffering=0) as stream:
-        for place, size in _places(path):
-            stream.seek(place)
+        for offset, size in _offsets(path):
+            stream.seek(offset)
             memory = aligned(size)
             view = memory.data
             done = 0
@@ -61,18 +61,18 @@ def _read(path: Path) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
 def _map(path: Path) -> Iterator[np.ndarray[Any, np.dtype[np.uint8]]]:
     with open(path / "arrays", "rb") as stream:
         whole: Any = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY) if stream.seek(0, 2) else b""
-    for place, size in _places(path):
-        if place + size > len(whole):
+    for offset, size in _offsets(path):
+        if offset + size > len(whole):
             raise OSError(f"{path}: is truncated")
-        yield np.frombuffer(whole, np.uint8, size, place) if size else aligned(0)
+        yield np.frombuffer(whole, np.uint8, size, offset) if size else aligned(0)
 
 
-def _places(path: Path) -> Iterator[tuple[int, int]]:
-    """Yield where each array begins, and its size in bytes."""
-    place = 0
+def _offsets(path: Path) -> Iterator[tuple[int, int]]:
+    """Yield the offset of each array and its size, in bytes."""
+    offset = 0
     for size in np.fromfile(path / "sizes", dtype=np.int64).tolist():
-        yield place, size
-        place += size + -size % ALIGNMENT
+        yield offset, size
+        offset += size + -size % ALIGNMENT
 
 
 def aligned(size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -82,10 +82,10 @@ def aligned(size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return memory[start : start + size]
 
 
-def apart(blocks: list[Any]) -> list[Any]:
-    """Return `blocks` with every array that stands in more than one of them copied: each has memory of its own.
+def without_shared_arrays(blocks: list[Any]) -> list[Any]:
+    """Return `blocks`, with a copy of every array that is in several blocks: each block has its own memory.
 
-    A reader repeats the blocks of a file that has too few; in one memory they would measure the cache.
+    A reader repeats the blocks of a file that has too few; in shared memory they would measure the cache.
     """
     from daasbench.compute.backends import arrays_in, map_arrays
 

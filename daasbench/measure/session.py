@@ -1,13 +1,13 @@
-"""One case in processes of its own: warm up, time, verify every repeat.
+"""One case in its own processes: warm up, time, and verify every repeat.
 
-Phases, timed apart: `make` (the inputs; by the process that makes them for all contenders), `interpreter` (until
-this process listens), `start` (ranks or workers, until all have reported), `import` (the kernel, the
-implementation and its libraries), `context` (of a GPU), `read` (the inputs, from a file), `put` (to where the
-backend keeps arrays, or to the ranks), `setup` (plans, lookup tables), `first_call` (compilation and the first
-result), `compute` (one sample a repeat), `get` (back to the host). Verification is outside of every timed window.
+These phases are timed separately: `make` (the inputs; once for all processes of a comparison), `interpreter` (until
+this process accepts commands), `start` (ranks or workers, until all have registered), `import` (the kernel, the
+implementation and its libraries), `context` (of a GPU), `read` (the inputs, from a file), `put` (to the memory of the
+backend, or to the ranks), `setup` (plans, lookup tables), `first_call` (compilation and the first result), `compute`
+(one sample per repeat), `get` (back to the host). Verification is outside of every timed window.
 
-Ranks each hold a session and take the same steps. A time is that of the slowest, processor time and memory are
-summed, and rank 0 alone verifies and decides.
+Each rank has a session and takes the same steps. A time is that of the slowest rank, processor time and memory are
+sums over the ranks, and only rank 0 verifies and decides.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ from daasbench.measure.messages import Prepared, RoundResult, Spec
 from daasbench.measure.samples import worse
 from daasbench.model import Samples, Verdict
 
-NANOSECOND = 9  # digits that are kept: the clock has no more, and a ledger is read in half the time
+NANOSECOND = 9  # digits that are kept: the clock has no more, and fewer digits make a ledger quick to read
 
 if TYPE_CHECKING:
-    from daasbench.host.blas_threads import Pools
+    from daasbench.host.blas_threads import BlasThreads
 
-TeamOf = Callable[[Implementation], SingleProcess]
+GroupOf = Callable[[Implementation], SingleProcess]
 
 
 class Session:
-    """One contender: its inputs, its implementation, and what it has verified so far.
+    """One measuring process: its inputs, its implementation, and its verified results.
 
     Parameters
     ----------
-    team
-        Gives those who compute the case together, when the implementation is known to run here.
+    group
+        Returns the processes that compute the case together, once the implementation is known to run on this machine.
     origin
-        The clock's reading when this process was started; None where its ranks' start is timed as a whole.
+        The reading of the clock when this process was started; None for ranks, whose start is timed as a whole.
     """
 
     def __init__(
         self,
         spec: Spec,
         clock: Callable[[], float] = time.perf_counter,
-        group: TeamOf = lambda _: SingleProcess(),
+        group: GroupOf = lambda _: SingleProcess(),
         origin: float | None = None,
     ) -> None:
-        self.spec, self.clock, self._team_of = spec, clock, group
+        self.spec, self.clock, self._group_of = spec, clock, group
         self.phases: dict[str, float] = {}
         began = clock()
         if origin is not None:
@@ -66,13 +66,13 @@ class Session:
         self.implementation = self.kernel.implementations[spec.case.implementation]
         self.phases["import"] = clock() - began
         self.energy = EnergyCounter()
-        self.verified: dict[int, Any] = {}  # block: a result that the oracle found right
-        self.untouched: dict[int, tuple[int, ...]] = {}  # block: fingerprint of inputs in this process's memory
-        self.rng = random.Random()  # positions that are compared: others in each process, each time
+        self.verified: dict[int, Any] = {}  # block: a result that the oracle found correct
+        self.untouched: dict[int, tuple[int, ...]] = {}  # block: fingerprint of the inputs in this process
+        self.rng = random.Random()  # draws the positions that are compared, different ones in each process
         self.repeat = self.peak_bytes = 0
         self.group = SingleProcess()
-        self.talk: MpiTimes | None = None  # of the call before
-        self.pools: Pools
+        self.mpi_times: MpiTimes | None = None  # of the previous call
+        self.blas_threads: BlasThreads
         self.backend: Backend
         self.problem: Any
         self.expectation: Any
@@ -81,45 +81,52 @@ class Session:
         self.get: Callable[[Any], Any]
 
     def prepare(self) -> Prepared:
-        """Load the inputs, put them in place, set up, call once, and verify."""
-        implementation = self.implementation.backend
+        """Load the inputs, move them to the backend, set up, call once, and verify."""
+        backend = self.implementation.backend
         make = self._load()
-        from daasbench.measure import scratch  # both are in memory since then
+        from daasbench.measure import scratch  # `_load` has loaded both
         from daasbench.measure.differences import fingerprint
 
         started = self.clock()
         try:
-            self.group = self._team_of(self.implementation)
+            self.group = self._group_of(self.implementation)
         except NoRoom:
             self.phases["queue"] = self.clock() - started
             raise
-        if implementation == "dask":
+        if backend == "dask":
             queued_s = self.group.queued_s
             self.phases |= {} if queued_s is None else {"queue": queued_s}
             self.phases["start"] = self.clock() - started - (queued_s or 0.0)
         self.phases["import"] = self.group.slowest(self.phases["import"])
         self._read()
-        if implementation in PARTITIONED:
-            self._set_up_spread(make)
+        if backend in PARTITIONED:
+            self._set_up_partitioned(make)
         else:
-            self._set_up(make, scratch.apart(list(self.problem.blocks)))
-        if implementation in ("host", "mpi"):
-            self.untouched = {block: fingerprint(one) for block, one in enumerate(self.blocks)}
-        self.phases["first_call"], _, result = self._watched(0)
-        self._look_at_pools()
-        reads = self._seen()
+            self._set_up(make, scratch.without_shared_arrays(list(self.problem.blocks)))
+        if backend in ("host", "mpi"):
+            self.untouched = {number: fingerprint(block) for number, block in enumerate(self.blocks)}
+        self.phases["first_call"], _, result = self._timed_with_peak(0)
+        self._find_blas_threads()
+        reads = self._start_reads()
         verdict, self.phases["get"] = self._verify(0, result)
         verdict = self._with_inputs_kept(verdict, {0})
-        seen = {name: getattr(self.group, name) for name in ("workers", "machines", "settings")}
-        return Prepared(phases=self.phases, verdict=verdict, **reads, **seen)
+        group = self.group
+        return Prepared(
+            phases=self.phases,
+            verdict=verdict,
+            workers=group.workers,
+            machines=group.machines,
+            settings=group.settings,
+            **reads,
+        )
 
     def round(self, repeats: int, *, number: int, limit_s: float, origin: float) -> RoundResult:
         """Measure up to `repeats` repeats after one marked warm-up; stop early at `limit_s`.
 
-        `origin` is the clock's reading at the record's start, from which `at_s` counts.
+        `at_s` counts from `origin`, the reading of the clock at the start of the record.
         """
         if not self.repeat:
-            self._look_at_pools()  # the oracle has loaded what it needs
+            self._find_blas_threads()  # the oracle has loaded its libraries by now
         samples = Samples()
         worst: Verdict | None = None
         started = self.clock()
@@ -138,36 +145,34 @@ class Session:
             peak_device_bytes=self.backend.peak_bytes(),
         )
 
-    # --- inside
-
     def _load(self) -> Callable[..., Any]:
-        """Import the libraries and the implementation, and open the device, which is timed apart."""
-        started, implementation = self.clock(), self.implementation.backend
-        from daasbench.measure import differences, scratch  # noqa: F401  (with numpy, which is the process's to wait for)
+        """Import the libraries and the implementation, and open the device, which is timed separately."""
+        started, backend = self.clock(), self.implementation.backend
+        from daasbench.measure import differences, scratch  # noqa: F401  (numpy, too: its import is part of the phase)
 
-        if implementation == "cuda":
-            import_needed(self.implementation)  # or asking for a device would import it
+        if backend == "cuda":
+            import_needed(self.implementation)  # else the request for a device would import it
         imported = self.clock()
         require(self.implementation)
-        self.backend = open_backend(implementation)
-        self.backend.wait()  # the first question to a GPU makes its context
+        self.backend = open_backend(backend)
+        self.backend.wait()  # the first call of a GPU creates its context
         opened = self.clock()
         make = self.implementation.load()
         own_s = self.clock() - started
-        if implementation == "cuda":
+        if backend == "cuda":
             self.phases["context"] = opened - imported
             own_s -= opened - imported
         self.phases["import"] += own_s
         return make
 
     def _read(self) -> None:
-        """Read the inputs from where a user's would be, where the start is measured; else what was made for all."""
+        """Read the inputs from a file as a user would, if the start is measured; else those made for the comparison."""
         from daasbench.measure import scratch
 
         spec, mapped = self.spec, self.implementation.backend in PARTITIONED
         if not spec.case.start:
-            together = self._phase("read", lambda: scratch.load(Path(spec.scratch), mapped=mapped))
-            self.problem, self.expectation = together
+            both = self._phase("read", lambda: scratch.load(Path(spec.scratch), mapped=mapped))
+            self.problem, self.expectation = both
             return
         if "input" in spec.paths:
             file, options = Path(spec.paths["input"]), case_options(self.kernel, spec.case, spec.paths)
@@ -178,8 +183,8 @@ class Session:
             alone = inputs_alone(spec)
             self.problem = self._phase("read", lambda: scratch.load(alone, mapped=mapped))
 
-    def _seen(self) -> dict[str, Any]:
-        """Return what the start of this process took from storage; then read what its oracle needs, if it has not."""
+    def _start_reads(self) -> dict[str, Any]:
+        """Return what the start of this process read from storage; then read what the oracle needs."""
         from daasbench.host import page_cache
         from daasbench.measure import scratch
 
@@ -188,51 +193,53 @@ class Session:
         reads = page_cache.storage_reads()
         files = page_cache.files_in_use()
         _, self.expectation = scratch.load(Path(self.spec.scratch), mapped=True)
-        if reads is None or self.implementation.backend == "dask":  # what its workers read is not seen
+        if reads is None or self.implementation.backend == "dask":  # the reads of workers are not observed
             return {"files": files}
-        read_bytes, faults = (int(self.group.total(one)) for one in reads)
+        read_bytes, faults = (int(self.group.total(count)) for count in reads)
         return {"files": files, "read_bytes": read_bytes, "major_faults": faults}
 
     def _set_up(self, make: Callable[..., Any], host_blocks: list[Any]) -> None:
-        """Put the blocks where the backend keeps arrays, then let the implementation set up."""
+        """Move the blocks to the backend, then let the implementation set up."""
         self.blocks = self._phase("put", lambda: [self.backend.put(block) for block in host_blocks])
         self.compute = self._phase("setup", lambda: make(self.problem, self.group.resources(self.spec.case)))
         self.get = self.backend.get
 
-    def _set_up_spread(self, make: Callable[..., Any]) -> None:
-        """Let the implementation set up, then put each block's parts where they are computed."""
+    def _set_up_partitioned(self, make: Callable[..., Any]) -> None:
+        """Let the implementation set up, then move the parts of each block to the ranks or workers."""
         partitioned = self._phase("setup", lambda: make(self.problem, self.group.resources(self.spec.case)))
         if not isinstance(partitioned, Partitioned):
-            message = f"prepare of backend {self.implementation.backend!r} must return a daasbench.contracts.Spread"
+            message = (
+                f"prepare of backend {self.implementation.backend!r} must return a daasbench.contracts.Partitioned"
+            )
             raise TypeError(f"{message}, got {type(partitioned).__name__}")
         self.blocks = self._phase("put", lambda: [partitioned.put(block) for block in self.problem.blocks])
         self.compute, self.get = partitioned.compute, partitioned.get
 
     def _phase(self, name: str, step: Callable[[], Any]) -> Any:
-        """Return what `step` returns, and note how long its slowest took."""
+        """Return the result of `step`, and record the time of the slowest process."""
         self.group.meet()
         started = self.clock()
-        done = step()
+        result = step()
         self.backend.wait()
         self.phases[name] = self.group.slowest(self.clock() - started)
-        return done
+        return result
 
     def _repeat(self, samples: Samples, *, flag: int, origin: float) -> Verdict:
         """Add one sample to `samples`; return the verdict on its result."""
         block = self.repeat % len(self.blocks)
         at_s = self.clock() - origin
         before_j = self.energy.joules()
-        seconds, cpu_s, result = self._watched(block) if flag else self._timed(block)
-        after_j, talk = self.energy.joules(), self.talk
+        seconds, cpu_s, result = self._timed_with_peak(block) if flag else self._timed(block)
+        after_j, mpi = self.energy.joules(), self.mpi_times
         verdict, get_s = self._verify(block, result)
         if before_j is not None and after_j is not None:
             samples.energy_j.append(after_j - before_j)
-        if talk is not None:
-            samples.mpi_s.append(round(talk.mean_s, NANOSECOND))
-            samples.mpi_least_s.append(round(talk.least_s, NANOSECOND))
-            samples.mpi_most_s.append(round(talk.most_s, NANOSECOND))
-            samples.mpi_calls.append(talk.calls)
-            samples.mpi_timer_s.append(round(talk.timer_s, NANOSECOND))
+        if mpi is not None:
+            samples.mpi_s.append(round(mpi.mean_s, NANOSECOND))
+            samples.mpi_least_s.append(round(mpi.least_s, NANOSECOND))
+            samples.mpi_most_s.append(round(mpi.most_s, NANOSECOND))
+            samples.mpi_calls.append(mpi.calls)
+            samples.mpi_timer_s.append(round(mpi.timer_s, NANOSECOND))
         samples.seconds.append(round(seconds, NANOSECOND))
         samples.flags.append(flag)
         samples.cpu_s.append(round(cpu_s, NANOSECOND))
@@ -243,55 +250,55 @@ class Session:
         return verdict
 
     def _timed(self, block: int) -> tuple[float, float, Any]:
-        """Return the seconds of the slowest, the processor seconds of all, and the result."""
+        """Return the seconds of the slowest process, the processor seconds of all processes, and the result."""
         inputs, compute, wait, clock = self.blocks[block], self.compute, self.backend.wait, self.clock
         wait()
         self.group.meet()
-        cpu, talked = self.group.cpu_s(), self.group.talked()
+        cpu, mpi_before = self.group.cpu_s(), self.group.mpi_so_far()
         started = clock()
         result = compute(inputs)
         wait()
         seconds = clock() - started
         cpu_s = self.group.cpu_s() - cpu
-        self.talk = self.group.talk(talked, self.group.talked())
+        self.mpi_times = self.group.mpi_times(mpi_before, self.group.mpi_so_far())
         return self.group.slowest(seconds), self.group.total(cpu_s), result
 
-    def _watched(self, block: int) -> tuple[float, float, Any]:
-        """Return the same of a call that does not count, and look at its peak of memory.
+    def _timed_with_peak(self, block: int) -> tuple[float, float, Any]:
+        """Return the same for a call that does not count, and measure its peak of memory.
 
-        Neither handing over the inputs nor verifying is the kernel's.
+        The peak includes neither the loading of inputs nor the verification.
         """
         self.group.reset_peak()
         timed = self._timed(block)
         self.peak_bytes = max(self.peak_bytes, int(self.group.total(self.group.peak_bytes())))
         return timed
 
-    def _look_at_pools(self) -> None:
-        from daasbench.host.blas_threads import Pools
+    def _find_blas_threads(self) -> None:
+        from daasbench.host.blas_threads import BlasThreads
 
-        self.pools = Pools()
+        self.blas_threads = BlasThreads()
 
     def _verify(self, block: int, result: Any) -> tuple[Verdict, float]:
-        """Return what the oracle says, then whether the result equals the verified one of the same block."""
+        """Return the verdict on a result, and the seconds to bring it to the host."""
         self.group.meet()
         started = self.clock()
         on_host = self.get(result)
         get_s = self.group.slowest(self.clock() - started)
         if self.group.rank:
             return ELSEWHERE, get_s
-        with self.pools.asleep():
+        with self.blas_threads.idle():
             return self._judge(block, on_host), get_s
 
     def _judge(self, block: int, on_host: Any) -> Verdict:
-        """Return the verdict on a result that is on the host."""
+        """Return the verdict of the oracle, or that of a comparison with the verified result of the same block."""
         judged_as = self.implementation.judged_as
         verdict = self.kernel.verify(self.problem, self.expectation, block, on_host, judged_as)
         tolerance = self.kernel.repeat_tolerance
         if not verdict.ok:
             where = f"repeat {self.repeat} (block {block})"
-            said = f": {verdict.message}" if verdict.message else ""
+            why = f": {verdict.message}" if verdict.message else ""
             error = "no number" if verdict.error is None else f"{verdict.error:.3g}"
-            message = f"{where}: error {error} is not within {verdict.tolerance:.3g}{said}"
+            message = f"{where}: error {error} is not within {verdict.tolerance:.3g}{why}"
             return msgspec.structs.replace(verdict, message=message)
         if tolerance is None:
             return verdict
@@ -310,7 +317,7 @@ class Session:
         return Verdict(error=difference, tolerance=tolerance, verified_by=verdict.verified_by, message=message)
 
     def _with_inputs_kept(self, verdict: Verdict, blocks: Set[int]) -> Verdict:
-        """Return `verdict`, or one that says that inputs are not what they were, on whatever rank."""
+        """Return `verdict`, or a wrong one if the inputs were changed on any rank."""
         from daasbench.measure.differences import fingerprint
 
         changed = (
@@ -319,11 +326,11 @@ class Session:
             if fingerprint(self.blocks[block]) != self.untouched[block]
         )
         block = next(changed, None)
-        message = self.group.complaint(
+        message = self.group.first_message(
             None
             if block is None
-            else f"it writes into its inputs (block {block}): later repeats compute another problem than the one"
-            " that is verified; let it work on a copy"
+            else f"it writes into its inputs (block {block}): later repeats compute another problem than the"
+            " verified one; let it work on a copy"
         )
         if message is None:
             return verdict

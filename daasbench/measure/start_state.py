@@ -1,9 +1,9 @@
 """The state in which a process starts: its files in memory or not, its code compiled or not.
 
-Where the start is what is measured, each case is rehearsed once a job: a process goes as far as its first result
-and tells which files it loaded, and its compiled code is kept in a folder of the job. Then, for each measured
-process, the state is made, and it is looked at before and after: a start is called cold only if hardly anything
-was in memory before and the process itself had read from storage what came, warm only if it had not.
+Where the start is measured, each case is rehearsed once per job: a process computes its first result and reports
+which files it loaded; its compiled code is kept in a folder of the job. Then the state is made for each measured
+process and checked before and after. A start is called cold only if hardly any of its files were in memory before and
+the process itself read them from storage; it is called warm only if the process read hardly anything from storage.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from daasbench.measure.mpi_process import MpiMeasuringProcess
 from daasbench.measure.process import MeasuringProcess
 from daasbench.model import Case, Planned, StartEvidence
 
-LEFT = 0.1  # of the bytes that a start uses may stay in memory where it is called cold
-OWN = 0.8  # of what came into memory meanwhile the process itself must have had read, where it is called cold
-READ = 0.05  # of the bytes that a start uses may be read from storage where it is called warm
-TRIES, PAUSE_S = 5, 1.0  # of putting files out of memory that others use
+LEFT = 0.1  # share of the bytes that a start uses: most that may be in memory before a cold start
+OWN = 0.8  # share of the bytes that came into memory: least that the process itself must read in a cold start
+READ = 0.05  # share of the bytes that a start uses: most that may be read from storage in a warm start
+TRIES, PAUSE_S = 5, 1.0  # of evicting files that other processes use
 CACHES = ("NUMBA_CACHE_DIR", "CUPY_CACHE_DIR", "CUDA_CACHE_PATH")  # where compiled code is kept
 COLD, UNCOMPILED = ("cold", "first"), ("uncompiled", "first")
-ALONE = "measure its start on a machine where nothing else runs"
+ALONE = "measure its start on a machine on which nothing else runs"
 
 StartOf = Callable[[Planned, Mapping[str, str]], MeasuringProcess | MpiMeasuringProcess]
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What was made for the next process of a case."""
+    """The state that was made for the next process of a case."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     evicted_by: str = ""
@@ -47,16 +47,16 @@ class State:
 
 
 class StartStates:
-    """Makes and judges the states of one job's starts.
+    """Makes and checks the states in which the processes of one job start.
 
     Parameters
     ----------
     folder
-        One of its own for compiled code; on a disk, so that it can be cold.
+        For compiled code only; on a disk, so that it can be cold.
     start, spec
-        Start a process of a case with more variables; what it is told.
+        Start a process of a case with more variables; return the description of a case.
     make_room
-        Ends whatever else of this job has libraries in memory.
+        Ends the other processes of this job that have libraries in memory.
     """
 
     def __init__(
@@ -68,39 +68,41 @@ class StartStates:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.folder, self._start, self._spec, self._make_room, self._sleep = folder, start, spec, make_room, sleep
-        self._files: dict[str, frozenset[str]] = {}  # by case: what a start of it loads
-        self._used: dict[str, int] = {}  # and the bytes of them that were in memory then
+        self._files: dict[str, frozenset[str]] = {}  # by case: the files that its start loads
+        self._used: dict[str, int] = {}  # by case: the bytes of them that were in memory then
         self._bare: frozenset[str] | None = None
 
-    def make(self, one: Planned, *, timeout_s: float) -> State | Failure:
-        """Return the state that the case asks for, once it is there.
+    def make(self, planned: Planned, *, timeout_s: float) -> State | Failure:
+        """Make the state that the case requests, and return it.
 
         Raises
         ------
-        Lacking
-            It cannot be made here.
+        MissingRequirement
+            This machine cannot make it.
         """
-        case = one.case
+        case = planned.case
         if case.start is None:
             return State()
         if case.nodes > 1:
-            raise MissingRequirement("what is in the memory of several nodes cannot be looked at", "ask for one node")
+            raise MissingRequirement(
+                "the page caches of several nodes cannot be observed", "use one node for this case"
+            )
         self._make_room()
         kept = self.folder / "kept"
         kept.mkdir(parents=True, exist_ok=True)
         if case.id not in self._files:
-            failure = self._rehearse(one, kept, timeout_s)
+            failure = self._rehearse(planned, kept, timeout_s)
             if failure is not None:
                 return failure
         compiled = self._empty() if case.start in UNCOMPILED else kept
         files = self._files[case.id] | (_below(kept) if compiled == kept else frozenset())
-        page_cache.draw_in(files)
+        page_cache.load(files)
         memory_bytes = left_bytes = _cached(files)
         if case.start in COLD:
-            left_bytes = self._put_out(case, files)
+            left_bytes = self._evict(case, files)
         return State(
             variables=_variables(compiled),
-            evicted_by=page_cache.WAY if case.start in COLD else "",
+            evicted_by=page_cache.METHOD if case.start in COLD else "",
             files=tuple(sorted(files)),
             memory_bytes=memory_bytes,
             left_bytes=left_bytes,
@@ -109,19 +111,19 @@ class StartStates:
         )
 
     def judge(self, case: Case, state: State, seen: Prepared, foreign: float) -> StartEvidence | None:
-        """Return how the process did start; None where that is not measured.
+        """Return the evidence of how the process started; None where the start is not measured.
 
         Raises
         ------
-        Lacking
-            It was not in the state that the case asks for.
+        MissingRequirement
+            It was not in the state that the case requests.
         """
         if case.start is None or state.compiled is None:
             return None
         if seen.read_bytes is None or seen.major_faults is None:
-            message = "it is not seen what its processes had read from storage: not where /proc/self/io does not tell"
+            message = "cannot verify how it started: bytes read from storage are unavailable (/proc/self/io is"
             raise MissingRequirement(
-                f"{message}, nor of a Dask cluster's workers", "leave start out, or measure another way"
+                f"{message} unreadable, or the case runs on Dask workers)", "remove start from this case"
             )
         start_evidence = StartEvidence(
             evicted_by=state.evicted_by,
@@ -146,45 +148,43 @@ class StartStates:
             )
         return start_evidence
 
-    # --- inside
-
-    def _put_out(self, case: Case, files: Collection[str]) -> int:
-        """Put the files out of memory; return how many bytes stayed. Who uses them now may be gone in a second."""
+    def _evict(self, case: Case, files: Collection[str]) -> int:
+        """Evict the files; return how many bytes remain. Try again, as a process that uses them may end soon."""
         most = LEFT * self._used[case.id]
         for last in [False] * (TRIES - 1) + [True]:
-            page_cache.put_out(files)
+            page_cache.evict(files)
             left_bytes = _cached(files)
             if left_bytes <= most or last:
                 break
             self._sleep(PAUSE_S)
         if left_bytes > most:
-            message = f"{_mb(left_bytes)} of the {_mb(self._used[case.id])} that it uses stay in memory"
+            message = f"{_mb(left_bytes)} of the {_mb(self._used[case.id])} that it uses remain in memory"
             raise MissingRequirement(
-                f"its files cannot be made cold: {message}, in use by others or not ours to see", ALONE
+                f"its files cannot be evicted: {message}, used by other processes or not visible to this user", ALONE
             )
         return left_bytes
 
-    def _rehearse(self, one: Planned, kept: Path, timeout_s: float) -> Failure | None:
-        """Let a process go as far as its first result; keep what it compiled, and note what it loaded."""
-        process = self._start(one, _variables(kept))
+    def _rehearse(self, planned: Planned, kept: Path, timeout_s: float) -> Failure | None:
+        """Run a process until its first result; keep its compiled code, and record the files that it loaded."""
+        process = self._start(planned, _variables(kept))
         try:
-            answer = process.ask(Command(step="prepare", spec=self._spec(one)), Prepared, timeout_s=timeout_s)
+            answer = process.ask(Command(step="prepare", spec=self._spec(planned)), Prepared, timeout_s=timeout_s)
         finally:
             process.close()
         if isinstance(answer, Failure):
             return answer
         if self._bare is None:
             self._bare = frozenset(page_cache.interpreter_files())
-        files = (frozenset(answer.files) | self._inputs(one)) - self._bare
-        self._files[one.case.id], self._used[one.case.id] = files, _cached(files)
+        files = (frozenset(answer.files) | self._inputs(planned)) - self._bare
+        self._files[planned.case.id], self._used[planned.case.id] = files, _cached(files)
         return None
 
-    def _inputs(self, one: Planned) -> frozenset[str]:
-        spec = self._spec(one)
+    def _inputs(self, planned: Planned) -> frozenset[str]:
+        spec = self._spec(planned)
         return frozenset(spec.paths.values()) if "input" in spec.paths else _below(inputs_alone(spec))
 
     def _empty(self) -> Path:
-        """Return an empty folder for compiled code; that of an earlier process is removed."""
+        """Return an empty folder for compiled code; the folder of an earlier process is removed."""
         fresh = self.folder / "fresh"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
@@ -203,9 +203,7 @@ def _cached(files: Collection[str]) -> int:
     try:
         return page_cache.cached_bytes(files)
     except OSError as error:
-        raise MissingRequirement(
-            f"it cannot be seen which files are in memory: {error}", "use another system"
-        ) from error
+        raise MissingRequirement(f"cannot find out which files are in memory: {error}", "use another system") from error
 
 
 def _check_was_cold(start_evidence: StartEvidence) -> None:
@@ -217,7 +215,7 @@ def _check_was_cold(start_evidence: StartEvidence) -> None:
         came, read = _mb(start_evidence.came_bytes), _mb(start_evidence.read_bytes)
         message = f"{came} came into memory, but the process read only {read} from storage"
         raise MissingRequirement(
-            f"its start was not cold: {message}; other processes read these files, or they are cached elsewhere",
+            f"its start was not cold: {message}; other processes read these files, or another cache holds them",
             ALONE,
         )
 

@@ -67,6 +67,11 @@ class Case(Noun, frozen=True, kw_only=True):
         return digest({key: value for key, value in facts.items() if value != getattr(_BLANK, key)})
 
     @property
+    def cores_per_node(self) -> int:
+        """Return the hardware threads that the case asks of each node."""
+        return self.threads * -(-self.ranks // self.nodes)
+
+    @property
     def problem_id(self) -> str:
         """Return the hash of what is computed, and from which start: equal for all contenders of one comparison."""
         what = [self.kernel, self.size, self.seed, self.input_hash, self.options, self.cache, self.nodes]

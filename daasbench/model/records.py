@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -57,6 +58,13 @@ class Samples(Noun, frozen=True, kw_only=True):
     mpi_most_s: list[float] = []
     mpi_calls: list[int] = []  # of the rank with most; those through mpi4py are seen
     mpi_timer_s: list[float] = []  # what it took that rank to time them
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Samples]) -> Samples:
+        """Return the samples of several rounds, one round after the other."""
+        rounds = list(parts)
+        columns = {name: [value for part in rounds for value in getattr(part, name)] for name in cls.__struct_fields__}
+        return cls(**columns)
 
     def counted(self) -> list[float]:
         """Return the seconds of the samples that count: no warm-ups, no disturbed turns."""

@@ -9,7 +9,7 @@ line and nothing else. Tables are made of it in :mod:`daasbench.evidence.table`,
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -182,7 +182,7 @@ def orphans(lines: Iterable[Line], job: Job | None = None) -> list[Record]:
             reason=Reason.INTERRUPTED,
             message=f"its worker ended after {len(killed)} turn{'s' if len(killed) > 1 else ''}; run the same "
             f"command again to measure this set of processes",
-            samples=_merged(killed),
+            samples=Samples.concatenate(part.samples for part in killed),
             started_at=min(round_.started_at for round_ in killed),
             machine=machines[0].id if len(machines) == 1 else None,
             commit=commit,
@@ -191,13 +191,3 @@ def orphans(lines: Iterable[Line], job: Job | None = None) -> list[Record]:
         for (key, attempt), killed in rounds.items()
         if (key, attempt) not in ended
     ]
-
-
-def _merged(rounds: Sequence[Round]) -> Samples:
-    """Return the samples of all turns, column by column."""
-    return Samples(
-        **{
-            name: [value for round_ in rounds for value in getattr(round_.samples, name)]
-            for name in Samples.__struct_fields__
-        }
-    )

@@ -236,13 +236,13 @@ class CaseGrid:
         return parsing.convert(raw, self.kernel.options, self.where, f"{self.at}.options")
 
     def _implementations(self) -> list[Implementation]:
-        from daasbench.compute.backends import is_here
+        from daasbench.compute.backends import is_installed
 
         known = self.kernel.implementations
         found: dict[str, Implementation] = {}
         for one in _listed(self.block.implementations):
             if one in ("all", "peers"):
-                found |= {k: w for k, w in known.items() if not w.peer or (one == "peers" and is_here(w))}
+                found |= {k: w for k, w in known.items() if not w.peer or (one == "peers" and is_installed(w))}
             elif one in known:
                 found[one] = known[one]
             else:

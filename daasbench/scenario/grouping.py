@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 from daasbench import registry
+from daasbench.contracts import Queue
 from daasbench.model import Case, Job, Planned, digest
 from daasbench.scenario.plan import Plan
 
@@ -56,7 +57,7 @@ def _visits(plan: Plan, planned: Mapping[str, Sequence[Planned]], run: str) -> l
     """
     if len(planned) < 2:
         return [(name, todo, []) for name, todo in planned.items()]
-    near = [name for name in sorted(planned) if not registry.runner(plan.platforms[name].runner).outlives]
+    near = [name for name in sorted(planned) if not isinstance(registry.runner(plan.platforms[name].runner), Queue)]
     if len(near) < 2:
         return [(name, todo, []) for name, todo in sorted(planned.items())]
     visits: list[Visit] = [(name, planned[name], []) for name in sorted(planned) if name not in near]

@@ -56,7 +56,6 @@ class FakeRunner:
     """
 
     name = "fake"
-    outlives = False
 
     def __init__(
         self,

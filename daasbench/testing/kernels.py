@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from daasbench.compute.backends import arrays_in, is_here, map_arrays
+from daasbench.compute.backends import arrays_in, is_installed, map_arrays
 from daasbench.contracts import Implementation, Kernel, Resources
 from daasbench.measure.differences import largest_difference
 from daasbench.model import Verdict, Work
@@ -24,10 +24,10 @@ class KernelContract:
         return self.kernel.make(parameters, self.kernel.options(), self.seed if seed is None else seed, blocks)
 
     def _implementations(self) -> list[Implementation]:
-        return [one for one in self.kernel.implementations.values() if one.backend == "host" and is_here(one)]
+        return [one for one in self.kernel.implementations.values() if one.backend == "host" and is_installed(one)]
 
     def _spread(self, backend: str) -> list[Implementation]:
-        return [one for one in self.kernel.implementations.values() if one.backend == backend and is_here(one)]
+        return [one for one in self.kernel.implementations.values() if one.backend == backend and is_installed(one)]
 
     def _verdicts(self, implementation: Implementation, problem: Any, rounds: int = 2) -> list[Verdict]:
         expectation = self.kernel.expect(problem, self.kernel.options())

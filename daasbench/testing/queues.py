@@ -33,7 +33,6 @@ class FakeQueue:
     """
 
     name = "fakequeue"
-    outlives = True
     every_s = 0.0
 
     def __init__(

@@ -40,7 +40,6 @@ class PsijRunner:
     """Submits jobs to PBS, LSF, Cobalt, Flux, Slurm or this machine through psij-python."""
 
     name = "psij"
-    outlives = True
 
     def __init__(self) -> None:
         self._schedulers = Schedulers()

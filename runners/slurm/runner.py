@@ -47,7 +47,6 @@ class SlurmRunner:
     """
 
     name = "slurm"
-    outlives = True
 
     def __init__(
         self,

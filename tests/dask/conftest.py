@@ -24,7 +24,7 @@ from ..waiting import PATIENCE_S, until
 KERNEL = '''
 import os, signal, time
 from daasbench import kernel
-from daasbench.contracts import Implementation, Spread
+from daasbench.contracts import Implementation, Partitioned
 
 @kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - inputs["frames"].sum()), tolerance=0.5)
 def sums(inputs):
@@ -59,7 +59,7 @@ def worked(harm):
                 if one.exception() is not None:
                     raise one.exception()
             return futures
-        return Spread(put=put, compute=compute, get=lambda futures: {"total": sum(client.gather(futures))})
+        return Partitioned(put=put, compute=compute, get=lambda futures: {"total": sum(client.gather(futures))})
     return prepare
 
 def add(name, harm):
@@ -108,7 +108,7 @@ class Site:
     environment: Mapping[str, str]
 
     def write(self, options: str, *, sleep_s: float = 0.0, repeats: int = 6, ranks: int = 2, **kernels: Any) -> None:
-        """Write the platform with these options, and a scenario of these ways of kernels; `sums` is a file here."""
+        """Write the platform with these options, and a scenario of these implementations; `sums` is a file."""
         (self.folder / "site.toml").write_text(f'runner = "dask"\n[options]\n{options}\n')
         text = KERNEL.replace("SLEEP_S", str(sleep_s)).replace("FOLDER", repr(str(self.folder)))
         (self.folder / "sums.py").write_text(text)

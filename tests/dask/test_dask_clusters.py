@@ -21,11 +21,11 @@ WAYS = {"azimuthal_integration": ["dask"], "xrf_mapping": ["numba", "dask"]}
 
 
 def check_records(records: dict[tuple[str, str], Record], kind: str) -> None:
-    """See that two kernels were measured on two workers each, and that what is no Dask way was skipped."""
+    """See that two kernels were measured on two workers each, and that other implementations were skipped."""
     assert records.keys() == {("azimuthal_integration", "dask"), ("xrf_mapping", "dask"), ("xrf_mapping", "numba")}
     skipped = records.pop(("xrf_mapping", "numba"))
     assert skipped.outcome == Outcome.SKIPPED
-    assert "computes on Dask workers only, and numba is no Dask way" in skipped.message
+    assert "runs only implementations for Dask, and numba is not for Dask" in skipped.message
     for record in records.values():
         assert record.outcome == Outcome.OK, record.message
         assert record.verified_by
@@ -70,11 +70,11 @@ def test_two_kernels_are_measured_on_a_cluster_that_runs_already_and_stays(
     site.run()
     (record,) = [one for one in site.records().values() if one.case.ranks == 3]
     assert record.outcome == Outcome.SKIPPED
-    assert f"has 2 workers, the case asks for 3; start 1 more: dask worker {address}" in record.message
+    assert f"has 2 workers, the case requests 3; start 1 more: dask worker {address}" in record.message
 
 
 @pytest.mark.parametrize("victim", ["worker", "scheduler"])
-def test_a_process_of_a_running_cluster_that_dies_is_told_and_nobody_waits_for_it(
+def test_a_process_of_a_running_cluster_that_dies_is_reported_and_not_awaited(
     site: Any, running_scheduler: tuple[str, list[psutil.Process]], victim: str
 ) -> None:
     file, processes = running_scheduler
@@ -90,7 +90,7 @@ def test_a_process_of_a_running_cluster_that_dies_is_told_and_nobody_waits_for_i
         assert "one of 2, ended in the middle of its work" in record.message
     else:
         assert record.reason == Reason.SCHEDULER
-        assert "died or answers no more" in record.message
+        assert "died or does not answer" in record.message
 
 
 def test_a_scheduler_that_answers_no_more_is_noticed(
@@ -108,7 +108,7 @@ def test_a_scheduler_that_answers_no_more_is_noticed(
         processes[0].resume()
 
 
-def test_a_scheduler_that_is_not_there_is_unreachable(site: Any) -> None:
+def test_a_scheduler_that_does_not_run_is_unreachable(site: Any) -> None:
     site.write('scheduler = "tcp://127.0.0.1:9"', sums=["worked"])
     assert site.run() == 3
     record = site.record()
@@ -142,22 +142,22 @@ def test_a_killed_controller_leaves_no_rank(site: Any, kill_controller: Callable
     controller = site.start()
     site.wait_for("round", controller)
     processes = kill_controller(controller)
-    assert len(processes) >= 6  # the worker, the maker, the contender, the launcher, its ranks
+    assert len(processes) >= 6  # the worker, the input process, the measuring process, the launcher, its ranks
     assert left_of(processes) == []
 
 
-def test_ranks_of_another_mpi_are_named_with_their_cure(site: Any) -> None:
+def test_ranks_of_another_mpi_are_named_with_their_fix(site: Any) -> None:
     launcher = site.folder / "foreign"
     launcher.write_text('#!/bin/sh\nshift 2\n"$@" & "$@" & wait\n')  # what another MPI's does: each a world of its own
     launcher.chmod(0o755)
     site.write(f'cluster = "mpi"\nlauncher = "{launcher}"', sums=["worked"])
     site.run()
     assert site.record().outcome == Outcome.SKIPPED
-    assert "was asked for 3 ranks, and none sees another: it belongs to another MPI" in site.record().message
+    assert "was to start 3 ranks, and each sees only itself: it belongs to another MPI" in site.record().message
 
 
-def test_a_launcher_that_fails_is_told(site: Any) -> None:
+def test_a_launcher_that_fails_is_reported(site: Any) -> None:
     site.write('cluster = "mpi"\nlauncher = "false"', sums=["worked"])
     assert site.run() == 3
     assert site.record().reason == Reason.SCHEDULER
-    assert "the launcher false ended with exit code 1 before the Dask workers had reported" in site.record().message
+    assert "the launcher false ended with exit code 1 before the Dask workers had registered" in site.record().message

@@ -10,7 +10,7 @@ from daasbench.runners.dask import DaskRunner
 
 from daasbench.errors import MissingRequirement, ScenarioError
 from daasbench.measure.dask.options import ClusterOptions, cluster_options, computes_elsewhere
-from daasbench.measure.dask.worker_checks import Facts, places
+from daasbench.measure.dask.worker_checks import Facts, processors_by_worker
 from daasbench.model import Case, JobState, Outcome, Platform, Record
 from daasbench.records.ledger import read_lines
 from daasbench.testing import RunnerContract
@@ -30,7 +30,7 @@ class TestDaskRunner(RunnerContract):
         records = [one for one in read_lines(folder / "records.jsonl").lines if isinstance(one, Record)]
         assert {one.key for one in records} == {one.key for one in job.planned}
         assert {one.outcome for one in records} == {Outcome.SKIPPED}
-        assert {"runs only implementations for Dask" in one.message for one in records} == {True}
+        assert {"runs only implementations for Dask" in record.message for record in records} == {True}
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def facts(*workers: tuple[str, list[int]]) -> dict[str, Facts]:
     ],
 )
 def test_workers_get_processors_of_their_own(workers: Any, threads: int, expected: Any) -> None:
-    assert places(facts(*workers), threads) == expected
+    assert processors_by_worker(facts(*workers), threads) == expected
 
 
-def test_a_host_with_too_few_processors_is_lacking() -> None:
+def test_a_host_with_too_few_processors_is_a_missing_requirement() -> None:
     with pytest.raises(
-        MissingRequirement, match="2 Dask workers of 2 threads on a have 3 processors; ask for fewer, or for more"
+        MissingRequirement, match="2 Dask workers of 2 threads on a have 3 processors; request fewer, or more"
     ):
-        places(facts(("a", [0, 1, 2]), ("a", [0, 1, 2])), 2)
+        processors_by_worker(facts(("a", [0, 1, 2]), ("a", [0, 1, 2])), 2)

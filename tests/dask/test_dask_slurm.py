@@ -72,7 +72,7 @@ def test_two_kernels_are_measured_on_jobs_which_then_end(site: Any, slurm: Any) 
     empties(slurm)
 
 
-def test_a_worker_lost_in_mid_run_is_told_with_what_slurm_says(site: Any, slurm: Any) -> None:
+def test_a_worker_lost_in_mid_run_is_reported_with_its_state_in_slurm(site: Any, slurm: Any) -> None:
     site.write(options(), sleep_s=0.05, repeats=2000, sums=["worked"])
     controller = site.start()
     site.wait_for("round", controller)
@@ -83,11 +83,11 @@ def test_a_worker_lost_in_mid_run_is_told_with_what_slurm_says(site: Any, slurm:
     assert (record.outcome, record.reason) == (Outcome.FAILED, Reason.INTERRUPTED)
     assert "one of 2, ended in the middle of its work" in record.message
     assert f"job {number} on" in record.message
-    assert "Slurm says CANCELLED" in record.message
+    assert "state in Slurm CANCELLED" in record.message
     empties(slurm)
 
 
-def test_a_worker_that_takes_more_memory_than_it_booked_is_told(site: Any, slurm: Any) -> None:
+def test_a_worker_that_takes_more_memory_than_it_requested_is_reported(site: Any, slurm: Any) -> None:
     slurm_says = slurm.ask("scontrol", "show", "config")
     assert "OverMemoryKill" in slurm_says, "the cluster of the tests ends what takes too much"
     site.write(options(memory="100MB"), xrf_mapping=["dask"])
@@ -104,7 +104,7 @@ def test_a_full_queue_is_capacity_and_the_waiting_is_written_down(site: Any, slu
     assert site.run() == 3, "the same command measures it later"
     record = site.record()
     assert (record.outcome, record.reason) == (Outcome.FAILED, Reason.CAPACITY)
-    assert "0 of 2 Dask workers came within 2 s; Slurm says of their jobs: 1 PENDING (" in record.message
+    assert "0 of 2 Dask workers registered within 2 s; the states of their jobs in Slurm: 1 PENDING (" in record.message
     assert record.phases["queue"] >= 2
     until(lambda: queue(slurm) == ["somebody"], "the end of the jobs that waited", every_s=0.2)
 
@@ -113,10 +113,10 @@ def test_a_full_queue_is_capacity_and_the_waiting_is_written_down(site: Any, slu
     ("more", "sentence"),
     [
         ('directives = ["--nodelist=n99"]', "sbatch refused the jobs of the Dask workers: sbatch: error: "),
-        ('python = "/bin/false"', "ended as FAILED before the worker had reported"),
+        ('python = "/bin/false"', "ended as FAILED before the worker had registered"),
     ],
 )
-def test_jobs_that_cannot_run_are_told(site: Any, slurm: Any, more: str, sentence: str) -> None:
+def test_jobs_that_cannot_run_are_reported(site: Any, slurm: Any, more: str, sentence: str) -> None:
     site.write(options(more=more), sums=["worked"])
     assert site.run() == 3
     record = site.record()
@@ -140,7 +140,7 @@ def test_a_kill_of_everything_leaves_no_job(
     empties(slurm)
 
 
-def test_a_worker_without_its_scheduler_ends_by_itself_also_where_the_guard_was_killed(
+def test_a_worker_without_its_scheduler_exits_also_if_the_cleanup_process_was_killed(
     site: Any, slurm: Any, kill_controller: Callable[..., list[psutil.Process]]
 ) -> None:
     site.write(options(), sleep_s=0.05, repeats=2000, sums=["worked"])
@@ -158,7 +158,7 @@ def site_of(process: psutil.Process) -> str:
     return str(Path(process.environ().get("SLURM_CONF", "/")).parent)
 
 
-def test_what_is_left_of_a_runs_jobs_is_ended_before_new_ones_are_sent_and_nobody_elses(slurm: Any) -> None:
+def test_earlier_jobs_of_a_run_are_ended_before_new_ones_are_sent_and_no_others(slurm: Any) -> None:
     for name in ("daasbench-dask-run1-7", "daasbench-run1-001-a", "daasbench-dask-run2-7"):
         slurm.ask("sbatch", f"--job-name={name}", "--output=/dev/null", "--wrap=sleep 1000")
     slurm_workers.clear("daasbench-dask-run1-")
@@ -167,7 +167,7 @@ def test_what_is_left_of_a_runs_jobs_is_ended_before_new_ones_are_sent_and_nobod
     assert queue(slurm) == ["daasbench-run1-001-a"]
 
 
-def test_a_guard_is_nobodys_child_and_acts_when_its_pipe_ends(slurm: Any) -> None:
+def test_the_cleanup_process_has_no_parent_and_acts_when_its_pipe_closes(slurm: Any) -> None:
     slurm.ask("sbatch", "--job-name=daasbench-dask-guarded", "--output=/dev/null", "--wrap=sleep 1000")
     held = slurm_cleanup.start_guard("daasbench-dask-guarded")
     (process,) = [one for one in guards() if "daasbench-dask-guarded" in _command(one)]
@@ -210,7 +210,9 @@ def test_site_lines_come_before_ours_so_that_none_changes_the_threads(tmp_path: 
 
 
 def test_fewer_cores_than_threads_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingRequirement, match="books 2 cores for a Dask worker, the case asks for 4 threads; raise"):
+    with pytest.raises(
+        MissingRequirement, match="requests 2 cores per Dask worker, the case requests 4 threads; raise"
+    ):
         script(tmp_path, cores=2)
     assert "--cpus-per-task=64" in script(tmp_path, cores=64)
 

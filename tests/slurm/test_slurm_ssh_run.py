@@ -119,7 +119,7 @@ def test_a_submission_that_is_cut_is_one_job_of_the_next_command(
     code, _, err = far.say("run", "./kills.toml")
     cutting.join()
     assert code == 3, err
-    assert "it is not known whether job 001-site arrived: the same command asks, and goes on" in err
+    assert "it is not known whether job 001-site arrived; run the same command again to find out and to continue" in err
     program.unlink()
     (tmp_path / "sums.py").rename(tmp_path / "gone.py")  # what was sent needs it no more
     code, out, err = far.say("collect", "--wait")

@@ -45,7 +45,7 @@ def frames(n, rng):
 '''
 
 SCENARIO = """
-question = "What is left after a kill?"
+question = "What remains after a kill?"
 platforms = ["here"]
 [[cases]]
 kernel = "sums.py"
@@ -145,7 +145,7 @@ class Campaign:
 
 
 def workers_of(controller: int) -> list[psutil.Process]:
-    """Return the processes below a controller: its worker and the contenders."""
+    """Return the processes below a controller: its worker and the measuring processes."""
     return psutil.Process(controller).children(recursive=True)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from daasbench import study
+from daasbench.contracts import Runner
 from daasbench.records.run_folder import RunFolder, runs
 from daasbench.scenario.plan import Plan
 from daasbench.study import RunSummary
@@ -21,7 +22,7 @@ from .queues import a_plan
 def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunSummary]:
     """Return a function that runs a plan on a queue."""
 
-    def run(queue: FakeQueue, plan: Plan | None = None, **more: Any) -> RunSummary:
+    def run(queue: Runner, plan: Plan | None = None, **more: Any) -> RunSummary:
         monkeypatch.setattr("daasbench.registry.runner", lambda name: queue)
         return study.run(plan or a_plan(), results_folder=tmp_path, text="", commit="c0", **more)
 
@@ -35,7 +36,7 @@ def the_run(tmp_path: Path) -> Callable[[], RunFolder]:
 
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeQueue:
-    """Put a fake queue beside the shipped runners; a scenario and a platform for it lie in the folder."""
+    """Add a fake queue to the shipped runners; the folder has a scenario and a platform for it."""
     from daasbench import registry
 
     queue, real = FakeQueue(states=[PENDING, PENDING, RUNNING, DONE]), registry.runner

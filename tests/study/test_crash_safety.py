@@ -47,7 +47,7 @@ def test_a_killed_controller_takes_its_worker_along_and_the_run_resumes(tmp_path
 
 
 @pytest.mark.parametrize("moment", ["machine", "round", "record"])
-def test_a_killed_worker_is_told_and_the_run_resumes(tmp_path: Path, moment: str) -> None:
+def test_a_killed_worker_is_reported_and_the_run_resumes(tmp_path: Path, moment: str) -> None:
     campaign = Campaign(tmp_path, seeds=2 if moment == "record" else 1, hold=moment)
     controller = campaign.start()
     campaign.wait_for(moment)
@@ -61,7 +61,7 @@ def test_a_killed_worker_is_told_and_the_run_resumes(tmp_path: Path, moment: str
     finish(campaign)
 
 
-def test_a_killed_contender_is_a_failed_record_and_the_others_are_measured(tmp_path: Path) -> None:
+def test_a_killed_measuring_process_is_a_failed_record_and_the_others_are_measured(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path, hold="round")
     controller = campaign.start()
     campaign.wait_for("round")
@@ -71,7 +71,7 @@ def test_a_killed_contender_is_a_failed_record_and_the_others_are_measured(tmp_p
         found = [one for one in worker.children() if one.status() != psutil.STATUS_STOPPED]  # the others wait
         return found if len(found) == 1 else []
 
-    kill(until(computing, "one contender that computes")[0])
+    kill(until(computing, "one measuring process that computes")[0])
     campaign.let_go()
     controller.communicate(timeout=PATIENCE_S)
     assert controller.returncode == 1
@@ -81,7 +81,7 @@ def test_a_killed_contender_is_a_failed_record_and_the_others_are_measured(tmp_p
     assert len(campaign.ended_once()) == campaign.cells
 
 
-def test_a_killed_maker_of_inputs_is_replaced(tmp_path: Path) -> None:
+def test_a_killed_input_process_is_replaced(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path, hold="round")
     controller = campaign.start()
     campaign.wait_for("round")
@@ -183,7 +183,7 @@ def test_a_torn_ledger_loses_only_its_torn_line(campaign: Campaign) -> None:
     assert len(set(keys)) == campaign.cells
 
 
-def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_lost(campaign: Campaign) -> None:
+def test_a_full_disk_is_reported_in_a_sentence_and_nothing_is_lost(campaign: Campaign) -> None:
     limited = (
         "import resource, signal;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
@@ -199,7 +199,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_nothing_is_lost(campaign: Campaig
     assert done <= set(campaign.ended_once())
 
 
-def test_a_results_folder_that_cannot_be_written_is_told_at_once(campaign: Campaign) -> None:
+def test_a_results_folder_that_cannot_be_written_is_reported_at_once(campaign: Campaign) -> None:
     (campaign.folder / "results").write_text("a file, not a folder")
     code, _, err = campaign.run()
     assert code == 2
@@ -208,7 +208,7 @@ def test_a_results_folder_that_cannot_be_written_is_told_at_once(campaign: Campa
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="absent: root, to mount a read-only folder")
-def test_a_read_only_results_folder_is_told_at_once(campaign: Campaign) -> None:
+def test_a_read_only_results_folder_is_reported_at_once(campaign: Campaign) -> None:
     campaign.results.mkdir()
     run = f"mount -t tmpfs -o ro none {campaign.results} && exec {sys.executable} -m daasbench run ./kills.toml"
     mounted = subprocess.run(

@@ -75,7 +75,7 @@ def wires(
     needs: Callable[[str], None],
     program: Callable[..., str],
 ) -> Iterator[Wires]:
-    """Bring two hosts up; the tests are left out where that is not allowed."""
+    """Bring two hosts up; the tests are skipped where that is not allowed."""
     needs("mpi4py")
     program("ip", fix="install iproute2, for tests on several hosts")
     script, folder = checkout / "ci/hosts/hosts", tmp_path_factory.mktemp("hosts")
@@ -129,13 +129,13 @@ def test_ranks_on_two_hosts_compute_what_the_reference_does_and_speak_over_the_w
 def test_ranks_that_all_run_on_one_host_are_not_taken_for_two(wires: Wires, tmp_path: Path) -> None:
     record = measure(tmp_path, wires.launcher(["n1"]), "distributed_fft", 2)
     assert record.outcome is Outcome.SKIPPED
-    assert "the ranks run on 1 nodes (n1), 2 were asked" in record.message
+    assert "the ranks run on 1 nodes (n1), 2 were requested" in record.message
     assert record.samples is None
 
 
 def test_a_host_that_does_not_exist_is_named_and_nothing_is_measured(wires: Wires, tmp_path: Path) -> None:
     record = measure(tmp_path, wires.launcher(["n1", "n9"]), "distributed_fft", 2)
     assert record.outcome is Outcome.FAILED, msgspec.json.encode(record)
-    assert "before its ranks had reported" in record.message
+    assert "before its ranks had registered" in record.message
     [log] = (tmp_path / "results").rglob("log")
     assert "no host n9; there are: n1, n2" in log.read_text()

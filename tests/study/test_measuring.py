@@ -24,7 +24,7 @@ def error(inputs, got):
 
 @kernel(unit="frame", oracle=error, tolerance=0.5)
 def troubles(inputs):
-    """Sum of frames, in many wrong ways."""
+    """Sum of frames, with many wrong implementations."""
     return {"total": inputs["frames"].sum()}
 
 calls = 0
@@ -147,10 +147,10 @@ def test_each_trouble_has_its_outcome_and_its_sentence(
     assert sentence in str(row["message"])
 
 
-def test_more_threads_than_cores_are_skipped_with_the_cure(table: pd.DataFrame) -> None:
+def test_more_threads_than_cores_are_skipped_with_the_fix(table: pd.DataFrame) -> None:
     row = table.loc[("two_threads", 512)]
     assert row["outcome"] == "skipped"
-    assert "512 threads asked" in row["message"]
+    assert "512 threads requested" in row["message"]
     assert "max" in row["message"]
 
 
@@ -181,7 +181,7 @@ def test_threads_really_used_are_observed(evidence: Evidence) -> None:
     assert len(record.cpus) == 2
 
 
-def test_the_first_sample_of_a_turn_is_a_marked_warm_up_and_kept(evidence: Evidence) -> None:
+def test_the_first_sample_of_a_round_is_a_marked_warm_up_and_kept(evidence: Evidence) -> None:
     record = next(one for one in evidence.records if one.case.implementation == "numpy")
     samples = record.samples
     assert samples is not None

@@ -39,10 +39,10 @@ def dies(self, *arguments):
     hit = name != "note_all" or any(one.event == {word!r} for one in arguments[0])
     if hit and {when!r} == "before":
         os.kill(os.getpid(), signal.SIGKILL)
-    told = whole(self, *arguments)
-    if hit and not (name == "poll" and not told.ended):
+    answer = whole(self, *arguments)
+    if hit and not (name == "poll" and not answer.ended):
         os.kill(os.getpid(), signal.SIGKILL)
-    return told
+    return answer
 setattr(owner, name, dies)
 """
 
@@ -92,7 +92,7 @@ def campaign(slurm: Any, tmp_path: Path) -> OnSlurm:
     return OnSlurm(tmp_path)
 
 
-def test_a_scenario_runs_on_slurm_and_its_errands_are_told(campaign: OnSlurm, slurm: Any) -> None:
+def test_a_scenario_runs_on_slurm_and_the_metadata_of_its_jobs_are_noted(campaign: OnSlurm, slurm: Any) -> None:
     code, out, err = campaign.say("run", "./kills.toml")
     assert code == 0, err
     assert "4 ok" in out
@@ -123,7 +123,7 @@ STEPS = [
 
 
 @pytest.mark.parametrize(("owner", "name", "word", "when"), STEPS)
-def test_a_controller_killed_at_any_step_is_followed_by_one_that_goes_on(
+def test_a_controller_killed_at_any_step_is_followed_by_one_that_continues(
     campaign: OnSlurm, slurm: Any, owner: str, name: str, word: str, when: str
 ) -> None:
     first = KILLED.format(owner=owner, name=name, word=word, when=when)
@@ -163,7 +163,7 @@ def test_ctrl_c_ends_the_jobs_in_the_queue_and_keeps_what_was_measured(slurm: An
     assert [one["event"] for one in campaign.events()].count("interrupted") == 1
 
 
-def test_a_second_controller_is_told_who_holds_the_run(campaign: OnSlurm, slurm: Any) -> None:
+def test_a_second_controller_is_refused_with_the_holder_of_the_run(campaign: OnSlurm, slurm: Any) -> None:
     slurm.ask("scontrol", "update", "partition=main", "state=down")
     try:
         controller = campaign.start()
@@ -187,7 +187,7 @@ def test_a_slurmctld_that_is_down_when_jobs_are_sent_gets_each_once(campaign: On
     finally:
         slurm.do("revive", "slurmctld")
     assert code == 3
-    assert "it is not known whether jobs 001-site, 002-site arrived: the same command asks, and goes on" in err
+    assert "it is not known whether jobs 001-site, 002-site arrived; run the same command again to find out" in err
     code, out, err = campaign.say("run", "./kills.toml")
     assert code == 0, err
     assert "4 ok" in out
@@ -208,7 +208,7 @@ def test_jobs_that_wait_are_cancelled_by_the_verb(campaign: OnSlurm, slurm: Any)
     assert campaign.say("run", "./kills.toml")[0] == 0
 
 
-def test_a_worker_that_is_killed_on_its_node_is_told_and_only_its_rest_is_measured_again(
+def test_a_worker_that_is_killed_on_its_node_is_reported_and_only_the_rest_is_measured_again(
     slurm: Any, tmp_path: Path
 ) -> None:
     campaign = OnSlurm(tmp_path, split="none", hold="record")
@@ -219,7 +219,7 @@ def test_a_worker_that_is_killed_on_its_node_is_told_and_only_its_rest_is_measur
     campaign.let_go()
     _, err = controller.communicate(timeout=PATIENCE_S)
     assert controller.returncode == 3
-    assert "measurements are left" in err
+    assert "measurements remain" in err
     before = set(campaign.ended_once())
     assert campaign.say("run", "./kills.toml")[0] == 0
     keys = campaign.ended_once()
@@ -227,7 +227,7 @@ def test_a_worker_that_is_killed_on_its_node_is_told_and_only_its_rest_is_measur
     assert len(keys) == len(set(keys)) == campaign.cells
 
 
-def test_a_job_that_slurm_puts_back_into_the_queue_goes_on_where_it_was(slurm: Any, tmp_path: Path) -> None:
+def test_a_job_that_slurm_puts_back_into_the_queue_continues(slurm: Any, tmp_path: Path) -> None:
     campaign = OnSlurm(tmp_path, split="none", hold="record")
     text = (tmp_path / "site.toml").read_text()
     (tmp_path / "site.toml").write_text(text + 'sbatch = ["--comment=requeued"]\n')
@@ -347,7 +347,7 @@ def released(slurm: Any, number: str) -> bool:
 
 
 def workers_at(folder: Path) -> list[int]:
-    """Return the workers whose job lies below a folder."""
+    """Return the workers whose job is below a folder."""
     import psutil
 
     found = []

@@ -1,4 +1,4 @@
-"""What goes wrong around jobs in a queue: jobs nobody knows, folders that are gone, controllers that are killed."""
+"""Faults of jobs in a queue: jobs that the queue does not know, missing folders, killed controllers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_memory_that_a_kernel_took_is_blamed_once_though_the_controller_was_kill
     ended = go(queue)
     assert (ended.left, ended.outcomes) == (5, {"failed": 1})
     assert len(records_of(tmp_path)) == 1
-    assert "6 of 6 measurements are left" in ended.messages[0]
+    assert "6 of 6 measurements remain" in ended.messages[0]
 
 
 def test_what_never_came_of_a_job_that_was_begun_again_is_another_attempt(tmp_path: Path) -> None:
@@ -131,19 +131,19 @@ def test_a_job_whose_folder_was_removed_is_cancelled_and_its_number_not_given_ag
     assert (ended.exit_code, ended.outcomes) == (0, {"ok": 6})
     assert later.cancelled == {old}
     assert [job.id for job in later.held.values()] == ["001-there", "002-there"]
-    assert "its folder or its job.json is gone" in ended.messages[0]
+    assert "its folder or its job.json is missing" in ended.messages[0]
 
 
 def test_a_folder_that_is_removed_while_its_job_is_followed_leaves_its_cases_to_the_next_command(
     go: Callable[..., RunSummary], the_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daasbench.jobs.tracker.LATE_S", 0.0)
+    monkeypatch.setattr("daasbench.jobs.active_jobs.LATE_S", 0.0)
     queue = FakeQueue(states=[PENDING, DONE])
     go(queue, detach=True)
     monkeypatch.setattr(queue, "_work", lambda handle: shutil.rmtree(queue.folders[handle], ignore_errors=True))
     ended = study.collect(the_run())
     assert (ended.exit_code, ended.left, ended.under_way) == (3, 6, 0)
-    assert "6 of 6 measurements are left" in ended.messages[0]
+    assert "6 of 6 measurements remain" in ended.messages[0]
     assert go(FakeQueue()).outcomes == {"ok": 6}
 
 
@@ -183,10 +183,10 @@ def test_records_that_a_slow_file_system_shows_late_are_waited_for(
     other = Slow(states=[PENDING, DONE])
     go(other, again=True, detach=True)
     assert study.collect(the_run()).outcomes == {"ok": 6}
-    monkeypatch.setattr("daasbench.jobs.tracker.LATE_S", 0.0)
+    monkeypatch.setattr("daasbench.jobs.active_jobs.LATE_S", 0.0)
     ended = go(FakeQueue(answer=lambda job, one: None, states=[DONE]), again=True)
     assert (ended.exit_code, ended.left) == (3, 6)  # it is not waited for ever
-    assert "COMPLETED; 6 of 6 measurements are left" in ended.messages[0]
+    assert "COMPLETED; 6 of 6 measurements remain" in ended.messages[0]
 
 
 def test_collecting_what_was_refused_or_never_sent_is_not_done(go: Callable[..., RunSummary], the_run: Any) -> None:
@@ -198,7 +198,7 @@ def test_collecting_what_was_refused_or_never_sent_is_not_done(go: Callable[...,
     assert not the_run().finished()
 
 
-def test_a_controller_killed_before_its_last_word_says_it_the_next_time(
+def test_a_controller_killed_before_its_last_note_writes_it_the_next_time(
     go: Callable[..., RunSummary], the_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = RunFolder.note_all
@@ -238,7 +238,7 @@ def test_progress_counts_what_an_earlier_controller_sent(go: Callable[..., RunSu
     assert {(one.done, one.total) for one in news if one.record} == {(done, 6) for done in range(1, 7)}
 
 
-def test_an_end_that_nobody_saw_has_no_time(go: Callable[..., RunSummary], the_run: Any) -> None:
+def test_an_end_that_was_not_observed_has_no_time(go: Callable[..., RunSummary], the_run: Any) -> None:
     go(FakeQueue(states=[DONE]))
     (message,) = [one.detail for one in the_run().events() if one.event == "accounted"]
     assert "ended_at" not in message
@@ -290,7 +290,7 @@ def test_memory_that_a_kernel_took_before_its_job_was_cancelled_stays_its_fault(
     assert [one.reason for one in records_of(tmp_path)] == [Reason.KERNEL]
 
 
-def test_a_dry_run_counts_what_is_on_the_way_against_the_budget_as_the_run_does(
+def test_a_dry_run_counts_queued_jobs_against_the_budget_as_the_run_does(
     go: Callable[..., RunSummary], the_run: Any, tmp_path: Path
 ) -> None:
     price = Price(amount="3.60", currency="EUR", per="node-hour", date=datetime.date(2026, 11, 1), source="own books")

@@ -16,7 +16,7 @@ from daasbench.errors import LedgerError, Unreachable, UsageError
 from daasbench.model import Job, JobState, JobStatus, Outcome, Planned, Reason, Record
 from daasbench.records.run_folder import RunFolder, runs
 from daasbench.study import RunSummary
-from daasbench.testing.fakes import measured
+from daasbench.testing.fakes import FakeRunner, measured
 from daasbench.testing.queues import DONE, PENDING, RUNNING, FakeQueue
 from daasbench.worker import Taken, claim
 
@@ -44,7 +44,7 @@ def test_a_detached_run_is_collected_later(go: Callable[..., RunSummary], the_ru
     assert len(queue.held) == 3
 
 
-def test_the_same_command_goes_on_with_the_jobs_that_are_on_the_way(go: Callable[..., RunSummary]) -> None:
+def test_the_same_command_continues_with_the_jobs_that_are_queued(go: Callable[..., RunSummary]) -> None:
     queue = FakeQueue(states=[PENDING, PENDING, DONE])
     assert go(queue, detach=True).under_way == 6
     ended = go(queue)
@@ -53,11 +53,10 @@ def test_the_same_command_goes_on_with_the_jobs_that_are_on_the_way(go: Callable
 
 
 def test_what_runs_on_this_machine_cannot_be_detached(go: Callable[..., RunSummary]) -> None:
-    queue = FakeQueue()
-    queue.outlives = False  # type: ignore[misc]  # this one ends with its controller
-    with pytest.raises(UsageError, match="leave out --detach"):
-        go(queue, detach=True)
-    assert not queue.held
+    runner = FakeRunner()  # its jobs end with their controller
+    with pytest.raises(UsageError, match="remove --detach"):
+        go(runner, detach=True)
+    assert not runner.submitted
 
 
 STEPS = ["render_all", "submit_all", "poll", "fetch"]
@@ -133,7 +132,7 @@ def test_a_job_that_never_arrived_is_withdrawn_so_that_it_never_shall(
         claim(the_run().job_folder("001-there"), "slurm 17")
 
 
-def test_a_place_that_does_not_answer_loses_nothing(go: Callable[..., RunSummary]) -> None:
+def test_a_platform_that_does_not_answer_loses_nothing(go: Callable[..., RunSummary]) -> None:
     queue = FakeQueue()
     queue.reachable = False
     with pytest.raises(Unreachable):
@@ -191,7 +190,7 @@ def test_memory_that_a_kernel_took_is_blamed_on_the_comparison_in_flight_only(
     assert {one.case.seed for job in again.held.values() for one in job.planned} == set(order[3:])
 
 
-def test_ctrl_c_cancels_what_is_on_the_way_and_keeps_what_came_back(go: Callable[..., RunSummary]) -> None:
+def test_ctrl_c_cancels_queued_jobs_and_keeps_their_records(go: Callable[..., RunSummary]) -> None:
     queue = FakeQueue(each=3, states=[PENDING, RUNNING, RUNNING])
 
     def interrupt(news: Any) -> None:
@@ -226,7 +225,7 @@ def test_a_controller_that_fails_leaves_the_jobs_alone(
     assert len(queue.held) == 1
 
 
-def test_a_cancelled_run_keeps_its_records_and_goes_on_later(go: Callable[..., RunSummary], the_run: Any) -> None:
+def test_a_cancelled_run_keeps_its_records_and_continues_later(go: Callable[..., RunSummary], the_run: Any) -> None:
     queue = FakeQueue(each=3, states=[PENDING, PENDING, RUNNING])
     go(queue, detach=True)
     ended = study.cancel(the_run())
@@ -235,7 +234,7 @@ def test_a_cancelled_run_keeps_its_records_and_goes_on_later(go: Callable[..., R
     assert go(FakeQueue()).outcomes == {"ok": 6}
 
 
-def test_a_job_nobody_knows_any_more_is_lost_with_a_sentence(go: Callable[..., RunSummary], the_run: Any) -> None:
+def test_a_job_that_its_queue_does_not_know_is_lost_with_a_message(go: Callable[..., RunSummary], the_run: Any) -> None:
     queue = FakeQueue(states=[PENDING])
     go(queue, detach=True)
     queue.held.clear()
@@ -246,7 +245,7 @@ def test_a_job_nobody_knows_any_more_is_lost_with_a_sentence(go: Callable[..., R
     assert go(queue).outcomes == {"ok": 6}
 
 
-def test_the_errand_around_a_job_is_in_the_journal(go: Callable[..., RunSummary], the_run: Any) -> None:
+def test_the_metadata_of_a_job_are_in_the_journal(go: Callable[..., RunSummary], the_run: Any) -> None:
     done = msgspec.structs.replace(
         DONE, queued_at="2026-01-01T00:00:00Z", started_at="2026-01-01T00:01:00Z", ended_at="2026-01-01T00:02:00Z",
         nodes=2, hosts="n[1-2]", exit=0,
@@ -290,7 +289,7 @@ def test_the_three_verbs_of_a_queue(say: Callable[..., Any], queue: FakeQueue) -
     assert len(queue.held) == 1
 
 
-def test_cancelling_says_what_is_left(say: Callable[..., Any], queue: FakeQueue) -> None:
+def test_cancelling_says_what_remains(say: Callable[..., Any], queue: FakeQueue) -> None:
     say("run", "./q.toml", "--detach")
     ended = say("cancel", "--json")
     message = json.loads(ended.out)

@@ -23,7 +23,7 @@ KERNEL = '''
 import os
 import numpy as np
 from daasbench import kernel
-from daasbench.contracts import Implementation, Spread
+from daasbench.contracts import Implementation, Partitioned
 
 @kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - inputs["frames"].sum()), tolerance=0.5)
 def sums(inputs):
@@ -41,7 +41,7 @@ def prepare(problem, resources):
         raise RuntimeError(f"the ranks compute with {seen}")
     put = lambda block: block["frames"][comm.rank :: comm.size].copy()
     get = lambda total: None if total is None else {"total": total}
-    return Spread(put=put, compute=lambda part: comm.reduce(part.sum()), get=get)
+    return Partitioned(put=put, compute=lambda part: comm.reduce(part.sum()), get=get)
 
 sums.implementations["ranked"] = Implementation(name="ranked", load=lambda: prepare, backend="mpi", gpus=1)
 '''
@@ -123,21 +123,21 @@ def test_gpus_that_the_launcher_gave_to_each_rank_are_kept(measure: Callable[...
     assert record.outcome is Outcome.OK, record.message
 
 
-def test_ranks_with_the_same_gpu_are_skipped_with_the_cure(measure: Callable[..., Record]) -> None:
+def test_ranks_with_the_same_gpu_are_skipped_with_the_fix(measure: Callable[..., Record]) -> None:
     record = measure(each("export CUDA_VISIBLE_DEVICES=1", "export CUDA_VISIBLE_DEVICES=1"))
     assert record.outcome is Outcome.SKIPPED
-    assert "ranks share GPUs; let the launcher give each its own" in record.message
+    assert "ranks share GPUs; bind each rank to its own GPUs" in record.message
     assert record.samples is None
 
 
-def test_gpus_that_a_scheduler_calls_alike_are_told_apart_by_their_identity(measure: Callable[..., Record]) -> None:
+def test_gpus_with_the_same_name_are_distinguished_by_their_identifier(measure: Callable[..., Record]) -> None:
     alike = each("export CUDA_VISIBLE_DEVICES=0", "export CUDA_VISIBLE_DEVICES=0")
     record = measure(alike, expected=("0", "0"), uuids=r"0, GPU-$PMI_RANK\n")
     assert record.outcome is Outcome.OK, record.message
 
 
-def test_a_rank_without_a_gpu_is_skipped_with_the_cure(measure: Callable[..., Record]) -> None:
+def test_a_rank_without_a_gpu_is_skipped_with_the_fix(measure: Callable[..., Record]) -> None:
     record = measure(each("export CUDA_VISIBLE_DEVICES=0", "export CUDA_VISIBLE_DEVICES="))
     assert record.outcome is Outcome.SKIPPED
-    assert "leaves 0 GPUs to rank 1, it computes with 1" in record.message
+    assert "exposes 0 GPUs to rank 1, the case uses 1" in record.message
     assert record.samples is None

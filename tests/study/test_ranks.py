@@ -1,4 +1,4 @@
-"""Real ranks and real Dask workers: measured right, every trouble told, and nothing left behind."""
+"""Real ranks and real Dask workers: measured correctly, every problem reported, and no process remains."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ KERNEL = '''
 import os, signal, time
 import numpy as np
 from daasbench import kernel
-from daasbench.contracts import Implementation, Spread
+from daasbench.contracts import Implementation, Partitioned
 from daasbench.authoring.partition import share
 
 @kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - inputs["frames"].sum()), tolerance=0.5)
 def sums(inputs):
-    """Sum of frames, on ranks and workers, in many wrong ways."""
+    """Sum of frames, on ranks and workers, with many wrong implementations."""
     return {"total": inputs["frames"].sum()}
 
 @sums.inputs(tiny={"n": 5})
@@ -45,7 +45,7 @@ def ranked(trouble):
             more = trouble(comm.rank, calls, part) or 0
             time.sleep(SLEEP_S)
             return comm.reduce(part.sum() + more)
-        return Spread(put=put, compute=compute, get=lambda total: None if total is None else {"total": total})
+        return Partitioned(put=put, compute=compute, get=lambda total: None if total is None else {"total": total})
     return prepare
 
 def worked(trouble):
@@ -66,7 +66,7 @@ def worked(trouble):
             for one in futures:
                 one.exception()
             return futures
-        return Spread(put=put, compute=compute, get=lambda futures: {"total": sum(client.gather(futures))})
+        return Partitioned(put=put, compute=compute, get=lambda futures: {"total": sum(client.gather(futures))})
     return prepare
 
 def add(name, prepare, backend, **more):
@@ -160,7 +160,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
         ("exits", "failed", "exit code 7"),
         ("wrong", "wrong", "error 1 is not within 0.5"),
         ("writes", "wrong", "rank 1: it writes into its inputs"),
-        ("no_spread", "failed", "must return a daasbench.contracts.Spread"),
+        ("no_spread", "failed", "must return a daasbench.contracts.Partitioned"),
         ("lost", "failed", "one of 2, ended in the middle of its work"),
     ],
 )
@@ -207,13 +207,13 @@ def test_a_kill_leaves_no_rank_and_no_dask_worker(
     controller = campaign.start()
     campaign.wait_for("round")
     below = workers_of(controller.pid)
-    assert len(below) >= 5  # the worker, the maker of inputs, and three at least
+    assert len(below) >= 5  # the worker, the input process, and three at least
     kill(psutil.Process(controller.pid) if victim == "controller" else psutil.Process(controller.pid).children()[0])
     controller.communicate(timeout=PATIENCE_S)
     assert left_of(below) == []
 
 
-def test_a_launcher_of_another_mpi_is_named_with_its_cure(tmp_path: Path, needs: Callable[[str], None]) -> None:
+def test_a_launcher_of_another_mpi_is_named_with_its_fix(tmp_path: Path, needs: Callable[[str], None]) -> None:
     needs("mpi4py")
     launcher = tmp_path / "foreign"
     launcher.write_text('#!/bin/sh\nshift 2\n"$@" & "$@" & wait\n')  # what another MPI's does: each a world of its own
@@ -222,14 +222,17 @@ def test_a_launcher_of_another_mpi_is_named_with_its_cure(tmp_path: Path, needs:
     write(tmp_path, "ranked", platform="./site.toml")
     (row,) = measure(tmp_path).table.itertuples()
     assert row.outcome == "skipped"
-    assert "none sees another" in row.message
+    assert "each sees only itself" in row.message
     assert "another MPI" in row.message
     assert "option launcher" in row.message
 
 
-def test_a_launcher_that_fails_or_is_absent_is_told(tmp_path: Path, needs: Callable[[str], None]) -> None:
+def test_a_launcher_that_fails_or_is_absent_is_reported(tmp_path: Path, needs: Callable[[str], None]) -> None:
     needs("mpi4py")
-    for launcher, outcome, sentence in (("false", "failed", "exit code 1"), ("not_here", "skipped", "is not here")):
+    for launcher, outcome, sentence in (
+        ("false", "failed", "exit code 1"),
+        ("not_here", "skipped", "is not installed"),
+    ):
         folder = tmp_path / launcher
         folder.mkdir()
         (folder / "site.toml").write_text(f'runner = "local"\n[options]\nlauncher = "{launcher}"\n')
@@ -238,7 +241,7 @@ def test_a_launcher_that_fails_or_is_absent_is_told(tmp_path: Path, needs: Calla
         assert (row.outcome, sentence in row.message) == (outcome, True), row.message
 
 
-def test_a_cluster_that_runs_already_is_used_and_one_too_small_is_told(
+def test_a_running_cluster_is_used_and_a_too_small_one_is_reported(
     tmp_path: Path, needs: Callable[[str], None]
 ) -> None:
     needs("distributed")
@@ -253,11 +256,11 @@ def test_a_cluster_that_runs_already_is_used_and_one_too_small_is_told(
         write(tmp_path, "worked", platform="./site.toml", ranks=3)
         row = next(one for one in measure(tmp_path).table.itertuples() if one.ranks == 3)
         assert row.outcome == "skipped"
-        assert f"has 2 workers, the case asks for 3; start 1 more: dask worker {address}" in row.message
+        assert f"has 2 workers, the case requests 3; start 1 more: dask worker {address}" in row.message
         assert len(client.scheduler_info(n_workers=-1)["workers"]) == 2
 
 
-def test_ranks_that_are_stopped_and_killed_end_with_their_referee(tmp_path: Path, needs: Callable[[str], None]) -> None:
+def test_ranks_that_are_stopped_and_killed_end_with_their_worker(tmp_path: Path, needs: Callable[[str], None]) -> None:
     needs("mpi4py")
     campaign = Campaign(tmp_path)
     write(tmp_path, "ranked", sleep_s=0.05, repeats=500)

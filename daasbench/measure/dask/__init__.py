@@ -1,7 +1,7 @@
-"""The Dask workers of one case: where they come from, that they are as asked, and that they are all still there.
+"""The Dask workers of one case: how they are started, the checks that they are as requested, and their supervision.
 
-Four ways to have them: processes of the contender's own, a cluster that runs already, jobs of Slurm (dask-jobqueue)
-and ranks of MPI (dask-mpi). :func:`.team.gather_workers` is the door.
+There are four sources: processes of the client on its node, a running cluster, jobs of Slurm (dask-jobqueue) and MPI
+ranks (dask-mpi). The entry point is :func:`daasbench.measure.dask.client.gather_workers`.
 """
 
 from __future__ import annotations
@@ -9,4 +9,3 @@ from __future__ import annotations
 from daasbench.measure.dask.options import ClusterOptions, cluster_options, computes_elsewhere, most_wait_s
 
 __all__ = ["ClusterOptions", "cluster_options", "computes_elsewhere", "most_wait_s"]
-from daasbench.measure.dask.client import gather_workers  # noqa: F401

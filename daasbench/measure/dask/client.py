@@ -1,7 +1,7 @@
-"""The team of a client and its Dask workers, and the watch over them.
+"""The Dask client of one case and its workers, and the thread that supervises them.
 
-Dask starts dead workers anew and waits for what they held; a measurement must not. A thread watches the workers
-instead, and has the last word when one is gone, or when the scheduler is.
+Dask restarts dead workers and waits for the results that they held; a measurement must not. Instead, a thread
+supervises the workers, and ends the measurement with a failure when a worker or the scheduler has ended.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from daasbench.measure.groups import SingleProcess
 from daasbench.measure.messages import Failure, Spec
 from daasbench.model import Case, DaskWorker, Outcome, Reason
 
-LOOK_S = 0.3  # between looks whether all workers are there
-USER_MODULE = "daasbench_user_"  # begins the names of modules that are users' files (daasbench.authoring.user_file)
-NEWS_S = 3.0  # after which a client knows that a worker is gone
+POLL_S = 0.3  # between checks whether all workers are alive
+USER_MODULE = "daasbench_user_"  # prefix of the names of modules that are users' files (daasbench.authoring.user_file)
+DEATH_S = 3.0  # most time until a dead worker is noticed
 
 
 class Workers(SingleProcess):
@@ -36,13 +36,13 @@ class Workers(SingleProcess):
     def __init__(self, found: ConnectedWorkers, spec: Spec, end: Callable[[Failure], None], *, elsewhere: bool) -> None:
         super().__init__()
         self.client, self._found, self._end = found.client, found, end
-        self._employ(spec, elsewhere=elsewhere)
-        self._trouble: Failure | None = None
+        self._configure(spec, elsewhere=elsewhere)
+        self._failure: Failure | None = None
         self._watcher = threading.Thread(target=self._watch, daemon=True, name="worker watch")
         self._watcher.start()
 
     def resources(self, case: Case) -> Resources:
-        """Return what the implementation may use: the client too."""
+        """Return what the implementation may use, with the client."""
         return Resources(threads=case.threads, ranks=case.ranks, gpus=case.gpus, client=self.client)
 
     def cpu_s(self) -> float:
@@ -50,7 +50,7 @@ class Workers(SingleProcess):
         return time.process_time() + float(sum(self.client.run(time.process_time).values()))
 
     def reset_peak(self) -> None:
-        """Let the peaks of memory begin again."""
+        """Reset the peaks of memory."""
         reset_peak_memory()
         self.client.run(reset_peak_memory)
 
@@ -59,12 +59,12 @@ class Workers(SingleProcess):
         return unshared_peak_bytes() + int(sum(self.client.run(unshared_peak_bytes).values()))
 
     def lost(self) -> str | None:
-        """Return who is gone, if somebody is; waits for the news of it, as errors come before."""
-        self._watcher.join(NEWS_S)
-        return self._trouble.message if self._trouble else None
+        """Return a message on the worker that has ended; waits until it is noticed, as an error may come before."""
+        self._watcher.join(DEATH_S)
+        return self._failure.message if self._failure else None
 
-    def _employ(self, spec: Spec, *, elsewhere: bool) -> None:
-        """See that the workers are as the case asks; note who they are and on what, without hosts if so asked."""
+    def _configure(self, spec: Spec, *, elsewhere: bool) -> None:
+        """Check and configure the workers; record them and their machines, redacted if requested."""
         found, case = self._found, spec.case
         worker_checks.compare_versions(self.client, found.name)
         worker_checks.compare_commits(self.client)
@@ -74,31 +74,33 @@ class Workers(SingleProcess):
         if began is not None and found.asked_at is not None:
             self.queued_s = max(0.0, began - found.asked_at)
         self.settings = {"cluster": found.kind, **settings.seen(self.client, self._seen[0].address)}
-        self.workers = [redacted(one, number) for number, one in enumerate(self._seen)] if spec.redact else self._seen
+        self.workers = (
+            [redacted(worker, number) for number, worker in enumerate(self._seen)] if spec.redact else self._seen
+        )
 
     def _watch(self) -> None:
-        while self._trouble is None:
-            time.sleep(LOOK_S)
-            self._trouble = self._look()
-        self._end(self._trouble)
+        while self._failure is None:
+            time.sleep(POLL_S)
+            self._failure = self._check()
+        self._end(self._failure)
 
-    def _look(self) -> Failure | None:
-        """Return what is wrong now: a worker, or the scheduler, that is gone."""
+    def _check(self) -> Failure | None:
+        """Return a failure if a worker or the scheduler has ended; None if all are alive."""
         try:
             present = self._found.present()
         except (OSError, TimeoutError) as error:
-            message = f"the Dask scheduler {self._found.name} died or answers no more ({error or type(error).__name__})"
+            message = f"the Dask scheduler {self._found.name} died or does not answer ({error or type(error).__name__})"
             return Failure(
                 outcome=Outcome.FAILED,
                 reason=Reason.SCHEDULER,
-                message=f"{message}; the same command measures it again",
+                message=f"{message}; run the same command again to measure the case",
             )
-        gone = next((one for one in self._seen if one.address not in present), None)
+        gone = next((worker for worker in self._seen if worker.address not in present), None)
         if gone is None:
             return None
         message = f"Dask worker {gone.address}, one of {len(self._seen)}, ended in the middle of its work"
         reason, why = self._found.cause(gone)
-        return Failure(outcome=Outcome.FAILED, reason=reason, message=f"{message} ({why}); its log says more")
+        return Failure(outcome=Outcome.FAILED, reason=reason, message=f"{message} ({why}); see its log")
 
 
 def unshared_peak_bytes() -> int:
@@ -107,42 +109,42 @@ def unshared_peak_bytes() -> int:
 
 
 def redacted(worker: DaskWorker, number: int) -> DaskWorker:
-    """Return what may be told of a worker whose host is not to be named."""
+    """Return a worker without the name of its host."""
     return msgspec.structs.replace(worker, address=f"worker {number}", host=host_name(worker.host, redact=True))
 
 
 def gather_workers(spec: Spec, folder: Path, end: Callable[[Failure], None]) -> Workers:
-    """Return the workers that compute a case, ready.
+    """Return the configured workers that compute a case.
 
     Parameters
     ----------
     spec
-        The case, and the platform that says where the workers come from.
+        The case, and the platform, whose options name the source of the workers.
     folder
-        Where workers on this node keep what they do not keep in memory, and jobs of workers their logs.
+        For the files of workers on this node, and the logs of workers' jobs.
     end
-        Told, from another thread, when a worker or the scheduler is gone.
+        Called, from another thread, when a worker or the scheduler has ended.
 
     Raises
     ------
-    Lacking
-        The cluster is not there, has other versions, or not as many workers as the case asks.
+    MissingRequirement
+        There is no such cluster, or it has other versions, or another number of workers than the case requests.
     Unreachable, NoRoom, SubmitError
-        The scheduler does not answer; the workers did not come in time; their jobs were refused.
+        The scheduler does not answer; the workers did not start in time; their jobs were refused.
     """
     import cloudpickle
 
     options = cluster_options(spec.platform)
-    settings.settle(keep_encryption=bool(options.scheduler or options.scheduler_file))
+    settings.apply_settings(keep_encryption=bool(options.scheduler or options.scheduler_file))
     folder.mkdir(parents=True, exist_ok=True)
     found = source_of(options)(spec.case, options, folder.resolve(), spec.name, spec.wall_time_limit_s)
-    for module in [one for name, one in sys.modules.items() if name.startswith(USER_MODULE)]:
+    for module in [module for name, module in sys.modules.items() if name.startswith(USER_MODULE)]:
         cloudpickle.register_pickle_by_value(module)  # a worker has no such file
     return Workers(found, spec, end, elsewhere=computes_elsewhere(options, spec.case))
 
 
 def source_of(options: ClusterOptions) -> Source:
-    """Return what brings the workers of a platform."""
+    """Return the function that starts or finds the workers of a platform."""
     if options.scheduler or options.scheduler_file:
         return running
     if options.cluster == "slurm":

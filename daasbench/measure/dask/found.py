@@ -1,4 +1,4 @@
-"""Workers of a Dask cluster that have reported, and what brings them."""
+"""Workers of a Dask cluster that have registered, and the type of the functions that start or find them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from daasbench.measure.dask.options import ClusterOptions
 from daasbench.model import Case, DaskWorker, Reason
 
 CONNECT_S = 10.0
-SILENT_S = 30.0  # after which a scheduler that says nothing is taken for dead
+SILENT_S = 30.0  # after which a scheduler that does not answer is taken for dead
 
 
 def _killed(_: DaskWorker) -> tuple[Reason, str]:
@@ -21,11 +21,11 @@ def _killed(_: DaskWorker) -> tuple[Reason, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectedWorkers:
-    """Workers that have reported.
+    """Workers that have registered.
 
-    `present` returns the addresses of those that are there now; it raises OSError or TimeoutError when the scheduler
-    is not. `cause` says why a worker is gone. `ours`: nobody else uses them, they may be pinned. `asked_at`: when
-    jobs were asked for, in seconds since 1970.
+    `present` returns the addresses of those that are alive now; it raises OSError or TimeoutError if the scheduler does
+    not answer. `cause` returns why a worker has ended. `ours`: no other program uses them, so they may be pinned.
+    `asked_at`: when their jobs were submitted, in seconds since 1970.
     """
 
     kind: str
@@ -41,7 +41,7 @@ Source = Callable[[Case, ClusterOptions, Path, str, float], ConnectedWorkers]
 
 
 def address_in(file: Path) -> str:
-    """Return the address that a scheduler wrote into its file; raise Unreachable if none did."""
+    """Return the address in a scheduler's file; raise Unreachable if there is none."""
     import msgspec
 
     class _Scheduler(msgspec.Struct):
@@ -57,8 +57,8 @@ def address_in(file: Path) -> str:
 
 
 def identity(client: Any) -> dict[str, Any]:
-    """Return what the scheduler says of itself and its workers; raise OSError or TimeoutError if it does not."""
-    if client.status != "running":  # it may come back, but what was computed is lost to this client
+    """Return the scheduler's facts on itself and its workers; raise OSError or TimeoutError if it does not answer."""
+    if client.status != "running":  # it may come back, but this client has lost its results
         raise OSError("the connection to it broke")
     found: dict[str, Any] = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=SILENT_S)
     return found

@@ -12,12 +12,12 @@ import msgspec
 
 from daasbench.compute.backends import library_name
 from daasbench.host.processes import die_with, thread_variables
-from daasbench.measure.dask.mpi_workers import Complaint, WorkerRendezvous
+from daasbench.measure.dask.mpi_workers import RankProblem, WorkerRendezvous
 from daasbench.measure.dask.settings import HANDED_ON
 
 
 def main(file: str) -> None:
-    """Serve until the client is gone."""
+    """Serve until the client has ended."""
     if os.getpgid(0) != os.getpid():
         os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
@@ -25,35 +25,35 @@ def main(file: str) -> None:
     life = socket.create_connection((rendezvous.host, rendezvous.port))
     life.sendall(rendezvous.token.encode() + b"\n")
     die_with(life.fileno())
-    for name in [one for one in os.environ if one.startswith("DASK_")]:
+    for name in [variable for variable in os.environ if variable.startswith("DASK_")]:
         del os.environ[name]
     os.environ.update({**thread_variables(rendezvous.threads), HANDED_ON: rendezvous.settings})
-    complaint = _doubt(rendezvous)
-    if complaint is not None:
-        life.sendall(msgspec.json.encode(complaint) + b"\n")
-        signal.pause()  # until the client ends all
+    problem = _check(rendezvous)
+    if problem is not None:
+        life.sendall(msgspec.json.encode(problem) + b"\n")
+        signal.pause()  # until the client ends all ranks
     from dask_mpi.cli import main as serve
 
     serve.main(args=rendezvous.arguments, standalone_mode=False)
 
 
-def _doubt(rendezvous: WorkerRendezvous) -> Complaint | None:
+def _check(rendezvous: WorkerRendezvous) -> RankProblem | None:
     """Return why the ranks cannot serve together, if so."""
     try:
         from mpi4py import MPI
 
         size = MPI.COMM_WORLD.size
     except (ImportError, RuntimeError) as error:  # what mpi4py raises where there is no MPI
-        return Complaint(message=f"a rank cannot use MPI ({type(error).__name__}: {error})", fix="pip install mpich")
+        return RankProblem(message=f"a rank cannot use MPI ({type(error).__name__}: {error})", fix="pip install mpich")
     if size == rendezvous.ranks:
         return None
-    seen = "none sees another" if size == 1 else f"each sees {size}"
+    seen = "each sees only itself" if size == 1 else f"each sees {size}"
     message = (
-        f"the launcher was asked for {rendezvous.ranks} ranks, and {seen}: it belongs to another MPI than this Python's"
+        f"the launcher was to start {rendezvous.ranks} ranks, and {seen}: it belongs to another MPI than this Python's"
     )
-    return Complaint(
+    return RankProblem(
         message=f"{message} ({library_name(MPI.Get_library_version())})",
-        fix="name that of this MPI in the platform's option launcher, or leave the option out",
+        fix="name that of this MPI in the platform's option launcher, or remove the option",
     )
 
 

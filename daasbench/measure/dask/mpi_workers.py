@@ -1,7 +1,7 @@
-"""Dask workers as ranks of MPI, by dask-mpi: one rank more than workers, for the scheduler.
+"""Dask workers as MPI ranks, by dask-mpi: one more rank than workers, for the scheduler.
 
-A launcher hands on neither pipes nor, everywhere, variables. So a rank reads a file that says what it needs, and
-opens a connection to this process on which it may complain, and whose end kills it.
+A launcher does not pass pipes on, nor, with every launcher, environment variables. So a rank reads its settings from a
+file, and opens a connection to this process. It reports problems on it, and is killed when it closes.
 """
 
 from __future__ import annotations
@@ -29,57 +29,57 @@ from daasbench.measure.dask.found import CONNECT_S, ConnectedWorkers, address_in
 from daasbench.measure.dask.options import ClusterOptions
 from daasbench.model import Case, Noun, Reason
 
-LOOK_S = 0.05
+POLL_S = 0.05
 
 
 class WorkerRendezvous(Noun, frozen=True, kw_only=True):
-    """What a rank must know; for the owner's eyes only."""
+    """The settings of a rank; readable by the owner only."""
 
     host: str
     port: int
     token: str
-    ranks: int  # the scheduler's too
+    ranks: int  # the rank of the scheduler included
     threads: int
     settings: str  # of Dask
     arguments: list[str]  # of dask-mpi
 
 
-class Complaint(Noun, frozen=True, kw_only=True):
-    """What is wrong with a rank, and how to cure it."""
+class RankProblem(Noun, frozen=True, kw_only=True):
+    """A problem of a rank, and its fix."""
 
     message: str
     fix: str
 
 
 class Lifelines:
-    """The connections of the ranks; they end with this process, and the ranks with them."""
+    """The connections of the ranks; they close when this process ends, and the ranks end with them."""
 
     def __init__(self, alone: bool, ranks: int) -> None:
         self._listener = socket.create_server(("127.0.0.1" if alone else "", 0), backlog=ranks)
         self.host = "127.0.0.1" if alone else socket.gethostname()
         self.port = self._listener.getsockname()[1]
         self.token = secrets.token_hex(16)
-        self.complaints: list[Complaint] = []
+        self.problems: list[RankProblem] = []
         self.held: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True, name="lifelines").start()
 
     def _accept(self) -> None:
         while True:
-            line = self._listener.accept()[0]
-            self.held.append(line)
-            threading.Thread(target=self._hear, args=[line], daemon=True).start()
+            connection = self._listener.accept()[0]
+            self.held.append(connection)
+            threading.Thread(target=self._receive, args=[connection], daemon=True).start()
 
-    def _hear(self, line: socket.socket) -> None:
-        with suppress(OSError, msgspec.MsgspecError), line.makefile("rb") as lines:
+    def _receive(self, connection: socket.socket) -> None:
+        with suppress(OSError, msgspec.MsgspecError), connection.makefile("rb") as lines:
             if not secrets.compare_digest(lines.readline().strip(), self.token.encode()):
-                line.close()  # somebody else's
+                connection.close()  # not one of our ranks
                 return
             for text in lines:
-                self.complaints.append(msgspec.json.decode(text, type=Complaint))
+                self.problems.append(msgspec.json.decode(text, type=RankProblem))
 
 
 def ranks(case: Case, options: ClusterOptions, folder: Path, name: str, wall_time_limit_s: float) -> ConnectedWorkers:  # noqa: ARG001
-    """Start scheduler and workers by the platform's launcher, and return when all workers have reported."""
+    """Start scheduler and workers by the platform's launcher, and return when all workers have registered."""
     if importlib.util.find_spec("dask_mpi") is None:
         raise MissingRequirement("dask-mpi is not installed", "install it: pip install 'daasbench[dask]'")
     launcher: PlatformOptions = {} if options.launcher is None else {"launcher": options.launcher}
@@ -106,13 +106,13 @@ def ranks(case: Case, options: ClusterOptions, folder: Path, name: str, wall_tim
     process = subprocess.Popen(command, env={**os.environ, **thread_variables(case.threads)}, stdin=subprocess.DEVNULL)
     waiting = _Waiting(process, lines, options.wait_s, command[0])
     while not address.exists() or not address.stat().st_size:
-        waiting.look(f"the scheduler on rank 0 of {one_more.ranks} did not start")
+        waiting.check(f"the scheduler on rank 0 of {one_more.ranks} did not start")
     try:
         client = Client(address_in(address), timeout=CONNECT_S)
     except (OSError, ValueError) as error:
         raise Unreachable(f"the Dask scheduler on rank 0 does not answer ({error or type(error).__name__})") from error
-    while (here := len(identity(client)["workers"])) < case.ranks:
-        waiting.look(f"{here} of {case.ranks} Dask workers came")
+    while (count := len(identity(client)["workers"])) < case.ranks:
+        waiting.check(f"{count} of {case.ranks} Dask workers registered")
     file.unlink(missing_ok=True)
 
     def present() -> Any:
@@ -136,7 +136,7 @@ def ranks(case: Case, options: ClusterOptions, folder: Path, name: str, wall_tim
 
 
 def _arguments(options: ClusterOptions, folder: Path, address: Path, alone: bool) -> list[str]:
-    """Return what dask-mpi is told."""
+    """Return the arguments of dask-mpi."""
     interface = options.interface or ("lo" if alone else None)
     words = ["--scheduler-file", str(address), "--worker-class", "distributed.Worker", "--nthreads", "1"]
     words += ["--memory-limit", "0", "--no-dashboard", "--local-directory", options.local_directory or str(folder)]
@@ -145,34 +145,34 @@ def _arguments(options: ClusterOptions, folder: Path, address: Path, alone: bool
 
 
 class _Waiting:
-    """What may go wrong while ranks start."""
+    """Checks for failures while ranks start."""
 
     def __init__(self, process: subprocess.Popen[bytes], lines: Lifelines, wait_s: float, launcher: str) -> None:
         self.process, self.lines, self.wait_s, self.launcher = process, lines, wait_s, launcher
         self.began = time.monotonic()
 
-    def look(self, short: str) -> None:
-        """Return after a moment.
+    def check(self, state: str) -> None:
+        """Return after a short wait, if nothing is wrong; `state` describes what was reached so far.
 
         Raises
         ------
-        Lacking
-            A rank said what is wrong.
+        MissingRequirement
+            A rank has reported a problem.
         SubmitError
-            The launcher ended.
+            The launcher has ended.
         NoRoom
-            The time is over.
+            The platform's `wait_s` has passed.
         """
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
         code = self.process.poll()
         if code is not None:
-            time.sleep(LOOK_S)  # what a rank said may come later than its end
-        if self.lines.complaints:
-            first = self.lines.complaints[0]
+            time.sleep(POLL_S)  # the problem that a rank reported may arrive after its end
+        if self.lines.problems:
+            first = self.lines.problems[0]
             raise MissingRequirement(first.message, first.fix)
         if code is not None:
-            message = f"the launcher {self.launcher} ended with exit code {code} before the Dask workers had reported"
-            raise SubmitError(f"{message}; the job's log says more")
+            message = f"the launcher {self.launcher} ended with exit code {code} before the Dask workers had registered"
+            raise SubmitError(f"{message}; see the job's log")
         waited = time.monotonic() - self.began
         if waited > self.wait_s:
-            raise NoRoom(f"{short} within {waited:.0f} s; raise the platform's option wait_s, or try at another time")
+            raise NoRoom(f"{state} within {waited:.0f} s; raise the platform's option wait_s, or try at another time")

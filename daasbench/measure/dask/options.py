@@ -1,4 +1,4 @@
-"""What a platform says of its Dask cluster."""
+"""The options of a platform that describe its Dask cluster."""
 
 from __future__ import annotations
 
@@ -23,46 +23,46 @@ Memory = Annotated[
 ]
 
 OF_SLURM = ("partition", "account", "qos", "cores", "memory", "walltime", "setup", "directives", "python")
-OF_JOBS = ("interface", "local_directory", "wait_s")  # of the two ways that start workers by another program
+OF_JOBS = ("interface", "local_directory", "wait_s")  # of the two sources that start workers by another program
 
 
 class ClusterOptions(Written, frozen=True, kw_only=True, omit_defaults=True):
-    """Exactly one of `scheduler`, `scheduler_file` and `cluster`, and what belongs to it; none: ``local``."""
+    """Exactly one of `scheduler`, `scheduler_file` and `cluster`, and its options; none of them: ``local``."""
 
-    scheduler: Address | None = None  # of a cluster that runs already
-    scheduler_file: Absolute | None = None  # the file in which such a scheduler says where it is
+    scheduler: Address | None = None  # of a running cluster
+    scheduler_file: Absolute | None = None  # the file in which a running scheduler writes its address
     cluster: Literal["local", "slurm", "mpi"] | None = None
     launcher: str | list[Scalar] | None = None  # of the ranks of dask-mpi (:mod:`daasbench.host.launchers`)
     interface: Word | None = None  # network interface of scheduler and workers: ib0, eth0, lo
-    local_directory: Absolute | None = None  # where workers keep their files, on their nodes
-    wait_s: Seconds = 600.0  # for the workers to come; not part of a case's limit
+    local_directory: Absolute | None = None  # for the workers' files, on their nodes
+    wait_s: Seconds = 600.0  # for the workers to start; not part of a case's limit
     partition: Word | None = None
     account: Word | None = None
     qos: Word | None = None
-    cores: Count | None = None  # that a worker's job books; None: its threads
-    memory: Memory | None = None  # that a worker's job books; None: what the site gives
-    walltime: WallTime | None = None  # None: the longest that the case can take
+    cores: Count | None = None  # that the job of a worker requests; None: its threads
+    memory: Memory | None = None  # that the job of a worker requests; None: the default of the site
+    walltime: WallTime | None = None  # None: the most that the case can take
     setup: list[Line] = []  # of shell, before a worker starts: modules, environments
     directives: list[Line] = []  # of sbatch, without "#SBATCH"
     python: Absolute | None = None  # of the workers' nodes; None: that of this process
 
 
 def cluster_options(platform: Platform) -> ClusterOptions:
-    """Return what a platform says of its Dask cluster; of a runner other than ``dask``, its `scheduler` only."""
-    message = platform.options
+    """Return the options of a platform's Dask cluster; with a runner other than ``dask``, its `scheduler` only."""
+    options = platform.options
     if platform.runner != "dask":
-        message = {key: value for key, value in message.items() if key == "scheduler"}
-    return msgspec.convert(message, ClusterOptions)
+        options = {key: value for key, value in options.items() if key == "scheduler"}
+    return msgspec.convert(options, ClusterOptions)
 
 
 def computes_elsewhere(options: ClusterOptions, case: Case) -> bool:
-    """Return whether the workers are not, or need not be, on the node of their client."""
+    """Return whether the workers may be on other nodes than their client."""
     if options.cluster == "mpi":
         return case.nodes > 1
     return options.cluster == "slurm" or bool(options.scheduler or options.scheduler_file)
 
 
 def most_wait_s(platform: Platform) -> float:
-    """Return how long the workers of a case may take to come, beside its limit: those that another program starts."""
+    """Return how long another program may take to start the workers of a case, in addition to the case's limit."""
     options = cluster_options(platform)
     return options.wait_s if options.cluster in ("slurm", "mpi") else 0.0

@@ -1,8 +1,8 @@
-"""The process that ends the Slurm jobs of Dask workers, whatever became of the one that asked for them.
+"""The process that cancels the Slurm jobs of Dask workers when the process that submitted them has ended.
 
-It holds the other end of a pipe that only the client of the workers has, in a session of its own and nobody's
-child: it is there when client, referee and controller were killed together. When the pipe ends, it cancels the
-jobs by their name, which no other job has, until Slurm knows none of them any more.
+It reads from a pipe whose other end only the client of the workers holds. It runs in its own session and has no
+parent, so it survives when client, worker and controller are killed together. When the pipe closes, it cancels the jobs
+by their name, which no other job has, until Slurm lists none of them any more.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import subprocess
 import sys
 import time
 
-QUIET = 3  # looks in a row at which no job was found: one that was being submitted may still come
-FIRST_S, LONGEST_LIMIT_S, FACTOR = 0.3, 10.0, 1.5  # between looks
-GIVE_UP_S = 900.0  # after which the jobs end by themselves: workers without a scheduler do, and their time runs out
+QUIET = 3  # consecutive polls that find no job: a job that was being submitted may still appear
+FIRST_S, LONGEST_S, FACTOR = 0.3, 10.0, 1.5  # between polls
+GIVE_UP_S = 900.0  # after that, workers without a scheduler have ended, or their time limit has
 ANSWER_S = 60.0
 
 
 def start_guard(name: str) -> int:
-    """Start a guard of the jobs of this name; return the descriptor whose end it waits for."""
+    """Start a process that cancels the jobs of this name when the returned descriptor is closed."""
     theirs, ours = os.pipe()
     command = [sys.executable, "-m", "daasbench.measure.dask.slurm_cleanup", name]
     try:
@@ -33,7 +33,7 @@ def start_guard(name: str) -> int:
 
 
 def cancel(name: str, *, give_up_s: float = GIVE_UP_S) -> bool:
-    """Cancel all jobs of this name until none is left; return whether that was seen."""
+    """Cancel all jobs of this name until Slurm lists none; return whether that was reached."""
     quiet, pause_s, end = 0, FIRST_S, time.monotonic() + give_up_s
     while time.monotonic() < end:
         _ask("scancel", "--name", name)
@@ -42,12 +42,12 @@ def cancel(name: str, *, give_up_s: float = GIVE_UP_S) -> bool:
         if quiet == QUIET:
             return True
         time.sleep(FIRST_S if quiet else pause_s)
-        pause_s = min(LONGEST_LIMIT_S, FACTOR * pause_s)
+        pause_s = min(LONGEST_S, FACTOR * pause_s)
     return False
 
 
 def _ask(*words: str) -> str | None:
-    """Return what a command of Slurm says; None if it does not."""
+    """Return the output of a command of Slurm; None if it fails."""
     try:
         ended = subprocess.run(
             words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=ANSWER_S, check=False
@@ -58,7 +58,7 @@ def _ask(*words: str) -> str | None:
 
 
 def main(name: str) -> None:
-    """Leave the one who started this; wait for its end; cancel."""
+    """Detach from the process that started this; wait until standard input closes; cancel the jobs."""
     if os.fork():
         os._exit(0)
     while os.read(0, 4096):

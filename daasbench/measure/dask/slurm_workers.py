@@ -1,7 +1,7 @@
-"""Dask workers as jobs of Slurm, by dask-jobqueue: one job a worker, named so that it can be found.
+"""Dask workers as jobs of Slurm, by dask-jobqueue: one job per worker, with a name by which it is found.
 
-The jobs end with the run whatever happens to it: a guard cancels them when this process is gone
-(:mod:`daasbench.measure.dask.slurm_cleanup`); a worker without its scheduler ends by itself; and their time runs out.
+The jobs end with the run, whatever happens to it: another process cancels them when this process has ended
+(:mod:`daasbench.measure.dask.slurm_cleanup`), a worker exits without its scheduler, and the jobs have a time limit.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from daasbench.model import Case, DaskWorker, Reason
 
 log = logging.getLogger(__name__)
 
-LINES = 30  # of a worker's log that are kept in ours
-DEATH_S = 60.0  # after which a worker that finds no scheduler ends
-LOOK_S, ASK_S = 0.05, 1.0  # between looks at the scheduler of Dask, and questions to that of Slurm
+LINES = 30  # of a worker's log that are copied into our log
+DEATH_S = 60.0  # after which a worker that finds no scheduler exits
+POLL_S, ASK_S = 0.05, 1.0  # between polls of the scheduler of Dask, and of that of Slurm
 CLEAR_S = 60.0  # for jobs of this run's former workers to end
 ALIVE = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "REQUEUED", "REQUEUE_HOLD", "RESIZING")
 NOT_THE_KERNELS = ("NODE_FAIL", "PREEMPTED", "CANCELLED", "TIMEOUT", "BOOT_FAIL", "DEADLINE", "REVOKED", "REQUEUED")
 
 
 def jobs(case: Case, options: ClusterOptions, folder: Path, name: str, wall_time_limit_s: float) -> ConnectedWorkers:
-    """Submit as many jobs as the case asks workers, and return when all have reported."""
+    """Submit one job per worker of the case, and return when all workers have registered."""
     require_slurm()
     clear(name)
     own = f"{name}{os.getpid()}"
-    held = slurm_cleanup.start_guard(own)  # first, so that no job is ever without it
+    held = slurm_cleanup.start_guard(own)  # first, so that no job exists without it
     from dask_jobqueue import SLURMCluster
     from dask_jobqueue.slurm import SLURMJob
     from distributed import Client
@@ -49,13 +49,13 @@ def jobs(case: Case, options: ClusterOptions, folder: Path, name: str, wall_time
     refused: list[str] = []
 
     class WorkerJob(SLURMJob):  # type: ignore[misc]  # dask-jobqueue has no types
-        """One that says why it was refused: dask-jobqueue itself only logs it."""
+        """A job that keeps the reason of a refusal: dask-jobqueue itself only logs it."""
 
         async def _submit_job(self, script_filename: str) -> Any:
             try:
                 return await super()._submit_job(script_filename)
             except RuntimeError as error:
-                refused.append(_said(str(error)))
+                refused.append(_stderr_of(str(error)))
                 raise
 
     asked_at = time.time()
@@ -76,33 +76,35 @@ def jobs(case: Case, options: ClusterOptions, folder: Path, name: str, wall_time
 
 
 def require_slurm() -> None:
-    """Raise Lacking, with its cure, if this machine cannot submit workers."""
+    """Raise MissingRequirement, with its fix, if this machine cannot submit workers."""
     if importlib.util.find_spec("dask_jobqueue") is None:
         raise MissingRequirement("dask-jobqueue is not installed", "install it: pip install 'daasbench[dask]'")
     for program in ("sbatch", "squeue", "scancel"):
         if shutil.which(program) is None:
-            raise MissingRequirement(f"there is no {program} here", "run where Slurm's commands are: on a login node")
+            raise MissingRequirement(
+                f"this machine has no {program}", "run on a login node, which has Slurm's commands"
+            )
 
 
 def arguments(case: Case, options: ClusterOptions, folder: Path, name: str, wall_time_limit_s: float) -> dict[str, Any]:
-    """Return what SLURMCluster is told: one job a worker, of one task slot and as many processors as threads.
+    """Return the arguments of SLURMCluster: one job per worker, with one task slot and one processor per thread.
 
     Raises
     ------
-    Lacking
-        The platform books fewer processors for a worker than the case has threads.
+    MissingRequirement
+        The platform requests fewer processors per worker than the case has threads.
     """
     cores = options.cores or case.threads
     if cores < case.threads:
-        message = f"the platform books {cores} cores for a Dask worker, the case asks for {case.threads} threads"
-        raise MissingRequirement(message, "raise the platform's option cores, or leave it out")
+        message = f"the platform requests {cores} cores per Dask worker, the case requests {case.threads} threads"
+        raise MissingRequirement(message, "raise the platform's option cores, or remove it")
     extra = [f"--qos={options.qos}"] if options.qos else []
     return {
         "job_name": name,
         "cores": case.threads,
         "job_cpu": cores,
         "processes": 1,
-        "memory": options.memory or "1GB",  # read by Slurm only, and only if asked for
+        "memory": options.memory or "1GB",  # used only if the platform sets it
         "job_directives_skip": [] if options.memory else ["--mem="],
         "queue": options.partition,
         "account": options.account,
@@ -111,7 +113,7 @@ def arguments(case: Case, options: ClusterOptions, folder: Path, name: str, wall
         "local_directory": options.local_directory,
         "log_directory": shlex.quote(str(folder)),
         "python": options.python,
-        "nanny": False,  # it would start a dead worker anew
+        "nanny": False,  # it would restart a dead worker
         "death_timeout": int(DEATH_S),
         "worker_extra_args": ["--nthreads", "1", "--memory-limit", "0", "--no-dashboard"],
         "job_extra_directives": ["--no-requeue", *extra, *options.directives],
@@ -122,95 +124,95 @@ def arguments(case: Case, options: ClusterOptions, folder: Path, name: str, wall
 
 
 def prologue(setup: list[str], threads: int) -> list[str]:
-    """Return the lines of shell before a worker starts: when it did, the site's own, threads and settings of ours."""
+    """Return the shell lines before a worker starts: its start time, the site's own lines, our threads and settings."""
     variables = {**thread_variables(threads), settings.HANDED_ON: os.environ.get(settings.HANDED_ON, "")}
     exported = [f"export {key}={shlex.quote(value)}" for key, value in variables.items()]
     return [f"export {BEGAN}=$(date +%s.%N)", *setup, "unset ${!DASK_@}", *exported]
 
 
 def walltime(seconds: float) -> str:
-    """Return the time to book: whole minutes, one more than the longest that the work can take."""
+    """Return the time limit of a job: whole minutes, one more than the most that the work can take."""
     minutes = math.ceil(seconds / 60) + 1
     return f"{minutes // 60:02d}:{minutes % 60:02d}:00"
 
 
 def clear(prefix: str) -> None:
-    """End what is left of jobs whose names begin so: of this run's former workers; return when they are gone."""
+    """Cancel the jobs of this run's former workers, whose names begin with `prefix`; return when they have ended."""
     end = time.monotonic() + CLEAR_S
-    while left := {name for _, (name, _, _) in listed().items() if prefix and name.startswith(prefix)}:
+    while names := {name for _, (name, _, _) in listed().items() if prefix and name.startswith(prefix)}:
         if time.monotonic() > end:
-            raise SubmitError(f"jobs of former Dask workers do not end: {', '.join(sorted(left))}; cancel them")
-        _slurm("scancel", *(f"--name={name}" for name in sorted(left)))
+            raise SubmitError(f"jobs of former Dask workers do not end: {', '.join(sorted(names))}; cancel them")
+        _slurm("scancel", *(f"--name={name}" for name in sorted(names)))
         time.sleep(ASK_S / 2)
 
 
 def listed(name: str = "") -> dict[str, tuple[str, str, str]]:
-    """Return name, state and reason of jobs, by their number: those of this name, or all of this user's that live."""
+    """Return name, state and reason by job number: of the jobs of this name, or of this user's active jobs."""
     which = ["--states", "all", "--name", name] if name else ["--user", str(os.getuid())]
-    said = _slurm("squeue", "--noheader", *which, "--format", "%i|%j|%T|%r")
-    rows = [line.split("|", 3) for line in said.splitlines() if line.count("|") >= 3]
+    output = _slurm("squeue", "--noheader", *which, "--format", "%i|%j|%T|%r")
+    rows = [line.split("|", 3) for line in output.splitlines() if line.count("|") >= 3]
     return {number.strip(): (job, state, reason) for number, job, state, reason in rows}
 
 
 def cause(worker: DaskWorker, folder: Path) -> tuple[Reason, str]:
-    """Return why a worker is gone, as far as Slurm knows."""
-    words = last_words(folder, worker.job)
-    more = f", and its log: {words}" if words else ""
+    """Return why a worker has ended, as far as Slurm knows."""
+    last = last_line(folder, worker.job)
+    more = f", and its log: {last}" if last else ""
     end = time.monotonic() + 5 * ASK_S
     state = ""
     while time.monotonic() < end:
-        said = _slurm("scontrol", "show", "job", "-o", worker.job)
-        state = dict(word.split("=", 1) for word in said.split() if "=" in word).get("JobState", "")
+        output = _slurm("scontrol", "show", "job", "-o", worker.job)
+        state = dict(word.split("=", 1) for word in output.split() if "=" in word).get("JobState", "")
         if state and state not in ALIVE:
             reason = Reason.INTERRUPTED if state in NOT_THE_KERNELS else Reason.KERNEL
-            return reason, f"job {worker.job} on {worker.host}, of which Slurm says {state}{more}"
+            return reason, f"job {worker.job} on {worker.host}, state in Slurm {state}{more}"
         time.sleep(ASK_S / 2)
-    return Reason.KERNEL, f"job {worker.job} on {worker.host}, of which Slurm says {state or 'nothing'}{more}"
+    return Reason.KERNEL, f"job {worker.job} on {worker.host}, state in Slurm {state or 'unknown'}{more}"
 
 
 def _await(cluster: Any, case: Case, options: ClusterOptions, name: str, folder: Path, refused: Sequence[str]) -> None:
-    """Return when all workers have reported.
+    """Return when all workers have registered.
 
     Raises
     ------
     NoRoom
-        They did not in time.
+        They did not register in time.
     SubmitError
         A job was refused, or ended instead.
     """
     began = time.monotonic()
-    asked = began + ASK_S
+    next_question = began + ASK_S
     workers = cluster.scheduler.workers
     while len(workers) < case.ranks:
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
         if refused:
             raise SubmitError(f"sbatch refused the jobs of the Dask workers: {refused[0]}")
         now = time.monotonic()
         late = now - began > options.wait_s
-        if now < asked and not late:
+        if now < next_question and not late:
             continue
-        asked = now + min(10.0, max(ASK_S, (now - began) / 10))
+        next_question = now + min(10.0, max(ASK_S, (now - began) / 10))
         states = listed(name)
-        if ended := {number: one for number, one in states.items() if one[1] not in ALIVE}:
+        if ended := {number: job for number, job in states.items() if job[1] not in ALIVE}:
             number, (_, state, _) = next(iter(ended.items()))
-            words = last_words(folder, number)
+            last = last_line(folder, number)
             raise SubmitError(
-                f"job {number} of a Dask worker ended as {state} before the worker had reported"
-                + (f": {words}" if words else "; it left no log")
+                f"job {number} of a Dask worker ended as {state} before the worker had registered"
+                + (f": {last}" if last else "; it wrote no log")
             )
         if late:
-            message = f"{len(workers)} of {case.ranks} Dask workers came within {now - began:.0f} s"
-            message += f"; Slurm says of their jobs: {_counted(states)}"
+            message = f"{len(workers)} of {case.ranks} Dask workers registered within {now - began:.0f} s"
+            message += f"; the states of their jobs in Slurm: {_counted(states)}"
             raise NoRoom(f"{message}; raise the platform's option wait_s, or try at another time")
 
 
 def _counted(states: Mapping[str, tuple[str, str, str]]) -> str:
     words = [state if reason in ("None", "") else f"{state} ({reason})" for _, state, reason in states.values()]
-    return ", ".join(f"{words.count(one)} {one}" for one in sorted(set(words))) or "nothing"
+    return ", ".join(f"{words.count(word)} {word}" for word in sorted(set(words))) or "unknown"
 
 
-def last_words(folder: Path, job: str) -> str:
-    """Return the last line that a worker's job left in its log, and copy the end of it into ours; "" if none."""
+def last_line(folder: Path, job: str) -> str:
+    """Return the last line in the log of a worker's job, and copy the end of the log into ours; "" without a log."""
     for path in sorted(folder.glob(f"*-{job}.err")):
         lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()][-LINES:]
         log.info("the end of %s:\n%s", path.name, "\n".join(lines))
@@ -219,13 +221,13 @@ def last_words(folder: Path, job: str) -> str:
     return ""
 
 
-def _said(trouble: str) -> str:
-    """Return what a command wrote to its standard error, of dask-jobqueue's report of it."""
-    return " ".join(trouble.partition("stderr:\n")[2].split()) or trouble.splitlines()[0]
+def _stderr_of(report: str) -> str:
+    """Return the standard error of a command, from dask-jobqueue's report of its failure."""
+    return " ".join(report.partition("stderr:\n")[2].split()) or report.splitlines()[0]
 
 
 def _slurm(*words: str) -> str:
-    """Return what a command of Slurm says; "" if it fails: it is asked again."""
+    """Return the output of a command of Slurm; "" if it fails, as the caller repeats it."""
     try:
         ended = subprocess.run(
             words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=slurm_cleanup.ANSWER_S, check=False

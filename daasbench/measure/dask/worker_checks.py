@@ -1,6 +1,7 @@
-"""Whether workers are as the case asks: versions, number, threads, processors. What runs in a worker, and who asks.
+"""The checks whether Dask workers are as the case requests: versions, number, threads, processors.
 
-What one says of itself travels by pickle: a worker needs the same daasbench, which is compared first.
+Functions that run in a worker come first. Their results are pickled: a worker needs the same daasbench, so versions are
+compared first.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from daasbench.model import Case, DaskWorker, Machine, Noun
 
 COMPARED = ("python", "distributed", "dask", "cloudpickle", "msgpack", "numpy")  # must be equal on both sides
 OURS = ("daasbench", "numba")
-BEGAN = "DAASBENCH_BEGAN"  # the variable in which a job says when it began, in seconds since 1970
+BEGAN = "DAASBENCH_BEGAN"  # the variable with the start time of a worker's job, in seconds since 1970
 
 
 class Facts(Noun, frozen=True, kw_only=True):
-    """What a worker says of itself."""
+    """The facts that a worker reports of itself."""
 
     host: str
     pid: int
     cpus: list[int]
     now: float  # by its clock, in seconds since 1970
-    began: float | None = None  # when its job began, by its clock
+    began: float | None = None  # start of its job, by its clock
     job: str = ""
 
 
@@ -38,7 +39,7 @@ class Facts(Noun, frozen=True, kw_only=True):
 
 
 def describe_worker() -> Facts:
-    """Return who this worker is."""
+    """Return the facts of this worker."""
     began = os.environ.get(BEGAN)
     return Facts(
         host=socket.gethostname(),
@@ -51,7 +52,7 @@ def describe_worker() -> Facts:
 
 
 def set_thread_count(threads: int) -> str | None:
-    """Let this process use so many threads; return why it cannot: what reads the variables has read them."""
+    """Set the number of threads of this process; return why that is not possible: numba has read the variable."""
     numba = sys.modules.get("numba")
     if numba is not None and threads != numba.config.NUMBA_NUM_THREADS:
         return f"it computes with {numba.config.NUMBA_NUM_THREADS} threads already, not {threads}"
@@ -60,7 +61,7 @@ def set_thread_count(threads: int) -> str | None:
 
 
 def observe_machine(commit: str, redact: bool) -> Machine:
-    """Return what is seen of this worker's machine."""
+    """Return the facts of this worker's machine."""
     from daasbench.host import machine
 
     return machine.observe(commit=commit, observed_at=utc_now(), redact=redact)
@@ -70,34 +71,36 @@ def observe_machine(commit: str, redact: bool) -> Machine:
 
 
 def compare_versions(client: Any, scheduler: str) -> None:
-    """Raise Lacking if scheduler or workers run other versions than this process."""
+    """Raise MissingRequirement if scheduler or workers run other versions than this process."""
     seen = client.get_versions(packages=list(OURS))
     ours = _flat(seen["client"])
     others = {f"scheduler {scheduler}": seen["scheduler"]}
-    others |= {f"worker {address}": one for address, one in sorted(seen["workers"].items())}
-    for who, one in others.items():
+    others |= {f"worker {address}": versions for address, versions in sorted(seen["workers"].items())}
+    for who, versions in others.items():
         names = COMPARED if who.startswith("scheduler") else (*COMPARED, *OURS)
-        theirs = _flat(one)
+        theirs = _flat(versions)
         wrong = [name for name in names if theirs.get(name) != ours.get(name)]
         if wrong:
-            message = ", ".join(f"{name} {theirs.get(name) or 'is absent'} (here {ours.get(name)})" for name in wrong)
+            message = ", ".join(
+                f"{name} {theirs.get(name) or 'is absent'} (client: {ours.get(name)})" for name in wrong
+            )
             raise MissingRequirement(f"Dask {who}: {message}", "use the same environment on both sides")
 
 
 def compare_commits(client: Any) -> None:
-    """Raise Lacking if a worker runs another commit of this suite; local changes of files are not looked at."""
+    """Raise MissingRequirement if a worker runs another commit of this suite; uncommitted changes are ignored."""
     ours = suite_commit()
     for address, theirs in sorted(client.run(suite_commit).items()):
         if theirs.partition("+")[0] != ours.partition("+")[0]:
-            message = f"Dask worker {address}: daasbench is at commit {theirs} (here {ours})"
+            message = f"Dask worker {address}: daasbench is at commit {theirs} (client: {ours})"
             raise MissingRequirement(message, "use the same checkout on both sides")
 
 
 def machines(client: Any, commit: str, *, redact: bool) -> list[Machine]:
-    """Return what is seen of the workers' machines, one of each host, before anything is pinned."""
-    hosts = {one.host: address for address, one in sorted(client.run(describe_worker).items(), reverse=True)}
-    message = client.run(observe_machine, commit, redact, workers=sorted(hosts.values()))
-    return [message[address] for _, address in sorted(hosts.items())]
+    """Return the facts of the workers' machines, one per host; call it before workers are pinned."""
+    hosts = {facts.host: address for address, facts in sorted(client.run(describe_worker).items(), reverse=True)}
+    observed = client.run(observe_machine, commit, redact, workers=sorted(hosts.values()))
+    return [observed[address] for _, address in sorted(hosts.items())]
 
 
 def _flat(versions: Mapping[str, Any]) -> dict[str, str | None]:
@@ -106,74 +109,74 @@ def _flat(versions: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def configure_workers(client: Any, case: Case, *, ours: bool) -> tuple[list[DaskWorker], float | None]:
-    """Steer the workers, pin those of our own, and return who they are and when the last one's job began.
+    """Set the workers' threads, pin those of our own, and return them and the start time of the last one's job.
 
-    The time is by this process's clock, in seconds since 1970; None where they are no jobs.
+    The time is by this process's clock, in seconds since 1970; None if the workers are no jobs.
 
     Raises
     ------
-    Lacking
-        One cannot use as many threads as the case asks, or has not the processors for them.
+    MissingRequirement
+        A worker cannot use as many threads as the case requests, or does not have enough processors.
     """
     for address, message in client.run(set_thread_count, case.threads).items():
         if message:
             raise MissingRequirement(
-                f"Dask worker {address}: {message}", "start the workers anew, or ask for that many threads"
+                f"Dask worker {address}: {message}", "restart the workers, or request that many threads"
             )
     before = time.time()
     facts: dict[str, Facts] = client.run(describe_worker)
     middle = (before + time.time()) / 2
     if ours:
-        for address, cpus in places(facts, case.threads).items():
+        for address, cpus in processors_by_worker(facts, case.threads).items():
             client.run(pin, cpus, workers=[address])
         facts = client.run(describe_worker)
-    for address, one in facts.items():
-        if len(one.cpus) < case.threads:
-            few = f"Dask worker {address} may run on {len(one.cpus)} processors, the case asks for {case.threads}"
-            raise MissingRequirement(f"{few} threads", "give the workers more processors, or ask for fewer threads")
-    began = [one.began - one.now + middle for one in facts.values() if one.began is not None]
+    for address, worker in facts.items():
+        if len(worker.cpus) < case.threads:
+            few = f"Dask worker {address} may run on {len(worker.cpus)} processors, the case requests {case.threads}"
+            raise MissingRequirement(f"{few} threads", "give the workers more processors, or request fewer threads")
+    began = [worker.began - worker.now + middle for worker in facts.values() if worker.began is not None]
     known = client.scheduler_info(n_workers=-1)["workers"]
     workers = [
         DaskWorker(
             address=address,
-            host=one.host,
-            cpus=one.cpus,
+            host=worker.host,
+            cpus=worker.cpus,
             threads=case.threads,
             slots=known[address]["nthreads"],
             memory_limit_bytes=known[address]["memory_limit"] or None,
-            job=one.job,
+            job=worker.job,
         )
-        for address, one in sorted(facts.items())
+        for address, worker in sorted(facts.items())
     ]
     return workers, max(began, default=None)
 
 
-def places(facts: Mapping[str, Facts], threads: int) -> dict[str, list[int]]:
-    """Return the processors of each worker, by its address: as many as it has threads, no one else's.
+def processors_by_worker(facts: Mapping[str, Facts], threads: int) -> dict[str, list[int]]:
+    """Return the processors of each worker, by its address: one per thread, none shared.
 
-    On a host whatever started the workers either bound each to its own, or none.
+    On each host, the workers are either bound to their own processors, or not bound.
 
     Raises
     ------
-    Lacking
-        A host has not as many processors as its workers have threads.
+    MissingRequirement
+        A host has fewer processors than its workers have threads.
     """
     found: dict[str, list[int]] = {}
-    for host in {one.host for one in facts.values()}:
-        here = {address: one.cpus for address, one in sorted(facts.items()) if one.host == host}
-        found |= _shared_out(here, threads, host)
+    for host in {worker.host for worker in facts.values()}:
+        bound = {address: worker.cpus for address, worker in sorted(facts.items()) if worker.host == host}
+        found |= _distributed(bound, threads, host)
     return found
 
 
-def _shared_out(bound: Mapping[str, Sequence[int]], threads: int, host: str) -> dict[str, list[int]]:
+def _distributed(bound: Mapping[str, Sequence[int]], threads: int, host: str) -> dict[str, list[int]]:
     taken: set[int] = set()
     found = {}
     for address, cpus in sorted(bound.items(), key=lambda item: len(item[1])):
         free = [cpu for cpu in cpus if cpu not in taken]
         if len(free) < threads:
             message = f"{len(bound)} Dask workers of {threads} threads on {host} have"
-            all_of_them = len({cpu for one in bound.values() for cpu in one})
-            raise MissingRequirement(f"{message} {all_of_them} processors", "ask for fewer, or for more nodes")
+            all_of_them = len({cpu for cpus in bound.values() for cpu in cpus})
+            raise MissingRequirement(f"{message} {all_of_them} processors", "request fewer, or more nodes")
         found[address] = free[:threads]
         taken.update(found[address])
     return found

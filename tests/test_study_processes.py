@@ -1,4 +1,4 @@
-"""A measuring process answers, dies, hangs or is orphaned: the referee is told, and nothing stays behind."""
+"""A measuring process answers, dies, hangs or is orphaned: the worker notices, and nothing remains."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_stopped_children_die_with_the_worker_too(tmp_path: Path) -> None:
     gone(pids)
 
 
-def test_a_process_that_dies_is_told_with_its_exit_code(
+def test_a_process_that_dies_is_reported_with_its_exit_code(
     measuring_process: MeasuringProcess, spec: Callable[..., Spec]
 ) -> None:
     answer = measuring_process.ask(Command(step="make", spec=spec("os._exit(9)")), Made, timeout_s=PATIENCE_S)
@@ -137,7 +137,7 @@ def test_shared_memory_goes_with_the_ranks_that_made_it(
     assert not any(map(os.path.exists, made))
 
 
-def test_a_process_that_dies_is_told_though_its_child_holds_the_pipe(
+def test_a_process_that_dies_is_reported_though_its_child_holds_the_pipe(
     measuring_process: MeasuringProcess, spec: Callable[..., Spec]
 ) -> None:
     body = "time.sleep(1000) if os.fork() == 0 else os._exit(9)"
@@ -179,7 +179,7 @@ def test_every_thread_is_pinned() -> None:
     assert os.sched_getaffinity(0) == before
 
 
-def test_a_problem_is_made_once_and_a_dead_maker_is_replaced(tmp_path: Path, spec: Callable[..., Spec]) -> None:
+def test_a_problem_is_made_once_and_a_dead_input_process_is_replaced(tmp_path: Path, spec: Callable[..., Spec]) -> None:
     with open(tmp_path / "log", "wb") as log:
         input_process = InputProcess(tmp_path / "scratch", [], log, timeout_s=PATIENCE_S)
         try:
@@ -221,9 +221,9 @@ def test_room_is_made_by_removing_what_was_used_longest_ago(tmp_path: Path, monk
     assert sorted(one.name for one in (tmp_path / "scratch").iterdir()) == ["a", "c", "d"]
 
 
-def test_an_answer_that_cannot_be_written_is_told_as_a_failure() -> None:
+def test_an_answer_that_cannot_be_written_is_reported_as_a_failure() -> None:
     said: list[bytes] = []
-    ResponseChannel(said.append).say({"units": np.float64(2.0)})
+    ResponseChannel(said.append).send({"units": np.float64(2.0)})
     failure = msgspec.json.decode(said[0], type=Failure)
     assert failure.outcome == Outcome.FAILED
     assert failure.message.startswith("the answer cannot be written: Encoding objects of type numpy.float64")

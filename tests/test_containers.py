@@ -43,7 +43,7 @@ RENDERED = {
 
 @pytest.fixture(scope="session")
 def engine(program: Callable[..., str]) -> Callable[[str], Container]:
-    """Return a function that gives a container of an engine of this machine; the test is left out without it."""
+    """Return a function that gives a container of an engine of this machine; the test is skipped without it."""
 
     def find(name: str) -> Container:
         program(name, fix="install it by the system's package manager")
@@ -67,7 +67,7 @@ def lines(folder: Path) -> list[Line]:
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """Return the workers of the job in `folder`, wherever their parent is: a container's may be nobody's child."""
+    """Return the workers of the job in `folder`, wherever their parent is: that of a container may have no parent."""
     found = []
     for one in psutil.process_iter(["cmdline"]):
         words = one.info["cmdline"] or []
@@ -110,8 +110,8 @@ class TestCommand:
             ("bwrap", "expected a table"),
             ({}, "engine"),
             ({"engine": "bubblewrap"}, "bwrap"),
-            ({"engine": "apptainer"}, "needs one"),
-            ({"engine": "unshare", "image": "/images/root"}, "leave the image out"),
+            ({"engine": "apptainer"}, "requires one"),
+            ({"engine": "unshare", "image": "/images/root"}, "remove the image"),
             ({"engine": "podman", "image": "--privileged"}, "name of an image"),
             ({"engine": "podman", "binds": ["data"]}, '"/data"'),
             ({"engine": "podman", "imgae": "x"}, "image"),
@@ -223,10 +223,10 @@ class TestLack:
         ("table", "says"),
         [
             ({"engine": "bwrap"}, "No permissions to create new namespace"),
-            ({"engine": "singularity", "image": "/images/none.sif"}, "there is no singularity here; install"),
+            ({"engine": "singularity", "image": "/images/none.sif"}, "singularity is not installed; install"),
         ],
     )
-    def test_every_case_is_skipped_with_the_engines_words_and_a_cure(
+    def test_every_case_is_skipped_with_the_engines_message_and_a_fix(
         self, table: Mapping[str, str], says: str, tmp_path: Path, refusing: Path
     ) -> None:
         job = contained(sample_job(tmp_path, runner="local"), **table)

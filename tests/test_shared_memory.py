@@ -1,4 +1,4 @@
-"""Shared memory that killed processes leave: found while they live, removed when nobody else has it."""
+"""Shared memory that killed processes leave: found while they live, removed when no other process has it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from daasbench.host.processes import kill_tree
-from daasbench.host.shared_memory import SHARED, remove_left, segments
+from daasbench.host.shared_memory import SHARED, remove_unused, segments
 
 pytestmark = pytest.mark.skipif(not Path(SHARED).is_dir(), reason="absent: /dev/shm, which Linux has")
 
@@ -44,19 +44,19 @@ def hold() -> Iterator[Callable[[str], tuple[subprocess.Popen[str], str]]]:
         one.communicate()
 
 
-def test_what_a_killed_process_mapped_is_removed_when_nobody_else_maps_it(hold) -> None:
+def test_what_a_killed_process_mapped_is_removed_when_no_other_process_maps_it(hold) -> None:
     first, path = hold("")
     other, same = hold(path.removeprefix(SHARED))
     assert path == same
     found = segments([first.pid])
     assert path in found
     kill_tree(first.pid)
-    assert remove_left(found, [first.pid]) == []
+    assert remove_unused(found, [first.pid]) == []
     assert Path(path).exists()
     kill_tree(other.pid)
-    assert remove_left(found, [first.pid, other.pid]) == [path]
+    assert remove_unused(found, [first.pid, other.pid]) == [path]
     assert not Path(path).exists()
-    assert remove_left(found, [first.pid]) == []  # once is enough
+    assert remove_unused(found, [first.pid]) == []  # once is enough
 
 
 def test_the_dead_and_those_without_segments_have_none(hold) -> None:
@@ -65,5 +65,5 @@ def test_the_dead_and_those_without_segments_have_none(hold) -> None:
     dead.kill()
     dead.wait()
     assert segments([dead.pid]) == set()
-    assert remove_left([], []) == []
-    assert remove_left(found, []) == [path]
+    assert remove_unused([], []) == []
+    assert remove_unused(found, []) == [path]

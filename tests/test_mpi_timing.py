@@ -1,4 +1,4 @@
-"""The time in MPI is seen whichever way a kernel calls it, and its clock costs little."""
+"""The time in MPI is measured however a kernel calls it, and its clock costs little."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ PROGRAM = """
 import json, sys, time
 import numpy as np
 from mpi4py import MPI
-from daasbench.host.mpi_timing import MpiTime, price_s
+from daasbench.host.mpi_timing import MpiTime, clock_cost_s
 
 plain = MPI.COMM_WORLD
 spent = MpiTime()
 comm = spent.watch(plain)
 rank, other = comm.rank, 1 - comm.rank
-told = {}
+spent_in = {}
 
 def measured(name, step):
     # again while the system let the rank that waits rest outside of MPI: that can only make its share smaller
@@ -47,7 +47,7 @@ def measured(name, step):
         counts.add(spent.calls - before[1])
         if plain.bcast(not counts - {0} or seconds > 0.5 * took, root=1):
             break
-    told[name] = [seconds, sorted(counts), took]
+    spent_in[name] = [seconds, sorted(counts), took]
 
 def exchange(through):
     got, gift = np.zeros(4), np.full(4, float(rank))
@@ -74,9 +74,9 @@ measured("fence", lambda: window.Fence())
 measured("collective", lambda: comm.Ialltoall(np.zeros(2), np.zeros(2)).Wait())
 measured("nothing", lambda: time.sleep(0.05 if rank else 0))
 measured("unwatched", plain.Barrier)
-told["price"] = price_s()
+spent_in["price"] = clock_cost_s()
 if rank == 1:
-    print(json.dumps(told))
+    print(json.dumps(spent_in))
 """
 
 

@@ -59,6 +59,6 @@ def test_without_git_the_version_names_the_suite(
 ) -> None:
     from daasbench import __version__
 
-    assert suite_commit(repository / "daasbench") == __version__  # installed below somebody's checkout
+    assert suite_commit(repository / "daasbench") == __version__  # installed below the checkout of another project
     monkeypatch.setenv("PATH", "")
     assert suite_commit(repository) == __version__

@@ -1,4 +1,4 @@
-"""Contenders take turns: in processes of their own, the waiting ones stopped, disturbed turns repeated and marked."""
+"""Measuring processes alternate in rounds: waiting processes are stopped, disturbed rounds are repeated and marked."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from daasbench.evidence.gather import gather
 from daasbench.host import machine
 from daasbench.host.clock import utc_now
 from daasbench.host.load_monitor import Seen
+from daasbench.measure.bench import Bench
 from daasbench.measure.comparison import ComparisonRunner
 from daasbench.measure.messages import Command, Made, Prepared, RoundResult
 from daasbench.measure.rounds import Interleaving
@@ -30,7 +31,7 @@ def campaign(tmp_path: Path) -> Campaign:
     return Campaign(tmp_path, seeds=1)
 
 
-def test_every_contender_has_its_turn_before_any_has_its_second(tmp_path: Path) -> None:
+def test_every_measuring_process_has_its_first_round_before_any_has_its_second(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path, seeds=1, repeats=20)
     assert campaign.run()[0] == 0
     counted = [one for one in campaign.lines("round") if 2 not in one["samples"]["flags"]]  # type: ignore[index]
@@ -40,7 +41,7 @@ def test_every_contender_has_its_turn_before_any_has_its_second(tmp_path: Path) 
 
 LOOK = """
 def look():
-    # the others of this worker, as who has the turn finds them: it waits until all of them are stopped
+    # the others of this worker, as the computing one finds them: it waits until all of them are stopped
     import psutil
 
     me, end = psutil.Process(), time.monotonic() + 100
@@ -54,14 +55,14 @@ def look():
 """
 
 
-def test_whoever_has_the_turn_finds_all_others_stopped(campaign: Campaign) -> None:
+def test_waiting_measuring_processes_are_stopped(campaign: Campaign) -> None:
     source = campaign.folder / "sums.py"
     text = source.read_text().replace('return {"total"', 'look()\n    return {"total"')
     source.write_text(text.replace("@kernel(", f"{LOOK}@kernel(", 1))
     code, out, err = campaign.run()
     assert code == 0, out + err
     seen = [line.split() for line in (campaign.folder / "seen").read_text().splitlines()]
-    assert max(int(others) for others, _ in seen) >= 2  # who makes the inputs, and the other contender
+    assert max(int(others) for others, _ in seen) >= 2  # who makes the inputs, and the other measuring process
     assert {runs for _, runs in seen} == {"0"}
 
 
@@ -76,10 +77,10 @@ def test_each_process_index_has_processes_of_its_own(tmp_path: Path) -> None:
     (log,) = campaign.results.rglob("log")
     pids = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("pid ")]
     assert len(set(pids)) == 4  # two implementations, two sets
-    assert len(list(groupby(pids))) > 4  # they took turns
+    assert len(list(groupby(pids))) > 4  # their rounds alternate
 
 
-def test_a_disturbed_turn_is_repeated_and_its_samples_are_kept_and_marked(tmp_path: Path) -> None:
+def test_a_disturbed_round_is_repeated_and_its_samples_are_kept_and_marked(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path, processes=1, seeds=1, sleep_s=0.1)
     burning = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
     burners = [subprocess.Popen([sys.executable, "-c", burning]) for _ in os.sched_getaffinity(0)]
@@ -134,24 +135,24 @@ class Quiet:
 
 
 @pytest.mark.parametrize(("limit_s", "repeats"), [(3.5, 2), (4.0, 3), (4.5, 3), (10.0, 9)])
-def test_a_turn_that_cannot_end_within_the_limit_is_not_begun(
+def test_a_round_that_cannot_end_within_the_limit_is_not_begun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit_s: float, repeats: int
 ) -> None:
-    monkeypatch.setattr("daasbench.measure.rounds.Watch", Quiet)
+    monkeypatch.setattr("daasbench.measure.rounds.LoadMonitor", Quiet)
     job = sample_job(tmp_path, runner="local", cases=1)
     job = msgspec.structs.replace(job, repeat=Repeat(processes=1, min_repeats=1000, limit_s=limit_s))
     records: list[Any] = []
     seen = machine.observe(commit="c", observed_at="t")
     with open(tmp_path / "log", "wb") as log:
-        referee = ComparisonRunner(
+        comparison = ComparisonRunner(
             job, seen, {}, write=records.append, now=utc_now, scratch=tmp_path / "scratch", log=log
         )
         slow = Slow()
-        monkeypatch.setattr(referee, "start", lambda *_: slow)
+        monkeypatch.setattr(Bench, "start", lambda *_: slow)
         made = Made(make_s=0.0, work=Work(unit="frame", units=2.0), blocks=1, exceeds_cache=None, expect_s=0.0, bytes=1)
-        Interleaving(referee, job.planned, made, "alone").run()
+        Interleaving(comparison.bench, comparison.start_states, job.planned, made, "alone").run()
     (record,) = [one for one in records if isinstance(one, Record)]
     assert (record.outcome, record.stop_reason) == (Outcome.OK, "limit")
     assert record.samples is not None
     assert len(record.samples.counted()) == repeats
-    assert limit_s - 1.1 <= slow.active_s <= limit_s  # a further turn takes 1 s, and 0.1 s are for its spread
+    assert limit_s - 1.1 <= slow.active_s <= limit_s  # a further round takes 1 s, and 0.1 s are for its spread

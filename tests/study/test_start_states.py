@@ -112,7 +112,7 @@ def test_a_cold_start_has_its_files_read_from_storage_and_a_warm_one_does_not(
     assert {state: one["outcome"] for state, one in found.items()} == {"warm": "ok", "cold": "ok"}, found
     inputs = found["cold"]["work"]["input_bytes"] or 280 * 256 * 1024 * 4
     cold, warm = found["cold"]["start_evidence"], found["warm"]["start_evidence"]
-    assert cold["implementation"] == page_cache.WAY
+    assert cold["implementation"] == page_cache.METHOD
     assert cold["left_bytes"] < 0.1 * (cold["left_bytes"] + cold["came_bytes"])
     assert cold["read_bytes"] >= inputs
     assert cold["came_bytes"] >= inputs
@@ -142,7 +142,7 @@ def test_an_uncompiled_start_compiles_and_a_warm_one_finds_it_compiled(
 
 
 class Process:
-    """A stand-in for a contender that reads some files, in a process whose reads the system counts."""
+    """A stand-in for a measuring process that reads some files, in a process whose reads the system counts."""
 
     started = None
 
@@ -153,7 +153,7 @@ class Process:
         before = page_cache.storage_reads()
         assert before is not None, "this test needs /proc/self/io"
         if self.reads:
-            page_cache.draw_in(self.files)
+            page_cache.load(self.files)
         after = page_cache.storage_reads() or before
         verdict = Verdict(error=0.0, tolerance=1.0, verified_by="oracle")
         files, read = list(map(str, self.files)), after[0] - before[0]
@@ -194,9 +194,9 @@ def go(starts: StartStates, process: Process, start: str) -> Any:
 
 
 def test_a_file_is_in_memory_after_it_was_read_and_not_after_it_was_put_out(library: Path) -> None:
-    page_cache.draw_in([library])
+    page_cache.load([library])
     assert page_cache.cached_bytes([library]) == -(-4_000_000 // mmap.PAGESIZE) * mmap.PAGESIZE
-    page_cache.put_out([library])
+    page_cache.evict([library])
     assert page_cache.cached_bytes([library]) == 0
     assert page_cache.cached_bytes([library.with_name("gone")]) == 0
 
@@ -214,7 +214,7 @@ def test_files_that_another_process_uses_cannot_be_made_cold(library: Path, tmp_
     with library.open("rb") as stream, mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ) as held:
         assert sum(held[:: mmap.PAGESIZE]) > 0  # every page is mapped now
         with pytest.raises(
-            MissingRequirement, match=r"cannot be made cold: 4 MB of the 4 MB that it uses stay in memory"
+            MissingRequirement, match=r"cannot be evicted: 4 MB of the 4 MB that it uses remain in memory"
         ):
             starts.make(planned("cold"), timeout_s=1.0)
 
@@ -223,9 +223,11 @@ def test_a_start_whose_files_another_reads_meanwhile_is_not_called_cold(library:
     starts, process = starts_of(library, tmp_path)
     state = starts.make(planned("cold"), timeout_s=1.0)
     assert not isinstance(state, Failure)
-    page_cache.draw_in([library])  # by somebody else: the process then finds it in memory
+    page_cache.load([library])  # by another process: the measured one then finds it in memory
     seen = process.ask("prepare", Prepared, timeout_s=1.0)
-    with pytest.raises(MissingRequirement, match=r"was not cold: 4 MB came into memory and it had 0 MB read"):
+    with pytest.raises(
+        MissingRequirement, match=r"was not cold: 4 MB came into memory, but the process read only 0 MB"
+    ):
         starts.judge(planned("cold").case, state, seen, 0.0)
 
 
@@ -242,7 +244,7 @@ def test_a_start_whose_files_were_put_out_meanwhile_is_not_called_warm(library: 
     starts, process = starts_of(library, tmp_path)
     state = starts.make(planned("warm"), timeout_s=1.0)
     assert not isinstance(state, Failure)
-    page_cache.put_out([library])
+    page_cache.evict([library])
     seen = process.ask("prepare", Prepared, timeout_s=1.0)
     with pytest.raises(MissingRequirement, match="did not stay in memory"):
         starts.judge(planned("warm").case, state, seen, 0.0)
@@ -286,7 +288,7 @@ def test_the_files_of_this_process_are_its_modules_and_what_it_maps() -> None:
     assert any(Path(sys.executable).resolve().name in path for path in page_cache.interpreter_files())
 
 
-def test_a_rate_in_another_unit_is_refused_with_the_cure(tmp_path: Path, refused: Callable[..., str]) -> None:
+def test_a_rate_in_another_unit_is_refused_with_the_fix(tmp_path: Path, refused: Callable[..., str]) -> None:
     (tmp_path / "sums.py").write_text(KERNEL)
     text = SCENARIO.format(implementations=["numpy"], size="tiny", starts=["any"], processes=1)
     (tmp_path / "starts.toml").write_text(text.replace('unit = "frame"', 'unit = "spectrum"'))

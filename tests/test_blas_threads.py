@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
-from daasbench.host.blas_threads import Pools
+from daasbench.host.blas_threads import BlasThreads
 from daasbench.host.processes import thread_variables
 
 KERNEL = """
@@ -35,7 +35,8 @@ RUN = """
 import sys
 from pathlib import Path
 from daasbench import registry
-from daasbench.measure.inputs import Spec, make_inputs
+from daasbench.measure.inputs import make_inputs
+from daasbench.measure.messages import Spec
 from daasbench.model import Case
 from daasbench.measure.session import Session
 file = Path(sys.argv[1])
@@ -45,8 +46,8 @@ spec = Spec(case=case, scratch=str(file.parent / "scratch"), source=str(file))
 make_inputs(spec)
 session = Session(spec)
 assert session.prepare().verdict.ok, session.prepare().verdict
-turned = session.turn(3, number=0, limit_s=10.0, origin=0.0)
-assert turned.verdict.ok, turned.verdict
+answer = session.round(3, number=0, limit_s=10.0, origin=0.0)
+assert answer.verdict.ok, answer.verdict
 """
 
 
@@ -54,10 +55,10 @@ def blas_threads() -> set[int]:
     return {one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"}
 
 
-def test_the_pools_sleep_in_the_context_only() -> None:
+def test_blas_threads_are_idle_in_the_context_only() -> None:
     assert np.ones(3) @ np.ones(3) == 3
     before = blas_threads()
-    with Pools().asleep():
+    with BlasThreads().idle():
         assert blas_threads() == {1}
     assert blas_threads() == before
 
