@@ -81,7 +81,8 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
 class Partitioned(msgspec.Struct, frozen=True, kw_only=True):
     """What `prepare` returns instead of ``compute`` where a block is spread over ranks or workers.
 
-    For backend ``mpi`` every rank calls all three, in the same order.
+    For backend ``mpi`` every rank calls all three, in the same order. A part of a result may be overwritten by the
+    next ``compute``; the whole that `get` returns is the caller's.
     """
 
     put: Callable[[Any], Any]  # a block -> this rank's part of it; outside of the timed window
@@ -94,7 +95,7 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True):
 
     `load` imports the code and returns ``prepare(problem, resources)``, which does the set-up (plans, lookup
     tables) and returns ``compute(block)``; of the backends ``mpi`` and ``dask`` it returns a :class:`Partitioned`.
-    A result may be overwritten by the next call: who keeps it, copies it.
+    A result is the caller's, who may keep it, unless `overwrites_result` says that the next call overwrites it.
     `requires` are importable names, `packages` the distributions that bring them and whose version is the
     implementation's; `fix` is the command that installs them.
     `judged_as` is a word of the kernel's `judgements`, by which its results are verified; empty: as the definition
@@ -114,6 +115,7 @@ class Implementation(msgspec.Struct, frozen=True, kw_only=True):
     adds: str = ""  # what it computes or does in addition, or otherwise
     judged_as: str = ""  # how its results are verified, where that is not by the definition
     version: str = ""
+    overwrites_result: bool = False  # whether the next call overwrites the last result: who keeps that, copies it
     memory_factor: float = 1.0  # working memory, in units of one block and its result
 
 

@@ -70,11 +70,24 @@ def page(kernel: Kernel) -> str:
     lines += ["", "## Implementations", "", "The first is the reference.", ""]
     lines += ["| Name | Kind | Where | Needs | Differs |", "|---|---|---|---|---|"]
     lines += [row(one) for one in kernel.implementations.values()]
+    lines += judgements(kernel)
     lines += ["", "## Options", "", *options(kernel)]
     if card.literature:
         lines += ["", "## Literature", ""]
         lines += [f"- {one.text}" + (f", doi:{one.doi}" if one.doi else "") for one in card.literature]
     return "\n".join([*lines, ""])
+
+
+def judgements(kernel: Kernel) -> list[str]:
+    """Return the table of how results are judged that are not held to the definition; nothing if all are."""
+    if not kernel.judgements:
+        return []
+    rows = []
+    for word, meaning in kernel.judgements.items():
+        whose = ", ".join(f"`{one.name}`" for one in kernel.implementations.values() if one.judged_as == word)
+        rows.append(f"| `{word}` | {meaning} | {whose} |")
+    head = ["", "## Judgements", "", "Results of these are not held to the definition alone (`judged_as`).", ""]
+    return [*head, "| Judged as | Meaning | Implementations |", "|---|---|---|", *rows]
 
 
 def row(implementation: Implementation) -> str:

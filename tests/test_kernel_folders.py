@@ -115,3 +115,15 @@ def test_every_judgement_is_explained_used_and_known_to_the_oracle(folder):
     assert all(len(meaning.split()) > 3 for meaning in kernel.judgements.values())
     tree = ast.parse((folder / "oracle.py").read_text())
     assert declared <= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+
+
+def test_a_card_has_the_plural_of_its_unit_which_it_gives_where_that_is_irregular():
+    assert Card(title="", unit="frame").units == "frames"
+    assert Card(title="", unit="spectrum", units="spectra").units == "spectra"
+    assert {registry.kernel(name).card.units for name in ("detector_io", "xrf_mapping")} == {"GB", "spectra"}
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*/with_cupy.py")), ids=lambda file: file.parent.name)
+def test_cuda_source_is_where_the_contract_compiles_it(file):
+    text = file.read_text()
+    assert ("\nSOURCE = " in text) is ("RawKernel(" in text or "RawModule(" in text)

@@ -109,6 +109,24 @@ def test_verifying_takes_no_part_in_a_sample(session: Callable[..., Session], mo
     assert one.round(2, number=0, limit_s=1000.0, origin=0.0).samples.seconds == [0.0] * 3
 
 
+def test_a_result_is_judged_by_what_its_implementation_declares(
+    session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[str] = []
+    verify = FunctionKernel.verify
+
+    def seen(self: FunctionKernel, problem: Any, expectation: Any, block: int, result: Any, judged_as: str) -> Verdict:
+        judged.append(judged_as)
+        return verify(self, problem, expectation, block, result, judged_as)
+
+    monkeypatch.setattr(FunctionKernel, "verify", seen)
+    one = session(total)
+    one.implementation = msgspec.structs.replace(one.implementation, judged_as="loosely")
+    one.prepare()
+    one.round(2, number=0, limit_s=1000.0, origin=0.0)
+    assert judged == ["loosely"] * 4
+
+
 def test_a_round_ends_at_its_limit_with_one_sample_that_counts(session: Callable[..., Session]) -> None:
     clock = Clock()
 

@@ -101,6 +101,7 @@ def run(block: Block, folder: Path) -> None:
 def test_every_code_block_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     for block in blocks(page):
         if block.mark == "file":
+            (tmp_path / block.what).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / block.what).write_text(block.text, encoding="utf-8")
         if block.mark == "here":
             for name in block.what.split():

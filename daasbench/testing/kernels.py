@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import itertools
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NoReturn
 
 import msgspec
 
-from daasbench.compute.backends import arrays_in, is_installed, map_arrays
-from daasbench.contracts import Implementation, Kernel, Resources
+from daasbench.compute.backends import arrays_in, is_installed, map_arrays, open_backend, require
+from daasbench.contracts import Backend, Implementation, Kernel, Resources
+from daasbench.errors import MissingRequirement
 from daasbench.measure.differences import largest_difference
 from daasbench.model import Verdict, Work
 from daasbench.testing.ranks import dask_client, results_on_ranks, results_on_workers
+from daasbench.testing.sources import NoCompiler, hopper_log
 
 
 class KernelContract:
@@ -115,6 +120,79 @@ class KernelContract:
             self._verdicts(implementation, problem, rounds=1)
             assert largest_difference(problem.blocks, untouched.blocks) == 0, implementation.name
 
+    def test_a_result_stays_as_it_is_unless_overwriting_is_declared(self) -> None:
+        """Nor does it depend on an earlier one: computed again it is the same, whatever became of the first."""
+        problem = self._problem()
+        expectation = self.kernel.expect(problem, self.kernel.options())
+        for implementation in self._implementations():
+            compute = implementation.load()(problem, Resources(threads=2 if implementation.threads else 1))
+            first = compute(problem.blocks[0])
+            kept = map_arrays(_copied, first)
+            compute(problem.blocks[1])
+            if not implementation.overwrites_result:
+                assert largest_difference(first, kept) == 0, (
+                    f"{implementation.name}: the next call changed the last result"
+                )
+            map_arrays(_spoil_in_place, first)  # it is the caller's
+            again = self.kernel.verify(problem, expectation, 0, compute(problem.blocks[0]), implementation.judged_as)
+            assert again.ok, f"{implementation.name}, after its first result was written into: {again}"
+
+    def test_a_result_of_another_shape_or_type_is_wrong(self) -> None:
+        """Each of its arrays without the last row, or in another precision."""
+        problem = self._problem(blocks=1)
+        expectation = self.kernel.expect(problem, self.kernel.options())
+        implementation = self.kernel.implementations["numpy"]
+        result = implementation.load()(problem, Resources())(problem.blocks[0])
+        for place in range(len(arrays_in(result))):
+            for change in (_shortened, _converted):
+                spoilt = _changed(result, place, change)
+                verdict = self.kernel.verify(problem, expectation, 0, spoilt, implementation.judged_as)
+                assert not verdict.ok, f"array {place}{change.__name__.replace('_', ' ')}: {verdict}"
+
+    # --- the implementations for a GPU; `SOURCE` is the name of CUDA source in the module of `prepare`
+
+    def _on_a_gpu(self) -> list[Implementation]:
+        return [one for one in self.kernel.implementations.values() if one.backend == "cuda"]
+
+    def test_the_source_compiles_for_a_hopper_gpu(self) -> None:
+        """For which no GPU is needed; with each of the module's `SOURCE_OPTIONS`, if it has any."""
+        for implementation in self._on_a_gpu():
+            module = _module_of(implementation)
+            for options in getattr(module, "SOURCE_OPTIONS", ((),)) if hasattr(module, "SOURCE") else ():
+                assert _hopper_log(module.SOURCE, *options) == "", f"{implementation.name} {options}"
+
+    def test_the_source_run_as_cpp_is_right(self, request: Any) -> None:
+        """Where the tests have a fixture `cupy_on_the_host`: it puts numpy, and the source as C++, in cupy's place."""
+        if not self._on_a_gpu() or not _set_up(request, "cupy_on_the_host"):
+            return
+        problem = self._problem()
+        expectation = self.kernel.expect(problem, self.kernel.options())
+        for implementation in self._on_a_gpu():
+            compute = implementation.load()(problem, Resources(gpus=1))
+            for index, block in enumerate(problem.blocks):
+                verdict = self.kernel.verify(problem, expectation, index, compute(block), implementation.judged_as)
+                assert verdict.ok, f"{implementation.name}: {verdict}"
+
+    def test_a_gpu_gives_the_right_answer_if_there_is_one(self) -> None:
+        """At every call, and the inputs on the device are left as they were."""
+        implementations = self._on_a_gpu()
+        if not implementations:
+            return
+        backend = _gpu_for(implementations)
+        problem = self._problem()
+        expectation = self.kernel.expect(problem, self.kernel.options())
+        for implementation in implementations:
+            blocks = [backend.put(block) for block in problem.blocks]
+            compute = implementation.load()(problem, Resources(gpus=1))
+            for index in (0, 1, 0, 1):
+                result = compute(blocks[index])
+                backend.wait()
+                verdict = self.kernel.verify(problem, expectation, index, backend.get(result), implementation.judged_as)
+                assert verdict.ok, f"{implementation.name}: {verdict}"
+            assert largest_difference([backend.get(block) for block in blocks], list(problem.blocks)) == 0, (
+                implementation.name
+            )
+
     def test_not_a_number_never_passes(self) -> None:
         """A result of NaN is wrong."""
         problem = self._problem()
@@ -126,8 +204,75 @@ class KernelContract:
 
 
 def _spoil(array: Any) -> Any:
+    return _spoil_in_place(array.copy())
+
+
+def _spoil_in_place(array: Any) -> Any:
     import numpy as np
 
-    spoilt = array.copy()
-    spoilt[...] = np.nan if np.issubdtype(array.dtype, np.inexact) else np.iinfo(array.dtype).max
-    return spoilt
+    if array.flags.writeable:
+        array[...] = np.nan if np.issubdtype(array.dtype, np.inexact) else np.iinfo(array.dtype).max
+    return array
+
+
+def _copied(array: Any) -> Any:
+    return array.copy()
+
+
+def _changed(nest: Any, place: int, change: Callable[[Any], Any]) -> Any:
+    """Return `nest` with its array number `place` changed."""
+    count = itertools.count()
+    return map_arrays(lambda array: change(array) if next(count) == place else array, nest)
+
+
+def _shortened(array: Any) -> Any:
+    return array[:-1]
+
+
+def _converted(array: Any) -> Any:
+    other = {"float32": "float64", "float64": "float32", "complex64": "complex128", "complex128": "complex64"}
+    return array.astype(other.get(array.dtype.name, "float64"))
+
+
+def _module_of(implementation: Implementation) -> Any:
+    """Return the module of an implementation's ``prepare``; None where it needs a library that is not here."""
+    try:
+        return sys.modules[implementation.load().__module__]
+    except ImportError:
+        return None
+
+
+def _hopper_log(source: str, *options: str) -> str:
+    try:
+        return hopper_log(source, *options)
+    except NoCompiler as missing:
+        _skip(f"absent: {missing}")
+
+
+def _set_up(request: Any, fixture: str) -> bool:
+    """Return whether there is a fixture of this name; set it up."""
+    import pytest
+
+    try:
+        request.getfixturevalue(fixture)
+    except pytest.FixtureLookupError as error:
+        if error.argname != fixture:
+            raise
+        return False
+    return True
+
+
+def _gpu_for(implementations: Sequence[Implementation]) -> Backend:
+    """Return the backend of the GPU; leave the test out where there is none, or not what an implementation needs."""
+    try:
+        for implementation in implementations:
+            require(implementation)
+    except MissingRequirement as missing:
+        _skip(f"absent: {missing.what}")
+    return open_backend("cuda")
+
+
+def _skip(reason: str) -> NoReturn:
+    import pytest
+
+    pytest.skip(reason)

@@ -105,17 +105,26 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Integ
     the last only says that it agrees with itself: it is judged by pyFAI, or, where there is no truth either, by
     agreement.
     """
-    frames = problem.blocks[block]
-    right_shape = (frames.shape[0], problem.pixel_bins.bins)
-    for name in ("intensity", "sigma"):
-        if getattr(result, name).shape != right_shape:
-            return _wrong(f"{name} has shape {getattr(result, name).shape}, not {right_shape}")
+    if message := _misshapen(problem, len(problem.blocks[block]), result, judged_as):
+        return _wrong(message)
     compared = _against_reference(problem, expectation, block, result, judged_as)
     checks = [_chi2(problem, expectation, result), _photons(problem, expectation, block, result), compared]
     if judged_as == REFERENCE:
         independent = checks[0] or _peer(problem, expectation, block, result)
         checks = [independent or _agreement(compared), *checks[1:]]
     return worst_of(check for check in checks if check is not None)
+
+
+def _misshapen(problem: Problem, frames: int, result: Integrated, judged_as: str) -> str:
+    """Return what is wrong with a shape or a type; nothing if all are right."""
+    right = (frames, problem.pixel_bins.bins)
+    real = ("float64", "float32") if judged_as == CORNERS else ("float64",)
+    kinds = {"intensity": real, "sigma": real, "signal": ("uint64",) if problem.exact else ("float64",)}
+    for name, allowed in kinds.items():
+        array = getattr(result, name)
+        if array is not None and (array.shape != right or array.dtype.name not in allowed):
+            return f"{name} is {array.dtype}{list(array.shape)}, not {allowed[0]}{list(right)}"
+    return ""
 
 
 def _wrong(message: str) -> Verdict:
@@ -130,7 +139,7 @@ def _photons(problem: Problem, expectation: Expectation, block: int, result: Int
     if problem.exact:
         found = [int(row.sum(dtype=np.uint64)) for row in np.asarray(result.signal)]
         wrong = sum(int(a != b) for a, b in zip(found, totals, strict=True))
-        if wrong or result.signal.dtype != np.uint64:
+        if wrong:
             return _wrong(f"{wrong} of {len(found)} frames do not have their exact number of photons, as u64")
         return None
     sums = np.asarray(result.signal).sum(axis=1)

@@ -122,6 +122,9 @@ def options_for(integer: bool) -> tuple[str, ...]:
     return ("-DINTEGER",) if integer else ()
 
 
+SOURCE_OPTIONS = (options_for(True), options_for(False))  # all with which it is compiled
+
+
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Integrated]:  # noqa: ARG001  (one GPU)
     """Return ``compute(frames)`` of frames in device memory; its results are there too."""
     import cupy

@@ -34,8 +34,8 @@ def prepare(problem: Problem, resources: Resources | None = None) -> Callable[[A
 
     def compute(frames: Array) -> Integrated:
         signal, variance, norm = (np.stack(sums) for sums in zip(*map(integrate, frames), strict=True))
-        if problem.exact:
-            signal = signal.astype(np.uint64)  # sums of integers below 2**53 are exact in float64
+        # Sums of integers below 2**53 are exact in float64; of no pixels at all numpy.bincount makes integers.
+        signal = signal.astype(np.uint64 if problem.exact else np.float64)
         return Integrated.from_sums(np, signal, variance, norm)
 
     return compute

@@ -17,6 +17,7 @@ kernel = FolderKernel(
     card=Card(
         title="Unpacking and packing detector frames in HDF5 (bitshuffle and LZ4)",
         unit="GB",
+        units="GB",
         stands_for="h5py with hdf5plugin, bitshuffle, blosc2; the first stage of DIALS, CrystFEL, pyFAI, nabu",
         community="everybody who reads or writes what an Eiger, Jungfrau, Lambda or Pilatus 4 has counted",
         method=(

@@ -66,6 +66,7 @@ kernel = FolderKernel(
         implementation("scipy", memory_factor=2.0),
         implementation(
             "fftw",
+            overwrites_result=True,
             requires=("pyfftw",),
             packages=("pyfftw",),
             extra="fftw",

@@ -56,8 +56,8 @@ kernel = FolderKernel(
     repeat_tolerance=1e-12,
     implementations=[
         implementation("numpy", threads=False, memory_factor=2.0),
-        implementation("numba", memory_factor=1.5),
-        implementation("cupy", backend="cuda", memory_factor=1.5),
+        implementation("numba", overwrites_result=True, memory_factor=1.5),
+        implementation("cupy", overwrites_result=True, backend="cuda", memory_factor=1.5),
         implementation("mpi", backend="mpi", memory_factor=1.5),
         implementation(
             "scipy",

@@ -69,6 +69,7 @@ kernel = FolderKernel(
         implementation("dask", backend="dask", memory_factor=2.0),
         implementation(
             "xsocs",
+            overwrites_result=True,
             judged_as="fit_1e-5",
             peer=True,
             requires=("xsocs", "silx"),
@@ -79,6 +80,7 @@ kernel = FolderKernel(
         ),
         implementation(
             "silx",
+            overwrites_result=True,
             judged_as="fit_1e-3",
             peer=True,
             requires=("silx",),
@@ -89,6 +91,7 @@ kernel = FolderKernel(
         ),
         implementation(
             "xrayutilities",
+            overwrites_result=True,
             judged_as="own_voxels",
             peer=True,
             requires=("xrayutilities",),

@@ -39,6 +39,7 @@ kernel = ProbesKernel(
     card=Card(
         title="The machine itself: memory, arithmetic, storage, messages, copies to a GPU, starts",
         unit="GB, Gflop, message, operation or start",
+        units="GB, Gflop, messages, operations or starts",
         stands_for="STREAM, OSU micro-benchmarks, fio; the limits that every kernel is divided by",
         community="whoever wants to know what a figure could have been on the same machine",
         method=(
@@ -94,11 +95,14 @@ kernel = ProbesKernel(
         implementation("numpy", threads=False, memory_factor=4.0),
         implementation(
             "numba",
+            overwrites_result=True,
             packages=("numba",),
             adds="matrix products are those of the BLAS that numpy links",
         ),
-        implementation("system", adds="files past the page cache, a stream a thread; processes"),
-        implementation("cupy", backend="cuda"),
+        implementation(
+            "system", overwrites_result=True, adds="files past the page cache, a stream a thread; processes"
+        ),
+        implementation("cupy", overwrites_result=True, backend="cuda"),
         implementation("mpi", backend="mpi", requires=("mpi4py",)),
         implementation(
             "mpi4py_bench",

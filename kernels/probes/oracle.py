@@ -66,7 +66,7 @@ def _error_of_the_others(probe: Probe, inputs: dict[str, Any], result: Any) -> f
 
 def _triad_error(b: NDArray[Any], c: NDArray[Any], got: NDArray[Any]) -> float:
     """Return the largest difference; in chunks, so that judging needs no memory worth naming."""
-    if got.shape != b.shape:
+    if got.shape != b.shape or got.dtype != b.dtype:
         return float("nan")
     chunks = (slice(start, start + _CHUNK) for start in range(0, b.size, _CHUNK))
     return float(np.max([np.abs(b[one] + SCALE * c[one] - got[one]).max() for one in chunks]))

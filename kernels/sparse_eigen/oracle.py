@@ -47,23 +47,30 @@ def expect(problem: Problem, options: SparseEigenOptions) -> Expectation:  # noq
 def verify(
     problem: Problem, expectation: Expectation, block: int, result: Mapping[str, F64], judged_as: str
 ) -> Verdict:
-    """Return the verdict on energy and coefficients: of these checks the one that comes closest to failing."""
-    excess = float(np.asarray(result["energy"])[0]) - expectation.energy
+    """Return the verdict on the energy and, if that is right, on the coefficients, which say more than it.
+
+    Of wrong coefficients with a wrong energy the energy is named: it is true whatever the reference computes.
+    """
+    energy = np.asarray(result["energy"])
+    if energy.shape != (1,) or energy.dtype != np.float64:
+        message = f"the energy is {energy.dtype}{list(energy.shape)}, not float64[1]"
+        return Verdict(error=1.0, tolerance=0.0, verified_by="oracle", message=message)
+    excess = float(energy[0]) - expectation.energy
     checks = [Verdict(error=abs(excess), tolerance=ENERGY_TOLERANCE, verified_by="truth", message="energy")]
     if excess < -ROUNDING:
         message = f"the energy lies {-excess:.3g} below the lowest that there is: no approximation can"
         checks.append(Verdict(error=-excess, tolerance=ROUNDING, verified_by="truth", message=message))
-    if judged_as != ENERGY_ONLY:
-        checks.append(_coefficients(expectation, block // (4 * problem.length), result))
-    return worst_of(checks)
+    by_energy = worst_of(checks)
+    if judged_as == ENERGY_ONLY or not by_energy.ok:
+        return by_energy
+    return _coefficients(expectation, block // (4 * problem.length), result)
 
 
 def _coefficients(expectation: Expectation, family: int, result: Mapping[str, F64]) -> Verdict:
     """Return how far the coefficients are from the reference's."""
     pairs = ((result["alpha"], expectation.alpha[family]), (result["beta"], expectation.beta[family]))
-    if any(got.shape != expected.shape for got, expected in pairs):
-        return Verdict(
-            error=float("nan"), tolerance=TOLERANCE, verified_by="oracle", message="coefficients are missing"
-        )
+    if any(got.shape != expected.shape or got.dtype != np.float64 for got, expected in pairs):
+        message = "coefficients are missing, or not float64"
+        return Verdict(error=float("nan"), tolerance=TOLERANCE, verified_by="oracle", message=message)
     error = float(np.max([np.abs(got - expected).max() for got, expected in pairs]))  # NaN, if one is
     return Verdict(error=error, tolerance=TOLERANCE, verified_by="oracle")

@@ -73,6 +73,8 @@ def verify(problem: Problem, expectation: list[Expectation], block: int, result:
     if result.mask.shape != shape or result.mask.dtype != np.uint8:
         message = f"the mask is {result.mask.dtype}{list(result.mask.shape)}, not uint8{list(shape)}"
         return Verdict(error=1.0, tolerance=0.0, verified_by="oracle", message=message)
+    if message := _wrong_type(result):
+        return Verdict(error=1.0, tolerance=0.0, verified_by="oracle", message=message)
     strong = np.flatnonzero(result.mask)
     wrong = np.setxor1d(strong, expected.strong, assume_unique=True).size
     wrong += int(np.count_nonzero(result.mask.ravel()[strong] != 1))
@@ -154,12 +156,21 @@ def _spots(frames: Array, strong: Array, criteria: Criteria, connected: int) -> 
         for each in (counts, counts * row, counts * column)
     )
     return Spots(
-        spots=np.bincount(frame[first][kept], minlength=len(frames)),
+        spots=np.bincount(frame[first][kept], minlength=len(frames)).astype(np.int32),
         y=down / total,
         x=across / total,
         intensity=total,
-        pixels=size[kept],
+        pixels=size[kept].astype(np.int32),
     )
+
+
+def _wrong_type(result: Found) -> str:
+    """Return which column of the list of spots has not the type of the definition; nothing if all have."""
+    kinds = {"spots": "int32", "y": "float64", "x": "float64", "intensity": "int64", "pixels": "int32"}
+    for name, kind in kinds.items():
+        if getattr(result, name).dtype != kind:
+            return f"{name} is {getattr(result, name).dtype}, not {kind}"
+    return ""
 
 
 def _differing(result: Found, expected: Spots) -> int:

@@ -98,6 +98,7 @@ extern "C" __global__ void multi_tau(
     *slot = total;
 }
 """
+SOURCE_OPTIONS = tuple((f"-DLEVELS={levels}",) for levels in (1, 2, 12))  # some of those with which it is compiled
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (one device)

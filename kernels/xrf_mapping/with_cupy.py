@@ -93,6 +93,9 @@ def options_for(components: int) -> tuple[str, ...]:
     return (f"-DCOMPONENTS={components}",)
 
 
+SOURCE_OPTIONS = (options_for(21),)  # of the model of generated spectra
+
+
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (one device)
     """Return the function that turns spectra on the device into areas there."""
     import cupy

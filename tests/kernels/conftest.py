@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from daasbench import registry
 from daasbench.contracts import Kernel, Resources
+from daasbench.testing import sources
 
 
 def kernel_of(problem: Any) -> Kernel:
@@ -43,31 +43,6 @@ def verdict() -> Callable[..., Any]:
     return judge
 
 
-@pytest.fixture
-def hopper_log(needs: Any) -> Callable[..., str]:
-    """Return a function that compiles CUDA source for sm_90 (no GPU is needed): the compiler's log, empty if right."""
-    needs("cuda.bindings")
-    from cuda.bindings import nvrtc
-
-    def compile_(source: str, *options: str) -> str:
-        try:
-            error, program = nvrtc.nvrtcCreateProgram(source.encode(), b"kernel.cu", 0, [], [])
-        except RuntimeError as missing:
-            pytest.skip(f"absent: NVRTC (pip install nvidia-cuda-nvrtc): {missing}")
-        assert error == nvrtc.nvrtcResult.NVRTC_SUCCESS
-        flags = [b"--gpu-architecture=sm_90", *(option.encode() for option in options)]
-        (error,) = nvrtc.nvrtcCompileProgram(program, len(flags), flags)
-        _, size = nvrtc.nvrtcGetProgramLogSize(program)
-        # Written to in place: it must not be b" ", of which Python keeps one for all (NVRTC once turned all
-        # spaces that numpy.save pads its header with into zeros).
-        log = bytearray(size)
-        nvrtc.nvrtcGetProgramLog(program, log)
-        text = log.decode().rstrip("\0")
-        return text if error == nvrtc.nvrtcResult.NVRTC_SUCCESS else text or str(error)
-
-    return compile_
-
-
 @pytest.fixture(scope="session")
 def as_cpp(program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ctypes.CDLL]:
     """Return a function that compiles a text as C++, with checks for undefined behaviour where the compiler has them.
@@ -78,15 +53,6 @@ def as_cpp(program: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
 
     @functools.cache
     def compile_(source: str, *options: str) -> ctypes.CDLL:
-        folder = tmp_path_factory.mktemp("cpp")
-        text, library = folder / "source.cpp", folder / "library.so"
-        text.write_text(source)
-        plain = [compiler, "-O1", "-shared", "-fPIC", *options, "-o", str(library), str(text)]
-        for tried in ([*plain, "-fsanitize=undefined", "-static-libubsan"], plain):
-            made = subprocess.run(tried, capture_output=True, text=True)
-            if made.returncode == 0:
-                break
-        assert made.returncode == 0, made.stderr
-        return ctypes.CDLL(str(library))
+        return sources.compile_as_cpp(source, tmp_path_factory.mktemp("cpp"), *options, compiler=compiler)
 
     return compile_

@@ -32,11 +32,6 @@ extern "C" void launch_{name}(int grid_x, int grid_y, {declared}) {{
 """
 
 
-@pytest.mark.parametrize("integer", [True, False])
-def test_the_source_compiles_for_a_hopper_gpu(hopper_log: Any, integer: bool) -> None:
-    assert hopper_log(with_cupy.SOURCE, *with_cupy.options_for(integer)) == ""
-
-
 class CpuModule:
     """The source, compiled as C++, in the place of a ``cupy.RawModule``."""
 

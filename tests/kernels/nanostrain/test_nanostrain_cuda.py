@@ -43,10 +43,6 @@ KINDS = {
 }
 
 
-def test_the_source_compiles_for_a_hopper_gpu(hopper_log: Any) -> None:
-    assert hopper_log(with_cupy.SOURCE) == ""
-
-
 @pytest.fixture(scope="module")
 def library(as_cpp: Any) -> Any:
     """Return the source, compiled as C++."""

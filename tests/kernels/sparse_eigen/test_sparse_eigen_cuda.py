@@ -34,10 +34,6 @@ extern "C" void launch_subtract(int grid, int block, double* out, const double* 
 """
 
 
-def test_the_source_compiles_for_a_hopper_gpu(hopper_log: Any) -> None:
-    assert hopper_log(with_cupy.SOURCE) == ""
-
-
 @pytest.fixture(scope="module")
 def library(as_cpp: Any) -> Any:
     """Return the source, compiled as C++."""
@@ -75,17 +71,3 @@ def test_the_source_run_as_cpp_is_right(generated: Any, compute: Any, length: in
     for name in ("alpha", "beta", "energy"):
         np.testing.assert_allclose(ours[name], reference[name], atol=1e-11)
     np.testing.assert_array_equal(problem.blocks[0], before)
-
-
-def test_a_gpu_gives_the_same_if_there_is_one(needs: Any, generated: Any, verdict: Any, compute: Any) -> None:
-    needs("cupy")
-    import cupy
-
-    if not cupy.cuda.is_available():
-        pytest.skip("absent: a CUDA device")
-    problem = generated(10, 24)
-    state = problem.blocks[0]
-    problem.blocks[0] = cupy.asarray(state)
-    result = compute(problem, "cupy")
-    problem.blocks[0] = state
-    assert verdict(problem, result, "cupy").ok

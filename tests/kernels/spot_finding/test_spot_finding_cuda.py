@@ -56,10 +56,6 @@ extern "C" void run_sum_spots(const int* grid, int threads, bool backwards, cons
 _C = {np.int32: ctypes.c_int, np.float64: ctypes.c_double}
 
 
-def test_the_source_compiles_for_a_hopper_gpu(hopper_log: Any) -> None:
-    assert hopper_log(with_cupy.SOURCE) == ""
-
-
 @pytest.fixture(scope="module")
 def library(as_cpp: Any) -> Any:
     """Return the source, compiled as C++."""

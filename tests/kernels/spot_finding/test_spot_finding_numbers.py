@@ -11,7 +11,6 @@ from daasbench.kernels.spot_finding import kernel, oracle, with_numba
 from daasbench.kernels.spot_finding.definition import Criteria, Found
 from scipy import ndimage
 
-from daasbench.contracts import Resources
 from daasbench.errors import UsageError
 
 WAYS = ["numpy", "numba", "scipy"]
@@ -144,16 +143,6 @@ def test_flat_frames_and_empty_ones_have_no_spots(problem_of: Any, compute: Any,
         assert result.spots.tolist() == [0, 0]
         assert result.y.size == result.pixels.size == 0
         assert verdict(problem, result, name).ok
-
-
-def test_the_next_block_does_not_change_the_last_result(generated: Any) -> None:
-    problem = generated(blocks=2)
-    run = kernel.implementations["numba"].load()(problem, Resources(threads=2))
-    first = run(problem.blocks[0])
-    kept = first.mask.copy(), first.y.copy()
-    run(problem.blocks[1])
-    np.testing.assert_array_equal(first.mask, kept[0])
-    np.testing.assert_array_equal(first.y, kept[1])
 
 
 def test_noise_makes_next_to_no_spots(generated: Any, compute: Any) -> None:

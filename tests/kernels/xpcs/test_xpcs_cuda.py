@@ -27,11 +27,6 @@ extern "C" void launch(int grid, int block, const unsigned short* counts, int fr
 """
 
 
-@pytest.mark.parametrize("levels", [1, 2, 12])
-def test_the_source_compiles_for_a_hopper_gpu(hopper_log: Any, levels: int) -> None:
-    assert hopper_log(with_cupy.SOURCE, f"-DLEVELS={levels}") == ""
-
-
 @pytest.fixture
 def cupy_on_the_host(as_cpp: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Put numpy, and the source compiled as C++, in the place of cupy; return how many pixels each launch followed."""

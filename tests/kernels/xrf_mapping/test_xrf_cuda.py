@@ -56,10 +56,6 @@ extern "C" void run_descend(int blocks, int threads, const float* both, const fl
 THREADS = 5  # on the host
 
 
-def test_the_source_compiles_for_a_hopper_gpu(hopper_log: Any) -> None:
-    assert hopper_log(with_cupy.SOURCE, *with_cupy.options_for(21)) == ""
-
-
 @pytest.fixture
 def cupy_on_the_host(as_cpp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put numpy, and the source compiled as C++, in the place of cupy."""
