@@ -196,7 +196,8 @@ def page(evidence: Evidence, rows: list[list[str]], least: dict[str, float], mea
         "- Measuring processes are interleaved in rounds, in three fresh sets; those with several ranks run as whole",
         "  blocks.",
         "- The wall ratio is the time divided by that of the fastest of ours (bold), with the 95 % interval over",
-        "  processes, paired by set. The per-core ratio also accounts for the cores that each implementation really used.",
+        "  processes, paired by set. The per-core ratio also accounts for the cores that each implementation really",
+        "  used.",
         "- Set-up is excluded for all. A repeat computes one block of the size in the scenario.",
         "",
         f"**Geometric mean over {len(least)} kernels, each with the mode and peer of the smallest ratio: {mean:.3g}**"
