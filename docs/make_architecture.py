@@ -23,36 +23,36 @@ PICTURE = ROOT / "docs/images/architecture.svg"
 PAGE = ROOT / "docs/explanation/architecture.md"
 
 WIDTH, MARGIN, LEFT = 640, 16, 64  # pixels; LEFT leaves room for the arrow
-ABREAST = 4  # boxes beside each other, at most; more are wrapped into another line of the same layer
+ABREAST = 4  # boxes next to each other, at most; more are wrapped into another line of the same layer
 BOX, GAP, PAD = 40, 8, 7  # height of a box; between boxes; inside of a layer
 CHARACTER = 9.2  # pixels of one letter of a box, at most
 STYLE = """
   .paper { fill: #ffffff; stroke: #d0d4da; } .layer { fill: #f2f4f7; }
-  .package { fill: #dbe9f6; stroke: #2f6da3; } .door { fill: #ffffff; stroke: #2f6da3; }
+  .package { fill: #dbe9f6; stroke: #2f6da3; } .module { fill: #ffffff; stroke: #2f6da3; }
   .plugin { fill: #fbe8cf; stroke: #a8620b; } .absent { fill: none; stroke: #7a818a; stroke-dasharray: 5 4; }
   text { fill: #1b1f24; font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: 15px; }
   .words { font-family: system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; font-size: 14px; }
   .arrow { stroke: #59616b; stroke-width: 2; fill: none; } .head { fill: #59616b; }
   @media (prefers-color-scheme: dark) {
     .paper { fill: #14181d; stroke: #3a424c; } .layer { fill: #1d232a; }
-    .package { fill: #17364f; stroke: #6fb1e4; } .door { fill: #14181d; stroke: #6fb1e4; }
+    .package { fill: #17364f; stroke: #6fb1e4; } .module { fill: #14181d; stroke: #6fb1e4; }
     .plugin { fill: #47300f; stroke: #e0a255; } .absent { stroke: #98a1ac; }
     text { fill: #e8ecf1; } .arrow { stroke: #a5aeb8; } .head { fill: #a5aeb8; }
   }
 """
 KINDS = {
     "package": "package of the engine",
-    "door": "single module",
+    "module": "single module",
     "plugin": "plug-ins, found by name",
-    "absent": "not there yet",
+    "absent": "planned",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartialColumns:
-    """One name of a layer.
+class Part:
+    """A part of daasbench: one name of a layer.
 
-    `kind` is ``package``, ``door`` (a single module), ``plugin`` (a folder beside the engine) or ``absent``;
+    `kind` is ``package``, ``module`` (a single module of the engine), ``plugin`` (a folder of plug-ins) or ``absent``;
     `sentence` is the first line of its docstring, empty if it has none.
     """
 
@@ -75,29 +75,29 @@ def contracts() -> list[Mapping[str, Any]]:
     return found
 
 
-def layers() -> list[list[PartialColumns]]:
+def layers() -> list[list[Part]]:
     """Return the layers of the contract of that type, the highest first."""
-    declared = next(one["layers"] for one in contracts() if one["type"] == "layers")
+    declared = next(contract["layers"] for contract in contracts() if contract["type"] == "layers")
     return [[part(name) for name in names(layer)] for layer in declared]
 
 
 def names(layer: str) -> list[str]:
     """Return the names of one layer as import-linter writes it: ``a | b``, ``a : b``, ``(a)`` if it may be absent."""
-    return [one.strip().strip("()").strip() for one in layer.replace(":", "|").split("|")]
+    return [name.strip().strip("()").strip() for name in layer.replace(":", "|").split("|")]
 
 
-def part(name: str) -> PartialColumns:
-    """Return a name of the contract as what it is in the checkout."""
+def part(name: str) -> Part:
+    """Return what a name of the contract is in the checkout."""
     folder = "daasbench/" + name.replace(".", "/")
-    places = {
-        f"{folder}.py": "door",
+    files = {
+        f"{folder}.py": "module",
         f"{folder}/__init__.py": "package",
         f"{name}/__init__.py": "plugin",
     }
-    for place, kind in places.items():
-        if (ROOT / place).is_file():
-            return PartialColumns(name=name, kind=kind, sentence=first_line(ROOT / place))
-    return PartialColumns(name=name, kind="absent", sentence="")
+    for file, kind in files.items():
+        if (ROOT / file).is_file():
+            return Part(name=name, kind=kind, sentence=first_line(ROOT / file))
+    return Part(name=name, kind="absent", sentence="")
 
 
 def first_line(path: Path) -> str:
@@ -123,10 +123,10 @@ def picture() -> str:
         top += height + GAP
     bottom = top - GAP
     shapes += arrow(MARGIN, bottom)
-    shapes += legend(top + GAP, {one.kind for layer in found for one in layer})
+    shapes += legend(top + GAP, {part.kind for layer in found for part in layer})
     height = top + GAP + 2 * 28 + MARGIN
     count = sum(map(len, found))
-    title = f"The {count} parts of daasbench in {len(found)} layers: each may import what lies below it"
+    title = f"The {count} parts of daasbench in {len(found)} layers: each may import what is below it"
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}"'
@@ -141,16 +141,16 @@ def picture() -> str:
     )
 
 
-def boxes(line: Sequence[PartialColumns], top: float) -> Iterator[str]:
-    """Yield the boxes of some parts beside each other, each as wide as its share or as its name."""
+def boxes(line: Sequence[Part], top: float) -> Iterator[str]:
+    """Yield the boxes of some parts in one line, each at least as wide as its name."""
     room = WIDTH - LEFT - MARGIN - PAD * (len(line) + 1)
-    widths = [len(one.name) * CHARACTER + 2 * PAD for one in line]
+    widths = [len(part.name) * CHARACTER + 2 * PAD for part in line]
     spare = (room - sum(widths)) / len(line)
     left = float(LEFT + PAD)
-    for one, width in zip(line, widths, strict=True):
+    for part, width in zip(line, widths, strict=True):
         wide = width + spare
-        yield rectangle(one.kind, left, top, wide, BOX, hover=one.sentence)
-        yield text(one.name, left + wide / 2, top + BOX / 2)
+        yield rectangle(part.kind, left, top, wide, BOX, hover=part.sentence)
+        yield text(part.name, left + wide / 2, top + BOX / 2)
         left += wide + PAD
 
 
@@ -194,7 +194,7 @@ def number(value: float) -> str:
 
 
 def page() -> str:
-    """Return the page with its generated lists made anew; what stands outside of the marks is written by hand."""
+    """Return the page with its generated lists updated; the text outside of the marks is written by hand."""
     words = PAGE.read_text(encoding="utf-8")
     for name, lines in (("layers", layer_table()), ("contracts", contract_list())):
         begin, end = f"<!-- {name}: written by docs/make_architecture.py -->", f"<!-- end of {name} -->"
@@ -209,16 +209,16 @@ def page() -> str:
 def layer_table() -> list[str]:
     """Return the table of the parts, the highest layer first."""
     rows = [
-        f"| {place} | `{one.name}` | {KINDS[one.kind]} | {one.sentence.replace('|', chr(92) + '|')} |"
-        for place, layer in enumerate(layers(), 1)
-        for one in layer
+        f"| {level} | `{part.name}` | {KINDS[part.kind]} | {part.sentence.replace('|', chr(92) + '|')} |"
+        for level, layer in enumerate(layers(), 1)
+        for part in layer
     ]
-    return ["| Layer | Part | Is | Holds |", "|---|---|---|---|", *rows]
+    return ["| Layer | Part | Kind | Content |", "|---|---|---|---|", *rows]
 
 
 def contract_list() -> list[str]:
     """Return the names of all contracts, which are sentences."""
-    return [f"- {one['name']}." for one in contracts()]
+    return [f"- {contract['name']}." for contract in contracts()]
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def test_whatever_the_contracts_are_the_picture_shows_every_part_once(
     for name in ("cli", "a", "b", "planning", "kernels", "study", "c", "d", "e", "f", "g"):
         assert shown.count(name) == 1
     kinds = {one.name: one.kind for layer in made.layers() for one in layer}
-    assert (kinds["cli"], kinds["study"], kinds["kernels"], kinds["a"]) == ("package", "door", "plugin", "absent")
+    assert (kinds["cli"], kinds["study"], kinds["kernels"], kinds["a"]) == ("package", "module", "plugin", "absent")
     assert made.contract_list() == ["- no layers.", "- Upper may import lower."]
 
 

@@ -114,10 +114,13 @@ def page(evidence: Evidence, rows: list[list[str]]) -> str:
         [
             "# The first result of a fresh process",
             "",
-            "Written by `python ci/bench/first.py --write`: size `small`, the `numba` way with all threads, from the",
-            "start of the process to its first result on the host, with an empty folder for compiled code; files are",
-            "in memory, inputs made before. Geometric means over processes, with the 95 % interval. The first call",
-            "holds the compilation and the first computation; the rest is reading the inputs and the set-up.",
+            "This page gives the time from the start of a fresh process to its first result on the host, compilation",
+            "included. `python ci/bench/first.py --write` wrote it.",
+            "",
+            "Size `small`, implementation `numba` with all threads. The folder for compiled code is empty, the files",
+            "are in memory, and the inputs are made before. Times are geometric means over processes, with the 95 %",
+            "interval. The first call includes the compilation and the first computation; the rest is reading the",
+            "inputs and the set-up.",
             "",
             f"Machine: {machine.cpu}, {machine.usable_cores} usable cores, {machine.os}; commit {commits};"
             f" {str(evidence.table['started_at'].min())[:10]}.",

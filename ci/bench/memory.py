@@ -51,26 +51,27 @@ MB = 1e6
 NEEDED = {  # more than that, and why: the most that is needed
     ("distributed_fft", "fftw"): (
         2.05,
-        "each thread plans with a field of its own, which it holds until the first call",
+        "each thread plans with an array of its own, which it keeps until the first call",
     ),
     ("halo_stencil", "numba"): (
         2.3,
-        "a field whose lines are no whole number of cache lines is laid out anew: 203 cells in 4 x small; else 1.5",
+        "an array whose rows are not whole cache lines is copied to aligned rows: 203 cells in 4 x small; else 1.5",
     ),
     ("motion_correction", "fftw"): (1.7, "each thread has a frame, its spectrum and a spectrum of sums"),
     ("ptychography", "numba"): (
         4.5,
-        "the difference map's state is a complex wave a pixel, twice float32 frames; their amplitudes, in the order of "
-        "the transform, are held once more (made anew in each iteration, they would cost a tenth to a fifth of it)",
+        "the difference map's state is one complex value per pixel, twice the size of float32 frames; the amplitudes "
+        "are stored again in the order of the transform (computing them in each iteration would take a tenth to a "
+        "fifth of it)",
     ),
     ("sparse_eigen", "numba"): (
         3.1,
-        "the recurrence of Lanczos needs two vectors beside the first, which is the input and may not be overwritten",
+        "the Lanczos recurrence needs two vectors besides the first, which is the input and must not be overwritten",
     ),
     ("tomography", "nufft"): (3.6, "complex spectra of sixteen slices, twice as long as the detector; FINUFFT's grid"),
     ("tomography_iterative", "numba"): (
         2.4,
-        "image and residual of sixteen slices are held apart from the result, however many slices there are",
+        "image and residual of sixteen slices are stored separately from the result, for any number of slices",
     ),
 }
 
@@ -260,20 +261,23 @@ def page(rows: list[Row], threads: int) -> str:
     lines = [
         "# Memory of each implementation",
         "",
-        f"Written by `python ci/bench/memory.py --write`: {threads} threads, one block, code compiled before.",
-        "*Growth* is what the implementation takes beyond its inputs, its result among it, and beyond its *constant*,",
-        "which is what it takes at size `tiny` (libraries, threads, tables of fixed size). The factor is (inputs +",
-        f"growth) / (inputs + outputs), at most {MOST} and {SLACK / MB:.0f} MB: {within} of {len(rows)} rows are;",
-        "the others are bold. Inputs and outputs are those that `work` counts; shared ones (maps, angles) are inputs.",
-        f"Rows `{TIMES} x small` tell what {TIMES} times as many frames or slices add to `small`, and so what",
-        "does not grow with their number; there the constant is what `small` takes.",
-        "The peak is that of a record of one block: interpreter, libraries, inputs, what the oracle expects.",
+        "This page gives the memory that each implementation needs. `python ci/bench/memory.py --write` wrote it, with",
+        f"{threads} threads, one block of inputs, and code that was compiled before.",
+        "",
+        "- *Inputs* and *outputs* are those that `work` counts; shared ones (maps, angles) are inputs.",
+        "- The *constant* is the memory that is used at size `tiny`: libraries, threads, tables of fixed size.",
+        "- The *growth* is the memory that is used in addition to the inputs and the constant; it includes the result.",
+        "- The *factor* is (inputs + growth) / (inputs + outputs). The aim is at most",
+        f"  {MOST} and {SLACK / MB:.0f} MB: {within} of {len(rows)} rows reach it; the others are bold.",
+        f"- Rows `{TIMES} x small` give what {TIMES} times as many frames or slices add to `small`, and so exclude",
+        "  what does not grow with their number; there the constant is the memory that is used at size `small`.",
+        "- The *peak* is that of a record of one block: interpreter, libraries, inputs, what the oracle expects.",
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * len(head),
         *map(line, rows),
         "",
-        "Why some need more:",
+        "Why some implementations need more:",
         "",
         *(
             f"- {kernel}, {implementation} (up to {most:g}): {why}."

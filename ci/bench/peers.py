@@ -179,7 +179,7 @@ def page(evidence: Evidence, rows: list[list[str]], least: dict[str, float], mea
         "kernel",
         "mode",
         "implementation",
-        "ms a repeat",
+        "ms per repeat",
         "rate",
         "wall ratio",
         "per-core ratio",
@@ -190,12 +190,17 @@ def page(evidence: Evidence, rows: list[list[str]], least: dict[str, float], mea
     lines = [
         "# Against the production packages",
         "",
-        "Written by `python ci/bench/peers.py --write` from `scenarios/peers.toml`: contenders interleaved by turns in",
-        "three fresh sets of processes; those of several ranks as whole blocks. Ratios are wall time over that of the",
-        "fastest of ours (bold), with the 95 % interval over processes, paired by set; the per-core ratio also counts",
-        "the cores that each really used. Set-up is apart for all. A repeat is one block of the size in the scenario.",
+        "This page compares our implementations with the production packages of the field, the *peers*.",
+        "`python ci/bench/peers.py --write` wrote it from `scenarios/peers.toml`.",
         "",
-        f"**Geometric mean over {len(least)} kernels, each by the mode and the peer that do best: {mean:.3g}**"
+        "- Measuring processes are interleaved in rounds, in three fresh sets; those with several ranks run as whole",
+        "  blocks.",
+        "- The wall ratio is the time divided by that of the fastest of ours (bold), with the 95 % interval over",
+        "  processes, paired by set. The per-core ratio also accounts for the cores that each implementation really",
+        "  used.",
+        "- Set-up is excluded for all. A repeat computes one block of the size in the scenario.",
+        "",
+        f"**Geometric mean over {len(least)} kernels, each with the mode and peer of the smallest ratio: {mean:.3g}**"
         f" (floor {MEAN_FLOOR:g}); "
         + ", ".join(f"{kernel} {value:.3g}" for kernel, value in sorted(least.items()))
         + ".",
@@ -208,7 +213,7 @@ def page(evidence: Evidence, rows: list[list[str]], least: dict[str, float], mea
         "|" + "---|" * len(head),
         *("| " + " | ".join(row) + " |" for row in rows),
         "",
-        "What each peer computes in addition or otherwise: `daasbench show kernel NAME`.",
+        "`daasbench show kernel NAME` shows what each peer computes in addition to ours, or differently.",
         "",
     ]
     return "\n".join(lines)
