@@ -25,7 +25,7 @@ from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.jobs.tracker import JobTracker, Tell
 from daasbench.measure.requirements import missing_requirement
 from daasbench.model import Job, Planned, Request, digest
-from daasbench.records import run_folder
+from daasbench.records import runs
 from daasbench.records.progress import Progress, durations, progress
 from daasbench.records.run_folder import RunFolder
 from daasbench.scenario.grid import Cell
@@ -89,7 +89,7 @@ def run(
     """
     if detach:
         check_detachable(plan)
-    with run_folder.opened(
+    with runs.opened(
         results_folder,
         name=plan.name,
         identity=plan.identity,
@@ -214,8 +214,8 @@ def preview(
     budget: tuple[Decimal, str | None] | None = None,
 ) -> Preview:
     """Return exactly what a run would send, with its longest time and its price ceiling; touches nothing."""
-    begun = None if again else run_folder.latest(results_folder, plan.identity, commit)
-    folder = begun or RunFolder(results_folder / "runs" / "dry-run")
+    begun = None if again else runs.latest(results_folder, plan.identity, commit)
+    folder = begun or runs.dry_run(results_folder)
     going = on_the_way(folder)
     sent = {one.key for job in going for one in job.planned}
     todo = outstanding(plan, commit, progress(folder.path), sent)

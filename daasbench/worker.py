@@ -35,7 +35,10 @@ from daasbench.measure.messages import Command, Failure
 from daasbench.measure.process import MeasuringProcess
 from daasbench.measure.requirements import counts_elsewhere
 from daasbench.model import Job, Limits, Machine, Noun, Planned, Record, digest, sets_of
-from daasbench.records.ledger import Ledger, orphans, read_lines, was_interrupted
+from daasbench.records.interrupted import interrupted_attempts, was_interrupted
+from daasbench.records.layout import LOG_FILE, RECORDS_FILE, SCRATCH_FOLDER
+from daasbench.records.ledger import Ledger
+from daasbench.records.readers import read_lines
 from daasbench.version import __version__
 
 log = logging.getLogger(__name__)
@@ -121,7 +124,7 @@ def _begun_before(path: Path, job: Job) -> list[Planned]:
     if not lines:
         return job.planned
     with Ledger(path) as ledger:
-        killed = orphans(lines, job)
+        killed = interrupted_attempts(lines, job)
         for record in killed:
             ledger.append(record)
     ended = {one.key for one in lines if isinstance(one, Record) and not was_interrupted(one)}
@@ -145,15 +148,15 @@ def work(job_file: Path) -> None:
     _check_suite(job)
     require_inside(job)
     folder = job_file.parent
-    job = msgspec.structs.replace(job, planned=_begun_before(folder / "records.jsonl", job))
-    with Ledger(folder / "records.jsonl") as ledger, open(folder / "log", "ab", buffering=0) as errors:
+    job = msgspec.structs.replace(job, planned=_begun_before(folder / RECORDS_FILE, job))
+    with Ledger(folder / RECORDS_FILE) as ledger, open(folder / LOG_FILE, "ab", buffering=0) as errors:
         observed = machine.observe(commit=job.commit, observed_at=utc_now(), redact=job.redact)
         ledger.append(observed)
         limits: dict[int, str] = {}
         for line in _limits(_threads_of(job), observed, errors):
             ledger.append(line)
             limits[line.threads] = line.id
-        scratch = folder / "scratch"
+        scratch = folder / SCRATCH_FOLDER
         referee = ComparisonRunner(job, observed, limits, write=ledger.append, now=utc_now, scratch=scratch, log=errors)
         try:
             for planned in sets_of(job):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from daasbench.records.layout import JOB_FILE, JOURNAL_FILE, RECORDS_FILE, SCENARIO_FILE
+
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("kernels", "scenarios", "runners", "reports")
 MODULES = sorted(path for room in ("daasbench", *ROOMS) for path in (ROOT / room).rglob("*.py"))
@@ -122,6 +124,18 @@ def test_every_silenced_complaint_names_its_code() -> None:
         if silent.match(comment)
     ]
     assert found == []
+
+
+def test_the_file_names_of_a_results_folder_are_written_in_one_module_only() -> None:
+    names = {RECORDS_FILE, JOB_FILE, JOURNAL_FILE, SCENARIO_FILE}
+    spelled = []
+    for path in MODULES:
+        if path == ROOT / "daasbench/records/layout.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.split("/")[-1] in names:
+                spelled.append(f"{relative(path)}:{node.lineno}: {node.value}")
+    assert spelled == []
 
 
 @pytest.mark.parametrize("group", ["kernels", "runners", "reports"])

@@ -33,7 +33,8 @@ from daasbench.model import (
     Samples,
     Work,
 )
-from daasbench.records.ledger import Ledger, read_lines
+from daasbench.records.ledger import Ledger
+from daasbench.records.readers import read_lines
 from daasbench.statistics.intervals import median_interval
 
 SAMPLE = Path(__file__).parent / "data" / "records_v1.jsonl"  # made once by make_records_v1.py, and frozen
@@ -255,7 +256,7 @@ def test_torn_and_invalid_lines_are_left_out_with_a_warning(tmp_path: Path) -> N
     path.write_bytes(path.read_bytes() + bad_case + b"\n" + bad_elsewhere + b"\n" + b'{"type":"rec')
     found = gather(tmp_path)
     assert len(found.table) == len(found.records) == 1
-    assert [warning for warning in found.warnings if "4 torn or invalid lines left out (line 2, 3, 4, 5)" in warning]
+    assert [warning for warning in found.warnings if "4 torn or invalid lines excluded (lines 2, 3, 4, 5)" in warning]
 
 
 @pytest.mark.parametrize("seconds", ['[2.0,"two",2.0]', "[2.0,[2.0],2.0]", '["2.0","2.0","2.0"]', "null", "[2.0,{},1]"])
@@ -267,7 +268,7 @@ def test_samples_that_are_no_numbers_are_left_out_with_a_warning(tmp_path: Path,
     path.write_bytes(path.read_bytes() + bad + b"\n" + b"{torn\n" + msgspec.json.encode(record(process=3)) + b"\n")
     warnings = read_columns(tmp_path).warnings
     assert load(tmp_path)["process"].tolist() == [0, 1, 3]
-    assert [warning for warning in warnings if "2 torn or invalid lines left out (line 3, 4)" in warning]
+    assert [warning for warning in warnings if "2 torn or invalid lines excluded (lines 3, 4)" in warning]
 
 
 def test_money_is_the_price_of_one_repeat(tmp_path: Path) -> None:
@@ -386,5 +387,5 @@ def test_a_ledger_with_a_machine_and_no_measurement_is_told_and_not_a_crash(tmp_
     whole = (Path(__file__).parent / "data" / "records_v1.jsonl").read_bytes().splitlines()
     machine = next(line for line in whole if line.startswith(b'{"type":"machine"'))
     (tmp_path / "records.jsonl").write_bytes(machine + b"\n")
-    with pytest.raises(UsageError, match="no records here; measure first"):
+    with pytest.raises(UsageError, match="no records; name another folder"):
         daasbench.load(tmp_path)

@@ -76,7 +76,7 @@ def cancel_command(run: str | None, results: Path, as_json: bool) -> int:
 
 def _found(run: str | None, results: Path) -> list[RunFolder]:
     """Return the runs of a results folder, or the one that is named."""
-    from daasbench.records.run_folder import runs
+    from daasbench.records.runs import runs
 
     found = runs(results)
     if not found:

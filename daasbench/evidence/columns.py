@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from daasbench.evidence.rows import Floats, Head, TableRow, arrays
 from daasbench.model import Case, Limits, Line, Machine, Record, Work
+from daasbench.records.interrupted import interrupted_attempts
 from daasbench.records.job_folders import JobFolder
-from daasbench.records.ledger import orphans
 from daasbench.records.lines import Parser, lines_of, torn_sentence
 
 BATCH = 512  # rows held as objects at once: some 1.5 MB, so that they stay in the processor's own cache
@@ -262,7 +262,7 @@ class Reader:
             if source.job is None:
                 lines += self._first_record(source.records)
             lines += [line for line in (self._whole.parse(text, source.records) for text in texts) if line]
-            for record in orphans(lines, source.job):
+            for record in interrupted_attempts(lines, source.job):
                 text = msgspec.json.encode(record)
                 row = self._parser.parse(text, source.records)
                 if isinstance(row, TableRow):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import dataclass, field
 
-import msgspec
 import pandas as pd
 
 from daasbench.evidence.columns import Columns
 from daasbench.evidence.table import ordered_rows, read_columns, table_of
 from daasbench.model import Event, Job, Limits, Machine, Noun, Planned, Record
-from daasbench.records.job_folders import JOURNAL_FILE
 
 
 class Missing(Noun, frozen=True, kw_only=True):
@@ -74,10 +71,10 @@ def gather(*folders: str | os.PathLike[str]) -> Evidence:
     jobs = {f"{source.job.run}/{source.job.id}": source.job for source in columns.sources if source.job}
     known = {record.key for record in columns.records}  # of any attempt
     missing = {  # by key: the last job that should have brought it
-        one.key: Missing(run=job.run, job=job.id, platform=job.platform_name, planned=one)
+        planned.key: Missing(run=job.run, job=job.id, platform=job.platform_name, planned=planned)
         for job in jobs.values()
-        for one in job.planned
-        if one.key not in known
+        for planned in job.planned
+        if planned.key not in known
     }
     return Evidence(
         table=table_of(columns, rows),
@@ -93,18 +90,12 @@ def gather(*folders: str | os.PathLike[str]) -> Evidence:
 
 
 def _journals(columns: Columns) -> dict[str, list[Event]]:
-    """Return the journal beside each run's scenario; lines that are torn are left out."""
-    found: dict[str, list[Event]] = {}
+    """Return the journal of each run; torn lines are excluded."""
+    journals: dict[str, list[Event]] = {}
     for source in columns.sources:
-        path = source.scenario()
-        if path is None or source.job is None or source.job.run in found:
-            continue
-        events = found[source.job.run] = []
-        with contextlib.suppress(OSError):
-            for line in (path.parent / JOURNAL_FILE).read_bytes().splitlines():
-                with contextlib.suppress(msgspec.DecodeError):
-                    events.append(msgspec.json.decode(line, type=Event))
-    return found
+        if source.job is not None and source.job.run not in journals and source.scenario() is not None:
+            journals[source.job.run] = source.events()
+    return journals
 
 
 def _scenarios(columns: Columns) -> dict[str, str]:

@@ -24,7 +24,10 @@ from daasbench.model import (
     Record,
     sets_of,
 )
-from daasbench.records.ledger import Ledger, orphans, read_lines, was_interrupted
+from daasbench.records.interrupted import interrupted_attempts, was_interrupted
+from daasbench.records.layout import LOG_FILE, RECORDS_FILE
+from daasbench.records.ledger import Ledger
+from daasbench.records.readers import read_lines
 from daasbench.worker import ENDED, LAST_WORDS, STARTED, Began, Left
 
 _N = TypeVar("_N", bound=Noun)
@@ -37,12 +40,12 @@ def record_missing_results(job: Job, place: Path, status: JobStatus) -> str:
     is to be told of it. Where the kernel is to blame (it took all the memory), only the comparison that was being
     measured is; what came after it is left.
     """
-    path = place / "records.jsonl"
+    path = place / RECORDS_FILE
     lines = _lines(path)
     missing = _missing(job, lines)
     if not missing:
         return ""
-    said = last_words(place / "log")
+    said = last_words(place / LOG_FILE)
     why = status.message or status.native or "it ended without a word"
     sentence = f"{_beginning(job)}{why}; {len(missing)} of {len(job.planned)} measurements are left" + (
         f": {said}" if said else ""
@@ -51,7 +54,7 @@ def record_missing_results(job: Job, place: Path, status: JobStatus) -> str:
     keys = {one.key for one in blamed}
     settled = {one.key for one in lines if isinstance(one, Record) and _is_ours(one, job)}
     with Ledger(path) as ledger:
-        for record in orphans(lines, job):
+        for record in interrupted_attempts(lines, job):
             settled.add(record.key)
             guilty = status.reason is Reason.KERNEL and record.key in keys
             why_ended = {"reason": Reason.KERNEL, "message": sentence} if guilty else {}
@@ -65,7 +68,7 @@ def record_missing_results(job: Job, place: Path, status: JobStatus) -> str:
 
 def is_whole(job: Job, place: Path) -> bool:
     """Return whether everything of a job has come back: all that was planned, or a later attempt at it."""
-    return not _missing(job, _lines(place / "records.jsonl"))
+    return not _missing(job, _lines(place / RECORDS_FILE))
 
 
 def _lines(path: Path) -> list[Line]:

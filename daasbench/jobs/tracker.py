@@ -22,7 +22,8 @@ from daasbench.errors import DaasbenchError, LedgerError, SubmitError, Unreachab
 from daasbench.host.clock import utc_now
 from daasbench.jobs.accounting import how_it_ended, is_whole, job_record, record_missing_results
 from daasbench.model import Event, Job, JobState, JobStatus, Reason, Record, Request, Scalar
-from daasbench.records.progress import Tail
+from daasbench.records.layout import RECORDS_FILE
+from daasbench.records.readers import Tail
 from daasbench.records.run_folder import RunFolder
 from daasbench.worker import Taken, claim
 
@@ -63,7 +64,7 @@ class TrackedJob:
     late_until: float | None = None  # it is said to be done, and its records do not show: waited for until then
 
     def __post_init__(self) -> None:
-        self.tail = Tail(self.place / "records.jsonl")
+        self.tail = Tail(self.place / RECORDS_FILE)
 
 
 class JobTracker:

@@ -22,6 +22,7 @@ from daasbench.model import (
     Samples,
     Work,
 )
+from daasbench.records.layout import JOB_FILE, RECORDS_FILE
 
 
 def measured(job: Job, one: Planned) -> Record:
@@ -82,16 +83,16 @@ class FakeRunner:
     def render(self, job: Job, folder: Path) -> Request:
         """Return the job file that would be sent."""
         text = msgspec.json.encode(job).decode()
-        return Request(runner=self.name, command=["fake", str(folder)], files={"job.json": text})
+        return Request(runner=self.name, command=["fake", str(folder)], files={JOB_FILE: text})
 
     def submit(self, request: Request, folder: Path, keep_open: Sequence[int] = ()) -> str:  # noqa: ARG002
         """Write the job file, and the records that are to come back."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "job.json").write_text(request.files["job.json"])
-        job = msgspec.json.decode(request.files["job.json"], type=Job)
+        (folder / JOB_FILE).write_text(request.files[JOB_FILE])
+        job = msgspec.json.decode(request.files[JOB_FILE], type=Job)
         self.submitted.append(job)
         records = [record for one in job.planned if (record := self.answer(job, one)) is not None]
-        (folder / "records.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in records))
+        (folder / RECORDS_FILE).write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in records))
         handle = f"fake:{len(self.submitted)}"
         self._polls[handle] = 0
         return handle

@@ -10,6 +10,7 @@ import msgspec
 
 from daasbench.errors import SubmitError, Unreachable
 from daasbench.model import Job, JobState, JobStatus, Option, Planned, Reason, Record, Request, sets_of
+from daasbench.records.layout import JOB_FILE, RECORDS_FILE
 from daasbench.testing.fakes import measured
 
 PENDING = JobStatus(state=JobState.PENDING, native="PENDING", message="Resources")
@@ -68,11 +69,11 @@ class FakeQueue:
     def render(self, job: Job, folder: Path) -> Request:
         """Return the request of one job; the names of its files are relative to its folder."""
         (request,) = self.render_all([job], folder.parent)
-        return msgspec.structs.replace(request, files={"job.json": request.files[f"{job.id}/job.json"]})
+        return msgspec.structs.replace(request, files={JOB_FILE: request.files[f"{job.id}/{JOB_FILE}"]})
 
     def render_all(self, jobs: Sequence[Job], folder: Path) -> list[Request]:
         """Return one request for all of them."""
-        files = {f"{job.id}/job.json": msgspec.json.encode(job).decode() for job in jobs}
+        files = {f"{job.id}/{JOB_FILE}": msgspec.json.encode(job).decode() for job in jobs}
         return [Request(runner=self.name, command=["enqueue", str(folder)], files=files, jobs=[job.id for job in jobs])]
 
     def submit(self, request: Request, folder: Path, keep_open: Sequence[int] = ()) -> str:  # noqa: ARG002
@@ -121,7 +122,7 @@ class FakeQueue:
         return status
 
     def _work(self, handle: str) -> None:
-        path = self.folders[handle] / "records.jsonl"
+        path = self.folders[handle] / RECORDS_FILE
         if not path.exists():
             job = self.held[handle]
             message: Iterable[Record] = filter(None, (self.answer(job, one) for one in job.planned))

@@ -12,6 +12,7 @@ import msgspec
 from daasbench import registry
 from daasbench.contracts import Queue, Runner
 from daasbench.model import Case, Job, JobState, JobStatus, Outcome, Planned, Platform, Record, Repeat, digest
+from daasbench.records.layout import JOB_FILE, JOBS_FOLDER, RECORDS_FILE
 
 KERNEL = '''
 import time
@@ -67,7 +68,7 @@ class RunnerContract:
         """The same job gives the same request, and nothing is written."""
         runner = type(self).make()
         job = sample_job(tmp_path, runner=runner.name)
-        folder = tmp_path / "jobs" / job.id
+        folder = tmp_path / JOBS_FOLDER / job.id
         assert runner.render(job, folder) == runner.render(job, folder)
         assert not folder.exists()
 
@@ -75,19 +76,19 @@ class RunnerContract:
         """One JSON file goes into a node."""
         runner = type(self).make()
         job = sample_job(tmp_path, runner=runner.name)
-        request = runner.render(job, tmp_path / "jobs" / job.id)
-        assert msgspec.json.decode(request.files["job.json"], type=Job) == job
+        request = runner.render(job, tmp_path / JOBS_FOLDER / job.id)
+        assert msgspec.json.decode(request.files[JOB_FILE], type=Job) == job
 
     def test_a_job_ends_done_with_a_record_for_every_case(self, tmp_path: Path) -> None:
         """``records.jsonl`` comes out, also when it is fetched twice."""
         runner = type(self).make()
         job = sample_job(tmp_path, runner=runner.name)
-        folder = tmp_path / "jobs" / job.id
+        folder = tmp_path / JOBS_FOLDER / job.id
         handle = runner.submit(runner.render(job, folder), folder)
         assert self._ended(runner, handle).state is JobState.DONE
         runner.fetch(handle, folder)
         runner.fetch(handle, folder)
-        lines = (folder / "records.jsonl").read_bytes().splitlines()
+        lines = (folder / RECORDS_FILE).read_bytes().splitlines()
         records = [msgspec.json.decode(one, type=Record) for one in lines if one.startswith(b'{"type":"record"')]
         assert {one.key for one in records} == {one.key for one in job.planned}
         assert {one.outcome for one in records} == {Outcome.OK}
@@ -96,7 +97,7 @@ class RunnerContract:
         """And what it started ends with it."""
         runner = type(self).make()
         job = sample_job(tmp_path, runner=runner.name, sleep_s=5.0)
-        folder = tmp_path / "jobs" / job.id
+        folder = tmp_path / JOBS_FOLDER / job.id
         handle = runner.submit(runner.render(job, folder), folder)
         assert not runner.poll(handle).ended
         runner.cancel(handle)
@@ -152,7 +153,7 @@ class QueueContract(RunnerContract):
         """And rendering writes nothing."""
         queue = type(self).make()
         jobs = self._jobs(queue, tmp_path)
-        folder = tmp_path / "jobs"
+        folder = tmp_path / JOBS_FOLDER
         requests = queue.render_all(jobs, folder)
         assert sorted(name for request in requests for name in request.jobs) == [job.id for job in jobs]
         assert requests == queue.render_all(jobs, folder)
@@ -162,14 +163,14 @@ class QueueContract(RunnerContract):
         """Though nobody noted its number; and each has its own records."""
         queue = type(self).make()
         *sent, never = self._jobs(queue, tmp_path, 3)
-        folder = tmp_path / "jobs"
+        folder = tmp_path / JOBS_FOLDER
         handles = self._send(queue, sent, folder)
         later = self._again(queue)
         assert later.find([*sent, never], folder) == handles
         for job in sent:
             assert self._ended(later, handles[job.id]).state is JobState.DONE
             later.fetch(handles[job.id], folder / job.id)
-            lines = (folder / job.id / "records.jsonl").read_bytes().splitlines()
+            lines = (folder / job.id / RECORDS_FILE).read_bytes().splitlines()
             message = [msgspec.json.decode(one, type=Record) for one in lines if one.startswith(b'{"type":"record"')]
             assert [(one.key, one.outcome) for one in message] == [(job.planned[0].key, Outcome.OK)]
 
@@ -177,7 +178,7 @@ class QueueContract(RunnerContract):
         """By who sent them or by who came after."""
         queue = type(self).make()
         jobs = self._jobs(queue, tmp_path, sleep_s=5.0)
-        handles = self._send(queue, jobs, tmp_path / "jobs")
+        handles = self._send(queue, jobs, tmp_path / JOBS_FOLDER)
         later = self._again(queue)
         later.cancel_all(list(handles.values()))
         assert {self._ended(later, one).state for one in handles.values()} == {JobState.CANCELLED}

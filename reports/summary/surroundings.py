@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from daasbench.model import Limits, Machine, Record
+from daasbench.records.layout import RUNS_FOLDER, SCENARIO_FILE
 
 from ..wording import counted, flow, listed, memory, number, percent
 from .claims import Problem
@@ -176,7 +177,7 @@ def runs(evidence: Evidence, shown: int = 5) -> list[Run]:
 
 
 def _commands(run: str) -> list[str]:
-    folder = shlex.quote(f"results/runs/{run}/scenario.toml")
+    folder = shlex.quote(f"results/{RUNS_FOLDER}/{run}/{SCENARIO_FILE}")
     return [
         f"daasbench run {folder} --results again   # measures the same cases in a new folder",
         "daasbench report summary --results results   # writes this page again from the records",

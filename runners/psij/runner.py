@@ -12,6 +12,7 @@ import msgspec
 from daasbench.errors import LedgerError, MissingRequirement, Unreachable
 from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Noun, Option, Platform, Reason, Request
+from daasbench.records.layout import JOB_FILE
 from daasbench.worker import CLAIM, ENDED, STARTED, Left
 
 from .inspect import inspect_psij
@@ -75,7 +76,7 @@ def _handle(executor: str, native: str, folder: Path) -> PsijHandle:
 def _request(job: Job, folder: Path) -> Request:
     asked = specification(job, folder)
     text = msgspec.json.format(msgspec.json.encode(job), indent=1).decode()
-    files = {"job.json": text + "\n", SCRIPT: script(job, folder), SPECIFICATION: in_words(asked) + "\n"}
+    files = {JOB_FILE: text + "\n", SCRIPT: script(job, folder), SPECIFICATION: in_words(asked) + "\n"}
     return Request(
         runner=PsijRunner.name,
         command=[asked.executable, *asked.arguments],

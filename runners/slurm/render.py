@@ -14,11 +14,12 @@ import msgspec
 from daasbench.host import containers, launchers
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Case, Job, Noun, Planned, Request, sets_of
+from daasbench.records.layout import JOB_FILE
 
 from .options import SlurmOptions, options_of
 from .questions import submit_words
 
-SCRIPT, NOTE, JOB = "batch.sh", "slurm.json", "job.json"
+SCRIPT, NOTE = "batch.sh", "slurm.json"
 TASK_LOG = "log-{}"  # of a task of an array, until it moves it into its own folder
 MARGIN_S = 120.0  # for Slurm and the worker to start and to end
 WARNING_S = 30  # between SIGTERM and the end of the time limit
@@ -125,7 +126,7 @@ def request(jobs: Sequence[Job], shape: Shape, places: Mapping[str, RenderTarget
         there = places[job.id]
         note = Note(name=name, first=_leaf(place), index=index if array else None, parcels=there.parcels)
         files[f"{_leaf(there)}/{NOTE}"] = msgspec.json.encode(note).decode() + "\n"
-        files[f"{_leaf(there)}/{JOB}"] = (
+        files[f"{_leaf(there)}/{JOB_FILE}"] = (
             msgspec.json.format(msgspec.json.encode(launched(job)), indent=1).decode() + "\n"
         )
     command = submit_words(f"{place.folder}/{SCRIPT}")
@@ -225,7 +226,7 @@ def _flag(key: str, value: str) -> str:
 
 def _into_folder(jobs: Sequence[Job], places: Mapping[str, RenderTarget]) -> list[str]:
     """Return the lines that find the job's folder, and wait until a slow file system shows it."""
-    wait = f"for _ in {{1..{SLOW_FILES_S}}}; do [ -r {JOB} ] && break; sleep 1; cd . ; done"
+    wait = f"for _ in {{1..{SLOW_FILES_S}}}; do [ -r {JOB_FILE} ] && break; sleep 1; cd . ; done"
     if len(jobs) == 1:
         return [f"cd -- {shlex.quote(places[jobs[0].id].folder)} || exit {NO_FOLDER}", wait]
     folders = " ".join(shlex.quote(places[job.id].folder) for job in jobs)
@@ -252,7 +253,7 @@ def _environment(options: SlurmOptions) -> list[str]:
 def _command(job: Job, place: RenderTarget, claim: str) -> list[str]:
     """Return the lines that start the worker, inside of the container if the platform names one."""
     python = shlex.quote(place.python)
-    worker = f'-m daasbench.worker "$PWD/{JOB}" --claim "{claim or "$SLURM_JOB_ID"}"'
+    worker = f'-m daasbench.worker "$PWD/{JOB_FILE}" --claim "{claim or "$SLURM_JOB_ID"}"'
     inside = containers.container_of(job.platform.options)
     if inside is None:
         return [f"exec {python} {worker}"]
@@ -261,7 +262,7 @@ def _command(job: Job, place: RenderTarget, claim: str) -> list[str]:
         root = str(Path(place.python).parent.parent.parent)
         folders = containers.Folders(writable=[str(Path(place.folder).parent)], readable=[root])
     trial = [place.python, *containers.trial_command(inside)[1:]]
-    left = f"{python} -m daasbench.host.containers --leave-out {JOB}"
+    left = f"{python} -m daasbench.host.containers --leave-out {JOB_FILE}"
     message = f"{inside.engine} starts no worker on this node; correct the option container"
     return [
         f"if {shlex.join(containers.wrapped(trial, inside, folders))}; then",

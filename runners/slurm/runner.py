@@ -12,6 +12,7 @@ import msgspec
 from daasbench.errors import SubmitError, Unreachable
 from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Option, Platform, Reason, Request
+from daasbench.records.layout import JOB_FILE, LOG_FILE, RECORDS_FILE
 from daasbench.worker import CLAIM, ENDED, STARTED
 
 from . import options as wording
@@ -21,12 +22,12 @@ from .inspect import inspect_slurm
 from .options import SlurmOptions, options_of
 from .questions import Garbage
 from .render import NOTE, Note, RenderTarget
-from .shell import LEDGER, NOT_FOUND, Answer, Here, Shell
+from .shell import NOT_FOUND, Answer, Here, Shell
 from .ssh import Ssh
 from .stage import Stage
 from .watch import GRACE_S, Poller
 
-FILES = (LEDGER, "log", STARTED, ENDED, CLAIM)  # what comes back of a job
+FILES = (RECORDS_FILE, LOG_FILE, STARTED, ENDED, CLAIM)  # what comes back of a job
 SUBMIT_S = 120.0  # after which sbatch is not waited for
 CANCEL_S = 100.0  # for a job to end that was cancelled: Slurm kills it after 30 s, its files show within 60 s
 IDS_AT_ONCE = 500  # jobs named in one command line
@@ -121,7 +122,7 @@ class SlurmRunner:
         Here().write(request.files, str(folder))
         files = {leaf + name: text for name, text in request.files.items()}
         notes = {name: _note(place) for name, place in places.items()}
-        first = msgspec.json.decode(files[f"{places[request.jobs[0]].name}/{render.JOB}"], type=Job)
+        first = msgspec.json.decode(files[f"{places[request.jobs[0]].name}/{JOB_FILE}"], type=Job)
         options = options_of(first.platform.options)
         shell = self._shell(options)
         script = request.command[-1]

@@ -11,9 +11,9 @@ from typing import Protocol
 import msgspec
 
 from daasbench.errors import LedgerError, Unreachable
+from daasbench.records.layout import RECORDS_FILE
 
 NOT_FOUND = 127  # the code of a shell whose command does not exist
-LEDGER = "records.jsonl"
 SETTINGS = {"TZ": "UTC", "SLURM_TIME_FORMAT": "standard", "LC_ALL": "C"}
 
 
@@ -86,7 +86,7 @@ def keep(name: str, content: bytes, folder: Path) -> int:
     path = folder / name
     try:
         here = path.read_bytes() if path.exists() else b""
-        if name == LEDGER:
+        if name == RECORDS_FILE:
             whole = content[: content.rfind(b"\n") + 1]
             known = set(here.splitlines())
             absent = [line for line in whole.splitlines() if line not in known]
@@ -101,7 +101,7 @@ def keep(name: str, content: bytes, folder: Path) -> int:
     except OSError as error:
         message = f"{path}: cannot be written: {error.strerror}; what it would have held is still where it was measured"
         raise LedgerError(message) from error
-    return len(new) - len(here) if name == LEDGER else len(new)
+    return len(new) - len(here) if name == RECORDS_FILE else len(new)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

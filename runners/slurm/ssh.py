@@ -19,11 +19,12 @@ from typing import BinaryIO
 
 from daasbench.errors import LedgerError, ScenarioError, Unreachable
 from daasbench.model import Option
+from daasbench.records.layout import LOG_FILE, RECORDS_FILE
 
 from .connection import Connection
-from .shell import LEDGER, NOT_FOUND, Answer, keep
+from .shell import NOT_FOUND, Answer, keep
 
-GROWING = (LEDGER, "log")  # what is only ever appended to, and comes piece by piece
+GROWING = (RECORDS_FILE, LOG_FILE)  # what is only ever appended to, and comes piece by piece
 OVERLAP_BYTES = 1024  # read again to tell that what is here is the beginning of what is there
 SLOWEST_BYTES_PER_S = 100_000.0  # below that, a copy is given up
 REPEATABLE = ("squeue", "sacct", "sinfo", "scontrol", "scancel", "mkdir", "cat", "ls", "test", "true")
@@ -330,7 +331,7 @@ def _append(path: Path, begin: int, content: bytes) -> bool:
                 if stream.read(overlap) != content[:overlap]:
                     return False
         new = content[overlap:]
-        if path.name == LEDGER:
+        if path.name == RECORDS_FILE:
             new = new[: new.rfind(b"\n") + 1]
         if new or not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from daasbench.model import Record
-from daasbench.records.ledger import read_lines
+from daasbench.records.readers import read_lines
 
 KERNEL = '''
 import os, signal, time

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from daasbench import study
-from daasbench.records.run_folder import RunFolder, runs
+from daasbench.records.run_folder import RunFolder
+from daasbench.records.runs import runs
 from daasbench.scenario.plan import Plan
 from daasbench.study import RunSummary
 from daasbench.testing.queues import DONE, PENDING, RUNNING, FakeQueue

@@ -32,7 +32,8 @@ from daasbench.model import (
     Repeat,
     Request,
 )
-from daasbench.records.ledger import Ledger, read_lines
+from daasbench.records.ledger import Ledger
+from daasbench.records.readers import read_lines
 from daasbench.records.run_folder import RunFolder
 from daasbench.study import RunSummary
 from daasbench.testing.fakes import measured
