@@ -54,7 +54,7 @@ AUDIENCES = (
     Audience(
         title="Authors of reports",
         words="What a report is given, and what reports share.",
-        modules=["daasbench.evidence.gather", "daasbench.reports.blocks"],
+        modules=["daasbench.evidence", "daasbench.reports.blocks"],
         how_to=["add-a-report"],
     ),
     Audience(

@@ -9,7 +9,7 @@ from pathlib import Path
 import daasbench
 from daasbench.host import containers
 from daasbench.inspection import node
-from daasbench.inspection.platform import Finding, ok, presence_findings, wrong
+from daasbench.inspection.platform import Finding, node_findings, ok, wrong
 from daasbench.model import Platform
 
 CODE = Path(daasbench.__file__).resolve().parent.parent
@@ -26,22 +26,22 @@ def inspect_here(platform: Platform, folder: Path, *, ranks: int = node.RANKS) -
             what, _, fix = missing.partition("; ")
             return [*found, wrong("container", what, fix)]
         found.append(ok("container", f"{inside.label} starts a worker"))
-    asked = node.question(platform.options, None, ranks)
+    asked = node.node_question(platform.options, None, ranks)
 
     def run(words: list[str]) -> str:
         command = words if inside is None else containers.wrapped(words, inside, place)
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=False)
-        return done.stdout + done.stderr if node.heard(done.stdout) is None else done.stdout
+        return done.stdout + done.stderr if node.parse_answer(done.stdout) is None else done.stdout
 
     try:
-        seen, said = node.ask(asked, run)
+        seen, said = node.probe(asked, run)
     except subprocess.TimeoutExpired:
         fix = "see what hangs: python -m daasbench.inspection.node '{\"ranks\": 2}'"
         return [*found, wrong("worker", f"this machine did not answer within {ANSWER_S:g} s", fix)]
     if seen is None:
         last = next((line for line in reversed(said.splitlines()) if line.strip()), "it printed nothing")
         return [*found, wrong("worker", f"no worker can start here: {last}", "mend the installation of daasbench")]
-    return [*found, *presence_findings(seen, platform, own=True)]
+    return [*found, *node_findings(seen, platform, own=True)]
 
 
 def _one_node(platform: Platform) -> list[Finding]:
@@ -55,7 +55,7 @@ def folder_findings(folder: Path) -> list[Finding]:
     """Return whether results can be kept in `folder`, which need not exist yet."""
     try:
         place = nearest(folder)
-        probe = place / node.question({}, None).token
+        probe = place / node.node_question({}, None).token
         probe.write_text("")
         probe.unlink()
     except OSError as error:

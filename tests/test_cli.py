@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from daasbench.cli.scenario_options import Asked
+from daasbench.cli.scenario_options import ScenarioRequest
 
 KERNEL = """\
 from daasbench import kernel
@@ -86,7 +86,7 @@ def test_a_run_is_measured_once_continued_by_the_same_command_and_begun_again_on
     assert (row["kernel"], row["implementation"], row["outcome"]) == ("frame_sums", "numpy", "ok")
     second = say("run", "./sums.toml")
     assert second.code == 0
-    assert f"everything is done: 1 measurement in {message['folder']}; --again measures anew" in second.out
+    assert f"everything is done: 1 measurement in {message['folder']}; to measure again: --again" in second.out
     assert json.loads(say("run", "./sums.toml", "--json").out)["measured"] == 0
     again = json.loads(say("run", "./sums.toml", "--again", "--json").out)
     assert again["measured"] == 1
@@ -211,9 +211,9 @@ def test_a_users_file_that_changes_between_plan_and_measurement_is_not_measured(
 # --- --set, --input, --platform -------------------------------------------------------------------------------
 
 
-def asked(word: str, *settings: str) -> Asked:
+def asked(word: str, *settings: str) -> ScenarioRequest:
     """Return a scenario with its settings applied."""
-    made = Asked(word)
+    made = ScenarioRequest(word)
     made.set_values(settings)
     return made
 

@@ -1,4 +1,4 @@
-"""A Slurm looked at before it is used: a real one, and what others say of themselves."""
+"""Slurm platforms are checked before they are used: a real Slurm, and the output of others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ slurm_load_node: a warning of another form
 
 
 def seen(findings: list[Finding]) -> dict[str, FindingLevel]:
-    """Return the level of each thing that was looked at."""
+    """Return the level of each check."""
     return {one.check: one.level for one in findings}
 
 

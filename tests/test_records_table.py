@@ -12,8 +12,7 @@ import pytest
 
 import daasbench
 from daasbench.errors import LedgerError, MissingRequirement, UsageError
-from daasbench.evidence import columns, parallel_read, rows
-from daasbench.evidence.gather import gather
+from daasbench.evidence import columns, gather, parallel_read, rows
 from daasbench.evidence.table import COLUMNS, load, ordered_rows, read_columns, table_of, write_csv, write_parquet
 from daasbench.model import (
     SCHEMA,

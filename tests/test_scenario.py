@@ -114,22 +114,24 @@ def test_ranks_and_threads_share_the_cores_of_a_node(nodes, ranks, threads, shar
     assert share_cores(8, nodes, ranks, threads) == shared
 
 
-def test_a_way_that_was_not_named_says_how_many_ranks_it_takes(plan_of):
-    assert any("mpi on 1 rank with all threads" in note for note in plan_of(implementations="all").notes)
+def test_an_implementation_that_was_not_named_has_a_note_on_its_ranks(plan_of):
+    assert any(
+        "the implementation mpi uses 1 rank with all threads" in note for note in plan_of(implementations="all").notes
+    )
     assert not plan_of(implementations="all", ranks="max").notes
     assert not plan_of(implementations="mpi").notes
 
 
 def test_axes_that_an_implementation_does_not_have_collapse_to_one_cell(plan_of):
     plan = plan_of(implementations="all", nodes=[1, 2], ranks=[1, 2], threads=[1, 2], gpus=[1, 2])
-    by_way: dict[str, list[tuple[int, ...]]] = {}
+    by_implementation: dict[str, list[tuple[int, ...]]] = {}
     for cell in plan.cells:
         case = cell.case
-        by_way.setdefault(case.implementation, []).append((case.nodes, case.ranks, case.threads, case.gpus))
-    assert by_way["numpy"] == [(1, 1, 1, 0)]
-    assert by_way["numba"] == [(1, 1, 1, 0), (1, 1, 2, 0)]
-    assert by_way["cupy"] == [(1, 1, 1, 1), (1, 1, 1, 2)]
-    assert len(by_way["mpi"]) == 8
+        by_implementation.setdefault(case.implementation, []).append((case.nodes, case.ranks, case.threads, case.gpus))
+    assert by_implementation["numpy"] == [(1, 1, 1, 0)]
+    assert by_implementation["numba"] == [(1, 1, 1, 0), (1, 1, 2, 0)]
+    assert by_implementation["cupy"] == [(1, 1, 1, 1), (1, 1, 1, 2)]
+    assert len(by_implementation["mpi"]) == 8
 
 
 def test_max_is_the_usable_cores_and_duplicates_are_merged(plan_of):
@@ -222,13 +224,11 @@ def test_what_a_plug_in_raises_about_a_file_or_a_size_is_one_sentence(plan_of, f
 
     monkeypatch.setattr(fake, "survey", broken)
     with pytest.raises(
-        InputError, match=r"f.h5: kernel fake cannot read it, it may be damaged: KeyError: 'no such lens'"
+        InputError, match=r"f.h5: kernel fake cannot read it, the file may be damaged: KeyError: 'no such lens'"
     ):
         plan_of(input="f.h5")
     monkeypatch.setattr(fake, "work", broken)
-    with pytest.raises(
-        ScenarioError, match=r"q.toml: cases\[0\]: kernel fake cannot tell what its problem is: KeyError"
-    ):
+    with pytest.raises(ScenarioError, match=r"q.toml: cases\[0\]: kernel fake cannot describe its problem: KeyError"):
         plan_of()
 
 

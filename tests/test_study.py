@@ -13,7 +13,7 @@ import pytest
 
 from daasbench import study
 from daasbench.errors import BudgetError, LedgerError
-from daasbench.evidence.gather import gather
+from daasbench.evidence import gather
 from daasbench.jobs.budget import check_budget
 from daasbench.model import Case, Job, JobState, JobStatus, Outcome, Planned, Platform, Price, Reason, Repeat
 from daasbench.records.progress import Progress

@@ -76,8 +76,8 @@ def torn_sentence(path: Path, offsets: Sequence[int]) -> str:
     numbers = ", ".join(map(str, line_numbers(path, offsets[:5]))) + (" ..." if len(offsets) > 5 else "")
     plural = "s" if len(offsets) > 1 else ""
     return (
-        f"{path}: {len(offsets)} torn or invalid line{plural} excluded (line{plural} {numbers}), as after a kill or a full"
-        " disk; run the same command again to measure the missing cases"
+        f"{path}: {len(offsets)} torn or invalid line{plural} excluded (line{plural} {numbers}), as after a kill or on"
+        " a full disk; run the same command again to measure the missing cases"
     )
 
 

@@ -15,7 +15,7 @@ from daasbench.model import Basis, Case, Outcome, Record
 from daasbench.statistics.intervals import Interval, across_processes, ratio
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 PROBE = "start_"
 STARTS = {

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from daasbench.errors import LedgerError, unknown
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 
 @dataclass(frozen=True)

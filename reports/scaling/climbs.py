@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from daasbench.model import Basis, Case, Record
-from daasbench.scenario.ladders import Intent, Ladder, Rung, breach, effort, found_ladders, kept
+from daasbench.scenario.scaling_series import CasePoint, CaseSeries, Intent, breach, effort, kept, measured_series
 from daasbench.statistics.intervals import Interval, across_processes, median_interval
 from daasbench.statistics.scaling_laws import Fit, Law, fit, gain, scaled
 
@@ -23,7 +23,7 @@ from ..summary.claims import Level, level, problems
 from ..summary.entries import Entry, entries
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 ENOUGH = 0.5  # of the average of those before it: below, another rank is said to buy too little
 APART = 10**9  # more than the numbers of the sets of one entry
@@ -70,7 +70,7 @@ class Step:
 class Climb:
     """A ladder that was climbed at one place."""
 
-    ladder: Ladder[Entry]
+    ladder: CaseSeries[Entry]
     intent: Intent
     steps: tuple[Step, ...]
     platform: str
@@ -143,18 +143,18 @@ def survey(evidence: Evidence) -> Survey:
     """
     intents = {run: _intent(text) for run, text in evidence.scenarios.items()}
     every = [entry for problem in problems(entries(evidence)) for entry in problem.entries]
-    places: dict[tuple[str, str], list[Rung[Entry]]] = {}
+    places: dict[tuple[str, str], list[CasePoint[Entry]]] = {}
     for entry in every:
         if entry.basis is Basis.MEASURED:
             work = next((row.record.work for row in entry.rows if row.record.work), None)
-            rung = Rung(case=entry.case, work=work, thing=entry)
+            rung = CasePoint(case=entry.case, work=work, thing=entry)
             places.setdefault((entry.platform, entry.first.commit), []).append(rung)
     notes: list[str] = []
     climbs: dict[tuple[object, ...], list[Climb]] = {}
     seen: set[str] = set()
     for (platform, _), rungs in sorted(places.items()):
-        for ladder in found_ladders(rungs):
-            seen |= {rung.case.id for rung in (*ladder.rungs, *ladder.beside)}
+        for ladder in measured_series(rungs):
+            seen |= {rung.case.id for rung in (*ladder.points, *ladder.on_more_nodes)}
             found = _climb(ladder, platform, intents)
             if isinstance(found, str):
                 notes.append(found)
@@ -165,7 +165,7 @@ def survey(evidence: Evidence) -> Survey:
     if older:
         message = f"{older} ladder{' measured' if older == 1 else 's measured'} with an older commit of the suite"
         notes.append(f"{message} {'is' if older == 1 else 'are'} left out.")
-    shown = {rung.case.id for climb in newest for rung in climb.ladder.rungs}
+    shown = {rung.case.id for climb in newest for rung in climb.ladder.points}
     notes += [message for climb in sorted(newest, key=_order) for message in _beside(climb, shown)]
     rest = {rung.case.id for rungs in places.values() for rung in rungs} - seen
     if rest:
@@ -180,12 +180,12 @@ def survey(evidence: Evidence) -> Survey:
 
 def _beside(climb: Climb, shown: Collection[str]) -> list[str]:
     """Return a sentence for each case on as many cores as a rung that is shown nowhere: a ladder has one rung each."""
-    nodes = {rung.cores: rung.case.nodes for rung in climb.ladder.rungs}
+    nodes = {rung.cores: rung.case.nodes for rung in climb.ladder.points}
     what = f"{climb.case.kernel} / {climb.case.implementation}, size {climb.case.size}, on {climb.platform}"
     return [
         f"{what}: {rung.cores} cores on {rung.case.nodes} nodes are not shown beside as many on {nodes[rung.cores]};"
         " the table of results has both."
-        for rung in climb.ladder.beside
+        for rung in climb.ladder.on_more_nodes
         if rung.case.id not in shown
     ]
 
@@ -218,9 +218,9 @@ def _intent(scenario: str) -> Intent | None:
         return None
 
 
-def _climb(ladder: Ladder[Entry], platform: str, intents: Mapping[str, Intent | None]) -> Climb | str:
+def _climb(ladder: CaseSeries[Entry], platform: str, intents: Mapping[str, Intent | None]) -> Climb | str:
     """Return the climb of a ladder; the sentence why it is none, where its work is not what was declared."""
-    runs = {row.record.run for rung in ladder.rungs for row in rung.thing.rows}
+    runs = {row.record.run for rung in ladder.points for row in rung.thing.rows}
     declared = {intent for run in runs if (intent := intents.get(run))}
     intent = kept(ladder)
     case = ladder.first
@@ -228,7 +228,7 @@ def _climb(ladder: Ladder[Entry], platform: str, intents: Mapping[str, Intent | 
     if intent is None:
         message = breach(ladder, min(declared, default=Intent.STRONG))
         return f"Not shown as scaling: {what}: the work is neither that of the whole nor that of a core: {message}."
-    if not any(rung.work is not None for rung in ladder.rungs[1:]):
+    if not any(rung.work is not None for rung in ladder.points[1:]):
         intent = next(iter(declared), intent)  # nothing ran that could tell
     if declared and intent not in declared:
         message = breach(ladder, next(iter(declared)))
@@ -236,12 +236,12 @@ def _climb(ladder: Ladder[Entry], platform: str, intents: Mapping[str, Intent | 
     return Climb(ladder=ladder, intent=intent, steps=tuple(_steps(ladder)), platform=platform)
 
 
-def _steps(ladder: Ladder[Entry]) -> list[Step]:
+def _steps(ladder: CaseSeries[Entry]) -> list[Step]:
     """Return the rungs with what each brought, over the lowest that has figures."""
     made: list[Step] = []
     base: Step | None = None
     before: Step | None = None
-    for rung in ladder.rungs:
+    for rung in ladder.points:
         entry, count = rung.thing, ladder.count(rung)
         fault = _fault(entry, rung.cores)
         step = Step(entry=entry, count=count, cores=rung.cores, fault=fault)

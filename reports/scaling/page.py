@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daasbench.scenario.ladders import Intent
+from daasbench.scenario.scaling_series import Intent
 from daasbench.statistics.intervals import Interval
 
 from ..summary import gaps as gap_list
@@ -26,7 +26,7 @@ from .pictures import picture
 from .sentences import HALF, as_factor, as_percent, details, fault, name, noun, sentences, steps
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from daasbench.model import Case
-from daasbench.scenario.ladders import Intent
+from daasbench.scenario.scaling_series import Intent
 from daasbench.statistics.intervals import Interval
 from daasbench.statistics.scaling_laws import Fit
 
@@ -124,13 +124,13 @@ def law(climb: Climb) -> str:
     serial, one = found.serial, noun(climb)
     missing = (
         " The rungs lie off this law by more than their processes scatter, so its interval is that of the rungs."
-        if found.missing
+        if found.lack_of_fit
         else ""
     )
     below = " (below 0: faster than ideal)" if serial.value < 0 else ""
     start = (
         f"Projected by {found.law}'s law, not measured: a serial fraction of {message(as_percent(serial))}{below}"
-        f" over {found.rungs} rungs"
+        f" over {found.points} rungs"
     )
     return f"{start}; {_beyond(found, one)}.{missing}"
 

@@ -83,7 +83,7 @@ def _law(climb: Climb) -> dict[str, object]:
     return (
         {"projected_law": fit.law.value if fit else None}
         | _spread("projected_serial_fraction", fit.serial if fit else None)
-        | {"projected_lack_of_fit": fit.missing if fit else None, "projected_enough": ENOUGH}
+        | {"projected_lack_of_fit": fit.lack_of_fit if fit else None, "projected_enough": ENOUGH}
         | dict(zip(("projected_beyond", "projected_beyond_low", "projected_beyond_high"), beyond, strict=True))
         | {"projection_missing_because": None if fit else found}
     )

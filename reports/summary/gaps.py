@@ -14,7 +14,7 @@ from .lines import explanation
 from .sentences import OUTCOMES, details
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 SHOWN = 6  # problems named in one gap before the rest is counted
 

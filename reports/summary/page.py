@@ -31,7 +31,7 @@ from .sentences import (
 )
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 TEMPLATES = Path(__file__).parent / "templates"
 ORDERS = {

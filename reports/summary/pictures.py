@@ -17,7 +17,7 @@ from .lines import role
 from .sentences import details, field_answer, name, title
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 FEW, PROBLEMS = 8, 4  # so many problems all have figures; of more, so many: nobody scrolls through a hundred
 CONTENDERS = 14  # in a comparison

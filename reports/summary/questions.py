@@ -12,7 +12,7 @@ from .claims import Level, Problem
 from .sentences import LEVELS, headline
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)

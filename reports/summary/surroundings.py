@@ -18,7 +18,7 @@ from .entries import Entry
 from .sentences import source, title
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 DISTURBED, BUSY = 2, 0.05
 MACHINES = 12  # shown; more are counted

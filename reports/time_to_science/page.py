@@ -25,7 +25,7 @@ from .launches import Launch, Question, questions, whatever_start
 from .sentences import TOLD, WORDS
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 SUMMARY = Path(__file__).parent.parent / "summary" / "templates"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -261,7 +261,7 @@ def _pictures(question: Question, errand: phases.Parts, key: str) -> list[Pictur
         bar = stacks.Stack(label=question.first.entry.platform, seconds=errand.seconds,
                            note=duration(errand.total_s)[0])  # fmt: skip
         svg = stacks.draw([bar], f"{key}-errand", f"Errand: {place}", f"{bar.label}: {bar.note}",
-                          _legend(phases.ERRAND))  # fmt: skip
+                          _legend(phases.JOB))  # fmt: skip
         text = f"The errand around the job on {place}, shared by all its cases; not measured: "
         rest = listed(WORDS[phase] for phase in errand.missing) or "nothing"
         drawn.append(Picture(name=f"{key}-errand", svg=svg, caption=f"{text}{rest}."))

@@ -12,7 +12,7 @@ from ..wording import NOTHING, amount, counted, duration, factor, listed, memory
 from .keeping import Keeping, dataset_s, factor_with_reading
 from .launches import Launch, Question
 
-TOLD: Mapping[str, str] = {**phases.ERRAND, **phases.PROCESS}
+TOLD: Mapping[str, str] = {**phases.JOB, **phases.PROCESS}
 WORDS: Mapping[str, str] = {phase: message.partition(":")[0] for phase, message in TOLD.items()}
 NEARLY = 0.9  # of a keep-up factor: what reading leaves is then not told
 BUSY = 0.05  # foreign share of the processors above which a start was disturbed

@@ -48,7 +48,7 @@ def _row(question: Question, launch: Launch) -> dict[str, object]:
     row |= _spread("first_result_s", launch.total)
     for phase in phases.PROCESS:
         row |= _spread(f"{phase}_s", launch.phase(phase))
-    row |= {f"{phase}_s": launch.errand.seconds.get(phase) for phase in phases.ERRAND}
+    row |= {f"{phase}_s": launch.errand.seconds.get(phase) for phase in phases.JOB}
     seen = launch.footings
     row |= {
         "evicted_by": seen[0].evicted_by if seen else None,

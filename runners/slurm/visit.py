@@ -12,7 +12,7 @@ import msgspec
 from daasbench.host import containers
 from daasbench.host.clock import utc_now
 from daasbench.inspection import node
-from daasbench.inspection.platform import Finding, clock_findings, ok, presence_findings, warning, wrong
+from daasbench.inspection.platform import Finding, clock_findings, node_findings, ok, warning, wrong
 from daasbench.model import Option, Platform
 
 from ..here import CODE, folder_findings, nearest
@@ -74,7 +74,7 @@ def visit(shell: Shell, platform: Platform, options: SlurmOptions, folder: Path)
     python, found = (options.python or sys.executable, []) if not options.apart else _python_there(shell, options)
     if python is None:
         return found
-    asked = node.question(_launched(platform.options), None if options.apart else nearest(folder))
+    asked = node.node_question(_launched(platform.options), None if options.apart else nearest(folder))
     heard: list[Answer] = []
     began = utc_now()
 
@@ -88,11 +88,11 @@ def visit(shell: Shell, platform: Platform, options: SlurmOptions, folder: Path)
         return heard[-1].out
 
     try:
-        seen, _ = node.ask(asked, run)
+        seen, _ = node.probe(asked, run)
     except OSError as error:  # of the token in our folder
         return [*found, wrong("folder", f"{folder}: {error.strerror}", "name one that can be written: --results DIR")]
     if seen is not None:
-        own = [one for one in presence_findings(seen, _undeclared(platform)) if one.check not in RESOURCES]
+        own = [one for one in node_findings(seen, _undeclared(platform)) if one.check not in RESOURCES]
         contained = container_findings(platform.options, heard[-1])
         return [*found, *contained, *own, *clock_findings(seen, began, utc_now())]
     return [*found, unheard(heard[-1], python)]

@@ -17,7 +17,7 @@ from daasbench.reports.time_to_science.keeping import dataset_s, keeping
 from daasbench.reports.time_to_science.launches import questions
 
 from daasbench.errors import LedgerError, UnknownName
-from daasbench.evidence.gather import Evidence
+from daasbench.evidence import Evidence
 from daasbench.model import Event, Outcome, StartEvidence
 
 SCENARIO = """question = "How soon is the first result there?"
@@ -83,7 +83,7 @@ def journal(folder: Any, **detail: Any) -> Evidence:
     ]
     lines = b"\n".join(map(msgspec.json.encode, events)) + b'\n{"torn'
     (path / "runs" / folder.run / "journal.jsonl").write_bytes(lines)
-    from daasbench.evidence.gather import gather
+    from daasbench.evidence import gather
 
     return gather(path)
 
@@ -116,8 +116,8 @@ def test_the_phases_of_the_sheet_add_up_to_the_first_result(filled: Any, tmp_pat
 def test_a_phase_that_was_not_measured_is_named_with_its_reason(filled: Any, tmp_path: Path) -> None:
     said = plain(texts(filled.gather(), tmp_path)["time_to_science.html"])
     assert "GPU context: no GPU is used" in said
-    assert "start of ranks or workers: one process computes here" in said
-    assert "stage-in, queue, boot and stage-out: the journal does not tell of the job's end" in said
+    assert "start of ranks or workers: a single process computes" in said
+    assert "stage-in, queue, boot and stage-out: the journal does not have the end of the job" in said
 
 
 def test_the_errand_comes_from_the_journal(filled: Any, tmp_path: Path) -> None:

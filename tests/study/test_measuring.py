@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 
-from daasbench.evidence.gather import Evidence, gather
+from daasbench.evidence import Evidence, gather
 
 KERNEL = '''
 import concurrent.futures, os, sys, time

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from daasbench.evidence.phases import of_errand
+from daasbench.evidence.phases import of_job
 from daasbench.model import Event
 
 from .campaign import COMMAND, Campaign
@@ -142,8 +142,8 @@ def test_a_run_is_detached_asked_for_and_collected(campaign: OnSlurm) -> None:
     assert "slurm:///" in out or "4/4" in out
     code, out, err = campaign.say("collect", "--wait")
     assert code == 0, err
-    assert "4 ok; 0 left" in out
-    assert campaign.say("collect")[1] == "no job is on the way\n"
+    assert "4 ok; 0 remaining" in out
+    assert campaign.say("collect")[1] == "no unfinished jobs\n"
 
 
 def test_ctrl_c_ends_the_jobs_in_the_queue_and_keeps_what_was_measured(slurm: Any, tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_jobs_that_wait_are_cancelled_by_the_verb(campaign: OnSlurm, slurm: Any)
         assert "PartitionDown" in campaign.say("status")[1]
         code, out, err = campaign.say("cancel")
         assert code == 0, err
-        assert "4 left" in out
+        assert "4 remaining" in out
         assert slurm.ask("squeue", "--noheader") == ""
     finally:
         slurm.ask("scontrol", "update", "partition=main", "state=up")
@@ -296,7 +296,7 @@ def test_a_node_whose_clock_is_off_is_measured_and_its_start_gets_no_number(slur
     assert len(campaign.measured()) == campaign.cells
     (path,) = campaign.results.glob("runs/*/journal.jsonl")
     events = [msgspec.json.decode(line, type=Event) for line in path.read_bytes().splitlines()]
-    found = of_errand(events, "001-site")
+    found = of_job(events, "001-site")
     assert "clocks of two machines differ" in found.missing["boot"]
     assert found.seconds["queue"] < 60
 

@@ -16,7 +16,7 @@ import pytest
 
 from daasbench import study
 from daasbench.errors import BudgetError, LedgerError, Unreachable
-from daasbench.evidence.phases import of_errand
+from daasbench.evidence.phases import of_job
 from daasbench.jobs.accounting import record_missing_results
 from daasbench.model import (
     Case,
@@ -243,7 +243,7 @@ def test_an_end_that_nobody_saw_has_no_time(go: Callable[..., RunSummary], the_r
     go(FakeQueue(states=[DONE]))
     (message,) = [one.detail for one in the_run().events() if one.event == "accounted"]
     assert "ended_at" not in message
-    missing = of_errand(the_run().events(), "001-there").missing
+    missing = of_job(the_run().events(), "001-there").missing
     assert missing["stage_out"] == "it was not noted"
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from daasbench.evidence.gather import Evidence, gather
+from daasbench.evidence import Evidence, gather
 
 from .campaign import COMMAND, Campaign, gone_within, kill, workers_of
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from daasbench.evidence.gather import gather
+from daasbench.evidence import gather
 
 from .campaign import Campaign
 
