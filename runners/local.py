@@ -16,7 +16,7 @@ from daasbench.host.containers import container_of, folders_of, left_out, missin
 from daasbench.host.launchers import check_options
 from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Option, Platform, Reason, Request
-from daasbench.records.layout import JOB_FILE, LOG_FILE
+from daasbench.records import JOB_FILE, LOG_FILE
 
 from .dask_inspect import scheduler_findings
 from .here import inspect_here

@@ -122,7 +122,7 @@ def test_whatever_goes_wrong_in_a_users_kernel_is_a_record_with_a_sentence(say, 
     )
 
 
-def test_what_the_machine_lacks_is_skipped_with_its_cure_and_the_run_is_done(say, sums):
+def test_a_case_with_a_missing_requirement_is_skipped_with_the_fix_and_the_run_is_done(say, sums):
     said = say("run", "./sums.toml", "--set", "cases.implementations=absent")
     assert said.code == 0
     assert "1 skipped" in said.out

@@ -69,7 +69,7 @@ def test_an_errand_is_stage_in_queue_boot_and_stage_out() -> None:
     assert not found.missing
 
 
-def test_a_platform_without_a_queue_has_none_and_boots_when_it_is_told() -> None:
+def test_a_platform_without_a_queue_has_no_queue_phase_and_boots_when_the_job_is_submitted() -> None:
     found = phases.of_job(journal(queued_at=None, started_at=None), JOB)
     assert found.missing == {"queue": "the platform has no queue"}
     assert found.seconds["boot"] == pytest.approx(603.5)
@@ -109,7 +109,7 @@ def test_what_a_scheduler_has_forgotten_is_no_boot_of_zero_seconds() -> None:
     assert unseen.missing == {"queue": "it was not noted", "boot": "it was not noted"}
 
 
-def test_an_errand_of_which_nobody_noted_the_end_has_no_phase() -> None:
+def test_a_job_whose_end_was_not_noted_has_no_phase() -> None:
     found = phases.of_job(journal()[:2], JOB)
     assert not found.seconds
     assert found.missing.keys() == phases.JOB.keys()

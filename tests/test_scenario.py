@@ -162,7 +162,7 @@ def test_every_platform_has_its_cells(plan_of, tmp_path):
     assert list(plan.platforms) == ["here", "other"]
 
 
-def test_a_kernel_may_be_a_file_beside_the_scenario(tmp_path):
+def test_a_kernel_may_be_a_file_next_to_the_scenario(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "mine.py").write_text(
         "from daasbench import kernel\n"
@@ -232,7 +232,7 @@ def test_what_a_plug_in_raises_about_a_file_or_a_size_is_one_sentence(plan_of, f
         plan_of()
 
 
-def test_a_file_is_found_beside_the_scenario(tmp_path):
+def test_a_file_is_found_next_to_the_scenario(tmp_path):
     (tmp_path / "frames.h5").write_bytes(b"frames")
     assert find_file("frames.h5", tmp_path) == tmp_path / "frames.h5"
     assert find_file(str(tmp_path / "frames.h5"), Path("/")) == tmp_path / "frames.h5"
@@ -340,7 +340,7 @@ def test_cells_are_grouped_to_one_job_a_platform_in_an_order_that_the_run_decide
     assert group(plan, todo, run="s", first=3, commit="c")[0].planned != jobs[0].planned
 
 
-def test_platforms_that_would_follow_one_another_take_turns_by_sets_of_processes(plan_of, tmp_path):
+def test_platforms_of_one_machine_are_interleaved_by_sets_of_processes(plan_of, tmp_path):
     names = ["here", "one", "other"]
     for name in names[1:]:
         (tmp_path / f"{name}.toml").write_text('runner = "local"')

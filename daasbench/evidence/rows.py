@@ -72,7 +72,7 @@ class TableRow(msgspec.Struct, tag="record", kw_only=True, gc=False):
 
 
 class Head(msgspec.Struct, tag="round"):
-    """Which attempt a turn belongs to."""
+    """The attempt that a round belongs to."""
 
     key: str
     attempt: int

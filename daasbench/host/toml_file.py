@@ -1,16 +1,13 @@
-"""Reading a TOML file: its tables, or one sentence that names file and line."""
+"""TOML files: their tables, or one sentence that names file and line."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from daasbench.errors import ScenarioError
-
-if TYPE_CHECKING:
-    pass
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -33,10 +30,10 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _similar(path: Path) -> str:
-    """Return the question whether a file of a similar name beside it is meant; "" if there is none."""
+    """Return a hint at a file with a similar name in the same folder; empty if there is none."""
     try:
-        beside = [one.name for one in path.parent.iterdir() if one.suffix == path.suffix]
+        names = [other.name for other in path.parent.iterdir() if other.suffix == path.suffix]
     except OSError:
         return ""
-    near = difflib.get_close_matches(path.name, beside, n=1)
+    near = difflib.get_close_matches(path.name, names, n=1)
     return f"; did you mean {str(path.parent / near[0])!r}?" if near else ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from daasbench.host.containers import container_of
 from daasbench.model import Basis, Case, Outcome, Record
-from daasbench.statistics.intervals import Interval, across_processes, ratio
+from daasbench.statistics import Interval, across_processes, ratio
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from ..figures import canvas
 from ..wording import duration, listed, number

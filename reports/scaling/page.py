@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daasbench.scenario.scaling_series import Intent
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from ..summary import gaps as gap_list
 from ..summary import surroundings

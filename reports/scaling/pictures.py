@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from daasbench.statistics.scaling_laws import Fit
+from daasbench.statistics import Fit
 
 from ..figures import slopes
 from ..summary.pictures import Picture

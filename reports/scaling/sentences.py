@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from daasbench.model import Case
 from daasbench.scenario.scaling_series import Intent
-from daasbench.statistics.intervals import Interval
-from daasbench.statistics.scaling_laws import Fit
+from daasbench.statistics import Fit, Interval
 
 from ..summary.claims import Level
 from ..summary.lines import why

@@ -6,8 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from daasbench.statistics.intervals import Interval
-from daasbench.statistics.scaling_laws import Fit
+from daasbench.statistics import Fit, Interval
 
 from ..summary.claims import level
 from ..summary.lines import outcome

@@ -11,7 +11,7 @@ from enum import IntEnum
 from functools import cached_property
 
 from daasbench.model import Basis
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from .entries import Entry
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from daasbench.model import Basis, Case, Machine, Outcome, Price, Record
-from daasbench.statistics.intervals import Interval, across_processes, median_interval, ratio
+from daasbench.statistics import Interval, across_processes, median_interval, ratio
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from daasbench.model import Case, Outcome
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from ..wording import counted, duration, factor, listed, price, rate
 from .claims import Comparison, Field, Level, Problem, Verdict, compare

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 
 from daasbench.model import Basis
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from .claims import Field, Problem, compare, level
 from .entries import Entry

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from daasbench.model import Limits, Machine, Record
-from daasbench.records.layout import RUNS_FOLDER, SCENARIO_FILE
+from daasbench.records import RUNS_FOLDER, SCENARIO_FILE
 
 from ..wording import counted, flow, listed, memory, number, percent
 from .claims import Problem

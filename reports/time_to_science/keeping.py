@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from daasbench.model import Beamline
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from ..summary.claims import Level, level
 from ..summary.entries import Entry

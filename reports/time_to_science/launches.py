@@ -12,7 +12,7 @@ import msgspec
 
 from daasbench.evidence import phases
 from daasbench.model import Basis, Beamline, Case, StartEvidence
-from daasbench.statistics.intervals import Interval, across_processes, median_interval, ratio
+from daasbench.statistics import Interval, across_processes, median_interval, ratio
 
 from ..summary.claims import Level, level
 from ..summary.entries import Entry, Row, entries

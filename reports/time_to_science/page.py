@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from daasbench.evidence import phases
 from daasbench.model import Basis
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from ..figures import canvas, stacks
 from ..summary import gaps as gap_list

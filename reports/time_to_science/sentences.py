@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from daasbench.evidence import phases
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from ..summary.sentences import name
 from ..wording import NOTHING, amount, counted, duration, factor, listed, memory, plural, rate

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from daasbench.evidence import phases
 from daasbench.model import Basis
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from ..summary.lines import outcome, why
 from ..summary.sentences import LEVELS, details

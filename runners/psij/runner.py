@@ -12,7 +12,7 @@ import msgspec
 from daasbench.errors import LedgerError, MissingRequirement, Unreachable
 from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Noun, Option, Platform, Reason, Request
-from daasbench.records.layout import JOB_FILE
+from daasbench.records import JOB_FILE
 from daasbench.worker import CLAIM, ENDED, STARTED, Left
 
 from .inspect import inspect_psij

@@ -16,7 +16,7 @@ from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.host import containers, launchers
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Count, Job, Noun, Option, Planned, Platform, Scalar, Seconds, Written, parsing, sets_of
-from daasbench.records.layout import JOB_FILE
+from daasbench.records import JOB_FILE
 
 from ..slurm.render import Shape, shape_of
 

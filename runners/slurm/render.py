@@ -14,7 +14,7 @@ import msgspec
 from daasbench.host import containers, launchers
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Case, Job, Noun, Planned, Request, sets_of
-from daasbench.records.layout import JOB_FILE
+from daasbench.records import JOB_FILE
 
 from .options import SlurmOptions, options_of
 from .questions import submit_words

@@ -12,7 +12,7 @@ import msgspec
 from daasbench.errors import SubmitError, Unreachable
 from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Option, Platform, Reason, Request
-from daasbench.records.layout import JOB_FILE, LOG_FILE, RECORDS_FILE
+from daasbench.records import JOB_FILE, LOG_FILE, RECORDS_FILE
 from daasbench.worker import CLAIM, ENDED, STARTED
 
 from . import options as wording

@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from daasbench.errors import LedgerError, Unreachable
-from daasbench.records.layout import RECORDS_FILE
+from daasbench.records import RECORDS_FILE
 
 NOT_FOUND = 127  # the code of a shell whose command does not exist
 SETTINGS = {"TZ": "UTC", "SLURM_TIME_FORMAT": "standard", "LC_ALL": "C"}

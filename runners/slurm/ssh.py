@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from daasbench.errors import LedgerError, ScenarioError, Unreachable
 from daasbench.model import Option
-from daasbench.records.layout import LOG_FILE, RECORDS_FILE
+from daasbench.records import LOG_FILE, RECORDS_FILE
 
 from .connection import Connection
 from .shell import NOT_FOUND, Answer, keep

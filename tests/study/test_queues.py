@@ -236,13 +236,13 @@ def test_a_cancelled_run_keeps_its_records_and_goes_on_later(go: Callable[..., R
     assert go(FakeQueue()).outcomes == {"ok": 6}
 
 
-def test_a_job_nobody_knows_any_more_is_lost_with_a_sentence(go: Callable[..., RunSummary], the_run: Any) -> None:
+def test_a_job_unknown_to_its_queue_is_lost_with_a_sentence(go: Callable[..., RunSummary], the_run: Any) -> None:
     queue = FakeQueue(states=[PENDING])
     go(queue, detach=True)
     queue.held.clear()
     ended = study.collect(the_run())
     assert (ended.under_way, ended.left) == (0, 6)
-    assert "nobody knows it" in ended.messages[0]
+    assert "unknown job" in ended.messages[0]
     queue.states = [DONE]
     assert go(queue).outcomes == {"ok": 6}
 
