@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from daasbench.cli.options import results_options
 from daasbench.cli.tables import seconds, show_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COLUMNS = (
     "run", "platform", "kernel", "implementation", "size", "process", "outcome", "time [95 %]", "unit/s", "message",
@@ -38,11 +35,7 @@ def results_command(results: tuple[Path, ...], attempts: bool, csv: Path | None,
         write_parquet(table, parquet)
         click.echo(f"{len(table)} rows in {parquet}")
     if csv is None and parquet is None:
-        _show(table)
-
-
-def _show(table: pd.DataFrame) -> None:
-    show_table(COLUMNS, [_cells(row) for row in table.to_dict("records")])
+        show_table(COLUMNS, [_cells(row) for row in table.to_dict("records")])
 
 
 def _cells(row: dict[Hashable, Any]) -> list[str]:
