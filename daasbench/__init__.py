@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from daasbench.version import __version__ as __version__
+from daasbench.version import __version__
 
 if TYPE_CHECKING:
-    from daasbench.authoring.function import kernel as kernel
-    from daasbench.evidence.table import load as load
+    from daasbench.authoring.function import kernel
+    from daasbench.evidence.table import load
 
+__all__ = ["__version__", "kernel", "load"]
 
-_LAZY = {"kernel": "daasbench.authoring.function", "load": "daasbench.evidence.table"}
+_MODULES = {"kernel": "daasbench.authoring.function", "load": "daasbench.evidence.table"}  # imported on first use
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
+    if name in _MODULES:
         import importlib
 
-        return getattr(importlib.import_module(_LAZY[name]), name)
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'daasbench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

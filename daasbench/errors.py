@@ -9,14 +9,14 @@
     |   +-- UnknownName                a kernel, size, platform, report ... that does not exist
     |   +-- PluginError                a plug-in that is named and cannot be loaded
     |   +-- OutputError                a file that was asked for (a report, a table) cannot be written
-    +-- Lacking                    -   this machine lacks something: the case is skipped, with its cure
+    +-- MissingRequirement         -   a requirement is missing: the case is skipped, with the fix
     +-- BudgetError                4   the worst-case price is above the budget
-    +-- Unfinished                 3   work was left undone; the same command continues it
+    +-- Unfinished                 3   work is unfinished; the same command continues it
         +-- LedgerError                records cannot be written or read (disk full, read-only)
         +-- Locked                     another controller holds the run folder
         +-- SubmitError                a scheduler refused a job; nothing of it runs
-        +-- Unreachable                a place does not answer; what was asked of it may have happened or not
-        +-- NoRoom                     a place answers and did not give in time what was asked of it
+        +-- Unreachable                a platform does not answer; it may have done what was asked or not
+        +-- NoRoom                     a platform answers, and did not provide the resources in time
 
 Every message is one sentence that says what is wrong, where, and what would be right.
 """
@@ -48,7 +48,7 @@ class InputError(UsageError):
 
 
 class UnknownName(UsageError):
-    """A name that nobody knows."""
+    """A name that does not exist: of a kernel, a size, a platform, a report ..."""
 
 
 class PluginError(UsageError):
@@ -60,13 +60,13 @@ class OutputError(UsageError):
 
 
 class MissingRequirement(DaasbenchError):
-    """A machine lacks what a case needs.
+    """A requirement of a case is missing on this machine.
 
     Parameters
     ----------
     what
-        The sentence: what is lacking.
-    cure
+        The sentence: what is missing.
+    fix
         How to get it, as a command or a sentence.
     """
 
@@ -83,7 +83,7 @@ class BudgetError(DaasbenchError):
 
 
 class Unfinished(DaasbenchError):
-    """Work was left undone; the message says what is safe and how to go on."""
+    """Work is unfinished; the message says what is safe and how to continue."""
 
     exit_code = 3
 
@@ -101,11 +101,11 @@ class SubmitError(Unfinished):
 
 
 class Unreachable(Unfinished):
-    """A place does not answer: what was asked of it may have happened or not, until it is asked again."""
+    """A platform does not answer: it may have done what was asked or not, which is unknown until it is asked again."""
 
 
 class NoRoom(Unfinished):
-    """A place did not give in time what was asked of it: it is full."""
+    """A platform did not provide the requested resources in time: it is full."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> UnknownName:
@@ -114,22 +114,22 @@ def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> Unkn
     Parameters
     ----------
     kind
-        What the name should name, singular: ``"kernel"``, ``"size"``.
+        The kind of thing, singular: ``"kernel"``, ``"size"``.
     name
-        The word that was written.
+        The name that was written.
     known
-        Every word that would be right.
+        All names that exist.
     where
-        File and key, if the word stands in a file: ``"q.toml: cases[0].kernel"``.
+        File and key, if the name is in a file: ``"q.toml: cases[0].kernel"``.
     """
     return UnknownName(unknown_sentence(kind, name, known, where))
 
 
 def unknown_sentence(kind: str, name: str, known: Iterable[str], where: str = "") -> str:
     """Return the sentence of :func:`unknown`, for errors of another class."""
-    words = sorted(known)
-    near = difflib.get_close_matches(name, words, n=1, cutoff=0.5)
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    place = f"{where}: " if where else ""
-    allowed = ", ".join(words) if words else "none"
-    return f"{place}no {kind} {name!r}{hint} (known: {allowed})"
+    prefix = f"{where}: " if where else ""
+    allowed = ", ".join(names) if names else "none"
+    return f"{prefix}no {kind} {name!r}{hint} (known: {allowed})"

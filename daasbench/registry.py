@@ -1,8 +1,8 @@
-"""Names to plug-ins: lazily, and each in isolation.
+"""Plug-ins by name: each is loaded when it is asked for, and in isolation.
 
-A plug-in that cannot be loaded is a warning in a listing and an error only for who asks for it by name.
-Groups of entry points: ``daasbench.kernels``, ``.runners``, ``.reports``, ``.providers``, and
-``daasbench.scenarios`` for packages that carry scenarios, platforms and price sheets.
+A plug-in that cannot be loaded is a warning in a listing, and an error only if it is asked for by name. Groups of
+entry points: ``daasbench.kernels``, ``.runners``, ``.reports``, ``.providers``, and ``daasbench.scenarios`` for
+packages that ship scenarios, platforms and price sheets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from daasbench.errors import PluginError, unknown
 PREFIX = "daasbench."
 OURS = "daasbench"  # the distribution whose plug-ins come before others of the same name
 
-# What a plug-in of each group must have; the protocols of `contracts` say what it is.
+# The attributes that a plug-in of each group must have; the protocols of `contracts` describe them.
 PARTS = {
     "kernels": ("name", "card", "sizes", "options", "implementations", "reads_files", "work", "make", "verify"),
     "runners": ("name", "check", "render", "submit", "poll", "fetch", "cancel"),
@@ -33,7 +33,7 @@ QUEUE_PARTS = ("every_s", "split", "render_all", "submit_all", "find", "cancel_a
 
 
 class Plugin(msgspec.Struct, frozen=True, kw_only=True):
-    """One name in a listing: where it comes from, and why it cannot be used, if so."""
+    """One entry of a listing: where the plug-in comes from, and why it cannot be used, if so."""
 
     name: str
     group: str
@@ -42,8 +42,8 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class _Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What the installed distributions declare."""
+class _Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """The entry points of the installed distributions."""
 
     points: dict[str, dict[str, metadata.EntryPoint]]  # by group and name
     warnings: list[str]
@@ -53,36 +53,38 @@ class _Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @functools.cache
-def _found() -> _Found:
-    """Return the entry points of every distribution; one that cannot be read is a warning."""
+def _declared() -> _Declared:
+    """Return the entry points of every distribution; an unreadable distribution is a warning."""
     points: dict[str, dict[str, metadata.EntryPoint]] = {}
     warnings: list[str] = []
     seen: set[str] = set()
     for distribution in sorted(metadata.distributions(), key=_is_ours, reverse=True):
         try:
-            declared = [one for one in distribution.entry_points if one.group.startswith(PREFIX)]
+            declared = [point for point in distribution.entry_points if point.group.startswith(PREFIX)]
             name = distribution.name if declared else ""
-        except Exception as error:  # foreign metadata, broken in whatever way
-            warnings.append(f"{_place(distribution)}: its entry points cannot be read: {error}; reinstall that package")
+        except Exception as error:  # foreign metadata can be broken in any way
+            warnings.append(
+                f"{_folder_of(distribution)}: its entry points cannot be read: {error}; reinstall that package"
+            )
             continue
-        if not declared or name in seen:  # the same distribution further down the path
+        if not declared or name in seen:  # the same distribution, found again later on the path
             continue
         seen.add(name)
         for point in declared:
             group = point.group.removeprefix(PREFIX)
             first = points.setdefault(group, {}).setdefault(point.name, point)
             if first is not point:
-                message = f"{_singular(group)} {point.name!r} is brought by {_origin(first)} and by {_origin(point)}"
-                warnings.append(f"{message}; the first of them is used: uninstall the one that you do not want")
-    return _Found(points=points, warnings=warnings)
+                message = f"{_singular(group)} {point.name!r} is declared by {_origin(first)} and by {_origin(point)}"
+                warnings.append(f"{message}; the first is used: uninstall the package that you do not want")
+    return _Declared(points=points, warnings=warnings)
 
 
 def _is_ours(distribution: metadata.Distribution) -> bool:
-    folder = getattr(distribution, "_path", None)  # cheaper than to read the metadata of every distribution
+    folder = getattr(distribution, "_path", None)  # cheaper than reading the metadata of every distribution
     return folder is not None and folder.name.partition("-")[0].partition(".")[0] == OURS
 
 
-def _place(distribution: metadata.Distribution) -> str:
+def _folder_of(distribution: metadata.Distribution) -> str:
     return str(getattr(distribution, "_path", None) or "an installed package")
 
 
@@ -95,13 +97,13 @@ def _singular(group: str) -> str:
 
 
 def warnings() -> list[str]:
-    """Return what is wrong with the installed plug-ins as a whole: unreadable metadata, names used twice."""
-    return list(_found().warnings)
+    """Return the problems of the installed plug-ins as a whole: unreadable metadata, names used twice."""
+    return list(_declared().warnings)
 
 
 def names(group: str) -> list[str]:
     """Return the names in `group` (``"kernels"``, ``"runners"``, ``"reports"``), sorted; loads nothing."""
-    return sorted(_found().points.get(group, {}))
+    return sorted(_declared().points.get(group, {}))
 
 
 def kernels() -> list[str]:
@@ -114,26 +116,26 @@ def kernels() -> list[str]:
 
 @functools.cache
 def _load(group: str, name: str) -> Any:
-    points = _found().points.get(group, {})
+    points = _declared().points.get(group, {})
     if name not in points:
         raise unknown(_singular(group), name, points)
     point = points[name]
     try:
         return _checked(point.load(), group, name)
-    except (Exception, SystemExit) as error:  # a plug-in is foreign code: whatever it raises is its own failure
+    except (Exception, SystemExit) as error:  # a plug-in is foreign code and can raise anything
         message = str(error) if isinstance(error, _Misshapen) else f"{type(error).__name__}: {error}"
         raise PluginError(
             f"{_singular(group)} {name!r} from {_origin(point)} cannot be loaded: {message};"
-            " mend or uninstall that package"
+            " fix or uninstall that package"
         ) from error
 
 
 class _Misshapen(Exception):
-    """What was loaded is not what its group needs."""
+    """The loaded object does not have what its group needs."""
 
 
 def _checked(plugin: Any, group: str, name: str) -> Any:
-    """Return a plug-in, if it has the parts that its group needs."""
+    """Return a plug-in if it has the attributes that its group needs."""
     if isinstance(plugin, type) != (group == "runners"):
         wanted = "a class" if group == "runners" else "an object, not a class"
         raise _Misshapen(f"expected {wanted}, got {plugin!r}")
@@ -147,22 +149,22 @@ def _checked(plugin: Any, group: str, name: str) -> Any:
         present = next(part for part in QUEUE_PARTS if part not in missing)
         raise _Misshapen(f"it has {present!r}, as a queue has, but not {', '.join(missing)}")
     if group == "kernels" and plugin.name != name:
-        raise _Misshapen(f"it calls itself {plugin.name!r}, its package {name!r}")
+        raise _Misshapen(f"its name is {plugin.name!r}, its entry point {name!r}")
     return plugin
 
 
 def catalogue(group: str) -> list[Plugin]:
-    """Return every plug-in of `group`, loaded in isolation: a broken one carries its error."""
-    found = []
+    """Return every plug-in of `group`, loaded in isolation: a broken plug-in carries its error."""
+    plugins = []
     for name in names(group):
-        point = _found().points[group][name]
+        point = _declared().points[group][name]
         error = None
         try:
             _load(group, name)
         except PluginError as broken:
             error = str(broken)
-        found.append(Plugin(name=name, group=group, target=point.value, distribution=_origin(point), error=error))
-    return found
+        plugins.append(Plugin(name=name, group=group, target=point.value, distribution=_origin(point), error=error))
+    return plugins
 
 
 def kernel(name: str) -> Kernel:
@@ -177,7 +179,7 @@ def runner(name: str) -> Runner:
         return make()
     except Exception as error:  # as above
         message = f"{type(error).__name__}: {error}"
-        raise PluginError(f"runner {name!r} cannot be made: {message}; mend or uninstall its package") from error
+        raise PluginError(f"runner {name!r} cannot be created: {message}; fix or uninstall its package") from error
 
 
 def report(name: str) -> Report:
@@ -185,28 +187,28 @@ def report(name: str) -> Report:
     return cast(Report, _load("reports", name))
 
 
-def shelves() -> list[Path]:
-    """Return the folders of all installed packages that carry ``*.toml`` scenarios and ``platforms/``, ours first."""
-    points: Mapping[str, metadata.EntryPoint] = _found().points.get("scenarios", {})
-    found = []
+def scenario_folders() -> list[Path]:
+    """Return the folders of the installed packages that ship scenarios and ``platforms/``; daasbench is first."""
+    points: Mapping[str, metadata.EntryPoint] = _declared().points.get("scenarios", {})
+    folders = []
     for point in points.values():
         try:
             spec = importlib.util.find_spec(point.value)
-        except Exception:  # its package cannot be imported: it ships nothing, and what else it brings says why
+        except Exception:  # its package cannot be imported; its other plug-ins report why
             continue
         if spec and spec.submodule_search_locations:
-            found.append(Path(next(iter(spec.submodule_search_locations))))
-    return found
+            folders.append(Path(next(iter(spec.submodule_search_locations))))
+    return folders
 
 
 # --- versions -------------------------------------------------------------------------------------------------
 
 
 def version_of(implementation: Implementation, source: Path | None = None) -> str:
-    """Return what identifies the code of an implementation.
+    """Return the text that identifies the code of an implementation.
 
-    A peer: the version of its package (``absent`` if it is not installed). A user's file: the hash of its
-    content. Ours: the version of the suite, whose commit is part of the resume key anyway.
+    For a peer: the version of its package (``absent`` if it is not installed). For a user's file: the hash of its
+    content. For an implementation of the suite: the version of the suite; its commit is part of the resume key too.
     """
     if implementation.version:
         return implementation.version
@@ -234,7 +236,7 @@ __all__ = [
     "names",
     "report",
     "runner",
-    "shelves",
+    "scenario_folders",
     "source_of",
     "version_of",
     "warnings",

@@ -21,7 +21,7 @@ from daasbench.jobs.news import Tell
 from daasbench.jobs.outstanding import jobs_of, key_of, outstanding, processes
 from daasbench.jobs.preview import Preview, preview
 from daasbench.jobs.tracker import JobTracker
-from daasbench.records import run_folder
+from daasbench.records import runs
 from daasbench.records.progress import progress
 from daasbench.records.run_folder import RunFolder
 from daasbench.scenario.plan import Plan
@@ -74,7 +74,7 @@ def run(  # noqa: PLR0913  (what a command line may say, each by its name)
     """
     if detach:
         check_detachable(plan)
-    with run_folder.opened(
+    with runs.opened(
         results_folder,
         name=plan.name,
         identity=plan.identity,

@@ -34,7 +34,9 @@ from daasbench.measure.messages import Command, Failure
 from daasbench.measure.process import MeasuringProcess
 from daasbench.measure.requirements import limits_do_not_apply
 from daasbench.model import Job, Limits, Machine, Noun, Planned, Record, digest, sets_of
-from daasbench.records.ledger import Ledger, orphans, read_lines, was_interrupted
+from daasbench.records.interrupted import interrupted_attempts, was_interrupted
+from daasbench.records.ledger import Ledger
+from daasbench.records.readers import read_lines
 from daasbench.version import __version__
 
 log = logging.getLogger(__name__)
@@ -120,7 +122,7 @@ def _close_interrupted_attempts(path: Path, job: Job) -> list[Planned]:
     if not lines:
         return job.planned
     with Ledger(path) as ledger:
-        killed = orphans(lines, job)
+        killed = interrupted_attempts(lines, job)
         for record in killed:
             ledger.append(record)
     ended = {line.key for line in lines if isinstance(line, Record) and not was_interrupted(line)}

@@ -3,8 +3,10 @@
     python docs/make_api.py
 
 A module's public names are its ``__all__``; where it has none, what it defines itself and what it imports under the
-same name (``from x import name as name``), without what begins with an underscore. What a name is, is said by the first
-line of its docstring. `page` returns the text without writing, so that a test can tell whether the page is up to date.
+same name (``from x import name as name``), without what begins with an underscore. ``package.*`` is every module of a
+package. What a name is, is said by the first line of its docstring. `page` returns the text without writing, so that a
+test can tell whether the page is up to date. `AUDIENCES` is also what each plug-in room may import from the engine
+(tests/test_house.py).
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import pkgutil
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -29,12 +32,16 @@ FILE = Path(__file__).resolve().parent / "reference/api.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Audience:
-    """People who import from daasbench: what they need, the modules that are public to them, and how-to pages."""
+    """People who import from daasbench: what they need, the modules that are public to them, and how-to pages.
+
+    `room` is the plug-in room that they write; the modules of an audience without a room are public to all.
+    """
 
     title: str
     words: str
     modules: Sequence[str]
     how_to: Sequence[str] = ()
+    room: str = ""
 
 
 AUDIENCES = (
@@ -48,20 +55,49 @@ AUDIENCES = (
         title="Authors of kernels",
         words="What a kernel in a folder is made of. [Kernel definitions](kernel-definitions.md) says what the shipped"
         " ones compute.",
-        modules=["daasbench.authoring.folder", "daasbench.compute", "daasbench.formats"],
+        modules=[
+            "daasbench.authoring.*",
+            "daasbench.compute.*",
+            "daasbench.formats.*",
+            "daasbench.host.containers",
+            "daasbench.host.machine",
+        ],
         how_to=["add-a-kernel", "own-kernel", "own-program"],
+        room="kernels",
     ),
     Audience(
         title="Authors of reports",
         words="What a report is given, and what reports share.",
-        modules=["daasbench.evidence.gather", "daasbench.reports.blocks"],
+        modules=[
+            "daasbench.evidence",
+            "daasbench.evidence.phases",
+            "daasbench.statistics",
+            "daasbench.scenario.scaling_series",
+            "daasbench.reports.blocks",
+        ],
         how_to=["add-a-report"],
+        room="reports",
     ),
     Audience(
         title="Authors of runners",
-        words="Everything that a runner needs from daasbench, by one import.",
-        modules=["daasbench.runners"],
+        words="Everything that a runner needs, by one import: daasbench.runners. Then the modules that it takes from.",
+        modules=[
+            "daasbench.runners",
+            "daasbench.inspection.platform",
+            "daasbench.inspection.node",
+            "daasbench.host.containers",
+            "daasbench.host.launchers",
+            "daasbench.jobs.time_limits",
+            "daasbench.model.parsing",
+            "daasbench.worker",
+        ],
         how_to=["add-a-runner"],
+        room="runners",
+    ),
+    Audience(
+        title="Contracts",
+        words="The protocols that every plug-in fulfils.",
+        modules=["daasbench.contracts"],
     ),
     Audience(
         title="The protocols",
@@ -72,6 +108,11 @@ AUDIENCES = (
         title="The nouns",
         words="What plug-ins are handed and return. All are frozen.",
         modules=["daasbench.model"],
+    ),
+    Audience(
+        title="The results folder",
+        words="The names of its files, and readers and writers of records.",
+        modules=["daasbench.records"],
     ),
     Audience(
         title="Errors",
@@ -130,8 +171,21 @@ def title_of(page: Path) -> str:
 
 
 def existing(audience: Audience) -> list[str]:
-    """Return those of its modules that are there."""
-    return [name for name in audience.modules if importlib.util.find_spec(name)]
+    """Return the modules of an audience that exist; ``package.*`` gives the modules of a package."""
+    modules: list[str] = []
+    for name in audience.modules:
+        package = importlib.util.find_spec(name.removesuffix(".*"))
+        if package is None:
+            continue
+        folders = package.submodule_search_locations if name.endswith(".*") else None
+        modules += modules_below(package.name, folders) if folders else [package.name]
+    return modules
+
+
+def modules_below(package: str, folders: Iterable[str]) -> list[str]:
+    """Return the modules of a package, but for those that begin with an underscore."""
+    found = sorted(module.name for module in pkgutil.iter_modules(folders))
+    return [f"{package}.{name}" for name in found if not name.startswith("_")]
 
 
 def value_of(module: str, name: str) -> Any:

@@ -16,6 +16,7 @@ from daasbench.host.containers import container_of, folders_of, left_out, missin
 from daasbench.host.launchers import check_options
 from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Option, Platform, Reason, Request
+from daasbench.records.layout import JOB_FILE, LOG_FILE
 
 from .dask_preflight import scheduler_findings
 from .local_preflight import check_this_machine
@@ -52,7 +53,7 @@ class LocalRunner:
         -----
         If the container cannot be started, a worker outside of it records the reason for every case.
         """
-        job = msgspec.json.decode(request.files["job.json"], type=Job)
+        job = msgspec.json.decode(request.files[JOB_FILE], type=Job)
         container = container_of(job.platform.options)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +62,7 @@ class LocalRunner:
                 container = None
             for name, text in request.files.items():
                 (folder / name).write_text(text)
-            log = open(folder / "log", "ab")  # noqa: SIM115  (closed below; the worker has its own descriptor)
+            log = open(folder / LOG_FILE, "ab")  # noqa: SIM115  (closed below; the worker has its own descriptor)
         except OSError as error:
             raise LedgerError(f"{folder}: cannot be written: {error.strerror}; nothing was started") from error
         with log:
@@ -140,10 +141,10 @@ def _request(job: Job, folder: Path, *, contained: bool) -> Request:
     text = msgspec.json.format(msgspec.json.encode(job), indent=1).decode()
     container = container_of(job.platform.options) if contained else None
     folder = folder.absolute() if container else folder
-    command = [sys.executable, "-m", "daasbench.worker", str(folder / "job.json"), "--tied"]
+    command = [sys.executable, "-m", "daasbench.worker", str(folder / JOB_FILE), "--tied"]
     if container:
         command = wrapped(command, container, folders_of(job, folder))
-    return Request(runner=LocalRunner.name, command=command, files={"job.json": text + "\n"})
+    return Request(runner=LocalRunner.name, command=command, files={JOB_FILE: text + "\n"})
 
 
 def _close_pipe(worker: subprocess.Popen[bytes]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import daasbench
 from daasbench.host import containers
 from daasbench.inspection import node
-from daasbench.inspection.platform import Finding, ok, presence_findings, wrong
+from daasbench.inspection.platform import Finding, node_findings, ok, wrong
 from daasbench.model import Platform
 
 CODE = Path(daasbench.__file__).resolve().parent.parent
@@ -30,10 +30,10 @@ def check_this_machine(platform: Platform, folder: Path, *, ranks: int = node.RA
     def run(command: list[str]) -> str:
         command = command if container is None else containers.wrapped(command, container, visible)
         ended = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S, check=False)
-        return ended.stdout + ended.stderr if node.heard(ended.stdout) is None else ended.stdout
+        return ended.stdout + ended.stderr if node.parse_answer(ended.stdout) is None else ended.stdout
 
     try:
-        probed, output = node.ask(node.question(platform.options, None, ranks), run)
+        probed, output = node.probe(node.node_question(platform.options, None, ranks), run)
     except subprocess.TimeoutExpired:
         fix = "find out what hangs: python -m daasbench.inspection.node '{\"ranks\": 2}'"
         return [*findings, wrong("worker", f"this machine did not answer within {ANSWER_S:g} s", fix)]
@@ -41,7 +41,7 @@ def check_this_machine(platform: Platform, folder: Path, *, ranks: int = node.RA
         last = next((line for line in reversed(output.splitlines()) if line.strip()), "it printed nothing")
         fix = "repair the installation of daasbench"
         return [*findings, wrong("worker", f"no worker can start on this machine: {last}", fix)]
-    return [*findings, *presence_findings(probed, platform, own=True)]
+    return [*findings, *node_findings(probed, platform, own=True)]
 
 
 def _one_node(platform: Platform) -> list[Finding]:
@@ -54,7 +54,7 @@ def _one_node(platform: Platform) -> list[Finding]:
 def folder_findings(folder: Path) -> list[Finding]:
     """Return whether results can be written to `folder`, which need not exist yet."""
     try:
-        probe = nearest_existing(folder) / node.question({}, None).token
+        probe = nearest_existing(folder) / node.node_question({}, None).token
         probe.write_text("")
         probe.unlink()
     except OSError as error:

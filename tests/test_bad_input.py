@@ -50,7 +50,7 @@ SCENARIOS = [
     (edit('platforms = ["here"]\n', ""), "platforms: is required and missing"),
     ('question = "q"\nplatforms = ["here"]\n', "cases: is required and missing"),
     (edit('kernel = "azimuthal_integration"\n', ""), "cases[0].kernel: is required and missing"),
-    (edit("Which way is the fastest?", " "), "question: expected a sentence that says what shall be answered"),
+    (edit("Which way is the fastest?", " "), "question: expected the question to answer, in a sentence"),
     (edit('["here"]', "[]"), "platforms: expected a list of names or paths of platforms"),
     ('question = "q"\nplatforms = ["here"]\ncases = []\n', "cases: expected at least one table of cases"),
     (edit('["numpy"]', "[]"), 'cases[0].implementations: expected names of implementations, or "all"'),
@@ -61,7 +61,7 @@ SCENARIOS = [
     ),
     (in_case("seed = []"), "cases[0].seed: expected a whole number of 0 or more, or a list of them, got an empty list"),
     # wrong types
-    (edit('"Which way is the fastest?"', "3"), "question: expected a sentence that says what shall be answered, got 3"),
+    (edit('"Which way is the fastest?"', "3"), "question: expected the question to answer, in a sentence, got 3"),
     (edit('["here"]', '"here"'), "got the text 'here'"),
     (edit('"azimuthal_integration"', "3"), "cases[0].kernel: expected text, got 3"),
     (edit('["tiny"]', "[3]"), "cases[0].sizes[0]: expected text, got 3"),
@@ -144,7 +144,7 @@ SCENARIOS = [
 
 
 @pytest.mark.parametrize(("text", "sentence"), SCENARIOS, ids=[sentence[:60] for _, sentence in SCENARIOS])
-def test_a_wrong_scenario_is_refused_with_file_key_and_cure(refused, tmp_path, text, sentence):
+def test_a_wrong_scenario_is_refused_with_file_key_and_fix(refused, tmp_path, text, sentence):
     (tmp_path / "q.toml").write_text(text)
     message = refused("./q.toml")
     assert "q.toml: " in message
@@ -173,7 +173,7 @@ def test_an_unknown_word_names_the_nearest_scenario_or_kernel(refused, tmp_path)
     assert "no scenario or kernel 'tomografy'; did you mean 'tomography'?" in refused("tomografy")
     assert "no scenario or kernel ''" in refused("")
     (tmp_path / "mine.py").write_text("")
-    assert "to run the file beside you write ./mine.py" in refused("mine")
+    assert "to run the file of this folder: ./mine.py" in refused("mine")
 
 
 # --- platform files -------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ PLATFORMS = [
 
 
 @pytest.mark.parametrize(("text", "sentence"), PLATFORMS, ids=[sentence[:60] for _, sentence in PLATFORMS])
-def test_a_wrong_platform_file_is_refused_with_file_key_and_cure(refused, tmp_path, text, sentence):
+def test_a_wrong_platform_file_is_refused_with_file_key_and_fix(refused, tmp_path, text, sentence):
     (tmp_path / "p.toml").write_text(text)
     (tmp_path / "q.toml").write_text(edit('"here"', '"p.toml"'))
     assert sentence in refused("./q.toml")
@@ -276,8 +276,8 @@ OPTIONS = [
     (["--platform", "./p.toml"], "/p.toml': no such file"),
     (["--platform", "/"], "'/': is a folder"),
     *[(["--budget", amount], f"--budget {amount!r}: is not an amount") for amount in ("", "much", "-5", "nan", "1,5")],
-    (["--results", ""], "--results '': is not a folder's name"),
-    (["--results", "--again"], "--results '--again': is not a folder's name"),
+    (["--results", ""], "--results '': is not the name of a folder"),
+    (["--results", "--again"], "--results '--again': is not the name of a folder"),
     (["--results", "q.toml"], "q.toml: cannot be written"),
     (["--agian"], "run: no such option '--agian'"),
     (["--set"], "run: option '--set' requires an argument; see daasbench run --help"),

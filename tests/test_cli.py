@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from daasbench.cli.scenario_options import Asked
+from daasbench.cli.scenario_options import ScenarioRequest
 
 KERNEL = """\
 from daasbench import kernel
@@ -86,7 +86,7 @@ def test_a_run_is_measured_once_continued_by_the_same_command_and_begun_again_on
     assert (row["kernel"], row["implementation"], row["outcome"]) == ("frame_sums", "numpy", "ok")
     second = say("run", "./sums.toml")
     assert second.code == 0
-    assert f"everything is done: 1 measurement in {message['folder']}; --again measures anew" in second.out
+    assert f"everything is done: 1 measurement in {message['folder']}; to measure again: --again" in second.out
     assert json.loads(say("run", "./sums.toml", "--json").out)["measured"] == 0
     again = json.loads(say("run", "./sums.toml", "--again", "--json").out)
     assert again["measured"] == 1
@@ -123,7 +123,7 @@ def test_whatever_goes_wrong_in_a_users_kernel_is_a_record_with_a_sentence(say, 
     )
 
 
-def test_what_the_machine_lacks_is_skipped_with_its_cure_and_the_run_is_done(say, sums):
+def test_a_case_with_a_missing_requirement_is_skipped_with_the_fix_and_the_run_is_done(say, sums):
     said = say("run", "./sums.toml", "--set", "cases.implementations=absent")
     assert said.code == 0
     assert "1 skipped" in said.out
@@ -212,9 +212,9 @@ def test_a_users_file_that_changes_between_plan_and_measurement_is_not_measured(
 # --- --set, --input, --platform -------------------------------------------------------------------------------
 
 
-def asked(word: str, *settings: str) -> Asked:
+def asked(word: str, *settings: str) -> ScenarioRequest:
     """Return a scenario with its settings applied."""
-    made = Asked(word)
+    made = ScenarioRequest(word)
     made.set_values(settings)
     return made
 

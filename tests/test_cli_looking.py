@@ -64,7 +64,7 @@ def test_everything_installed_is_listed(say, kind):
         assert entry["name"] in said.out
 
 
-def test_a_kernel_is_shown_with_its_sizes_options_and_ways(say, sums):
+def test_a_kernel_is_shown_with_its_sizes_options_and_implementations(say, sums):
     said = say("show", "kernel", "azimuthal_integration")
     assert said.code == 0
     for word in ("sizes", "options", "implementations", "bins", "Number of radial bins", "doi.org"):

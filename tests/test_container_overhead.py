@@ -11,7 +11,7 @@ from daasbench.reports.container_overhead import report
 from daasbench.reports.container_overhead.overhead import overhead
 from daasbench.reports.container_overhead.page import answers, level
 
-from daasbench.evidence.gather import Evidence, gather
+from daasbench.evidence import Evidence, gather
 from daasbench.model import (
     SCHEMA,
     Case,

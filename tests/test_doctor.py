@@ -1,4 +1,4 @@
-"""A platform is looked at before it is used: every finding is one line, with its cure."""
+"""A platform is checked before it is used: every finding is one line, with its fix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from daasbench.inspection import node, platform
-from daasbench.inspection.platform import FindingLevel, Presence, check_platform, presence_findings, price_finding
+from daasbench.inspection.platform import FindingLevel, NodeFacts, check_platform, node_findings, price_finding
 from daasbench.model import Platform, Price
 from daasbench.scenario.platforms import shipped_files
 
@@ -20,7 +20,7 @@ TODAY = datetime.date(2026, 11, 23)
 PRICE = Price(
     amount="1.85", currency="EUR", per="node-hour", date=datetime.date(2026, 11, 1), source="own books", basis="quote"
 )
-SEEN = Presence(
+SEEN = NodeFacts(
     host="n1",
     python="3.11.7",
     daasbench=platform.__version__,
@@ -35,7 +35,7 @@ SEEN = Presence(
 
 
 def levels(findings: list[platform.Finding]) -> dict[str, FindingLevel]:
-    """Return the level of each thing that was looked at."""
+    """Return the level of each check."""
     return {one.check: one.level for one in findings}
 
 
@@ -70,13 +70,13 @@ def test_no_price_is_a_warning_and_not_free() -> None:
     assert (found.level, found.check) == (FindingLevel.WARNING, "price")
 
 
-# --- what a node says -----------------------------------------------------------------------------------------
+# --- the facts of a node -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("commit")
 def test_a_node_that_is_as_declared_has_nothing_wrong() -> None:
     declared = Platform(runner="slurm", nodes=4, cores_per_node=64, gpus_per_node=2, memory_gb=512)
-    assert set(levels(presence_findings(SEEN, declared)).values()) == {FindingLevel.OK}
+    assert set(levels(node_findings(SEEN, declared)).values()) == {FindingLevel.OK}
 
 
 @pytest.mark.usefixtures("commit")
@@ -89,33 +89,35 @@ def test_a_node_that_is_as_declared_has_nothing_wrong() -> None:
     ],
 )
 def test_more_than_is_there_is_wrong(declared: dict[str, int], check: str, fix: str) -> None:
-    found = presence_findings(SEEN, Platform(runner="slurm", **declared))
+    found = node_findings(SEEN, Platform(runner="slurm", **declared))
     [bad] = [one for one in found if one.level is FindingLevel.WRONG]
     assert (bad.check, bad.fix) == (check, fix)
 
 
 @pytest.mark.usefixtures("commit")
 def test_what_is_not_declared_of_another_machine_is_a_warning_and_of_this_one_is_not() -> None:
-    assert levels(presence_findings(SEEN, Platform(runner="slurm")))["cores"] is FindingLevel.WARNING
-    assert levels(presence_findings(SEEN, Platform(runner="local"), own=True))["cores"] is FindingLevel.OK
+    assert levels(node_findings(SEEN, Platform(runner="slurm")))["cores"] is FindingLevel.WARNING
+    assert levels(node_findings(SEEN, Platform(runner="local"), own=True))["cores"] is FindingLevel.OK
 
 
 @pytest.mark.usefixtures("commit")
 @pytest.mark.parametrize(
     ("changed", "check", "level", "word"),
     [
-        ({"sizes": [1, 1]}, "launcher", FindingLevel.WRONG, "each is alone"),
+        ({"sizes": [1, 1]}, "launcher", FindingLevel.WRONG, "starts 2 separate ranks"),
         ({"sizes": [2]}, "launcher", FindingLevel.WRONG, "2 ranks were asked for"),
         ({"sizes": [], "missing": "no mpi4py", "fix": "pip install"}, "launcher", FindingLevel.WARNING, "no mpi4py"),
         ({"daasbench": "0.0.9"}, "versions", FindingLevel.WRONG, "0.0.9"),
-        ({"commit": "d"}, "versions", FindingLevel.WARNING, "of commit d"),
-        ({"content": "0" * 16}, "versions", FindingLevel.WRONG, "it would refuse every job"),
+        ({"commit": "d"}, "versions", FindingLevel.WARNING, ", commit d"),
+        ({"content": "0" * 16}, "versions", FindingLevel.WRONG, "it refuses every job"),
         ({"python": "3.12.1"}, "versions", FindingLevel.WARNING, "3.12.1"),
         ({"folder": "/data is not there"}, "folder", FindingLevel.WRONG, "/data is not there"),
     ],
 )
-def test_a_node_that_differs_is_told(changed: dict[str, object], check: str, level: FindingLevel, word: str) -> None:
-    found = presence_findings(msgspec.structs.replace(SEEN, **changed), Platform(runner="slurm"))
+def test_a_node_that_differs_is_reported(
+    changed: dict[str, object], check: str, level: FindingLevel, word: str
+) -> None:
+    found = node_findings(msgspec.structs.replace(SEEN, **changed), Platform(runner="slurm"))
     [bad] = [one for one in found if one.check == check]
     assert bad.level is level
     assert word in bad.message
@@ -134,62 +136,62 @@ def test_a_clock_that_is_off_is_a_warning(at: str, message: str) -> None:
 # --- asking a real process ------------------------------------------------------------------------------------
 
 
-def test_two_real_ranks_see_each_other(needs) -> None:
+def test_two_real_ranks_communicate(needs) -> None:
     needs("mpi4py")
-    seen = node.answer(node.question({}, None))
+    seen = node.observe_node(node.node_question({}, None))
     assert seen.sizes == [2, 2]
 
 
-def test_ranks_of_a_foreign_launcher_are_found_to_be_alone(needs, tmp_path: Path) -> None:
+def test_ranks_of_a_foreign_launcher_are_found_to_be_separate(needs, tmp_path: Path) -> None:
     needs("mpi4py")
     foreign = tmp_path / "mpiexec"
     foreign.write_text('#!/bin/sh\nshift 2\n"$@" & "$@" & wait\n')
     foreign.chmod(0o755)
-    seen = node.answer(node.question({"launcher": str(foreign)}, None))
+    seen = node.observe_node(node.node_question({"launcher": str(foreign)}, None))
     assert seen.sizes == [1, 1]
     [found] = platform.ranks_findings(seen, {"launcher": str(foreign)})
     assert found.level is FindingLevel.WRONG
-    assert "each is alone" in found.message
+    assert "starts 2 separate ranks" in found.message
 
 
-def test_a_launcher_that_starts_nothing_is_told_with_its_last_word(tmp_path: Path, needs) -> None:
+def test_a_launcher_that_starts_nothing_is_reported_with_its_last_line(tmp_path: Path, needs) -> None:
     needs("mpi4py")
     broken = tmp_path / "mpiexec"
     broken.write_text("#!/bin/sh\necho no such fabric\nexit 3\n")
     broken.chmod(0o755)
-    seen = node.answer(node.question({"launcher": str(broken)}, None))
+    seen = node.observe_node(node.node_question({"launcher": str(broken)}, None))
     assert "ended with exit code 3: no such fabric" in seen.missing
 
 
-def test_a_shared_folder_is_seen_from_both_sides_and_left_clean(tmp_path: Path) -> None:
+def test_a_shared_folder_is_seen_from_both_sides_and_is_empty_afterwards(tmp_path: Path) -> None:
     def run(words: list[str]) -> str:
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
-    seen, _ = node.ask(node.question({}, tmp_path, ranks=0), run)
+    seen, _ = node.probe(node.node_question({}, tmp_path, ranks=0), run)
     assert seen is not None
     assert seen.folder == ""
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_the_node_does_not_share_is_told(tmp_path: Path) -> None:
-    asked = node.question({}, tmp_path, ranks=0)
-    assert "is not there" in node.answer(asked).folder  # nobody wrote the token
+def test_a_folder_that_the_node_does_not_share_is_reported(tmp_path: Path) -> None:
+    asked = node.node_question({}, tmp_path, ranks=0)
+    assert "does not exist on the node" in node.observe_node(asked).folder  # the token was not written
 
     def elsewhere(words: list[str]) -> str:  # a node whose folder of that name is another one
         (tmp_path / asked.token).unlink()
-        seen = node.answer(node.NodeQuestion(folder=str(tmp_path), token=asked.token))
-        return node.SAID + msgspec.json.encode(msgspec.structs.replace(seen, folder="")).decode()
+        seen = node.observe_node(node.NodeQuestion(folder=str(tmp_path), token=asked.token))
+        return node.ANSWER + msgspec.json.encode(msgspec.structs.replace(seen, folder="")).decode()
 
-    seen, _ = node.ask(asked, elsewhere)
+    seen, _ = node.probe(asked, elsewhere)
     assert seen is not None
-    assert "is not seen here" in seen.folder
+    assert "do not appear on this machine" in seen.folder
 
 
-def test_an_answer_is_heard_among_the_noise_of_a_site() -> None:
-    line = node.SAID + msgspec.json.encode(SEEN).decode()
-    assert node.heard(f"Welcome!\n{line}\nmodules unloaded\n") == SEEN
-    assert node.heard("Welcome!\n") is None
-    assert node.heard(line[:-9]) is None
+def test_an_answer_is_found_among_other_lines_of_a_site() -> None:
+    line = node.ANSWER + msgspec.json.encode(SEEN).decode()
+    assert node.parse_answer(f"Welcome!\n{line}\nmodules unloaded\n") == SEEN
+    assert node.parse_answer("Welcome!\n") is None
+    assert node.parse_answer(line[:-9]) is None
 
 
 # --- the command ----------------------------------------------------------------------------------------------
@@ -211,7 +213,7 @@ def test_findings_have_a_schema(say, tmp_path: Path) -> None:
     assert [one["platform"] for one in message["platforms"]] == ["big", "here"]
     big, here = message["platforms"]
     assert (big["usable"], here["usable"]) == (False, True)
-    wrong = {one["about"] for one in big["findings"] if one["level"] == "wrong"}
+    wrong = {one["check"] for one in big["findings"] if one["level"] == "wrong"}
     assert wrong == {"nodes", "cores"}
     assert all(one["fix"] for one in big["findings"] if one["level"] == "wrong")
 
@@ -231,7 +233,7 @@ def test_a_folder_that_cannot_hold_results_is_wrong(say, tmp_path: Path) -> None
     assert "wrong    folder" in said.out
 
 
-def test_a_runner_that_cannot_look_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_runner_without_preflight_checks_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from daasbench.testing import FakeRunner
 
     (tmp_path / "p.toml").write_text('runner = "local"\n')
@@ -242,7 +244,7 @@ def test_a_runner_that_cannot_look_is_a_warning(monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("name", sorted(shipped_files("platforms")))
-def test_every_shipped_platform_is_looked_at_without_failing_oddly(say, name: str) -> None:
+def test_every_shipped_platform_can_be_checked(say, name: str) -> None:
     said = say("doctor", "--platform", name)
     assert said.code in (0, 1), said
     assert said.err == ""
@@ -253,10 +255,10 @@ def test_every_shipped_platform_is_looked_at_without_failing_oddly(say, name: st
         assert any(line.strip().startswith("wrong") for line in lines)
 
 
-def test_worker_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_worker_that_cannot_start_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from daasbench.runners import local_preflight
 
-    monkeypatch.setattr(node, "command", lambda asked: [sys.executable, "-c", "import not_there_at_all"])
+    monkeypatch.setattr(node, "probe_command", lambda asked: [sys.executable, "-c", "import not_there_at_all"])
     found = local_preflight.check_this_machine(Platform(runner="local"), tmp_path)
     [bad] = [one for one in found if one.check == "worker"]
     assert bad.level is FindingLevel.WRONG

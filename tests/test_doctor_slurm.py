@@ -178,7 +178,7 @@ def test_a_platform_that_is_right_has_nothing_wrong_and_its_node_starts_ranks(sl
     found = SlurmRunner().inspect(declared, tmp_path)
     assert [one for one in found if one.level is not FindingLevel.OK] == []
     assert {"scheduler", "partition", "accounting", "request", "folder", "versions", "launcher"} <= set(seen(found))
-    assert "see each other" in message(found, "launcher")
+    assert "ranks that communicate" in message(found, "launcher")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -188,7 +188,7 @@ def test_a_node_is_checked_from_inside_the_container(slurm, needs, program, tmp_
     declared = Platform(runner="slurm", cores_per_node=4, gpus_per_node=2, options={"container": {"engine": "bwrap"}})
     found = SlurmRunner().inspect(declared, tmp_path)
     assert message(found, "container") == "ok: bwrap own root starts a worker on the node; "
-    assert "see each other" in message(found, "launcher")
+    assert "ranks that communicate" in message(found, "launcher")
     bad = {"container": {"engine": "bwrap", "image": "/no/such/root"}}
     found = SlurmRunner().inspect(msgspec.structs.replace(declared, options=bad), tmp_path)
     assert message(found, "container").startswith("wrong: bwrap /no/such/root starts no worker on the node: bwrap: ")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import io
 import re
 import subprocess
+import sys
 import tokenize
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from daasbench.records.layout import JOB_FILE, JOURNAL_FILE, RECORDS_FILE, SCENARIO_FILE
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("kernels", "scenarios", "runners", "reports")
@@ -124,6 +128,69 @@ def test_every_silenced_complaint_names_its_code() -> None:
     assert found == []
 
 
+def test_the_file_names_of_a_results_folder_are_written_in_one_module_only() -> None:
+    names = {RECORDS_FILE, JOB_FILE, JOURNAL_FILE, SCENARIO_FILE}
+    spelled = []
+    for path in MODULES:
+        if path == ROOT / "daasbench/records/layout.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.split("/")[-1] in names:
+                spelled.append(f"{relative(path)}:{node.lineno}: {node.value}")
+    assert spelled == []
+
+
+# Our own runners reach into the engine where its public part is not enough; no other plug-in may.
+REACHES = {
+    "kernels": {"daasbench.authoring", "daasbench.compute", "daasbench.formats"},  # the packages themselves
+    "runners": {
+        "daasbench.authoring.user_file",
+        "daasbench.compute.backends",
+        "daasbench.host.clock",
+        "daasbench.host.code_fingerprint",
+        "daasbench.measure.dask.options",
+        "daasbench.measure.dask.slurm_workers",
+        "daasbench.measure.dask.worker_checks",
+        "daasbench.scenario.input_files",
+    },
+    "reports": {"daasbench.host.containers", "daasbench.registry"},
+}
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and name of every module of daasbench that a module of a plug-in room imports absolutely."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names if alias.name.startswith("daasbench"))
+        elif isinstance(node, ast.ImportFrom) and not node.level and str(node.module).startswith("daasbench"):
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                module = ROOT / name.replace(".", "/")
+                yield node.lineno, name if module.with_suffix(".py").exists() or module.is_dir() else str(node.module)
+
+
+@pytest.mark.parametrize("room", ["kernels", "runners", "reports"])
+def test_a_plug_in_room_imports_only_public_modules_of_the_engine(room: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    make_api = importlib.import_module("make_api")
+    audiences = [audience for audience in make_api.AUDIENCES if audience.room in ("", room)]
+    public = {name for audience in audiences for name in make_api.existing(audience)} | REACHES[room]
+    private = [
+        f"{relative(path)}:{line}: {name}"
+        for path in (ROOT / room).rglob("*.py")
+        for line, name in imported(path)
+        if name not in public
+    ]
+    assert private == [], "docs/make_api.py lists the public modules"
+
+
+@pytest.mark.parametrize("room", REACHES)
+def test_every_reach_into_the_engine_is_still_needed(room: str) -> None:
+    names = {name for path in (ROOT / room).rglob("*.py") for _, name in imported(path)}
+    packages = {"daasbench.authoring", "daasbench.compute", "daasbench.formats"}
+    assert REACHES[room] - names - packages == set()
+
+
 @pytest.mark.parametrize("group", ["kernels", "runners", "reports"])
 def test_every_entry_point_of_ours_resolves(group: str) -> None:
     ours = [one for one in metadata.entry_points(group=f"daasbench.{group}") if one.value.startswith("daasbench.")]
@@ -147,3 +214,22 @@ def test_no_class_of_a_report_shares_its_name_with_another_outside_of_the_kernel
                     found.setdefault(node.name, []).append(relative(path))
     twice = {name: paths for name, paths in found.items() if len(paths) > 1}
     assert {name: paths for name, paths in twice.items() if any(path.startswith("reports/") for path in paths)} == {}
+
+
+def test_the_stable_functions_and_nothing_else_are_in_the_package() -> None:
+    import daasbench
+
+    assert dir(daasbench) == ["__version__", "kernel", "load"]
+    assert all(getattr(daasbench, name) for name in dir(daasbench))
+
+
+@pytest.mark.parametrize("package", ["evidence", "model", "records", "scenario", "statistics"])
+def test_every_name_that_a_package_exports_exists(package: str) -> None:
+    module = importlib.import_module(f"daasbench.{package}")
+    assert all(getattr(module, name) is not None for name in module.__all__)
+
+
+def test_statistics_are_imported_without_scipy_and_evidence_without_pandas() -> None:
+    code = "import sys, daasbench.evidence, daasbench.statistics; print({'scipy', 'pandas'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from daasbench.model import Record, Samples
-from daasbench.records.ledger import read_lines
+from daasbench.records.readers import read_lines
 
 from .waiting import PATIENCE_S
 

@@ -40,7 +40,7 @@ def test_the_phases_of_a_process_add_up_to_its_first_result_without_the_making_o
 
 def test_what_a_process_does_not_have_is_missing_with_its_reason_and_is_not_zero() -> None:
     found = phases.of_process(record())
-    assert found.missing == {"start": "one process computes here", "context": "no GPU is used"}
+    assert found.missing == {"start": "a single process computes", "context": "no GPU is used"}
     assert found.seconds.keys() | found.missing.keys() == phases.PROCESS.keys()
     assert phases.of_process(record(context=0.2)).seconds["context"] == 0.2
 
@@ -64,53 +64,53 @@ def journal(**detail: Any) -> list[Event]:
 
 
 def test_an_errand_is_stage_in_queue_boot_and_stage_out() -> None:
-    found = phases.of_errand(journal(), JOB)
+    found = phases.of_job(journal(), JOB)
     assert found.seconds == {"stage_in": 2.0, "queue": 600.0, "boot": 3.5, "stage_out": 4.0}
     assert not found.missing
 
 
-def test_a_platform_without_a_queue_has_none_and_boots_when_it_is_told() -> None:
-    found = phases.of_errand(journal(queued_at=None, started_at=None), JOB)
+def test_a_platform_without_a_queue_has_no_queue_phase_and_boots_when_the_job_is_submitted() -> None:
+    found = phases.of_job(journal(queued_at=None, started_at=None), JOB)
     assert found.missing == {"queue": "the platform has no queue"}
     assert found.seconds["boot"] == pytest.approx(603.5)
 
 
 def test_clocks_that_differ_give_no_phase() -> None:
-    found = phases.of_errand(journal(began_at="2026-11-22T10:09:00Z"), JOB)
+    found = phases.of_job(journal(began_at="2026-11-22T10:09:00Z"), JOB)
     assert found.missing == {"boot": "the clocks of two machines differ: it would be -62 s"}
 
 
 def test_a_node_whose_clock_is_ahead_does_not_make_a_boot_of_an_hour() -> None:
     hour = journal(began_at="2026-11-22T11:10:05.500Z", left_at="2026-11-22T11:19:59Z")
-    assert phases.of_errand(hour, JOB).missing == {"boot": "the clocks of two machines differ by 3599 s or more"}
+    assert phases.of_job(hour, JOB).missing == {"boot": "the clocks of two machines differ by 3599 s or more"}
     good = journal(left_at="2026-11-22T10:19:59Z")
-    assert phases.of_errand(good, JOB).seconds["boot"] == 3.5
+    assert phases.of_job(good, JOB).seconds["boot"] == 3.5
 
 
 def test_a_controller_whose_clock_is_off_does_not_make_a_stage_out_of_it() -> None:
     ahead = {"queued_at": "2026-11-22T09:00:02Z", "started_at": "2026-11-22T09:10:02Z"}
-    found = phases.of_errand(journal(**ahead, began_at="2026-11-22T09:10:05Z", ended_at="2026-11-22T09:20:00Z"), JOB)
+    found = phases.of_job(journal(**ahead, began_at="2026-11-22T09:10:05Z", ended_at="2026-11-22T09:20:00Z"), JOB)
     assert found.seconds == {"stage_in": 2.0, "queue": 600.0, "boot": 3.0}
     assert found.missing == {"stage_out": "the clocks of two machines differ by 3598 s or more"}
 
 
 def test_a_job_that_ended_unseen_has_no_stage_out_of_a_persons_delay() -> None:
     there = journal(followed_since="2026-11-22T10:20:01Z")  # as clocks may differ
-    assert phases.of_errand(there, JOB).seconds["stage_out"] == 4.0
-    found = phases.of_errand(journal(followed_since="2026-11-22T10:20:03Z"), JOB)
-    assert found.missing == {"stage_out": "it ended while no controller was there, and was collected later"}
+    assert phases.of_job(there, JOB).seconds["stage_out"] == 4.0
+    found = phases.of_job(journal(followed_since="2026-11-22T10:20:03Z"), JOB)
+    assert found.missing == {"stage_out": "the job ended while no controller ran, and was collected later"}
 
 
 def test_what_a_scheduler_has_forgotten_is_no_boot_of_zero_seconds() -> None:
     began = "2026-11-22T10:10:05.500Z"  # the worker's own word, which stands for the start that nobody saw
-    found = phases.of_errand(journal(queued_at=None, started_at=began, handle="slurm:///17"), JOB)
+    found = phases.of_job(journal(queued_at=None, started_at=began, handle="slurm:///17"), JOB)
     assert found.missing == {"queue": "it was not noted", "boot": "it was not noted"}
-    unseen = phases.of_errand(journal(queued_at=None, started_at=None, handle="slurm:///17"), JOB)
+    unseen = phases.of_job(journal(queued_at=None, started_at=None, handle="slurm:///17"), JOB)
     assert unseen.missing == {"queue": "it was not noted", "boot": "it was not noted"}
 
 
-def test_an_errand_of_which_nobody_noted_the_end_has_no_phase() -> None:
-    found = phases.of_errand(journal()[:2], JOB)
+def test_a_job_whose_end_was_not_noted_has_no_phase() -> None:
+    found = phases.of_job(journal()[:2], JOB)
     assert not found.seconds
-    assert found.missing.keys() == phases.ERRAND.keys()
-    assert phases.of_errand(journal(began_at="yesterday"), JOB).missing == {"boot": "it was not noted"}
+    assert found.missing.keys() == phases.JOB.keys()
+    assert phases.of_job(journal(began_at="yesterday"), JOB).missing == {"boot": "it was not noted"}

@@ -27,7 +27,9 @@ from daasbench.model import (
     Round,
     Samples,
 )
-from daasbench.records.ledger import Ledger, orphans, read_lines
+from daasbench.records.interrupted import interrupted_attempts
+from daasbench.records.ledger import Ledger
+from daasbench.records.readers import read_lines
 
 CASE = Case(kernel="sum", implementation="numpy", version="2")
 
@@ -106,7 +108,7 @@ def test_garbage_in_the_middle_is_counted_and_skipped(tmp_path: Path, garbage: b
 
 
 @pytest.mark.parametrize("change", [{}, {"outcome": "splendid"}, {"type": "poem"}])
-def test_lines_of_a_newer_schema_are_refused_with_the_cure(tmp_path: Path, change: dict[str, str]) -> None:
+def test_lines_of_a_newer_schema_are_refused_with_the_fix(tmp_path: Path, change: dict[str, str]) -> None:
     path = tmp_path / "records.jsonl"
     newer = msgspec.json.decode(msgspec.json.encode(record())) | {"schema": SCHEMA + 1} | change
     path.write_bytes(msgspec.json.encode(newer) + b"\n")
@@ -129,7 +131,7 @@ def test_a_sample_that_is_not_a_number_is_refused_before_it_is_lost(tmp_path: Pa
     assert read_lines(ledger.path).lines == [msgspec.structs.replace(said, error=None)]
 
 
-def test_a_full_disk_is_one_sentence_with_path_cause_cure_and_what_is_safe() -> None:
+def test_a_full_disk_is_one_sentence_with_path_cause_fix_and_what_is_safe() -> None:
     with pytest.raises(LedgerError) as caught:
         Ledger(Path("/dev/full")).append(record())
     for part in ("/dev/full", os.strerror(errno.ENOSPC), "free some space", "safe"):
@@ -177,7 +179,7 @@ def test_a_line_that_is_half_written_is_not_glued_to_the_next(tmp_path: Path) ->
     assert reading.torn == [2]
 
 
-def test_turns_without_their_record_become_an_interrupted_attempt() -> None:
+def test_rounds_without_their_record_become_an_interrupted_attempt() -> None:
     machine = Machine(
         id="m", host="h", cpu="c", cores=1, threads=1, usable_cores=1, memory_bytes=1, usable_memory_bytes=1
     )
@@ -190,19 +192,19 @@ def test_turns_without_their_record_become_an_interrupted_attempt() -> None:
         round_("b", 1),
         record("b"),
     ]
-    (found,) = orphans(lines)
+    (found,) = interrupted_attempts(lines)
     assert (found.key, found.attempt, found.process) == ("b", 2, 3)
     assert (found.outcome, found.reason) == (Outcome.FAILED, Reason.INTERRUPTED)
     assert found.samples is not None
     assert found.samples.counted() == [1.0, 2.0, 3.0]
     assert (found.run, found.job, found.platform, found.commit, found.machine) == ("r", "j", "here", "abc", "m")
-    assert "after 2 turns" in found.message
+    assert "after 2 rounds" in found.message
 
 
-def test_an_attempt_that_was_killed_before_any_record_takes_its_place_from_its_job() -> None:
+def test_an_attempt_that_was_killed_before_any_record_takes_its_platform_from_its_job() -> None:
     job = Job(
         id="here-2", run="q", platform_name="here", platform=Platform(runner="local"), planned=[], repeat=Repeat(),
         commit="def",
     )  # fmt: skip
-    (found,) = orphans([round_("a")], job)
+    (found,) = interrupted_attempts([round_("a")], job)
     assert (found.run, found.job, found.platform, found.commit) == ("q", "here-2", "here", "def")

@@ -12,8 +12,7 @@ import pytest
 
 import daasbench
 from daasbench.errors import LedgerError, MissingRequirement, UsageError
-from daasbench.evidence import columns, parallel_read, rows
-from daasbench.evidence.gather import gather
+from daasbench.evidence import columns, gather, parallel_read, rows
 from daasbench.evidence.table import COLUMNS, load, ordered_rows, read_columns, table_of, write_csv, write_parquet
 from daasbench.model import (
     SCHEMA,
@@ -33,7 +32,8 @@ from daasbench.model import (
     Samples,
     Work,
 )
-from daasbench.records.ledger import Ledger, read_lines
+from daasbench.records.ledger import Ledger
+from daasbench.records.readers import read_lines
 from daasbench.statistics.intervals import median_interval
 
 SAMPLE = Path(__file__).parent / "data" / "records_v1.jsonl"  # made once by make_records_v1.py, and frozen
@@ -161,7 +161,7 @@ def test_the_last_attempt_of_a_case_platform_and_process_is_shown(tmp_path: Path
     assert every["outcome"].to_list() == ["failed", "ok", "ok", "failed", "ok"]
 
 
-def test_the_later_of_two_attempts_is_told_by_the_clock_and_not_by_the_alphabet(tmp_path: Path) -> None:
+def test_the_later_of_two_attempts_is_found_by_the_clock_and_not_by_the_alphabet(tmp_path: Path) -> None:
     whole, fraction = record(started_at="2026-11-22T19:00:05Z"), record(started_at="2026-11-22T19:00:05.250+00:00")
     later = msgspec.structs.replace(fraction, stop_reason="limit")
     assert load(write(tmp_path, later, whole))["stop_reason"].to_list() == ["limit"]
@@ -247,7 +247,7 @@ def test_where_no_other_process_can_be_started_this_one_reads_alone(
     pd.testing.assert_frame_equal(load(tmp_path), whole)
 
 
-def test_torn_and_invalid_lines_are_left_out_with_a_warning(tmp_path: Path) -> None:
+def test_torn_and_invalid_lines_are_excluded_with_a_warning(tmp_path: Path) -> None:
     uneven = record(process=5, samples=Samples(seconds=[1.0, 2.0], flags=[0]))
     path = write(tmp_path, record(), uneven) / "runs" / "r" / "jobs" / "here-1" / "records.jsonl"
     bad_case = msgspec.json.encode(record(process=6)).replace(b'"threads":4', b'"threads":"many"')
@@ -255,11 +255,11 @@ def test_torn_and_invalid_lines_are_left_out_with_a_warning(tmp_path: Path) -> N
     path.write_bytes(path.read_bytes() + bad_case + b"\n" + bad_elsewhere + b"\n" + b'{"type":"rec')
     found = gather(tmp_path)
     assert len(found.table) == len(found.records) == 1
-    assert [warning for warning in found.warnings if "4 torn or invalid lines left out (line 2, 3, 4, 5)" in warning]
+    assert [warning for warning in found.warnings if "4 torn or invalid lines excluded (lines 2, 3, 4, 5)" in warning]
 
 
 @pytest.mark.parametrize("seconds", ['[2.0,"two",2.0]', "[2.0,[2.0],2.0]", '["2.0","2.0","2.0"]', "null", "[2.0,{},1]"])
-def test_samples_that_are_no_numbers_are_left_out_with_a_warning(tmp_path: Path, seconds: str) -> None:
+def test_samples_that_are_no_numbers_are_excluded_with_a_warning(tmp_path: Path, seconds: str) -> None:
     path = write(tmp_path, record(), record(process=1)) / "runs" / "r" / "jobs" / "here-1" / "records.jsonl"
     whole = msgspec.json.encode(record(process=2))
     bad = whole.replace(b'"seconds":[9.0,2.0,2.0]', b'"seconds":' + seconds.encode())
@@ -267,7 +267,7 @@ def test_samples_that_are_no_numbers_are_left_out_with_a_warning(tmp_path: Path,
     path.write_bytes(path.read_bytes() + bad + b"\n" + b"{torn\n" + msgspec.json.encode(record(process=3)) + b"\n")
     warnings = read_columns(tmp_path).warnings
     assert load(tmp_path)["process"].tolist() == [0, 1, 3]
-    assert [warning for warning in warnings if "2 torn or invalid lines left out (line 3, 4)" in warning]
+    assert [warning for warning in warnings if "2 torn or invalid lines excluded (lines 3, 4)" in warning]
 
 
 def test_money_is_the_price_of_one_repeat(tmp_path: Path) -> None:
@@ -344,7 +344,7 @@ def test_a_newer_schema_is_refused_by_the_table_too(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_a_folder_without_records_is_refused_with_the_cure(tmp_path: Path) -> None:
+def test_a_folder_without_records_is_refused_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="measure first"):
         load(tmp_path)
     with pytest.raises(UsageError, match="no such folder"):
@@ -382,9 +382,9 @@ def test_the_narrow_row_knows_every_outcome_and_no_field_that_a_record_has_not()
     assert set(outcome.type.values) == set(Outcome)
 
 
-def test_a_ledger_with_a_machine_and_no_measurement_is_told_and_not_a_crash(tmp_path: Path) -> None:
+def test_a_ledger_with_a_machine_and_no_measurement_is_one_sentence_and_not_a_crash(tmp_path: Path) -> None:
     whole = (Path(__file__).parent / "data" / "records_v1.jsonl").read_bytes().splitlines()
     machine = next(line for line in whole if line.startswith(b'{"type":"machine"'))
     (tmp_path / "records.jsonl").write_bytes(machine + b"\n")
-    with pytest.raises(UsageError, match="no records here; measure first"):
+    with pytest.raises(UsageError, match="no records; name another folder"):
         daasbench.load(tmp_path)

@@ -38,7 +38,7 @@ def install(folder: Path, name: str, points: str, **modules: str) -> None:
 
 def clear() -> None:
     """Forget what was found."""
-    registry._found.cache_clear()
+    registry._declared.cache_clear()
     registry._load.cache_clear()
 
 
@@ -57,7 +57,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-def test_a_third_party_kernel_is_found_by_its_name(packages):
+def test_a_third_party_kernel_is_declared_by_its_name(packages):
     install(packages, "third", "[daasbench.kernels]\nmine = third_mod:sums\n", third_mod=GOOD.format(name="mine"))
     assert "mine" in registry.kernels()
     assert registry.kernel("mine").name == "mine"
@@ -75,11 +75,11 @@ def test_a_third_party_kernel_is_found_by_its_name(packages):
         ("broken_e:sums", "", "AttributeError: module 'broken_e' has no attribute 'sums'"),
         ("broken_f:sums", "sums = 3\n", "it is no kernel: it has no 'name'"),
         ("broken_g:sums", "class sums: pass\n", "expected an object, not a class"),
-        ("broken_h:sums", GOOD.format(name="other"), "it calls itself 'other', its package 'bad'"),
+        ("broken_h:sums", GOOD.format(name="other"), "its name is 'other', its entry point 'bad'"),
         ("nowhere_at_all.inside:sums", "", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
     ],
 )
-def test_a_broken_kernel_is_a_warning_in_a_listing_and_an_error_for_who_asks_for_it(packages, target, module, sentence):
+def test_a_broken_kernel_is_a_warning_in_a_listing_and_an_error_if_it_is_asked_for(packages, target, module, sentence):
     install(packages, "third", f"[daasbench.kernels]\nbad = {target}\n", **{target.partition(":")[0]: module})
     by_name = {one.name: one for one in registry.catalogue("kernels")}
     assert sentence in str(by_name["bad"].error)
@@ -87,7 +87,7 @@ def test_a_broken_kernel_is_a_warning_in_a_listing_and_an_error_for_who_asks_for
     with pytest.raises(PluginError) as refused:
         registry.kernel("bad")
     assert str(refused.value).startswith("kernel 'bad' from third 1.0 cannot be loaded: ")
-    assert str(refused.value).endswith("; mend or uninstall that package")
+    assert str(refused.value).endswith("; fix or uninstall that package")
 
 
 def test_metadata_that_cannot_be_read_is_a_warning(packages):
@@ -99,7 +99,7 @@ def test_metadata_that_cannot_be_read_is_a_warning(packages):
     assert "cannot be read" in warning
 
 
-def test_a_name_of_two_distributions_is_told_and_the_first_is_used_ours_before_others(packages):
+def test_a_name_of_two_distributions_is_a_warning_and_ours_is_used_before_others(packages):
     install(
         packages,
         "another",
@@ -107,12 +107,12 @@ def test_a_name_of_two_distributions_is_told_and_the_first_is_used_ours_before_o
         third_mod=GOOD.format(name="probes"),
     )
     [warning] = registry.warnings()
-    assert "kernel 'probes' is brought by daasbench" in warning
-    assert "and by another 1.0; the first of them is used: uninstall the one that you do not want" in warning
+    assert "kernel 'probes' is declared by daasbench" in warning
+    assert "and by another 1.0; the first is used: uninstall the package that you do not want" in warning
     assert type(registry.kernel("probes")).__module__.startswith("daasbench.")
 
 
-def test_a_distribution_that_is_found_twice_is_one(packages, monkeypatch, tmp_path):
+def test_a_distribution_that_is_declared_twice_is_one(packages, monkeypatch, tmp_path):
     again = tmp_path / "again"
     for folder in (packages, again):
         install(folder, "third", "[daasbench.kernels]\nmine = third_mod:sums\n", third_mod=GOOD.format(name="mine"))
@@ -122,22 +122,22 @@ def test_a_distribution_that_is_found_twice_is_one(packages, monkeypatch, tmp_pa
     assert registry.names("kernels").count("mine") == 1
 
 
-def test_a_shelf_of_a_broken_package_is_left_out(packages):
+def test_the_scenarios_of_a_broken_package_are_excluded(packages):
     points = "[daasbench.scenarios]\nbad = broken_shelf.inside\nodd = nowhere_at_all.inside\nok = shelf\n"
     install(packages, "third", points, broken_shelf="1 / 0\n")
     (packages / "shelf").mkdir()
     (packages / "shelf" / "__init__.py").write_text("")
     (packages / "shelf" / "mine.toml").write_text("question = 1\n")
-    shelves = registry.shelves()
-    assert packages / "shelf" in shelves
-    assert len(shelves) == 2
+    folders = registry.scenario_folders()
+    assert packages / "shelf" in folders
+    assert len(folders) == 2
 
 
-def test_a_runner_that_cannot_be_made_is_named(packages):
+def test_a_runner_that_cannot_be_created_is_named(packages):
     text = "class Bad:\n    name = 'bad'\n    check = render = submit = poll = fetch = cancel = None\n"
     text += "    def __init__(self):\n        raise OSError('no scheduler here')\n"
     install(packages, "third", "[daasbench.runners]\nbad = bad_runner:Bad\n", bad_runner=text)
-    with pytest.raises(PluginError, match="runner 'bad' cannot be made: OSError: no scheduler here"):
+    with pytest.raises(PluginError, match="runner 'bad' cannot be created: OSError: no scheduler here"):
         registry.runner("bad")
 
 
@@ -149,7 +149,7 @@ def test_a_queue_without_one_of_its_parts_is_not_taken_for_a_runner_of_this_mach
         registry.runner("half")
 
 
-def test_an_unknown_name_is_told_with_the_nearest(packages):
+def test_an_unknown_name_is_refused_with_the_nearest_match(packages):
     with pytest.raises(UnknownName, match="no kernel 'tomografy'; did you mean 'tomography'"):
         registry.kernel("tomografy")
     with pytest.raises(UnknownName, match="no report 'sumary'; did you mean 'summary'"):

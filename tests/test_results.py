@@ -15,9 +15,12 @@ import pytest
 
 from daasbench.errors import LedgerError, Locked, UsageError
 from daasbench.model import SCHEMA, Case, Outcome, Reason, Record, Round, Samples
-from daasbench.records import run_folder
-from daasbench.records.progress import Tail, durations, progress
-from daasbench.records.run_folder import Holder, RunFolder
+from daasbench.records import lock, runs
+from daasbench.records.layout import unwritable
+from daasbench.records.lock import Holder
+from daasbench.records.progress import durations, progress
+from daasbench.records.readers import Tail
+from daasbench.records.run_folder import RunFolder
 
 from .waiting import PATIENCE_S
 
@@ -27,7 +30,7 @@ CASE = Case(kernel="sums", implementation="numpy", version="1")
 
 def opened(folder: Path, *, at: str = AT, commit: str = "c0", again: bool = False, finish: bool = False) -> str:
     """Hold the run of one and the same plan for a moment; return its name."""
-    with run_folder.opened(
+    with runs.opened(
         folder, name="q", identity="same", commit=commit, text="", at=at, again=again, command="run"
     ) as run:
         if finish:
@@ -38,7 +41,7 @@ def opened(folder: Path, *, at: str = AT, commit: str = "c0", again: bool = Fals
 # --- which run ------------------------------------------------------------------------------------------------
 
 
-def test_the_latest_run_goes_on_and_again_starts_another(tmp_path: Path) -> None:
+def test_the_latest_run_is_continued_and_again_starts_another(tmp_path: Path) -> None:
     first = opened(tmp_path)
     assert opened(tmp_path) == first
     assert opened(tmp_path, finish=True) == first
@@ -48,7 +51,7 @@ def test_the_latest_run_goes_on_and_again_starts_another(tmp_path: Path) -> None
     assert opened(tmp_path) == second
 
 
-def test_an_unfinished_run_goes_on_under_another_commit_and_a_finished_one_stays_as_it_is(tmp_path: Path) -> None:
+def test_an_unfinished_run_continues_under_another_commit_and_a_finished_run_does_not_change(tmp_path: Path) -> None:
     first = opened(tmp_path, commit="c0")
     assert opened(tmp_path, commit="c1", finish=True) == first
     assert opened(tmp_path, commit="c1") != first
@@ -62,7 +65,7 @@ def test_a_clock_that_was_set_back_does_not_bring_back_an_older_run(tmp_path: Pa
     assert opened(tmp_path) == second
 
 
-def test_a_run_whose_first_word_was_torn_is_left_alone(tmp_path: Path) -> None:
+def test_a_run_whose_first_event_was_torn_is_not_continued(tmp_path: Path) -> None:
     first = opened(tmp_path)
     journal = tmp_path / "runs" / first / "journal.jsonl"
     journal.write_bytes(journal.read_bytes()[:30])
@@ -78,11 +81,11 @@ def test_what_follows_a_torn_line_of_the_journal_is_read(tmp_path: Path) -> None
     assert [one.event for one in run.events()] == ["created", "finished"]
 
 
-def test_a_journal_that_cannot_be_written_is_told_with_its_cure(tmp_path: Path) -> None:
+def test_a_journal_that_cannot_be_written_is_reported_with_its_fix(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--results"):
         RunFolder(tmp_path / "absent").note(AT, "created")
     with pytest.raises(LedgerError, match="free some space"):
-        raise run_folder.unwritable(tmp_path, OSError(28, "No space left on device"))
+        raise unwritable(tmp_path, OSError(28, "No space left on device"))
 
 
 def test_no_number_of_a_job_is_used_twice(tmp_path: Path) -> None:
@@ -105,6 +108,22 @@ def test_inputs_that_a_killed_worker_left_are_swept_and_nothing_else(tmp_path: P
     assert [one.name for one in run.job_folder("001-here").iterdir()] == ["records.jsonl"]
 
 
+def test_a_job_of_a_newer_daasbench_is_refused_and_not_run_again(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.job_folder("001-here").mkdir(parents=True)
+    (run.job_folder("001-here") / "job.json").write_text(f'{{"id": "001-here", "schema": {SCHEMA + 1}}}')
+    with pytest.raises(LedgerError, match=rf"schema {SCHEMA + 1}.*upgrade"):
+        list(run.jobs())
+
+
+def test_a_job_whose_file_was_never_completed_is_excluded(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for name in ("001-here", "002-here"):
+        run.job_folder(name).mkdir(parents=True)
+    (run.job_folder("002-here") / "job.json").write_text('{"id": "002-he')
+    assert list(run.jobs()) == []
+
+
 # --- the lock -------------------------------------------------------------------------------------------------
 
 
@@ -123,20 +142,20 @@ def test_a_held_run_says_who_holds_it(tmp_path: Path) -> None:
 
 
 def test_a_run_whose_controller_is_gone_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_folder, "WAIT_S", PATIENCE_S)
+    monkeypatch.setattr("daasbench.records.lock.WAIT_S", PATIENCE_S)
     code = f"import fcntl, time; f = open({str(tmp_path / 'lock')!r}, 'a'); fcntl.flock(f, fcntl.LOCK_EX)"
     worker = subprocess.Popen([sys.executable, "-c", f"{code}; print(1, flush=True); time.sleep(.3)"], stdout=-1)
     assert worker.stdout is not None
     worker.stdout.readline()
-    gone = Holder(pid=2**22 - 1, host=run_folder.socket.gethostname(), since=AT, process_started=1.0)
+    gone = Holder(pid=2**22 - 1, host=socket.gethostname(), since=AT, process_started=1.0)
     (tmp_path / "lock").write_bytes(msgspec.json.encode(gone))
     with RunFolder(tmp_path).locked(AT):
         assert worker.poll() is not None or worker.wait(PATIENCE_S) == 0
     worker.stdout.close()
 
 
-def test_a_worker_that_does_not_end_is_told_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_folder, "WAIT_S", 0.1)
+def test_a_worker_that_does_not_end_is_reported_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "WAIT_S", 0.1)
     with open(tmp_path / "lock", "a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(Locked), RunFolder(tmp_path).locked(AT):
@@ -207,12 +226,19 @@ def test_torn_lines_are_counted_and_cost_only_themselves(tmp_path: Path) -> None
     assert found.unreadable == 4
 
 
+def test_progress_refuses_the_lines_of_a_newer_daasbench(tmp_path: Path) -> None:
+    newer = msgspec.json.encode(record("k", Outcome.OK)).replace(b'"schema":%d' % SCHEMA, b'"schema":%d' % (SCHEMA + 1))
+    ledger(tmp_path, newer)
+    with pytest.raises(LedgerError, match=rf"schema {SCHEMA + 1}.*upgrade"):
+        progress(tmp_path)
+
+
 def test_how_long_a_case_took_is_known_by_case_and_platform(tmp_path: Path) -> None:
     ledger(tmp_path, record("k", Outcome.OK), b"torn")
     assert durations(tmp_path) == {(CASE.id, "here"): 8.0}
 
 
-def test_records_are_told_once_and_only_when_whole(tmp_path: Path) -> None:
+def test_a_tail_returns_each_record_once_and_only_when_it_is_whole(tmp_path: Path) -> None:
     text = msgspec.json.encode(record("k", Outcome.OK)) + b"\n"
     path = tmp_path / "records.jsonl"
     tail = Tail(path)
@@ -227,7 +253,7 @@ def without_locks(*_: object) -> None:
     raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))  # what Lustre says where it was mounted without them
 
 
-def test_where_a_file_system_has_no_locks_two_controllers_are_told_apart_by_their_word(
+def test_where_a_file_system_has_no_locks_the_lock_file_names_the_holder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fcntl, "flock", without_locks)
@@ -247,7 +273,7 @@ def test_where_a_file_system_has_no_locks_two_controllers_are_told_apart_by_thei
         pass  # who is gone holds nothing
 
 
-def test_a_lock_on_a_full_disk_is_told_with_its_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_on_a_full_disk_is_reported_with_its_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -1,4 +1,4 @@
-"""Ladders keep what was intended, problems grow with their cores, and laws are found with the surety that is stated."""
+"""Scaling series keep what was intended, problems grow with their cores, and laws are found as surely as stated."""
 
 from __future__ import annotations
 
@@ -14,9 +14,18 @@ from daasbench import registry
 from daasbench.authoring.growth import along, doubling, edge, grown_parameters
 from daasbench.errors import ScenarioError, UsageError
 from daasbench.model import Case, Work
-from daasbench.scenario.ladders import Intent, Rung, breach, found_ladders, kept, load, planned_ladders, rungs_to
 from daasbench.scenario.plan import Plan
 from daasbench.scenario.plan import load as load_scenario
+from daasbench.scenario.scaling_series import (
+    CasePoint,
+    Intent,
+    breach,
+    counts_to,
+    kept,
+    measured_series,
+    planned_series,
+    problem_amount,
+)
 from daasbench.statistics.intervals import Interval
 from daasbench.statistics.scaling_laws import Fit, Law, fit, gain
 
@@ -26,13 +35,13 @@ GROWING = ("azimuthal_integration", "distributed_fft", "halo_stencil", "sparse_e
 # --- laws -----------------------------------------------------------------------------------------------------
 
 
-def speeds(law: Law, serial: float, rungs: tuple[int, ...], chance: np.random.Generator, sets: int = 3) -> Any:
+def speeds(law: Law, serial: float, points: tuple[int, ...], rng: np.random.Generator, sets: int = 3) -> Any:
     """Return measured speeds that follow a law: 2 % scatter, and a drift that each set shares."""
-    drift = chance.normal(0, 0.05, sets)
-    ideal = law.speed(np.array(rungs, float), serial)
+    drift = rng.normal(0, 0.05, sets)
+    ideal = law.speed(np.array(points, float), serial)
     return {
-        steps: {one: float(speed * np.exp(drift[one] + chance.normal(0, 0.02))) for one in range(sets)}
-        for steps, speed in zip(rungs, ideal, strict=True)
+        steps: {one: float(speed * np.exp(drift[one] + rng.normal(0, 0.02))) for one in range(sets)}
+        for steps, speed in zip(points, ideal, strict=True)
     }
 
 
@@ -45,14 +54,14 @@ def found(answer: Fit | str) -> Fit:
     ("law", "serial"), [(Law.AMDAHL, 0.05), (Law.AMDAHL, 0.0), (Law.GUSTAFSON, 0.1), (Law.GUSTAFSON, 0.6)]
 )
 def test_a_known_serial_fraction_is_within_its_interval_as_often_as_stated(law: Law, serial: float) -> None:
-    chance = np.random.default_rng(20261123)
-    fits = [found(fit(law, speeds(law, serial, (1, 2, 4, 8), chance))) for _ in range(200)]
+    rng = np.random.default_rng(20261123)
+    fits = [found(fit(law, speeds(law, serial, (1, 2, 4, 8), rng))) for _ in range(200)]
     held = [one.serial.low <= serial <= one.serial.high for one in fits]  # type: ignore[operator]  # both are there
     assert 0.90 <= np.mean(held) <= 0.99  # 95 %, of 200
     assert abs(np.median([one.serial.value for one in fits]) - serial) < 0.01
 
 
-def test_the_drift_that_all_rungs_of_a_set_share_does_not_widen_the_interval() -> None:
+def test_the_drift_that_all_points_of_a_set_share_does_not_widen_the_interval() -> None:
     together = speeds(Law.AMDAHL, 0.05, (1, 2, 4, 8), np.random.default_rng(1))
     apart = {steps: {one + 100 * steps: s for one, s in sets.items()} for steps, sets in together.items()}
     widths = [found(fit(Law.AMDAHL, one)).serial for one in (together, apart)]
@@ -60,25 +69,25 @@ def test_the_drift_that_all_rungs_of_a_set_share_does_not_widen_the_interval() -
     assert narrow < wide / 1.5
 
 
-def test_rungs_that_follow_another_law_are_told_and_widen_the_interval() -> None:
-    chance = np.random.default_rng(5)
-    right = found(fit(Law.GUSTAFSON, speeds(Law.GUSTAFSON, 0.3, (1, 2, 4, 8, 16), chance)))
-    other = found(fit(Law.GUSTAFSON, speeds(Law.AMDAHL, 0.3, (1, 2, 4, 8, 16), chance)))
-    assert not right.missing
-    assert other.missing
+def test_points_that_follow_another_law_are_reported_and_widen_the_interval() -> None:
+    rng = np.random.default_rng(5)
+    right = found(fit(Law.GUSTAFSON, speeds(Law.GUSTAFSON, 0.3, (1, 2, 4, 8, 16), rng)))
+    other = found(fit(Law.GUSTAFSON, speeds(Law.AMDAHL, 0.3, (1, 2, 4, 8, 16), rng)))
+    assert not right.lack_of_fit
+    assert other.lack_of_fit
 
 
-def test_two_rungs_or_one_process_make_no_law() -> None:
-    chance = np.random.default_rng(2)
-    few = speeds(Law.AMDAHL, 0.1, (1, 2), chance)
+def test_two_points_or_one_process_make_no_law() -> None:
+    rng = np.random.default_rng(2)
+    few = speeds(Law.AMDAHL, 0.1, (1, 2), rng)
     assert "two points fit any law" in str(fit(Law.AMDAHL, few))
-    alone = speeds(Law.AMDAHL, 0.1, (1, 2, 4), chance, sets=1)
+    alone = speeds(Law.AMDAHL, 0.1, (1, 2, 4), rng, sets=1)
     assert "one process only" in str(fit(Law.AMDAHL, alone))
 
 
 def test_speeds_that_say_nothing_give_no_interval_and_no_law() -> None:
-    chance = np.random.default_rng(3)
-    wild = {steps: {one: float(np.exp(chance.normal(0, 9))) for one in range(2)} for steps in (1, 2, 4)}
+    rng = np.random.default_rng(3)
+    wild = {steps: {one: float(np.exp(rng.normal(0, 9))) for one in range(2)} for steps in (1, 2, 4)}
     assert "scatter so much" in str(fit(Law.AMDAHL, wild))
 
 
@@ -87,13 +96,13 @@ def test_the_fit_does_not_depend_on_the_unit_of_speed() -> None:
     other = {steps: {index: 1e9 * speed for index, speed in sets.items()} for steps, sets in one.items()}
     first, second = found(fit(Law.AMDAHL, one)), found(fit(Law.AMDAHL, other))
     assert second.serial.value == pytest.approx(first.serial.value, abs=1e-6)
-    assert second.one == pytest.approx(1e9 * first.one, rel=1e-6)
+    assert second.single == pytest.approx(1e9 * first.single, rel=1e-6)
 
 
 @pytest.mark.parametrize("serial", [0.01, 0.1, 0.3])
-def test_beyond_enough_steps_another_one_brings_less(serial: float) -> None:
+def test_beyond_enough_steps_the_incremental_efficiency_is_lower(serial: float) -> None:
     made = Fit(law=Law.AMDAHL, serial=Interval(value=serial, low=serial / 2, high=2 * serial, n=3, method=""),
-               one=1.0, rungs=3, missing=False)  # fmt: skip
+               single=1.0, points=3, lack_of_fit=False)  # fmt: skip
     count, least, most = made.enough(0.5)
     assert least <= count <= most
     speed = Law.AMDAHL.speed(np.array([count, count + 1]), serial)
@@ -103,9 +112,9 @@ def test_beyond_enough_steps_another_one_brings_less(serial: float) -> None:
 
 def test_without_a_serial_part_there_is_no_end_and_gustafson_never_falls_off() -> None:
     none = Interval(value=-0.01, low=-0.02, high=0.01, n=4, method="")
-    made = Fit(law=Law.AMDAHL, serial=none, one=1.0, rungs=4, missing=False)
+    made = Fit(law=Law.AMDAHL, serial=none, single=1.0, points=4, lack_of_fit=False)
     assert made.enough(0.5) == (math.inf, pytest.approx(98.0), math.inf)
-    weak = Fit(law=Law.GUSTAFSON, serial=none, one=1.0, rungs=4, missing=False)
+    weak = Fit(law=Law.GUSTAFSON, serial=none, single=1.0, points=4, lack_of_fit=False)
     assert weak.enough(0.5) == (math.inf, math.inf, math.inf)
 
 
@@ -115,43 +124,43 @@ def test_a_gain_is_ideal_at_one_and_none_at_zero() -> None:
     assert gain(Interval(value=1.0, low=None, high=None, n=1, method="none"), 4, 8).value == 0.0
 
 
-# --- ladders --------------------------------------------------------------------------------------------------
+# --- series ---------------------------------------------------------------------------------------------------
 
 
-def rung(ranks: int = 1, *, threads: int = 1, amount: float = 100.0, grown: int = 1, size: str = "small") -> Any:
+def point(ranks: int = 1, *, threads: int = 1, amount: float = 100.0, grown: int = 1, size: str = "small") -> Any:
     case = Case(kernel="k", implementation="mpi", version="1", size=size, ranks=ranks, threads=threads, grown=grown)
-    return Rung(case=case, work=Work(unit="frame", units=amount, input_bytes=amount), thing=None)
+    return CasePoint(case=case, work=Work(unit="frame", units=amount, input_bytes=amount), thing=None)
 
 
-def test_a_ladder_climbs_by_powers_of_two_up_to_what_there_is() -> None:
-    assert [rungs_to(most) for most in (1, 2, 6, 8)] == [[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]
+def test_counts_double_up_to_the_largest() -> None:
+    assert [counts_to(most) for most in (1, 2, 6, 8)] == [[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]
 
 
 def test_strong_keeps_the_whole_and_weak_the_work_of_each_core() -> None:
-    same, growing = [rung(n) for n in (1, 2, 4)], [rung(n, amount=103.0 * n, grown=n) for n in (2, 4)]
-    (strong,), (weak,) = planned_ladders(same), planned_ladders([rung(1), *growing])
+    same, growing = [point(n) for n in (1, 2, 4)], [point(n, amount=103.0 * n, grown=n) for n in (2, 4)]
+    (strong,), (weak,) = planned_series(same), planned_series([point(1), *growing])
     assert (kept(strong), kept(weak)) == (Intent.STRONG, Intent.WEAK)
     assert "on 1 rank 100 bytes of input" in str(breach(strong, Intent.WEAK))
     assert "50 % less, 10 % are allowed" in str(breach(strong, Intent.WEAK))
     assert "on 2 ranks 206 bytes of input" in str(breach(weak, Intent.STRONG))
 
 
-def test_a_strong_and_a_weak_ladder_share_their_lowest_rung() -> None:
-    together = [rung(1), rung(2), rung(4), rung(2, amount=200, grown=2), rung(4, amount=400, grown=4)]
-    ladders = found_ladders(together)
-    assert {(kept(one), len(one.rungs)) for one in ladders} == {(Intent.STRONG, 3), (Intent.WEAK, 3)}
+def test_a_strong_and_a_weak_series_share_their_first_point() -> None:
+    together = [point(1), point(2), point(4), point(2, amount=200, grown=2), point(4, amount=400, grown=4)]
+    series = measured_series(together)
+    assert {(kept(one), len(one.points)) for one in series} == {(Intent.STRONG, 3), (Intent.WEAK, 3)}
 
 
-def test_ranks_of_other_numbers_of_threads_have_a_ladder_of_their_own() -> None:
-    ladders = found_ladders([rung(ranks, threads=threads) for ranks in (1, 2) for threads in (1, 2)])
-    assert sorted(one.step for one in ladders) == ["rank", "rank of 2 threads"]
+def test_ranks_of_other_numbers_of_threads_have_a_series_of_their_own() -> None:
+    series = measured_series([point(ranks, threads=threads) for ranks in (1, 2) for threads in (1, 2)])
+    assert sorted(one.step for one in series) == ["rank", "rank of 2 threads"]
 
 
-def test_sizes_that_were_paired_with_ranks_are_one_ladder() -> None:
-    paired = [rung(1, size="small"), rung(8, amount=800, size="medium")]
-    assert not planned_ladders(paired)
-    assert [kept(one) for one in planned_ladders(paired, across_sizes=True)] == [Intent.WEAK]
-    assert [kept(one) for one in found_ladders(paired)] == [Intent.WEAK]
+def test_sizes_that_were_paired_with_ranks_are_one_series() -> None:
+    paired = [point(1, size="small"), point(8, amount=800, size="medium")]
+    assert not planned_series(paired)
+    assert [kept(one) for one in planned_series(paired, across_sizes=True)] == [Intent.WEAK]
+    assert [kept(one) for one in measured_series(paired)] == [Intent.WEAK]
 
 
 # --- growth ---------------------------------------------------------------------------------------------------
@@ -164,7 +173,7 @@ def test_a_shipped_kernel_grows_by_as_much_as_it_was_asked(name: str, times: int
     options = kernel.options()
     for size in ("small", "medium"):
         one, grown = (kernel.work(grown_parameters(kernel, size, n), options) for n in (1, times))
-        assert load(grown) == pytest.approx(times * load(one), rel=0.06)
+        assert problem_amount(grown) == pytest.approx(times * problem_amount(one), rel=0.06)
 
 
 @pytest.mark.parametrize("name", GROWING)
@@ -212,15 +221,15 @@ def places(made: Plan) -> list[tuple[int, int, int, int]]:
 
 
 def test_one_file_serves_a_laptop_and_a_cluster(tmp_path: Path) -> None:
-    climb = {"nodes": "ladder", "ranks": "ladder"}
-    assert places(plan(tmp_path, cores=2, **climb)) == [(1, 1, 1, 1), (1, 2, 1, 1)]
-    assert places(plan(tmp_path, cores=4, count=3, **climb)) == [
+    added = {"nodes": "ladder", "ranks": "ladder"}
+    assert places(plan(tmp_path, cores=2, **added)) == [(1, 1, 1, 1), (1, 2, 1, 1)]
+    assert places(plan(tmp_path, cores=4, count=3, **added)) == [
         (1, 1, 1, 1), (1, 2, 1, 1), (1, 4, 1, 1), (2, 8, 1, 1), (3, 12, 1, 1),
     ]  # fmt: skip
     assert places(plan(tmp_path, cores=4, count=3, ranks="ladder")) == [(1, 1, 1, 1), (1, 2, 1, 1), (1, 4, 1, 1)]
 
 
-def test_whole_nodes_and_threads_climb_too(tmp_path: Path) -> None:
+def test_whole_nodes_and_threads_are_added_too(tmp_path: Path) -> None:
     whole = plan(tmp_path, count=3, nodes="ladder", ranks="max")
     assert places(whole) == [(1, 4, 1, 1), (2, 8, 1, 1), (3, 12, 1, 1)]
     threads = plan(tmp_path, implementations="numba", threads="ladder")
@@ -242,9 +251,9 @@ def test_a_case_that_does_not_grow_keeps_its_resume_key() -> None:
     ("intent", "block", "message"),
     [
         ("weak", {}, r'intent = "weak": cases\[0\] breaks it: halo_stencil / mpi, size tiny: on 1 rank 5.487e\+04'),
-        ("strong", {"per": "core"}, r"on 2 ranks 1.106e\+05 bytes of input .*; leave per out"),
+        ("strong", {"per": "core"}, r"on 2 ranks 1.106e\+05 bytes of input .*; remove per"),
         ("weak", {"kernel": "distributed_fft", "per": "core"}, "18.5 % more, 10 % are allowed; choose a larger size"),
-        ("strong", {"sizes": ["tiny", "small"], "ranks": [1, 2], "zip": [["sizes", "ranks"]]}, "leave per out"),
+        ("strong", {"sizes": ["tiny", "small"], "ranks": [1, 2], "zip": [["sizes", "ranks"]]}, "remove per"),
     ],
 )
 def test_a_scenario_that_breaks_its_intent_is_refused_with_the_numbers(
@@ -254,10 +263,10 @@ def test_a_scenario_that_breaks_its_intent_is_refused_with_the_numbers(
         plan(tmp_path, intent=intent, **{"ranks": "ladder", **block})
 
 
-def test_words_that_make_no_sense_together_are_refused(tmp_path: Path) -> None:
+def test_keys_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="does not say how it grows"):
         plan(tmp_path, kernel="xpcs", intent=None, per="core")
-    with pytest.raises(ScenarioError, match="whose length is the machine's"):
+    with pytest.raises(ScenarioError, match="whose length depends on the machine"):
         plan(tmp_path, ranks="ladder", threads=[1, 2], zip=[["ranks", "threads"]])
     with pytest.raises(ScenarioError, match="powers of two"):
         plan(tmp_path, kernel="sparse_eigen", intent="weak", ranks=[1, 3], per="rank")
@@ -265,15 +274,15 @@ def test_words_that_make_no_sense_together_are_refused(tmp_path: Path) -> None:
         plan(tmp_path, intent="stronk")
 
 
-def test_a_rung_that_a_kernel_cannot_grow_to_is_left_out_of_a_ladder_and_named(tmp_path: Path) -> None:
+def test_a_point_that_a_kernel_cannot_grow_to_is_excluded_and_noted(tmp_path: Path) -> None:
     made = plan(tmp_path, cores=6, kernel="sparse_eigen", intent="weak", ranks="ladder", per="core")
     assert [one.case.ranks for one in made.cells] == [1, 2, 4]
-    assert any("the rung of 6 cores on there is left out" in note for note in made.notes)
+    assert any("the point of 6 cores on there is excluded" in note for note in made.notes)
 
 
-def test_where_there_is_one_core_it_is_said_that_nothing_scales(tmp_path: Path) -> None:
+def test_on_one_core_a_note_says_that_no_scaling_is_measured(tmp_path: Path) -> None:
     made = plan(tmp_path, cores=1, ranks="ladder")
-    assert any("mpi on one number of cores only on there" in note for note in made.notes)
+    assert any("mpi runs on one number of cores only on there" in note for note in made.notes)
 
 
 @pytest.mark.parametrize("name", ["strong_scaling", "weak_scaling"])

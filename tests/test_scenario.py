@@ -114,22 +114,24 @@ def test_ranks_and_threads_share_the_cores_of_a_node(nodes, ranks, threads, shar
     assert share_cores(8, nodes, ranks, threads) == shared
 
 
-def test_a_way_that_was_not_named_says_how_many_ranks_it_takes(plan_of):
-    assert any("mpi on 1 rank with all threads" in note for note in plan_of(implementations="all").notes)
+def test_an_implementation_that_was_not_named_has_a_note_on_its_ranks(plan_of):
+    assert any(
+        "the implementation mpi uses 1 rank with all threads" in note for note in plan_of(implementations="all").notes
+    )
     assert not plan_of(implementations="all", ranks="max").notes
     assert not plan_of(implementations="mpi").notes
 
 
 def test_axes_that_an_implementation_does_not_have_collapse_to_one_cell(plan_of):
     plan = plan_of(implementations="all", nodes=[1, 2], ranks=[1, 2], threads=[1, 2], gpus=[1, 2])
-    by_way: dict[str, list[tuple[int, ...]]] = {}
+    by_implementation: dict[str, list[tuple[int, ...]]] = {}
     for cell in plan.cells:
         case = cell.case
-        by_way.setdefault(case.implementation, []).append((case.nodes, case.ranks, case.threads, case.gpus))
-    assert by_way["numpy"] == [(1, 1, 1, 0)]
-    assert by_way["numba"] == [(1, 1, 1, 0), (1, 1, 2, 0)]
-    assert by_way["cupy"] == [(1, 1, 1, 1), (1, 1, 1, 2)]
-    assert len(by_way["mpi"]) == 8
+        by_implementation.setdefault(case.implementation, []).append((case.nodes, case.ranks, case.threads, case.gpus))
+    assert by_implementation["numpy"] == [(1, 1, 1, 0)]
+    assert by_implementation["numba"] == [(1, 1, 1, 0), (1, 1, 2, 0)]
+    assert by_implementation["cupy"] == [(1, 1, 1, 1), (1, 1, 1, 2)]
+    assert len(by_implementation["mpi"]) == 8
 
 
 def test_max_is_the_usable_cores_and_duplicates_are_merged(plan_of):
@@ -160,7 +162,7 @@ def test_every_platform_has_its_cells(plan_of, tmp_path):
     assert list(plan.platforms) == ["here", "other"]
 
 
-def test_a_kernel_may_be_a_file_beside_the_scenario(tmp_path):
+def test_a_kernel_may_be_a_file_next_to_the_scenario(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "mine.py").write_text(
         "from daasbench import kernel\n"
@@ -222,17 +224,15 @@ def test_what_a_plug_in_raises_about_a_file_or_a_size_is_one_sentence(plan_of, f
 
     monkeypatch.setattr(fake, "survey", broken)
     with pytest.raises(
-        InputError, match=r"f.h5: kernel fake cannot read it, it may be damaged: KeyError: 'no such lens'"
+        InputError, match=r"f.h5: kernel fake cannot read it, the file may be damaged: KeyError: 'no such lens'"
     ):
         plan_of(input="f.h5")
     monkeypatch.setattr(fake, "work", broken)
-    with pytest.raises(
-        ScenarioError, match=r"q.toml: cases\[0\]: kernel fake cannot tell what its problem is: KeyError"
-    ):
+    with pytest.raises(ScenarioError, match=r"q.toml: cases\[0\]: kernel fake cannot describe its problem: KeyError"):
         plan_of()
 
 
-def test_a_file_is_found_beside_the_scenario(tmp_path):
+def test_a_file_is_found_next_to_the_scenario(tmp_path):
     (tmp_path / "frames.h5").write_bytes(b"frames")
     assert find_file("frames.h5", tmp_path) == tmp_path / "frames.h5"
     assert find_file(str(tmp_path / "frames.h5"), Path("/")) == tmp_path / "frames.h5"
@@ -340,7 +340,7 @@ def test_cells_are_grouped_to_one_job_a_platform_in_an_order_that_the_run_decide
     assert group(plan, todo, run="s", first=3, commit="c")[0].planned != jobs[0].planned
 
 
-def test_platforms_that_would_follow_one_another_take_turns_by_sets_of_processes(plan_of, tmp_path):
+def test_platforms_of_one_machine_are_interleaved_by_sets_of_processes(plan_of, tmp_path):
     names = ["here", "one", "other"]
     for name in names[1:]:
         (tmp_path / f"{name}.toml").write_text('runner = "local"')

@@ -120,14 +120,14 @@ def test_medians_that_are_not_times_are_refused(medians: list[float]) -> None:
         across_processes(medians)
 
 
-def test_contenders_of_the_same_sets_are_paired_so_that_drift_cancels() -> None:
+def test_processes_of_the_same_sets_are_paired_so_that_drift_cancels() -> None:
     base = {0: 1.0, 1: 2.0, 2: 4.0}  # the machine slowed down
     found = ratio(base, {i: 1.1 * median for i, median in base.items()})
     assert found.method == "paired t on log ratios"
     assert (found.low, found.value, found.high) == pytest.approx((1.1, 1.1, 1.1))
 
 
-def test_contenders_of_other_sets_are_compared_after_welch() -> None:
+def test_processes_of_different_sets_are_compared_after_welch() -> None:
     base, new = {0: 1.0, 1: 1.1, 2: 0.9}, {0: 2.0, 1: 2.1}
     found = ratio(base, new)
     old, now = np.log(list(base.values())), np.log(list(new.values()))

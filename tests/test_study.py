@@ -13,7 +13,7 @@ import pytest
 
 from daasbench import study
 from daasbench.errors import BudgetError, LedgerError
-from daasbench.evidence.gather import gather
+from daasbench.evidence import gather
 from daasbench.jobs.budget import ceiling, check_budget
 from daasbench.jobs.outstanding import outstanding
 from daasbench.jobs.time_limits import wall_time_limit_s

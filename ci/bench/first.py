@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from daasbench.evidence.gather import Evidence, gather
+from daasbench.evidence import Evidence, gather
 from daasbench.model import Outcome, Record
 from daasbench.statistics.intervals import across_processes
 

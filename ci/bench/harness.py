@@ -80,7 +80,7 @@ def inside_a_job(folder: Path, rounds: int = 5) -> list[float]:
     import msgspec
 
     from daasbench.model import Job, Record
-    from daasbench.records.ledger import read_lines
+    from daasbench.records.readers import read_lines
 
     (whole,) = (folder / "results" / "runs").glob("*/jobs/*/job.json")
     job = msgspec.json.decode(whole.read_bytes(), type=Job)

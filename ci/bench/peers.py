@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from daasbench import registry
-from daasbench.evidence.gather import Evidence, gather
+from daasbench.evidence import Evidence, gather
 from daasbench.model import Outcome, Record
 from daasbench.statistics.intervals import across_processes, median_interval, ratio
 

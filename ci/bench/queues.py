@@ -136,7 +136,7 @@ def lateness(results: Path) -> list[float]:
     """Return how long after the end of each job its end was noted."""
     import datetime
 
-    from daasbench.records.run_folder import runs
+    from daasbench.records.runs import runs
 
     moment = datetime.datetime.fromisoformat
     (run,) = runs(results)

@@ -19,7 +19,7 @@ MEASURED = """
 import sys, time
 started, busy = time.perf_counter(), time.process_time()
 from pathlib import Path
-from daasbench.evidence.gather import gather
+from daasbench.evidence import gather
 from daasbench.reports.summary import report
 evidence = gather(sys.argv[1])
 read = time.perf_counter()

@@ -1,6 +1,6 @@
-"""The command line: commands, and the only printer.
+"""The command line: one module per command; nothing else in daasbench prints.
 
-Exit codes: 0 done; 1 some case wrong, failed or timed out, or a platform that would fail; 2 usage or a bad file;
+Exit codes: 0 done; 1 a case is wrong, failed or timed out, or a run on a platform would fail; 2 usage or a bad file;
 3 unfinished; 4 budget refused; 70 internal error; 130 interrupted.
 """
 
@@ -16,34 +16,37 @@ import click
 from daasbench.version import __version__
 
 COMMANDS = {
-    "doctor": ("daasbench.cli.doctor", "what runs here, what is missing, the one command that adds it"),
-    "list": ("daasbench.cli.catalogue", "what is installed: kernels, scenarios, platforms, runners, reports"),
-    "show": ("daasbench.cli.catalogue", "one kernel, scenario, platform or report"),
+    "doctor": (
+        "daasbench.cli.doctor",
+        "check what runs on this machine, or a platform; show the command that adds what is missing",
+    ),
+    "list": ("daasbench.cli.catalogue", "list installed kernels, scenarios, platforms, runners or reports"),
+    "show": ("daasbench.cli.catalogue", "show one kernel, scenario, platform or report"),
     "run": ("daasbench.cli.run", "measure a scenario, a kernel, or a kernel of your own"),
-    "status": ("daasbench.cli.jobs", "the runs of a results folder, who is at work on them, their jobs in queues"),
-    "collect": ("daasbench.cli.jobs", "bring back the records of jobs that were sent to a queue"),
-    "cancel": ("daasbench.cli.jobs", "end the jobs that were sent to a queue; what they measured is kept"),
-    "results": ("daasbench.cli.results", "the tidy table: one row a case, platform and process"),
-    "report": ("daasbench.cli.report", "evidence in, files that a person reads out"),
+    "status": ("daasbench.cli.jobs", "list runs, their state and their queued jobs"),
+    "collect": ("daasbench.cli.jobs", "fetch the records of queued jobs"),
+    "cancel": ("daasbench.cli.jobs", "cancel queued jobs; records that were measured are kept"),
+    "results": ("daasbench.cli.results", "show or export the tidy table: one row per case, platform and process"),
+    "report": ("daasbench.cli.report", "write a report from the records"),
 }
 
 EXIT_CODES = """\b
 Exit codes:
-  0    done; run: every case is ok, or skipped because the machine lacks something
-  1    run: some case is wrong, failed or timed out; doctor --platform: a run there would fail
+  0    done; run: every case is ok, or skipped because a requirement is missing
+  1    run: a case is wrong, failed or timed out; doctor --platform: a run on it would fail
   2    a wrong option, or a bad file; nothing was run
-  3    unfinished, or detached: the same command goes on, and daasbench collect brings back what was sent
+  3    unfinished: run the same command again to continue; daasbench collect fetches queued jobs
   4    the budget is too small; nothing was run
   70   internal error: --debug shows the traceback
-  130  interrupted; what was measured is kept"""
+  130  interrupted; everything measured is kept"""
 
 
-class _NobodyReads(Exception):
-    """The reader of standard output went away: ``daasbench results --csv - | head``."""
+class _OutputClosed(Exception):
+    """Standard output was closed by its reader: ``daasbench results --csv - | head``."""
 
 
 class _Commands(click.Group):
-    """Imports a command when it is used, so that --help is quick."""
+    """A group that imports a command when it is used, so that --help is fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's form)
         return list(COMMANDS)
@@ -58,8 +61,8 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError as error:  # click would end with exit code 1: "some case is wrong"
-            raise _NobodyReads from error
+        except BrokenPipeError as error:  # click would end with exit code 1: "a case is wrong"
+            raise _OutputClosed from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -83,20 +86,20 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="daasbench")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def daasbench(debug: bool) -> None:
-    """Measure representative analysis kernels, verified, and report what they tell.
+    """Measure representative analysis kernels, verify their results, and report.
 
     \b
-    daasbench run quickstart            measure, on this machine
-    daasbench report summary            one page that answers the question
+    daasbench run quickstart            measure on this machine
+    daasbench report summary            write one page that answers the question
     daasbench run azimuthal_integration --input frame.tif --set geometry=cal.poni
     """  # noqa: D301  (the character \b tells click not to fill these lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit; the only place where an exception becomes an exit code."""
+    """Run the command line and exit; only this function turns an exception into an exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
-    raise SystemExit(_run([one for one in arguments if one != "--debug"], debug=debug))
+    raise SystemExit(_run([argument for argument in arguments if argument != "--debug"], debug=debug))
 
 
 def _run(arguments: list[str], *, debug: bool) -> int:
@@ -108,30 +111,32 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except click.exceptions.Exit as ended:
         code = ended.exit_code
     except click.ClickException as error:
-        _complain(_usage(error, arguments))
+        _print_error(_usage(error, arguments))
         code = 2
     except (click.Abort, KeyboardInterrupt) as error:
-        kept = "interrupted; what was measured is kept: run the same command again to go on"
-        _complain("; ".join([kept, *getattr(error, "__notes__", [])]))
+        kept = "interrupted; everything measured is kept: run the same command again to continue"
+        _print_error("; ".join([kept, *getattr(error, "__notes__", [])]))
         code = 130
     except DaasbenchError as error:
         if debug:
             raise
-        _complain(str(error))
+        _print_error(str(error))
         code = 2 if isinstance(error, MissingRequirement) else error.exit_code
-    except _NobodyReads:
+    except _OutputClosed:
         _flush()
         code = 0
     except Exception as error:
         if debug:
             raise
-        _complain(f"internal error: {type(error).__name__}: {error}; run again with --debug and report the traceback")
+        _print_error(
+            f"internal error: {type(error).__name__}: {error}; run again with --debug and report the traceback"
+        )
         code = 70
     return code
 
 
 def _flush() -> None:
-    """Write what is left for standard output; where nobody reads it, drop it in silence."""
+    """Write the rest of standard output; drop it if its reader has closed it."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -139,14 +144,14 @@ def _flush() -> None:
 
 
 def _usage(error: click.ClickException, arguments: Sequence[str]) -> str:
-    """Return click's complaint as one sentence that says where help is."""
+    """Return an error of click as one sentence with the command that shows help."""
     message = error.format_message().rstrip(".")
-    command = next((one for one in arguments[:1] if one in COMMANDS), "")
-    place = f"{command}: " if command else ""
-    return f"{place}{message[:1].lower()}{message[1:]}; see {' '.join(filter(None, ['daasbench', command]))} --help"
+    command = next((argument for argument in arguments[:1] if argument in COMMANDS), "")
+    prefix = f"{command}: " if command else ""
+    return f"{prefix}{message[:1].lower()}{message[1:]}; see {' '.join(filter(None, ['daasbench', command]))} --help"
 
 
-def _complain(sentence: str) -> None:
+def _print_error(sentence: str) -> None:
     click.echo(f"daasbench: {' '.join(sentence.splitlines())}", err=True)
 
 

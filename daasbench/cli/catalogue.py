@@ -1,4 +1,4 @@
-"""``daasbench list`` and ``show``: what is installed, and one thing of it."""
+"""``daasbench list`` and ``show``: the installed plug-ins and files, and one of them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from typing import Any
 import click
 import msgspec
 
-from daasbench.cli.tables import _print_json, json_option, show_table
+from daasbench.cli.options import json_option
+from daasbench.cli.tables import print_json, show_table
 from daasbench.errors import unknown
 
 KINDS = ("kernels", "scenarios", "platforms", "runners", "reports")
 
 
-@click.command("list", short_help="what is installed: kernels, scenarios, platforms, runners, reports")
+@click.command("list", short_help="list installed kernels, scenarios, platforms, runners or reports")
 @click.argument("kind", type=click.Choice(KINDS))
 @json_option
 def list_command(kind: str, as_json: bool) -> None:
-    """List what is installed of a KIND; what cannot be loaded is listed with what is wrong."""
+    """List everything of one KIND that is installed; an entry that cannot be loaded is listed with its error."""
     from daasbench import registry
 
     rows = {"scenarios": _scenarios, "platforms": _platforms}.get(kind, lambda: _plugins(kind))()
     warnings = registry.warnings()
     if as_json:
-        _print_json({"schema": 1, "kind": kind, "entries": rows, "warnings": warnings})
+        print_json({"schema": 1, "kind": kind, "entries": rows, "warnings": warnings})
         return
     show_table(("name", "what"), [(row["name"], row["what"]) for row in rows])
     for message in [*(row["error"] for row in rows if row["error"]), *warnings]:
@@ -82,14 +83,14 @@ def _files(folder: str, what: Callable[[dict[str, Any]], str]) -> list[dict[str,
     return rows
 
 
-@click.command("show", short_help="one kernel, scenario, platform or report")
+@click.command("show", short_help="show one kernel, scenario, platform or report")
 @click.argument("kind", type=click.Choice(("kernel", "scenario", "platform", "report")))
 @click.argument("name")
 @json_option
 def show_command(kind: str, name: str, as_json: bool) -> None:
-    """Show one KIND by NAME: a kernel's card and ways, or the text of a file.
+    """Show the KIND called NAME: the card and the implementations of a kernel, or the text of a file.
 
-    NAME may be a file of yours: daasbench show kernel ./my_kernel.py
+    NAME may be a path: daasbench show kernel ./my_kernel.py
     """
     shown: dict[str, Callable[[str], dict[str, Any]]] = {
         "kernel": _kernel,
@@ -99,7 +100,7 @@ def show_command(kind: str, name: str, as_json: bool) -> None:
     }
     facts = shown[kind](name)
     if as_json:
-        _print_json({"schema": 1, **facts})
+        print_json({"schema": 1, **facts})
         return
     for key, value in facts.items():
         _show_fact(key, value)
@@ -114,8 +115,8 @@ def _show_fact(key: str, value: Any) -> None:
         headers = [column.replace("_", " ") for column in columns]
         show_table(headers, [[_cell(row[column]) for column in columns] for row in value])
     elif value:
-        message = "\n".join(f"  {line}" for line in value) if isinstance(value, list) else str(value)
-        click.echo(f"{key.replace('_', ' ')}:{chr(10) if isinstance(value, list) else ' '}{message}")
+        text = "\n" + "\n".join(f"  {line}" for line in value) if isinstance(value, list) else f" {value}"
+        click.echo(f"{key.replace('_', ' ')}:{text}")
 
 
 def _kernel(name: str) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def _kernel(name: str) -> dict[str, Any]:
         "tolerance": card.tolerance,
         "real_work": card.real_work,
         "literature": [
-            f"{one.text} {'https://doi.org/' + one.doi if one.doi else ''}".strip() for one in card.literature
+            f"{work.text} {'https://doi.org/' + work.doi if work.doi else ''}".strip() for work in card.literature
         ],
         "sizes": [{"size": size, "parameters": dict(numbers)} for size, numbers in kernel.sizes.items()],
         "options": _options(kernel),
@@ -153,27 +154,27 @@ def _kernel(name: str) -> dict[str, Any]:
 
 
 def _options(kernel: Any) -> list[dict[str, Any]]:
-    words = _attributes(kernel.options.__doc__ or "")
+    descriptions = _attributes(kernel.options.__doc__ or "")
     return [
-        {"option": one.name, "default": one.default, "what": words.get(one.name, "")}
-        for one in msgspec.structs.fields(kernel.options)
+        {"option": option.name, "default": option.default, "what": descriptions.get(option.name, "")}
+        for option in msgspec.structs.fields(kernel.options)
     ]
 
 
 def _attributes(doc: str) -> dict[str, str]:
-    """Return the first sentence of each attribute that a numpydoc docstring documents."""
-    found: dict[str, str] = {}
+    """Return the description of each attribute in a numpydoc docstring."""
+    descriptions: dict[str, str] = {}
     text = inspect.cleandoc(doc).partition("Attributes\n----------\n")[2]
     for match in re.finditer(r"^(\S[^\n]*)\n((?: +[^\n]*\n?)+)", text, re.MULTILINE):
-        words = " ".join(match[2].split()).replace("``", "'")
+        description = " ".join(match[2].split()).replace("``", "'")
         for name in match[1].split(","):
-            found[name.strip()] = words
-    return found
+            descriptions[name.strip()] = description
+    return descriptions
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} = {one}" for key, one in value.items())
+        return ", ".join(f"{key} = {entry}" for key, entry in value.items())
     return "none" if value is None else str(value)
 
 
@@ -185,7 +186,7 @@ def _file(stem: str, folder: str, kind: str) -> dict[str, Any]:
     path = Path(stem) if "/" in stem or stem.endswith(".toml") else files.get(stem)
     if path is None:
         raise unknown(kind, stem, files)
-    toml_file.read(path)  # says what is wrong with it
+    toml_file.read(path)  # refuses a file that is not TOML
     return {kind: path.stem, "file": str(path), "text": path.read_text(encoding="utf-8-sig")}
 
 

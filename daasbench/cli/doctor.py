@@ -1,4 +1,4 @@
-"""``daasbench doctor``: this machine, or platforms before they are used."""
+"""``daasbench doctor``: preflight checks of this machine, or of platforms before they are used."""
 
 from __future__ import annotations
 
@@ -9,74 +9,76 @@ from typing import Any
 
 import click
 
-from daasbench.cli.scenario_options import results_option
-from daasbench.cli.tables import _print_json, json_option, show_table
+from daasbench.cli.options import json_option, results_option
+from daasbench.cli.tables import print_json, show_table
 from daasbench.errors import MissingRequirement
 from daasbench.inspection.platform import Inspection, check_platform
 
 
-def inspect_platforms(names: Sequence[str], results: Path) -> list[Inspection]:
-    """Return what is found of some platforms; each is looked at once."""
+def _inspect_platforms(names: Sequence[str], results: Path) -> list[Inspection]:
+    """Return the findings of some platforms; each platform is checked once."""
     today = datetime.datetime.now(datetime.UTC).date()
     return [check_platform(name, folder=Path(), results=results, today=today) for name in dict.fromkeys(names)]
 
 
-def as_facts(found: Sequence[Inspection]) -> dict[str, Any]:
-    """Return what ``--json`` prints."""
+def _as_json(inspections: Sequence[Inspection]) -> dict[str, Any]:
+    """Return the object that ``--json`` prints."""
     platforms = [
         {
-            "platform": one.platform,
-            "runner": one.runner,
-            "usable": one.usable,
+            "platform": inspection.platform,
+            "runner": inspection.runner,
+            "usable": inspection.usable,
             "findings": [
-                {"level": f.level, "about": f.check, "message": f.message, "fix": f.fix or None} for f in one.findings
+                {"level": f.level, "check": f.check, "message": f.message, "fix": f.fix or None}
+                for f in inspection.findings
             ],
         }
-        for one in found
+        for inspection in inspections
     ]
     return {"schema": 1, "platforms": platforms}
 
 
-def show_inspections(found: Sequence[Inspection]) -> None:
-    """Print one line a finding: how it stands, what was looked at, what was seen, and the cure."""
-    for number, one in enumerate(found):
-        click.echo(("\n" if number else "") + f"{one.platform}: {one.description or 'a platform without description'}")
-        for finding in one.findings:
+def _show_inspections(inspections: Sequence[Inspection]) -> None:
+    """Print one line per finding: level, check, message and fix."""
+    for number, inspection in enumerate(inspections):
+        description = inspection.description or "a platform without description"
+        click.echo(("\n" if number else "") + f"{inspection.platform}: {description}")
+        for finding in inspection.findings:
             fix = f"; {finding.fix}" if finding.fix else ""
             click.echo(f"  {finding.level:8} {finding.check:10} {finding.message}{fix}")
 
 
-@click.command("doctor", short_help="what runs here, what is missing, the one command that adds it")
-@click.option("--platform", "platforms", metavar="P", multiple=True, help="Look at this platform; may be repeated.")
+@click.command("doctor", short_help="check what runs on this machine, or a platform")
+@click.option(
+    "--platform", "platforms", metavar="P", multiple=True, help="Check this platform; may be given several times."
+)
 @results_option
 @json_option
 def doctor_command(platforms: tuple[str, ...], results: Path, as_json: bool) -> int:
-    """Say what runs here, what is missing, and the command that adds it; a broken plug-in is named at the end.
+    """Show what runs on this machine, what is missing, and the command that adds it; broken plug-ins come last.
 
-    With --platform, look at a platform before it is used: the name of a shipped one, or a path. Its scheduler is
-    asked, and one node, by a test job of less than a minute. Exit code 1: a run there would fail.
+    With --platform, check a platform before it is used: the name of a shipped platform, or a path. Its scheduler
+    is queried, and one node is probed by a test job of less than a minute. Exit code 1: a run on it would fail.
     """
     if not platforms:
-        _look_here(as_json)
+        _check_this_machine(as_json)
         return 0
-    from daasbench.cli import doctor
-
-    found = doctor.inspect_platforms(platforms, results)
+    inspections = _inspect_platforms(platforms, results)
     if as_json:
-        _print_json(doctor.as_facts(found))
+        print_json(_as_json(inspections))
     else:
-        doctor.show_inspections(found)
-    return 0 if all(one.usable for one in found) else 1
+        _show_inspections(inspections)
+    return 0 if all(inspection.usable for inspection in inspections) else 1
 
 
-def _look_here(as_json: bool) -> None:
+def _check_this_machine(as_json: bool) -> None:
     from daasbench import registry
     from daasbench.host import machine
     from daasbench.host.clock import utc_now
 
     seen = machine.observe(commit=machine.suite_commit(), observed_at=utc_now())
     implementations, engines = _implementations(), _engines()
-    broken = [one for group in registry.PARTS for one in registry.catalogue(group) if one.error]
+    broken = [plugin for group in registry.PARTS for plugin in registry.catalogue(group) if plugin.error]
     warnings = registry.warnings()
     if as_json:
         facts = {
@@ -86,7 +88,7 @@ def _look_here(as_json: bool) -> None:
             "broken": broken,
             "warnings": warnings,
         }
-        _print_json({"schema": 1, **facts})
+        print_json({"schema": 1, **facts})
         return
     memory = f"{seen.usable_memory_bytes / 2**30:.1f} of {seen.memory_bytes / 2**30:.1f} GiB usable"
     cache = f", last-level cache {seen.last_level_cache_bytes / 2**20:.0f} MiB" if seen.last_level_cache_bytes else ""
@@ -94,26 +96,27 @@ def _look_here(as_json: bool) -> None:
     click.echo(f"machine   {cpu}, {seen.usable_cores} usable cores of {seen.threads}{cache}")
     click.echo(f"memory    {memory}")
     click.echo(f"GPU       {seen.gpu or 'none'}")
-    for one in engines:
-        click.echo(f"{one['name']:9} {one['what'] or 'none: ' + one['missing'] + '; ' + one['fix']}")
+    for engine in engines:
+        click.echo(f"{engine['name']:9} {engine['what'] or 'none: ' + engine['missing'] + '; ' + engine['fix']}")
     click.echo(f"suite     {seen.commit}, Python {seen.python}\n")
     show_table(
-        ("kernel", "implementation", "kind", "here", "to get it"),
+        ("kernel", "implementation", "kind", "available", "to get it"),
         [
-            (w["kernel"], w["implementation"], w["kind"], "no" if w["missing"] else "yes", w["fix"] or "")
-            for w in implementations
+            (row["kernel"], row["implementation"], row["kind"], "no" if row["missing"] else "yes", row["fix"] or "")
+            for row in implementations
         ],
     )
-    for message in [*(f"broken plug-in: {one.error}" for one in broken), *(f"warning: {one}" for one in warnings)]:
-        click.echo(f"\n{message}")
-    commands = {str(w["fix"]).removeprefix("install it: ") for w in [*implementations, *engines]}
-    fixes = sorted(one for one in commands if one.startswith("pip install"))
+    problems = [f"broken plug-in: {plugin.error}" for plugin in broken] + [f"warning: {text}" for text in warnings]
+    for problem in problems:
+        click.echo(f"\n{problem}")
+    commands = {str(row["fix"]).removeprefix("install it: ") for row in [*implementations, *engines]}
+    fixes = sorted(command for command in commands if command.startswith("pip install"))
     if fixes:
         click.echo("\nto add what is missing:\n" + "\n".join(f"  {fix}" for fix in fixes))
 
 
 def _engines() -> list[dict[str, Any]]:
-    """Return what starts ranks and workers here, or what it lacks, with the cure."""
+    """Return what starts MPI ranks and Dask workers on this machine, or what is missing, with the fix."""
     from daasbench.compute import backends
     from daasbench.host import launchers
 
@@ -137,7 +140,7 @@ def _implementations() -> list[dict[str, Any]]:
     from daasbench import registry
     from daasbench.compute.backends import require
 
-    found = []
+    rows = []
     for plugin in registry.catalogue("kernels"):
         if plugin.error:
             continue
@@ -147,13 +150,7 @@ def _implementations() -> list[dict[str, Any]]:
                 require(implementation)
             except MissingRequirement as requirement:
                 missing, fix = requirement.what, requirement.fix
+            row = {"kernel": plugin.name, "implementation": implementation.name}
             kind = "peer" if implementation.peer else "ours"
-            row = {
-                "kernel": plugin.name,
-                "implementation": implementation.name,
-                "kind": kind,
-                "missing": missing,
-                "fix": fix,
-            }
-            found.append(row)
-    return found
+            rows.append({**row, "kind": kind, "missing": missing, "fix": fix})
+    return rows

@@ -1,4 +1,4 @@
-"""``daasbench status``, ``collect`` and ``cancel``: the runs of a results folder, and their jobs in queues."""
+"""``daasbench status``, ``collect`` and ``cancel``: the runs of a results folder, and their queued jobs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from daasbench.cli.scenario_options import results_option
-from daasbench.cli.tables import json_option, show_table
+from daasbench.cli.options import json_option, results_option
+from daasbench.cli.tables import show_table
 from daasbench.errors import DaasbenchError, Unfinished, UsageError, unknown
 
 if TYPE_CHECKING:
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from daasbench.study import RunSummary
 
 
-@click.command("status", short_help="the runs of a results folder, who is at work on them, and their jobs in queues")
+@click.command("status", short_help="list runs, their state and their queued jobs")
 @click.argument("run", required=False)
 @results_option
 @json_option
 def status_command(run: str | None, results: Path, as_json: bool) -> None:
-    """Show every run of a results folder, or one RUN: what is done, what is left, who is at work on it.
+    """List the runs of a results folder, or one RUN: how much is done, and which process holds it.
 
-    Of jobs in a queue the scheduler is asked: its own word for their state, and why they wait.
+    For queued jobs, show the scheduler's own state and reason.
     """
-    rows = [_run_row(one) for one in _found(run, results)]
+    rows = [_run_row(folder) for folder in _runs(run, results)]
     if as_json:
         click.echo(msgspec.json.encode({"schema": 1, "runs": rows}).decode())
         return
@@ -40,76 +40,78 @@ def status_command(run: str | None, results: Path, as_json: bool) -> None:
         show_table(("run", "job", "handle", "state", "why"), jobs)
 
 
-@click.command("collect", short_help="bring back the records of jobs that were sent to a queue")
+@click.command("collect", short_help="fetch the records of queued jobs")
 @click.argument("run", required=False)
 @results_option
 @click.option("--wait", is_flag=True, help="Wait until every job has ended.")
 @json_option
 def collect_command(run: str | None, results: Path, wait: bool, as_json: bool) -> int:
-    """Bring back the records of the jobs that RUN sent to a queue; without RUN, of every run that has such jobs.
+    """Fetch the records of the queued jobs of RUN; without RUN, of every run that has queued jobs.
 
-    May be called again and again. Exit codes: 3 while jobs are on the way or measurements are left; else as of run.
+    May be called repeatedly. Exit codes: 3 while jobs or measurements are unfinished; else as of run.
     """
     from daasbench import study
     from daasbench.cli.progress import Shown
 
     with Shown(quiet=as_json) as shown:
-        ended, left_out = _each(run, results, lambda one: study.collect(one, wait=wait, tell=shown.tell))
-    return _show(ended, left_out, as_json)
+        ended, failed = _each(run, results, lambda folder: study.collect(folder, wait=wait, tell=shown.tell))
+    return _show(ended, failed, as_json)
 
 
-@click.command("cancel", short_help="end the jobs that were sent to a queue; what they measured is kept")
+@click.command("cancel", short_help="cancel queued jobs; their records are kept")
 @click.argument("run", required=False)
 @results_option
 @json_option
 def cancel_command(run: str | None, results: Path, as_json: bool) -> int:
-    """End the jobs that RUN sent to a queue; without RUN, those of every run. What they measured is kept.
+    """Cancel the queued jobs of RUN; without RUN, those of every run. Records that were measured are kept.
 
-    Jobs of this machine end with the command that started them: Ctrl-C there. Exit code 0: no job is left.
+    Jobs of this machine end with the command that started them: press Ctrl-C in its terminal. Exit code 0: no job
+    remains.
     """
     from daasbench import study
 
-    ended, left_out = _each(run, results, study.cancel)
-    _show(ended, left_out, as_json)
-    return 3 if left_out or any(one.under_way for one in ended) else 0
+    ended, failed = _each(run, results, study.cancel)
+    _show(ended, failed, as_json)
+    return 3 if failed or any(summary.under_way for summary in ended) else 0
 
 
-def _found(run: str | None, results: Path) -> list[RunFolder]:
-    """Return the runs of a results folder, or the one that is named."""
-    from daasbench.records.run_folder import runs
+def _runs(run: str | None, results: Path) -> list[RunFolder]:
+    """Return the runs of a results folder, or the named run."""
+    from daasbench.records.runs import runs
 
-    found = runs(results)
-    if not found:
+    folders = runs(results)
+    if not folders:
         raise UsageError(f"{results}: holds no runs; measure with: daasbench run quickstart --results {results}")
     if run is None:
-        return found
-    if not any(one.id == run for one in found):
-        raise unknown("run", run, [one.id for one in found])
-    return [one for one in found if one.id == run]
+        return folders
+    named = [folder for folder in folders if folder.id == run]
+    if not named:
+        raise unknown("run", run, [folder.id for folder in folders])
+    return named
 
 
 def _each(run: str | None, results: Path, act: Callable[[RunFolder], RunSummary]) -> tuple[list[RunSummary], list[str]]:
-    """Return how the runs stand after `act`, and why it could not be done to others: one does not stop the next.
+    """Return the summaries of the runs after `act`, and the errors of the runs where it failed.
 
     Raises
     ------
     DaasbenchError
-        It cannot be done to the one that was named.
+        If it fails for the named run.
     """
-    found = _found(run, results)
+    folders = _runs(run, results)
     if run is not None:
-        return [act(one) for one in found], []
-    ended, left_out = [], []
-    for one in filter(_has_jobs, found):
+        return [act(folder) for folder in folders], []
+    ended, failed = [], []
+    for folder in filter(_has_queued_jobs, folders):
         try:
-            ended.append(act(one))
+            ended.append(act(folder))
         except Unfinished as error:
-            left_out.append(str(error))
-    return ended, left_out
+            failed.append(str(error))
+    return ended, failed
 
 
-def _has_jobs(folder: RunFolder) -> bool:
-    """Return whether a run has jobs on the way that outlive its controller."""
+def _has_queued_jobs(folder: RunFolder) -> bool:
+    """Return whether a run has unfinished jobs that outlive its controller."""
     from daasbench import registry
     from daasbench.contracts import Queue
 
@@ -117,35 +119,35 @@ def _has_jobs(folder: RunFolder) -> bool:
     return any(isinstance(registry.runner(name), Queue) for name in names if name in registry.names("runners"))
 
 
-def _show(ended: list[RunSummary], left_out: list[str], as_json: bool) -> int:
-    """Print how runs stand; return the worst of their exit codes, unfinished before failed."""
-    code = max([*(one.exit_code for one in ended), *([3] if left_out else [])], default=0)
+def _show(ended: list[RunSummary], failed: list[str], as_json: bool) -> int:
+    """Print the summaries of runs; return the worst of their exit codes, unfinished before failed."""
+    code = max([*(summary.exit_code for summary in ended), *([3] if failed else [])], default=0)
     if as_json:
-        facts = [{"exit_code": one.exit_code, **msgspec.to_builtins(one)} for one in ended]
-        summary = {"schema": 1, "exit_code": code, "runs": facts, "left_out": left_out}
-        click.echo(msgspec.json.encode(summary).decode())
+        rows = [{"exit_code": summary.exit_code, **msgspec.to_builtins(summary)} for summary in ended]
+        facts = {"schema": 1, "exit_code": code, "runs": rows, "left_out": failed}
+        click.echo(msgspec.json.encode(facts).decode())
         return code
-    for sentence in left_out:
-        click.echo(f"note: {sentence}", err=True)
-    if not ended and not left_out:
-        click.echo("no job is on the way")
-    for one in ended:
-        for message in one.messages:
+    for message in failed:
+        click.echo(f"note: {message}", err=True)
+    if not ended and not failed:
+        click.echo("no unfinished jobs")
+    for summary in ended:
+        for message in summary.messages:
             click.echo(f"note: {message}", err=True)
-        outcomes = ", ".join(f"{count} {name}" for name, count in one.outcomes.items()) or "none"
-        implementation = f", {one.under_way} in jobs on the way" if one.under_way else ""
-        click.echo(f"{one.run}: {one.planned} measurements: {outcomes}; {one.left} left{implementation}")
+        outcomes = ", ".join(f"{count} {name}" for name, count in summary.outcomes.items()) or "none"
+        queued = f", {summary.under_way} in unfinished jobs" if summary.under_way else ""
+        click.echo(f"{summary.run}: {summary.planned} measurements: {outcomes}; {summary.left} remaining{queued}")
     return code
 
 
 def _jobs_of(folder: RunFolder) -> list[dict[str, Any]]:
-    """Return the jobs of a run that are on the way, with what their scheduler says of them now."""
+    """Return the queued jobs of a run, with their present state according to the scheduler."""
     from daasbench import registry
     from daasbench.contracts import Queue
 
     sent = folder.unsettled()
     runners: dict[str, Any] = {}
-    found = []
+    rows = []
     for job in folder.jobs() if sent else ():
         if job.id not in sent:
             continue
@@ -157,15 +159,18 @@ def _jobs_of(folder: RunFolder) -> list[dict[str, Any]]:
             continue
         row["handle"] = str(sent[job.id].detail.get("handle") or "")
         if not row["handle"]:
-            row |= {"state": "lost", "why": "it is not known whether it arrived: daasbench collect asks"}
+            row |= {
+                "state": "lost",
+                "why": "it is unknown whether the job was submitted; to find out: daasbench collect",
+            }
         else:
             try:
                 status = runner.poll(row["handle"])
                 row |= {"state": str(status.state), "native": status.native, "why": status.message}
             except DaasbenchError as error:
                 row |= {"state": "unknown", "why": str(error)}
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows
 
 
 def _job_cells(job: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar on a terminal, plain lines in a log."""
+"""The progress of a run: a bar on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LINE_EVERY_S = 2.0  # in a log
 
 
 class Shown:
-    """Shows the news of a run."""
+    """Shows the progress of a run on standard error."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
@@ -42,7 +42,7 @@ class Shown:
             self._bar.stop()
 
     def tell(self, news: News) -> None:
-        """Show that a measurement has ended; where nobody listens any more, measuring goes on."""
+        """Show that a measurement has ended; measuring continues if standard error was closed."""
         if not self.quiet:
             with contextlib.suppress(BrokenPipeError):
                 self._show(news)

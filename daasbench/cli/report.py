@@ -1,4 +1,4 @@
-"""``daasbench report``: evidence in, files that a person reads out."""
+"""``daasbench report``: write a report from the records."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from daasbench.cli.results import many_results
+from daasbench.cli.options import results_options
 from daasbench.errors import UsageError, unknown_sentence
 from daasbench.host.output_files import NOTHING_WRITTEN, output_error
 
 
-@click.command("report", short_help="evidence in, files that a person reads out")
+@click.command("report", short_help="write a report from the records")
 @click.argument("report")
-@many_results
+@results_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -25,7 +25,7 @@ from daasbench.host.output_files import NOTHING_WRITTEN, output_error
 def report_command(report: str, results: tuple[Path, ...], out: Path, formats: str | None) -> None:
     """Write REPORT from the records of results folders; the same records give the same bytes."""
     from daasbench import registry
-    from daasbench.evidence.gather import gather
+    from daasbench.evidence import gather
 
     chosen = registry.report(report)
     wanted = list(chosen.formats) if formats is None else [one.strip() for one in formats.split(",")]

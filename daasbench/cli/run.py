@@ -1,4 +1,4 @@
-"""``daasbench run``."""
+"""``daasbench run``: measure a scenario or a kernel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from daasbench.cli.scenario_options import Asked, results_option
+from daasbench.cli.options import json_option, results_option
+from daasbench.cli.scenario_options import ScenarioRequest
 from daasbench.errors import UsageError
 from daasbench.model import Outcome
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 @click.command(
     "run",
-    short_help="measure a scenario, a kernel, or a kernel of your own",
-    epilog="Exit codes: 0 every case is ok or skipped, 1 some case is wrong, failed or timed out; the others: see"
+    short_help="measure a scenario, a kernel, or your own kernel",
+    epilog="Exit codes: 0 every case is ok or skipped, 1 a case is wrong, failed or timed out; the others: see"
     " daasbench --help.",
 )
 @click.argument("what", metavar="SCENARIO|KERNEL")
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     "platforms",
     multiple=True,
     metavar="P",
-    help="A platform instead of the scenario's: a name, or a TOML file; may be given several times.",
+    help="A platform instead of the scenario's platforms: a name, or a TOML file; may be given several times.",
 )
 @results_option
 @click.option(
@@ -53,12 +54,14 @@ if TYPE_CHECKING:
     " the value is TOML; may be given several times.",
 )
 @click.option("--budget", metavar="AMOUNT", help='Refuse if the worst case costs more: "20" or "20 EUR".')
-@click.option("--again", is_flag=True, help="Start a new run although this one is done or begun.")
-@click.option("--dry-run", is_flag=True, help="Show the requests, expected time and price ceiling; run nothing.")
-@click.option("--detach", is_flag=True, help="Send the jobs to their queue and leave; collect brings them back.")
+@click.option("--again", is_flag=True, help="Start a new run, even if an earlier run is unfinished or done.")
+@click.option("--dry-run", is_flag=True, help="Show the requests, expected time and highest price; run nothing.")
+@click.option(
+    "--detach", is_flag=True, help="Submit the jobs to their queue and return; daasbench collect fetches their records."
+)
 @click.option("--redact", is_flag=True, help="Write no host names into the records.")
 @click.option("--yes", is_flag=True, help="Do not ask before a run that costs money.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (docs/reference/json.md).")
+@json_option
 def run_command(  # noqa: PLR0913  (click gives every option by its name)
     what: str,
     platforms: tuple[str, ...],
@@ -73,9 +76,9 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Measure a SCENARIO (a name, or a path with / or .toml), a KERNEL, or a kernel in a Python file of yours (.py).
+    """Measure a SCENARIO (a name, or a path with / or .toml), a KERNEL, or your own kernel in a Python file (.py).
 
-    The same command goes on where it was interrupted; when everything is done it measures nothing.
+    The same command continues an interrupted run; if everything is done, it measures nothing.
 
     \b
     daasbench run quickstart
@@ -86,11 +89,11 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     from daasbench.host.machine import suite_commit
 
     limit = _amount(budget) if budget is not None else None
-    asked = Asked(what)
-    asked.set_platforms(platforms)
-    asked.set_input(input_file)
-    asked.set_values(settings)
-    plan = asked.plan()
+    request = ScenarioRequest(what)
+    request.set_platforms(platforms)
+    request.set_input(input_file)
+    request.set_values(settings)
+    plan = request.plan()
     commit = suite_commit()
     if dry_run:
         if detach:
@@ -111,7 +114,7 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
         ended = study.run(
             plan,
             results_folder=results,
-            text=asked.text(),
+            text=request.text(),
             commit=commit,
             command=command,
             again=again,
@@ -120,16 +123,15 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
             detach=detach,
             tell=shown.tell,
         )
-    with contextlib.suppress(BrokenPipeError):  # the exit code counts, whoever reads
-        _tell(ended, plan, results, as_json)
+    with contextlib.suppress(BrokenPipeError):  # the exit code must not depend on the reader
+        _show_summary(ended, plan, results, as_json)
     return ended.exit_code
 
 
-def _tell(ended: RunSummary, plan: Plan, results: Path, as_json: bool) -> None:
+def _show_summary(ended: RunSummary, plan: Plan, results: Path, as_json: bool) -> None:
     if as_json:
-        rows = _rows(Path(ended.folder))
         facts = {"schema": 1, "exit_code": ended.exit_code, "notes": plan.notes, **msgspec.to_builtins(ended)}
-        facts["rows"] = rows
+        facts["rows"] = _rows(Path(ended.folder))
         click.echo(msgspec.json.encode(facts).decode())
     else:
         _show_end(ended, results)
@@ -138,12 +140,12 @@ def _tell(ended: RunSummary, plan: Plan, results: Path, as_json: bool) -> None:
 def _amount(text: str) -> tuple[Decimal, str | None]:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]{3})?\s*", text)
     if not match:
-        raise UsageError(f"--budget {text!r}: is not an amount; write a number, with a currency if you like: 20 EUR")
+        raise UsageError(f"--budget {text!r}: is not an amount; write a number, with or without a currency: 20 EUR")
     return Decimal(match[1]), match[2].upper() if match[2] else None
 
 
 def _ask(plan: Plan, yes: bool) -> None:
-    priced = [name for name, one in plan.platforms.items() if one.price is not None]
+    priced = [name for name, platform in plan.platforms.items() if platform.price is not None]
     remote = [name for name in priced if plan.platforms[name].runner != "local"]
     if remote and not yes:
         click.confirm(f"{', '.join(remote)} {'cost' if len(remote) > 1 else 'costs'} money; start?", abort=True)
@@ -166,27 +168,26 @@ def _show_preview(preview: Preview, notes: list[str], as_json: bool) -> None:
     cases = f"{preview.cells} case{'' if preview.cells == 1 else 's'}"
     count = len(preview.wall_time_limit_s)
     click.echo(f"{cases} in {count} job{'' if count == 1 else 's'}; nothing is run")
-    for job, request in preview.requests.items():
-        alike = request.jobs or [job]
-        named = f"job {job}" if len(alike) == 1 else f"jobs {alike[0]} ... {alike[-1]}, an array of {len(alike)}"
-        click.echo(f"\n{named}, by the runner {request.runner}:")
+    for name, request in preview.requests.items():
+        jobs = request.jobs or [name]
+        title = f"job {name}" if len(jobs) == 1 else f"jobs {jobs[0]} ... {jobs[-1]}, an array of {len(jobs)}"
+        click.echo(f"\n{title}, by the runner {request.runner}:")
         click.echo(f"  command  {shlex.join(request.command)}")
-        expected = [preview.expected_s[one] for one in alike]
-        known = [one for one in expected if one is not None]
-        message = "unknown: not all of it was measured before"
-        if len(known) == len(expected):
-            message = f"about {_duration(sum(known))} (from earlier records)"
-        click.echo(f"  expected {message}")
-        each = "" if len(alike) == 1 else " each"
-        longest = max(preview.wall_time_limit_s[one] for one in alike)
+        known = [time_s for job in jobs if (time_s := preview.expected_s[job]) is not None]
+        expected = "unknown: some cases were never measured"
+        if len(known) == len(jobs):
+            expected = f"about {_duration(sum(known))} (from earlier records)"
+        click.echo(f"  expected {expected}")
+        each = "" if len(jobs) == 1 else " each"
+        longest = max(preview.wall_time_limit_s[job] for job in jobs)
         click.echo(f"  at most  {_duration(longest)}{each} (every process at repeat.limit_s)")
-        money = [preview.ceiling[one] for one in alike]
+        money = [preview.ceiling[job] for job in jobs]
         click.echo(f"  ceiling  {money[0] or 'none: the platform declares no price'}{each if money[0] else ''}")
         _show_files(request)
 
 
 def _show_files(request: Request) -> None:
-    """Print the files of a request; of the jobs of an array, those of the first."""
+    """Print the files of a request; for an array of jobs, those of the first job."""
     others = tuple(f"{job}/" for job in request.jobs[1:])
     for name, text in request.files.items():
         if not name.startswith(others):
@@ -208,18 +209,17 @@ def _show_end(ended: RunSummary, results: Path) -> None:
     for message in ended.messages:
         click.echo(f"note: {message}", err=True)
     if ended.measured == 0:
-        click.echo(f"everything is done: {_measurements(ended.planned)} in {ended.folder}; --again measures anew")
+        click.echo(f"everything is done: {_measurements(ended.planned)} in {ended.folder}; to measure again: --again")
     if ended.outcomes:
         show_run(Path(ended.folder))
     counts = ", ".join(f"{count} {outcome}" for outcome, count in ended.outcomes.items()) or "none"
-    left = f", {ended.left} left: the same command goes on" if ended.left else ""
-    click.echo(f"{_measurements(ended.planned)} (cases x processes): {counts}{left}")
+    remaining = f", {ended.left} remaining: run the same command again to continue" if ended.left else ""
+    click.echo(f"{_measurements(ended.planned)} (cases x processes): {counts}{remaining}")
+    folder = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
     if ended.under_way:
-        where = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
-        click.echo(f"{ended.under_way} of them are in jobs on the way; next: daasbench collect {ended.run}{where}")
+        click.echo(f"{ended.under_way} of them are in unfinished jobs; next: daasbench collect {ended.run}{folder}")
     if Outcome.OK in ended.outcomes:
-        where = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
-        click.echo(f"records: {ended.folder}\nnext:    daasbench report summary{where}")
+        click.echo(f"records: {ended.folder}\nnext:    daasbench report summary{folder}")
 
 
 def _measurements(count: int) -> str:

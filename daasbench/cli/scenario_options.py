@@ -1,20 +1,17 @@
-"""From words on the command line to a plan: which scenario is meant, and what the options change in it.
+"""The scenario that the command line asks for, with the changes of ``--platform``, ``--input`` and ``--set``.
 
-A path that is written on the command line is relative to where the command is given; a path in a file is
-relative to that file.
+A path on the command line is relative to the current folder; a path in a file is relative to that file.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from daasbench.errors import DaasbenchError, ScenarioError, UnknownName, UsageError, unknown_sentence
+from daasbench.errors import DaasbenchError, ScenarioError, UnknownName, unknown_sentence
 
 if TYPE_CHECKING:
     from daasbench.scenario.plan import Plan
@@ -25,43 +22,31 @@ _KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+|\[\d+\])*")
 _DATA = "data:"
 
 
-def results_folder(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:  # noqa: ARG001  (click's form)
-    """Return the folder, or the folders, of ``--results``; refuse what cannot be meant."""
-    for one in value if isinstance(value, tuple) else (value,):
-        if not str(one).strip() or str(one).startswith("--"):
-            raise UsageError(f"--results {str(one)!r}: is not a folder's name; write --results DIR")
-    return tuple(map(Path, value)) if isinstance(value, tuple) else Path(value)
+class ScenarioRequest:
+    """A scenario as the command line asks for it: its tables after every change, and its origin.
 
+    Parameters
+    ----------
+    what
+        A path of a scenario or of a user's kernel, the name of a scenario, or the name of a kernel.
+    """
 
-results_option: Callable[[Any], Any] = click.option(
-    "--results",
-    metavar="DIR",
-    default="results",
-    show_default=True,
-    callback=results_folder,
-    help="The results folder.",
-)
-
-
-class Asked:
-    """A scenario as it was asked for: its tables after every change, and where it came from."""
-
-    def __init__(self, word: str) -> None:
-        self.raw, self.name, self.where, self.folder = _find(word)
+    def __init__(self, what: str) -> None:
+        self.raw, self.name, self.where, self.folder = _find(what)
         self._changes: list[str] = []
 
     def set_platforms(self, platforms: Sequence[str]) -> None:
-        """Ask these platforms instead."""
+        """Replace the platforms of the scenario."""
         if platforms:
-            self.raw["platforms"] = [_beside_command(one) if _is_path(one) else one for one in platforms]
-            self._changes += [f"--platform {one}" for one in platforms]
+            self.raw["platforms"] = [_absolute(name) if _is_path(name) else name for name in platforms]
+            self._changes += [f"--platform {name}" for name in platforms]
 
     def set_input(self, path: str | None) -> None:
         """Measure this file in every case."""
         if path is None:
             return
         for block in self._blocks():
-            block["input"] = _beside_command(path)
+            block["input"] = _absolute(path)
         self._changes.append(f"--input {path}")
 
     def set_values(self, settings: Sequence[str]) -> None:
@@ -89,11 +74,11 @@ class Asked:
 
         return tomli_w.dumps(self.raw)
 
-    # --- inside
+    # --- changes of the tables
 
     def _blocks(self) -> list[dict[str, Any]]:
         blocks = self.raw.get("cases", [])
-        return [one for one in blocks if isinstance(one, dict)] if isinstance(blocks, list) else []
+        return [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
 
     def _set(self, path: list[str], text: str, where: str) -> None:
         from daasbench.scenario.plan import Scenario
@@ -120,19 +105,19 @@ class Asked:
         for block in self._blocks():
             fields = self._options_of(block)
             if fields is None:
-                return  # the scenario's own check says what is wrong with the kernel
+                return  # the check of the scenario reports what is wrong with the kernel
             known |= set(fields)
             if key in fields:
                 value = _value(text, as_text=parsing.only_text(fields[key]))
                 if parsing.marked(fields[key], "file"):
-                    value = _beside_command(str(value))
+                    value = _absolute(str(value))
                 _put(block, ["options", key], value, where)
                 taken = True
         if not taken:
             raise ScenarioError(unknown_sentence("option", key, known, where) + _hint(key, text))
 
     def _options_of(self, block: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the types of the options of a block's kernel; None if there is no such kernel."""
+        """Return the types of the options of the kernel of a block; None if there is no such kernel."""
         from daasbench import registry
         from daasbench.model import parsing
 
@@ -144,45 +129,45 @@ class Asked:
         return parsing.fields(kernel.options)
 
 
-def _find(word: str) -> tuple[dict[str, Any], str, str, Path]:
-    """Return tables, name, how messages name it, and the folder that its paths are relative to."""
+def _find(what: str) -> tuple[dict[str, Any], str, str, Path]:
+    """Return the tables of a scenario, its name, its name in messages, and the folder of its relative paths."""
     from daasbench import registry
     from daasbench.host import toml_file
     from daasbench.scenario.platforms import shipped_files
 
-    if registry.is_file(word) and not _is_scenario(word):
-        kernel = registry.kernel_from_file(Path(word))
+    if registry.is_file(what) and not _is_scenario(what):
+        kernel = registry.kernel_from_file(Path(what))
         size = "small" if "small" in kernel.sizes else next(iter(kernel.sizes), "small")
-        file, chosen = registry.source_of(Path(word))
+        file, chosen = registry.source_of(Path(what))
         target = f"{file.resolve()}:{chosen}" if chosen else str(file.resolve())
         return _of_kernel(target, kernel.name, size, kernel.card.title), kernel.name, str(file), Path.cwd()
-    if "/" in word or word.endswith(".toml"):
-        path = Path(word)
+    if "/" in what or what.endswith(".toml"):
+        path = Path(what)
         return toml_file.read(path), path.stem, str(path), path.parent
     scenarios = shipped_files()
-    if word in scenarios:
-        return toml_file.read(scenarios[word]), word, f"{word}.toml", scenarios[word].parent
-    if word in registry.kernels():
-        title = registry.kernel(word).card.title
-        return _of_kernel(word, word, "small", title), word, f"kernel {word}", Path.cwd()
-    beside = [one for one in (word, f"{word}.toml", f"{word}.py") if word and Path(one).is_file()]
-    hint = f"; to run the file beside you write ./{beside[0]}" if beside else ""
-    raise UnknownName(unknown_sentence("scenario or kernel", word, [*scenarios, *registry.kernels()]) + hint)
+    if what in scenarios:
+        return toml_file.read(scenarios[what]), what, f"{what}.toml", scenarios[what].parent
+    if what in registry.kernels():
+        title = registry.kernel(what).card.title
+        return _of_kernel(what, what, "small", title), what, f"kernel {what}", Path.cwd()
+    files = [name for name in (what, f"{what}.toml", f"{what}.py") if what and Path(name).is_file()]
+    hint = f"; to run the file of this folder: ./{files[0]}" if files else ""
+    raise UnknownName(unknown_sentence("scenario or kernel", what, [*scenarios, *registry.kernels()]) + hint)
 
 
-def _is_scenario(word: str) -> bool:
-    """Return whether a path is that of a TOML file, and not of one that defines a kernel."""
+def _is_scenario(path: str) -> bool:
+    """Return whether a path is a TOML file that does not define a kernel."""
     from daasbench import registry
     from daasbench.authoring import command_file
     from daasbench.host import toml_file
 
-    file, _ = registry.source_of(Path(word))
+    file, _ = registry.source_of(Path(path))
     return file.suffix == ".toml" and not command_file.is_kernel_table(toml_file.read(file))
 
 
 def _of_kernel(kernel: str, name: str, size: str, title: str) -> dict[str, Any]:
     return {
-        "question": f"Which implementation of {name} is the fastest here? ({title})",
+        "question": f"Which implementation of {name} is the fastest on this machine? ({title})",
         "platforms": ["here"],
         "cases": [{"kernel": kernel, "implementations": "all", "sizes": [size]}],
         "repeat": dict(KERNEL_REPEAT),
@@ -193,7 +178,7 @@ def _of_kernel(kernel: str, name: str, size: str, title: str) -> dict[str, Any]:
 
 
 def _value(text: str, *, as_text: bool = False) -> Any:
-    """Return the TOML value that `text` is, or the text itself; `as_text`: a number is meant as text."""
+    """Return the TOML value of `text`, or the text itself; `as_text`: a number is taken as text."""
     try:
         tables = tomllib.loads(f"value = {text}")
     except (tomllib.TOMLDecodeError, RecursionError):
@@ -203,34 +188,34 @@ def _value(text: str, *, as_text: bool = False) -> Any:
 
 
 def _anchored(path: Sequence[str], value: Any) -> Any:
-    """Return the value of a dotted key; a path among them is made absolute, from where the command is given."""
+    """Return the value of a dotted key; a path in it is made absolute, from the current folder."""
     if isinstance(value, list):
-        return [_anchored([*path, str(index)], one) for index, one in enumerate(value)]
+        return [_anchored([*path, str(index)], entry) for index, entry in enumerate(value)]
     if not isinstance(value, str):
         return value
     if path[0] == "platforms" or path[-1] == "kernel":
-        return _beside_command(value) if _is_path(value) else value
+        return _absolute(value) if _is_path(value) else value
     if path[-1] == "input" or (path[-2] == "options" and Path(value).is_file()):
-        return _beside_command(value)
+        return _absolute(value)
     return value
 
 
-def _is_path(word: str) -> bool:
-    return "/" in word or word.endswith((".toml", ".py"))
+def _is_path(text: str) -> bool:
+    return "/" in text or text.endswith((".toml", ".py"))
 
 
-def _beside_command(text: str) -> str:
+def _absolute(text: str) -> str:
     return text if text.startswith(_DATA) or not text else str(Path(text).expanduser().resolve())
 
 
 def _put(table: Any, path: Sequence[str], value: Any, where: str) -> None:
-    """Set the value at `path` in nested tables and lists; a table that is not there is made."""
-    *implementation, last = path
-    for index, step in enumerate(implementation):
-        inside = ".".join(implementation[: index + 1])
+    """Set the value at `path` in nested tables and lists; a missing table is created."""
+    *outer, last = path
+    for index, step in enumerate(outer):
+        inside = ".".join(outer[: index + 1])
         table = table[_entry(table, step, where)] if isinstance(table, list) else table.setdefault(step, {})
         if not isinstance(table, dict | list):
-            raise ScenarioError(f"{where}: {inside} is not a table; leave out what follows it")
+            raise ScenarioError(f"{where}: {inside} is not a table; remove the keys after it")
     if isinstance(table, list):
         table[_entry(table, last, where)] = value
     else:
@@ -244,7 +229,7 @@ def _entry(entries: list[Any], step: str, where: str) -> int:
 
 
 def _hint(key: str, text: str) -> str:
-    """Return how the key is written, if it is one of a table."""
+    """Return how to write the key if it belongs to a table of the scenario."""
     from daasbench.model import Goal, Repeat
     from daasbench.scenario.grid import CaseBlock
 

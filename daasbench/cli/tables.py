@@ -1,4 +1,4 @@
-"""Tables on a terminal, and in a log."""
+"""Tables and JSON on standard output."""
 
 from __future__ import annotations
 
@@ -29,13 +29,12 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def show_run(folder: Path) -> None:
-    """Print one line a case and platform of a run: median over its processes with its interval, and outcome."""
+    """Print one line per case and platform of a run: median over its processes, interval, and outcome."""
     from daasbench.evidence.table import load
 
     table = load(folder)
-    rows = []
-    for _, group in table.groupby(["kernel", "case", "platform"], sort=False, observed=True):
-        rows.append(_row(group))
+    groups = table.groupby(["kernel", "case", "platform"], sort=False, observed=True)
+    rows = [_row(group) for _, group in groups]
     rows.sort(key=lambda row: (row[0], row[1], row[-1]))
     columns = ("kernel", "problem", "implementation", "platform", "time [95 %]", "rate", "limit", "outcome")
     show_table(columns, [row[:-1] for row in rows])
@@ -54,24 +53,24 @@ def _row(group: Any) -> tuple[Any, ...]:
     outcomes = " ".join(
         f"{count} {outcome}" for outcome, count in group["outcome"].value_counts(sort=False).items() if count
     )
-    medians = [float(one) for one in good["median_s"].dropna()]
+    medians = [float(median) for median in good["median_s"].dropna()]
     if not medians:
-        messages = [str(one) for one in group["message"].dropna() if str(one)]
+        messages = [str(message) for message in group["message"].dropna() if str(message)]
         return *head, "", "", "", f"{outcomes}: {messages[0]}" if messages else outcomes, math.inf
-    middle = across_processes(medians)
+    time = across_processes(medians)
     unit = first["unit"] if isinstance(first["unit"], str) else "unit"
-    rate = float(good["units"].dropna().iloc[0]) / middle.value
+    rate = float(good["units"].dropna().iloc[0]) / time.value
     fraction = good["limit_fraction"].dropna()
     limit = f"{float(fraction.median()):.0%} of {good['limit_name'].dropna().iloc[0]}" if len(fraction) else ""
-    return *head, seconds(middle.value, middle.low, middle.high), f"{rate:.4g} {unit}/s", limit, outcomes, middle.value
+    return *head, seconds(time.value, time.low, time.high), f"{rate:.4g} {unit}/s", limit, outcomes, time.value
 
 
 def _implementation(row: Any) -> str:
     ranks, threads = int(row["ranks"]), int(row["threads"])
-    message = f"{threads} thread{'s' if threads > 1 else ''}"
+    resources = f"{threads} thread{'s' if threads > 1 else ''}"
     if ranks > 1:
-        message = f"{ranks} ranks" if threads == 1 else f"{ranks} ranks × {message}"
-    return f"{row['implementation']} ({message})"
+        resources = f"{ranks} ranks" if threads == 1 else f"{ranks} ranks × {resources}"
+    return f"{row['implementation']} ({resources})"
 
 
 def seconds(value: float, low: float | None, high: float | None) -> str:
@@ -79,12 +78,10 @@ def seconds(value: float, low: float | None, high: float | None) -> str:
     for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
         if value * scale >= 1 or unit == "µs":
             break
-    message = f"{value * scale:.3g} {unit}"
-    return message if low is None or high is None else f"{message} [{low * scale:.3g}, {high * scale:.3g}]"
+    time = f"{value * scale:.3g} {unit}"
+    return time if low is None or high is None else f"{time} [{low * scale:.3g}, {high * scale:.3g}]"
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/reference/json.md).")
-
-
-def _print_json(thing: Any) -> None:
+def print_json(thing: Any) -> None:
+    """Print an object as indented JSON."""
     click.echo(msgspec.json.format(msgspec.json.encode(thing), indent=1).decode())

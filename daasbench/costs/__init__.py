@@ -1,1 +1,1 @@
-"""Money: dated prices, and what a repeat, a unit or a plan costs at them."""
+"""Money: dated prices, and the cost of a repeat, a unit of work or a plan."""

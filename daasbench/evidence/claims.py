@@ -13,7 +13,7 @@ from functools import cached_property
 from daasbench.evidence.entries import Entry
 from daasbench.model import Basis
 from daasbench.model.sizes import size_order
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 
 class EvidenceLevel(IntEnum):

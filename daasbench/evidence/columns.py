@@ -1,8 +1,7 @@
-"""Records of many files as columns: the fast way from lines to a table.
+"""Records of many files as columns, without keeping a million records as objects.
 
-A million records are not kept as objects. Each line is decoded into a narrow row (:mod:`daasbench.evidence.rows`); what
-repeats (cases, work, machines, endings) becomes a code into a list of distinct ones, and samples become their
-statistics, batch by batch.
+Each line is decoded into a narrow row (:mod:`daasbench.evidence.rows`). Values that repeat (cases, work, machines,
+endings) become codes into lists of distinct values; samples are reduced to their statistics, batch by batch.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from numpy.typing import NDArray
 
 from daasbench.evidence.rows import Floats, Head, TableRow, arrays
 from daasbench.model import Case, Limits, Line, Machine, Record, Work
+from daasbench.records.interrupted import interrupted_attempts
 from daasbench.records.job_folders import JobFolder
-from daasbench.records.ledger import orphans
 from daasbench.records.lines import Parser, lines_of, torn_sentence
 
-BATCH = 512  # rows held as objects at once: some 1.5 MB, so that they stay in the processor's own cache
+BATCH = 512  # rows kept as objects at a time: some 1.5 MB, which fits into the cache of a core
 
 Codes = NDArray[np.int32]
 Thing = TypeVar("Thing")
 
 
 class Scope(NamedTuple):
-    """Where a record was made; `source` is the index of its file."""
+    """The origin of a record; `source` is the index of its file."""
 
     source: int
     run: str
@@ -43,7 +42,7 @@ class Scope(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How a record ended, in words."""
+    """How a record ended: the fields that are text."""
 
     outcome: str
     reason: str | None
@@ -54,14 +53,14 @@ class Ending(NamedTuple):
     basis: str
 
 
-Place = tuple[str, str, str, str | None, str | None, str]  # a Scope without its source
-Words = tuple[str, str | None, str, str | None, str | None, str, str]  # an Ending
-_PLACE: Callable[[TableRow], Place] = attrgetter(*Scope._fields[1:])
-_WORDS: Callable[[TableRow], Words] = attrgetter(*Ending._fields)
+Origin = tuple[str, str, str, str | None, str | None, str]  # a Scope without its source
+EndingTexts = tuple[str, str | None, str, str | None, str | None, str, str]  # an Ending
+_ORIGIN: Callable[[TableRow], Origin] = attrgetter(*Scope._fields[1:])
+_ENDING: Callable[[TableRow], EndingTexts] = attrgetter(*Ending._fields)
 
 
 class _Distinct(dict[Thing, int], Generic[Thing]):
-    """Codes of distinct things, in the order of their first sight."""
+    """Codes of distinct things, in the order in which they first occur."""
 
     def __missing__(self, thing: Thing) -> int:
         code = self[thing] = len(self)
@@ -81,7 +80,7 @@ class _Decoded(_Distinct[bytes], Generic[Thing]):
 
 
 class ByteRange(NamedTuple):
-    """Some lines of a file: those that start from `start` to below `end` (None: all that follow)."""
+    """Some lines of a file: those that start from `start` to below `end` (None: to the end of the file)."""
 
     source: int
     path: Path
@@ -90,12 +89,12 @@ class ByteRange(NamedTuple):
 
 
 class PartialColumns(NamedTuple):
-    """What was read of some pieces: plain, to be sent from one process to another."""
+    """The columns of some byte ranges: plain data, to be sent from process to process."""
 
     codes: NDArray[np.int32]
     numbers: dict[str, Floats]
     started_at: list[str]
-    texts: tuple[list[bytes], list[tuple[int, Place]], list[Words], list[bytes]]  # what the four codes mean
+    texts: tuple[list[bytes], list[tuple[int, Origin]], list[EndingTexts], list[bytes]]  # the values of the four codes
     machines: dict[tuple[int, str], Machine]
     limits: dict[tuple[int, str], Limits]
     rounds: dict[tuple[int, str, int], list[bytes]]
@@ -108,8 +107,8 @@ class Columns:
     """All attempts, column by column, in the order of the files.
 
     `case`, `scope`, `ending` and `work` are codes into the lists `cases`, `scopes`, `endings` and `works`;
-    `numbers` are float64 with NaN for missing; `machines` and `limits` go by index of file and id; `records`
-    is empty unless they were asked for.
+    `numbers` are float64 with NaN for missing; the keys of `machines` and `limits` are index of file and id; `records`
+    is empty unless whole records were asked for.
     """
 
     sources: list[JobFolder]
@@ -131,18 +130,18 @@ class Columns:
 
 @dataclass
 class Reader:
-    """Read pieces of files into :class:`Columns`.
+    """Read byte ranges of files into :class:`Columns`.
 
     Parameters
     ----------
     keep
-        Whether to keep the whole records too, as reports need (some 5 kB each).
-    tell_ended
-        Whether a :class:`PartialColumns` shall tell which attempts ended in it, for turns that another part read.
+        Whether to keep the whole records too, as reports need (some 5 kB per record).
+    note_ended
+        Whether to note which attempts ended in a :class:`PartialColumns`, for rounds that another process read.
     """
 
     keep: bool = False
-    tell_ended: bool = False
+    note_ended: bool = False
     machines: dict[tuple[int, str], Machine] = field(default_factory=dict)
     limits: dict[tuple[int, str], Limits] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
@@ -150,23 +149,23 @@ class Reader:
     def __post_init__(self) -> None:
         self._cases: _Decoded[Case] = _Decoded(Case)
         self._works: _Decoded[Work | None] = _Decoded(Work | None)
-        self._scopes: _Distinct[tuple[int, Place]] = _Distinct()
-        self._endings: _Distinct[Words] = _Distinct()
+        self._scopes: _Distinct[tuple[int, Origin]] = _Distinct()
+        self._endings: _Distinct[EndingTexts] = _Distinct()
         self._batch: list[TableRow] = []
         self._codes: list[tuple[int, int, int, int]] = []
         self._started: list[str] = []
         self._done: list[tuple[NDArray[np.int32], dict[str, Floats]]] = []
-        self._turns: dict[tuple[int, str, int], list[bytes]] = {}  # whose record has not come yet
+        self._rounds: dict[tuple[int, str, int], list[bytes]] = {}  # rounds whose record was not read yet
         self._ended: dict[int, list[str]] = {}
         self._torn: dict[int, list[int]] = {}
         self._parser: Parser[TableRow | Head | Machine | Limits] = Parser(TableRow | Head | Machine | Limits)  # type: ignore[arg-type]  # a union
         self._whole: Parser[Line] = Parser(Line)  # type: ignore[arg-type]  # a union
 
     def read(self, byte_range: ByteRange) -> None:
-        """Add the lines of a piece."""
+        """Add the lines of a byte range."""
         index, path = byte_range.source, byte_range.path
-        parse, rounds = self._parser.parse, self._turns
-        ended = self._ended.setdefault(index, []) if self.tell_ended else None
+        parse, rounds = self._parser.parse, self._rounds
+        ended = self._ended.setdefault(index, []) if self.note_ended else None
         for offset, text in lines_of(path, byte_range.start, byte_range.end):
             line = parse(text, path)
             if type(line) is TableRow and self._add(line, text, byte_range):
@@ -184,7 +183,7 @@ class Reader:
                 self._torn.setdefault(index, []).append(offset)
 
     def _add(self, row: TableRow, text: bytes, byte_range: ByteRange) -> bool:
-        """Take a row into the batch; return False, and nothing taken, if it is not valid as a whole."""
+        """Add a row to the batch and return True; return False, and add nothing, if it is not valid as a whole."""
         samples = row.samples
         if samples is not None and len(samples.seconds) != len(samples.flags):
             return False
@@ -197,14 +196,14 @@ class Reader:
             if not isinstance(record, Record):
                 return False
             self.records.append(record)
-        self._codes.append((case, self._scopes[byte_range.source, _PLACE(row)], self._endings[_WORDS(row)], work))
+        self._codes.append((case, self._scopes[byte_range.source, _ORIGIN(row)], self._endings[_ENDING(row)], work))
         self._batch.append(row)
         if len(self._batch) == BATCH:
             self._flush()
         return True
 
     def _flush(self) -> None:
-        """Turn the batch into arrays, its samples into statistics."""
+        """Convert the batch to arrays, its samples to statistics."""
         batch = self._batch
         if batch:
             self._done.append((np.array(self._codes, np.int32).T, arrays(batch)))
@@ -222,21 +221,20 @@ class Reader:
             texts=(list(self._cases), list(self._scopes), list(self._endings), list(self._works)),
             machines=self.machines,
             limits=self.limits,
-            rounds=self._turns,
+            rounds=self._rounds,
             ended={index: "\n".join(keys) for index, keys in self._ended.items()},
             torn=self._torn,
         )
 
     def absorb(self, part: PartialColumns) -> None:
-        """Add what another process read; parts come in the order of their pieces."""
+        """Add what another process read; parts come in the order of their byte ranges."""
         self._flush()
-        for index in {index for index, _, _ in self._turns} & part.ended.keys():
+        for index in {index for index, _, _ in self._rounds} & part.ended.keys():
             ended = set(part.ended[index].split("\n"))
-            gone = [round_ for round_ in self._turns if round_[0] == index and f"{round_[1]} {round_[2]}" in ended]
-            for round_ in gone:
-                del self._turns[round_]
-        for round_, texts in part.rounds.items():
-            self._turns.setdefault(round_, []).extend(texts)
+            for attempt in [key for key in self._rounds if key[0] == index and f"{key[1]} {key[2]}" in ended]:
+                del self._rounds[attempt]
+        for attempt, texts in part.rounds.items():
+            self._rounds.setdefault(attempt, []).extend(texts)
         for index, offsets in part.torn.items():
             self._torn.setdefault(index, []).extend(offsets)
         self.machines |= part.machines
@@ -253,30 +251,30 @@ class Reader:
             self._done.append((codes, part.numbers))
             self._started += part.started_at
 
-    def _bury(self, sources: Sequence[JobFolder]) -> None:
-        """Add a record for each killed attempt: turns whose record never came."""
-        for index in sorted({index for index, _, _ in self._turns}):
+    def _close_interrupted_attempts(self, sources: Sequence[JobFolder]) -> None:
+        """Add a record for each interrupted attempt: rounds without a record."""
+        for index in sorted({index for index, _, _ in self._rounds}):
             source = sources[index]
-            texts = [text for round_, texts in self._turns.items() if round_[0] == index for text in texts]
+            texts = [text for attempt, rounds in self._rounds.items() if attempt[0] == index for text in rounds]
             lines: list[Line] = [machine for (file, _), machine in self.machines.items() if file == index]
             if source.job is None:
                 lines += self._first_record(source.records)
             lines += [line for line in (self._whole.parse(text, source.records) for text in texts) if line]
-            for record in orphans(lines, source.job):
+            for record in interrupted_attempts(lines, source.job):
                 text = msgspec.json.encode(record)
                 row = self._parser.parse(text, source.records)
                 if isinstance(row, TableRow):
                     self._add(row, text, ByteRange(index, source.records))
-        self._turns.clear()
+        self._rounds.clear()
 
     def _first_record(self, path: Path) -> list[Record]:
-        """Return the first record of a file, which tells its run, job and platform."""
+        """Return the first record of a file, which has the run, job and platform of all."""
         lines = (self._whole.parse(text, path) for _, text in lines_of(path))
         return list(islice((line for line in lines if isinstance(line, Record)), 1))
 
     def columns(self, sources: Sequence[JobFolder]) -> Columns:
-        """Return everything that was read of `sources`; a killed attempt is a record of its own."""
-        self._bury(sources)
+        """Return everything that was read from `sources`; an interrupted attempt has a record of its own."""
+        self._close_interrupted_attempts(sources)
         part = self.part()
         self._done.clear()
         case, scope, ending, work = part.codes
@@ -287,8 +285,8 @@ class Reader:
             ending=ending,
             work=work,
             cases=self._cases.things,
-            scopes=[Scope(index, *place) for index, place in self._scopes],
-            endings=[Ending(*words) for words in self._endings],
+            scopes=[Scope(index, *origin) for index, origin in self._scopes],
+            endings=[Ending(*texts) for texts in self._endings],
             works=self._works.things,
             numbers=part.numbers,
             started_at=self._started,

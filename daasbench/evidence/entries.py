@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from daasbench import registry
 from daasbench.errors import UsageError
 from daasbench.model import Basis, Case, Machine, Outcome, Price, Record
-from daasbench.statistics.intervals import Interval, across_processes, median_interval, ratio
+from daasbench.statistics import Interval, across_processes, median_interval, ratio
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 COLUMNS = (
     "median_s", "get_s", "limit_name", "limit_fraction", "foreign_cpu", "currency", "cost_per_unit",

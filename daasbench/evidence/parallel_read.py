@@ -1,4 +1,4 @@
-"""Much evidence, read by several processes: files are cut into pieces, and what each process reads is joined."""
+"""Reading by several processes: files are divided into byte ranges, and the columns of each process are joined."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from daasbench.errors import DaasbenchError
 from daasbench.evidence.columns import ByteRange, Columns, PartialColumns, Reader
 from daasbench.records.job_folders import JobFolder
 
-ALONE_UP_TO = 2**28  # bytes; below, another process is hardly sooner, for it has to start
-MOST_PROCESSES = 8  # then the table that this one makes of it takes longer
+ALONE_UP_TO = 2**28  # bytes; below, other processes save no time, because they have to start
+MOST_PROCESSES = 8  # with more, making the table in this process takes longer than reading
 
 
 def read_all(sources: Sequence[JobFolder], *, keep: bool = False) -> Columns:
-    """Return the records of job folders as columns; by several processes where there is much to read.
+    """Return the records of job folders as columns; large files are read by several processes.
 
     Parameters
     ----------
     keep
-        Whether to keep the whole records too; this process then reads alone.
+        Whether to keep the whole records too; then this process reads alone.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def read_all(sources: Sequence[JobFolder], *, keep: bool = False) -> Columns:
     processes = 1 if keep or sum(sizes) <= ALONE_UP_TO else min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
     shares = list(_shares(whole, sizes, processes)) if processes > 1 else []
     with ThreadPoolExecutor(max(len(shares), 1)) as waiting:
-        parts = list(waiting.map(_in_a_process, shares))
+        parts = list(waiting.map(_read_in_process, shares))
     for share, part in zip(shares or [whole], parts or [None], strict=True):
         if isinstance(part, DaasbenchError):
             raise part
@@ -51,7 +51,7 @@ def read_all(sources: Sequence[JobFolder], *, keep: bool = False) -> Columns:
 
 
 def _shares(whole: Sequence[ByteRange], sizes: Sequence[int], processes: int) -> Iterator[list[ByteRange]]:
-    """Yield the pieces of each process: equal numbers of bytes, in the order of the files."""
+    """Yield the byte ranges of each process: equally many bytes, in the order of the files."""
     ends = list(accumulate(sizes))
     for process in range(processes):
         low, high = (ends[-1] * edge // processes for edge in (process, process + 1))
@@ -62,11 +62,11 @@ def _shares(whole: Sequence[ByteRange], sizes: Sequence[int], processes: int) ->
         ]
 
 
-def _in_a_process(byte_ranges: Sequence[ByteRange]) -> PartialColumns | DaasbenchError | None:
-    """Return what a process of its own read, or its refusal; None if it could not be had.
+def _read_in_process(byte_ranges: Sequence[ByteRange]) -> PartialColumns | DaasbenchError | None:
+    """Return the columns that a new process read, or its error; None if the process failed.
 
-    Not ``multiprocessing``: its children run the caller's script again, which a notebook's or a beamline's script
-    is rarely written for.
+    Not ``multiprocessing``: its children run the script of the caller again, and scripts of notebooks or beamlines
+    are rarely written for that.
     """
     command = [sys.executable, "-c", "from daasbench.evidence.parallel_read import child; child()"]
     try:
@@ -78,9 +78,9 @@ def _in_a_process(byte_ranges: Sequence[ByteRange]) -> PartialColumns | Daasbenc
 
 
 def child() -> None:
-    """Read the pieces that standard input names, and write the part to standard output."""
-    gc.disable()  # what is decoded has no cycles, and looking for them takes a third of the time
-    reader = Reader(tell_ended=True)
+    """Read the byte ranges from standard input, and write their columns to standard output."""
+    gc.disable()  # decoded objects have no cycles, and looking for cycles takes a third of the time
+    reader = Reader(note_ended=True)
     answer: PartialColumns | DaasbenchError
     try:
         for byte_range in pickle.load(sys.stdin.buffer):

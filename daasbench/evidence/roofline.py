@@ -1,7 +1,7 @@
-"""The least time that a machine's measured limits leave for a piece of work.
+"""The shortest time that the measured limits of a machine allow for a given work.
 
-The roofline of Williams, Waterman and Patterson (doi:10.1145/1498765.1498785), with the limits that were
-measured in the same job instead of a data sheet's.
+The roofline model of Williams, Waterman and Patterson (doi:10.1145/1498765.1498785), with the limits that were
+measured in the same job instead of those of a data sheet.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from daasbench.model import Limits, Work
 NAMES = ("memory_read", "memory_triad", "matmul_float32", "matmul_float64")
 PROBES = ("read", "triad", "matmul_float32", "matmul_float64")  # of NAMES, as in Limits.values
 
-MOSTLY_READ = 0.1  # below this share of output to input, writing does not slow the memory down
+MOSTLY_READ = 0.1  # below this ratio of output to input, writes do not slow the memory down
 
 Floats = NDArray[np.float64]
 
 
 def rates(limits: Sequence[Limits | None]) -> Floats:
-    """Return the measured limits, one row each, one column for each of NAMES; bytes/s and flop/s, NaN: none."""
+    """Return the measured limits, one row per machine, one column per NAMES; in bytes/s and flop/s, or NaN."""
     table = np.full((len(limits), len(PROBES)), np.nan)
     for row, measured in enumerate(limits):
         for column, probe in enumerate(PROBES):
@@ -32,9 +32,9 @@ def rates(limits: Sequence[Limits | None]) -> Floats:
 
 
 def demands(works: Sequence[Work | None]) -> Floats:
-    """Return what each work needs of each of NAMES: bytes or flop, one row each; NaN where it is not known.
+    """Return the bytes or flop that each work needs, one row per work, one column per NAMES; NaN where unknown.
 
-    Memory is asked as a read where less than a tenth of the input is written, else as a triad.
+    Memory counts as a read where less than a tenth of the input is written, else as a triad.
     """
     table = np.zeros((len(works), len(NAMES)))
     for row, work in enumerate(works):
@@ -48,7 +48,7 @@ def demands(works: Sequence[Work | None]) -> Floats:
 
 
 def least_times(demands: Floats, rates: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """Return, for each row, the index into NAMES of the limit that bounds it, and the least time in seconds.
+    """Return, for each row, the index into NAMES of the limit that bounds it, and the shortest time in seconds.
 
     The index is -1 and the time NaN where a limit that is needed was not measured.
     """

@@ -1,4 +1,4 @@
-"""Rows: the narrow view of a record that the table needs, and the arrays that many rows become."""
+"""Rows: the part of a record that the table needs, and arrays of many rows."""
 
 from __future__ import annotations
 
@@ -72,20 +72,20 @@ class TableRow(msgspec.Struct, tag="record", kw_only=True, gc=False):
 
 
 class Head(msgspec.Struct, tag="round"):
-    """Which attempt a turn belongs to."""
+    """The attempt that a round belongs to."""
 
     key: str
     attempt: int
 
 
 def arrays(rows: Sequence[TableRow]) -> dict[str, Floats]:
-    """Return the numbers of rows as columns, NaN for missing; samples become their statistics."""
+    """Return the numbers of rows as columns, NaN for missing, with the statistics of their samples."""
     phases = _floats(Phases.__struct_fields__, [row.phases for row in rows])
     return _floats(NUMBERS, rows) | phases | _sample_statistics([row.samples or _NO_SAMPLES for row in rows])
 
 
 def _floats(names: tuple[str, ...], things: Sequence[object]) -> dict[str, Floats]:
-    """Return one attribute of all things a column; NaN for None."""
+    """Return the attributes of all things, one column per attribute; NaN for None."""
     columns = zip(*map(attrgetter(*names), things), strict=True)
     return {name: np.array(column, np.float64) for name, column in zip(names, columns, strict=True)}
 
@@ -97,7 +97,7 @@ def _sample_statistics(samples: list[RowSamples]) -> dict[str, Floats]:
     row = np.repeat(np.arange(len(samples)), lengths)
 
     def counted(columns: list[list[float]]) -> tuple[Floats, NDArray[np.int64]]:
-        """Return the counted values of a column; none of a record whose column is not whole."""
+        """Return the counted values of a column; a record with an incomplete column has none."""
         values, found = _flat(columns, np.float64)
         whole = found == lengths
         present = whole[row]
@@ -118,6 +118,6 @@ def _sample_statistics(samples: list[RowSamples]) -> dict[str, Floats]:
 
 
 def _flat(columns: Sequence[Sequence[float]], dtype: type[Number]) -> tuple[NDArray[Number], NDArray[np.int64]]:
-    """Return the values of all columns, one after the other, and how many each has."""
+    """Return the values of all columns, column after column, and the length of each."""
     lengths = np.fromiter(map(len, columns), np.int64, len(columns))
     return np.fromiter(chain.from_iterable(columns), dtype, int(lengths.sum())), lengths

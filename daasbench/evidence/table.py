@@ -43,10 +43,10 @@ def load(*folders: str | os.PathLike[str], attempts: bool = False) -> pd.DataFra
     Parameters
     ----------
     folders
-        Results folders, runs or jobs; default: ``results``. The rows of each folder stay apart, so that two
-        measurements of the same cases can be compared.
+        Results folders, runs or jobs; default: ``results``. The rows of different folders are never joined, so that
+        two measurements of the same cases can be compared.
     attempts
-        Whether to show every attempt, rather than the last one of each case, platform and process.
+        Whether to show every attempt, instead of the last attempt per case, platform and process.
 
     Raises
     ------
@@ -62,9 +62,9 @@ def load(*folders: str | os.PathLike[str], attempts: bool = False) -> pd.DataFra
 def read_columns(*folders: str | os.PathLike[str], keep: bool = False) -> Columns:
     """Return the records below `folders` as columns; `keep` keeps the whole records too."""
     paths = [Path(folder) for folder in folders or ("results",)]
-    found, warnings = job_folders(paths)
-    columns = read_all(found, keep=keep)
-    if not len(columns.case):  # a run that was ended before its first measurement
+    sources, warnings = job_folders(paths)
+    columns = read_all(sources, keep=keep)
+    if not len(columns.case):  # the run ended before its first measurement
         raise no_records(paths)
     columns.warnings[:0] = warnings
     return columns
@@ -74,7 +74,7 @@ def ordered_rows(columns: Columns, *, attempts: bool) -> Integers:
     """Return the indices of the attempts that the table shows, in its order.
 
     The order is by folder, case (kernel, input, size, options, implementation, resources), platform, process
-    and attempt; it does not depend on the order in which things were measured.
+    and attempt; it does not depend on the order of measuring.
     """
     root = np.array([columns.sources[scope.source].root for scope in columns.scopes], np.int64)[columns.scope]
     case = _ranks(columns.cases, _case_order)[columns.case]
@@ -100,18 +100,18 @@ def ordered_rows(columns: Columns, *, attempts: bool) -> Integers:
 
 def table_of(columns: Columns, rows: Integers) -> pd.DataFrame:
     """Return the tidy table of the attempts `rows`."""
-    with ThreadPoolExecutor() as pool:  # text is copied outside of the interpreter's lock
+    with ThreadPoolExecutor() as pool:  # pandas copies text without holding the interpreter's lock
         texts = [pool.submit(make, columns, rows) for make in (_case_cells, _scope_cells, _ending_cells)]
         return _table(columns, rows, texts)
 
 
 def _table(columns: Columns, rows: Integers, texts: Sequence[Future[Cells]]) -> pd.DataFrame:
-    """Return the table, while others make the cells of text."""
+    """Return the table; other threads make the cells of text meanwhile."""
     cells: Cells = {}
     numbers = {name: values[rows] for name, values in columns.numbers.items()}
     outcome = np.array([ending.outcome for ending in columns.endings])[columns.ending[rows]]
     ok = outcome == Outcome.OK
-    shown = ok | (outcome == Outcome.WRONG)  # the others did not finish: their samples are no measurement
+    shown = ok | (outcome == Outcome.WRONG)  # other attempts did not finish: their samples are no measurement
     for name in ("median_s", "low_s", "high_s", "get_s", "foreign_cpu"):
         cells[name] = np.where(shown, numbers[name], np.nan)
     for name in ("error", "tolerance", "energy_j"):
@@ -134,8 +134,8 @@ def options_text(case: Case) -> str:
     """Return the options of a case and the names of its files as ``k=v k=v``; empty for none."""
     options = case.options | case.files | ({"cache": True} if case.cache else {})
     options |= {"start": case.start} if case.start else {}
-    words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
-    return " ".join(f"{name}={value}" for name, value in sorted(words.items()))
+    texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
+    return " ".join(f"{name}={text}" for name, text in sorted(texts.items()))
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
@@ -155,13 +155,13 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
 
     Raises
     ------
-    Lacking
+    MissingRequirement
         If pyarrow is not installed.
     OutputError
         If the file cannot be written.
     """
     try:
-        import pyarrow  # noqa: F401  (asked for before the file is touched)
+        import pyarrow  # noqa: F401  (checked before the file is touched)
     except ImportError as error:
         raise MissingRequirement("Parquet needs pyarrow", "pip install 'daasbench[parquet]'") from error
     with replacing(path, "--parquet") as part:
@@ -188,7 +188,7 @@ def _seconds(started_at: str) -> float:
 
 
 def _text(values: Sequence[str | None], codes: NDArray[np.integer[Any]] | None = None) -> Any:
-    """Return text cells: `values`, or those that `codes` point to; empty text is a missing cell."""
+    """Return text cells: `values`, or the values that `codes` select; empty text is a missing cell."""
     cells = pd.array([value or None for value in values], dtype="str")
     return cells if codes is None else cells.take(codes)
 
@@ -228,7 +228,7 @@ def _ending_cells(columns: Columns, rows: Integers) -> Cells:
 
 
 def _work_cells(columns: Columns, rows: Integers, median: Floats) -> Cells:
-    """Return the cells of work and limits; `median` is NaN where a row enters no comparison."""
+    """Return the cells of work and limits; `median` is NaN where a row must not enter a comparison."""
     codes, works = columns.work[rows], columns.works
     units = np.array([work.units if work else np.nan for work in works], np.float64)[codes]
     limits = [columns.limits.get((scope.source, scope.limits or "")) for scope in columns.scopes]
@@ -248,7 +248,7 @@ def _work_cells(columns: Columns, rows: Integers, median: Floats) -> Cells:
 
 
 def _money_cells(columns: Columns, rows: Integers, median: Floats, units: Floats) -> Cells:
-    """Return the cells of money; empty where a row has no cost."""
+    """Return the cells of costs; empty where a row has no cost."""
     prices = [_price(columns, scope) for scope in columns.scopes]
     kinds: tuple[Per, ...] = get_args(Per)
     charged = np.array(
@@ -261,15 +261,15 @@ def _money_cells(columns: Columns, rows: Integers, median: Floats, units: Floats
     cost = np.where(quantity > 0, each[scope] * quantity * median, np.nan)
     codes = np.where(np.isnan(cost), len(prices), scope)
 
-    def words(word: Callable[[Price], str]) -> Any:
-        return _text([*(word(price) if price else None for price in prices), None], codes)
+    def texts(text: Callable[[Price], str]) -> Any:
+        return _text([*(text(price) if price else None for price in prices), None], codes)
 
     return {
         "cost": cost,
-        "currency": words(lambda price: price.currency),
+        "currency": texts(lambda price: price.currency),
         "cost_per_unit": np.divide(cost, units, out=np.full(len(rows), np.nan), where=units > 0),
-        "price_date": words(lambda price: price.date.isoformat()),
-        "price_basis": words(lambda price: price.basis),
+        "price_date": texts(lambda price: price.date.isoformat()),
+        "price_basis": texts(lambda price: price.basis),
     }
 
 

@@ -1,1 +1,1 @@
-"""Preflight checks of platforms and nodes: what a run there would lack."""
+"""Preflight checks of platforms and nodes."""

@@ -1,8 +1,7 @@
-"""What a node says of itself before anything is measured there: ``python -m daasbench.inspection.node QUESTION``.
+"""The node probe: facts of a node before anything is measured on it; ``python -m daasbench.inspection.node QUESTION``.
 
-The question is one JSON text; the answer is one line that begins with `SAID`, because the set-up of a site may
-print whatever it likes around it. The same question is asked of this machine, of a node of a cluster, and from
-inside of a container.
+The question is one JSON text. The answer is one line that begins with `ANSWER`, because the set-up of a site may print
+other lines around it. The same probe runs on this machine, on a node of a cluster, and in a container.
 """
 
 from __future__ import annotations
@@ -28,80 +27,80 @@ from daasbench.host.processes import kill_tree
 from daasbench.model import Case, Noun, Option
 from daasbench.version import __version__
 
-SAID = "daasbench presence: "
+ANSWER = "daasbench node: "
 RANK = "daasbench rank "
 RANKS = 2
-RANKS_S = 60.0  # for two ranks to start: a cold file system of a cluster is slow
+RANKS_S = 60.0  # for two ranks to start: the file system of a cluster is slow at first
 _RANK = re.compile(rf"{RANK}(\d+) of (\d+)")
 
 
 class NodeQuestion(Noun, frozen=True, kw_only=True):
-    """What a node is asked."""
+    """What a node is asked to check."""
 
     options: dict[str, Option] = {}  # of the platform: how ranks are started
-    folder: str | None = None  # that the asking machine shares with the node
-    token: str = ""  # name of the file that it wrote there
-    ranks: int = 0  # to start; 0: none
+    folder: str | None = None  # that this machine shares with the node
+    token: str = ""  # name of a file that this machine wrote into the folder
+    ranks: int = 0  # ranks to start; 0: none
 
 
-class Presence(Noun, frozen=True, kw_only=True):
-    """What it answers."""
+class NodeFacts(Noun, frozen=True, kw_only=True):
+    """The answer of a node."""
 
     host: str
     python: str
     daasbench: str
     commit: str
-    content: str = ""  # of the code (daasbench.host.code_fingerprint)
+    content: str = ""  # fingerprint of the installed code (daasbench.host.code_fingerprint)
     cores: int  # that this process may use
     memory_gb: float  # of the node, in units of 10**9 bytes
     gpus: list[str] = []
-    at: str  # its clock
-    folder: str = ""  # what is wrong with the folder; nothing if it can be read and written
+    at: str  # time of its clock
+    folder: str = ""  # what is wrong with the folder; empty if it can be read and written
     mpi: str = ""
-    sizes: list[int] = []  # what each rank says of how many they are
+    sizes: list[int] = []  # the number of ranks according to each rank
     missing: str = ""  # why ranks could not be started
     fix: str = ""
 
 
-def question(options: dict[str, Option], folder: Path | None, ranks: int = RANKS) -> NodeQuestion:
-    """Return a question whose token names a file of its own."""
-    where = None if folder is None else str(folder.resolve())
-    return NodeQuestion(options=options, folder=where, token=f".daasbench-{secrets.token_hex(6)}", ranks=ranks)
+def node_question(options: dict[str, Option], folder: Path | None, ranks: int = RANKS) -> NodeQuestion:
+    """Return a question with a new token, which names a file of its own."""
+    path = None if folder is None else str(folder.resolve())
+    return NodeQuestion(options=options, folder=path, token=f".daasbench-{secrets.token_hex(6)}", ranks=ranks)
 
 
-def command(asked: NodeQuestion, python: str = sys.executable) -> list[str]:
-    """Return the words that ask the node on which they run."""
-    return [python, "-m", "daasbench.inspection.node", msgspec.json.encode(asked).decode()]
+def probe_command(question: NodeQuestion, python: str = sys.executable) -> list[str]:
+    """Return the command that answers a question on the node where it runs."""
+    return [python, "-m", "daasbench.inspection.node", msgspec.json.encode(question).decode()]
 
 
-def heard(said: str) -> Presence | None:
-    """Return the answer in what a node printed; None if there is none."""
-    for line in reversed(said.splitlines()):
-        if line.startswith(SAID):
+def parse_answer(output: str) -> NodeFacts | None:
+    """Return the answer in the output of a node; None if there is none."""
+    for line in reversed(output.splitlines()):
+        if line.startswith(ANSWER):
             try:
-                return msgspec.json.decode(line.removeprefix(SAID), type=Presence)
+                return msgspec.json.decode(line.removeprefix(ANSWER), type=NodeFacts)
             except msgspec.DecodeError:  # cut short
                 return None
     return None
 
 
-def ask(asked: NodeQuestion, run: Callable[[list[str]], str]) -> tuple[Presence | None, str]:
-    """Ask a node by `run`, which returns what the words printed there; return the answer, and all that was printed.
+def probe(question: NodeQuestion, run: Callable[[list[str]], str]) -> tuple[NodeFacts | None, str]:
+    """Return the answer of a node, None without an answer, and its whole output.
 
-    The folder holds the token meanwhile, and nothing of it afterwards.
+    `run` runs a command on the node and returns its output. The folder holds the token during the probe only.
     """
-    if asked.folder is None:
-        said = run(command(asked))
-        return heard(said), said
-    token = Path(asked.folder) / asked.token
-    token.write_text(asked.token)
+    if question.folder is None:
+        output = run(probe_command(question))
+        return parse_answer(output), output
+    token = Path(question.folder) / question.token
+    token.write_text(question.token)
     try:
-        said = run(command(asked))
-        found = heard(said)
-        if found is not None and not found.folder and not token.with_suffix(".seen").exists():
-            message = f"what {found.host} writes into {asked.folder} is not seen here"
-            found = msgspec.structs.replace(found, folder=message)
-        return found, said
+        output = run(probe_command(question))
+        facts = parse_answer(output)
+        if facts is not None and not facts.folder and not token.with_suffix(".seen").exists():
+            message = f"files that {facts.host} writes into {question.folder} do not appear on this machine"
+            facts = msgspec.structs.replace(facts, folder=message)
+        return facts, output
     finally:
         token.unlink(missing_ok=True)
         token.with_suffix(".seen").unlink(missing_ok=True)
@@ -110,16 +109,16 @@ def ask(asked: NodeQuestion, run: Callable[[list[str]], str]) -> tuple[Presence 
 # --- on the node ----------------------------------------------------------------------------------------------
 
 
-def answer(asked: NodeQuestion) -> Presence:
-    """Return what this node says of itself."""
+def observe_node(question: NodeQuestion) -> NodeFacts:
+    """Return the facts of this node."""
     now = utc_now()
     seen = machine.observe(commit=machine.suite_commit(), observed_at=now)
-    sizes, missing = _ranks(asked) if asked.ranks else ([], None)
+    sizes, missing = _ranks(question) if question.ranks else ([], None)
     try:
         mpi = backends.library_name(backends.mpi_version_text())
     except MissingRequirement:
         mpi = ""
-    return Presence(
+    return NodeFacts(
         host=seen.host,
         python=platform.python_version(),
         daasbench=__version__,
@@ -127,9 +126,9 @@ def answer(asked: NodeQuestion) -> Presence:
         content=suite_content(),
         cores=seen.usable_cores,
         memory_gb=seen.memory_bytes / 1e9,
-        gpus=[str(one.get("name", "GPU")) for one in seen.gpus],
+        gpus=[str(gpu.get("name", "GPU")) for gpu in seen.gpus],
         at=now,
-        folder=_folder(asked),
+        folder=_folder_problem(question),
         mpi=mpi,
         sizes=sizes,
         missing=missing.what if missing else "",
@@ -137,65 +136,65 @@ def answer(asked: NodeQuestion) -> Presence:
     )
 
 
-def _folder(asked: NodeQuestion) -> str:
-    """Return what is wrong with the folder that this node is said to share."""
-    if asked.folder is None:
+def _folder_problem(question: NodeQuestion) -> str:
+    """Return what is wrong with the shared folder on this node; empty if it can be read and written."""
+    if question.folder is None:
         return ""
-    token = Path(asked.folder) / asked.token
+    token = Path(question.folder) / question.token
     try:
-        if token.read_text() != asked.token:
-            return f"{asked.folder} is another folder here"
-        token.with_suffix(".seen").write_text(asked.token)
+        if token.read_text() != question.token:
+            return f"{question.folder} is another folder on the node"
+        token.with_suffix(".seen").write_text(question.token)
     except FileNotFoundError:
-        return f"{asked.folder} is not there, or is another folder"
+        return f"{question.folder} does not exist on the node, or is another folder"
     except OSError as error:
-        return f"{asked.folder}: {error.strerror}"
+        return f"{question.folder}: {error.strerror}"
     return ""
 
 
-def _ranks(asked: NodeQuestion) -> tuple[list[int], MissingRequirement | None]:
-    """Return what each of the ranks that the launcher starts says of their number, or why none does."""
-    case = Case(kernel="presence", implementation="mpi", version="0", ranks=asked.ranks)
+def _ranks(question: NodeQuestion) -> tuple[list[int], MissingRequirement | None]:
+    """Return the number of ranks according to each rank that the launcher starts, or why none starts."""
+    case = Case(kernel="node-probe", implementation="mpi", version="0", ranks=question.ranks)
     try:
         backends.mpi_version_text()
-        require_launcher(asked.options)
+        require_launcher(question.options)
     except MissingRequirement as missing:
         return [], missing
-    words = [*launch_command(asked.options, case), sys.executable, "-m", "daasbench.inspection.node", "--rank"]
-    with tempfile.TemporaryFile("w+") as message:  # no pipe: a launcher's helpers may keep it open
+    command = [*launch_command(question.options, case), sys.executable, "-m", "daasbench.inspection.node", "--rank"]
+    with tempfile.TemporaryFile("w+") as file:  # not a pipe: processes of the launcher may keep it open
         ranks = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=message, stderr=subprocess.STDOUT, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
             code = ranks.wait(RANKS_S)
         except subprocess.TimeoutExpired:
             kill_tree(ranks.pid)
             ranks.wait()
-            return [], _useless(words, f"did not start {asked.ranks} ranks within {RANKS_S:g} s")
-        message.seek(0)
-        said = message.read()
-    sizes = [int(size) for _, size in _RANK.findall(said)]
+            return [], _useless(command, f"did not start {question.ranks} ranks within {RANKS_S:g} s")
+        file.seek(0)
+        output = file.read()
+    sizes = [int(size) for _, size in _RANK.findall(output)]
     if not sizes:
-        last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "it printed nothing")
-        return [], _useless(words, f"started no rank and ended with exit code {code}: {last[:200]}")
+        last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "it printed nothing")
+        return [], _useless(command, f"started no rank and ended with exit code {code}: {last[:200]}")
     return sizes, None
 
 
-def _useless(words: list[str], message: str) -> MissingRequirement:
-    fix = "correct the option launcher, or leave it out to use the mpiexec beside this Python"
-    return MissingRequirement(f"the launcher {words[0]!r} {message}", fix)
+def _useless(command: list[str], message: str) -> MissingRequirement:
+    fix = "correct the option launcher, or remove it to use the mpiexec of this Python environment"
+    return MissingRequirement(f"the launcher {command[0]!r} {message}", fix)
 
 
 def main(arguments: list[str]) -> int:
-    """Say the answer to the question in the first argument; as a rank, how many there are."""
+    """Print the answer to the question in the first argument; as a rank, print the number of ranks."""
     if arguments == ["--rank"]:
         from daasbench.measure.groups import world
 
-        team = world()
-        sys.stdout.write(f"{RANK}{team.rank} of {team.size}\n")
+        group = world()
+        sys.stdout.write(f"{RANK}{group.rank} of {group.size}\n")
         return 0
-    found = answer(msgspec.json.decode(arguments[0], type=NodeQuestion))
-    sys.stdout.write(f"\n{SAID}{msgspec.json.encode(found).decode()}\n")
+    facts = observe_node(msgspec.json.decode(arguments[0], type=NodeQuestion))
+    sys.stdout.write(f"\n{ANSWER}{msgspec.json.encode(facts).decode()}\n")
     return 0
 
 

@@ -24,7 +24,9 @@ from daasbench.model import (
     Record,
     sets_of,
 )
-from daasbench.records.ledger import Ledger, orphans, read_lines, was_interrupted
+from daasbench.records.interrupted import interrupted_attempts, was_interrupted
+from daasbench.records.ledger import Ledger
+from daasbench.records.readers import read_lines
 from daasbench.worker import ENDED, LAST_WORDS, STARTED, Began, Left
 
 _N = TypeVar("_N", bound=Noun)
@@ -49,7 +51,7 @@ def record_missing_results(job: Job, folder: Path, status: JobStatus) -> str:
     keys = {planned.key for planned in blamed}
     settled = {line.key for line in lines if isinstance(line, Record) and _is_ours(line, job)}
     with Ledger(path) as ledger:
-        for record in orphans(lines, job):
+        for record in interrupted_attempts(lines, job):
             settled.add(record.key)
             guilty = status.reason is Reason.KERNEL and record.key in keys
             why_ended = {"reason": Reason.KERNEL, "message": message} if guilty else {}

@@ -14,7 +14,7 @@ from daasbench.contracts import Queue, Runner
 from daasbench.host.clock import utc_now
 from daasbench.jobs.accounting import is_whole, job_record, record_missing_results
 from daasbench.model import Job, JobState, JobStatus
-from daasbench.records.progress import Tail
+from daasbench.records.readers import Tail
 from daasbench.records.run_folder import RunFolder
 
 LATE_S = 60.0  # how long a slow file system may take to show the records of a job that is done

@@ -16,7 +16,7 @@ from daasbench.jobs.budget import ceiling, check_budget
 from daasbench.jobs.outstanding import jobs_of, outstanding
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Job, Request
-from daasbench.records import run_folder
+from daasbench.records import runs
 from daasbench.records.progress import durations, progress
 from daasbench.records.run_folder import RunFolder
 from daasbench.scenario.plan import Plan
@@ -42,7 +42,7 @@ def preview(
     budget: tuple[Decimal, str | None] | None = None,
 ) -> Preview:
     """Return exactly what a run would send, with time limits and price ceilings; changes nothing."""
-    begun = None if again else run_folder.latest(results_folder, plan.identity, commit)
+    begun = None if again else runs.latest(results_folder, plan.identity, commit)
     folder = begun or RunFolder(results_folder / "runs" / "dry-run")
     queued = _queued(folder)
     active = {planned.key for job in queued for planned in job.planned}

@@ -1,7 +1,7 @@
 """The nouns: frozen, keyword-only, no I/O (docs/reference/glossary.md).
 
-Everything that is written to a file has its shape here. ``SCHEMA`` is the version of the lines of a
-``records.jsonl``; a frozen sample of every version is in ``tests/data/``.
+Everything that is written to a file is defined here. ``SCHEMA`` is the version of the files of a results folder; a
+frozen sample of every version is in ``tests/data/``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The case: one cell of a table; and when its repeats stop."""
+"""The case: one cell of the grid that a scenario asks for; and when its repeats stop."""
 
 from __future__ import annotations
 
@@ -6,18 +6,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daasbench.model.states import (
-    Count,
-    Noun,
-    Scalar,
-    Seconds,
-    Written,
-    digest,
-)
+from daasbench.model.states import Count, Noun, Scalar, Seconds, Written, digest
 
 
 class Repeat(Written, frozen=True, kw_only=True):
-    """When the repeats of a case stop; not part of a case's identity."""
+    """When the repeats of a case stop; not part of the identity of a case."""
 
     processes: Count = 3
     min_repeats: Count = 5
@@ -27,43 +20,43 @@ class Repeat(Written, frozen=True, kw_only=True):
 
     @property
     def hard_limit_s(self) -> float:
-        """Return when a process that has not come back is ended: a quarter and a second after its limit."""
+        """Return the seconds after which a process that does not answer is killed: 1.25 times its limit, and 1 s."""
         return 1.25 * self.limit_s + 1.0
 
 
 Start = Literal["warm", "uncompiled", "cold", "first"]
-"""Files in memory or not, code compiled before or not; ``first`` is cold and uncompiled.
+"""The state in which processes start: files in memory or not, code compiled or not; ``first`` is cold and uncompiled.
 
 See :mod:`daasbench.measure.start_state`.
 """
 
 
 class Case(Noun, frozen=True, kw_only=True):
-    """One cell of a table. `size` and `seed` are None where an input file is measured."""
+    """One cell of the grid. `size` and `seed` are None where an input file is measured."""
 
     kernel: str
     implementation: str
     version: str
     size: str | None = None
     seed: int | None = None
-    input: str | None = None  # as written, for people
-    files: dict[str, str] = {}  # option: file name, for people
+    input: str | None = None  # as written, for readers
+    files: dict[str, str] = {}  # option: file name, for readers
     input_hash: str | None = None  # of the content of the input and of the files named in options
-    options: dict[str, Scalar] = {}  # those that are not files and not at their default
+    options: dict[str, Scalar] = {}  # options that are not files and not at their default
     cache: bool = False  # the case measures the cache: one input block
     nodes: int = 1
     ranks: int = 1
     threads: int = 1
-    gpus: int = 0  # of each rank
-    start: Start | None = None  # in which state its processes start; None: as it comes
-    grown: int = 1  # how many times as large as its size the problem is, along the kernel's own axis
+    gpus: int = 0  # per rank
+    start: Start | None = None  # in which state its processes start; None: not controlled
+    grown: int = 1  # factor by which the problem is larger than its size, along the kernel's own axis
 
     @property
     def id(self) -> str:
-        """Return the content hash of the case: 16 hexadecimal digits; names of files do not count."""
+        """Return the content hash of the case: 16 hexadecimal digits; file names do not count."""
         named = msgspec.structs.replace(self, input=None, files={})
         facts = {key: getattr(named, key) for key in Case.__struct_fields__}
-        # without what is at its default, so that a field that is added later changes no id
+        # without fields at their default, so that a field that is added later changes no id
         return digest({key: value for key, value in facts.items() if value != getattr(_BLANK, key)})
 
     @property
@@ -73,7 +66,7 @@ class Case(Noun, frozen=True, kw_only=True):
 
     @property
     def problem_id(self) -> str:
-        """Return the hash of what is computed, and from which start: equal for all contenders of one comparison."""
+        """Return the hash of problem and start state: equal for all cases of one comparison."""
         what = [self.kernel, self.size, self.seed, self.input_hash, self.options, self.cache, self.nodes]
         what += [self.start] if self.start else []
         what += [{"grown": self.grown}] if self.grown > 1 else []

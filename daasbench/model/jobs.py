@@ -1,4 +1,4 @@
-"""Jobs: what goes into a node, what a runner says of it, and the journal's events."""
+"""Jobs: what goes into a node, its state according to the runner, its metadata, and the events of the journal."""
 
 from __future__ import annotations
 
@@ -6,21 +6,15 @@ from collections.abc import Iterator
 
 from daasbench.model.cases import Case, Repeat
 from daasbench.model.platforms import Platform
-from daasbench.model.states import (
-    SCHEMA,
-    JobState,
-    Noun,
-    Reason,
-    Scalar,
-)
+from daasbench.model.states import SCHEMA, JobState, Noun, Reason, Scalar
 
 
 class JobStatus(Noun, frozen=True, kw_only=True):
-    """What a runner says of a job now."""
+    """The present state of a job according to its runner."""
 
     state: JobState
-    native: str = ""  # the runner's own word, verbatim
-    message: str = ""  # of one that waits: why; of one that ended badly: what happened, and the cure
+    native: str = ""  # the state in the words of the runner, verbatim
+    message: str = ""  # why a job waits; or what went wrong, and the fix
     reason: Reason | None = None
     queued_at: str | None = None  # UTC, ISO 8601
     started_at: str | None = None
@@ -28,23 +22,23 @@ class JobStatus(Noun, frozen=True, kw_only=True):
     nodes: int | None = None
     hosts: str = ""
     exit: int | None = None
-    bytes_in: int = 0  # copied to the place
+    bytes_in: int = 0  # copied to the platform
     bytes_out: int = 0  # copied from it
 
     @property
     def ended(self) -> bool:
-        """Return whether nothing more will come."""
+        """Return whether the job has ended."""
         return self.state not in (JobState.PENDING, JobState.RUNNING)
 
 
 class Planned(Noun, frozen=True, kw_only=True):
-    """A case that a job shall measure in one set of processes."""
+    """A case that a job measures in one set of processes."""
 
     key: str
     case: Case
     process: int
     attempt: int = 1
-    skip: str | None = None  # why this place cannot do it, with the cure
+    skip: str | None = None  # why this platform cannot measure it, with the fix
 
 
 class Job(Noun, frozen=True, kw_only=True):
@@ -57,41 +51,39 @@ class Job(Noun, frozen=True, kw_only=True):
     planned: list[Planned]
     repeat: Repeat
     commit: str
-    interleaved_with: list[str] = []  # platforms that take turns with this one: each set of processes visits all
+    interleaved_with: list[str] = []  # platforms interleaved with this one: each set of processes visits all
     sources: dict[str, str] = {}  # kernel name: path of the user's Python file
     inputs: dict[str, dict[str, str]] = {}  # input hash: path on the node of "input" and of each file option
     order_seed: int = 0
     redact: bool = False
-    suite: str = (
-        ""  # names the code that planned it (daasbench.host.code_fingerprint); where it may run elsewhere or later
-    )
+    suite: str = ""  # fingerprint of the code that planned it, where the job may run elsewhere or later
     schema: int = SCHEMA
 
 
 class Request(Noun, frozen=True, kw_only=True):
-    """Exactly what a runner would send; what ``--dry-run`` prints."""
+    """Exactly what a runner sends; ``--dry-run`` prints it."""
 
     runner: str
     command: list[str]
     environment: dict[str, str] = {}
-    files: dict[str, str] = {}  # path, relative to the job's folder (of a queue: to that of the run's jobs): text
-    text: str = ""  # for people
-    jobs: list[str] = []  # of a queue: the jobs that it carries
+    files: dict[str, str] = {}  # text by path, relative to the job's folder (of a queue: to the folder of all jobs)
+    text: str = ""  # for readers
+    jobs: list[str] = []  # of a queue: the jobs in this request
 
 
 class JobRecord(Noun, frozen=True, kw_only=True):
-    """The errand around the records of a job."""
+    """Submission and execution metadata of a job."""
 
     job: str
     platform: str
     handle: str = ""
     submitted_at: str | None = None
     queued_at: str | None = None
-    started_at: str | None = None  # by the runner's clock; `began_at` by the node's
+    started_at: str | None = None  # by the clock of the runner; `began_at` by that of the node
     ended_at: str | None = None
     began_at: str | None = None  # when the worker on the node took the job
     left_at: str | None = None  # and when it ended
-    followed_since: str | None = None  # since when the controller that accounted for it was there, by its clock
+    followed_since: str | None = None  # when the controller that accounted for the job started, by its clock
     nodes: int = 1
     hosts: str = ""
     state: str = ""
@@ -104,7 +96,7 @@ class JobRecord(Noun, frozen=True, kw_only=True):
 
 
 class Event(Noun, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of a run's journal: written and flushed before the world is touched, and after."""
+    """One line of the journal of a run: written and flushed before anything outside is changed, and after."""
 
     at: str
     event: str  # created, planned, submitting, submitted, ended, accounted, interrupted, finished
@@ -113,8 +105,8 @@ class Event(Noun, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def sets_of(job: Job) -> Iterator[list[Planned]]:
-    """Yield the sets of a job in its order: the contenders of one comparison in one set of processes."""
+    """Yield the sets of a job in its order: the cases of one comparison in one set of processes."""
     sets: dict[tuple[int, str], list[Planned]] = {}
-    for one in job.planned:
-        sets.setdefault((one.process, one.case.problem_id), []).append(one)
+    for planned in job.planned:
+        sets.setdefault((planned.process, planned.case.problem_id), []).append(planned)
     yield from sets.values()

@@ -6,7 +6,7 @@ from daasbench.model.states import SCHEMA, Noun, Scalar
 
 
 class Machine(Noun, frozen=True, kw_only=True, tag="machine"):
-    """What the worker observed where it ran; stored once a job and referred to by `id`."""
+    """The facts that the worker observed on its node; stored once per job and referred to by `id`."""
 
     id: str
     host: str
@@ -15,20 +15,20 @@ class Machine(Noun, frozen=True, kw_only=True, tag="machine"):
     sockets: int | None = None
     cores: int  # physical
     threads: int  # hardware threads
-    usable_cores: int  # what affinity and cgroup leave
+    usable_cores: int  # those that affinity and control group allow
     memory_bytes: int
     usable_memory_bytes: int
     last_level_cache_bytes: int | None = None
     caches: dict[str, int] = {}
     instructions: list[str] = []  # avx2, avx512f ...
     governor: str | None = None
-    virtual: str | None = None  # hypervisor or container, as far as it is seen
+    virtual: str | None = None  # hypervisor or container, if one was detected
     gpus: list[dict[str, Scalar]] = []
     gpu: str | None = None
     os: str = ""
     python: str = ""
     packages: dict[str, str] = {}
-    environment: dict[str, str] = {}  # the variables that steer threads
+    environment: dict[str, str] = {}  # the variables that control threads
     commit: str = ""
     observed_at: str = ""
     schema: int = SCHEMA

@@ -1,4 +1,4 @@
-"""Tables of a file to nouns: one clear sentence for whatever is wrong in a file that a person wrote."""
+"""From the tables of a file to nouns: one clear sentence for whatever is wrong in a file that a person wrote."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Steps = list[str | int]
 
-LARGEST = 2**63 - 1  # of a whole number, says TOML
+LARGEST = 2**63 - 1  # the largest whole number of TOML
 
-_COMPLAINT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_MESSAGE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _FIELD = re.compile(r"Object (?P<is>contains unknown|missing required) field `(?P<name>.+)`")
 _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+|\.\.\.)\]")
-_WORDS = {  # by type of msgspec
+_TYPE_NAMES = {  # by type of msgspec
     "IntType": "a whole number",
     "FloatType": "a number",
     "BoolType": "true or false",
@@ -44,7 +44,7 @@ def convert(raw: Any, kind: type[T], where: str, at: str = "") -> T:
     where
         How the file is named in messages.
     at
-        The key at which `raw` stands in the file: ``"cases[0].options"``; "" is the whole file.
+        The key of `raw` in the file: ``"cases[0].options"``; "" is the whole file.
     """
     for key, number in _impossible_numbers(raw, at):
         raise ScenarioError(f"{where}: {key}: {number} cannot be used; write a finite number of usual size")
@@ -55,7 +55,7 @@ def convert(raw: Any, kind: type[T], where: str, at: str = "") -> T:
 
 
 def _impossible_numbers(raw: Any, key: str) -> Iterator[tuple[str, str]]:
-    """Yield key and number where one is not finite or larger than TOML allows."""
+    """Yield key and number of each number that is not finite or is larger than TOML allows."""
     if isinstance(raw, dict):
         for name, value in raw.items():
             yield from _impossible_numbers(value, f"{key}.{name}" if key else str(name))
@@ -66,9 +66,9 @@ def _impossible_numbers(raw: Any, key: str) -> Iterator[tuple[str, str]]:
         yield key, str(raw)
 
 
-def _sentence(complaint: str, raw: Any, kind: Any, where: str, at: str) -> str:
-    match = _COMPLAINT.match(complaint)
-    what, path = (match["what"], match["path"] or "") if match else (complaint, "")
+def _sentence(message: str, raw: Any, kind: Any, where: str, at: str) -> str:
+    match = _MESSAGE.match(message)
+    what, path = (match["what"], match["path"] or "") if match else (message, "")
     info, value, steps = _follow(kind, raw, path)
     key = _join(at, steps)
     if field := _FIELD.search(what):
@@ -76,7 +76,7 @@ def _sentence(complaint: str, raw: Any, kind: Any, where: str, at: str) -> str:
             return unknown_sentence("key", field["name"], _keys(info), f"{where}: {key}" if key else where)
         return f"{where}: {_join(key, [field['name']])}: is required and missing"
     place = f"{where}: {key}" if key else where
-    return f"{place}: expected {_expected(info, value)}, got {_told(value)}"
+    return f"{place}: expected {_expected(info, value)}, got {_given(value)}"
 
 
 def _follow(kind: Any, raw: Any, path: str) -> tuple[inspect.Type, Any, Steps]:
@@ -90,9 +90,9 @@ def _follow(kind: Any, raw: Any, path: str) -> tuple[inspect.Type, Any, Steps]:
         if match["name"]:
             step = match["name"]
             found = fields(info).get(step)
-        elif match["index"] == "...":  # of a mapping: msgspec does not say which key
+        elif match["index"] == "...":  # in a mapping: msgspec does not name the key
             found = next(arm.value_type for arm in _arms(info) if isinstance(arm, inspect.DictType))
-            step = next(name for name, one in value.items() if not _fits(one, found))
+            step = next(name for name, entry in value.items() if not _fits(entry, found))
         else:
             step = int(match["index"])
             found = next(arm.item_type for arm in _arms(info) if isinstance(arm, inspect.ListType))
@@ -131,13 +131,13 @@ def _join(at: str, steps: Steps) -> str:
 
 
 def _expected(info: inspect.Type, value: Any) -> str:
-    """Return what would be right: the words of the noun, its choices, or its type with its bounds."""
+    """Return what would be right: the description of the key, its choices, or its type with its bounds."""
     import msgspec.inspect as inspect
 
     if described := _description(info):
         return described
     arms = _arms(info)
-    choices = [str(one) for arm in arms if isinstance(arm, inspect.LiteralType) for one in arm.values]
+    choices = [str(choice) for arm in arms if isinstance(arm, inspect.LiteralType) for choice in arm.values]
     if choices:
         near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.5)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
@@ -147,7 +147,7 @@ def _expected(info: inspect.Type, value: Any) -> str:
 
 def _type_words(arm: inspect.Type) -> str:
     name = type(arm).__name__
-    words = _WORDS.get(name, "")
+    words = _TYPE_NAMES.get(name, "")
     if least := getattr(arm, "min_length", None):
         return f"{words} of {least} or more"
     if getattr(arm, "pattern", None):
@@ -165,7 +165,8 @@ def _type_words(arm: inspect.Type) -> str:
     return " ".join([words, " and ".join(bounds)]).strip()
 
 
-def _told(value: Any) -> str:
+def _given(value: Any) -> str:
+    """Return a value in words, as the rest of a message."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -180,12 +181,12 @@ def _told(value: Any) -> str:
 
 
 def fields(kind: Any) -> dict[str, inspect.Type]:
-    """Return the type of each key that a table of this kind (a Struct, or what `fields` returned) may have."""
+    """Return the type of each key of a table; `kind` is a Struct, or a type that `fields` returned."""
     import msgspec.inspect as inspect
 
     info = kind if isinstance(kind, inspect.Type) else inspect.type_info(kind)
     structs = [arm for arm in _arms(info) if isinstance(arm, inspect.StructType)]
-    return {one.encode_name: one.type for struct in structs for one in struct.fields}
+    return {field.encode_name: field.type for struct in structs for field in struct.fields}
 
 
 def marked(info: inspect.Type, mark: str) -> bool:
@@ -194,11 +195,11 @@ def marked(info: inspect.Type, mark: str) -> bool:
 
     if isinstance(info, inspect.Metadata):
         return bool((info.extra or {}).get(mark)) or marked(info.type, mark)
-    return isinstance(info, inspect.UnionType) and any(marked(one, mark) for one in info.types)
+    return isinstance(info, inspect.UnionType) and any(marked(arm, mark) for arm in info.types)
 
 
 def only_text(info: inspect.Type) -> bool:
-    """Return whether nothing but text is right for a key."""
+    """Return whether only text is allowed for a key."""
     import msgspec.inspect as inspect
 
     text = (inspect.StrType, inspect.LiteralType, inspect.NoneType)
@@ -215,7 +216,7 @@ def _arms(info: inspect.Type) -> list[inspect.Type]:
     if isinstance(info, inspect.Metadata):
         return _arms(info.type)
     if isinstance(info, inspect.UnionType):
-        return [arm for one in info.types for arm in _arms(one)]
+        return [arm for part in info.types for arm in _arms(part)]
     return [info]
 
 

@@ -1,4 +1,4 @@
-"""Places to run as people declare them, with price, goal and beamline."""
+"""Platforms as people declare them, prices, goals and beamlines."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daasbench.model.states import (
-    Count,
-    Option,
-    Seconds,
-    Written,
-)
+from daasbench.model.states import Count, Option, Seconds, Written
 
 
 class Price(Written, frozen=True, kw_only=True):
@@ -27,7 +22,7 @@ class Price(Written, frozen=True, kw_only=True):
 
 
 class Platform(Written, frozen=True, kw_only=True):
-    """A place to run, as declared."""
+    """A platform as declared: runner, resources, price, options."""
 
     runner: str
     nodes: Count = 1
@@ -40,7 +35,7 @@ class Platform(Written, frozen=True, kw_only=True):
 
 
 class Goal(Written, frozen=True, kw_only=True):
-    """What the answer is judged by."""
+    """The criteria by which an answer is judged."""
 
     deadline_s: Seconds | None = None
     datasets_per_year: Annotated[float, msgspec.Meta(gt=0)] | None = None
@@ -49,13 +44,15 @@ class Goal(Written, frozen=True, kw_only=True):
 
 
 class Beamline(Written, frozen=True, kw_only=True):
-    """What produces the data: the rate that an analysis has to keep up with."""
+    """The source of the data: the rate that an analysis has to keep up with."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"\S", description='the name of a beamline: "ID11"')]
     unit: Annotated[str, msgspec.Meta(pattern=r"\S", description='the unit of work of the kernel: "frame"')]
-    units_per_s: Annotated[float, msgspec.Meta(gt=0, description="how many units come every second, more than 0")]
+    units_per_s: Annotated[float, msgspec.Meta(gt=0, description="the number of units per second, more than 0")]
     source: Annotated[str, msgspec.Meta(pattern=r"\S", description="where the rate comes from, in words")]
     date: Annotated[datetime.date, msgspec.Meta(description="a date such as 2026-11-01: as of when the rate holds")]
     detector: str = ""
-    unit_bytes: Annotated[float, msgspec.Meta(gt=0)] | None = None  # of one unit in memory, to be compared with
-    dataset_units: Annotated[float, msgspec.Meta(gt=0)] | None = None  # of one data set
+    unit_bytes: Annotated[float, msgspec.Meta(gt=0)] | None = (
+        None  # of one unit in memory, for the comparison of data rates
+    )
+    dataset_units: Annotated[float, msgspec.Meta(gt=0)] | None = None  # in one data set

@@ -1,4 +1,4 @@
-"""Outcomes, reasons, states and kinds of values; the base classes of all nouns; the name of a content."""
+"""Outcomes, reasons, states and kinds of values; the base classes of all nouns; content hashes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import msgspec
 
 Scalar = str | int | float | bool
 Option = Scalar | list[Scalar] | dict[str, Scalar | list[Scalar]]
-"""Type of one of a runner's options in a platform's file: a value, a list, or a table."""
+"""Type of an option of a runner in a platform file: a value, a list, or a table."""
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Noun(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of what is written by the machine: unknown fields are ignored, so that old code reads new files."""
+    """Base of everything that programs write: unknown fields are ignored, so that old code reads new files."""
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of what a person writes: an unknown key is refused."""
+    """Base of everything that a person writes: an unknown key is refused."""
 
 
 class Outcome(StrEnum):
@@ -30,14 +30,14 @@ class Outcome(StrEnum):
     WRONG = "wrong"  # it ran, the oracle disagrees
     FAILED = "failed"
     TIMEOUT = "timeout"
-    SKIPPED = "skipped"  # this machine lacks something
+    SKIPPED = "skipped"  # a requirement is missing on this machine
 
 
 class Reason(StrEnum):
     """The class of why a case is not `ok`; only `kernel` counts against a platform's speed."""
 
     QUOTA = "quota"
-    CAPACITY = "capacity"  # the place does not have what the case needs
+    CAPACITY = "capacity"  # the platform does not have what the case needs
     INTERRUPTED = "interrupted"
     BOOT = "boot"
     NETWORK = "network"
@@ -56,7 +56,7 @@ class Basis(StrEnum):
 
 
 class JobState(StrEnum):
-    """Our word for what a runner's native state means; an unknown word is LOST, never a crash."""
+    """The state of a job, from the native state of its runner; an unknown native state is LOST, never a crash."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -68,8 +68,9 @@ class JobState(StrEnum):
 
 
 def digest(thing: object) -> str:
-    """Return 16 hexadecimal digits that name the content of `thing`, independent of the order of its keys."""
+    """Return the content hash of `thing`: 16 hexadecimal digits, independent of the order of its keys."""
     return hashlib.sha256(msgspec.json.encode(thing, order="deterministic")).hexdigest()[:16]
 
 
 SCHEMA = 1
+"""The version of the files of a results folder."""

@@ -1,4 +1,8 @@
-"""The lines of a ``records.jsonl``, decoded tolerantly: what is torn costs itself, what is newer is refused."""
+"""The lines of a ``records.jsonl``: read as bytes, decoded tolerantly.
+
+A line that is torn costs itself only; a line of a newer schema is refused. All readers of ledgers use this module:
+:mod:`daasbench.records.readers` and :class:`daasbench.evidence.columns.Reader`.
+"""
 
 from __future__ import annotations
 
@@ -10,83 +14,39 @@ import msgspec
 
 from daasbench.errors import LedgerError
 from daasbench.model import SCHEMA
-
-FILE = "records.jsonl"
+from daasbench.records.schema import refuse_newer
 
 Kind = TypeVar("Kind")
 
-
-def torn_sentence(path: Path, offsets: Sequence[int]) -> str:
-    """Return the sentence on the torn or invalid lines that start at `offsets`; empty for none."""
-    if not offsets:
-        return ""
-    numbers = ", ".join(map(str, line_numbers(path, offsets[:5]))) + (" ..." if len(offsets) > 5 else "")
-    return (
-        f"{path}: {len(offsets)} torn or invalid line{'s' if len(offsets) > 1 else ''} left out (line {numbers}), "
-        f"as a kill or a full disk leaves; what they would have said is measured again"
-    )
-
-
-def line_numbers(path: Path, offsets: Sequence[int]) -> list[int]:
-    """Return the numbers, from 1, of the lines that start at `offsets` (ascending)."""
-    numbers, number, position = [], 1, 0
-    with path.open("rb") as file:
-        for offset in offsets:
-            while position < offset:
-                block = file.read(min(2**20, offset - position))
-                number += block.count(b"\n")
-                position += len(block)
-            numbers.append(number)
-    return numbers
-
-
-class _Stub(msgspec.Struct):
-    schema: int = SCHEMA
+_INVALID = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Parser(Generic[Kind]):
-    """Decode lines of a ``records.jsonl`` tolerantly: None for a torn one, LedgerError for a newer schema.
+    """Decode lines of a ``records.jsonl`` tolerantly: None for a torn line, LedgerError for a newer schema.
 
     Parameters
     ----------
     kind
-        The type of the lines: :data:`daasbench.model.Line`, or a narrower one that shares its tags.
+        The type of the lines: :data:`daasbench.model.Line`, or a narrower type with the same tags.
     """
 
     def __init__(self, kind: type[Kind]) -> None:
         self._decode = msgspec.json.Decoder(kind).decode
-        self._stub = msgspec.json.Decoder(_Stub).decode
 
     def parse(self, text: bytes, path: Path) -> Kind | None:
-        """Return the line, or None where `text` is no whole and valid one; `path` is for the error."""
+        """Return the line, or None where `text` is not a whole and valid line; errors name `path`."""
         try:
             line = self._decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            self._refuse_newer(text, path)
+        except _INVALID:
+            refuse_newer(text, path)
             return None
         if getattr(line, "schema", SCHEMA) > SCHEMA:
-            self._refuse_newer(text, path)
+            refuse_newer(text, path)
         return line
-
-    def _refuse_newer(self, text: bytes, path: Path) -> None:
-        try:
-            schema = self._stub(text).schema
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return
-        refuse_newer(schema, path)
-
-
-def refuse_newer(schema: int, path: Path) -> None:
-    """Raise LedgerError if a file was written by a newer daasbench than this one."""
-    if schema > SCHEMA:
-        raise LedgerError(
-            f"{path}: written with schema {schema}, and this daasbench reads up to {SCHEMA}; upgrade it with "
-            f"pip install --upgrade daasbench (nothing was changed)"
-        )
 
 
 def lines_of(path: Path, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines that are not blank and start at a byte from `start` to below `end`, after that offset.
+    """Yield offset and text of each line that is not blank and starts at a byte from `start` to below `end`.
 
     Raises
     ------
@@ -107,3 +67,28 @@ def lines_of(path: Path, start: int = 0, end: int | None = None) -> Iterator[tup
                 offset += len(text)
     except OSError as error:
         raise LedgerError(f"{path}: cannot read records ({error.strerror}); nothing was changed") from error
+
+
+def torn_sentence(path: Path, offsets: Sequence[int]) -> str:
+    """Return the sentence on the torn or invalid lines that start at `offsets`; empty for none."""
+    if not offsets:
+        return ""
+    numbers = ", ".join(map(str, line_numbers(path, offsets[:5]))) + (" ..." if len(offsets) > 5 else "")
+    plural = "s" if len(offsets) > 1 else ""
+    return (
+        f"{path}: {len(offsets)} torn or invalid line{plural} excluded (line{plural} {numbers}), as after a kill or on"
+        " a full disk; run the same command again to measure the missing cases"
+    )
+
+
+def line_numbers(path: Path, offsets: Sequence[int]) -> list[int]:
+    """Return the numbers, from 1, of the lines that start at `offsets` (ascending)."""
+    numbers, number, position = [], 1, 0
+    with path.open("rb") as file:
+        for offset in offsets:
+            while position < offset:
+                block = file.read(min(2**20, offset - position))
+                number += block.count(b"\n")
+                position += len(block)
+            numbers.append(number)
+    return numbers

@@ -1,37 +1,30 @@
-"""What a results folder already holds, read quickly: for resuming, for progress, for what a run may take.
-
-Only the few fields that matter are decoded, so that ten thousand finished cases are looked through in a
-fraction of a second.
-"""
+"""What a results folder already holds: for resuming, for progress, for the expected time of a run."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from daasbench.model import Outcome, Reason, Record, Samples
+from daasbench.model import Case, Outcome, Reason, Samples
+from daasbench.records.readers import FieldReader, Fields
 
-FINAL_REASONS = (None, Reason.KERNEL)  # what failed for any other reason is done again
+FINAL_REASONS = (None, Reason.KERNEL)  # a case that failed for any other reason is measured again
 
 
-class _Line(msgspec.Struct):
-    """The fields of a record or a turn that decide whether its case is to be run again."""
+class _Ending(Fields):
+    """The fields of a record or a round that decide whether its case must be measured again."""
 
-    type: str = ""
     key: str = ""
     attempt: int = 1
     outcome: Outcome | None = None
     reason: Reason | None = None
 
 
-class _Timed(msgspec.Struct):
-    """The fields of a record that tell how long it took."""
+class _Duration(Fields):
+    """The fields of a record that give its duration."""
 
-    type: str = ""
     platform: str = ""
     case: msgspec.Raw = msgspec.Raw(b"{}")
     samples: Samples | None = None
@@ -40,39 +33,51 @@ class _Timed(msgspec.Struct):
 
 @dataclass(kw_only=True)
 class Progress:
-    """By resume key: the final outcome of the latest attempt that has one, and the highest attempt, killed ones too."""
+    """The state of every case, by resume key.
+
+    Attributes
+    ----------
+    outcomes
+        The final outcome of the latest attempt that has a final outcome.
+    attempts
+        The highest attempt, interrupted attempts included.
+    unreadable
+        The number of torn or invalid lines.
+    """
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
     unreadable: int = 0
 
     def ended(self, key: str) -> bool:
-        """Return whether the case needs no further attempt; one that was skipped is looked at again."""
+        """Return whether the case needs no further attempt; a skipped case is tried again."""
         return self.outcomes.get(key, Outcome.SKIPPED) != Outcome.SKIPPED
 
     def skipped(self, key: str) -> bool:
-        """Return whether the case was skipped, because the machine lacked something then."""
+        """Return whether the case was skipped because a requirement was missing."""
         return self.outcomes.get(key) == Outcome.SKIPPED
 
 
 def progress(run: Path) -> Progress:
-    """Return what the records below a run folder say; torn lines are counted and left out."""
-    found = Progress()
-    decoder = msgspec.json.Decoder(_Line)
-    final: dict[str, int] = {}  # attempts; in which order the files come says nothing
-    for text in _lines(run):
-        try:
-            line = decoder.decode(text)
-        except msgspec.DecodeError:
-            found.unreadable += 1
-            continue
+    """Return the state of the cases below a run folder; torn lines are counted and excluded.
+
+    Raises
+    ------
+    LedgerError
+        If a newer daasbench wrote a line.
+    """
+    reader = FieldReader(_Ending)
+    result = Progress()
+    final: dict[str, int] = {}  # attempts: the order of the files does not tell which is the latest
+    for line in reader.read(run):
         if line.type not in ("record", "round"):
             continue
-        found.attempts[line.key] = max(line.attempt, found.attempts.get(line.key, 0))
+        result.attempts[line.key] = max(line.attempt, result.attempts.get(line.key, 0))
         superseded = line.type != "record" or line.attempt < final.get(line.key, 0)
         if not superseded and line.outcome is not None and _is_final(line.outcome, line.reason):
-            found.outcomes[line.key], final[line.key] = line.outcome, line.attempt
-    return found
+            result.outcomes[line.key], final[line.key] = line.outcome, line.attempt
+    result.unreadable = reader.torn
+    return result
 
 
 def _is_final(outcome: Outcome, reason: Reason | None) -> bool:
@@ -80,52 +85,14 @@ def _is_final(outcome: Outcome, reason: Reason | None) -> bool:
 
 
 def durations(results: Path) -> dict[tuple[str, str], float]:
-    """Return how many seconds a process took for a case on a platform, the last time it was measured.
+    """Return the seconds that a process took for a case on a platform when it was last measured.
 
-    By case id and platform; from the end of preparing to the last sample, and what preparing took.
+    By case id and platform; from the end of preparing to the last sample, and the time of preparing.
     """
-    from daasbench.model import Case
-
-    found: dict[tuple[str, str], float] = {}
-    decoder = msgspec.json.Decoder(_Timed)
-    for text in _lines(results):
-        with contextlib.suppress(msgspec.DecodeError):
-            line = decoder.decode(text)
-            if line.type == "record" and line.samples is not None:
-                case = msgspec.json.decode(line.case, type=Case)
-                measuring_s = sum(line.samples.seconds) + sum(line.samples.get_s)
-                found[case.id, line.platform] = measuring_s + sum(line.phases.values())
-    return found
-
-
-def _lines(folder: Path) -> Iterator[bytes]:
-    for path in sorted(folder.rglob("records.jsonl")):
-        with open(path, "rb") as stream:
-            yield from stream
-
-
-class Tail:
-    """Reads the records that another process appends to a file, as they come."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._offset = 0
-        self._rest = b""
-        self._decoder = msgspec.json.Decoder(Record)
-
-    def new_records(self) -> list[Record]:
-        """Return the records that were completed since the last call."""
-        try:
-            with open(self.path, "rb") as stream:
-                stream.seek(self._offset)
-                text = stream.read()
-        except OSError:
-            return []
-        self._offset += len(text)
-        *whole, self._rest = (self._rest + text).split(b"\n")
-        found = []
-        for line in whole:
-            if line.startswith(b'{"type":"record"'):
-                with contextlib.suppress(msgspec.DecodeError):
-                    found.append(self._decoder.decode(line))
-        return found
+    seconds: dict[tuple[str, str], float] = {}
+    for line in FieldReader(_Duration).read(results):
+        if line.type == "record" and line.samples is not None:
+            case = msgspec.json.decode(line.case, type=Case)
+            measuring_s = sum(line.samples.seconds) + sum(line.samples.get_s)
+            seconds[case.id, line.platform] = measuring_s + sum(line.phases.values())
+    return seconds

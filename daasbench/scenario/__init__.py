@@ -1,1 +1,10 @@
-"""From a TOML file to a plan: the scenario, its platforms, its grid of cases, and their jobs."""
+"""Scenarios: from TOML to a plan of cases and platforms, and from the plan to jobs; pure."""
+
+from __future__ import annotations
+
+from daasbench.scenario.grid import Cell
+from daasbench.scenario.grouping import group, resume_key
+from daasbench.scenario.plan import Plan, Scenario, load
+from daasbench.scenario.platforms import load_platform, shipped_files
+
+__all__ = ["Cell", "Plan", "Scenario", "group", "load", "load_platform", "resume_key", "shipped_files"]

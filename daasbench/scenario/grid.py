@@ -1,4 +1,4 @@
-"""One ``[[cases]]`` table: its words resolved once, and expanded to a grid of cells on each platform."""
+"""One ``[[cases]]`` table: its values are resolved once, then expanded to a grid of cells on each platform."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from daasbench.contracts import Implementation, Kernel, Options, Parameters
 from daasbench.errors import InputError, PluginError, ScenarioError, UnknownName, UsageError, unknown_sentence
 from daasbench.model import Case, Platform, Scalar, Work, Written, parsing
 from daasbench.scenario.input_files import DATA, content_hash, find_file
-from daasbench.scenario.ladders import rungs_to
+from daasbench.scenario.scaling_series import counts_to
 
 MOST_COUNT = 1_000_000  # nodes, ranks, threads or GPUs of a case
 MOST_POINTS = 100_000  # of one table's grid
-ONE_NODE = ("host", "cuda")  # backends that know no other node
+ONE_NODE = ("host", "cuda")  # backends that compute on one node only
 
 _WORDS = 'a count of 1 or more, or "max"'
 Counts = Annotated[int, msgspec.Meta(ge=1, le=MOST_COUNT)] | Literal["max"]
-LADDER = "ladder"  # 1, 2, 4 ... and as many as there are
+SERIES = "ladder"  # 1, 2, 4 ... and as many as there are
 Axis = Annotated[
     Counts
     | Literal["ladder"]
@@ -55,7 +55,7 @@ class CaseBlock(Written, frozen=True, kw_only=True):
     gpus: Axis = 1
     per: Annotated[
         Literal["rank", "core", "node"] | None,
-        msgspec.Meta(description='"rank", "core" or "node": the sizes are of one, and the problem grows with them'),
+        msgspec.Meta(description='"rank", "core" or "node": the sizes are per each, and the problem grows with them'),
     ] = None
     zip: Annotated[
         list[Annotated[list[str], msgspec.Meta(min_length=2, description='two axes or more: ["ranks", "threads"]')]],
@@ -64,7 +64,7 @@ class CaseBlock(Written, frozen=True, kw_only=True):
     input: str | None = None
     platforms: Annotated[
         list[str] | None,
-        msgspec.Meta(description="a list of the scenario's platforms: the others are left out"),
+        msgspec.Meta(description="a list of the scenario's platforms: the other platforms are excluded"),
     ] = None
     cache: bool = False
     start: Annotated[
@@ -78,7 +78,7 @@ AXES = ("implementations", "sizes", "seed", "nodes", "ranks", "threads", "gpus",
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """A case on a platform, with what is needed to run it: the files and the user's source, if any."""
+    """A case on a platform, with the paths of its files and of the user's source, if any."""
 
     case: Case
     platform: str
@@ -87,14 +87,14 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaseGrid:
-    """One table of cases, checked: everything in it is resolved, whatever the platform.
+    """One table of cases, checked and resolved as far as this does not depend on the platform.
 
     Parameters
     ----------
     where, at
         How messages name the file, and the key of the table in it: ``cases[0]``.
     folder
-        What paths are relative to.
+        The folder that paths are relative to.
     """
 
     def __init__(self, block: CaseBlock, where: str, at: str, folder: Path) -> None:
@@ -115,14 +115,17 @@ class CaseGrid:
         _check_pairs(block.zip, f"{where}: {at}.zip")
 
     def cells(self, name: str, platform: Platform, cores: int, gpus: int) -> Iterator[Cell]:
-        """Yield every cell on a platform with `cores` and `gpus` a node; axes that a way lacks collapse."""
+        """Yield every cell on a platform with `cores` and `gpus` per node.
+
+        An axis that an implementation does not have collapses to one cell.
+        """
         axes: dict[str, Sequence[Any]] = {
             "implementations": self.implementations,
             "sizes": self.sizes,
             "seed": [None] if self.sizes == [None] else _listed(self.block.seed),
-            **self._places(platform.nodes, cores),
+            **self._resource_axes(platform.nodes, cores),
             "gpus": _counts(self.block.gpus, max(gpus, 1)),
-            "start": [None if one == "any" else one for one in _listed(self.block.start)],
+            "start": [None if state == "any" else state for state in _listed(self.block.start)],
         }
         for point in _points(axes, self._pairs(), f"{self.where}: {self.at}"):
             cell = self._cell(name, point, cores)
@@ -131,27 +134,27 @@ class CaseGrid:
 
     @property
     def across_sizes(self) -> bool:
-        """Return whether sizes are paired with resources, so that one comparison has several."""
+        """Return whether sizes are paired with resources, so that one series has several sizes."""
         return any("sizes" in pair and {"nodes", "ranks", "threads"} & {*pair} for pair in self.block.zip)
 
     def work(self, case: Case) -> Work:
-        """Return the least work of a repeat of a case of this table."""
+        """Return the minimum work of a repeat of a case of this table."""
         key = case.size, case.grown
         if key not in self._works:
             self._works[key] = self.kernel.work(self._parameters(case.size, case.grown), self.options)
         return self._works[key]
 
-    # --- inside
+    # --- what the block means
 
     def _parameters(self, size: str | None, grown: int) -> Parameters:
         if size is None:
             return self.kernel.survey(Path(self.paths["input"]), self.options)
         return grown_parameters(self.kernel, size, grown)
 
-    def _places(self, nodes: int, cores: int) -> dict[str, Sequence[Any]]:
-        """Return the axes of nodes, ranks and threads, their ladders climbed."""
+    def _resource_axes(self, nodes: int, cores: int) -> dict[str, Sequence[Any]]:
+        """Return the axes of nodes, ranks and threads; each ``"ladder"`` becomes 1, 2, 4 ... and the most."""
         block = self.block
-        climbs = {axis for axis in ("nodes", "ranks", "threads") if getattr(block, axis) == LADDER}
+        doubling = {axis for axis in ("nodes", "ranks", "threads") if getattr(block, axis) == SERIES}
         threads = block.threads if isinstance(block.threads, int) else 1
         most = max(1, cores // threads)
         axes: dict[str, Sequence[Any]] = {
@@ -159,21 +162,21 @@ class CaseGrid:
             "ranks": _listed(block.ranks),
             "threads": _listed(block.threads),
         }
-        if "threads" in climbs:
+        if "threads" in doubling:
             ranks = block.ranks if isinstance(block.ranks, int) else 1
-            axes["threads"] = rungs_to(max(1, cores // ranks))
-        if "ranks" in climbs:
-            axes["ranks"] = rungs_to(most)
+            axes["threads"] = counts_to(max(1, cores // ranks))
+        if "ranks" in doubling:
+            axes["ranks"] = counts_to(most)
             if block.threads == "max":
-                axes["threads"] = [1]  # as where both are "max"
-            if "nodes" in climbs:  # within one node first, then whole nodes: the two go together
-                whole = rungs_to(nodes)[1:] if nodes > 1 else []
+                axes["threads"] = [1]  # as if both were "max"
+            if "nodes" in doubling:  # first within one node, then whole nodes: the two axes are paired
+                whole = counts_to(nodes)[1:] if nodes > 1 else []
                 axes["nodes"] = [1] * len(axes["ranks"]) + whole
                 axes["ranks"] = [*axes["ranks"], *(most * count for count in whole)]
         return axes
 
     def _pairs(self) -> Sequence[Sequence[str]]:
-        together = self.block.nodes == self.block.ranks == LADDER
+        together = self.block.nodes == self.block.ranks == SERIES
         return [*self.block.zip, ["nodes", "ranks"]] if together else self.block.zip
 
     def _refuse(self, key: str, message: object, cause: Exception | None = None) -> NoReturn:
@@ -190,11 +193,11 @@ class CaseGrid:
             self._refuse(".kernel", error, error)
 
     def _resolve_files(self) -> dict[str, str]:
-        """Return the paths of the input and of the options that name files; absent ``data:`` files are noted."""
+        """Return the paths of the input and of the options that name files; missing ``data:`` files are noted."""
         named: dict[str, tuple[str, str]] = {}
         if self.block.input is not None:
             if not self.kernel.reads_files:
-                self._refuse(".input", f"kernel {self.kernel.name} reads no files; leave it out")
+                self._refuse(".input", f"kernel {self.kernel.name} reads no files; remove input")
             named["input"] = (".input", self.block.input)
         for key in self._marked("file"):
             if key in self.block.options:
@@ -204,11 +207,11 @@ class CaseGrid:
                 named[key] = (f".options.{key}", value)
         found: dict[str, str] = {}
         absent = []
-        for key, (place, text) in named.items():
+        for key, (at, text) in named.items():
             try:
                 path = find_file(text, self.folder)
             except InputError as error:
-                self._refuse(place, error, error)
+                self._refuse(at, error, error)
             if path is None:
                 absent.append(text.removeprefix(DATA))
             else:
@@ -240,30 +243,31 @@ class CaseGrid:
 
         known = self.kernel.implementations
         found: dict[str, Implementation] = {}
-        for one in _listed(self.block.implementations):
-            if one in ("all", "peers"):
-                found |= {k: w for k, w in known.items() if not w.peer or (one == "peers" and is_installed(w))}
-            elif one in known:
-                found[one] = known[one]
+        for name in _listed(self.block.implementations):
+            if name in ("all", "peers"):
+                found |= {k: w for k, w in known.items() if not w.peer or (name == "peers" and is_installed(w))}
+            elif name in known:
+                found[name] = known[name]
             else:
-                self._refuse(".implementations", unknown_sentence("implementation", one, [*known, "all", "peers"]))
+                self._refuse(".implementations", unknown_sentence("implementation", name, [*known, "all", "peers"]))
         return list(found.values())
 
     def _note_ranks(self) -> None:
-        """Say how ways that were not named one by one use the cores: a person may expect a rank on each."""
-        spread = [
-            implementation.name for implementation in self.implementations if implementation.backend not in ONE_NODE
-        ]
-        if spread and self.block.ranks == 1 and self.block.implementations in ("all", "peers"):
-            message = f"{' and '.join(spread)} on 1 rank with all threads; a rank on each core: --set cases.ranks=max"
-            self.notes.append(f"{self.kernel.name}: {message}")
+        """Note how implementations use the cores that were not named: a user may expect one rank per core."""
+        names = [one.name for one in self.implementations if one.backend not in ONE_NODE]
+        if names and self.block.ranks == 1 and self.block.implementations in ("all", "peers"):
+            message = f"the implementations {' and '.join(names)} use 1 rank with all threads"
+            if len(names) == 1:
+                message = f"the implementation {names[0]} uses 1 rank with all threads"
+            fix = "to use one rank per core: --set cases.ranks=max"
+            self.notes.append(f"{self.kernel.name}: {message}; {fix}")
 
     def _sizes(self) -> Sequence[str | None]:
         if "input" in self.paths:
             return [None]
-        for one in _listed(self.block.sizes):
-            if one not in self.kernel.sizes:
-                self._refuse(".sizes", unknown_sentence("size", one, self.kernel.sizes))
+        for size in _listed(self.block.sizes):
+            if size not in self.kernel.sizes:
+                self._refuse(".sizes", unknown_sentence("size", size, self.kernel.sizes))
         return list(dict.fromkeys(_listed(self.block.sizes)))
 
     def _check_problem(self) -> None:
@@ -273,31 +277,31 @@ class CaseGrid:
                 parameters = [self.kernel.survey(Path(self.paths["input"]), self.options)]
             else:
                 parameters = [self.kernel.sizes[size] for size in self.sizes if size is not None]
-            for one in parameters:
-                self.kernel.work(one, self.options)
+            for problem in parameters:
+                self.kernel.work(problem, self.options)
         except InputError:
             raise  # names its file
         except UsageError as error:
             self._refuse(".options", error, error)
         except Exception as error:  # a plug-in is foreign code
-            said = f"{type(error).__name__}: {error}"
+            cause = f"{type(error).__name__}: {error}"
             if "input" in self.paths:
-                message = f"kernel {self.kernel.name} cannot read it, it may be damaged: {said}"
+                message = f"kernel {self.kernel.name} cannot read it, the file may be damaged: {cause}"
                 raise InputError(f"{self.paths['input']}: {message}") from error
-            self._refuse("", f"kernel {self.kernel.name} cannot tell what its problem is: {said}", error)
+            self._refuse("", f"kernel {self.kernel.name} cannot describe its problem: {cause}", error)
 
     def _check_growth(self) -> None:
-        """Refuse a problem that shall grow and cannot, and a ladder whose axes are paired by hand."""
+        """Refuse a problem that must grow and cannot, and a ``"ladder"`` among axes that are paired in zip."""
         block = self.block
         if block.per and "input" in self.paths:
-            self._refuse(".per", "a measured file does not grow; leave per out")
+            self._refuse(".per", "a measured file does not grow; remove per")
         if block.per and getattr(self.kernel, "grows", None) is None:
             able = "give the kernel a law of growth: grows=along(...)"
-            self._refuse(".per", f"kernel {self.kernel.name} does not say how it grows; leave per out, or {able}")
+            self._refuse(".per", f"kernel {self.kernel.name} does not say how it grows; remove per, or {able}")
         for pair in block.zip:
             for axis in pair:
-                if getattr(block, axis, None) == LADDER:
-                    self._refuse(".zip", f"{axis} climbs a ladder, whose length is the machine's; pair lists")
+                if getattr(block, axis, None) == SERIES:
+                    self._refuse(".zip", f'{axis} is "ladder", whose length depends on the machine; pair lists only')
 
     def _grown(self, nodes: int, ranks: int, threads: int) -> int:
         return {None: 1, "node": nodes, "rank": ranks, "core": ranks * threads}[self.block.per]
@@ -311,9 +315,9 @@ class CaseGrid:
         try:
             self._parameters(point["sizes"], grown)
         except UsageError as error:
-            if LADDER not in (self.block.nodes, self.block.ranks, self.block.threads):
+            if SERIES not in (self.block.nodes, self.block.ranks, self.block.threads):
                 self._refuse(".per", error, error)
-            message = f"{self.kernel.name}: the rung of {ranks * threads} cores on {platform} is left out: it {error}"
+            message = f"{self.kernel.name}: the point of {ranks * threads} cores on {platform} is excluded: it {error}"
             self.notes.append(message)
             return None
         kept = msgspec.to_builtins(self.options)
@@ -339,9 +343,10 @@ class CaseGrid:
 
 
 def share_cores(cores: int, nodes: int, ranks: Counts, threads: Counts) -> tuple[int, int]:
-    """Return ranks (on all nodes together) and threads of each, ``"max"`` resolved so that both fit the cores.
+    """Return ranks (on all nodes together) and threads per rank, ``"max"`` resolved so that both fit the cores.
 
-    The one takes what the other leaves; where both are ``"max"``, a rank takes each core, and one thread.
+    Where one of them is ``"max"``, it uses all cores that the other leaves; where both are, each core has one rank
+    of one thread.
     """
     if ranks == "max":
         each = 1 if threads == "max" else int(threads)
@@ -356,8 +361,8 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _counts(axis: Axis, most: int) -> list[int]:
-    """Return the counts of an axis in order, ``"max"`` resolved; duplicates are merged when cells are."""
-    return rungs_to(most) if axis == LADDER else [most if one == "max" else int(one) for one in _listed(axis)]
+    """Return the counts of an axis in order, ``"max"`` resolved; duplicates are merged with the cells."""
+    return counts_to(most) if axis == SERIES else [most if count == "max" else int(count) for count in _listed(axis)]
 
 
 def _check_pairs(pairs: Sequence[Sequence[str]], place: str) -> None:
@@ -371,16 +376,18 @@ def _check_pairs(pairs: Sequence[Sequence[str]], place: str) -> None:
 
 
 def _points(axes: dict[str, Sequence[Any]], pairs: Sequence[Sequence[str]], place: str) -> Iterator[dict[str, Any]]:
-    """Yield every point of the grid; the axes named together in `pairs` advance together."""
+    """Yield every point of the grid; paired axes advance together."""
     for pair in pairs:
         if len({len(axes[name]) for name in pair}) > 1:
             message = ", ".join(f"{name} has {len(axes[name])}" for name in pair)
-            raise ScenarioError(f"{place}.zip: axes that are paired must be equally long: {message}")
+            raise ScenarioError(f"{place}.zip: paired axes must have equally many values: {message}")
     paired = {name for pair in pairs for name in pair}
     groups = [*map(tuple, pairs), *((name,) for name in axes if name not in paired)]
     total = math.prod(len(axes[group[0]]) for group in groups)
     if total > MOST_POINTS:
-        raise ScenarioError(f"{place}: asks for {total} cases, more than {MOST_POINTS}; shorten a list, or zip axes")
+        raise ScenarioError(
+            f"{place}: asks for {total} cases, more than {MOST_POINTS}; shorten a list, or pair axes with zip"
+        )
     columns = [list(zip(*(axes[name] for name in group), strict=True)) for group in groups]
     for values in itertools.product(*columns):
         yield {n: v for group, point in zip(groups, values, strict=True) for n, v in zip(group, point, strict=True)}

@@ -1,4 +1,4 @@
-"""Cases that share an allocation become jobs; resume keys."""
+"""Jobs: cases that share an allocation on one platform; and resume keys."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from daasbench.scenario.plan import Plan
 
 
 def resume_key(case: Case, platform: str, process: int, commit: str) -> str:
-    """Return what identifies one cell of the ledger: case, platform, process index, suite commit."""
+    """Return the hash that identifies one measurement: case, platform, process index, suite commit."""
     return digest([case.id, platform, process, commit])
 
 
 def group(plan: Plan, planned: Mapping[str, Sequence[Planned]], *, run: str, first: int, commit: str) -> list[Job]:
-    """Return one job a platform from what is to be done there, its order randomised; several where they take turns.
+    """Return one job per platform, in random order; several per platform where platforms are interleaved.
 
-    The order of the sets (and, on the node, of the contenders' turns) follows from the run's name, which the
-    job carries, so that it can be told afterwards.
+    The order of the sets (and, on the node, of the rounds) follows from the name of the run, which the job carries,
+    so that it can be reproduced afterwards.
     """
     jobs = []
-    for number, (name, todo, beside) in enumerate(_visits(plan, planned, run), start=first):
+    for number, (name, todo, interleaved_with) in enumerate(_visits(plan, planned, run), start=first):
         seed = int(digest([run, number]), 16) % 2**32
         order = list(todo)
         random.Random(seed).shuffle(order)
@@ -38,34 +38,34 @@ def group(plan: Plan, planned: Mapping[str, Sequence[Planned]], *, run: str, fir
                 repeat=plan.scenario.repeat,
                 commit=commit,
                 sources={kernel: source for kernel, source in kernels.items() if source},
-                inputs={c.case.input_hash: c.paths for c in plan.cells if c.case.input_hash},
+                inputs={cell.case.input_hash: cell.paths for cell in plan.cells if cell.case.input_hash},
                 order_seed=seed,
-                interleaved_with=beside,
+                interleaved_with=interleaved_with,
             )
         )
     return jobs
 
 
-Visit = tuple[str, Sequence[Planned], list[str]]  # a platform, what is measured there, who takes turns with it
+Visit = tuple[str, Sequence[Planned], list[str]]  # a platform, its cases, the platforms interleaved with it
 
 
 def _visits(plan: Plan, planned: Mapping[str, Sequence[Planned]], run: str) -> list[Visit]:
-    """Return who is visited when, and for what.
+    """Return the platforms in the order in which their jobs are run, with the cases of each job.
 
-    Platforms whose jobs are run one after the other would each meet the machine in another state, and its drift
-    would be taken for a difference: so each set of processes visits all of them, in an order of its own.
+    If platforms on one machine were measured one after the other, each would meet the machine in another state, and
+    drift would be taken for a difference. So each set of processes visits all of them, in a random order of its own.
     """
     if len(planned) < 2:
         return [(name, todo, []) for name, todo in planned.items()]
-    near = [name for name in sorted(planned) if not isinstance(registry.runner(plan.platforms[name].runner), Queue)]
-    if len(near) < 2:
+    local = [name for name in sorted(planned) if not isinstance(registry.runner(plan.platforms[name].runner), Queue)]
+    if len(local) < 2:
         return [(name, todo, []) for name, todo in sorted(planned.items())]
-    visits: list[Visit] = [(name, planned[name], []) for name in sorted(planned) if name not in near]
-    for process in sorted({one.process for name in near for one in planned[name]}):
-        order = list(near)
+    visits: list[Visit] = [(name, planned[name], []) for name in sorted(planned) if name not in local]
+    for process in sorted({case.process for name in local for case in planned[name]}):
+        order = list(local)
         random.Random(digest([run, process])).shuffle(order)
         for name in order:
-            todo = [one for one in planned[name] if one.process == process]
+            todo = [case for case in planned[name] if case.process == process]
             if todo:
-                visits.append((name, todo, [other for other in near if other != name]))
+                visits.append((name, todo, [other for other in local if other != name]))
     return visits

@@ -1,4 +1,4 @@
-"""The measured files that a case names: where they are, and the hash of their content."""
+"""The measured files that a case names: their paths, and the hash of their content."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from daasbench.errors import InputError
 
-DATA = "data:"  # prefix of files that are looked for in the folder DAASBENCH_DATA
-DATA_FOLDER = "../shared/data"  # where DAASBENCH_DATA is not set
+DATA = "data:"  # prefix of files in the folder DAASBENCH_DATA
+DATA_FOLDER = "../shared/data"  # if DAASBENCH_DATA is not set
 SAMPLE_BYTES = 1 << 26
 SAMPLES = 16
 
 
 def find_file(text: str, folder: Path) -> Path | None:
-    """Return the absolute path of the file that `text` names; None where a ``data:`` file is absent.
+    """Return the absolute path of the file that `text` names; None where a ``data:`` file is missing.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def find_file(text: str, folder: Path) -> Path | None:
     Raises
     ------
     InputError
-        There is no such file, or it is a folder; the sentence names neither file nor key of a scenario.
+        If there is no such file, or it is a folder; the message does not name the file and key of a scenario.
     """
     if text.startswith(DATA):
         path = Path(os.environ.get("DAASBENCH_DATA") or DATA_FOLDER) / text.removeprefix(DATA)
@@ -45,9 +45,10 @@ def find_file(text: str, folder: Path) -> Path | None:
 
 
 def content_hash(paths: Mapping[str, str]) -> str:
-    """Return a hash of the content of files and of what each is for (the keys), not of their names.
+    """Return a hash of the content of files and of the purpose of each (the keys), not of their names.
 
-    Of a file above 1 GiB its size and 16 even samples of 64 MiB count; what HDF5 links to outside does not.
+    Of a file above 1 GiB the hash covers its size and 16 evenly spaced samples of 64 MiB; files that an HDF5 file
+    links to are not covered.
     """
     total = hashlib.sha256()
     for purpose, path in sorted(paths.items()):

@@ -1,4 +1,4 @@
-"""A question, and the cases and platforms that answer it: TOML to a plan, and the plan's jobs."""
+"""A scenario: a question, and the cases and platforms that answer it; from TOML to a plan."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.model import Beamline, Goal, Platform, Repeat, Written, digest, parsing
 from daasbench.scenario.goal import goal_note
 from daasbench.scenario.grid import CaseBlock, CaseGrid, Cell
-from daasbench.scenario.ladders import Intent, Rung, breach, planned_ladders
 from daasbench.scenario.platforms import load_platform
+from daasbench.scenario.scaling_series import CasePoint, Intent, breach, planned_series
 
 MOST_MEASUREMENTS = 1_000_000  # cells x processes of a scenario
-LONGEST_LIMIT_S = 365 * 86400.0  # of repeat.limit_s
+LONGEST_LIMIT_S = 365 * 86400.0  # upper bound of repeat.limit_s
 
 
 class Scenario(Written, frozen=True, kw_only=True):
-    """What a person asks."""
+    """A scenario file: what is asked, and how it is measured."""
 
-    question: Annotated[str, msgspec.Meta(pattern=r"\S", description="a sentence that says what shall be answered")]
+    question: Annotated[str, msgspec.Meta(pattern=r"\S", description="the question to answer, in a sentence")]
     platforms: Annotated[
         list[str],
         msgspec.Meta(min_length=1, description='a list of names or paths of platforms, such as ["here"]'),
@@ -46,16 +46,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     scenario: Scenario
     platforms: dict[str, Platform]
     cells: list[Cell]
-    notes: list[str] = []  # what a reader must know: a measured file that is absent here, say
+    notes: list[str] = []  # what a reader must know, such as a measured file that this machine does not have
 
     @property
     def identity(self) -> str:
         """Return the hash by which a later call finds this scenario's run; texts and stopping rules do not count."""
-        return digest([self.name, [[c.case.id, c.platform] for c in self.cells], self.scenario.repeat.processes])
+        cells = [[cell.case.id, cell.platform] for cell in self.cells]
+        return digest([self.name, cells, self.scenario.repeat.processes])
 
 
 def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_here: int, gpus_here: int = 0) -> Plan:
-    """Return the plan of a scenario; everything wrong in it is refused here.
+    """Return the plan of a scenario; whatever is wrong in the scenario is refused.
 
     Parameters
     ----------
@@ -66,12 +67,12 @@ def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_h
     folder
         The folder that paths in the scenario are relative to.
     cores_here, gpus_here
-        What this machine has, for platforms that do not declare it.
+        What this machine has; used for platforms that do not declare it.
 
     Raises
     ------
     ScenarioError, InputError
-        Each names file, key, what is wrong, and what would be right.
+        The message names file, key, what is wrong, and what would be right.
     """
     scenario = parsing.convert(dict(raw), Scenario, where)
     _check_repeat(scenario.repeat, where)
@@ -107,65 +108,68 @@ def _check_repeat(repeat: Repeat, where: str) -> None:
 
 
 def _check_kernels(grids: Sequence[CaseGrid], where: str) -> None:
-    """Refuse two kernels of one name: records could not be told apart."""
+    """Refuse two kernels of the same name: their records could not be distinguished."""
     sources: dict[str, Path | None] = {}
     for grid in grids:
         name = grid.kernel.name
         if sources.setdefault(name, grid.source) != grid.source:
-            one, other = (str(source) if source else "an installed one" for source in (sources[name], grid.source))
-            message = f"two kernels are called {name!r}, {one} and {other}; give yours another: @kernel(name=...)"
+            first, other = (str(source) if source else "an installed one" for source in (sources[name], grid.source))
+            message = f"two kernels are called {name!r}, {first} and {other}; rename yours: @kernel(name=...)"
             raise ScenarioError(f"{where}: {grid.at}.kernel: {message}")
 
 
 def _check_intent(intent: Intent, grid: CaseGrid, cells: Sequence[Cell], where: str) -> None:
-    """Refuse a table whose work does not stay as its scenario says; note what there is only one rung of."""
-    rungs = [Rung(case=cell.case, work=grid.work(cell.case), thing=cell) for cell in cells]
-    climbing = planned_ladders(rungs, across_sizes=grid.across_sizes)
-    for ladder in climbing:
-        if message := breach(ladder, intent):
-            first = ladder.first
+    """Refuse a table whose work breaks the intent of its scenario; note implementations with a single point."""
+    points = [CasePoint(case=cell.case, work=grid.work(cell.case), thing=cell) for cell in cells]
+    planned = planned_series(points, across_sizes=grid.across_sizes)
+    for series in planned:
+        if message := breach(series, intent):
+            first = series.first
             fix = (
-                "leave per out, and sizes out of zip"
+                "remove per, and sizes from zip"
                 if intent is Intent.STRONG
                 else 'write per = "core", so that the problem grows with the cores'
                 if grid.block.per is None and not grid.across_sizes
-                else "choose a larger size: this one cannot grow so evenly"
+                else "choose a larger size: this one cannot grow in such small steps"
             )
             raise ScenarioError(
                 f'{where}: intent = "{intent}": {grid.at} breaks it: {first.kernel} / {first.implementation}, size'
                 f" {first.size}: {message}; {fix}"
             )
-    able = {cell.case.implementation for ladder in climbing for rung in ladder.rungs for cell in [rung.thing]}
-    single = sorted({cell.case.implementation for cell in cells} - able)
+    scaling = {point.case.implementation for series in planned for point in series.points}
+    single = sorted({cell.case.implementation for cell in cells} - scaling)
     if single:
         platform = cells[0].platform
-        message = f"{', '.join(single)} on one number of cores only on {platform}: its scaling is not seen there"
+        runs = "runs" if len(single) == 1 else "run"
+        message = f"{', '.join(single)} {runs} on one number of cores only on {platform}: no scaling is measured"
         grid.notes.append(f"{grid.kernel.name}: {message}")
 
 
 def _check_beamline(beamline: Beamline | None, grids: Sequence[CaseGrid], where: str) -> None:
-    """Refuse a rate that a kernel's cannot be divided by."""
+    """Refuse a beamline whose unit is not that of a kernel: the two rates could not be compared."""
     for grid in grids:
         unit = grid.kernel.card.unit
         if beamline and beamline.unit != unit:
-            message = f"{beamline.unit!r} is not what {grid.at} counts: {grid.kernel.name} computes so many of {unit!r}"
-            fix = f"give the rate in that unit, or ask of {grid.kernel.name} in a scenario of its own"
+            message = f"{beamline.unit!r} is not the unit of {grid.at}: {grid.kernel.name} counts its work in {unit!r}"
+            fix = f"give the rate in that unit, or measure {grid.kernel.name} in a scenario of its own"
             raise ScenarioError(f"{where}: beamline.unit: {message}; {fix}")
 
 
 def _platforms(names: Sequence[str], folder: Path, where: str) -> dict[str, Platform]:
     platforms: dict[str, Platform] = {}
-    for index, named in enumerate(names):
-        stem, platform = load_platform(named, folder, f"{where}: platforms[{index}]")
+    for index, name in enumerate(names):
+        stem, platform = load_platform(name, folder, f"{where}: platforms[{index}]")
         if stem in platforms:
-            message = f"a platform called {stem!r} is already named; name it once, or rename one of the files"
+            message = (
+                f"a platform called {stem!r} is already named in the list; name it once, or rename one of the files"
+            )
             raise ScenarioError(f"{where}: platforms[{index}]: {message}")
         platforms[stem] = platform
     return platforms
 
 
 def _asked(grid: CaseGrid, platforms: Mapping[str, Platform], where: str) -> Mapping[str, Platform]:
-    """Return the platforms on which a table of cases is measured: all, or those that it names."""
+    """Return the platforms of a table of cases: those that it names, or all."""
     names = grid.block.platforms
     for name in names or ():
         if name not in platforms:

@@ -1,4 +1,4 @@
-"""Platforms: names of shipped files, or paths, to declarations."""
+"""Platforms by the name of a shipped file or by a path: their declarations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from daasbench.model import Platform, parsing
 
 
 def load_platform(named: str, folder: Path, where: str) -> tuple[str, Platform]:
-    """Return stem and declaration of a platform: the name of a shipped file, or a path."""
+    """Return name and declaration of a platform; `named` is the name of a shipped file or a path.
+
+    Raises
+    ------
+    ScenarioError, PluginError
+        If there is no such file, its content is wrong, or its runner cannot be loaded.
+    """
     if "/" in named or named.endswith(".toml"):
         path = folder / named
         if not path.is_file():
@@ -31,12 +37,12 @@ def load_platform(named: str, folder: Path, where: str) -> tuple[str, Platform]:
 
 
 def shipped_files(folder: str = "") -> dict[str, Path]:
-    """Return the TOML files that installed packages ship, by stem: scenarios, or those of a sub-folder.
+    """Return the TOML files that installed packages ship, by stem: scenarios, or the files of a sub-folder.
 
-    Where two packages ship the same name, that of the first shelf counts: ours before anyone's.
+    Where two packages ship the same name, the first package counts; daasbench is the first of all.
     """
-    found: dict[str, Path] = {}
-    for shelf in registry.shelves():
-        for path in sorted((shelf / folder).glob("*.toml")):
-            found.setdefault(path.stem, path)
-    return found
+    files: dict[str, Path] = {}
+    for package in registry.scenario_folders():
+        for path in sorted((package / folder).glob("*.toml")):
+            files.setdefault(path.stem, path)
+    return files

@@ -1,7 +1,7 @@
-"""Intervals of medians and ratios; nothing else in daasbench computes a statistic.
+"""Intervals of medians and ratios.
 
-Every interval is a 95 % interval. Within one process the repeats are not independent of it (memory layout,
-clock, neighbours), so they only tell how well *its* median is known; between platforms, commits and
+Every interval is a 95 % interval. The repeats within one process share its memory layout, its clock and its
+neighbours, so they only show how well the median of *this* process is known; between platforms, commits and
 implementations the unit of analysis is the process, and the interval is a t interval on logarithms.
 
 References
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):
-    """A value and its 95 % interval; the bounds are None where the samples cannot give any."""
+    """A value and its 95 % interval; the bounds are None where the samples give none."""
 
     value: float
     low: float | None
@@ -45,17 +45,17 @@ def median_interval(samples: Sequence[float]) -> Interval:
     """Return the median of the repeats within one process, with its 95 % interval.
 
     Six samples and more: order statistics, interpolated after Hettmansperger and Sheather [1]_, which assume
-    nothing of the distribution. Two to five: a t interval on logarithms, which assumes one mode; it always
+    nothing about the distribution. Two to five: a t interval on logarithms, which assumes one mode; it always
     encloses the median. One sample, or a sample that is not positive among fewer than six: no bounds.
 
     Raises
     ------
     ValueError
-        If there is no sample, or one is not finite.
+        If there is no sample, or a sample is not finite.
     """
     values = np.asarray(samples, np.float64)
     if not len(values) or not np.isfinite(values).all():
-        raise ValueError("a median needs at least one sample, and finite ones")
+        raise ValueError("a median needs at least one sample, and all samples finite")
     value, low, high = (float(column[0]) for column in median_intervals(values, np.array([len(values)])))
     if np.isnan(low):
         return Interval(value=value, low=None, high=None, n=len(values), method="none")
@@ -69,13 +69,13 @@ def median_intervals(values: Floats, lengths: NDArray[np.int64]) -> tuple[Floats
     Parameters
     ----------
     values
-        The samples of all records, one record after the other.
+        The samples of all records, record after record.
     lengths
         How many samples each record has; the same rules as in :func:`median_interval`.
 
     Returns
     -------
-    tuple of arrays of float64, one element a record; NaN where there is nothing to say.
+    tuple of arrays of float64, one element per record; NaN where the samples give no value.
     """
     medians, lows, highs = (np.full(len(lengths), np.nan) for _ in range(3))
     for rows, samples in _by_length(values, lengths):
@@ -86,7 +86,7 @@ def median_intervals(values: Floats, lengths: NDArray[np.int64]) -> tuple[Floats
         else:
             low, high = _t_on_logarithms(samples)
         medians[rows] = median
-        lows[rows] = np.minimum(low, median)  # rounding shall not put the median outside
+        lows[rows] = np.minimum(low, median)  # rounding must not put the median outside
         highs[rows] = np.maximum(high, median)
     return medians, lows, highs
 
@@ -109,12 +109,12 @@ def relative_half_width(interval: Interval) -> float | None:
 def across_processes(medians: Sequence[float]) -> Interval:
     """Return the geometric mean of the medians of processes, with its t interval on logarithms.
 
-    For one process there are no bounds: its repeats say nothing of the next process [3]_.
+    For one process there are no bounds: its repeats do not show how the next process differs [3]_.
 
     Raises
     ------
     ValueError
-        If there is no median, or one is not positive and finite.
+        If there is no median, or a median is not positive and finite.
     """
     logs = _logarithms(medians)
     return _exponential(_mean(logs), _half_width(logs), len(logs), "t on logarithms")
@@ -126,9 +126,9 @@ def ratio(base: Mapping[int, float], new: Mapping[int, float]) -> Interval:
     Parameters
     ----------
     base, new
-        Median of each process, by the index of its set of processes. Where both have the same indices the
-        contenders took turns in the same sets, so that drift hits both and the logarithms of the ratios are
-        paired; otherwise the two means of logarithms are compared after Welch [2]_.
+        Median of each process, by the index of its set of processes. Where both have the same indices, both were
+        measured in alternating rounds of the same sets: drift affects both, and the logarithms of the ratios are
+        paired. Otherwise the two means of logarithms are compared after Welch [2]_.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def ratio(base: Mapping[int, float], new: Mapping[int, float]) -> Interval:
 
 
 def _by_length(values: Floats, lengths: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Floats]]:
-    """Yield, for each number of samples, the rows that have it and their sorted samples, one row each."""
+    """Yield, for each number of samples, the rows with that number and their sorted samples, one row per record."""
     starts = np.cumsum(lengths) - lengths
     for n in np.unique(lengths):
         if n:
@@ -186,7 +186,7 @@ def _t_on_logarithms(samples: Floats) -> tuple[Floats, Floats]:
     if n < 2:
         nothing = np.full(len(samples), np.nan)
         return nothing, nothing
-    with np.errstate(divide="ignore", invalid="ignore"):  # zero has no logarithm: NaN says so
+    with np.errstate(divide="ignore", invalid="ignore"):  # the logarithm of zero: NaN
         logs = np.log(samples)
         half = _t(n - 1) * logs.std(axis=1, ddof=1) / np.sqrt(n)
         low, high = np.exp(logs.mean(axis=1) - half), np.exp(logs.mean(axis=1) + half)
@@ -195,8 +195,8 @@ def _t_on_logarithms(samples: Floats) -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=4096)
 def _t(degrees: float) -> float:
-    """Return the two-sided 95 % quantile of Student's t."""
-    if degrees in (1, 2, 3, 4):  # all that a worker needs: importing scipy costs it half a second
+    """Return the two-sided 95 % quantile of Student's t distribution."""
+    if degrees in (1, 2, 3, 4):  # enough for a worker: importing scipy takes it half a second
         return _T_OF_FEW[int(degrees) - 1]
     from scipy.special import stdtrit
 

@@ -1,6 +1,6 @@
-"""How speed grows with cores: the laws of Amdahl and Gustafson fitted to what was measured, and what they project.
+"""How speed grows with cores: the laws of Amdahl and Gustafson, fitted to measured speeds, and their projections.
 
-Pure. A fit is a projection: it says how sure its one number is, and refuses to where it cannot know.
+Pure. A fit has one number, the serial fraction, with its interval; where the data do not determine it, there is no fit.
 
 References
 ----------
@@ -25,9 +25,9 @@ from scipy.special import fdtri
 
 from daasbench.statistics.intervals import CONFIDENCE, Interval
 
-LEAST_RUNGS = 3  # two points fit any law of two numbers
+LEAST_POINTS = 3  # any law with two parameters fits two points
 LOWEST, HIGHEST = -10.0, 10.0  # of a serial fraction: below 0 faster than ideal, above 1 slower than one core
-STEPS = 80  # of each part of the search for the least sum of squares, before it is refined
+STEPS = 80  # in each part of the search for the minimum of the sum of squares, before it is refined
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class Law(StrEnum):
     GUSTAFSON = "Gustafson"  # the work grows with p: s + (1 - s) p
 
     def speed(self, steps: Floats, serial: float) -> Floats:
-        """Return the speed on each number of steps; not a number where the law has none."""
+        """Return the speed on each number of steps; NaN where the law gives none."""
         with np.errstate(divide="ignore", invalid="ignore"):
             if self is Law.AMDAHL:
                 below = serial + (1 - serial) / steps
@@ -54,106 +54,113 @@ class Fit:
 
     Attributes
     ----------
-    one
-        The speed on one step that the fit found, in the unit of the measured speeds: where the curve stands.
-    lacks
-        Whether the rungs depart from the law by more than their own scatter; the interval is then that of the
-        departures.
+    single
+        The fitted speed on one step, in the unit of the measured speeds.
+    points
+        The number of points that were fitted.
+    lack_of_fit
+        Whether the points deviate from the law by more than the scatter of their processes; the interval is then
+        that of the deviations.
     """
 
     law: Law
     serial: Interval
-    one: float
-    rungs: int
-    missing: bool
+    single: float
+    points: int
+    lack_of_fit: bool
 
     def speed(self, steps: Sequence[float]) -> list[float]:
         """Return the speed on each number of steps, as the fit projects it."""
-        return [float(one) for one in self.one * self.law.speed(np.asarray(steps, np.float64), self.serial.value)]
+        relative = self.law.speed(np.asarray(steps, np.float64), self.serial.value)
+        return [float(speed) for speed in self.single * relative]
 
     def enough(self, worth: float) -> tuple[float, float, float]:
-        """Return beyond how many steps another one brings less than `worth` of what each brings on average until there.
+        """Return the number of steps N at which the incremental efficiency falls below `worth`.
 
-        For the fraction found, then for the upper and the lower end of its interval: N, the least N, the most N;
-        infinite where it never falls so low. By Amdahl the next of N steps brings (1 - s) / (1 + s N) of the
-        average of the N before, by Gustafson N (1 - s) / (s + (1 - s) N).
+        The incremental efficiency is the speed that the next step adds, over the average speed per step of the N
+        steps before: by Amdahl (1 - s) / (1 + s N), by Gustafson N (1 - s) / (s + (1 - s) N).
+
+        Returns
+        -------
+        N for the fitted fraction, then the smallest and the largest N for the ends of its interval; infinite where
+        the incremental efficiency stays above `worth`.
         """
         ends = (self.serial.value, self.serial.high, self.serial.low)
         found, least, most = (self._enough(math.nan if end is None else end, worth) for end in ends)
         return found, least, most
 
     def _enough(self, serial: float, worth: float) -> float:
-        serial = max(serial, 0.0)  # a fraction below 0 is none: nothing serial is seen
+        serial = max(serial, 0.0)  # a fraction below 0: no serial part was seen
         if self.law is Law.GUSTAFSON:
             return 1.0 if 1 - serial < worth else math.inf
         return max(1.0, ((1 - serial) / worth - 1) / serial) if serial > 0 else math.inf
 
 
 def fit(law: Law, speeds: Mapping[int, Mapping[int, float]]) -> Fit | str:
-    """Return the law fitted to measured speeds, or the sentence why there is none.
+    """Return the law fitted to measured speeds, or the sentence that says why there is no fit.
 
     Parameters
     ----------
     speeds
-        By number of steps, then by set of processes: work per second, in any unit, positive. Where each rung has
-        the same sets, a set's common drift is taken out; otherwise all are taken as independent.
+        By number of steps, then by set of processes: work per second, in any unit, positive. Where all points have
+        the same sets, the common drift of a set is removed; otherwise all speeds are taken as independent.
 
     Notes
     -----
     Least squares on the logarithms. The interval holds the fractions whose sum of squares is within the F
-    threshold of the least. Where rungs lie off the law by more than their processes scatter (lack of fit, 95 %),
-    the scatter of the rungs around the law takes the place of that of the processes.
+    threshold of the minimum. Where points deviate from the law by more than the scatter of their processes (lack
+    of fit, 95 %), the scatter of the points around the law replaces that of the processes.
     """
-    rungs = {steps: sets for steps, sets in sorted(speeds.items()) if sets}
-    if len(rungs) < LEAST_RUNGS:
-        message = f"{len(rungs)} numbers of cores were measured, and two points fit any law"
-        return f"{message}: it takes {LEAST_RUNGS} or more"
-    if min(len(sets) for sets in rungs.values()) < 2:
-        return "a rung ran in one process only, which says nothing of its scatter: it takes two or more of each"
-    points = _Points(law, rungs)
+    measured = {steps: sets for steps, sets in sorted(speeds.items()) if sets}
+    if len(measured) < LEAST_POINTS:
+        message = f"{len(measured)} numbers of cores were measured, and two points fit any law"
+        return f"{message}: a fit needs {LEAST_POINTS} or more"
+    if min(len(sets) for sets in measured.values()) < 2:
+        return "a point was measured in one process only, so its scatter is unknown: a fit needs two or more per point"
+    points = _Points(law, measured)
     least, serial = points.best()
-    error, degrees, missing = points.scatter(least)
+    error, degrees, lack_of_fit = points.scatter(least)
     threshold = least + error * float(fdtri(1, degrees, CONFIDENCE))
     low, high = points.crossing(serial, LOWEST, threshold), points.crossing(serial, HIGHEST, threshold)
     if low is None or high is None:
-        return "the rungs scatter so much that any serial fraction would do: measure more processes"
-    found = Interval(
-        value=serial, low=low, high=high, n=len(rungs), method="profile of the sum of squares of logarithms"
-    )
-    return Fit(law=law, serial=found, one=points.one(serial), rungs=len(rungs), missing=missing)
+        return "the points scatter so much that every serial fraction fits: measure more processes"
+    method = "profile of the sum of squares of logarithms"
+    interval = Interval(value=serial, low=low, high=high, n=len(measured), method=method)
+    single = points.single(serial)
+    return Fit(law=law, serial=interval, single=single, points=len(measured), lack_of_fit=lack_of_fit)
 
 
 class _Points:
-    """The logarithms of all speeds, and what is left of them when a law has taken its part."""
+    """The logarithms of all speeds, and their deviations from a law."""
 
-    def __init__(self, law: Law, rungs: Mapping[int, Mapping[int, float]]) -> None:
+    def __init__(self, law: Law, measured: Mapping[int, Mapping[int, float]]) -> None:
         self.law = law
-        pairs = [(steps, one, speed) for steps, sets in rungs.items() for one, speed in sorted(sets.items())]
-        self.steps: Floats = np.array([pair[0] for pair in pairs], np.float64)
-        self.logs: Floats = np.log(np.array([pair[2] for pair in pairs], np.float64))
-        together = len({frozenset(sets) for sets in rungs.values()}) == 1
-        names = [pair[1] if together else 0 for pair in pairs]
+        speeds = [(steps, index, speed) for steps, sets in measured.items() for index, speed in sorted(sets.items())]
+        self.steps: Floats = np.array([steps for steps, _, _ in speeds], np.float64)
+        self.logs: Floats = np.log(np.array([speed for _, _, speed in speeds], np.float64))
+        together = len({frozenset(sets) for sets in measured.values()}) == 1
+        names = [index if together else 0 for _, index, _ in speeds]
         self.sets = np.unique(names, return_inverse=True)[1]
-        self.rung = np.unique(self.steps, return_inverse=True)[1]
-        self.count, self.levels = len(pairs), int(self.sets.max()) + 1
+        self.point = np.unique(self.steps, return_inverse=True)[1]
+        self.count, self.levels = len(speeds), int(self.sets.max()) + 1
 
     def squares(self, serial: float) -> float:
-        """Return the sum of squares that a serial fraction leaves; infinite where the law has no speed."""
+        """Return the sum of squared deviations for a serial fraction; infinite where the law gives no speed."""
         speeds = self.law.speed(self.steps, serial)
         if not np.isfinite(speeds).all():
             return math.inf
         return float((self._within_sets(self.logs - np.log(speeds)) ** 2).sum())
 
-    def one(self, serial: float) -> float:
-        """Return the speed on one step."""
+    def single(self, serial: float) -> float:
+        """Return the fitted speed on one step."""
         return float(np.exp((self.logs - np.log(self.law.speed(self.steps, serial))).mean()))
 
     def best(self) -> tuple[float, float]:
-        """Return the least sum of squares and its serial fraction."""
+        """Return the minimum of the sum of squares and its serial fraction."""
         grid = np.concatenate(
             [np.linspace(LOWEST, -1, STEPS), np.linspace(-1, 2, STEPS), np.linspace(2, HIGHEST, STEPS)]
         )
-        values = [self.squares(float(one)) for one in grid]
+        values = [self.squares(float(serial)) for serial in grid]
         at = int(np.argmin(values))
         around = float(grid[max(at - 1, 0)]), float(grid[min(at + 1, len(grid) - 1)])
         found = minimize_scalar(self.squares, bounds=around, method="bounded", options={"xatol": 1e-10})
@@ -161,16 +168,16 @@ class _Points:
 
     def scatter(self, least: float) -> tuple[float, float, bool]:
         """Return the variance around the law, its degrees of freedom, and whether the law does not fit."""
-        rungs = int(self.rung.max()) + 1
-        pure, pure_degrees = self._pure(), self.count - self.levels - (rungs - 1)
-        off, off_degrees = max(least - pure, 0.0), rungs - 2
+        points = int(self.point.max()) + 1
+        pure, pure_degrees = self._pure(), self.count - self.levels - (points - 1)
+        off, off_degrees = max(least - pure, 0.0), points - 2
         off_mean, pure_mean = off / off_degrees, pure / pure_degrees
         if off_mean > pure_mean * float(fdtri(off_degrees, pure_degrees, CONFIDENCE)):
             return off_mean, off_degrees, True
         return least / (pure_degrees + off_degrees), pure_degrees + off_degrees, False
 
     def crossing(self, serial: float, end: float, threshold: float) -> float | None:
-        """Return where, from the best fraction towards `end`, the sum of squares passes the threshold."""
+        """Return the fraction between the best and `end` at which the sum of squares reaches the threshold."""
         span, step = end - serial, 1e-9
         inside = serial
         while step < 1:
@@ -181,20 +188,20 @@ class _Points:
         return None
 
     def _root(self, inside: float, outside: float, threshold: float) -> float:
-        while not math.isfinite(self.squares(outside)):  # where the law ends: a fraction below is within
+        while not math.isfinite(self.squares(outside)):  # beyond the end of the law; a smaller fraction is within
             middle = (inside + outside) / 2
             if middle in (inside, outside):
                 return inside
             inside, outside = (middle, outside) if self.squares(middle) <= threshold else (inside, middle)
-        return float(brentq(lambda one: self.squares(one) - threshold, inside, outside, xtol=1e-12))
+        return float(brentq(lambda fraction: self.squares(fraction) - threshold, inside, outside, xtol=1e-12))
 
     def _pure(self) -> float:
-        """Return the sum of squares of the processes around their own rung, whatever the law."""
-        left = self.logs
-        for _ in range(2):  # exact after one round where every rung has the same sets, or there is one set
-            left = self._within_sets(left)
-            left = left - _means(left, self.rung)[self.rung]
-        return float((left**2).sum())
+        """Return the sum of squares of the processes around the mean of their point, for any law."""
+        rest = self.logs
+        for _ in range(2):  # exact after one pass where all points have the same sets, or there is one set
+            rest = self._within_sets(rest)
+            rest = rest - _means(rest, self.point)[self.point]
+        return float((rest**2).sum())
 
     def _within_sets(self, values: Floats) -> Floats:
         rest: Floats = values - _means(values, self.sets)[self.sets]
@@ -207,14 +214,15 @@ def _means(values: Floats, groups: NDArray[np.int64]) -> Floats:
 
 
 def gain(ratio: Interval, before: int, after: int) -> Interval:
-    """Return what each step from `before` to `after` brought, in units of the average of those before.
+    """Return the incremental efficiency from `before` to `after` steps: 1 is ideal, 0 is no gain.
 
-    `ratio`: the speed after over the speed before, with its interval. 1 is ideal, 0 is no gain.
+    It is the speed that each added step brought, in units of the average speed per step before. `ratio`: the speed
+    after over the speed before, with its interval.
     """
     more = after / before - 1
 
-    def worth(one: float | None) -> float | None:
-        return None if one is None else (one - 1) / more
+    def worth(end: float | None) -> float | None:
+        return None if end is None else (end - 1) / more
 
     return Interval(
         value=(ratio.value - 1) / more, low=worth(ratio.low), high=worth(ratio.high), n=ratio.n, method=ratio.method
@@ -222,6 +230,6 @@ def gain(ratio: Interval, before: int, after: int) -> Interval:
 
 
 def scaled(interval: Interval, factor: float) -> Interval:
-    """Return the interval times a factor, which is known."""
+    """Return the interval times a factor that is known exactly."""
     low, high = (None if end is None else end * factor for end in (interval.low, interval.high))
     return Interval(value=interval.value * factor, low=low, high=high, n=interval.n, method=interval.method)

@@ -1,4 +1,4 @@
-"""A runner without a machine: for tests of what stands around it."""
+"""A runner without a machine: for tests of the code that uses runners."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from daasbench.model import (
     Samples,
     Work,
 )
+from daasbench.records.layout import JOB_FILE, RECORDS_FILE
 
 
-def measured(job: Job, one: Planned) -> Record:
+def measured(job: Job, planned: Planned) -> Record:
     """Return an `ok` record with two samples of a millisecond."""
     samples = Samples(seconds=[0.001, 0.0011], flags=[0, 0], cpu_s=[0.001] * 2, foreign=[0.0] * 2, get_s=[0.0] * 2)
     return Record(
-        key=one.key,
+        key=planned.key,
         run=job.run,
         job=job.id,
         platform=job.platform_name,
-        process=one.process,
-        attempt=one.attempt,
-        case=one.case,
+        process=planned.process,
+        attempt=planned.attempt,
+        case=planned.case,
         outcome=Outcome.OK,
         samples=samples,
         work=Work(unit="frame", units=2.0),
@@ -45,14 +46,14 @@ def measured(job: Job, one: Planned) -> Record:
 
 
 class FakeRunner:
-    """Answers like a runner and starts nothing.
+    """A runner that answers and starts nothing.
 
     Parameters
     ----------
     answer
-        Makes the record of a planned case; None: it never comes back.
+        Makes the record of a planned case; None: the record is lost.
     states
-        What successive polls say; the last one stays. Default: done at the second poll.
+        The answers to successive polls; the last is repeated. Default: done at the second poll.
     """
 
     name = "fake"
@@ -78,16 +79,16 @@ class FakeRunner:
     def render(self, job: Job, folder: Path) -> Request:
         """Return the job file that would be sent."""
         text = msgspec.json.encode(job).decode()
-        return Request(runner=self.name, command=["fake", str(folder)], files={"job.json": text})
+        return Request(runner=self.name, command=["fake", str(folder)], files={JOB_FILE: text})
 
     def submit(self, request: Request, folder: Path, keep_open: Sequence[int] = ()) -> str:  # noqa: ARG002
-        """Write the job file, and the records that are to come back."""
+        """Write the job file and the records."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "job.json").write_text(request.files["job.json"])
-        job = msgspec.json.decode(request.files["job.json"], type=Job)
+        (folder / JOB_FILE).write_text(request.files[JOB_FILE])
+        job = msgspec.json.decode(request.files[JOB_FILE], type=Job)
         self.submitted.append(job)
-        records = [record for one in job.planned if (record := self.answer(job, one)) is not None]
-        (folder / "records.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in records))
+        records = [record for planned in job.planned if (record := self.answer(job, planned)) is not None]
+        (folder / RECORDS_FILE).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
         handle = f"fake:{len(self.submitted)}"
         self._polls[handle] = 0
         return handle
@@ -106,5 +107,5 @@ class FakeRunner:
         """Return at once."""
 
     def cancel(self, handle: str) -> None:
-        """Remember that it was cancelled."""
+        """Note that the job was cancelled."""
         self.cancelled.append(handle)

@@ -1,4 +1,4 @@
-"""A queue without a scheduler: jobs wait in it, and are done, fail or are forgotten as a test says."""
+"""A queue without a scheduler: its jobs wait, succeed, fail or are forgotten as a test asks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 
 from daasbench.errors import SubmitError, Unreachable
 from daasbench.model import Job, JobState, JobStatus, Option, Planned, Reason, Record, Request, sets_of
+from daasbench.records.layout import JOB_FILE, RECORDS_FILE
 from daasbench.testing.fakes import measured
 
 PENDING = JobStatus(state=JobState.PENDING, native="PENDING", message="Resources")
@@ -19,17 +20,17 @@ NUMBERS = itertools.count(1)
 
 
 class FakeQueue:
-    """A scheduler that outlives its controllers: what it holds is found again by a new runner of the same one.
+    """A scheduler that outlives its controllers: a new runner of the same queue finds its jobs again.
 
     Parameters
     ----------
     answer
-        Makes the record of a planned case; None: it never comes back.
+        Makes the record of a planned case; None: the record is lost.
     states
-        What successive questions about a job are answered; the last one stays. The records are there from the
-        first state that ended, or that runs.
+        The answers to successive polls of a job; the last is repeated. The records exist from the first state that
+        is not pending.
     each
-        How many planned cases a job has at most, unless one comparison has more.
+        The most planned cases of a job, unless one comparison has more.
     """
 
     name = "fakequeue"
@@ -47,15 +48,15 @@ class FakeQueue:
         self.cancelled: set[str] = set()
         self.questions = 0
         self.reachable = True
-        self.refuses = ""  # why it accepts nothing
-        self.answers_submits = True  # or takes the job, and its answer is lost
+        self.refuses = ""  # why it refuses every job
+        self.answers_submits = True  # False: it takes the next job, and its answer is lost
         self._asked: dict[str, int] = {}
 
     def check(self, options: Mapping[str, Option], where: str) -> None:
         """Accept every option."""
 
     def split(self, job: Job) -> list[Job]:
-        """Return jobs of `each` planned cases, or of one comparison where that has more: none is divided."""
+        """Return jobs of at most `each` planned cases; a comparison is never divided, even if it has more."""
         parts: list[list[Planned]] = []
         for together in sets_of(job):
             if parts and len(parts[-1]) + len(together) <= self.each:
@@ -65,13 +66,13 @@ class FakeQueue:
         return [msgspec.structs.replace(job, planned=part) for part in parts]
 
     def render(self, job: Job, folder: Path) -> Request:
-        """Return the request of one job; the names of its files are relative to its folder."""
+        """Return the request of one job; its file names are relative to the folder of the job."""
         (request,) = self.render_all([job], folder.parent)
-        return msgspec.structs.replace(request, files={"job.json": request.files[f"{job.id}/job.json"]})
+        return msgspec.structs.replace(request, files={JOB_FILE: request.files[f"{job.id}/{JOB_FILE}"]})
 
     def render_all(self, jobs: Sequence[Job], folder: Path) -> list[Request]:
-        """Return one request for all of them."""
-        files = {f"{job.id}/job.json": msgspec.json.encode(job).decode() for job in jobs}
+        """Return one request for all jobs."""
+        files = {f"{job.id}/{JOB_FILE}": msgspec.json.encode(job).decode() for job in jobs}
         return [Request(runner=self.name, command=["enqueue", str(folder)], files=files, jobs=[job.id for job in jobs])]
 
     def submit(self, request: Request, folder: Path, keep_open: Sequence[int] = ()) -> str:  # noqa: ARG002
@@ -80,11 +81,11 @@ class FakeQueue:
         return self.submit_all(msgspec.structs.replace(request, files=whole), folder.parent)[request.jobs[0]]
 
     def submit_all(self, request: Request, folder: Path) -> dict[str, str]:
-        """Take the jobs, unless it refuses or cannot be reached."""
+        """Take the jobs, unless the queue refuses them or cannot be reached."""
         if not self.reachable:
             raise Unreachable("the fake queue does not answer")
         if self.refuses:
-            raise SubmitError(f"the fake queue says: {self.refuses}")
+            raise SubmitError(f"the fake queue refused the job: {self.refuses}")
         handles = {}
         for name, text in request.files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +100,7 @@ class FakeQueue:
         return handles
 
     def find(self, jobs: Sequence[Job], folder: Path) -> dict[str, str]:  # noqa: ARG002
-        """Return the handles of those that did arrive."""
+        """Return the handles of the jobs that arrived."""
         if not self.reachable:
             raise Unreachable("the fake queue does not answer")
         wanted = {(job.run, job.id) for job in jobs}
@@ -109,7 +110,7 @@ class FakeQueue:
         """Return the next of the states."""
         self.questions += 1
         if handle not in self.held:
-            return JobStatus(state=JobState.LOST, native="unknown", reason=Reason.SCHEDULER, message="nobody knows it")
+            return JobStatus(state=JobState.LOST, native="unknown", reason=Reason.SCHEDULER, message="unknown job")
         if handle in self.cancelled:
             return JobStatus(state=JobState.CANCELLED, native="CANCELLED", reason=Reason.INTERRUPTED)
         at = min(self._asked.get(handle, 0), len(self.states) - 1)
@@ -120,11 +121,11 @@ class FakeQueue:
         return status
 
     def _work(self, handle: str) -> None:
-        path = self.folders[handle] / "records.jsonl"
+        path = self.folders[handle] / RECORDS_FILE
         if not path.exists():
             job = self.held[handle]
-            message: Iterable[Record] = filter(None, (self.answer(job, one) for one in job.planned))
-            path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in message))
+            records: Iterable[Record] = filter(None, (self.answer(job, planned) for planned in job.planned))
+            path.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
 
     def fetch(self, handle: str, folder: Path) -> None:
         """Return at once: the folder is shared."""

@@ -1,6 +1,6 @@
-"""A kernel's ``mpi`` way on real ranks, and its ``dask`` way on a real cluster: for tests of a plug-in.
+"""The ``mpi`` implementation of a kernel on real ranks and its ``dask`` implementation on a real cluster: for tests.
 
-One ``mpiexec`` serves several numbers of ranks, each on a communicator of its own.
+One ``mpiexec`` serves several numbers of ranks, each with a communicator of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def results_on_ranks(
     Raises
     ------
     RuntimeError
-        If a rank failed, with what it said.
+        If a rank failed; the message has its output.
     """
     with tempfile.TemporaryDirectory() as folder:
         task, answer = Path(folder, "task"), Path(folder, "answer")
@@ -53,7 +53,7 @@ def results_on_ranks(
 
 @contextmanager
 def dask_client(workers: int = 2) -> Iterator[Any]:
-    """Give the client of a local cluster of `workers` processes of one thread; end the cluster afterwards."""
+    """Yield the client of a local cluster of `workers` processes of one thread; end the cluster afterwards."""
     from distributed import Client, LocalCluster
 
     with (
@@ -78,7 +78,7 @@ def _twice(partitioned: Any, problem: Any) -> list[Any]:
 
 
 def main(task: str, answer: str) -> None:
-    """Compute what `task` says on this rank of several; rank 0 writes `answer`."""
+    """Compute the task in the file `task` on this rank; rank 0 writes the file `answer`."""
     from mpi4py import MPI
 
     try:
@@ -101,7 +101,7 @@ def main(task: str, answer: str) -> None:
 
         traceback.print_exc()
         sys.stderr.flush()
-        MPI.COMM_WORLD.Abort(1)  # else the others would wait for this rank for ever
+        MPI.COMM_WORLD.Abort(1)  # otherwise the other ranks would wait for this rank forever
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every report must keep."""
+"""The contract of reports: the tests that every report must pass."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class ReportContract:
 
     def test_each_format_can_be_had_alone(self, evidence: Any, tmp_path: Path) -> None:
         """The first file is the main one, and of the format that was asked for."""
-        for one in self.report.formats:
-            (tmp_path / one).mkdir()
-            paths = self.report.write(evidence, tmp_path / one, [one])
-            assert paths[0].suffix == f".{one}"
+        for form in self.report.formats:
+            (tmp_path / form).mkdir()
+            paths = self.report.write(evidence, tmp_path / form, [form])
+            assert paths[0].suffix == f".{form}"
             assert paths[0].stat().st_size
 
     def test_a_folder_that_cannot_be_written_is_an_output_error(self, evidence: Any, tmp_path: Path) -> None:

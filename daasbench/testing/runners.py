@@ -1,4 +1,4 @@
-"""What every runner must keep, whether it is a fake or the real thing."""
+"""Contracts of runners: the tests that every runner must pass, fake or real."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 from daasbench import registry
 from daasbench.contracts import Queue, Runner
 from daasbench.model import Case, Job, JobState, JobStatus, Outcome, Planned, Platform, Record, Repeat, digest
+from daasbench.records.layout import JOB_FILE, JOBS_FOLDER, RECORDS_FILE
 
 KERNEL = '''
 import time
@@ -67,7 +68,7 @@ class RunnerContract:
         """The same job gives the same request, and nothing is written."""
         runner = type(self).make()
         job = sample_job(tmp_path, runner=runner.name)
-        folder = tmp_path / "jobs" / job.id
+        folder = tmp_path / JOBS_FOLDER / job.id
         assert runner.render(job, folder) == runner.render(job, folder)
         assert not folder.exists()
 
@@ -75,35 +76,35 @@ class RunnerContract:
         """One JSON file goes into a node."""
         runner = type(self).make()
         job = sample_job(tmp_path, runner=runner.name)
-        request = runner.render(job, tmp_path / "jobs" / job.id)
-        assert msgspec.json.decode(request.files["job.json"], type=Job) == job
+        request = runner.render(job, tmp_path / JOBS_FOLDER / job.id)
+        assert msgspec.json.decode(request.files[JOB_FILE], type=Job) == job
 
     def test_a_job_ends_done_with_a_record_for_every_case(self, tmp_path: Path) -> None:
-        """``records.jsonl`` comes out, also when it is fetched twice."""
+        """``records.jsonl`` is fetched, also a second time."""
         runner = type(self).make()
         job = sample_job(tmp_path, runner=runner.name)
-        folder = tmp_path / "jobs" / job.id
+        folder = tmp_path / JOBS_FOLDER / job.id
         handle = runner.submit(runner.render(job, folder), folder)
         assert self._ended(runner, handle).state is JobState.DONE
         runner.fetch(handle, folder)
         runner.fetch(handle, folder)
-        lines = (folder / "records.jsonl").read_bytes().splitlines()
-        records = [msgspec.json.decode(one, type=Record) for one in lines if one.startswith(b'{"type":"record"')]
-        assert {one.key for one in records} == {one.key for one in job.planned}
-        assert {one.outcome for one in records} == {Outcome.OK}
+        lines = (folder / RECORDS_FILE).read_bytes().splitlines()
+        records = [msgspec.json.decode(line, type=Record) for line in lines if line.startswith(b'{"type":"record"')]
+        assert {record.key for record in records} == {planned.key for planned in job.planned}
+        assert {record.outcome for record in records} == {Outcome.OK}
 
     def test_a_cancelled_job_ends(self, tmp_path: Path) -> None:
-        """And what it started ends with it."""
+        """All its processes end too."""
         runner = type(self).make()
         job = sample_job(tmp_path, runner=runner.name, sleep_s=5.0)
-        folder = tmp_path / "jobs" / job.id
+        folder = tmp_path / JOBS_FOLDER / job.id
         handle = runner.submit(runner.render(job, folder), folder)
         assert not runner.poll(handle).ended
         runner.cancel(handle)
         assert self._ended(runner, handle).state is not JobState.DONE
 
     def test_an_unknown_handle_is_lost_and_no_crash(self) -> None:
-        """A native word that nobody knows is LOST."""
+        """An unknown native state is LOST."""
         runner = type(self).make()
         assert runner.poll(f"{runner.name}:999999999").state is JobState.LOST
 
@@ -113,15 +114,15 @@ class QueueContract(RunnerContract):
 
     make: ClassVar[Callable[[], Queue]]
 
-    def _again(self, queue: Queue) -> Queue:  # noqa: ARG002  (a fake has no scheduler beside itself)
-        """Return what a later controller has: another runner of the same place."""
+    def _again(self, queue: Queue) -> Queue:  # noqa: ARG002  (a fake has no scheduler of its own)
+        """Return the runner of a later controller: another object for the same platform."""
         return type(self).make()
 
     def _jobs(self, queue: Queue, folder: Path, count: int = 2, *, sleep_s: float = 0.0) -> list[Job]:
         whole = sample_job(folder, runner=queue.name, cases=count, sleep_s=sleep_s)
         return [
-            msgspec.structs.replace(whole, id=f"{number:03d}-here", run=f"run-{folder.name}", planned=[one])
-            for number, one in enumerate(whole.planned, 1)
+            msgspec.structs.replace(whole, id=f"{number:03d}-here", run=f"run-{folder.name}", planned=[planned])
+            for number, planned in enumerate(whole.planned, 1)
         ]
 
     def _send(self, queue: Queue, jobs: Sequence[Job], folder: Path) -> dict[str, str]:
@@ -132,7 +133,7 @@ class QueueContract(RunnerContract):
         return handles
 
     def test_a_split_holds_every_case_once_and_divides_no_comparison(self, tmp_path: Path) -> None:
-        """The contenders of one comparison take turns on one node."""
+        """The cases of one comparison alternate on one node."""
         queue = type(self).make()
         job = sample_job(tmp_path, runner=queue.name, cases=3)
         beside = [
@@ -149,35 +150,35 @@ class QueueContract(RunnerContract):
         assert sum(map(len, problems)) == len(set().union(*problems)) == 3
 
     def test_every_job_is_in_one_request(self, tmp_path: Path) -> None:
-        """And rendering writes nothing."""
+        """Rendering writes nothing."""
         queue = type(self).make()
         jobs = self._jobs(queue, tmp_path)
-        folder = tmp_path / "jobs"
+        folder = tmp_path / JOBS_FOLDER
         requests = queue.render_all(jobs, folder)
         assert sorted(name for request in requests for name in request.jobs) == [job.id for job in jobs]
         assert requests == queue.render_all(jobs, folder)
         assert not folder.exists()
 
     def test_what_was_sent_is_found_by_another_controller_and_nothing_else_is(self, tmp_path: Path) -> None:
-        """Though nobody noted its number; and each has its own records."""
+        """Also if its handle was never noted; each job has its own records."""
         queue = type(self).make()
         *sent, never = self._jobs(queue, tmp_path, 3)
-        folder = tmp_path / "jobs"
+        folder = tmp_path / JOBS_FOLDER
         handles = self._send(queue, sent, folder)
         later = self._again(queue)
         assert later.find([*sent, never], folder) == handles
         for job in sent:
             assert self._ended(later, handles[job.id]).state is JobState.DONE
             later.fetch(handles[job.id], folder / job.id)
-            lines = (folder / job.id / "records.jsonl").read_bytes().splitlines()
-            message = [msgspec.json.decode(one, type=Record) for one in lines if one.startswith(b'{"type":"record"')]
-            assert [(one.key, one.outcome) for one in message] == [(job.planned[0].key, Outcome.OK)]
+            lines = (folder / job.id / RECORDS_FILE).read_bytes().splitlines()
+            records = [msgspec.json.decode(line, type=Record) for line in lines if line.startswith(b'{"type":"record"')]
+            assert [(record.key, record.outcome) for record in records] == [(job.planned[0].key, Outcome.OK)]
 
     def test_jobs_are_cancelled_together(self, tmp_path: Path) -> None:
-        """By who sent them or by who came after."""
+        """By the controller that sent them or by a later one."""
         queue = type(self).make()
         jobs = self._jobs(queue, tmp_path, sleep_s=5.0)
-        handles = self._send(queue, jobs, tmp_path / "jobs")
+        handles = self._send(queue, jobs, tmp_path / JOBS_FOLDER)
         later = self._again(queue)
         later.cancel_all(list(handles.values()))
-        assert {self._ended(later, one).state for one in handles.values()} == {JobState.CANCELLED}
+        assert {self._ended(later, handle).state for handle in handles.values()} == {JobState.CANCELLED}

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from daasbench.evidence.claims import Comparison, ComparisonGroup, Decision, EvidenceLevel, ProblemResults, compare
 from daasbench.evidence.entries import Entry, card
 from daasbench.model import Case, Outcome
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from .numbers import counted, duration, factor, listed, price, rate
 

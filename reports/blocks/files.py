@@ -13,7 +13,7 @@ from daasbench.errors import unknown
 from daasbench.host.output_files import write_texts
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)

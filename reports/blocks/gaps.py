@@ -14,7 +14,7 @@ from .comparison_table import explanation
 from .numbers import listed
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 SHOWN = 6  # problems named in one gap before the rest is counted
 

@@ -20,7 +20,7 @@ from .claims_in_words import LEVELS
 from .gaps import Gap, count_words, gaps
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 TEMPLATES = Path(__file__).parent / "templates"
 

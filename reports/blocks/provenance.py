@@ -17,7 +17,7 @@ from .claims_in_words import source, title
 from .numbers import counted, flow, listed, memory, number, percent
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 DISTURBED, BUSY = 2, 0.05
 MACHINES, RUNS = 12, 5  # shown on a page; more are counted

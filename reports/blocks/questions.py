@@ -13,7 +13,7 @@ from daasbench.evidence.claims import EvidenceLevel, ProblemResults
 from .claims_in_words import LEVELS, headline
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)

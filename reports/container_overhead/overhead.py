@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from daasbench.host.containers import container_of
 from daasbench.model import Basis, Case, Outcome, Record
-from daasbench.statistics.intervals import Interval, across_processes, ratio
+from daasbench.statistics import Interval, across_processes, ratio
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 PROBE = "start_"
 STARTS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from ..blocks.csv_table import csv_text
 from ..blocks.numbers import duration, joined, listed, number
@@ -16,7 +16,7 @@ from .overhead import Overhead, SlowDown, title
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 TEMPLATES = Path(__file__).parent / "templates"
 WIDE = 3.0  # a ratio above it is drawn on a logarithmic axis

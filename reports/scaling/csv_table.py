@@ -68,7 +68,7 @@ def _law(series: ScalingSeries) -> dict[str, object]:
     return (
         {"projected_law": fit.law.value if fit else None}
         | interval_cells("projected_serial_fraction", fit.serial if fit else None)
-        | {"projected_lack_of_fit": fit.missing if fit else None, "projected_enough": ENOUGH}
+        | {"projected_lack_of_fit": fit.lack_of_fit if fit else None, "projected_enough": ENOUGH}
         | dict(zip(("projected_beyond", "projected_beyond_low", "projected_beyond_high"), beyond, strict=True))
         | {"projection_missing_because": None if fit else found}
     )

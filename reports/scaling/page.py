@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daasbench.evidence.claims import EvidenceLevel, ProblemResults
-from daasbench.scenario.ladders import Intent
+from daasbench.scenario.scaling_series import Intent
 from daasbench.statistics.intervals import Interval
 
 from ..blocks import provenance
@@ -22,7 +22,7 @@ from .scaling_series import Communication, ScalingSeries, SeriesPoint, Survey
 from .sentences import HALF, as_factor, as_percent, details, fault, name, noun, sentences, steps
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from daasbench.statistics.scaling_laws import Fit
+from daasbench.statistics import Fit
 
 from ..blocks.page import CaptionedFigure
 from ..figures import slopes

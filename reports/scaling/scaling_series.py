@@ -17,12 +17,12 @@ import msgspec
 from daasbench.evidence.claims import EvidenceLevel, ProblemResults, level
 from daasbench.evidence.entries import Entry
 from daasbench.model import Basis, Case, Record
-from daasbench.scenario.ladders import Intent, Ladder, Rung, breach, effort, found_ladders, kept
+from daasbench.scenario.scaling_series import CasePoint, CaseSeries, Intent, breach, effort, kept, measured_series
 from daasbench.statistics.intervals import Interval, across_processes, median_interval
 from daasbench.statistics.scaling_laws import Fit, Law, fit, gain, scaled
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 ENOUGH = 0.5  # of the average of those before it: below it, the incremental efficiency is too low
 SETS_OF_A_POINT = 10**9  # more than any has
@@ -69,7 +69,7 @@ class SeriesPoint:
 class ScalingSeries:
     """Points on more and more cores of one platform: one problem and implementation."""
 
-    ladder: Ladder[Entry]
+    case_series: CaseSeries[Entry]
     intent: Intent
     points: tuple[SeriesPoint, ...]
     platform: str
@@ -77,12 +77,12 @@ class ScalingSeries:
     @property
     def case(self) -> Case:
         """Return the first point's case."""
-        return self.ladder.first
+        return self.case_series.first
 
     @property
     def unit(self) -> str:
         """Return what a point adds: ``"rank"``, ``"rank of 4 threads"`` or ``"thread"``."""
-        return self.ladder.step
+        return self.case_series.step
 
     @cached_property
     def measured(self) -> tuple[SeriesPoint, ...]:
@@ -142,19 +142,19 @@ def survey(evidence: Evidence, problems: Sequence[ProblemResults]) -> Survey:
     """
     intents = {run: _intent(text) for run, text in evidence.scenarios.items()}
     every = [entry for problem in problems for entry in problem.entries]
-    rungs_of: dict[tuple[str, str], list[Rung[Entry]]] = {}
+    points_of: dict[tuple[str, str], list[CasePoint[Entry]]] = {}
     for entry in every:
         if entry.basis is Basis.MEASURED:
             work = next((row.record.work for row in entry.rows if row.record.work), None)
-            rung = Rung(case=entry.case, work=work, thing=entry)
-            rungs_of.setdefault((entry.platform, entry.first.commit), []).append(rung)
+            case_point = CasePoint(case=entry.case, work=work, thing=entry)
+            points_of.setdefault((entry.platform, entry.first.commit), []).append(case_point)
     notes: list[str] = []
     grouped: dict[tuple[object, ...], list[ScalingSeries]] = {}
     seen: set[str] = set()
-    for (platform, _), rungs in sorted(rungs_of.items()):
-        for ladder in found_ladders(rungs):
-            seen |= {rung.case.id for rung in (*ladder.rungs, *ladder.beside)}
-            found = _series_of(ladder, platform, intents)
+    for (platform, _), case_points in sorted(points_of.items()):
+        for case_series in measured_series(case_points):
+            seen |= {case_point.case.id for case_point in (*case_series.points, *case_series.on_more_nodes)}
+            found = _series_of(case_series, platform, intents)
             if isinstance(found, str):
                 notes.append(found)
             else:
@@ -164,9 +164,9 @@ def survey(evidence: Evidence, problems: Sequence[ProblemResults]) -> Survey:
     if older:
         verb = "is" if older == 1 else "are"
         notes.append(f"{older} series measured with an older commit of the suite {verb} excluded.")
-    shown = {rung.case.id for one in newest for rung in one.ladder.rungs}
+    shown = {case_point.case.id for one in newest for case_point in one.case_series.points}
     notes += [note for one in sorted(newest, key=_order) for note in _on_as_many_cores(one, shown)]
-    rest = {rung.case.id for rungs in rungs_of.values() for rung in rungs} - seen
+    rest = {case_point.case.id for case_points in points_of.values() for case_point in case_points} - seen
     if rest:
         whose = "its" if len(rest) == 1 else "their"
         where = f"{_cases(len(rest))} on one number of cores only with {whose} commit of the suite"
@@ -179,13 +179,13 @@ def survey(evidence: Evidence, problems: Sequence[ProblemResults]) -> Survey:
 
 def _on_as_many_cores(series: ScalingSeries, shown: Collection[str]) -> list[str]:
     """Return a sentence for each case that is not shown because its series has a point on as many cores."""
-    nodes = {rung.cores: rung.case.nodes for rung in series.ladder.rungs}
+    nodes = {case_point.cores: case_point.case.nodes for case_point in series.case_series.points}
     what = f"{series.case.kernel} / {series.case.implementation}, size {series.case.size}, on {series.platform}"
     return [
-        f"{what}: {rung.cores} cores on {rung.case.nodes} nodes are not shown, because as many on"
-        f" {nodes[rung.cores]} are; the table of results has both."
-        for rung in series.ladder.beside
-        if rung.case.id not in shown
+        f"{what}: {case_point.cores} cores on {case_point.case.nodes} nodes are not shown, because as many on"
+        f" {nodes[case_point.cores]} are; the table of results has both."
+        for case_point in series.case_series.on_more_nodes
+        if case_point.case.id not in shown
     ]
 
 
@@ -217,38 +217,40 @@ def _intent(scenario: str) -> Intent | None:
         return None
 
 
-def _series_of(ladder: Ladder[Entry], platform: str, intents: Mapping[str, Intent | None]) -> ScalingSeries | str:
-    """Return the series of a ladder, or the sentence why it is none: its work is not what was declared."""
-    runs = {row.record.run for rung in ladder.rungs for row in rung.thing.rows}
+def _series_of(
+    case_series: CaseSeries[Entry], platform: str, intents: Mapping[str, Intent | None]
+) -> ScalingSeries | str:
+    """Return the series of a series of cases, or the sentence why it is none: its work is not what was declared."""
+    runs = {row.record.run for case_point in case_series.points for row in case_point.thing.rows}
     declared = {intent for run in runs if (intent := intents.get(run))}
-    intent = kept(ladder)
-    case = ladder.first
+    intent = kept(case_series)
+    case = case_series.first
     what = f"{case.kernel} / {case.implementation}, size {case.size}, on {platform}"
     if intent is None:
-        reason = breach(ladder, min(declared, default=Intent.STRONG))
+        reason = breach(case_series, min(declared, default=Intent.STRONG))
         return f"Not shown as scaling: {what}: the work is constant neither in total nor per core: {reason}."
-    if not any(rung.work is not None for rung in ladder.rungs[1:]):
+    if not any(case_point.work is not None for case_point in case_series.points[1:]):
         intent = next(iter(declared), intent)  # nothing ran that could tell
     if declared and intent not in declared:
-        reason = breach(ladder, next(iter(declared)))
+        reason = breach(case_series, next(iter(declared)))
         return f"Not shown as scaling: {what}: declared as {' and '.join(sorted(declared))}, but {reason}."
-    return ScalingSeries(ladder=ladder, intent=intent, points=tuple(_points(ladder)), platform=platform)
+    return ScalingSeries(case_series=case_series, intent=intent, points=tuple(_points(case_series)), platform=platform)
 
 
-def _points(ladder: Ladder[Entry]) -> list[SeriesPoint]:
+def _points(case_series: CaseSeries[Entry]) -> list[SeriesPoint]:
     """Return the points with their speed-up over the first that has figures."""
     made: list[SeriesPoint] = []
     base: SeriesPoint | None = None
     before: SeriesPoint | None = None
-    for rung in ladder.rungs:
-        entry, count = rung.thing, ladder.count(rung)
-        fault = _fault(entry, rung.cores)
-        point = SeriesPoint(entry=entry, count=count, cores=rung.cores, fault=fault)
+    for case_point in case_series.points:
+        entry, count = case_point.thing, case_series.count(case_point)
+        fault = _fault(entry, case_point.cores)
+        point = SeriesPoint(entry=entry, count=count, cores=case_point.cores, fault=fault)
         if fault is None:
             if base is not None and before is not None:
                 up, last = _faster(entry, base.entry), _faster(entry, before.entry)
                 point = SeriesPoint(
-                    entry=entry, count=count, cores=rung.cores, fault=None, speed_up=up,
+                    entry=entry, count=count, cores=case_point.cores, fault=None, speed_up=up,
                     efficiency=up and scaled(up, base.count / count),
                     gain=last and gain(last, before.count, count),
                 )  # fmt: skip

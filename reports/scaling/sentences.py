@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from daasbench.evidence.claims import EvidenceLevel
 from daasbench.model import Case
-from daasbench.scenario.ladders import Intent
+from daasbench.scenario.scaling_series import Intent
 from daasbench.statistics.intervals import Interval
 from daasbench.statistics.scaling_laws import Fit
 
@@ -118,13 +118,13 @@ def law(series: ScalingSeries) -> str:
     serial, one = found.serial, noun(series)
     missing = (
         " The points are further from this law than their processes scatter; its interval is that of the points."
-        if found.missing
+        if found.lack_of_fit
         else ""
     )
     below = " (below 0: faster than ideal)" if serial.value < 0 else ""
     start = (
         f"Projected by {found.law}'s law, not measured: a serial fraction of {joined(as_percent(serial))}{below}"
-        f" over {found.rungs} points"
+        f" over {found.points} points"
     )
     return f"{start}; {_beyond(found, one)}.{missing}"
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..blocks.files import FileReport
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 
 def _files(evidence: Evidence, formats: Sequence[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from daasbench.evidence.claims import ComparisonGroup, ProblemResults, compare, level
 from daasbench.evidence.entries import Entry
 from daasbench.model import Basis
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from ..blocks.claims_in_words import LEVELS, details
 from ..blocks.comparison_table import outcome, role, why

@@ -32,7 +32,7 @@ from ..blocks.questions import AnsweredQuestion, questions
 from . import pictures
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 TEMPLATES = Path(__file__).parent / "templates"
 ORDERS = {

@@ -18,7 +18,7 @@ from ..blocks.page import CaptionedFigure
 from ..figures import dots, roof, stacks, trace
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 FEW, PROBLEMS = 8, 4  # up to FEW problems all have figures; of more, PROBLEMS do: nobody scrolls through a hundred
 IMPLEMENTATIONS = 14  # in a comparison

@@ -39,7 +39,7 @@ def _row(problem: ProblemStarts, start: EntryStarts) -> dict[str, object]:
     row |= interval_cells("first_result_s", start.total)
     for phase in phases.PROCESS:
         row |= interval_cells(f"{phase}_s", start.phase(phase))
-    row |= {f"{phase}_s": start.around.seconds.get(phase) for phase in phases.ERRAND}
+    row |= {f"{phase}_s": start.around.seconds.get(phase) for phase in phases.JOB}
     seen = start.footings
     row |= {
         "evicted_by": seen[0].evicted_by if seen else None,

@@ -24,7 +24,7 @@ from .sentences import PHASES, WORDS
 from .starts import EntryStarts, ProblemStarts, whatever_start
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATES: Mapping[str, str] = {
@@ -238,7 +238,7 @@ def _figures(problem: ProblemStarts, around: phases.Parts, key: str) -> list[Cap
         bar = stacks.StackedBar(label=problem.first.entry.platform, seconds=around.seconds,
                            note=duration(around.total_s)[0])  # fmt: skip
         svg = stacks.draw([bar], f"{key}-job", f"Around the job: {platform}", f"{bar.label}: {bar.note}",
-                          _legend(phases.ERRAND))  # fmt: skip
+                          _legend(phases.JOB))  # fmt: skip
         text = f"Times around the job on {platform}, shared by all its cases; not measured: "
         rest = listed(WORDS[phase] for phase in around.missing) or "nothing"
         drawn.append(CaptionedFigure(name=f"{key}-job", svg=svg, caption=f"{text}{rest}."))

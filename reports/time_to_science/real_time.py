@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from daasbench.evidence.claims import EvidenceLevel, level
 from daasbench.evidence.entries import Entry
 from daasbench.model import Beamline
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from .starts import EntryStarts, ProblemStarts
 

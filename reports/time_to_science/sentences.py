@@ -12,7 +12,7 @@ from ..blocks.numbers import NOTHING, amount, counted, duration, factor, joined,
 from .real_time import RealTime, dataset_s, factor_with_reading
 from .starts import EntryStarts, ProblemStarts
 
-PHASES: Mapping[str, str] = {**phases.ERRAND, **phases.PROCESS}
+PHASES: Mapping[str, str] = {**phases.JOB, **phases.PROCESS}
 WORDS: Mapping[str, str] = {phase: text.partition(":")[0] for phase, text in PHASES.items()}
 NEARLY = 0.9  # of a keep-up factor: above it, the factor with reading is not given
 BUSY = 0.05  # foreign share of the processors above which a start was disturbed

@@ -14,10 +14,10 @@ from daasbench.evidence import phases
 from daasbench.evidence.claims import EvidenceLevel, level
 from daasbench.evidence.entries import Entry, ProcessResult, entries
 from daasbench.model import Basis, Beamline, Case, StartEvidence
-from daasbench.statistics.intervals import Interval, across_processes, median_interval, ratio
+from daasbench.statistics import Interval, across_processes, median_interval, ratio
 
 if TYPE_CHECKING:
-    from daasbench.evidence.gather import Evidence
+    from daasbench.evidence import Evidence
 
 STATES = ("warm", "uncompiled", "cold", "first")
 
@@ -166,11 +166,11 @@ def beamline_of(evidence: Evidence, entry: Entry) -> Beamline | None:
 def _around(evidence: Evidence, entry: Entry) -> phases.Parts:
     """Return the phases around an entry's jobs: the median of the jobs that saw each."""
     jobs = sorted({(row.record.run, row.record.job) for row in entry.rows})
-    each = [phases.of_errand(evidence.journals.get(run, []), job) for run, job in jobs]
+    each = [phases.of_job(evidence.journals.get(run, []), job) for run, job in jobs]
     seconds = {
         name: median_interval([one.seconds[name] for one in each if name in one.seconds]).value
-        for name in phases.ERRAND
+        for name in phases.JOB
         if any(name in one.seconds for one in each)
     }
-    missing = {name: each[0].missing[name] for name in phases.ERRAND if name not in seconds}
+    missing = {name: each[0].missing[name] for name in phases.JOB if name not in seconds}
     return phases.Parts(seconds=seconds, missing=missing)

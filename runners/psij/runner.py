@@ -11,6 +11,7 @@ import msgspec
 from daasbench.errors import LedgerError, MissingRequirement, Unreachable
 from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Option, Platform, Request
+from daasbench.records.layout import JOB_FILE
 from daasbench.worker import CLAIM, ENDED, STARTED, Left
 
 from .handle import PsijHandle, handle_of, parse
@@ -208,7 +209,7 @@ class PsijRunner:
 def _request(job: Job, folder: Path) -> Request:
     spec = specification(job, folder)
     text = msgspec.json.format(msgspec.json.encode(job), indent=1).decode()
-    files = {"job.json": text + "\n", SCRIPT: job_script(job, folder), SPECIFICATION: as_text(spec) + "\n"}
+    files = {JOB_FILE: text + "\n", SCRIPT: job_script(job, folder), SPECIFICATION: as_text(spec) + "\n"}
     return Request(
         runner=PsijRunner.name,
         command=[spec.executable, *spec.arguments],

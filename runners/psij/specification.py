@@ -16,6 +16,7 @@ from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.host import containers, launchers
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Count, Job, Noun, Option, Planned, Platform, Scalar, Seconds, Written, parsing, sets_of
+from daasbench.records.layout import JOB_FILE
 
 from ..allocation import Allocation, allocation_of
 
@@ -156,7 +157,7 @@ def job_script(job: Job, folder: Path) -> str:
     options = options_of(job.platform)
     variable = ALLOCATION.get(options.executor)
     claim = f'"{options.executor}:${variable}"' if variable else '"local:$(hostname):$$"'
-    worker = [options.python or sys.executable, "-m", "daasbench.worker", str(folder / "job.json"), "--claim"]
+    worker = [options.python or sys.executable, "-m", "daasbench.worker", str(folder / JOB_FILE), "--claim"]
     container = containers.container_of(job.platform.options)
     if container is not None:
         worker = containers.wrapped(worker, container, containers.folders_of(job, folder))

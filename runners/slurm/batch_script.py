@@ -11,11 +11,11 @@ from pathlib import Path
 from daasbench.host import containers
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Job, Noun
+from daasbench.records.layout import JOB_FILE
 
 from ..allocation import Allocation
 from .options import SlurmOptions, options_of
 
-JOB = "job.json"
 TASK_LOG = "log-{}"  # of a task of an array, until the task moves it into its own folder
 MARGIN_S = 120.0  # for Slurm and the worker to start and to end
 WARNING_S = 30  # between SIGTERM and the end of the time limit
@@ -118,7 +118,7 @@ def _flag(key: str, value: str) -> str:
 
 def _enter_folder(jobs: Sequence[Job], targets: Mapping[str, RenderTarget]) -> list[str]:
     """Return the lines that enter the job's folder, and wait until a slow file system shows its files."""
-    wait = f"for _ in {{1..{SLOW_FILES_S}}}; do [ -r {JOB} ] && break; sleep 1; cd . ; done"
+    wait = f"for _ in {{1..{SLOW_FILES_S}}}; do [ -r {JOB_FILE} ] && break; sleep 1; cd . ; done"
     if len(jobs) == 1:
         return [f"cd -- {shlex.quote(targets[jobs[0].id].folder)} || exit {NO_FOLDER}", wait]
     folders = " ".join(shlex.quote(targets[job.id].folder) for job in jobs)
@@ -145,7 +145,7 @@ def _environment(options: SlurmOptions) -> list[str]:
 def _worker(job: Job, target: RenderTarget, claim: str) -> list[str]:
     """Return the lines that start the worker, inside the container if the platform names one."""
     python = shlex.quote(target.python)
-    worker = f'-m daasbench.worker "$PWD/{JOB}" --claim "{claim}"'
+    worker = f'-m daasbench.worker "$PWD/{JOB_FILE}" --claim "{claim}"'
     container = containers.container_of(job.platform.options)
     if container is None:
         return [f"exec {python} {worker}"]
@@ -154,7 +154,7 @@ def _worker(job: Job, target: RenderTarget, claim: str) -> list[str]:
         root = str(Path(target.python).parent.parent.parent)
         folders = containers.Folders(writable=[str(Path(target.folder).parent)], readable=[root])
     trial = [target.python, *containers.trial_command(container)[1:]]
-    skip = f"{python} -m daasbench.host.containers --leave-out {JOB}"
+    skip = f"{python} -m daasbench.host.containers --leave-out {JOB_FILE}"
     message = f"{container.engine} starts no worker on this node; correct the option container"
     return [
         f"if {shlex.join(containers.wrapped(trial, container, folders))}; then",

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from daasbench.errors import LedgerError
+from daasbench.records.layout import LOG_FILE, RECORDS_FILE
 
-LEDGER = "records.jsonl"
-GROWING = (LEDGER, "log")  # files that are only ever appended to; they are fetched in parts
+GROWING = (RECORDS_FILE, LOG_FILE)  # files that are only ever appended to; they are fetched in parts
 OVERLAP_BYTES = 1024  # fetched again, to verify that the local copy is the beginning of the remote file
 
 
@@ -21,7 +21,7 @@ def merge_file(name: str, content: bytes, folder: Path) -> int:
     path = folder / name
     try:
         local = path.read_bytes() if path.exists() else b""
-        if name == LEDGER:
+        if name == RECORDS_FILE:
             complete = content[: content.rfind(b"\n") + 1]
             known = set(local.splitlines())
             missing = [line for line in complete.splitlines() if line not in known]
@@ -35,7 +35,7 @@ def merge_file(name: str, content: bytes, folder: Path) -> int:
         write_whole(path, merged)
     except OSError as error:
         raise _cannot_write(path, error) from error
-    return len(merged) - len(local) if name == LEDGER else len(merged)
+    return len(merged) - len(local) if name == RECORDS_FILE else len(merged)
 
 
 def first_byte(path: Path) -> int:
@@ -65,7 +65,7 @@ def append_new(path: Path, begin: int, content: bytes) -> bool:
                 if stream.read(overlap) != content[:overlap]:
                     return False
         new = content[overlap:]
-        if path.name == LEDGER:
+        if path.name == RECORDS_FILE:
             new = new[: new.rfind(b"\n") + 1]
         if new or not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ import msgspec
 from daasbench.host import containers
 from daasbench.host.clock import utc_now
 from daasbench.inspection import node
-from daasbench.inspection.platform import Finding, clock_findings, ok, presence_findings, warning, wrong
+from daasbench.inspection.platform import Finding, clock_findings, node_findings, ok, warning, wrong
 from daasbench.model import Option, Platform
 
 from ..local_preflight import CODE, nearest_existing
@@ -58,7 +58,7 @@ def check_node(transport: Transport, platform: Platform, options: SlurmOptions, 
         if remote is None:
             return findings
         python = remote
-    question = node.question(_with_launcher(platform.options), None if options.apart else nearest_existing(folder))
+    question = node.node_question(_with_launcher(platform.options), None if options.apart else nearest_existing(folder))
     results: list[CommandResult] = []
     began = utc_now()
 
@@ -72,13 +72,13 @@ def check_node(transport: Transport, platform: Platform, options: SlurmOptions, 
         return results[-1].out
 
     try:
-        probed, _ = node.ask(question, run)
+        probed, _ = node.probe(question, run)
     except OSError as error:  # the token cannot be written into the folder
         fix = "name a folder that can be written: --results DIR"
         return [*findings, wrong("folder", f"{folder}: {error.strerror}", fix)]
     if probed is None:
         return [*findings, no_answer_finding(results[-1], python)]
-    own = [finding for finding in presence_findings(probed, _undeclared(platform)) if finding.check not in RESOURCES]
+    own = [finding for finding in node_findings(probed, _undeclared(platform)) if finding.check not in RESOURCES]
     contained = container_findings(platform.options, results[-1])
     return [*findings, *contained, *own, *clock_findings(probed, began, utc_now())]
 

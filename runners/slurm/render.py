@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 
 from daasbench.model import Job, Noun, Planned, Request, sets_of
+from daasbench.records.layout import JOB_FILE
 
 from ..allocation import Allocation, allocation_of
-from .batch_script import JOB, RenderTarget, batch_script, job_name
+from .batch_script import RenderTarget, batch_script, job_name
 from .commands import submit_command
 from .options import SlurmOptions, options_of
 
@@ -77,7 +78,7 @@ def request(jobs: Sequence[Job], allocation: Allocation, targets: Mapping[str, R
         note = Note(name=name, first=first.leaf, index=index if len(jobs) > 1 else None, staged=target.staged)
         encoded = msgspec.json.format(msgspec.json.encode(with_launcher(job)), indent=1).decode()
         files[f"{target.leaf}/{NOTE}"] = msgspec.json.encode(note).decode() + "\n"
-        files[f"{target.leaf}/{JOB}"] = encoded + "\n"
+        files[f"{target.leaf}/{JOB_FILE}"] = encoded + "\n"
     command = submit_command(f"{first.folder}/{SCRIPT}")
     return Request(runner="slurm", command=command, files=files, text=text, jobs=[job.id for job in jobs])
 

@@ -11,12 +11,12 @@ import msgspec
 from daasbench.errors import Unreachable
 from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Option, Platform, Reason, Request
+from daasbench.records.layout import JOB_FILE, LOG_FILE, RECORDS_FILE
 from daasbench.worker import CLAIM, ENDED, STARTED
 
 from . import commands, render
-from .batch_script import JOB, RenderTarget
+from .batch_script import RenderTarget
 from .handle import Site, SlurmHandle, parse
-from .merging import LEDGER
 from .options import SlurmOptions, check_slurm_options, options_of
 from .poller import GRACE_S
 from .preflight import check_slurm
@@ -26,7 +26,7 @@ from .ssh import SshTransport
 from .submission import accepted, cluster_of
 from .transport import LocalTransport, Transport
 
-FILES = (LEDGER, "log", STARTED, ENDED, CLAIM)  # of a job, that are fetched
+FILES = (RECORDS_FILE, LOG_FILE, STARTED, ENDED, CLAIM)  # of a job, that are fetched
 SUBMIT_S = 120.0  # after which the answer of sbatch is given up
 CANCEL_S = 100.0  # for a cancelled job to end: Slurm kills it after 30 s, its files show within 60 s
 IDS_PER_COMMAND = 500
@@ -112,7 +112,7 @@ class SlurmRunner:
         LocalTransport().write(request.files, str(folder))
         files = {prefix + name: text for name, text in request.files.items()}
         notes = {name: _note(path) for name, path in folders.items()}
-        first = msgspec.json.decode(files[f"{folders[request.jobs[0]].name}/{JOB}"], type=Job)
+        first = msgspec.json.decode(files[f"{folders[request.jobs[0]].name}/{JOB_FILE}"], type=Job)
         own = options_of(first.platform.options)
         transport = self._transport(own)
         root = request.command[-1].rpartition("/")[0].rpartition("/")[0]

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from daasbench.model import Record
-from daasbench.records.ledger import read_lines
+from daasbench.records.readers import read_lines
 
 from ..waiting import PATIENCE_S, until
 

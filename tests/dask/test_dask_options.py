@@ -12,7 +12,7 @@ from daasbench.errors import MissingRequirement, ScenarioError
 from daasbench.measure.dask.options import ClusterOptions, cluster_options, computes_elsewhere
 from daasbench.measure.dask.worker_checks import Facts, processors_by_worker
 from daasbench.model import Case, JobState, Outcome, Platform, Record
-from daasbench.records.ledger import read_lines
+from daasbench.records.readers import read_lines
 from daasbench.testing import RunnerContract
 from daasbench.testing.runners import sample_job
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from daasbench.evidence.gather import Evidence, gather
+from daasbench.evidence import Evidence, gather
 from daasbench.model import (
     SCHEMA,
     Basis,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from daasbench import registry
-from daasbench.evidence.gather import Evidence
+from daasbench.evidence import Evidence
 from daasbench.testing.reports import ReportContract
 
 GOAL = 'question = "Which?"\n[goal]\ndeadline_s = 900\ndataset_gb = 0.5\n'

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from daasbench.reports.scaling import report
 
-from daasbench.evidence.gather import Evidence, gather
+from daasbench.evidence import Evidence, gather
 from daasbench.model import Basis, Outcome, Samples, Work
 from daasbench.statistics.scaling_laws import Law
 
@@ -282,7 +282,7 @@ def test_evidence_without_any_series_says_what_to_run(folder: Any, tmp_path: Pat
 def test_the_same_evidence_gives_the_same_bytes_in_two_processes(folder: Callable[..., Any], tmp_path: Path) -> None:
     path = add_series(add_series(folder(scenario=STRONG)), name="numba", by="threads").write()
     program = (
-        "import sys; from pathlib import Path; from daasbench.evidence.gather import gather;"
+        "import sys; from pathlib import Path; from daasbench.evidence import gather;"
         "from daasbench.reports.scaling import report; report.write(gather(sys.argv[1]), Path(sys.argv[2]))"
     )
     for seed in ("1", "2"):

@@ -17,7 +17,7 @@ import pytest
 from daasbench.reports.summary import report
 
 from daasbench.errors import OutputError, UnknownName
-from daasbench.evidence.gather import Evidence
+from daasbench.evidence import Evidence
 from daasbench.model import Basis, Outcome
 
 VOID = {"meta", "br", "link", "img", "input", "hr", "path", "use"}
@@ -120,7 +120,7 @@ def test_the_same_records_give_the_same_bytes_in_another_process(
     fill: Callable[[Path], Any], files: dict[str, str], tmp_path: Path
 ) -> None:
     program = (
-        "import sys; from pathlib import Path; from daasbench.evidence.gather import gather;"
+        "import sys; from pathlib import Path; from daasbench.evidence import gather;"
         "from daasbench.reports.summary import report; report.write(gather(sys.argv[1]), Path(sys.argv[2]), ())"
     )
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"

@@ -17,7 +17,7 @@ from daasbench.reports.time_to_science.real_time import dataset_s, real_time
 from daasbench.reports.time_to_science.starts import problem_starts
 
 from daasbench.errors import OutputError, UnknownName
-from daasbench.evidence.gather import Evidence
+from daasbench.evidence import Evidence
 from daasbench.model import Event, Outcome, StartEvidence
 
 SCENARIO = """question = "How soon is the first result there?"
@@ -83,7 +83,7 @@ def journal(folder: Any, **detail: Any) -> Evidence:
     ]
     lines = b"\n".join(map(msgspec.json.encode, events)) + b'\n{"torn'
     (path / "runs" / folder.run / "journal.jsonl").write_bytes(lines)
-    from daasbench.evidence.gather import gather
+    from daasbench.evidence import gather
 
     return gather(path)
 

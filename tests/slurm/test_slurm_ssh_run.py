@@ -124,7 +124,7 @@ def test_a_submission_that_is_cut_is_one_job_of_the_next_command(
     (tmp_path / "sums.py").rename(tmp_path / "gone.py")  # what was sent needs it no more
     code, out, err = far.say("collect", "--wait")
     assert code == 0, err
-    assert "4 ok; 0 left" in out
+    assert "4 ok; 0 remaining" in out
     assert far.complete()
     assert far.jobs_seen(slurm) == 1
 

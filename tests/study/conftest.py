@@ -10,7 +10,8 @@ import pytest
 
 from daasbench import study
 from daasbench.contracts import Runner
-from daasbench.records.run_folder import RunFolder, runs
+from daasbench.records.run_folder import RunFolder
+from daasbench.records.runs import runs
 from daasbench.scenario.plan import Plan
 from daasbench.study import RunSummary
 from daasbench.testing.queues import DONE, PENDING, RUNNING, FakeQueue

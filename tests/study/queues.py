@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daasbench.evidence.gather import gather
+from daasbench.evidence import gather
 from daasbench.model import Case, JobState, JobStatus, Platform, Reason, Record, Repeat
 from daasbench.scenario.grid import CaseBlock, Cell
 from daasbench.scenario.plan import Plan, Scenario

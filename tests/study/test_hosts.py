@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from daasbench.evidence.gather import gather
+from daasbench.evidence import gather
 from daasbench.host.launchers import default_launcher
 from daasbench.model import Outcome, Record
 

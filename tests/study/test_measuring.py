@@ -10,7 +10,7 @@ import sys
 import pandas as pd
 import pytest
 
-from daasbench.evidence.gather import Evidence, gather
+from daasbench.evidence import Evidence, gather
 
 from ..waiting import PATIENCE_S
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from daasbench.evidence.phases import of_errand
+from daasbench.evidence.phases import of_job
 from daasbench.model import Event
 
 from ..waiting import PATIENCE_S, until
@@ -302,7 +302,7 @@ def test_a_node_whose_clock_is_off_is_measured_and_its_start_gets_no_number(slur
     assert len(campaign.measured()) == campaign.cells
     (path,) = campaign.results.glob("runs/*/journal.jsonl")
     events = [msgspec.json.decode(line, type=Event) for line in path.read_bytes().splitlines()]
-    found = of_errand(events, "001-site")
+    found = of_job(events, "001-site")
     assert "clocks of two machines differ" in found.missing["boot"]
     assert found.seconds["queue"] < 60
 

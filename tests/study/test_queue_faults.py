@@ -16,7 +16,7 @@ import pytest
 
 from daasbench import study
 from daasbench.errors import BudgetError, LedgerError, Unreachable
-from daasbench.evidence.phases import of_errand
+from daasbench.evidence.phases import of_job
 from daasbench.jobs.accounting import record_missing_results
 from daasbench.model import (
     Case,
@@ -32,7 +32,8 @@ from daasbench.model import (
     Repeat,
     Request,
 )
-from daasbench.records.ledger import Ledger, read_lines
+from daasbench.records.ledger import Ledger
+from daasbench.records.readers import read_lines
 from daasbench.records.run_folder import RunFolder
 from daasbench.study import RunSummary
 from daasbench.testing.fakes import measured
@@ -242,7 +243,7 @@ def test_an_end_that_was_not_observed_has_no_time(go: Callable[..., RunSummary],
     go(FakeQueue(states=[DONE]))
     (message,) = [one.detail for one in the_run().events() if one.event == "accounted"]
     assert "ended_at" not in message
-    missing = of_errand(the_run().events(), "001-there").missing
+    missing = of_job(the_run().events(), "001-there").missing
     assert missing["stage_out"] == "it was not noted"
 
 

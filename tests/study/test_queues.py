@@ -14,7 +14,8 @@ import pytest
 from daasbench import study
 from daasbench.errors import LedgerError, Unreachable, UsageError
 from daasbench.model import Job, JobState, JobStatus, Outcome, Planned, Reason, Record
-from daasbench.records.run_folder import RunFolder, runs
+from daasbench.records.run_folder import RunFolder
+from daasbench.records.runs import runs
 from daasbench.study import RunSummary
 from daasbench.testing.fakes import FakeRunner, measured
 from daasbench.testing.queues import DONE, PENDING, RUNNING, FakeQueue

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from daasbench.evidence.gather import gather
+from daasbench.evidence import gather
 from daasbench.host.launchers import default_launcher
 from daasbench.model import Outcome, Record
 

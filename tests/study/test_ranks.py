@@ -13,7 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from daasbench.evidence.gather import Evidence, gather
+from daasbench.evidence import Evidence, gather
 
 from ..waiting import PATIENCE_S, left_of, until
 from .campaign import COMMAND, Campaign, kill, workers_of

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from daasbench.evidence.gather import gather
+from daasbench.evidence import gather
 from daasbench.host import machine
 from daasbench.host.clock import utc_now
-from daasbench.host.load_monitor import Seen
+from daasbench.host.load_monitor import Load
 from daasbench.measure.bench import Bench
 from daasbench.measure.comparison import ComparisonRunner
 from daasbench.measure.messages import Command, Made, Prepared, RoundResult
@@ -130,8 +130,8 @@ class Quiet:
     def __init__(self, *_: object) -> None:
         pass
 
-    def stop(self) -> Seen:
-        return Seen(foreign=0.0, threads=1, cpus=[0])
+    def stop(self) -> Load:
+        return Load(foreign=0.0, threads=1, cpus=[0])
 
 
 @pytest.mark.parametrize(("limit_s", "repeats"), [(3.5, 2), (4.0, 3), (4.5, 3), (10.0, 9)])

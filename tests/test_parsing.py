@@ -23,7 +23,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Tree(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the tests convert."""
+    """The noun that the tests convert to."""
 
     name: str
     leaves: list[Leaf] = []
@@ -68,7 +68,7 @@ def test_the_sentence_names_file_key_and_what_would_be_right(raw, sentence):
     assert str(refused.value).startswith(sentence) or sentence in str(refused.value)
 
 
-def test_a_key_is_told_from_the_top_of_the_file():
+def test_a_key_is_named_from_the_top_of_the_file():
     with pytest.raises(ScenarioError, match=r"q.toml: cases\[0\].options.height: expected a whole number"):
         parsing.convert({"height": "tall"}, Leaf, "q.toml", "cases[0].options")
 

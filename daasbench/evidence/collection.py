@@ -1,22 +1,19 @@
-"""The evidence: everything that a report may look at, read once from files."""
+"""The evidence: everything that a report may use, read once from files."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import dataclass, field
 
-import msgspec
 import pandas as pd
 
 from daasbench.evidence.columns import Columns
 from daasbench.evidence.table import ordered_rows, read_columns, table_of
 from daasbench.model import Event, Job, Limits, Machine, Noun, Planned, Record
-from daasbench.records.job_folders import JOURNAL_FILE
 
 
 class Missing(Noun, frozen=True, kw_only=True):
-    """A planned case of which nothing came back: a gap, to be explained."""
+    """A planned case without a record: a gap, which a report must explain."""
 
     run: str
     job: str
@@ -33,19 +30,19 @@ class Evidence:
     table
         The tidy table, last attempts only.
     records
-        The whole records, one for each row of `table`, in its order.
+        The whole records, one per row of `table`, in its order.
     machines, limits
-        By the id that records refer to (a hash of their content, so that files can be put together).
+        By the id that records refer to (a hash of their content, so that files can be joined).
     jobs
         By ``run/job``.
     scenarios
         The text of each run's scenario, by run.
     planned_missing
-        What was planned and has no record of any attempt.
+        The planned cases without a record of any attempt.
     warnings
-        Sentences on what could not be read.
+        Sentences on files and lines that could not be read.
     journals
-        What each run noted of its errands, by run; empty where a folder has records only.
+        The events of each run, by run; empty where a folder has records only.
     """
 
     table: pd.DataFrame
@@ -60,7 +57,7 @@ class Evidence:
 
 
 def gather(*folders: str | os.PathLike[str]) -> Evidence:
-    """Return the evidence below `folders` (default: ``results``); some 5 kB of memory a record.
+    """Return the evidence below `folders` (default: ``results``); it takes some 5 kB of memory per record.
 
     Raises
     ------
@@ -73,11 +70,11 @@ def gather(*folders: str | os.PathLike[str]) -> Evidence:
     rows = ordered_rows(columns, attempts=False)
     jobs = {f"{source.job.run}/{source.job.id}": source.job for source in columns.sources if source.job}
     known = {record.key for record in columns.records}  # of any attempt
-    missing = {  # by key: the last job that should have brought it
-        one.key: Missing(run=job.run, job=job.id, platform=job.platform_name, planned=one)
+    missing = {  # by key: the last job that planned it
+        planned.key: Missing(run=job.run, job=job.id, platform=job.platform_name, planned=planned)
         for job in jobs.values()
-        for one in job.planned
-        if one.key not in known
+        for planned in job.planned
+        if planned.key not in known
     }
     return Evidence(
         table=table_of(columns, rows),
@@ -93,18 +90,12 @@ def gather(*folders: str | os.PathLike[str]) -> Evidence:
 
 
 def _journals(columns: Columns) -> dict[str, list[Event]]:
-    """Return the journal beside each run's scenario; lines that are torn are left out."""
-    found: dict[str, list[Event]] = {}
+    """Return the journal of each run; torn lines are excluded."""
+    journals: dict[str, list[Event]] = {}
     for source in columns.sources:
-        path = source.scenario()
-        if path is None or source.job is None or source.job.run in found:
-            continue
-        events = found[source.job.run] = []
-        with contextlib.suppress(OSError):
-            for line in (path.parent / JOURNAL_FILE).read_bytes().splitlines():
-                with contextlib.suppress(msgspec.DecodeError):
-                    events.append(msgspec.json.decode(line, type=Event))
-    return found
+        if source.job is not None and source.job.run not in journals and source.scenario() is not None:
+            journals[source.job.run] = source.events()
+    return journals
 
 
 def _scenarios(columns: Columns) -> dict[str, str]:

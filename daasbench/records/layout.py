@@ -1,0 +1,36 @@
+"""The names of the files and folders of a results folder.
+
+``<results>/runs/<run id>/{scenario.toml,journal.jsonl,lock,jobs/<job id>/{job.json,records.jsonl,log}}``: these files
+are the truth. Everything that is derived from them can be deleted and is rebuilt.
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from daasbench.errors import LedgerError, UsageError
+
+RUNS_FOLDER = "runs"  # of a results folder: one folder per run
+
+SCENARIO_FILE = "scenario.toml"  # of a run: the scenario with every change of the command line
+JOURNAL_FILE = "journal.jsonl"  # of a run: its events
+LOCK_FILE = "lock"  # of a run: the controller that holds it
+JOBS_FOLDER = "jobs"  # of a run: one folder per job
+
+JOB_FILE = "job.json"  # of a job: what goes into the node
+RECORDS_FILE = "records.jsonl"  # of a job: what comes out
+LOG_FILE = "log"  # of a job: standard output and standard error of its worker
+SCRATCH_FOLDER = "scratch"  # of a job: inputs and expected results; the worker removes them
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def unwritable(path: Path, error: OSError) -> LedgerError | UsageError:
+    """Return the error for a file that cannot be written: the file, the cause, the fix, and what is safe."""
+    if error.errno in _NO_SPACE:
+        return LedgerError(
+            f"{path}: cannot be written: {error.strerror}; records written before are safe: free some space and run"
+            " the same command again"
+        )
+    return UsageError(f"{path}: cannot be written: {error.strerror}; choose a writable folder with --results DIR")
