@@ -166,7 +166,7 @@ def test_a_program_that_is_not_here_is_lacking_with_its_cure(tmp_path: Path) -> 
     path = write(
         tmp_path, ('"echo", "value', '"no-such-program", "value'), ("[[check]]", "fix = 'apt install it'\n[[check]]")
     )
-    with pytest.raises(MissingRequirement, match=r"the program no-such-program is not installed.*apt install it"):
+    with pytest.raises(MissingRequirement, match=r"the program no-such-program is not here.*apt install it"):
         run_once(kernel_of(path))
 
 
