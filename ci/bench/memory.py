@@ -135,7 +135,7 @@ class Watched(Session):
         first = self.peak_bytes - self.before
         copies = sum(array.nbytes for one in self.verified.values() for array in arrays_in(one))
         self.peak_bytes = 0
-        self._watched(0)
+        self._timed_with_peak(0)
         return max(first, self.peak_bytes - self.before - copies)
 
 

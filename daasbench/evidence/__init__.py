@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from daasbench.model.sizes import SIZES, size_order
 
 _MODULES = {  # imported when a name is used: pandas takes half a second
-    "COLUMNS": "table",
-    "Evidence": "collection",
-    "Missing": "collection",
-    "SIZES": "sizes",
-    "gather": "collection",
-    "load": "table",
-    "options_text": "table",
-    "size_order": "sizes",
+    "COLUMNS": "daasbench.evidence.table",
+    "Evidence": "daasbench.evidence.collection",
+    "Missing": "daasbench.evidence.collection",
+    "SIZES": "daasbench.model.sizes",
+    "gather": "daasbench.evidence.collection",
+    "load": "daasbench.evidence.table",
+    "options_text": "daasbench.evidence.table",
+    "size_order": "daasbench.model.sizes",
 }
 
 __all__ = ["COLUMNS", "SIZES", "Evidence", "Missing", "gather", "load", "options_text", "size_order"]
@@ -26,5 +26,5 @@ __all__ = ["COLUMNS", "SIZES", "Evidence", "Missing", "gather", "load", "options
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return getattr(importlib.import_module(f"daasbench.evidence.{_MODULES[name]}"), name)
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
