@@ -55,7 +55,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(Protocol):
-    """The inputs of one case: `blocks` are what repeats rotate over, the rest is shared by all blocks."""
+    """The inputs of one case: `blocks` are what repeats rotate over, the rest is shared by all blocks.
+
+    `prepare` of an implementation sees every block that will be computed: where there are fewer than the harness asked
+    for, the blocks from the first on again, each in memory of its own.
+    """
 
     @property
     def blocks(self) -> Sequence[Any]:
@@ -171,11 +175,18 @@ class Kernel(Protocol):
         ...
 
     def make(self, parameters: Parameters, options: Options, seed: int, blocks: int) -> Problem:
-        """Return a generated problem of `blocks` distinct blocks with known truth."""
+        """Return a generated problem with known truth, of `blocks` different blocks.
+
+        It may have fewer, but one at least, where each is expensive to verify: the harness repeats them.
+        """
         ...
 
     def read(self, path: Path, parameters: Parameters, options: Options, blocks: int) -> Problem:
-        """Return the problem of a user's file; blocks are repeated in memory where the file has too few."""
+        """Return the problem of a user's file, of the first `blocks` blocks in it.
+
+        Where the file has fewer, the problem has fewer, but one at least: the harness repeats them, each repeat in
+        memory of its own, so that they do not stay in the cache.
+        """
         ...
 
     def expect(self, problem: Any, options: Options) -> Any:
@@ -183,7 +194,10 @@ class Kernel(Protocol):
         ...
 
     def verify(self, problem: Any, expectation: Any, block: int, result: Any, judged_as: str) -> Verdict:
-        """Return the verdict on the result of a block by an implementation that declares `judged_as`."""
+        """Return the verdict on the result of a block by an implementation that declares `judged_as`.
+
+        `block` counts the blocks that `make` or `read` returned: a repeated one is the block that it repeats.
+        """
         ...
 
 

@@ -7,7 +7,7 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,27 @@ def program() -> Callable[..., str]:
         return ""
 
     return find
+
+
+@pytest.fixture
+def hdf5_file(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes an HDF5 file: ``hdf5_file("scan.h5", {"entry/data": frames}, entry__data=None)``.
+
+    Keywords replace datasets, or add to them, by their path with ``__`` for ``/``; None leaves one out.
+    """
+
+    def write(name: str, datasets: Mapping[str, Any] | None = None, **changes: Any) -> Path:
+        import h5py
+
+        path = tmp_path / name
+        with h5py.File(path, "w") as file:
+            changed = {key.replace("__", "/"): value for key, value in changes.items()}
+            for place, value in {**(datasets or {}), **changed}.items():
+                if value is not None:
+                    file[place] = value
+        return path
+
+    return write
 
 
 KEPT = "kept"  # the comment of a job that does not end with the test that submitted it

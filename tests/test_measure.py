@@ -16,7 +16,7 @@ from daasbench.contracts import Implementation
 from daasbench.errors import InputError, LedgerError, MissingRequirement, Unfinished
 from daasbench.measure import scratch
 from daasbench.measure.failures import failure_of, guarded
-from daasbench.measure.inputs import MOST_BLOCKS, block_count, make_inputs, predicted_bytes
+from daasbench.measure.inputs import MOST_BLOCKS, Inputs, block_count, make_inputs, predicted_bytes
 from daasbench.measure.messages import Spec
 from daasbench.measure.samples import worse
 from daasbench.measure.session import Session
@@ -58,7 +58,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Se
         made = a_kernel(compute, **more)
         monkeypatch.setattr("daasbench.measure.session.find_kernel", lambda case, source: made)
         problem = made.make({}, made.options(), 0, blocks)
-        scratch.save(tmp_path / "scratch", (problem, None))
+        scratch.save(tmp_path / "scratch", Inputs(problem, None, blocks))
         return Session(Spec(case=CASE, scratch=str(tmp_path / "scratch")), clock=clock or Clock())
 
     return start
@@ -315,7 +315,8 @@ def test_the_input_process_writes_the_problem_and_its_expectation(
 ) -> None:
     spec = a_spec(tmp_path, monkeypatch)
     made = make_inputs(spec)
-    problem, expectation = scratch.load(Path(spec.scratch))
+    problem, expectation, blocks = scratch.load(Path(spec.scratch))
+    assert blocks == 1
     assert (made.blocks, made.bytes, made.exceeds_cache) == (1, 24, False)
     assert isinstance(problem, FunctionProblem)
     assert len(problem.blocks) == 1

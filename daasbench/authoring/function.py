@@ -179,11 +179,11 @@ class FunctionKernel:
         return FunctionProblem(blocks=made, work=self._count(made[0]))
 
     def read(self, path: Path, parameters: Parameters, options: Options, blocks: int) -> FunctionProblem:  # noqa: ARG002
-        """See :class:`~daasbench.contracts.Kernel`."""
+        """Return the one block of a file."""
         if self._read is None:
             raise InputError(f"{path}: kernel {self.name} reads no files")
         first = self._read(path)
-        return FunctionProblem(blocks=[first] * blocks, work=self._count(first))
+        return FunctionProblem(blocks=[first], work=self._count(first))
 
     def _count(self, inputs: Any) -> Work:
         from daasbench.compute.backends import arrays_in

@@ -1,1 +1,1 @@
-"""Formats of detectors: packed chunks, HDF5 and NeXus, stacks of images."""
+"""File formats of the field: which dataset of a file is meant, and stacks of images."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +11,8 @@ import numpy as np
 
 from daasbench.errors import InputError
 from daasbench.formats.chunks import U8, check_packed, locate
-from daasbench.formats.hdf5 import check_sources, contents, dataset_at, distinct, open_hdf5
-
-_SERIES = re.compile(r"(^|/)data_\d{6}$")
+from daasbench.formats.datasets import find_frames
+from daasbench.formats.hdf5 import open_hdf5
 
 
 class PackedStack:
@@ -47,7 +45,7 @@ def open_packed(path: Path, wanted: str | None) -> Iterator[PackedStack]:
     Parameters
     ----------
     wanted
-        Path of their dataset inside the file; None: the only stack of frames, or a series ``data_000001`` and on.
+        Path of their dataset inside the file; None: found (:mod:`daasbench.formats.datasets` says how).
 
     Raises
     ------
@@ -55,33 +53,7 @@ def open_packed(path: Path, wanted: str | None) -> Iterator[PackedStack]:
         If the file cannot be read, it is not clear where the frames are, or they are not packed as expected.
     """
     with open_hdf5(path) as file:
-        datasets = _choose(path, file, wanted)
+        datasets = find_frames(path, file, wanted, images=False)
         for one in datasets:
-            check_sources(path, one)
             check_packed(path, one)
-            if one.shape[1:] != datasets[0].shape[1:] or one.dtype != datasets[0].dtype:
-                raise InputError(f"{path}: {one.name} has other frames than {datasets[0].name}; set dataset=PATH")
         yield PackedStack(path, datasets)
-
-
-def _choose(path: Path, file: Any, wanted: str | None) -> list[Any]:
-    if wanted is not None:
-        dataset = dataset_at(file, wanted)
-        if dataset is None or not _are_frames(dataset):
-            problem = "no dataset" if dataset is None else "no frames, which are numbers [frame, row, column],"
-            raise InputError(f"{path}: has {problem} at dataset = {wanted!r}; it has: {contents(file)}")
-        return [dataset]
-    found = contents(file)
-    stacks = {name: one for name, one in distinct(found.datasets).items() if _are_frames(one)}
-    series = [stacks[name] for name in sorted(stacks) if _SERIES.search(name)]
-    missing = sorted(name for name in found.broken if _SERIES.search(name))
-    if missing:
-        raise InputError(f"{path}: its link {missing[0]} leads to {found.broken[missing[0]]}, which is missing")
-    if series or len(stacks) == 1:
-        return series or list(stacks.values())
-    problem = "several stacks of frames" if stacks else "no frames, which are numbers [frame, row, column]"
-    raise InputError(f"{path}: has {problem}; set dataset=PATH; it has: {found}")
-
-
-def _are_frames(dataset: Any) -> bool:
-    return dataset.ndim == 3 and dataset.dtype.kind in "biuf" and dataset.size > 0

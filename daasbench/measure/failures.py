@@ -6,7 +6,14 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from daasbench.errors import DaasbenchError, MissingRequirement, NoRoom, SubmitError, Unfinished, Unreachable
+from daasbench.errors import (
+    DaasbenchError,
+    MissingRequirement,
+    NoRoom,
+    SubmitError,
+    Unfinished,
+    Unreachable,
+)
 from daasbench.measure.messages import Failure
 from daasbench.model import Outcome, Reason
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,7 +15,12 @@ from daasbench import registry
 from daasbench.authoring.growth import grown_parameters
 from daasbench.compute.backends import PARTITIONED
 from daasbench.contracts import Kernel, Options
-from daasbench.errors import LedgerError, MissingRequirement, Unfinished
+from daasbench.errors import (
+    LedgerError,
+    MissingRequirement,
+    PluginError,
+    Unfinished,
+)
 from daasbench.host import machine
 from daasbench.measure.messages import Made, Spec
 from daasbench.model import Case, Work
@@ -21,14 +28,21 @@ from daasbench.model import Case, Work
 MOST_BLOCKS = 512  # of small inputs, which would need more to exceed the cache
 
 
+class Inputs(NamedTuple):
+    """What the maker of the inputs leaves in the scratch folder."""
+
+    problem: Any  # its blocks are all different
+    expectation: Any
+    blocks: int  # that repeats rotate over; where the problem has fewer, they are repeated
+
+
 def make_inputs(spec: Spec) -> Made:
     """Make or read the inputs of a comparison and what its oracle needs; write both to the scratch folder."""
     from daasbench.measure import scratch
 
-    kernel = find_kernel(spec.case, spec.source)
-    options = case_options(kernel, spec.case, spec.paths)
+    case, kernel = spec.case, find_kernel(spec.case, spec.source)
+    options = case_options(kernel, case, spec.paths)
     file = Path(spec.paths["input"]) if "input" in spec.paths else None
-    case = spec.case
     parameters = kernel.survey(file, options) if file else grown_parameters(kernel, case.size or "", case.grown)
 
     def make(blocks: int) -> Any:
@@ -36,30 +50,48 @@ def make_inputs(spec: Spec) -> Made:
             return kernel.read(file, parameters, options, blocks)
         return kernel.make(parameters, options, case.seed or 0, blocks)
 
-    work = kernel.work(parameters, options)
-    blocks, exceeds = block_count(case, work.input_bytes, spec.cache_bytes)
-    _check_room(spec, work, blocks)
     started = time.perf_counter()
-    problem = make(blocks)
-    own_work = getattr(problem, "work", None)
-    if isinstance(own_work, Work):  # a kernel whose work depends on the inputs
-        work, made = own_work, blocks
-        blocks, exceeds = block_count(case, work.input_bytes, spec.cache_bytes)
-        _check_room(spec, work, blocks)
-        if blocks != made:
-            problem = make(blocks)
+    problem, work, blocks = _problem(spec, kernel.work(parameters, options), make)
     make_s = time.perf_counter() - started
+    if not len(problem.blocks):
+        raise PluginError(f"kernel {kernel.name}: its problem has no blocks; it must have one at least")
+    if file:
+        _check_disk(spec, work, len(problem.blocks))
     started = time.perf_counter()
     expectation = kernel.expect(problem, options)
     expect_s = time.perf_counter() - started
     try:
-        size = scratch.save(Path(spec.scratch), (problem, expectation))
+        size = scratch.save(Path(spec.scratch), Inputs(problem, expectation, max(blocks, len(problem.blocks))))
         if case.start and not file:
             size += scratch.save(inputs_alone(spec), problem)
     except OSError as error:  # a failure of the disk, not of the kernel
         message = f"{spec.scratch}: the inputs cannot be written: {error.strerror or error}; free some space"
         raise LedgerError(f"{message} and run the same command again") from error
+    _, exceeds = block_count(case, work.input_bytes, spec.cache_bytes)
     return Made(make_s=make_s, work=work, blocks=blocks, exceeds_cache=exceeds, expect_s=expect_s, bytes=size)
+
+
+def _problem(spec: Spec, work: Work, make: Callable[[int], Any]) -> tuple[Any, Work, int]:
+    """Return the problem, the work of a block, and how many blocks repeats rotate over."""
+    blocks = _blocks_with_room(spec, work)
+    problem = make(blocks)
+    own_work = getattr(problem, "work", None)
+    if not isinstance(own_work, Work):
+        return problem, work, blocks
+    made, blocks = blocks, _blocks_with_room(spec, own_work)  # a kernel that knows its inputs only when they are made
+    return problem if blocks == made else make(blocks), own_work, blocks
+
+
+def _blocks_with_room(spec: Spec, work: Work) -> int:
+    """Return how many blocks repeats rotate over; raise Lacking if there is no room for them.
+
+    How many of the blocks of a file are different, and so lie on the disk, is not known before it is read.
+    """
+    blocks, _ = block_count(spec.case, work.input_bytes, spec.cache_bytes)
+    _check_memory(work, blocks)
+    if "input" not in spec.paths:
+        _check_disk(spec, work, blocks)
+    return blocks
 
 
 def inputs_alone(spec: Spec) -> Path:
@@ -67,15 +99,31 @@ def inputs_alone(spec: Spec) -> Path:
     return Path(spec.scratch) / "inputs"
 
 
-def _check_room(spec: Spec, work: Work, blocks: int) -> None:
-    """Raise MissingRequirement if the inputs do not fit into memory, or not on the disk of the scratch folder."""
-    needed = blocks * work.input_bytes + work.shared_bytes
-    usable = machine.usable_memory_bytes()
+def with_blocks(problem: Any, blocks: Sequence[Any]) -> Any:
+    """Return `problem` with other blocks, and everything that its blocks share as it is.
+
+    A problem whose `blocks` cannot be set is returned itself.
+    """
+    changed = copy.copy(problem)
+    try:
+        object.__setattr__(changed, "blocks", blocks)  # problems are frozen
+    except AttributeError:
+        return problem
+    return changed
+
+
+def _check_memory(work: Work, blocks: int) -> None:
+    """Raise MissingRequirement if the blocks do not fit into memory."""
+    needed, usable = blocks * work.input_bytes + work.shared_bytes, machine.usable_memory_bytes()
     if needed > usable:
         message = f"the inputs take {needed / 2**30:.1f} GiB of memory, {usable / 2**30:.1f} GiB are usable"
         raise MissingRequirement(message, "choose a smaller size or a larger machine")
+
+
+def _check_disk(spec: Spec, work: Work, blocks: int) -> None:
+    """Raise MissingRequirement if the different blocks do not fit on the disk of the scratch folder."""
     existing = next(folder for folder in Path(spec.scratch).resolve().parents if folder.is_dir())
-    free = shutil.disk_usage(existing).free
+    needed, free = blocks * work.input_bytes + work.shared_bytes, shutil.disk_usage(existing).free
     if needed > free:
         message = f"the inputs take {needed / 2**30:.1f} GiB of disk, {free / 2**30:.1f} GiB are free in {existing}"
         raise MissingRequirement(message, "free some space, or choose another folder with --results")

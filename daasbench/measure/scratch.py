@@ -83,18 +83,32 @@ def aligned(size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def without_shared_arrays(blocks: list[Any]) -> list[Any]:
-    """Return `blocks`, with a copy of every array that is in several blocks: each block has its own memory.
+    """Return `blocks`, with a copy of every array whose memory is in several blocks: each block has its own memory.
 
-    A reader repeats the blocks of a file that has too few; in shared memory they would measure the cache.
+    The blocks of a file that has too few are repeated; in shared memory they would measure the cache. A block that
+    shares nothing with those before it is returned itself.
     """
-    from daasbench.compute.backends import arrays_in, map_arrays
+    from daasbench.compute.backends import arrays_in
 
     seen: set[int] = set()
     result = []
     for block in blocks:
-        result.append(map_arrays(lambda array: _copy(array) if id(array) in seen else array, block))
-        seen.update(map(id, arrays_in(block)))
+        places = {_place(array) for array in arrays_in(block)}
+        result.append(_without(block, seen) if places & seen else block)
+        seen |= places
     return result
+
+
+def _without(block: Any, places: set[int]) -> Any:
+    """Return `block` with the arrays at some places copied."""
+    from daasbench.compute.backends import map_arrays
+
+    return map_arrays(lambda array: _copy(array) if _place(array) in places else array, block)
+
+
+def _place(array: Any) -> int:
+    """Return what two arrays that begin in the same memory have in common."""
+    return int(array.ctypes.data) if isinstance(array, np.ndarray) else id(array)
 
 
 def _copy(array: Any) -> Any:

@@ -26,7 +26,7 @@ from daasbench.contracts import Backend, Implementation, Partitioned
 from daasbench.errors import NoRoom
 from daasbench.host.energy import EnergyCounter
 from daasbench.measure.groups import MpiTimes, SingleProcess
-from daasbench.measure.inputs import case_options, find_kernel, inputs_alone
+from daasbench.measure.inputs import case_options, find_kernel, inputs_alone, with_blocks
 from daasbench.measure.messages import Prepared, RoundResult, Spec
 from daasbench.measure.samples import worse
 from daasbench.model import Samples, Verdict
@@ -66,7 +66,7 @@ class Session:
         self.implementation = self.kernel.implementations[spec.case.implementation]
         self.phases["import"] = clock() - began
         self.energy = EnergyCounter()
-        self.verified: dict[int, Any] = {}  # block: a result that the oracle found correct
+        self.verified: dict[int, Any] = {}  # block of the problem: a result that the oracle found correct
         self.untouched: dict[int, tuple[int, ...]] = {}  # block: fingerprint of the inputs in this process
         self.rng = random.Random()  # draws the positions that are compared, different ones in each process
         self.repeat = self.peak_bytes = 0
@@ -76,6 +76,8 @@ class Session:
         self.backend: Backend
         self.problem: Any
         self.expectation: Any
+        self.distinct: int  # blocks that the problem came with; what is computed as block b is block b % distinct
+        self.count: int  # blocks that repeats rotate over
         self.blocks: list[Any]
         self.compute: Callable[[Any], Any]
         self.get: Callable[[Any], Any]
@@ -99,10 +101,11 @@ class Session:
             self.phases["start"] = self.clock() - started - (queued_s or 0.0)
         self.phases["import"] = self.group.slowest(self.phases["import"])
         self._read()
+        repeated = [self.problem.blocks[block % self.distinct] for block in range(self.count)]
         if backend in PARTITIONED:
-            self._set_up_partitioned(make)
+            self._set_up_partitioned(make, repeated)
         else:
-            self._set_up(make, scratch.without_shared_arrays(list(self.problem.blocks)))
+            self._set_up(make, scratch.without_shared_arrays(repeated))
         if backend in ("host", "mpi"):
             self.untouched = {number: fingerprint(block) for number, block in enumerate(self.blocks)}
         self.phases["first_call"], _, result = self._timed_with_peak(0)
@@ -171,8 +174,9 @@ class Session:
 
         spec, mapped = self.spec, self.implementation.backend in PARTITIONED
         if not spec.case.start:
-            both = self._phase("read", lambda: scratch.load(Path(spec.scratch), mapped=mapped))
-            self.problem, self.expectation = both
+            inputs = self._phase("read", lambda: scratch.load(Path(spec.scratch), mapped=mapped))
+            self.problem, self.expectation, self.count = inputs
+            self.distinct = len(self.problem.blocks)
             return
         if "input" in spec.paths:
             file, options = Path(spec.paths["input"]), case_options(self.kernel, spec.case, spec.paths)
@@ -182,6 +186,7 @@ class Session:
         else:
             alone = inputs_alone(spec)
             self.problem = self._phase("read", lambda: scratch.load(alone, mapped=mapped))
+        self.distinct = self.count = len(self.problem.blocks)
 
     def _start_reads(self) -> dict[str, Any]:
         """Return what the start of this process read from storage; then read what the oracle needs."""
@@ -192,7 +197,7 @@ class Session:
             return {}
         reads = page_cache.storage_reads()
         files = page_cache.files_in_use()
-        _, self.expectation = scratch.load(Path(self.spec.scratch), mapped=True)
+        self.expectation = scratch.load(Path(self.spec.scratch), mapped=True).expectation
         if reads is None or self.implementation.backend == "dask":  # the reads of workers are not observed
             return {"files": files}
         read_bytes, faults = (int(self.group.total(count)) for count in reads)
@@ -200,19 +205,30 @@ class Session:
 
     def _set_up(self, make: Callable[..., Any], host_blocks: list[Any]) -> None:
         """Move the blocks to the backend, then let the implementation set up."""
+        self._show_blocks(host_blocks)
         self.blocks = self._phase("put", lambda: [self.backend.put(block) for block in host_blocks])
         self.compute = self._phase("setup", lambda: make(self.problem, self.group.resources(self.spec.case)))
         self.get = self.backend.get
 
-    def _set_up_partitioned(self, make: Callable[..., Any]) -> None:
+    def _show_blocks(self, blocks: list[Any]) -> None:
+        """Give the implementation a problem with every block that it will compute, where blocks are repeated."""
+        if self.count > self.distinct:
+            self.problem = with_blocks(self.problem, blocks)
+
+    def _set_up_partitioned(self, make: Callable[..., Any], blocks: list[Any]) -> None:
         """Let the implementation set up, then move the parts of each block to the ranks or workers."""
+        from daasbench.measure import scratch
+
+        self._show_blocks(blocks)
         partitioned = self._phase("setup", lambda: make(self.problem, self.group.resources(self.spec.case)))
         if not isinstance(partitioned, Partitioned):
             message = (
                 f"prepare of backend {self.implementation.backend!r} must return a daasbench.contracts.Partitioned"
             )
             raise TypeError(f"{message}, got {type(partitioned).__name__}")
-        self.blocks = self._phase("put", lambda: [partitioned.put(block) for block in self.problem.blocks])
+        self.blocks = self._phase("put", lambda: [partitioned.put(block) for block in blocks])
+        if self.count > self.distinct:
+            self.blocks = scratch.without_shared_arrays(self.blocks)
         self.compute, self.get = partitioned.compute, partitioned.get
 
     def _phase(self, name: str, step: Callable[[], Any]) -> Any:
@@ -291,8 +307,8 @@ class Session:
 
     def _judge(self, block: int, on_host: Any) -> Verdict:
         """Return the verdict of the oracle, or that of a comparison with the verified result of the same block."""
-        judged_as = self.implementation.judged_as
-        verdict = self.kernel.verify(self.problem, self.expectation, block, on_host, judged_as)
+        judged_as, same = self.implementation.judged_as, block % self.distinct
+        verdict = self.kernel.verify(self.problem, self.expectation, same, on_host, judged_as)
         tolerance = self.kernel.repeat_tolerance
         if not verdict.ok:
             where = f"repeat {self.repeat} (block {block})"
@@ -302,12 +318,12 @@ class Session:
             return msgspec.structs.replace(verdict, message=message)
         if tolerance is None:
             return verdict
-        if block not in self.verified:
-            self.verified[block] = map_arrays(lambda array: array.copy(), on_host)
+        if same not in self.verified:
+            self.verified[same] = map_arrays(lambda array: array.copy(), on_host)
             return verdict
         from daasbench.measure.differences import largest_difference
 
-        difference = largest_difference(on_host, self.verified[block], seed=self.rng.getrandbits(63))
+        difference = largest_difference(on_host, self.verified[same], seed=self.rng.getrandbits(63))
         if difference <= tolerance:
             return verdict
         message = (

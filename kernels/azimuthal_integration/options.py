@@ -37,7 +37,8 @@ class AzimuthalOptions(Options, frozen=True, kw_only=True):
     mask
         Image file with the detector's shape; pixels that are not 0 in it are left out.
     dataset
-        Path of the frames inside the HDF5 file; default: NeXus default, or the only stack that fits.
+        Path of the frames inside the HDF5 file; default: NeXus default, a DECTRIS series, or
+        the only stack that fits.
     frame
         Integrate this frame of the file only, counted from 0.
     frames

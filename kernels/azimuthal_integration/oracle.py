@@ -39,14 +39,14 @@ class Expectation:
     Attributes
     ----------
     totals
-        Counts in each frame of each distinct block: what must be found again in its bins.
+        Counts in each frame of each block: what must be found again in its bins.
     norm
         f64[bins], ``Σ c ω`` of the unmasked pixels.
     norm_pyfai
         The same, but 0 where pyFAI is no judge: in the bins of a split pixel that the beam goes through. Its
         azimuth goes all the way round, it has no corners in (radius, azimuth), and pyFAI gives it negative shares.
     reference
-        The numpy result of each distinct block; None where blocks are too large to compute all of them.
+        The numpy result of each block; None where blocks are too large to compute all of them.
     peer
         What pyFAI says, for a file, where it is installed.
     """
@@ -60,7 +60,7 @@ class Expectation:
 
 def expect(problem: Problem, options: Options) -> Expectation:  # noqa: ARG001  (they are in the problem)
     """Return the reference results and the photons that must be found again."""
-    blocks = problem.blocks[: problem.distinct]
+    blocks = problem.blocks
     counted = problem.pixel_bins.count.reshape(problem.mask.shape) > 0
     totals = [[_total(problem, frame[counted]) for frame in block] for block in blocks]
     large = blocks[0].nbytes > LARGE_BLOCK_BYTES
@@ -135,7 +135,7 @@ def _photons(problem: Problem, expectation: Expectation, block: int, result: Int
     """Return whether all photons, and no others, are in the bins; None where the result does not tell."""
     if result.signal is None:
         return None
-    totals = expectation.totals[block % problem.distinct]
+    totals = expectation.totals[block]
     if problem.exact:
         found = [int(row.sum(dtype=np.uint64)) for row in np.asarray(result.signal)]
         wrong = sum(int(a != b) for a, b in zip(found, totals, strict=True))
@@ -169,7 +169,7 @@ def _against_reference(
     """Return the largest relative difference to the numpy reference, on all frames or, if large, on some."""
     block_frames = problem.blocks[block]
     if expectation.reference is not None:
-        reference, picked = expectation.reference[block % problem.distinct], np.arange(len(block_frames))
+        reference, picked = expectation.reference[block], np.arange(len(block_frames))
         message = "plain numpy reference"
     else:
         picked = np.random.default_rng().permutation(len(block_frames))[:SAMPLED_FRAMES]
@@ -191,7 +191,7 @@ def _peer(problem: Problem, expectation: Expectation, block: int, result: Integr
     """Return the difference to pyFAI, where it was asked."""
     if expectation.peer is None:
         return None
-    error = _difference(result, expectation.peer[block % problem.distinct], expectation.norm_pyfai)
+    error = _difference(result, expectation.peer[block], expectation.norm_pyfai)
     return Verdict(error=error, tolerance=_corners_tolerance(problem), verified_by="peer", message="pyFAI")
 
 

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from daasbench.errors import InputError, UsageError
+from daasbench.formats.stacks import open_stack, read_image
 from daasbench.model import Work
 
-from . import geometry_files, powder, readers
+from . import geometry_files, powder
 from .geometry import Geometry
 from .options import MOST_BINS, AzimuthalOptions
 from .pixels import PixelBins, RadialAxis, split, unsplit
 from .powder import DUMMY
+from .readers import to_counts
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,12 +35,10 @@ class Problem:
         integrates one block.
     mask
         bool[rows, columns]: pixels without data in any frame; they belong to no bin.
-    distinct
-        Block b holds the same frames as block ``b % distinct``, in memory of its own.
     truth
         f64[bins], the profile that generated frames were drawn from; None for a file.
     masked_pixels, lost_values
-        Pixels in the mask; values without data outside the mask, over the distinct blocks.
+        Pixels in the mask; values without data outside the mask, over the blocks.
     """
 
     blocks: Sequence[Array]
@@ -47,7 +47,6 @@ class Problem:
     mode: str
     sectors: int
     mask: Array
-    distinct: int
     truth: Array | None
     masked_pixels: int
     lost_values: int
@@ -78,13 +77,13 @@ class Problem:
 def survey(path: Path, options: AzimuthalOptions) -> Mapping[str, Any]:
     """Return the parameters of the file `path`: frames a block, rows, columns, and how many frames it has."""
     _check(options)
-    with readers.open_stack(path, options.dataset, _expected_shape(options)) as stack:
+    with open_stack(path, options.dataset, shape=_expected_shape(options)) as stack:
         in_file, ny, nx = stack.shape
     if options.frame is not None and options.frame >= in_file:
         raise InputError(f"{path}: frame = {options.frame}: the file has frames 0 to {in_file - 1}")
     RadialAxis.of(geometry_of(options, (ny, nx), path), options)
     if options.mask is not None:
-        readers.read_mask(Path(options.mask), (ny, nx))
+        read_image(Path(options.mask), (ny, nx), "mask")
     frames = 1 if options.frame is not None else min(in_file, options.frames)
     return {"frames": frames, "ny": ny, "nx": nx, "in_file": in_file}
 
@@ -133,7 +132,6 @@ def make(parameters: Mapping[str, Any], options: AzimuthalOptions, seed: int, bl
         mode=options.mode,
         sectors=options.azimuthal_bins,
         mask=mask,
-        distinct=blocks,
         truth=np.tile(sample.profile(axis, geometry), options.azimuthal_bins),
         masked_pixels=int(mask.sum()),
         lost_values=sum(int((block == DUMMY).sum()) - len(block) * int(gaps.sum()) for block in frames),
@@ -141,35 +139,32 @@ def make(parameters: Mapping[str, Any], options: AzimuthalOptions, seed: int, bl
 
 
 def read(path: Path, parameters: Mapping[str, Any], options: AzimuthalOptions, blocks: int) -> Problem:
-    """Return the frames of a file; where it has too few for `blocks`, they are repeated in memory."""
+    """Return the frames of a file: block after block, as many as there are."""
     frames, in_file = int(parameters["frames"]), int(parameters["in_file"])
     shape = (int(parameters["ny"]), int(parameters["nx"]))
     geometry = geometry_of(options, shape, path)
     first = options.frame or 0
-    distinct = 1 if options.frame is not None else min(blocks, in_file // frames)
-    with readers.open_stack(path, options.dataset, shape) as stack:
-        chunks = [
-            readers.to_counts(stack.read(first + i * frames, frames), options.dummy, path) for i in range(distinct)
-        ]
-    masked = np.zeros(shape, bool) if options.mask is None else readers.read_mask(Path(options.mask), shape)
+    count = 1 if options.frame is not None else min(blocks, in_file // frames)
+    with open_stack(path, options.dataset, shape=shape) as stack:
+        chunks = [to_counts(stack.read(first + i * frames, frames), options.dummy, path) for i in range(count)]
+    masked = np.zeros(shape, bool) if options.mask is None else read_image(Path(options.mask), shape, "mask") != 0
     valid_frames = sum(Problem.is_valid(chunk).sum(axis=0) for chunk in chunks)
     mask = masked | (valid_frames == 0)
     if mask.all():
         raise InputError(
-            f"{path}: no pixel of {distinct * frames} frames holds data outside the mask; no data are negative and not "
+            f"{path}: no pixel of {count * frames} frames holds data outside the mask; no data are negative and not "
             "finite values, dummy, and the largest value of an integer type"
         )
     return Problem(
-        blocks=chunks + [chunks[b % distinct].copy() for b in range(distinct, blocks)],
+        blocks=chunks,
         geometry=geometry,
         axis=RadialAxis.of(geometry, options),
         mode=options.mode,
         sectors=options.azimuthal_bins,
         mask=mask,
-        distinct=distinct,
         truth=None,
         masked_pixels=int(mask.sum()),
-        lost_values=int((distinct * frames - valid_frames[~mask]).sum()),
+        lost_values=int((count * frames - valid_frames[~mask]).sum()),
     )
 
 

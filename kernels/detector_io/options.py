@@ -17,7 +17,8 @@ class DetectorOptions(Options, frozen=True, kw_only=True):
     direction
         ``read``: a file becomes frames. ``write``: frames become a file.
     dataset
-        Path of the frames inside the HDF5 file; default: the only stack of frames, or a Dectris series.
+        Path of the frames inside the HDF5 file; default: NeXus default, a DECTRIS series, or
+        the only stack of frames.
     frames
         With ``--input``: how many frames one repeat takes, at most.
     """

@@ -28,11 +28,11 @@ class Expectation:
     Attributes
     ----------
     digests
-        By distinct block, by frame.
+        By block, by frame.
     word
         Whose they are: ``truth`` of generated frames, ``oracle`` (h5py with hdf5plugin) of a file.
     packed_bytes
-        By distinct block: what hdf5plugin packs it into; None when reading.
+        By block: what hdf5plugin packs it into; None when reading.
     """
 
     digests: Sequence[Sequence[str]]
@@ -42,7 +42,7 @@ class Expectation:
 
 def expect(problem: Problem, options: DetectorOptions) -> Expectation:  # noqa: ARG001  (they are in the problem)
     """Return the digests of the frames; of a file's frames as hdf5plugin unpacks them."""
-    blocks: Sequence[Any] = problem.blocks[: problem.distinct]
+    blocks: Sequence[Any] = problem.blocks
     found = problem.truth or [digests(_frames(block)) for block in blocks]
     packed = None
     if problem.direction == "write":
@@ -56,7 +56,7 @@ def _frames(block: Any) -> Any:
 
 def verify(problem: Problem, expectation: Expectation, block: int, result: Any, judged_as: str) -> Verdict:
     """Return the verdict: how many frames are not right to the bit, or how much larger a file is than allowed."""
-    expected = expectation.digests[block % problem.distinct]
+    expected = expectation.digests[block]
     try:
         frames = _read_back(result, judged_as) if problem.direction == "write" else result
         found = digests(frames)
@@ -69,7 +69,7 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Any, 
         return _wrong(expectation, len(wrong), f"frame {wrong[0]} is wrong, of {len(expected)} {len(wrong)}")
     checks = [Verdict(error=0.0, tolerance=0.0, verified_by=expectation.word, message="every bit of every frame")]
     if expectation.packed_bytes is not None and judged_as not in (ANY_SIZE, BLOSC2):
-        checks.append(_size(expectation, chunks_of(result), expectation.packed_bytes[block % problem.distinct]))
+        checks.append(_size(expectation, chunks_of(result), expectation.packed_bytes[block]))
     return worst_of(checks)
 
 

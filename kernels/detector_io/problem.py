@@ -38,14 +38,11 @@ class Problem:
         ``read`` or ``write``.
     truth
         By block, by frame: the digest of the generated frames; None for a file.
-    distinct
-        Block b holds the same frames as block ``b % distinct``, in memory of its own.
     """
 
     blocks: Sequence[FileImage] | Sequence[Frames]
     direction: str
     truth: Sequence[Sequence[str]] | None
-    distinct: int
 
 
 def digests(frames: Frames) -> list[str]:
@@ -103,22 +100,18 @@ def make(parameters: Mapping[str, Any], options: DetectorOptions, seed: int, blo
         drawn = make_frames(frames, ny, nx, [seed, block])
         truth.append(digests(drawn))
         made.append(hdf5_library.pack(drawn, _image_bytes(parameters)) if options.direction == "read" else drawn)
-    return Problem(blocks=made, direction=options.direction, truth=truth, distinct=blocks)
+    return Problem(blocks=made, direction=options.direction, truth=truth)
 
 
 def read(path: Path, parameters: Mapping[str, Any], options: DetectorOptions, blocks: int) -> Problem:
-    """Return the frames of a file; where it has too few for `blocks`, they are repeated in memory."""
+    """Return the frames of a file: block after block, as many as there are."""
     frames, in_file = int(parameters["frames"]), int(parameters["in_file"])
-    distinct = min(blocks, in_file // frames)
     with open_packed(path, options.dataset) as stack:
         images = []
-        for block in range(distinct):
+        for block in range(min(blocks, in_file // frames)):
             chunks = [stack.chunk(block * frames + i) for i in range(frames)]
             images.append(make_image(chunks, stack.shape, stack.dtype, _image_bytes(parameters)))
     if options.direction == "read":
-        again = [images[b % distinct] for b in range(distinct, blocks)]
-        copies = [FileImage(content=one.content.copy(), frames=one.frames) for one in again]
-        return Problem(blocks=images + copies, direction="read", truth=None, distinct=distinct)
+        return Problem(blocks=images, direction="read", truth=None)
     stacks = [hdf5_library.unpack(image, str(path)) for image in images]
-    stacks += [stacks[b % distinct].copy() for b in range(distinct, blocks)]
-    return Problem(blocks=stacks, direction="write", truth=None, distinct=distinct)
+    return Problem(blocks=stacks, direction="write", truth=None)

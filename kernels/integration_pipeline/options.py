@@ -21,7 +21,8 @@ class PipelineOptions(Options, frozen=True, kw_only=True):
     bins
         Number of bins in q, from 0 to the farthest corner of the detector.
     dataset
-        Path of the frames inside the HDF5 file; default: the only stack of frames, or a Dectris series.
+        Path of the frames inside the HDF5 file; default: NeXus default, a DECTRIS series, or
+        the only stack of frames.
     frames
         With ``--input``: how many frames one repeat integrates, at most.
     distance_m, pixel_m, wavelength_m

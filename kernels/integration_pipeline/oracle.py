@@ -36,9 +36,9 @@ class Expectation:
     Attributes
     ----------
     reference
-        By distinct block: the profiles of numpy.
+        By block: the profiles of numpy.
     peer
-        By distinct block f64[some, bins]: the intensity that pyFAI finds in the first frames; None without it.
+        By block f64[some, bins]: the intensity that pyFAI finds in the first frames; None without it.
     norm
         f64[bins].
     """
@@ -49,8 +49,8 @@ class Expectation:
 
 
 def expect(problem: Problem, options: PipelineOptions) -> Expectation:  # noqa: ARG001  (they are in the problem)
-    """Return what numpy and, where it is installed, pyFAI say of each distinct block."""
-    blocks = problem.blocks[: problem.distinct]
+    """Return what numpy and, where it is installed, pyFAI say of each block."""
+    blocks = problem.blocks
     peer = None
     if importlib.util.find_spec("pyFAI"):
         from .peers import with_pyfai
@@ -66,13 +66,12 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Profi
 
     The intensity of the reference itself is compared with that of pyFAI, where it is installed.
     """
-    which = block % problem.distinct
-    right = expectation.reference[which]
+    right = expectation.reference[block]
     if result.intensity.shape != right.intensity.shape:
         return _wrong(f"intensity has shape {result.intensity.shape}, not {right.intensity.shape}")
     trusted = expectation.norm > PIXELS_TRUSTED
     everywhere = np.ones_like(trusted)
-    peer = expectation.peer[which] if judged_as == REFERENCE and expectation.peer is not None else None
+    peer = expectation.peer[block] if judged_as == REFERENCE and expectation.peer is not None else None
     checks = [] if peer is None else [_intensity(result.intensity[: len(peer)], peer, trusted, "peer", "of pyFAI")]
     word: Literal["truth", "oracle"] = "truth" if problem.truth is not None else "oracle"
     compared = everywhere if result.signal is not None else trusted
@@ -80,7 +79,7 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Profi
     if (message := _file(problem, result)) is not None:
         checks.append(_wrong(message))
     if result.signal is not None:
-        checks.append(_sums(result.signal, problem.truth[which] if problem.truth is not None else right.signal, word))
+        checks.append(_sums(result.signal, problem.truth[block] if problem.truth is not None else right.signal, word))
     return worst_of(checks)
 
 

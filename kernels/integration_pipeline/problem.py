@@ -39,8 +39,6 @@ class Problem:
         bool[rows, columns]: pixels that belong to no bin.
     truth
         By block u64[frames, bins]: the sums of the generated frames, added before they were packed; None for a file.
-    distinct
-        Block b holds the same frames as block ``b % distinct``, in memory of its own.
     """
 
     blocks: Sequence[FileImage]
@@ -48,7 +46,6 @@ class Problem:
     bins: int
     mask: NDArray[np.bool_]
     truth: Sequence[U64] | None
-    distinct: int
 
     @functools.cached_property
     def bin_of_pixel(self) -> NDArray[np.uint16]:
@@ -127,13 +124,13 @@ def make(parameters: Mapping[str, Any], options: PipelineOptions, seed: int, blo
                 sums[index] = sums_of(frame, bin_of_pixel, options.bins)
         truth.append(sums)
         images.append(finish(_image_bytes(parameters)))
-    return Problem(blocks=images, geometry=geometry, bins=options.bins, mask=gaps | bad, truth=truth, distinct=blocks)
+    return Problem(blocks=images, geometry=geometry, bins=options.bins, mask=gaps | bad, truth=truth)
 
 
 def read(path: Path, parameters: Mapping[str, Any], options: PipelineOptions, blocks: int) -> Problem:
-    """Return the frames of a file; where it has too few for `blocks`, they are repeated in memory."""
+    """Return the frames of a file: block after block, as many as there are."""
     frames, in_file = int(parameters["frames"]), int(parameters["in_file"])
-    distinct = min(blocks, in_file // frames)
+    count = min(blocks, in_file // frames)
     with open_packed(path, options.dataset) as stack:
         images = [
             make_image(
@@ -142,7 +139,7 @@ def read(path: Path, parameters: Mapping[str, Any], options: PipelineOptions, bl
                 stack.dtype,
                 _image_bytes(parameters),
             )
-            for block in range(distinct)
+            for block in range(count)
         ]
         geometry = geometry_of(path, stack.shape, options)
     mask = np.ones(geometry.shape, bool)
@@ -150,9 +147,5 @@ def read(path: Path, parameters: Mapping[str, Any], options: PipelineOptions, bl
         for frame in frames_of(image, str(path)):
             mask &= frame == powder.NO_DATA
     if mask.all():
-        raise InputError(f"{path}: no pixel of {distinct * frames} frames holds data; 2^32 - 1 means none")
-    again = [images[b % distinct] for b in range(distinct, blocks)]
-    copies = [FileImage(content=one.content.copy(), frames=one.frames) for one in again]
-    return Problem(
-        blocks=images + copies, geometry=geometry, bins=options.bins, mask=mask, truth=None, distinct=distinct
-    )
+        raise InputError(f"{path}: no pixel of {count * frames} frames holds data; 2^32 - 1 means none")
+    return Problem(blocks=images, geometry=geometry, bins=options.bins, mask=mask, truth=None)

@@ -62,11 +62,11 @@ class Expectation:
 
 
 def expect(problem: Problem, options: MotionOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
-    """Return what each distinct block must become, at frequencies that are drawn anew for each comparison."""
+    """Return what each block must become, at frequencies that are drawn anew for each comparison."""
     rng = np.random.default_rng()
     rows, columns = problem.grid.frame
     made = []
-    for movies in problem.blocks[: problem.distinct]:
+    for movies in problem.blocks:
         ky, kx = _drawn(rows, rng), np.abs(_drawn(columns, rng))
         made.append(
             Expectation(
@@ -91,7 +91,7 @@ def verify(problem: Problem, expectation: list[Expectation], block: int, result:
             return Verdict(error=1.0, tolerance=0.0, verified_by="oracle", message=message)
     if not (np.isfinite(result.shifts).all() and np.isfinite(result.sums).all()):
         return Verdict(error=None, tolerance=0.0, verified_by="oracle", message="the result is not finite")
-    expected = expectation[block % len(expectation)]
+    expected = expectation[block]
     return worst_of(_checks(problem, expected, block, result, judged_as == OWN_ESTIMATE))
 
 

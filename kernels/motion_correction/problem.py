@@ -37,15 +37,12 @@ class Problem:
         What each block shows and how it drifts, where that is known; None for a measured file.
     repaired
         Pixels of a file that were not finite, and are the mean of their frame.
-    distinct
-        Block b shows the same as block ``b % distinct``, in memory of its own; None: all differ.
     """
 
     blocks: Sequence[Frames]
     grid: Grid
     specimens: Sequence[Specimen] | None = None
     repaired: int = 0
-    distinct: int | None = None
 
 
 def survey(path: Path, options: MotionOptions) -> Parameters:
@@ -95,14 +92,13 @@ def make(parameters: Parameters, options: MotionOptions, seed: int, blocks: int)
     return Problem(blocks=made, grid=_grid(parameters, options), specimens=specimens)
 
 
-def read(path: Path, parameters: Parameters, options: MotionOptions, blocks: int) -> Problem:
-    """Return the movies of a file; there is one in each block."""
+def read(path: Path, parameters: Parameters, options: MotionOptions, blocks: int) -> Problem:  # noqa: ARG001  (has one)
+    """Return the movie of a file: one block."""
     movie, repaired = readers.read(path, options)
     return Problem(
-        blocks=[movie[None].copy() if block else movie[None] for block in range(blocks)],
+        blocks=[movie[None]],
         grid=_grid(parameters, options),
         repaired=repaired,
-        distinct=1,
     )
 
 

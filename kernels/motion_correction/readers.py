@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.errors import InputError
+from daasbench.formats.stacks import open_images
 
 from .mrc import open_mrc
 from .options import MotionOptions
@@ -56,8 +57,6 @@ def read(path: Path, options: MotionOptions) -> tuple[NDArray[Any], int]:
         movie = np.empty((used.stop - used.start, *stack.shape), kind)
         for number, into in zip(range(used.start, used.stop), movie, strict=True):
             frame = stack.frame(number)
-            if frame.shape != stack.shape:
-                raise InputError(f"{path}: frame {number} is {list(frame.shape)}, the first {list(stack.shape)}")
             if frame.dtype.kind == "i" and frame.min() < 0:
                 raise InputError(f"{path}: frame {number} has negative counts down to {frame.min()}; counts are >= 0")
             into[:] = frame
@@ -89,38 +88,24 @@ def _open(path: Path) -> Iterator[_Stack]:
             path, _Stack(frames=len(stack), shape=(rows, columns), kind=stack.dtype, frame=lambda number: stack[number])
         )
     elif suffix in _TIFF:
-        with _open_tiff(path) as made:
-            yield _checked(path, made)
+        with open_images(
+            path, "TIFF of a compression that fabio knows: convert it to MRC, for example with tif2mrc"
+        ) as images:
+            frames, rows, columns = images.shape
+            yield _checked(
+                path,
+                _Stack(
+                    frames=frames,
+                    shape=(rows, columns),
+                    kind=images.dtype,
+                    frame=lambda number: images.read(number, 1)[0],
+                ),
+            )
     else:
         raise InputError(
             f"{path}: movies are read from MRC ({', '.join(_MRC)}) and TIFF ({', '.join(_TIFF)}) files; an EER file is "
             "first made one, for example with relion_convert_to_tiff"
         )
-
-
-@contextmanager
-def _open_tiff(path: Path) -> Iterator[_Stack]:
-    import fabio
-
-    try:
-        with fabio.open(str(path)) as first:
-            shape, kind = first.data.shape, first.data.dtype
-
-            def frame(number: int) -> NDArray[Any]:
-                try:
-                    pixels: NDArray[Any] = first.get_frame(number).data
-                except (OSError, ValueError, RuntimeError, IndexError, KeyError) as error:
-                    raise InputError(f"{path}: frame {number} cannot be read ({error}); it is damaged") from error
-                return pixels
-
-            yield _Stack(frames=first.nframes, shape=shape, kind=kind, frame=frame)
-    except InputError:
-        raise
-    except (OSError, ValueError, RuntimeError, IndexError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path}: cannot be read as TIFF ({error}); it is damaged or of a compression that is not known: convert "
-            "it to MRC, for example with tif2mrc"
-        ) from error
 
 
 def _checked(path: Path, stack: _Stack) -> _Stack:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.errors import InputError
-from daasbench.formats.hdf5 import LISTED, check_sources, contents, dataset_at, distinct, open_hdf5
+from daasbench.formats.datasets import nexus_default
+from daasbench.formats.hdf5 import LISTED, check_sources, contents, dataset_at, distinct, identity, open_hdf5
 
 from .options import NanostrainOptions
 
@@ -153,9 +154,11 @@ def _all(path: Path, file: Any) -> Iterator[Entry]:
     groups = [name for name in file if isinstance(file.get(name), h5py.Group)]
     for name in ["", *groups]:
         datasets = contents(file[name]).datasets if name else {k: file[k] for k in file if k not in groups}
-        stacks = distinct(
+        stacks: Mapping[str, Any] = distinct(
             {key: one for key, one in datasets.items() if isinstance(one, h5py.Dataset) and _is_frames(one)}
         )
+        if default := _default(path, file[name] if name else file, stacks):
+            stacks = default
         if len(stacks) > 1:
             sources = {
                 tuple((s.file_name, s.dset_name) for s in one.virtual_sources())
@@ -169,3 +172,9 @@ def _all(path: Path, file: Any) -> Iterator[Entry]:
                 )
         if stacks:
             yield Entry(name=name, frames=next(iter(stacks.values())), others=datasets)
+
+
+def _default(path: Path, group: Any, stacks: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the one of some datasets that NeXus' default of an entry is; none of them where it is another."""
+    default = nexus_default(path, group)
+    return {} if default is None else {key: one for key, one in stacks.items() if identity(one) == identity(default)}

@@ -35,7 +35,7 @@ class NanostrainOptions(Options, frozen=True, kw_only=True):
         Voxels along qx, qy, qz, ``"40,64,56"``. None: one along qx an angle or less, half as many along qy and qz as
         there are columns and rows, and at least 3 and at most 128 of each.
     dataset
-        Path of the frames inside the HDF5 file. None: found.
+        Path of the frames inside the HDF5 file. None: in each scan its NeXus default, or the only frames.
     rocking
         The motor that turns between the frames of one position.
     angles

@@ -58,11 +58,11 @@ class Expectation:
 
 
 def expect(problem: Problem, options: NanostrainOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
-    """Return what each distinct block must give; fits of scipy at places that are drawn anew each time."""
+    """Return what each block must give; fits of scipy at places that are drawn anew each time."""
     rng = np.random.default_rng()
     grid, made = problem.grid, []
     unmasked = grid.voxel_of != NOWHERE
-    for block in problem.blocks[: problem.distinct]:
+    for block in problem.blocks:
         photons, projections = None, block
         if problem.stage != "fits":
             photons = np.array([int(scan.ravel()[unmasked].sum(dtype=np.int64)) for scan in block])
@@ -82,7 +82,7 @@ def expect(problem: Problem, options: NanostrainOptions) -> list[Expectation]:  
 
 def verify(problem: Problem, expectation: list[Expectation], block: int, result: Result, judged_as: str) -> Verdict:
     """Return the verdict on the result of a block: of all checks the one that comes closest to failing."""
-    expected = expectation[block % len(expectation)]
+    expected = expectation[block]
     if misshapen := _misshapen(problem, len(problem.blocks[block]), result):
         return Verdict(error=float("inf"), tolerance=0.0, verified_by="oracle", message=misshapen)
     verdicts: list[Verdict] = []

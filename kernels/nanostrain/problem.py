@@ -45,8 +45,6 @@ class Problem:
         bool[rows, columns]: pixels left out.
     crystals
         What is true of each block; None for a file.
-    distinct
-        Block b holds the same as block ``b % distinct``, in memory of its own; None: all differ.
     """
 
     stage: Stage
@@ -55,7 +53,6 @@ class Problem:
     grid: Grid
     mask: NDArray[np.bool_]
     crystals: Sequence[crystal.Crystal] | None = None
-    distinct: int | None = None
 
 
 def survey(path: Path, options: NanostrainOptions) -> Parameters:
@@ -108,17 +105,15 @@ def make(parameters: Parameters, options: NanostrainOptions, seed: int, blocks: 
 
 
 def read(path: Path, parameters: Parameters, options: NanostrainOptions, blocks: int) -> Problem:
-    """Return the rocking scans of a file; where it has too few for `blocks`, they are repeated in memory."""
+    """Return the rocking scans of a file: block after block, as many as there are."""
     found = readers.read(path, options, parameters["positions"], blocks)
     grid = make_grid(found.geometry, tuple(parameters["grid"]), found.mask)
-    made = [_input_of(options.stage, grid, block) for block in found.blocks]
     return Problem(
         stage=options.stage,
-        blocks=made + [made[index % len(made)].copy() for index in range(len(made), blocks)],
+        blocks=[_input_of(options.stage, grid, block) for block in found.blocks],
         geometry=found.geometry,
         grid=grid,
         mask=found.mask,
-        distinct=len(made),
     )
 
 

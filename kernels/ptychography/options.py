@@ -26,7 +26,8 @@ class PtychographyOptions(Options, frozen=True, kw_only=True):
         In the mean frame of a generated scan; None: 64 a pixel.
     dataset, translations, probe
         Paths inside an HDF5 file of the frames [frame, row, column], the positions and a first guess of the probe.
-        None: found by the CXI and ptypy conventions; a probe that is not there is made from the frames.
+        None: found by the CXI and ptypy conventions, frames first by NeXus default; a probe that is not there is made
+        from the frames.
     pixel_nm
         Size of a pixel of the object. None: from wavelength, distance and detector pixel in the file. Not for
         positions that are in pixels already (npz).

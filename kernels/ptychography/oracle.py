@@ -41,11 +41,11 @@ class Expectation:
 
 
 def expect(problem: Problem, options: PtychographyOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
-    """Return what each distinct block must become."""
+    """Return what each block must become."""
     iterations = min(COMPARED, problem.iterations)
     finish = min(COMPARED - iterations, problem.finish)
     made = []
-    for index, block in enumerate(problem.blocks[: problem.distinct]):
+    for index, block in enumerate(problem.blocks):
         reference = reconstruct(LIBRARY, block, problem.corners, problem.probe, iterations, finish)
         truth = problem.truths[index] if problem.truths else None
         light = None if truth is None else _illumination(problem, truth.probe)
@@ -69,7 +69,7 @@ def verify(
         message = f"object, probe and R are {found}, not {wanted}"
         return Verdict(error=1.0, tolerance=0.0, verified_by="oracle", message=message)
     with np.errstate(all="ignore"):  # what is not finite is wrong, and need not be warned of
-        verdicts = _checks(problem, expectation[block % len(expectation)], problem.blocks[block], result)
+        verdicts = _checks(problem, expectation[block], problem.blocks[block], result)
     return worst_of(verdicts)
 
 

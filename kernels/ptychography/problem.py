@@ -24,7 +24,7 @@ Corners = NDArray[np.int32]
 
 _PHOTONS = 1000.0  # a pixel in the mean: 1.6e7 a frame at 128 pixels, a tenth of a second at a third-generation source
 _DEFOCUS_GUESSED = 1.15  # of the true one: what a user knows of a beam before the reconstruction
-_DISTINCT = 2  # generated blocks that differ: each costs the referee three iterations of the reference
+_BLOCKS = 2  # generated at most: each costs the referee three iterations of the reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +45,6 @@ class Problem:
         What each block shows, where that is known; None for a measured file.
     masked
         Pixels of a block that were not measured.
-    distinct
-        Block b shows the same as block ``b % distinct``, in memory of its own.
     """
 
     blocks: Sequence[Any]
@@ -56,7 +54,6 @@ class Problem:
     finish: int
     truths: Sequence[Truth] | None = None
     masked: int = 0
-    distinct: int = 1
 
     @property
     def pixels(self) -> int:
@@ -107,7 +104,7 @@ def make(parameters: Parameters, options: PtychographyOptions, seed: int, blocks
     corners = scene.scan_corners(frames, pixels, options.scan, np.random.default_rng([seed, 0]))
     light = scene.focused_probe(pixels, photons)
     made, truths = [], []
-    for block in range(min(blocks, _DISTINCT)):
+    for block in range(min(blocks, _BLOCKS)):
         rng = np.random.default_rng([seed, 1, block])
         image = scene.random_object(object_shape(corners, pixels), rng)
         counts, floor = scene.counted_frames(image, light, corners, rng)
@@ -115,22 +112,21 @@ def make(parameters: Parameters, options: PtychographyOptions, seed: int, blocks
         truths.append(Truth(object=image, probe=light, floor=floor))
     power = float(np.mean([one.sum(axis=(1, 2), dtype=np.float64).mean() for one in made]))
     return Problem(
-        blocks=[made[index] if index < len(made) else made[index % len(made)].copy() for index in range(blocks)],
+        blocks=made,
         corners=corners,
         probe=scene.focused_probe(pixels, power, _DEFOCUS_GUESSED),
         iterations=iterations,
         finish=finish,
         truths=truths,
-        distinct=len(made),
     )
 
 
-def read(path: Path, parameters: Parameters, options: PtychographyOptions, blocks: int) -> Problem:
-    """Return the scan of a file; every block is a copy of it."""
+def read(path: Path, parameters: Parameters, options: PtychographyOptions, blocks: int) -> Problem:  # noqa: ARG001  (has one)
+    """Return the scan of a file: one block."""
     found = readers.read(path, options)
     iterations, finish = _iterations(parameters, options)
     return Problem(
-        blocks=[found.counts if index == 0 else found.counts.copy() for index in range(blocks)],
+        blocks=[found.counts],
         corners=found.corners,
         probe=found.probe,
         iterations=iterations,

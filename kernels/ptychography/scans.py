@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from daasbench.errors import InputError
-from daasbench.formats.hdf5 import Contents, check_sources, contents, dataset_at, open_hdf5
+from daasbench.formats.datasets import at_known_path, named
+from daasbench.formats.hdf5 import Contents, contents, dataset_at, open_hdf5
 
 from .options import PtychographyOptions
 
@@ -99,8 +100,12 @@ def _is_chunk(name: str) -> bool:
     return len(parts) == 3 and parts[0] == "chunks" and parts[1].isdigit() and parts[2] == "data"
 
 
+def _are_frames(piece: Any) -> bool:
+    return piece.ndim == 3 and piece.dtype.kind in "uif"
+
+
 def _checked(scan: Scan) -> Scan:
-    if any(piece.ndim != 3 or piece.dtype.kind not in "uif" for piece in scan.frames):
+    if not all(map(_are_frames, scan.frames)):
         shapes = ", ".join(f"{piece.dtype}{list(piece.shape)}" for piece in scan.frames)
         raise InputError(f"{scan.path}: the frames are {shapes}; right are real numbers [frame, row, column]")
     if scan.places.shape != (scan.count, 2):
@@ -148,17 +153,19 @@ def _first_mode(probe: Any) -> Any:
 
 def _cxi(path: Path, file: Any, listed: Contents, options: PtychographyOptions) -> Scan:
     """Return the scan of a CXI file, or of any HDF5 file whose datasets are named by the options."""
-    frames = _dataset(path, file, listed, options.dataset, _CXI_FRAMES, "frames", "dataset")
-    check_sources(path, frames)
-    places = np.asarray(
-        _dataset(path, file, listed, options.translations, _CXI_PLACES, "positions", "translations"), np.float64
-    )
+    frames = at_known_path(path, file, "dataset", options.dataset or None, _CXI_FRAMES, may_be=_are_frames)
+    if frames is None:
+        raise _missing(path, listed, "frames", _CXI_FRAMES, "dataset")
+    positions = at_known_path(path, file, "translations", options.translations or None, _CXI_PLACES)
+    if positions is None:
+        raise _missing(path, listed, "positions", _CXI_PLACES, "translations")
+    places = np.asarray(positions, np.float64)
     if places.ndim == 2 and places.shape[0] in (2, 3) and places.shape[1] == frames.shape[0] and len(frames) > 3:
         places = places.T
     if places.ndim != 2 or places.shape[1] not in (2, 3):
         raise InputError(f"{path}: the positions are {list(places.shape)}; right is [frame, 2 or 3]: x, y (, z)")
     mask = dataset_at(file, "entry_1/instrument_1/detector_1/mask")
-    probe = _probe(path, file, listed, options)
+    probe = _probe(path, file, options)
     return Scan(
         path=path,
         frames=[frames],
@@ -169,23 +176,17 @@ def _cxi(path: Path, file: Any, listed: Contents, options: PtychographyOptions) 
     )
 
 
-def _probe(path: Path, file: Any, listed: Contents, options: PtychographyOptions) -> Any:
+def _probe(path: Path, file: Any, options: PtychographyOptions) -> Any:
     if not options.probe:
         return None
-    probe = np.asarray(_dataset(path, file, listed, options.probe, (), "probe", "probe"))
+    probe = np.asarray(named(path, file, options.probe, "probe"))
     if probe.ndim < 2 or probe.dtype.kind != "c":
         raise InputError(f"{path}: {options.probe} is {probe.dtype}{list(probe.shape)}; right is complex [row, column]")
     return _first_mode(probe)
 
 
-def _dataset(
-    path: Path, file: Any, listed: Contents, chosen: str | None, usual: Sequence[str], what: str, option: str
-) -> Any:
-    names = [chosen] if chosen else list(usual)
-    for name in names:
-        if (found := dataset_at(file, name)) is not None:
-            return found
-    raise InputError(f"{path}: has no {what} at {' or '.join(names)}; say --set {option}=PATH, of: {listed}")
+def _missing(path: Path, listed: Contents, what: str, places: Sequence[str], option: str) -> InputError:
+    return InputError(f"{path}: has no {what} at {' or '.join(places)}; say --set {option}=PATH, of: {listed}")
 
 
 def _cxi_pitch(path: Path, file: Any, options: PtychographyOptions) -> float | None:

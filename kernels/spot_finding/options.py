@@ -30,7 +30,8 @@ class SpotOptions(Options, frozen=True, kw_only=True):
     min_pixels, max_pixels
         Fewest and most strong pixels of a spot. DIALS takes 3 as the fewest for photon-counting detectors.
     dataset
-        Path of the frames inside the HDF5 file; default: the only stack that there is.
+        Path of the frames inside the HDF5 file; default: NeXus default, a DECTRIS series, or
+        the only stack of frames.
     mask
         Image file with the detector's shape; pixels that are not 0 in it are left out. Negative values, not finite
         ones, and for unsigned integers the largest value of their type, are no data anyway.

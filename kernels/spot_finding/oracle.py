@@ -49,10 +49,10 @@ class Expectation:
 
 
 def expect(problem: Problem, options: SpotOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
-    """Return what each distinct block must give."""
+    """Return what each block must give."""
     criteria = problem.criteria
     made = []
-    for index, frames in enumerate(problem.blocks[: problem.distinct]):
+    for index, frames in enumerate(problem.blocks):
         strong = np.stack([strong_pixels(frame, problem.mask, criteria) for frame in frames])
         known = problem.planted is not None and criteria == Criteria()
         made.append(
@@ -68,7 +68,7 @@ def expect(problem: Problem, options: SpotOptions) -> list[Expectation]:  # noqa
 
 def verify(problem: Problem, expectation: list[Expectation], block: int, result: Found, judged_as: str) -> Verdict:
     """Return the verdict on what was found in a block: first that it is the definition's, then that it is true."""
-    expected = expectation[block % len(expectation)]
+    expected = expectation[block]
     shape = problem.blocks[block].shape
     if result.mask.shape != shape or result.mask.dtype != np.uint8:
         message = f"the mask is {result.mask.dtype}{list(result.mask.shape)}, not uint8{list(shape)}"

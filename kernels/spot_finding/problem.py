@@ -37,17 +37,14 @@ class Problem:
         What makes a pixel strong and a spot a spot.
     planted
         The spots of each block, where they are known; None for a file.
-    distinct
-        Block b holds the same frames as block ``b % distinct``, in memory of its own.
     masked_pixels, lost_values
-        Pixels in the mask; values without data outside the mask, over the distinct blocks.
+        Pixels in the mask; values without data outside the mask, over the blocks.
     """
 
     blocks: Sequence[Array]
     mask: Array
     criteria: Criteria
     planted: Sequence[Planted] | None
-    distinct: int
     masked_pixels: int
     lost_values: int
 
@@ -93,25 +90,22 @@ def make(parameters: Parameters, options: SpotOptions, seed: int, blocks: int) -
     detector = pattern.make_detector(parameters, np.random.default_rng([seed]))
     count, spots = int(parameters["frames"]), int(parameters["spots"])
     made = [pattern.make_frames(detector, count, spots, [seed, block]) for block in range(blocks)]
-    return _problem([frames for frames, _ in made], detector.mask, criteria, [planted for _, planted in made], blocks)
+    return _problem([frames for frames, _ in made], detector.mask, criteria, [planted for _, planted in made])
 
 
 def read(path: Path, parameters: Parameters, options: SpotOptions, blocks: int) -> Problem:
-    """Return frames of a file: block after block, and from the beginning again where it has too few."""
+    """Return the frames of a file: block after block, as many as there are."""
     found = readers.read(path, options, int(parameters["frames"]), blocks)
-    return _problem(found.blocks, found.mask, criteria_of(options), None, found.distinct)
+    return _problem(found.blocks, found.mask, criteria_of(options), None)
 
 
-def _problem(
-    blocks: Sequence[Array], mask: Array, criteria: Criteria, planted: Sequence[Planted] | None, distinct: int
-) -> Problem:
-    lost = sum(int(np.count_nonzero((frame < 0) & ~mask)) for block in blocks[:distinct] for frame in block)
+def _problem(blocks: Sequence[Array], mask: Array, criteria: Criteria, planted: Sequence[Planted] | None) -> Problem:
+    lost = sum(int(np.count_nonzero((frame < 0) & ~mask)) for block in blocks for frame in block)
     return Problem(
         blocks=blocks,
         mask=mask,
         criteria=criteria,
         planted=planted,
-        distinct=distinct,
         masked_pixels=int(np.count_nonzero(mask)),
         lost_values=lost,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from daasbench.errors import InputError
+from daasbench.formats.stacks import Stack, open_stack, read_image
 
 from .definition import NO_DATA
+from .frame_cache import FrameCache
 from .options import SpotOptions
-from .stacks import Stack, open_stack
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -22,40 +24,39 @@ MOST_COUNTS = np.iinfo(np.int32).max
 
 @dataclass(frozen=True, kw_only=True)
 class Frames:
-    """What was read: `blocks` of i32[frames, rows, columns], of which the first `distinct` differ, and the mask.
+    """What was read: `blocks` of i32[frames, rows, columns], and the mask.
 
     The mask, bool[rows, columns], has the user's and every pixel that has no data in any frame.
     """
 
     blocks: tuple[Array, ...]
     mask: Array
-    distinct: int
 
 
 def survey(path: Path, options: SpotOptions) -> Mapping[str, Any]:
     """Return how many frames a block has, rows and columns, from the file's headers."""
-    with open_stack(path, options.dataset) as stack:
+    with _open(path, options) as stack:
         left = _frames_left(path, stack, options)
         if options.mask is not None:
-            read_mask(Path(options.mask), stack.shape[1:])
+            read_image(Path(options.mask), stack.shape[1:], "mask")
         return {"frames": min(options.frames, left), "ny": stack.shape[1], "nx": stack.shape[2]}
 
 
 def read(path: Path, options: SpotOptions, frames: int, blocks: int) -> Frames:
-    """Return `blocks` blocks of `frames` frames, in their order; if there are too few, copies of the first."""
-    with open_stack(path, options.dataset) as stack:
-        distinct = max(1, _frames_left(path, stack, options) // frames)
-        starts = [options.first + frames * index for index in range(min(blocks, distinct))]
+    """Return at most `blocks` blocks of `frames` frames, in their order."""
+    with _open(path, options) as stack:
+        count = min(blocks, max(1, _frames_left(path, stack, options) // frames))
+        starts = [options.first + frames * index for index in range(count)]
         made = [
-            np.stack([to_counts(stack.read(index), path) for index in range(start, start + frames)]) for start in starts
+            np.stack([to_counts(stack.read(index, 1)[0], path) for index in range(start, start + frames)])
+            for start in starts
         ]
         mask = np.logical_and.reduce([(frame < 0) for block in made for frame in block])
         if options.mask is not None:
-            mask |= read_mask(Path(options.mask), stack.shape[1:])
+            mask |= read_image(Path(options.mask), stack.shape[1:], "mask") != 0
     if mask.all():
         raise InputError(f"{path}: no pixel has data; all are masked or without data in all frames")
-    whole = [made[index] if index < len(made) else made[index % len(made)].copy() for index in range(blocks)]
-    return Frames(blocks=tuple(whole), mask=mask, distinct=len(made))
+    return Frames(blocks=tuple(made), mask=mask)
 
 
 def to_counts(raw: Array, path: Path) -> Array:
@@ -80,16 +81,19 @@ def to_counts(raw: Array, path: Path) -> Array:
     return counts
 
 
-def read_mask(path: Path, shape: tuple[int, int]) -> Array:
-    """Return the mask in an image file: bool[rows, columns], true where a pixel shall be left out."""
-    with open_stack(path) as stack:
-        if stack.shape[1:] != shape:
-            rows, columns = stack.shape[1:]
-            raise InputError(
-                f"{path}: the mask has {rows} x {columns} pixels (rows x columns), the frames have "
-                f"{shape[0]} x {shape[1]}"
-            )
-        return np.asarray(stack.read(0) != 0)
+@contextmanager
+def _open(path: Path, options: SpotOptions) -> Iterator[Stack]:
+    """Open the frames in a file: a frame cache of HEXRD, or a stack as all kernels read it."""
+    if path.suffix.lower() != ".npz":
+        with open_stack(path, options.dataset) as stack:
+            yield stack
+        return
+    if options.dataset is not None:
+        raise InputError(f"{path}: dataset = {options.dataset!r} is for HDF5 files, and this is none")
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    with open(path, "rb") as cache:
+        yield FrameCache(path, cache)
 
 
 def _frames_left(path: Path, stack: Stack, options: SpotOptions) -> int:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.errors import InputError
-from daasbench.formats.hdf5 import check_sources, contents, dataset_at, identity, open_hdf5
+from daasbench.formats.datasets import at_known_path
+from daasbench.formats.hdf5 import contents, dataset_at, identity, open_hdf5
 
 from .options import TomographyOptions
 
@@ -103,13 +104,16 @@ class _Layout:
     def _frames(self) -> tuple[Any, NDArray[Any]]:
         """Return the dataset of the frames, and of each frame its kind by NXtomo: of DXchange, all projections."""
         beside_key = [f"{key.rpartition('/')[0]}/data" for key in self.found.called("image_key")]
-        frames = self._dataset("dataset", self.options.dataset, (*beside_key, "exchange/data"))
+        places = (*beside_key, "exchange/data")
+        frames = at_known_path(
+            self.path, self.file, "dataset", self.options.dataset, places, may_be=_may_be_projections
+        )
         if frames is None:
             raise InputError(
-                f"{self.path}: no projections found (looked for exchange/data and for data beside image_key); name "
-                f"them with --set dataset=PATH; the file has: {self.found}"
+                f"{self.path}: no projections found (looked for NeXus' default, exchange/data and for data beside "
+                f"image_key); name them with --set dataset=PATH; the file has: {self.found}"
             )
-        if frames.ndim != 3 or frames.dtype.kind not in "iuf" or min(frames.shape) < 1 or frames.shape[2] < 2:
+        if not _may_be_projections(frames):
             raise InputError(
                 f"{self.path}: {frames.name} is {frames.dtype}{list(frames.shape)}; projections are numbers in the "
                 "shape [projection, row, column] with two columns or more"
@@ -181,11 +185,8 @@ class _Layout:
         """Return the dataset `wanted`, or the first that is there of `places`, or None."""
         if wanted == "":
             return None
-        for place in [wanted] if wanted else places:
-            dataset = dataset_at(self.file, place)
-            if dataset is not None:
-                check_sources(self.path, dataset)
-                return dataset
-        if wanted:
-            raise InputError(f"{self.path}: no dataset {wanted!r} ({option}); the file has: {self.found}")
-        return None
+        return at_known_path(self.path, self.file, option, wanted, places)
+
+
+def _may_be_projections(dataset: Any) -> bool:
+    return dataset.ndim == 3 and dataset.dtype.kind in "iuf" and min(dataset.shape) > 0 and dataset.shape[2] > 1

@@ -19,7 +19,8 @@ class TomographyOptions(Options, frozen=True, kw_only=True):
         middle of the detector for generated inputs; estimated from projections half a turn apart for a file.
     dataset, flats, darks, angles
         Paths inside the HDF5 file of the frames [projection, row, column], the open-beam frames, the frames
-        without beam and the angles. None: found by the DXchange and NXtomo conventions. ``""``: there are none.
+        without beam and the angles. None: found by the DXchange and NXtomo conventions, frames first by NeXus default.
+        ``""``: there are none.
     angle_unit
         None: as the file says, else degrees.
     minus_log

@@ -39,8 +39,6 @@ class Problem:
         What each block shows, where that is known; None for a measured file.
     repaired
         Samples of a file that were dead or not finite and are interpolated.
-    distinct
-        Block b shows the same as block ``b % distinct``, in memory of its own; None: all differ.
     """
 
     blocks: Sequence[F32]
@@ -48,7 +46,6 @@ class Problem:
     centre: float
     phantoms: Sequence[Phantom] | None = None
     repaired: int = 0
-    distinct: int | None = None
 
 
 def survey(path: Path, options: TomographyOptions) -> Parameters:
@@ -102,5 +99,4 @@ def read(path: Path, parameters: Parameters, options: TomographyOptions, blocks:
         angles=found.angles,
         centre=found.centre,
         repaired=found.repaired,
-        distinct=found.distinct,
     )

@@ -28,14 +28,12 @@ class Sinograms:
     """What was read: `blocks` of f32[slices, angles, detector] line integrals, and how they lie.
 
     `repaired` counts the samples that were dead, masked or not finite and are interpolated along the detector.
-    Only the first `distinct` blocks differ; the others are copies of them, in the same order.
     """
 
     blocks: tuple[F32, ...]
     angles: F64
     centre: float
     repaired: int
-    distinct: int
 
 
 def survey(path: Path, options: TomographyOptions) -> Mapping[str, Any]:
@@ -53,20 +51,19 @@ def survey(path: Path, options: TomographyOptions) -> Mapping[str, Any]:
 
 
 def read(path: Path, options: TomographyOptions, slices: int, blocks: int) -> Sinograms:
-    """Return `blocks` blocks of `slices` sinograms, from successive rows; if there are too few, copies of the first."""
+    """Return at most `blocks` blocks of `slices` sinograms, from successive rows."""
     with open_scan(path, options) as scan:
         rows = _row_range(scan, options)
-        distinct = max(1, (rows.stop - rows.start) // slices)
-        starts = [rows.start + slices * index for index in range(min(blocks, distinct))]
+        count = min(blocks, max(1, (rows.stop - rows.start) // slices))
+        starts = [rows.start + slices * index for index in range(count)]
         made = [_sinograms(scan, slice(start, start + slices), options) for start in starts]
         centre = options.centre if options.centre is not None else estimate_centre(scan, rows, options)
         _check_centre(scan, centre)
         return Sinograms(
-            blocks=tuple(made[index % len(made)][0].copy() for index in range(blocks)),
+            blocks=tuple(sinograms for sinograms, _ in made),
             angles=scan.angles,
             centre=centre,
             repaired=sum(repaired for _, repaired in made),
-            distinct=len(made),
         )
 
 

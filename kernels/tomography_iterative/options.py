@@ -28,8 +28,8 @@ class IterativeOptions(Options, frozen=True, kw_only=True):
         Where the rotation axis falls on the detector, in pixels; the middle of the first pixel is 0. None: the
         middle of the detector.
     dataset
-        Path inside an HDF5 file of the sinograms [slice, angle, detector pixel], line integrals. None: the only
-        dataset of three axes.
+        Path inside an HDF5 file of the sinograms [slice, angle, detector pixel], line integrals. None: NeXus
+        default, or the only dataset of three axes.
     angles
         Path inside the file of the angles. None: the only dataset called ``angles``, ``theta`` or
         ``rotation_angle``. Degrees, unless its attribute ``units`` says radian.

@@ -58,10 +58,10 @@ class Expectation:
 
 
 def expect(problem: Problem, options: IterativeOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
-    """Return what each distinct block must become, by combinations that are drawn anew for each comparison."""
+    """Return what each block must become, by combinations that are drawn anew for each comparison."""
     rng = np.random.default_rng()
     made = []
-    for index, block in enumerate(problem.blocks[: problem.distinct]):
+    for index, block in enumerate(problem.blocks):
         slices, _, detector = block.shape
         combination = rng.uniform(0.5, 1.5, slices) * rng.choice([-1.0, 1.0], slices)
         drawn = int(rng.integers(slices))
@@ -93,7 +93,7 @@ def verify(
         return _refused(
             f"the residuals are {residuals.dtype}{list(residuals.shape)}, not float64[{slices}, {iterations}]"
         )
-    return worst_of(_checks(expectation[block % len(expectation)], result, judged_as))
+    return worst_of(_checks(expectation[block], result, judged_as))
 
 
 def _refused(message: str) -> Verdict:

@@ -41,8 +41,6 @@ class Problem:
         How often the volume is corrected.
     phantoms
         What each block shows, where that is known; None for a measured file.
-    distinct
-        Block b shows the same as block ``b % distinct``, in memory of its own; None: all differ.
     """
 
     blocks: Sequence[F32]
@@ -50,7 +48,6 @@ class Problem:
     centre: float
     iterations: int
     phantoms: Sequence[Phantom] | None = None
-    distinct: int | None = None
 
 
 def survey(path: Path, options: IterativeOptions) -> Parameters:
@@ -108,7 +105,6 @@ def read(path: Path, parameters: Parameters, options: IterativeOptions, blocks: 
         angles=found.angles,
         centre=found.centre,
         iterations=options.iterations,
-        distinct=found.distinct,
     )
 
 

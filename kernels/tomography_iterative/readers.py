@@ -5,7 +5,7 @@ Raw scans (DXchange, NXtomo; flats and darks) are made into such files by the so
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,27 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.errors import InputError
-from daasbench.formats.hdf5 import Contents, check_sources, contents, dataset_at, distinct, open_hdf5
+from daasbench.formats.datasets import Sought, named, only
+from daasbench.formats.hdf5 import Contents, contents, open_hdf5
 
 from .options import IterativeOptions
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
+_SINOGRAMS = Sought(noun="sinograms", form="numbers [slice, angle, detector pixel]")
+_OF_ROWS = Sought(noun="angles", form="one number for each row of a sinogram", option="angles")
 _ANGLES = ("angles", "theta", "rotation_angle")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sinograms:
-    """What was read: `blocks` of f32[slices, angles, detector], `angles` in radian, `centre` in pixels.
-
-    Only the first `distinct` blocks differ; the others are copies of them, in the same order.
-    """
+    """What was read: `blocks` of f32[slices, angles, detector], `angles` in radian, `centre` in pixels."""
 
     blocks: tuple[F32, ...]
     angles: F64
     centre: float
-    distinct: int
 
 
 def survey(path: Path, options: IterativeOptions) -> Mapping[str, Any]:
@@ -50,15 +49,14 @@ def survey(path: Path, options: IterativeOptions) -> Mapping[str, Any]:
 
 
 def read(path: Path, options: IterativeOptions, slices: int, blocks: int) -> Sinograms:
-    """Return `blocks` blocks of `slices` successive sinograms; if there are too few, copies of the first."""
+    """Return at most `blocks` blocks of `slices` successive sinograms."""
     with _opened(path, options) as (sinograms, angles):
         found = max(1, sinograms.shape[0] // slices)
         made = [_block(path, sinograms, slices * index, slices) for index in range(min(blocks, found))]
         return Sinograms(
-            blocks=tuple(made[index % len(made)].copy() for index in range(blocks)),
+            blocks=tuple(made),
             angles=angles,
             centre=_centre(path, options, sinograms.shape[2]),
-            distinct=len(made),
         )
 
 
@@ -90,8 +88,11 @@ def _opened(path: Path, options: IterativeOptions) -> Iterator[tuple[Any, F64]]:
 
 
 def _sinograms(path: Path, file: Any, found: Contents, options: IterativeOptions) -> Any:
-    cubes = [name for name, one in distinct(found.datasets).items() if len(one.shape or ()) == 3]
-    dataset = _only(path, file, found, "dataset", options.dataset, cubes)
+    if options.dataset is not None:
+        dataset = named(path, file, options.dataset, "dataset")
+    else:
+        cubes = {name: one for name, one in found.datasets.items() if len(one.shape or ()) == 3}
+        dataset = only(path, file, _SINOGRAMS, cubes, found)
     if dataset.ndim != 3 or dataset.dtype.kind not in "iuf" or min(dataset.shape) < 1 or dataset.shape[2] < 2:
         raise InputError(
             f"{path}: {dataset.name} is {dataset.dtype}{list(dataset.shape)}; sinograms are numbers in the shape "
@@ -101,8 +102,11 @@ def _sinograms(path: Path, file: Any, found: Contents, options: IterativeOptions
 
 
 def _angles(path: Path, file: Any, found: Contents, options: IterativeOptions, sinograms: Any) -> F64:
-    names = [name for name in distinct(found.datasets) if name.rpartition("/")[2] in _ANGLES]
-    dataset = _only(path, file, found, "angles", options.angles, names)
+    if options.angles is not None:
+        dataset = named(path, file, options.angles, "angles")
+    else:
+        called = {name: one for name, one in found.datasets.items() if name.rpartition("/")[2] in _ANGLES}
+        dataset = only(path, file, _OF_ROWS, called, found)
     count = sinograms.shape[1]
     if dataset.dtype.kind not in "iuf" or dataset.size != count or not np.isfinite(dataset[()]).all():
         raise InputError(
@@ -115,20 +119,6 @@ def _angles(path: Path, file: Any, found: Contents, options: IterativeOptions, s
     if not unit.startswith(("rad", "deg", "°")):
         raise InputError(f"{path}: {dataset.name} is in {unit!r}; its attribute units must be degree or radian")
     return angles if unit.startswith("rad") else np.deg2rad(angles)
-
-
-def _only(path: Path, file: Any, found: Contents, option: str, wanted: str | None, candidates: Sequence[str]) -> Any:
-    """Return the dataset `wanted`, or the only one of the candidates."""
-    if wanted is None and len(candidates) != 1:
-        raise InputError(
-            f"{path}: {len(candidates)} datasets may be the {option}; name one with --set {option}=PATH; the file "
-            f"has: {found}"
-        )
-    dataset = dataset_at(file, candidates[0] if wanted is None else wanted)
-    if dataset is None:
-        raise InputError(f"{path}: no dataset {wanted!r} ({option}); the file has: {found}")
-    check_sources(path, dataset)
-    return dataset
 
 
 def _centre(path: Path, options: IterativeOptions, width: int) -> float:

@@ -22,7 +22,8 @@ class XpcsOptions(Options, frozen=True, kw_only=True):
     rings
         Number of rings, of equal width, where no map tells the rings by their numbers.
     dataset
-        Path of the frames inside the HDF5 file; default: NeXus default, or the only stack of frames.
+        Path of the frames inside the HDF5 file; default: NeXus default, a DECTRIS series, or
+        the only stack of frames.
     first, frames
         The series begins with the frame `first`, counted from 0, and has `frames` of them; default: all. What then
         follows in the file makes further blocks.
@@ -33,7 +34,8 @@ class XpcsOptions(Options, frozen=True, kw_only=True):
     mask
         Such a file; pixels that are not 0 in it are left out.
     qmap_dataset, mask_dataset
-        Path inside an HDF5 file of a map or mask; default: the only image in it.
+        Path inside an HDF5 file of a map or mask; default: NeXus default, or the only image of
+        the frames' shape.
     centre
         Where the beam hits the detector, ``"row,column"``, in pixels; the middle of the first pixel is 0,0. Default:
         the middle of the frames.

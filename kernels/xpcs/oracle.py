@@ -44,7 +44,7 @@ class Expectation:
     Attributes
     ----------
     reference
-        The numpy result of each distinct block; None where blocks are too large to compute all of them.
+        The numpy result of each block; None where blocks are too large to compute all of them.
     peer
         What scikit-beam says, for a file, where it is installed.
     truth, allowed
@@ -60,13 +60,13 @@ class Expectation:
 def expect(problem: Problem, options: Options) -> Expectation:  # noqa: ARG001  (they are in the problem)
     """Return the reference results, and the truth where it is known."""
     large = problem.blocks[0].nbytes > LARGE_BLOCK_BYTES
-    reference = None if large else [with_numpy.prepare(problem)(block) for block in problem.counts]
+    reference = None if large else [with_numpy.prepare(problem)(block) for block in problem.blocks]
     peer = None
     if not large and problem.sample is None and importlib.util.find_spec("skbeam"):
         from .peers import with_skbeam
 
         correlate = with_skbeam.prepare(problem, Resources())
-        peer = [correlate(block) for block in problem.counts]
+        peer = [correlate(block) for block in problem.blocks]
     truth = allowed = None
     if problem.sample is not None:
         truth = problem.sample.g2(problem.schedule)
@@ -90,14 +90,14 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Any, 
     else:
         compared = _against_reference(problem, expectation, block, result)
     if judged_as == REFERENCE and truth is None:
-        compared = worst_of((_independent(problem, expectation, block, result, compared), compared))
+        compared = worst_of((_independent(expectation, block, result, compared), compared))
     return worst_of(check for check in (truth, compared) if check is not None)
 
 
-def _independent(problem: Problem, expectation: Expectation, block: int, result: F64, compared: Verdict) -> Verdict:
+def _independent(expectation: Expectation, block: int, result: F64, compared: Verdict) -> Verdict:
     """Return the difference of the reference from scikit-beam; without it that from itself, by its true name."""
     if expectation.peer is not None:
-        error = _largest(result - expectation.peer[block % problem.distinct])
+        error = _largest(result - expectation.peer[block])
         return Verdict(error=error, tolerance=TOLERANCE, verified_by="peer", message="scikit-beam")
     message = "numpy against itself; install scikit-beam for an independent judgement"
     return Verdict(error=compared.error, tolerance=TOLERANCE, verified_by="agreement", message=message)
@@ -120,7 +120,7 @@ def _truth(expectation: Expectation, result: F64) -> Verdict | None:
 def _against_reference(problem: Problem, expectation: Expectation, block: int, result: F64) -> Verdict:
     """Return the largest difference to the numpy reference, in all rings or, if blocks are large, in some."""
     if expectation.reference is not None:
-        error = _largest(result - expectation.reference[block % problem.distinct])
+        error = _largest(result - expectation.reference[block])
         return Verdict(error=error, tolerance=TOLERANCE, verified_by="oracle", message="plain numpy reference")
     rings = _drawn(problem)
     counts = problem.blocks[block].reshape(problem.frames, -1)

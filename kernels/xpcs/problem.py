@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from daasbench.contracts import Parameters
 from daasbench.model import Work
@@ -35,8 +34,6 @@ class Problem:
         Frames of a block.
     levels
         At most so many levels of multi-tau; None: all.
-    distinct
-        Block b holds the same counts as block ``b % distinct``, in memory of its own.
     sample
         What generated frames show; None for a file.
     masked_pixels
@@ -48,7 +45,6 @@ class Problem:
     rings: int
     frames: int
     levels: int | None
-    distinct: int
     sample: Sample | None = None
     masked_pixels: int = 0
 
@@ -56,11 +52,6 @@ class Problem:
     def schedule(self) -> Schedule:
         """Return the lags."""
         return Schedule.of(self.frames, self.levels)
-
-    @property
-    def counts(self) -> Sequence[NDArray[np.uint16]]:
-        """Return the blocks that differ."""
-        return self.blocks[: self.distinct]
 
 
 def survey(path: Path, options: XpcsOptions) -> Parameters:
@@ -101,21 +92,18 @@ def make(parameters: Parameters, options: XpcsOptions, seed: int, blocks: int) -
         rings=sample.mean.size,
         frames=frames,
         levels=options.levels,
-        distinct=blocks,
         sample=sample,
     )
 
 
 def read(path: Path, parameters: Parameters, options: XpcsOptions, blocks: int) -> Problem:
-    """Return the series of a file; where it has too few for `blocks`, they are repeated in memory."""
+    """Return the series of a file: one after the other, as many as there are."""
     found = readers.read(path, options, int(parameters["frames"]), blocks)
-    distinct = len(found.series)
     return Problem(
-        blocks=[found.series[b] if b < distinct else found.series[b % distinct].copy() for b in range(blocks)],
+        blocks=found.series,
         labels=found.labels,
         rings=found.rings,
         frames=int(parameters["frames"]),
         levels=options.levels,
-        distinct=distinct,
         masked_pixels=found.masked_pixels,
     )

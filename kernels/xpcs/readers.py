@@ -1,9 +1,8 @@
-"""Frames from HDF5 and NeXus files, and maps and masks from these or from images."""
+"""From the frames of a file, a map and a mask to series of counts and rings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daasbench.errors import InputError
-from daasbench.formats.hdf5 import check_sources, contents, dataset_at, distinct, open_hdf5
+from daasbench.formats.stacks import Stack, open_stack, read_image
 
-from .images import read_image
 from .options import XpcsOptions
 from .rings import I32, Mask, equal_rings, numbered, radius
 
@@ -34,8 +32,8 @@ class Series:
 
 def survey(path: Path, options: XpcsOptions) -> Mapping[str, Any]:
     """Return the parameters of a file, from its headers, its map and its mask."""
-    with _open(path, options) as dataset:
-        in_file, ny, nx = dataset.shape
+    with open_stack(path, options.dataset, fewest=2) as stack:
+        in_file, ny, nx = stack.shape
     frames = _frames(path, options, in_file)
     labels, mask = _labels(path, options, (ny, nx))
     labels, rings = numbered(labels, mask)
@@ -49,11 +47,11 @@ def survey(path: Path, options: XpcsOptions) -> Mapping[str, Any]:
 
 def read(path: Path, options: XpcsOptions, frames: int, blocks: int) -> Series:
     """Return up to `blocks` series of `frames` frames that follow each other in the file."""
-    with _open(path, options) as dataset:
-        in_file, ny, nx = dataset.shape
+    with open_stack(path, options.dataset, fewest=2) as stack:
+        in_file, ny, nx = stack.shape
         lost = np.zeros((ny, nx), bool)
         count = max(1, min(blocks, (in_file - options.first) // frames))
-        series = [_counts(path, dataset, options.first + b * frames, frames, lost) for b in range(count)]
+        series = [_counts(path, stack, options.first + b * frames, frames, lost) for b in range(count)]
     labels, mask = _labels(path, options, (ny, nx))
     mask = mask | lost
     labels, rings = numbered(labels, mask)
@@ -90,10 +88,13 @@ def _labels(path: Path, options: XpcsOptions, shape: tuple[int, int]) -> tuple[N
     else:
         if options.centre is not None:
             raise InputError(f"{path}: centre and qmap contradict each other; give one of them")
-        labels = _of_map(read_image(Path(options.qmap), options.qmap_dataset, shape, "map"), options)
+        labels = _of_map(
+            read_image(Path(options.qmap), shape, "map", dataset=options.qmap_dataset, option="qmap_dataset"), options
+        )
     if options.mask is None:
         return labels, np.zeros(shape, bool)
-    return labels, read_image(Path(options.mask), options.mask_dataset, shape, "mask") != 0
+    mask = read_image(Path(options.mask), shape, "mask", dataset=options.mask_dataset, option="mask_dataset")
+    return labels, mask != 0
 
 
 def _of_map(image: NDArray[Any], options: XpcsOptions) -> NDArray[Any]:
@@ -119,68 +120,18 @@ def _place(path: Path, text: str) -> tuple[float, float]:
     return row, column
 
 
-@contextmanager
-def _open(path: Path, options: XpcsOptions) -> Iterator[Any]:
-    """Open the frames of a file."""
-    with open_hdf5(path) as file:
-        dataset = _choose(path, file, options.dataset)
-        check_sources(path, dataset)
-        yield dataset
-
-
-def _choose(path: Path, file: Any, wanted: str | None) -> Any:
-    """Return the dataset `wanted`, else NeXus' default, else the only one that can be a series of frames."""
-    found = contents(file)
-    if wanted is not None:
-        dataset = dataset_at(file, wanted)
-        if dataset is None or not _may_be_series(dataset):
-            problem = "no dataset" if dataset is None else "no series of frames, numbers [frame, row, column],"
-            raise InputError(f"{path}: has {problem} at dataset = {wanted!r}; it has: {found}")
-        return dataset
-    possible = {name: one for name, one in distinct(found.datasets).items() if _may_be_series(one)}
-    marked = [one for one in possible.values() if _is_default(file, one)]
-    for choice in (marked, list(possible.values())):
-        if len(choice) == 1:
-            return choice[0]
-    problem = "several series of frames" if possible else "no series of frames, numbers [frame, row, column]"
-    raise InputError(f"{path}: has {problem}; set dataset=PATH; it has: {found}")
-
-
-def _may_be_series(dataset: Any) -> bool:
-    return dataset.ndim == 3 and dataset.shape[0] > 1 and dataset.size > 0 and dataset.dtype.kind in "biuf"
-
-
-def _is_default(file: Any, dataset: Any) -> bool:
-    """Return whether the NeXus attributes `default` and `signal` lead to a dataset."""
-    item = file
-    for _ in range(8):
-        step = item.attrs.get("default") or item.attrs.get("signal")
-        step = step.decode() if isinstance(step, bytes) else step
-        if not isinstance(step, str) or step.lstrip("/") not in item:
-            return False
-        item = item[step.lstrip("/")]
-        if hasattr(item, "dtype"):
-            return bool(item == dataset)
-    return False
-
-
-def _counts(path: Path, dataset: Any, first: int, frames: int, lost: Mask) -> NDArray[np.uint16]:
+def _counts(path: Path, stack: Stack, first: int, frames: int, lost: Mask) -> NDArray[np.uint16]:
     """Return u16[frames, rows, columns] from frame `first` on; mark in `lost` the pixels that hold no data in one."""
-    counts = np.empty((frames, *dataset.shape[1:]), np.uint16)
+    counts = np.empty((frames, *stack.shape[1:]), np.uint16)
     for start in range(0, frames, FRAMES):
         stop = min(frames, start + FRAMES)
-        try:
-            raw = np.asarray(dataset[first + start : first + stop])
-        except (OSError, RuntimeError) as error:
-            raise InputError(
-                f"{path}: {dataset.name} cannot be read, the file is damaged or its compression unknown: {error}"
-            ) from error
+        raw = stack.read(first + start, stop - start)
         missing = _missing(raw)
         held = np.where(missing, 0, raw)
         if held.max(initial=0) >= MOST:
-            raise InputError(f"{path}: {dataset.name} counts up to {held.max()}; the kernel takes at most {MOST - 1}")
+            raise InputError(f"{path}: counts up to {held.max()}; the kernel takes at most {MOST - 1}")
         if held.dtype.kind == "f" and not (held == np.rint(held)).all():
-            raise InputError(f"{path}: {dataset.name} holds fractions; the kernel takes counts: give the raw frames")
+            raise InputError(f"{path}: holds fractions; the kernel takes counts: give the raw frames")
         lost |= missing.any(axis=0)
         counts[start:stop] = held
     return counts

@@ -37,7 +37,7 @@ class XrfOptions(Options, frozen=True, kw_only=True):
     energies
         Range to fit, ``"first : last"`` in keV.
     dataset
-        Path of the spectra inside an HDF5 file; None: found by the MAPS conventions.
+        Path of the spectra inside an HDF5 file; None: found by the MAPS conventions, else NeXus default.
     detector
         Which element of a multi-element detector, counted from 0, where the file has several.
     pixels

@@ -52,9 +52,9 @@ class Expectation:
 
 
 def expect(problem: Problem, options: XrfOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
-    """Return what each distinct block must become, at spectra that are drawn anew for each comparison."""
+    """Return what each block must become, at spectra that are drawn anew for each comparison."""
     rng = np.random.default_rng()
-    return [_expected(problem, index, block, rng) for index, block in enumerate(problem.blocks[: problem.distinct])]
+    return [_expected(problem, index, block, rng) for index, block in enumerate(problem.blocks)]
 
 
 def verify(problem: Problem, expectation: list[Expectation], block: int, result: F32, judged_as: str) -> Verdict:  # noqa: ARG001  (all are held to the same)
@@ -63,12 +63,11 @@ def verify(problem: Problem, expectation: list[Expectation], block: int, result:
     if result.shape != shape or result.dtype != np.float32:
         message = f"the areas are {result.dtype}{list(result.shape)}, not float32{list(shape)}"
         return Verdict(error=1.0, tolerance=0.0, verified_by="oracle", message=message)
-    index = block % len(expectation)
-    expected = expectation[index]
+    expected = expectation[block]
     with np.errstate(invalid="ignore", over="ignore"):
         checks = [_against_definition(problem.model, expected, result)]
         if problem.truth is not None and expected.sigma is not None:
-            checks.append(_against_truth(problem, problem.truth.areas[index], expected.sigma, result))
+            checks.append(_against_truth(problem, problem.truth.areas[block], expected.sigma, result))
         if not np.isfinite(result).all():
             checks.append(Verdict(error=None, tolerance=0.0, verified_by="oracle", message="an area is not finite"))
     return worst_of(checks)

@@ -56,8 +56,6 @@ class Problem:
         None for a measured file.
     lost
         Spectra of a file with values that are negative or not finite; they are fitted as zeros.
-    distinct
-        Block b holds the same as block ``b % distinct``, in memory of its own; None: all differ.
     """
 
     blocks: Sequence[Spectra]
@@ -66,7 +64,6 @@ class Problem:
     snip_width: int
     truth: Truth | None = None
     lost: int = 0
-    distinct: int | None = None
 
 
 def survey(path: Path, options: XrfOptions) -> Parameters:
@@ -128,7 +125,7 @@ def make(parameters: Parameters, options: XrfOptions, seed: int, blocks: int) ->
 
 
 def read(path: Path, parameters: Parameters, options: XrfOptions, blocks: int) -> Problem:
-    """Return the spectra of a file; where it has too few for `blocks`, they are repeated in memory."""
+    """Return the spectra of a file: block after block, as many as there are."""
     found = readers.read(path, options, parameters["pixels"], blocks)
     return Problem(
         blocks=found.blocks,
@@ -136,7 +133,6 @@ def read(path: Path, parameters: Parameters, options: XrfOptions, blocks: int) -
         method=options.method,
         snip_width=options.snip_width,
         lost=found.lost,
-        distinct=found.distinct,
     )
 
 

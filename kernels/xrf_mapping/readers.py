@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from daasbench.contracts import Parameters
 from daasbench.errors import InputError, UsageError
+from daasbench.formats.datasets import at_known_path
 from daasbench.formats.hdf5 import contents, dataset_at, open_hdf5
 
 from . import mda
@@ -34,7 +35,6 @@ class Found:
     blocks: Sequence[Spectra]
     model: Model
     lost: int
-    distinct: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +62,12 @@ def survey(path: Path, options: XrfOptions) -> Parameters:
 
 
 def read(path: Path, options: XrfOptions, pixels: int, blocks: int) -> Found:
-    """Return the spectra of a file in blocks of `pixels`."""
+    """Return the spectra of a file in at most `blocks` blocks of `pixels`."""
     content = _content(path, options)
     spectra, lost = _repaired(content.spectra)
-    distinct = min(blocks, len(spectra) // pixels)
-    made = [spectra[pixels * (b % distinct) : pixels * (b % distinct + 1)].copy() for b in range(blocks)]
-    return Found(blocks=made, model=_model(path, _setup(path, content, options)), lost=lost, distinct=distinct)
+    count = min(blocks, len(spectra) // pixels)
+    made = [spectra[pixels * block : pixels * (block + 1)].copy() for block in range(count)]
+    return Found(blocks=made, model=_model(path, _setup(path, content, options)), lost=lost)
 
 
 def _content(path: Path, options: XrfOptions) -> Content:
@@ -88,18 +88,23 @@ def _check_element(path: Path, wanted: int, there: int) -> None:
 
 def _hdf5(path: Path, options: XrfOptions) -> Content:
     with open_hdf5(path) as file:
-        if options.dataset is not None:
-            places = [options.dataset]
-        else:
-            places = [place for place in _PLACES if dataset_at(file, place) is not None]
+        places = [place for place in _PLACES if dataset_at(file, place) is not None]
+        if options.dataset is None:
             _check_element(path, options.detector, max(len(places), 1))
-        dataset = dataset_at(file, places[0 if options.dataset else options.detector]) if places else None
+        dataset = at_known_path(
+            path,
+            file,
+            "dataset",
+            options.dataset,
+            places[options.detector : options.detector + 1],
+            may_be=None if places else _may_be_spectra,  # MAPS files are no NeXus, and have one dataset an element
+        )
         if dataset is None:
             raise InputError(
-                f"{path}: no spectra found ({options.dataset or ' or '.join(_PLACES[:2])}); name them with "
+                f"{path}: no spectra found (NeXus' default, {' or '.join(_PLACES[:2])}); name them with "
                 f"--set dataset=PATH; the file has: {contents(file)}"
             )
-        if dataset.dtype.kind not in "iuf" or dataset.ndim < 2 or not dataset.size:
+        if not _may_be_spectra(dataset):
             raise InputError(
                 f"{path}: {dataset.name} is {dataset.dtype}{list(dataset.shape)}; spectra are numbers, "
                 "[channel, row, column] in MAPS files, else with the channel last"
@@ -115,6 +120,10 @@ def _hdf5(path: Path, options: XrfOptions) -> Content:
             spectra=np.ascontiguousarray(counts, kept),
             calibration=None if calibration is None else tuple(float(value) for value in calibration[:3]),  # type: ignore[arg-type]  # three
         )
+
+
+def _may_be_spectra(dataset: Any) -> bool:
+    return dataset.dtype.kind in "iuf" and dataset.ndim >= 2 and dataset.size > 0
 
 
 def _text(path: Path) -> NDArray[np.float32]:

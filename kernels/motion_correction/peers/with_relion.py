@@ -61,7 +61,7 @@ class _Relion:
         grid = problem.grid
         self._command = [program, "--use_own", "--j", str(threads), "--bfactor", f"{grid.bfactor:g}"]
         self._command += ["--max_iter", str(grid.iterations)]
-        self._blocks = list(problem.blocks[: problem.distinct])
+        self._blocks = list(problem.blocks)
         for index, movies in enumerate(self._blocks):
             self._write(index, movies)
 

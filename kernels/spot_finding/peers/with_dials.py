@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import weakref
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +64,8 @@ class Server:
     """The process that DIALS runs in, and the memory that it shares with us."""
 
     def __init__(self, python: list[str], problem: Problem) -> None:
-        blocks, shape = problem.blocks[: problem.distinct], problem.blocks[0].shape
-        self._blocks = list(blocks)
+        blocks, shape = _different(problem.blocks), problem.blocks[0].shape
+        self._blocks = blocks
         self._seen: dict[int, tuple[Array, int, int]] = {}
         # frames, one block more than there are: for one that is not among them; our mask; DIALS' own
         slots, pixels = len(blocks) + 1, int(np.prod(shape))
@@ -130,6 +130,15 @@ class Server:
             code = self._process.wait()
             raise DaasbenchError(f"the process that DIALS runs in ended with exit code {code}; the log says why")
         return pickle.loads(self._process.stdout.read(*_LENGTH.unpack(head)))
+
+
+def _different(blocks: Sequence[Array]) -> list[Array]:
+    """Return the blocks without those that repeat an earlier one: DIALS' memory holds frames once."""
+    found: list[Array] = []
+    for block in blocks:
+        if not any(np.array_equal(block, one) for one in found):
+            found.append(block)
+    return found
 
 
 def _shared_memory(size: int) -> int:

@@ -53,7 +53,6 @@ def problem_of() -> Callable[..., Any]:
             mode=mode,
             sectors=sectors,
             mask=np.zeros(shape, bool) if mask is None else mask,
-            distinct=1,
             truth=None,
             masked_pixels=0,
             lost_values=0,

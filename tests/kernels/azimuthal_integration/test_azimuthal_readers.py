@@ -76,12 +76,10 @@ def test_an_image_of_any_format_of_fabio_is_one_frame(image: Any, frames: Any, p
     path = tmp_path / f"frame.{image.DEFAULT_EXTENSIONS[0]}"
     image(data=frames[0]).write(str(path))
     problem = read(path, poni, blocks=2)
-    assert problem.distinct == 1
     assert problem.truth is None
-    for block in problem.blocks:
-        np.testing.assert_array_equal(block, frames[:1])
-        assert block.dtype == np.uint32
-    assert not np.shares_memory(problem.blocks[0], problem.blocks[1])
+    (block,) = problem.blocks
+    np.testing.assert_array_equal(block, frames[:1])
+    assert block.dtype == np.uint32
 
 
 def test_an_edf_of_several_frames_is_a_stack(frames: Any, poni: Path, tmp_path: Path) -> None:
@@ -149,13 +147,12 @@ def test_a_dataset_that_is_linked_is_one_and_a_stack_goes_before_images(
     np.testing.assert_array_equal(read(path, poni).blocks[0], frames * 2)
 
 
-def test_blocks_take_the_next_frames_and_then_repeat(frames: Any, poni: Path, tmp_path: Path) -> None:
+def test_blocks_take_the_next_frames_until_there_are_no_more(frames: Any, poni: Path, tmp_path: Path) -> None:
     path = tmp_path / "scan.h5"
     with h5py.File(path, "w") as file:
         file["frames"] = frames
     problem = read(path, poni, blocks=5, frames=1)
-    assert problem.distinct == 3
-    for block, want in zip(problem.blocks, (0, 1, 2, 0, 1), strict=True):
+    for block, want in zip(problem.blocks, (0, 1, 2), strict=True):
         np.testing.assert_array_equal(block[0], frames[want])
     np.testing.assert_array_equal(read(path, poni, frame=2).blocks[0], frames[2:])
 
@@ -203,7 +200,7 @@ def test_a_file_is_measured_and_verified_like_generated_frames(
         path = tmp_path / f"scan_{np.dtype(dtype).name}.h5"
         with h5py.File(path, "w") as file:
             file["frames"] = frames.astype(dtype)
-        problem = read(path, poni, blocks=2, mode=mode, bins=40)
+        problem = read(path, poni, blocks=2, mode=mode, bins=40, frames=1)
         expectation = kernel.expect(problem, kernel.options(mode=mode))
         for name in ("numpy", "numba"):
             assert kernel.verify(

@@ -43,12 +43,12 @@ def test_frames_of_any_type_are_read_to_the_bit(packed_file: Any, compute: Any, 
         assert found.verified_by == "oracle"
 
 
-def test_blocks_take_the_next_frames_and_repeat_in_memory_of_their_own(packed_file: Any, compute: Any) -> None:
+def test_blocks_take_the_next_frames_until_there_are_no_more(packed_file: Any, compute: Any) -> None:
     frames = frames_of(5)
     problem = read(packed_file(frames), blocks=3, frames=2)
-    for block, first in ((0, 0), (1, 2), (2, 0)):
+    assert len(problem.blocks) == 2
+    for block, first in ((0, 0), (1, 2)):
         np.testing.assert_array_equal(compute(problem, "numba", block), frames[first : first + 2])
-    assert not np.shares_memory(problem.blocks[0].content, problem.blocks[2].content)
     again = read(packed_file(frames, "more/data"), blocks=2, frames=5, direction="write", dataset="more/data")
     np.testing.assert_array_equal(again.blocks[0], frames)
 
@@ -71,7 +71,7 @@ def test_what_is_not_packed_frames_is_refused(packed_file: Any, tmp_path: Path) 
     assert "no such file" in refused(tmp_path / "none.h5")
     path = packed_file(frames_of(), "plain", compression=None, compression_opts=None)
     assert "has no compression; only bitshuffle-LZ4" in refused(path)
-    assert "several stacks" in refused(packed_file(frames_of(), "other"))
+    assert "several datasets that could be the frames" in refused(packed_file(frames_of(), "other"))
     assert "no dataset at dataset = 'nowhere'" in refused(path, dataset="nowhere")
     assert "not of one frame" in refused(packed_file(frames_of(), "tiles", chunks=(1, 10, 41)), dataset="tiles")
     zstd = packed_file(frames_of(), "zstd", **hdf5plugin.Bitshuffle(cname="zstd"))

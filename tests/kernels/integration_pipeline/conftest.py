@@ -45,7 +45,6 @@ def problem_of() -> Callable[..., Problem]:
             bins=bins,
             mask=np.zeros(shape, bool) if mask is None else mask,
             truth=None,
-            distinct=1,
         )
 
     return make

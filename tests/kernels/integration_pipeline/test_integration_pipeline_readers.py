@@ -59,13 +59,13 @@ def test_pixels_without_data_in_all_frames_are_the_mask(packed_file: Any, comput
         assert found.ok, found
 
 
-def test_blocks_take_the_next_frames_and_repeat_in_memory_of_their_own(packed_file: Any, compute: Any) -> None:
+def test_blocks_take_the_next_frames_until_there_are_no_more(packed_file: Any, compute: Any) -> None:
     path = packed_file(frames_of(5), **DECTRIS)
     problem, whole = read(path, blocks=3, frames=2), read(path)
     every = compute(whole, "numba").signal
-    for block, first in ((0, 0), (1, 2), (2, 0)):
+    assert len(problem.blocks) == 2
+    for block, first in ((0, 0), (1, 2)):
         np.testing.assert_array_equal(compute(problem, "numba", block).signal, every[first : first + 2])
-    assert not np.shares_memory(problem.blocks[0].content, problem.blocks[2].content)
 
 
 def test_what_cannot_be_integrated_is_refused(packed_file: Any, tmp_path: Path) -> None:

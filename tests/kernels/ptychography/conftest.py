@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from daasbench.kernels.ptychography import kernel
@@ -28,7 +27,7 @@ def generated() -> Callable[..., Problem]:
 
 
 @pytest.fixture
-def cxi_file(tmp_path: Path, generated: Any) -> Callable[..., Path]:
+def cxi_file(hdf5_file: Callable[..., Path], generated: Any) -> Callable[..., Path]:
     """Return a function that writes a generated scan as CXI, and changes what it is told to.
 
     The arguments replace datasets by their path below ``entry_1`` with ``__`` for ``/``; None leaves one out. A pixel
@@ -39,19 +38,14 @@ def cxi_file(tmp_path: Path, generated: Any) -> Callable[..., Path]:
         problem = generated()
         places = np.zeros((25, 3))
         places[:, :2] = 20e-9 * problem.corners[:, ::-1]
-        detector = "instrument_1/detector_1"
+        detector = "entry_1/instrument_1/detector_1"
         datasets = {
-            "data_1/data": problem.blocks[0].astype(np.uint32),
-            "data_1/translation": places,
-            "instrument_1/source_1/wavelength": 2e-10,
+            "entry_1/data_1/data": problem.blocks[0].astype(np.uint32),
+            "entry_1/data_1/translation": places,
+            "entry_1/instrument_1/source_1/wavelength": 2e-10,
             f"{detector}/distance": 20e-9 * 32 * 75e-6 / 2e-10,
             f"{detector}/x_pixel_size": 75e-6,
-        } | {name.replace("__", "/"): value for name, value in changes.items()}
-        path = tmp_path / "scan.cxi"
-        with h5py.File(path, "w") as file:
-            for name, value in datasets.items():
-                if value is not None:
-                    file[f"entry_1/{name}"] = value
-        return path
+        }
+        return hdf5_file("scan.cxi", datasets, **{f"entry_1/{name}": value for name, value in changes.items()})
 
     return write

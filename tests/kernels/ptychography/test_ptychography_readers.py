@@ -32,10 +32,10 @@ def refused(path: Path, **options: Any) -> str:
 def test_a_cxi_file_is_the_scan_that_was_written(cxi_file: Any, generated: Any, compute: Any, verdict: Any) -> None:
     path, made = cxi_file(), generated()
     problem = read(path, blocks=2, iterations=20, finish=20, pixels=32, centre="16,16")
+    assert len(problem.blocks) == 1
     np.testing.assert_array_equal(problem.blocks[0], made.blocks[0])
     np.testing.assert_array_equal(problem.corners, made.corners)
     assert (problem.masked, problem.truths) == (0, None)
-    assert not np.shares_memory(*problem.blocks)
     power = made.blocks[0].sum(axis=(1, 2)).mean()
     assert np.sum(np.abs(problem.probe) ** 2) == pytest.approx(power, rel=1e-4)
     found = verdict(problem, compute(problem, "numba"), "numba")

@@ -34,7 +34,6 @@ def problem_of() -> Callable[..., Problem]:
             mask=np.zeros(block.shape[1:], bool) if mask is None else mask,
             criteria=Criteria(**criteria),
             planted=None,
-            distinct=1,
             masked_pixels=0,
             lost_values=0,
         )

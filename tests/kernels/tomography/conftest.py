@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from daasbench.kernels.tomography import kernel
@@ -41,7 +40,7 @@ def problem_of() -> Callable[..., Problem]:
 
 
 @pytest.fixture
-def scan_file(tmp_path: Path) -> Callable[..., Path]:
+def scan_file(hdf5_file: Callable[..., Path]) -> Callable[..., Path]:
     """Return a function that writes a scan of a known object, raw, as DXchange, and changes what it is told to.
 
     The arguments replace datasets by their path with ``__`` for ``/``; None leaves one out.
@@ -57,12 +56,7 @@ def scan_file(tmp_path: Path) -> Callable[..., Path]:
             "exchange/data_white": flat,
             "exchange/data_dark": dark,
             "exchange/theta": np.rad2deg(problem.angles),
-        } | {name.replace("__", "/"): value for name, value in changes.items()}
-        path = tmp_path / "scan.h5"
-        with h5py.File(path, "w") as file:
-            for name, value in datasets.items():
-                if value is not None:
-                    file[name] = value
-        return path
+        }
+        return hdf5_file("scan.h5", datasets, **changes)
 
     return write

@@ -67,9 +67,8 @@ def test_nxtomo_is_understood(scan_file: Any, tmp_path: Path) -> None:
 def test_rows_and_slices_choose_what_is_read_and_blocks_take_the_next_rows(scan_file: Any) -> None:
     whole = read(scan_file(), centre=18.0).blocks[0]
     problem = read(scan_file(), blocks=3, centre=18.0, rows="1:5", slices=2)
-    for block, rows in zip(problem.blocks, (whole[1:3], whole[3:5], whole[1:3]), strict=True):
+    for block, rows in zip(problem.blocks, (whole[1:3], whole[3:5]), strict=True):
         np.testing.assert_array_equal(block, rows)
-    assert not np.shares_memory(problem.blocks[0], problem.blocks[2])
 
 
 def test_line_integrals_are_left_as_they_are(scan_file: Any) -> None:
@@ -122,7 +121,7 @@ def test_a_file_without_the_expected_datasets_is_refused_with_its_contents(scan_
     assert "exchange/theta float64[41]" in refused(scan_file(exchange__data=None))
     assert "no open-beam frames" in refused(scan_file(exchange__data_white=None))
     assert "no angles found" in refused(scan_file(exchange__theta=None))
-    assert "no dataset 'raw'" in refused(scan_file(), dataset="raw")
+    assert "no dataset at dataset = 'raw'" in refused(scan_file(), dataset="raw")
 
 
 def test_shapes_that_do_not_fit_are_refused(scan_file: Any) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from daasbench.kernels.xpcs import kernel
@@ -37,25 +36,18 @@ def problem_of() -> Callable[..., Problem]:
             rings=int(labels.max()),
             frames=len(frames),
             levels=levels,
-            distinct=1,
         )
 
     return make
 
 
 @pytest.fixture
-def series_file(tmp_path: Path) -> Callable[..., Path]:
+def series_file(hdf5_file: Callable[..., Path]) -> Callable[..., Path]:
     """Return a function that writes a NeXus file of 40 frames of 9 x 11 pixels, with the datasets it is told of."""
 
     def write(frames: Any = None, name: str = "series.h5", **more: Any) -> Path:
         if frames is None:
             frames = np.random.default_rng(5).poisson(3, (40, 9, 11)).astype(np.uint16)
-        path = tmp_path / name
-        with h5py.File(path, "w") as file:
-            if frames is not False:
-                file["entry/instrument/detector/data"] = frames
-            for key, value in more.items():
-                file[key.replace("__", "/")] = value
-        return path
+        return hdf5_file(name, {"entry/instrument/detector/data": None if frames is False else frames}, **more)
 
     return write

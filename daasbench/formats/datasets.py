@@ -1,0 +1,287 @@
+"""Which dataset of an HDF5 file is meant: the one the user names, NeXus' default, or the only one that can be.
+
+All kernels choose in one order: the dataset that the user names; the dataset that the NeXus attributes ``default`` and
+``signal`` lead to from the root of the file [1]_; for frames, a DECTRIS series; the only dataset that is the signal of
+its group; the only dataset that can be what is sought. Where several can be, the file is refused, with its contents.
+
+.. [1] NeXus manual, "Find the plottable data", https://manual.nexusformat.org/datarules.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daasbench.errors import InputError
+from daasbench.formats.hdf5 import Contents, check_sources, contents, dataset_at, distinct, identity
+
+_STEPS = 8  # of `default` attributes, at most: they may go round
+_SERIES = re.compile(r"(^|/)data_\d{6}$")  # as DECTRIS' master files name the links to their parts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sought:
+    """What is sought in a file, in the words of messages.
+
+    Attributes
+    ----------
+    noun
+        Such as ``frames``.
+    form
+        What they are: ``numbers [frame, row, column]``.
+    option
+        The option by which the user can name the dataset; None: there is none.
+    """
+
+    noun: str
+    form: str
+    option: str | None = "dataset"
+
+    @property
+    def fix(self) -> str:
+        """Return what the user can do where it is not clear which dataset is meant."""
+        return f"name it with --set {self.option}=PATH" if self.option else f"leave only the {self.noun} in the file"
+
+
+FRAMES = Sought(noun="frames", form="numbers [frame, row, column]")
+
+
+def named(path: Path, file: Any, name: str, option: str) -> Any:
+    """Return the dataset that the user names by an option.
+
+    Raises
+    ------
+    InputError
+        If there is none, or files that it takes its values from are missing.
+    """
+    dataset = dataset_at(file, name)
+    if dataset is None:
+        raise InputError(f"{path}: has no dataset at {option} = {name!r}; it has: {contents(file)}")
+    check_sources(path, dataset)
+    return dataset
+
+
+def at_known_path(
+    path: Path,
+    file: Any,
+    option: str,
+    wanted: str | None,
+    paths: Iterable[str],
+    *,
+    may_be: Callable[[Any], bool] | None = None,
+) -> Any | None:
+    """Return the dataset that the user names, or that is at the first of the paths that a format prescribes; or None.
+
+    Parameters
+    ----------
+    may_be
+        What NeXus' default must be to have priority over the paths; None: it has none.
+    """
+    if wanted is not None:
+        return named(path, file, wanted, option)
+    default = nexus_default(path, file) if may_be else None
+    if default is not None and may_be and may_be(default):
+        chosen = default
+    else:
+        chosen = next((found for each in paths if (found := dataset_at(file, each)) is not None), None)
+    if chosen is not None:
+        check_sources(path, chosen)
+    return chosen
+
+
+def nexus_default(path: Path, group: Any) -> Any | None:
+    """Return the dataset that the NeXus attributes ``default`` and ``signal`` lead to from a group, or None.
+
+    Raises
+    ------
+    InputError
+        If they lead to a link whose target is missing.
+    """
+    import h5py
+
+    item = group
+    for _ in range(_STEPS):
+        step = _text(item, "default") or _text(item, "signal")
+        if step is None:
+            return None
+        item = _follow(path, item, step)
+        if isinstance(item, h5py.Dataset):
+            return item
+        if not isinstance(item, h5py.Group):
+            return None
+    return None
+
+
+def only(
+    path: Path,
+    file: Any,
+    sought: Sought,
+    possible: Mapping[str, Any],
+    found: Contents,
+    *,
+    likely: Callable[[Any], bool] = lambda _: True,
+) -> Any:
+    """Return the one of the datasets that are `possible` which is meant.
+
+    That is NeXus' default, else the only signal of a group, the only one that is `likely`, the only one.
+
+    Raises
+    ------
+    InputError
+        If it is not clear which, or there is none.
+    """
+    default = _same(nexus_default(path, file), possible.values())
+    choices = (
+        [] if default is None else [default],
+        _signals(file, possible, found),
+        _distinct({name: one for name, one in possible.items() if likely(one)}),
+        _distinct(possible),
+    )
+    for choice in choices:
+        if len(choice) == 1:
+            check_sources(path, choice[0])
+            return choice[0]
+    problem = f"several datasets that could be the {sought.noun}" if possible else f"no {sought.noun}, {sought.form}"
+    raise InputError(f"{path}: has {problem}; {sought.fix}; it has: {found}")
+
+
+def find_frames(
+    path: Path,
+    file: Any,
+    wanted: str | None,
+    *,
+    shape: tuple[int, int] | None = None,
+    fewest: int = 1,
+    images: bool = True,
+) -> list[Any]:
+    """Return the datasets that are, one after the other, the frames in a file.
+
+    DECTRIS' series of linked files counts as one, as does a virtual dataset over it; a stack goes before single images
+    (masks, flat fields).
+
+    Parameters
+    ----------
+    wanted
+        Path of the dataset; None: found.
+    shape
+        Rows and columns that the frames should have, if that is known.
+    fewest
+        Datasets of fewer frames are passed over.
+    images
+        Whether an image [row, column] is taken for a stack of one frame.
+
+    Raises
+    ------
+    InputError
+        If it is not clear which they are, they are none, or files that they lie in are missing.
+    """
+    if wanted is not None:
+        dataset = named(path, file, wanted, "dataset")
+        if not _may_be_frames(dataset, images):
+            raise InputError(
+                f"{path}: has no frames, which are {FRAMES.form}, at dataset = {wanted!r}; it has: {contents(file)}"
+            )
+        return [dataset]
+    found = contents(file)
+    possible = {
+        name: one
+        for name, one in found.datasets.items()
+        if _may_be_frames(one, images) and (_SERIES.search(name) or _length(one) >= fewest)
+    }
+    default = _same(nexus_default(path, file), possible.values())
+    if default is not None and not _is_series(default, possible):
+        check_sources(path, default)
+        return [default]
+    fitting = {name: one for name, one in possible.items() if shape is None or one.shape[-2:] == shape} or possible
+    series = _series(path, fitting, found)
+    if not series:
+        return [only(path, file, FRAMES, fitting, found, likely=lambda one: one.ndim == 3)]
+    for part in series:
+        check_sources(path, part)
+        if part.shape[-2:] != series[0].shape[-2:] or part.dtype != series[0].dtype:
+            raise InputError(
+                f"{path}: {part.name} has other frames, {part.dtype}{list(part.shape)}, than {series[0].name}; "
+                f"{FRAMES.fix}"
+            )
+    return series
+
+
+def _text(item: Any, attribute: str) -> str | None:
+    """Return an attribute that is a text, however it is stored; None if there is none, or it is empty."""
+    value = item.attrs.get(attribute)
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    return value if isinstance(value, str) and value else None
+
+
+def _follow(path: Path, group: Any, step: str) -> Any | None:
+    """Return what lies at `step` of a group; None if nothing does; InputError where a link leads nowhere."""
+    try:
+        return group[step]
+    except (KeyError, OSError, ValueError):
+        link = group.get(step, getlink=True)
+        target = getattr(link, "filename", "") or getattr(link, "path", "")
+        if not target:
+            return None
+        raise InputError(
+            f"{path}: its NeXus default {step} leads to {target}, which is missing; put that beside the file"
+        ) from None
+
+
+def _same(wanted: Any | None, datasets: Iterable[Any]) -> Any | None:
+    """Return the one of the datasets that is `wanted`, by whatever link."""
+    if wanted is None:
+        return None
+    return next((one for one in datasets if identity(one) == identity(wanted)), None)
+
+
+def _distinct(datasets: Mapping[str, Any]) -> list[Any]:
+    return list(distinct(datasets).values())
+
+
+def _signals(file: Any, possible: Mapping[str, Any], found: Contents) -> list[Any]:
+    """Return those of the datasets that are the signal of a group: by its attribute, or their own (before 2014)."""
+    marked = {}
+    for name, one in found.datasets.items():
+        folder, _, last = name.rpartition("/")
+        own = one.attrs.get("signal") in (1, "1", b"1")
+        if (own or _text(file[folder] if folder else file, "signal") == last) and _same(one, possible.values()):
+            marked[name] = one
+    return _distinct(marked)
+
+
+def _may_be_frames(dataset: Any, images: bool) -> bool:
+    return dataset.ndim in ((2, 3) if images else (3,)) and dataset.dtype.kind in "biuf" and dataset.size > 0
+
+
+def _length(dataset: Any) -> int:
+    """Return the number of frames of a dataset."""
+    return int(dataset.shape[0]) if dataset.ndim == 3 else 1
+
+
+def _is_series(dataset: Any, possible: Mapping[str, Any]) -> bool:
+    """Return whether a dataset is a part of a series, or shows the whole of one."""
+    parts = _distinct({name: one for name, one in possible.items() if _SERIES.search(name)})
+    shown = bool(parts) and dataset.is_virtual and _length(dataset) == sum(map(_length, parts))
+    return shown or _same(dataset, parts) is not None
+
+
+def _series(path: Path, fitting: Mapping[str, Any], found: Contents) -> list[Any]:
+    """Return the datasets that a DECTRIS master file links to, in their order.
+
+    The links are made before the measurement: at its end, after one that was stopped, some may lead nowhere.
+    """
+    series = [name for name in sorted(distinct(fitting)) if _SERIES.search(name)]
+    lost = min((name for name in found.broken if _SERIES.search(name)), default=None)
+    if lost is not None and (not series or lost < series[-1]):
+        raise InputError(
+            f"{path}: its link {lost} leads to {found.broken[lost]}, which is missing; put that beside the file"
+        )
+    return [fitting[name] for name in series]
