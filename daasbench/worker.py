@@ -35,6 +35,7 @@ from daasbench.measure.process import MeasuringProcess
 from daasbench.measure.requirements import limits_do_not_apply
 from daasbench.model import Job, Limits, Machine, Noun, Planned, Record, digest, sets_of
 from daasbench.records.interrupted import interrupted_attempts, was_interrupted
+from daasbench.records.layout import RECORDS_FILE
 from daasbench.records.ledger import Ledger
 from daasbench.records.readers import read_lines
 from daasbench.version import __version__
@@ -149,8 +150,8 @@ def work(job_file: Path) -> None:
     _check_suite(job)
     require_inside(job)
     folder = job_file.parent
-    job = msgspec.structs.replace(job, planned=_close_interrupted_attempts(folder / "records.jsonl", job))
-    with Ledger(folder / "records.jsonl") as ledger, open(folder / "log", "ab", buffering=0) as log_file:
+    job = msgspec.structs.replace(job, planned=_close_interrupted_attempts(folder / RECORDS_FILE, job))
+    with Ledger(folder / RECORDS_FILE) as ledger, open(folder / "log", "ab", buffering=0) as log_file:
         observed = machine.observe(commit=job.commit, observed_at=utc_now(), redact=job.redact)
         ledger.append(observed)
         limits: dict[int, str] = {}

@@ -56,7 +56,8 @@ AUDIENCES = (
         words="What a kernel in a folder is made of. [Kernel definitions](kernel-definitions.md) says what the shipped"
         " ones compute.",
         modules=[
-            "daasbench.authoring.*",
+            "daasbench.authoring",
+            "daasbench.authoring.command_file",
             "daasbench.compute.*",
             "daasbench.formats.*",
             "daasbench.host.containers",
@@ -69,11 +70,15 @@ AUDIENCES = (
         title="Authors of reports",
         words="What a report is given, and what reports share.",
         modules=[
+            "daasbench.reports.blocks",
             "daasbench.evidence",
+            "daasbench.evidence.entries",
+            "daasbench.evidence.claims",
             "daasbench.evidence.phases",
             "daasbench.statistics",
+            "daasbench.scenario.goal",
             "daasbench.scenario.scaling_series",
-            "daasbench.reports.blocks",
+            "daasbench.host.output_files",
         ],
         how_to=["add-a-report"],
         room="reports",
@@ -95,11 +100,6 @@ AUDIENCES = (
         room="runners",
     ),
     Audience(
-        title="Contracts",
-        words="The protocols that every plug-in fulfils.",
-        modules=["daasbench.contracts"],
-    ),
-    Audience(
         title="The protocols",
         words="What every plug-in provides: kernels, runners, queues, reports.",
         modules=["daasbench.contracts"],
@@ -112,7 +112,7 @@ AUDIENCES = (
     Audience(
         title="The results folder",
         words="The names of its files, and readers and writers of records.",
-        modules=["daasbench.records"],
+        modules=["daasbench.records", "daasbench.records.layout"],
     ),
     Audience(
         title="Errors",

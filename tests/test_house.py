@@ -153,7 +153,7 @@ REACHES = {
         "daasbench.measure.dask.worker_checks",
         "daasbench.scenario.input_files",
     },
-    "reports": {"daasbench.host.containers", "daasbench.registry"},
+    "reports": {"daasbench.host.containers"},
 }
 
 

@@ -77,7 +77,8 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., t
 
     def start(blocks: int, cache_bytes: int, prepare: Any = None, backend: str = "host") -> tuple[Any, Any, Any]:
         made = Sums(blocks)
-        monkeypatch.setattr("daasbench.measure.session.find_kernel", lambda case, source: made)
+        for user in ("inputs", "session"):
+            monkeypatch.setattr(f"daasbench.measure.{user}.find_kernel", lambda case, source: made)
         (tmp_path / "file").write_bytes(b"")
         if prepare is not None:
             one = made.made.implementations["numpy"]

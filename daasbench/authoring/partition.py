@@ -3,7 +3,7 @@
 A kernel of independent frames, slices, spectra or positions needs no more than this::
 
     def prepare(problem, resources):
-        return over_ranks(with_numba.prepare, problem, resources)
+        return partition_over_ranks(with_numba.prepare, problem, resources)
 
 A kernel whose ranks speak to each other makes its :class:`~daasbench.contracts.Partitioned` itself, of :func:`share`.
 """

@@ -1,1 +1,1 @@
-"""What compiled kernels compute with: transforms of sixteen signals at once, transposes of 16 x 16 numbers."""
+"""What kernels compute with: backends, SIMD instructions, addresses, transforms of sixteen signals, transposes."""

@@ -25,6 +25,7 @@ from daasbench.model import (
     sets_of,
 )
 from daasbench.records.interrupted import interrupted_attempts, was_interrupted
+from daasbench.records.layout import RECORDS_FILE
 from daasbench.records.ledger import Ledger
 from daasbench.records.readers import read_lines
 from daasbench.worker import ENDED, LAST_WORDS, STARTED, Began, Left
@@ -38,7 +39,7 @@ def record_missing_results(job: Job, folder: Path, status: JobStatus) -> str:
     Measurements that an interrupted job had not started get no record: they are measured again. If the kernel ended the
     job (it used all the memory), only the comparison that was being measured gets records; later ones stay pending.
     """
-    path = folder / "records.jsonl"
+    path = folder / RECORDS_FILE
     lines = _lines(path)
     missing = _missing(job, lines)
     if not missing:
@@ -65,7 +66,7 @@ def record_missing_results(job: Job, folder: Path, status: JobStatus) -> str:
 
 def is_whole(job: Job, folder: Path) -> bool:
     """Return whether all records of a job have arrived, of the planned attempts or of later ones."""
-    return not _missing(job, _lines(folder / "records.jsonl"))
+    return not _missing(job, _lines(folder / RECORDS_FILE))
 
 
 def _lines(path: Path) -> list[Line]:

@@ -14,6 +14,7 @@ from daasbench.contracts import Queue, Runner
 from daasbench.host.clock import utc_now
 from daasbench.jobs.accounting import is_whole, job_record, record_missing_results
 from daasbench.model import Job, JobState, JobStatus
+from daasbench.records.layout import RECORDS_FILE
 from daasbench.records.readers import Tail
 from daasbench.records.run_folder import RunFolder
 
@@ -35,7 +36,7 @@ class TrackedJob:
     late_until: float | None = None  # the job is done and its records do not show: they are awaited until then
 
     def __post_init__(self) -> None:
-        self.tail = Tail(self.folder / "records.jsonl")
+        self.tail = Tail(self.folder / RECORDS_FILE)
 
     @property
     def queue(self) -> Queue | None:

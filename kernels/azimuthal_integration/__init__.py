@@ -5,9 +5,7 @@ right), `pixels.py` (which pixel belongs to which bin) and `geometry.py` (where 
 ``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.authoring.growth import along
-from daasbench.contracts import Card, Reference
+from daasbench.authoring import Card, FolderKernel, Reference, along, implementation
 
 from .options import AzimuthalOptions
 

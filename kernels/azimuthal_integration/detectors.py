@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from daasbench.errors import unknown_sentence
+from daasbench.authoring import unknown_sentence
 
 Known = tuple[float, tuple[int, int] | None]
 

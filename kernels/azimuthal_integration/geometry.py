@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 
 if TYPE_CHECKING:
     from .options import Unit

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 
 from .geometry import Geometry
 from .hexrd import Hexrd

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daasbench.contracts import OF_INPUT, FilePath, Options
+from daasbench.authoring import OF_INPUT, FilePath, Options
 
 Unit = Literal["2th_deg", "2th_rad", "q_nm^-1", "q_A^-1", "r_mm"]
 Positive = Annotated[int, msgspec.Meta(ge=1)]

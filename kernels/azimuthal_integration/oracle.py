@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from daasbench.authoring.verdicts import worst_of
-from daasbench.contracts import Options, Resources
-from daasbench.model import Verdict
+from daasbench.authoring import Options, Resources, Verdict, worst_of
 
 from . import with_numpy
 from .integrated import Integrated

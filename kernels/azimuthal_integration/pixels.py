@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daasbench.errors import UsageError
+from daasbench.authoring import UsageError
 
 if TYPE_CHECKING:
     from .geometry import Geometry

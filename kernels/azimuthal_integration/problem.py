@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from daasbench.errors import InputError, UsageError
+from daasbench.authoring import InputError, UsageError, Work
 from daasbench.formats.stacks import open_stack, read_image
-from daasbench.model import Work
 
 from . import geometry_files, powder
 from .geometry import Geometry

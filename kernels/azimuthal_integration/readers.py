@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 
 from .powder import DUMMY
 

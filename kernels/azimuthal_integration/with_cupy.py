@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from .integrated import Integrated
 from .pixels import TwoBins

@@ -25,7 +25,7 @@ import numba
 import numpy as np
 from numba import njit, prange
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from .integrated import Integrated
 from .pixels import TwoBins

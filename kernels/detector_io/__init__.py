@@ -6,8 +6,7 @@ faster; `peers/` are the packages that they are compared with. What both directi
 that integrates what it unpacks stands in the engine: ``daasbench/formats/bitshuffle.py``, ``chunks.py``, ``lz4.py``.
 """
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.contracts import Card, Reference
+from daasbench.authoring import Card, FolderKernel, Reference, implementation
 
 from .options import DetectorOptions
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 from daasbench.formats.chunks import FileImage, new_image, open_image
 
 from .recycled import Recycled

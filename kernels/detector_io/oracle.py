@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from daasbench.authoring.verdicts import worst_of
-from daasbench.errors import InputError
+from daasbench.authoring import InputError, Verdict, worst_of
 from daasbench.formats.chunks import Chunks, FileImage, chunks_of
-from daasbench.model import Verdict
 
 from . import hdf5_library
 from .options import DetectorOptions

@@ -16,9 +16,8 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from daasbench.authoring import InputError, Resources
 from daasbench.compute.simd import compiled
-from daasbench.contracts import Resources
-from daasbench.errors import InputError
 from daasbench.formats.bitshuffle import most_chunk, pack_chunk, unpack_chunk
 from daasbench.formats.chunks import SAID, FileImage, block_elements, chunks_of, make_image
 

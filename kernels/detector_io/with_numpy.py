@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Resources
-from daasbench.errors import InputError
+from daasbench.authoring import InputError, Resources
 from daasbench.formats.chunks import BLOCK_BYTES, FileImage, chunks_of, make_image, packed_frames
 
 if TYPE_CHECKING:

@@ -5,9 +5,7 @@ Read `slabs.py` first: it is how a field is cut, and what a rank does alone. The
 with.
 """
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.authoring.growth import edge
-from daasbench.contracts import Card, Reference
+from daasbench.authoring import Card, FolderKernel, Reference, edge, implementation
 
 from .options import DistributedFftOptions
 

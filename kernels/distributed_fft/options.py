@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from daasbench.contracts import Options
+from daasbench.authoring import Options
 
 
 class DistributedFftOptions(Options, frozen=True, kw_only=True):

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from daasbench.authoring.verdicts import worst_of
-from daasbench.model import Verdict
+from daasbench.authoring import Verdict, worst_of
 
 from .atoms import Atoms
 from .options import DistributedFftOptions

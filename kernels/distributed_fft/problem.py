@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Parameters
-from daasbench.model import Work
+from daasbench.authoring import Parameters, Work
 
 from .atoms import Atoms, random_atoms
 from .options import DistributedFftOptions

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyfftw
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from .slabs import aligned_empty
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import scipy.fft
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 if TYPE_CHECKING:
     from .problem import Complex, Problem

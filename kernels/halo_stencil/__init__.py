@@ -5,9 +5,7 @@ and `oracle.py`; `box.py` and `with_llvm.py` are what `with_numba.py` and `with_
 is compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.authoring.growth import edge
-from daasbench.contracts import Card, Reference
+from daasbench.authoring import Card, FolderKernel, Reference, edge, implementation
 
 from .options import HaloStencilOptions
 

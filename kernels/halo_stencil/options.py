@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from daasbench.contracts import Options
+from daasbench.authoring import Options
 
 
 class HaloStencilOptions(Options, frozen=True, kw_only=True):

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Parameters
-from daasbench.model import Work
+from daasbench.authoring import Parameters, Work
 
 from .options import HaloStencilOptions
 from .waves import Waves, random_waves

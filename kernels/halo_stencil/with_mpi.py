@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mpi4py import MPI
 
-from daasbench.authoring.partition import share
-from daasbench.contracts import Partitioned, Resources
+from daasbench.authoring import Partitioned, Resources, share
 
 from .box import CELL_BYTES, F64, Box, Int
 from .with_numba import rows_together, sweep, sweep_ends, use_threads

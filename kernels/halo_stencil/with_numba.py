@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
+from daasbench.authoring import Resources
 from daasbench.compute.addresses import fence
 from daasbench.compute.simd import aligned_zeros, compiled
-from daasbench.contracts import Resources
 from daasbench.host.machine import last_level_cache_bytes
 
 from .box import CELL_BYTES, Box

@@ -6,8 +6,7 @@ result and its file). The other ``with_*.py`` compute the same numbers faster; `
 compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.contracts import Card, Reference
+from daasbench.authoring import Card, FolderKernel, Reference, implementation
 
 from .options import PipelineOptions
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 from daasbench.formats.hdf5 import contents, open_hdf5
 
 from .geometry import Geometry

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from daasbench.contracts import OF_INPUT, Options
+from daasbench.authoring import OF_INPUT, Options
 
 Length = Annotated[Annotated[float, msgspec.Meta(gt=0)] | None, OF_INPUT]
 Place = Annotated[float | None, OF_INPUT]

@@ -10,10 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from daasbench.authoring.verdicts import worst_of
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources, Verdict, worst_of
 from daasbench.formats.chunks import cut_image
-from daasbench.model import Verdict
 
 from . import with_numpy
 from .options import PipelineOptions

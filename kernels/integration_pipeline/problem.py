@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError, Work
 from daasbench.formats.chunks import FileImage, image_bytes, make_image, new_image
 from daasbench.formats.packed_files import open_packed
-from daasbench.model import Work
 
 from . import powder
 from .definition import frames_of, sums_of

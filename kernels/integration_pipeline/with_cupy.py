@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daasbench.contracts import Resources
-from daasbench.errors import InputError, MissingRequirement
+from daasbench.authoring import InputError, MissingRequirement, Resources
 from daasbench.formats.chunks import HEADER, MOST_BLOCK, SAID, FileImage, chunks_of
 
 from .profiles import Profiles, finish

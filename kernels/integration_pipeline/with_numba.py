@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from daasbench.authoring import InputError, Resources
 from daasbench.compute.addresses import i64_at, trailing_zeros, u16_at, u32_at
 from daasbench.compute.simd import Threads, compiled
-from daasbench.contracts import Resources
-from daasbench.errors import InputError
 from daasbench.formats.bit_planes import GROUP, any_bit, spread1, spread2, spread2_low, spread4, work_bytes
 from daasbench.formats.bitshuffle import block_elements, next_planes, skip_blocks
 from daasbench.formats.chunks import CUT_OFF, HEADER, SAID, WRONG_BLOCK, FileImage, chunks_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 from daasbench.formats.chunks import FileImage
 
 from .definition import frames_of, sums_of

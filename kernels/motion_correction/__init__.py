@@ -5,8 +5,7 @@ on), `specimen.py` (a drift known exactly), `oracle.py` (what is right) and `rea
 ``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.contracts import Card, Reference
+from daasbench.authoring import Card, FolderKernel, Reference, implementation
 
 from .options import MotionOptions
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 
 _HEADER_BYTES = 1024
 _IMOD_STAMP, _IMOD_SIGNED = 1146047817, 1

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from daasbench.contracts import OF_INPUT, Options
+from daasbench.authoring import OF_INPUT, Options
 
 
 class MotionOptions(Options, frozen=True, kw_only=True):

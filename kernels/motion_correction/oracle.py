@@ -17,8 +17,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from daasbench.authoring.verdicts import worst_of
-from daasbench.model import Verdict
+from daasbench.authoring import Verdict, worst_of
 
 from .definition import Aligned, coefficients_at, frequencies
 from .options import MotionOptions

@@ -11,9 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Parameters
-from daasbench.errors import UsageError
-from daasbench.model import Work
+from daasbench.authoring import Parameters, UsageError, Work
 
 from . import readers
 from .definition import Grid, grid_of

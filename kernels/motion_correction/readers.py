@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 from daasbench.formats.stacks import open_images
 
 from .mrc import open_mrc

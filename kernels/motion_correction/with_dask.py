@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daasbench.authoring.partition import partition_over_workers
-from daasbench.contracts import Partitioned, Resources
+from daasbench.authoring import Partitioned, Resources, partition_over_workers
 
 from . import with_numba
 

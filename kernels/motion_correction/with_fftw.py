@@ -13,7 +13,7 @@ import numpy as np
 import pyfftw
 from numpy.typing import NDArray
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from . import streamed
 from .definition import Aligned, Grid

@@ -26,10 +26,10 @@ import scipy.fft
 import scipy.signal
 from numpy.typing import NDArray
 
+from daasbench.authoring import Resources
 from daasbench.compute.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 from daasbench.compute.transforms import Plan, forward, inverse, make_plan
 from daasbench.compute.transposes import transpose
-from daasbench.contracts import Resources
 
 from .correlation import correlate, move_and_add
 from .definition import CONVERGED_PX, Aligned, Grid, frequencies, vertex

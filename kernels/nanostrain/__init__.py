@@ -6,8 +6,7 @@ Read `with_numpy.py` first: it is the algorithm; `definition.py` its steps, `gau
 `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.contracts import Card, Reference
+from daasbench.authoring import Card, FolderKernel, Reference, implementation
 
 from .options import NanostrainOptions
 

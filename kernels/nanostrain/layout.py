@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 from daasbench.formats.datasets import nexus_default
 from daasbench.formats.hdf5 import LISTED, check_sources, contents, dataset_at, distinct, identity, open_hdf5
 

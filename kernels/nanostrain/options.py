@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daasbench.contracts import OF_INPUT, Options
+from daasbench.authoring import OF_INPUT, Options
 
 Stage = Literal["all", "gridding", "fits"]
 Triple = Annotated[str, msgspec.Meta(pattern=r"^\d+,\d+,\d+$", description='three whole numbers, as "40,64,56"')]

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import leastsq
 
-from daasbench.authoring.verdicts import worst_of
-from daasbench.model import Verdict
+from daasbench.authoring import Verdict, worst_of
 
 from . import crystal, definition
 from .gaussian import SQRT_2_PI

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 from daasbench.formats.hdf5 import dataset_at
 
 from .geometry import Diffractometer

@@ -18,8 +18,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.authoring import Resources
 from daasbench.compute.simd import aligned_zeros, compiled
-from daasbench.contracts import Resources
 
 from . import gaussian
 from .grid import Grid

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from .definition import F32, Counts, fit_all, mean_counts, photon_volume, project
 from .results import Analysed, Fitted, Gridded

@@ -10,9 +10,7 @@ on request.
 
 from typing import Any
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.contracts import Card, Reference
-from daasbench.model import Limit
+from daasbench.authoring import Card, FolderKernel, Limit, Reference, implementation
 
 from .options import ProbesOptions
 

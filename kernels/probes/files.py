@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.errors import MissingRequirement
+from daasbench.authoring import MissingRequirement
 
 U8 = NDArray[np.uint8]
 

@@ -25,11 +25,10 @@ from typing import Any
 import numba
 import numpy as np
 
+from daasbench.authoring import Limit, MissingRequirement
 from daasbench.compute.simd import aligned_zeros
 from daasbench.compute.transforms import make_plan
-from daasbench.errors import MissingRequirement
 from daasbench.host.machine import last_level_cache_bytes, thread_times, threads_at_work, usable_memory_bytes
-from daasbench.model import Limit
 
 from . import with_numba
 from .problem import SIGNALS, transform_flop

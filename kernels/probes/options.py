@@ -4,8 +4,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from daasbench.contracts import Options
-from daasbench.errors import MissingRequirement
+from daasbench.authoring import MissingRequirement, Options
 
 Numbers = Literal["triad", "read", "matmul_float32", "matmul_float64", "fft_float32"]
 Storage = Literal["storage_write", "storage_read", "storage_read_cold"]

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.model import Verdict
+from daasbench.authoring import Verdict
 
 from . import messages, starts, storage
 from .options import Copies, Messages, Probe, ProbesOptions, StartStates

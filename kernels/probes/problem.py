@@ -25,9 +25,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Options, Parameters
-from daasbench.errors import InputError
-from daasbench.model import Work
+from daasbench.authoring import InputError, Options, Parameters, Work
 
 from . import messages, starts, storage
 from .options import Copies, Messages, Probe, ProbesOptions, StartStates, Storage

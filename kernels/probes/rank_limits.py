@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from daasbench.model import Limit
+from daasbench.authoring import Limit
 
 from . import with_mpi
 from .messages import WINDOW

@@ -25,10 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Parameters
-from daasbench.errors import MissingRequirement
+from daasbench.authoring import MissingRequirement, Parameters, Work
 from daasbench.host.containers import Container, Folders, wrapped
-from daasbench.model import Work
 
 from .options import ProbesOptions
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from .options import require_way
 from .problem import ProbesProblem

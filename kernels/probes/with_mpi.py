@@ -9,8 +9,7 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from daasbench.contracts import Partitioned, Resources
-from daasbench.errors import MissingRequirement
+from daasbench.authoring import MissingRequirement, Partitioned, Resources
 
 from .messages import WINDOW, weights
 from .options import require_way

@@ -13,11 +13,10 @@ import numba
 import numpy as np
 from numba import types
 
+from daasbench.authoring import MissingRequirement, Resources
 from daasbench.compute.addresses import fence
 from daasbench.compute.simd import aligned_zeros, compiled
 from daasbench.compute.transforms import Plan, forward_sorted, make_plan
-from daasbench.contracts import Resources
-from daasbench.errors import MissingRequirement
 
 from .options import require_way
 from .problem import POINTS, SCALE, SIGNALS, ProbesProblem

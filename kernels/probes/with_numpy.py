@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from .files import Stored, drop, read_all, require_cold, storage_folder, stored
 from .options import require_way

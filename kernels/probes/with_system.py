@@ -14,8 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from daasbench.authoring.partition import share
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources, share
 
 from .files import PAGE, Stored, new_file, past_the_cache, read_all, storage_folder, stored, write_all
 from .options import require_way

@@ -6,8 +6,7 @@ right) and `scans.py`, `readers.py` (real scans). `with_numba.py` is the fast im
 `layout.py`; `peers/` what it is compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.contracts import Card, Reference
+from daasbench.authoring import Card, FolderKernel, Reference, implementation
 
 from .options import PtychographyOptions
 

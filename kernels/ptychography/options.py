@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daasbench.contracts import OF_INPUT, Options
+from daasbench.authoring import OF_INPUT, Options
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 

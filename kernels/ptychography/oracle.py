@@ -8,8 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.authoring.verdicts import worst_of
-from daasbench.model import Verdict
+from daasbench.authoring import Verdict, worst_of
 
 from .definition import Reconstruction, object_shape, reconstruct
 from .options import PtychographyOptions

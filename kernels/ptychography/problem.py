@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Parameters
-from daasbench.errors import UsageError
-from daasbench.model import Work
+from daasbench.authoring import Parameters, UsageError, Work
 
 from . import readers, scene
 from .definition import PROBE_FROM, object_shape

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 from daasbench.formats.datasets import at_known_path, named
 from daasbench.formats.hdf5 import Contents, contents, dataset_at, open_hdf5
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daasbench.authoring.partition import share
-from daasbench.contracts import Partitioned, Resources
+from daasbench.authoring import Partitioned, Resources, share
 
 from .with_numba import reconstruction
 

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.authoring import Resources
 from daasbench.compute.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 from daasbench.compute.transforms import Plan, forward, inverse
 from daasbench.compute.transposes import transpose
-from daasbench.contracts import Resources
 
 from .definition import INERTIA, LARGEST, PROBE_FROM, Reconstruction, faint_amplitude
 from .layout import STEP, Layout, lay_out

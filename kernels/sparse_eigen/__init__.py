@@ -6,9 +6,7 @@ Read `with_numpy.py` first: it is the algorithm. Then `definition.py` (the exact
 over ranks, `recurrence.py` has the steps that they share. `peers/` is SciPy.
 """
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.authoring.growth import doubling
-from daasbench.contracts import Card, Reference
+from daasbench.authoring import Card, FolderKernel, Reference, doubling, implementation
 
 from .options import SparseEigenOptions
 

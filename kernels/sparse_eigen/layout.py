@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.authoring.partition import share
+from daasbench.authoring import share
 
 I64 = NDArray[np.int64]
 

@@ -1,6 +1,6 @@
 """What can be chosen of a spin ring."""
 
-from daasbench.contracts import Options
+from daasbench.authoring import Options
 
 
 class SparseEigenOptions(Options, frozen=True, kw_only=True):

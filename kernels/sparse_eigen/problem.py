@@ -14,9 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Options, Parameters
-from daasbench.errors import InputError, UsageError
-from daasbench.model import Work
+from daasbench.authoring import InputError, Options, Parameters, UsageError, Work
 
 from .options import SparseEigenOptions
 

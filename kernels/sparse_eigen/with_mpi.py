@@ -12,7 +12,7 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from daasbench.contracts import Partitioned, Resources
+from daasbench.authoring import Partitioned, Resources
 
 from . import recurrence
 from .layout import Plan, plan_of

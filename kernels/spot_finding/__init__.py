@@ -6,8 +6,7 @@ Then `problem.py` (what is searched), `pattern.py` (frames whose spots are known
 are compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.contracts import Card, Reference
+from daasbench.authoring import Card, FolderKernel, Reference, implementation
 
 from .options import SpotOptions
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daasbench.contracts import OF_INPUT, FilePath, Options
+from daasbench.authoring import OF_INPUT, FilePath, Options
 
 Sigmas = Annotated[float, msgspec.Meta(ge=0, le=1000)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]

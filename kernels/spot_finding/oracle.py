@@ -9,8 +9,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from daasbench.authoring.verdicts import worst_of
-from daasbench.model import Verdict
+from daasbench.authoring import Verdict, worst_of
 
 from .definition import COUNTED_BELOW, WINDOW, Criteria, Found
 from .options import SpotOptions

@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from daasbench.contracts import Parameters
-from daasbench.errors import UsageError
-from daasbench.model import Work
+from daasbench.authoring import Parameters, UsageError, Work
 
 from . import pattern, readers
 from .definition import Criteria

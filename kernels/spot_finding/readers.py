@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 from daasbench.formats.stacks import Stack, open_stack, read_image
 
 from .definition import NO_DATA

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from .definition import Found
 

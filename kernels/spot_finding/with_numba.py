@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
+from daasbench.authoring import Resources
 from daasbench.compute.simd import Threads, compiled
-from daasbench.contracts import Resources
 
 from .definition import COUNTED_BELOW, REACH, WINDOW, Found
 

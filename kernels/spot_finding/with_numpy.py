@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from .definition import COUNTED_BELOW, REACH, Criteria, Found
 

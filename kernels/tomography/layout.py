@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 from daasbench.formats.datasets import at_known_path
 from daasbench.formats.hdf5 import contents, dataset_at, identity, open_hdf5
 

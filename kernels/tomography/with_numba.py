@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.authoring import Resources
 from daasbench.compute.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
 from daasbench.compute.transforms import SHORTEST, Plan, forward, inverse, make_plan
 from daasbench.compute.transposes import transpose
-from daasbench.contracts import Resources
 
 from .definition import padded_length, ramp
 

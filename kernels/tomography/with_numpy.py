@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from .definition import padded_length, pixel_grid, ramp
 

@@ -5,9 +5,7 @@ Read `definition.py` first: the projector, and the iteration on top of it; `with
 ``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.authoring.growth import along
-from daasbench.contracts import Card, Reference
+from daasbench.authoring import Card, FolderKernel, Reference, along, implementation
 
 from .options import IterativeOptions
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 from daasbench.formats.datasets import Sought, named, only
 from daasbench.formats.hdf5 import Contents, contents, open_hdf5
 

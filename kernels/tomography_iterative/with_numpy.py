@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from .definition import LEAST_RAY, Reconstruction, inverse, pixel_grid, slope
 

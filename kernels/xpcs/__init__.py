@@ -6,8 +6,7 @@ Read `with_numpy.py` first: it is the algorithm, and `definition.py` the lags an
 compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.contracts import Card, Reference
+from daasbench.authoring import Card, FolderKernel, Reference, implementation
 
 from .options import XpcsOptions
 

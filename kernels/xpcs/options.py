@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from daasbench.contracts import OF_INPUT, FilePath, Options
+from daasbench.authoring import OF_INPUT, FilePath, Options
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Place = Annotated[str, msgspec.Meta(pattern=r"^[+-]?[0-9.]+,[+-]?[0-9.]+$", description='a pixel as "row,column"')]

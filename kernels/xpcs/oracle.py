@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-from daasbench.authoring.verdicts import worst_of
-from daasbench.contracts import Options, Resources
-from daasbench.model import Verdict
+from daasbench.authoring import Options, Resources, Verdict, worst_of
 
 from . import with_numpy
 from .definition import F64, level_averages

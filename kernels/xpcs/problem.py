@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from daasbench.contracts import Parameters
-from daasbench.model import Work
+from daasbench.authoring import Parameters, Work
 
 from . import readers
 from .definition import Schedule

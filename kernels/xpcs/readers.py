@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 from daasbench.formats.stacks import Stack, open_stack, read_image
 
 from .options import XpcsOptions

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.authoring import Resources
 from daasbench.compute.simd import LANES, Threads, aligned_zeros, compiled, fma, load, splat, store
-from daasbench.contracts import Resources
 
 from .definition import CHANNELS, Sums, slots_of, sums_of_slots
 from .parts import frames_of, labels_of

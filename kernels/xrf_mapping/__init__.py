@@ -6,8 +6,7 @@ element emits), `sample.py` (a specimen known exactly), `problem.py`, `oracle.py
 `peers/` are the packages that they are compared with.
 """
 
-from daasbench.authoring.folder import FolderKernel, implementation
-from daasbench.contracts import Card, Reference
+from daasbench.authoring import Card, FolderKernel, Reference, implementation
 
 from .options import XrfOptions
 

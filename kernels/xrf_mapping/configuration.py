@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daasbench.errors import InputError
+from daasbench.authoring import InputError
 
 from .lines import table
 from .model import PAIR_KEV, Beam, Detector

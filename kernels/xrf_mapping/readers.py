@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Parameters
-from daasbench.errors import InputError, UsageError
+from daasbench.authoring import InputError, Parameters, UsageError
 from daasbench.formats.datasets import at_known_path
 from daasbench.formats.hdf5 import contents, dataset_at, open_hdf5
 

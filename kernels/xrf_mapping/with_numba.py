@@ -21,8 +21,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from daasbench.authoring import Resources
 from daasbench.compute.simd import LANES, aligned_zeros, compiled, fma, larger, load, smaller, splat, store, total
-from daasbench.contracts import Resources
 
 if TYPE_CHECKING:
     from .problem import Problem

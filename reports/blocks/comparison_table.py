@@ -22,7 +22,7 @@ BASES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableRow:
+class ComparisonRow:
     """One row of a table, in words."""
 
     name: str
@@ -48,7 +48,7 @@ class ComparisonTable:
 
     basis: Basis
     caption: str
-    rows: tuple[TableRow, ...]
+    rows: tuple[ComparisonRow, ...]
     unit: str
     prices: tuple[str, ...]
     has_peer: bool
@@ -85,10 +85,10 @@ def role(entry: Entry) -> str:
     return "reference" if entry.is_reference else "peer" if entry.peer else "ours"
 
 
-def table_row(entry: Entry, group: ComparisonGroup) -> TableRow:
+def table_row(entry: Entry, group: ComparisonGroup) -> ComparisonRow:
     """Return the row of an entry within its group."""
     good = bool(entry.counted) and entry in group.comparable
-    return TableRow(
+    return ComparisonRow(
         name=entry.case.implementation,
         role=role(entry),
         version=entry.case.version,

@@ -12,6 +12,7 @@ import msgspec
 from daasbench.evidence.claims import ProblemResults
 from daasbench.evidence.entries import Entry
 from daasbench.model import Limits, Machine, Record
+from daasbench.records.layout import RUNS_FOLDER, SCENARIO_FILE
 
 from .claims_in_words import source, title
 from .numbers import counted, flow, listed, memory, number, percent
@@ -187,7 +188,7 @@ def commits_of(records: Sequence[Record]) -> str:
 
 
 def _commands(run: str, report: str) -> list[str]:
-    folder = shlex.quote(f"results/runs/{run}/scenario.toml")
+    folder = shlex.quote(f"results/{RUNS_FOLDER}/{run}/{SCENARIO_FILE}")
     return [
         f"daasbench run {folder} --results again   # measures the same cases in a new folder",
         f"daasbench report {report} --results results   # writes this page again from the records",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from daasbench.evidence.claims import level
-from daasbench.statistics.intervals import Interval
-from daasbench.statistics.scaling_laws import Fit
+from daasbench.statistics import Fit, Interval
 
 from ..blocks.claims_in_words import LEVELS
 from ..blocks.comparison_table import outcome

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from daasbench.evidence.claims import EvidenceLevel, ProblemResults
 from daasbench.scenario.scaling_series import Intent
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from ..blocks import provenance
 from ..blocks.claims_in_words import LEVELS, time, title

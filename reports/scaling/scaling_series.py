@@ -18,8 +18,7 @@ from daasbench.evidence.claims import EvidenceLevel, ProblemResults, level
 from daasbench.evidence.entries import Entry
 from daasbench.model import Basis, Case, Record
 from daasbench.scenario.scaling_series import CasePoint, CaseSeries, Intent, breach, effort, kept, measured_series
-from daasbench.statistics.intervals import Interval, across_processes, median_interval
-from daasbench.statistics.scaling_laws import Fit, Law, fit, gain, scaled
+from daasbench.statistics import Fit, Interval, Law, across_processes, fit, gain, median_interval, scaled
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from daasbench.evidence.claims import EvidenceLevel
 from daasbench.model import Case
 from daasbench.scenario.scaling_series import Intent
-from daasbench.statistics.intervals import Interval
-from daasbench.statistics.scaling_laws import Fit
+from daasbench.statistics import Fit, Interval
 
 from ..blocks.claims_in_words import details as problem_details
 from ..blocks.comparison_table import why

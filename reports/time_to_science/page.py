@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from daasbench.evidence import phases
 from daasbench.evidence.claims import EvidenceLevel, problem_results
 from daasbench.model import Basis
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from ..blocks.claims_in_words import LEVELS, details, name, speed, title
 from ..blocks.comparison_table import EMPTY, Cell, outcome, why

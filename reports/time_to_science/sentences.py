@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from daasbench.evidence import phases
-from daasbench.statistics.intervals import Interval
+from daasbench.statistics import Interval
 
 from ..blocks.claims_in_words import name
 from ..blocks.numbers import NOTHING, amount, counted, duration, factor, joined, listed, memory, plural, rate

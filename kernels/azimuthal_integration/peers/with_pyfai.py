@@ -9,8 +9,7 @@ import numpy as np
 from pyFAI.detectors import Detector
 from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
-from daasbench.contracts import Resources
-from daasbench.errors import MissingRequirement
+from daasbench.authoring import MissingRequirement, Resources
 
 from ..integrated import Integrated
 from ..powder import DUMMY

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from ..integrated import Integrated
 

@@ -9,7 +9,7 @@ import bitshuffle
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 from daasbench.formats.chunks import BLOCK_BYTES, FileImage, block_elements, chunks_of, make_image, packed_frames
 
 from ..recycled import Recycled

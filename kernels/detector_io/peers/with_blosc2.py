@@ -13,7 +13,7 @@ import blosc2
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 from daasbench.formats.chunks import FileImage
 
 from .. import hdf5_library

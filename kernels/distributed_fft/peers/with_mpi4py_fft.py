@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mpi4py_fft import PFFT, newDistArray
 
-from daasbench.contracts import Partitioned, Resources
+from daasbench.authoring import Partitioned, Resources
 
 if TYPE_CHECKING:
     from ..problem import Complex, Problem

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 if TYPE_CHECKING:
     from ..problem import F64, Problem

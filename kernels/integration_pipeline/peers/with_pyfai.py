@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyFAI.detectors import Detector
 from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 from daasbench.formats.chunks import FileImage
 
 from ..definition import frames_of

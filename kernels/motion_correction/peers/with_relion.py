@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Resources
-from daasbench.errors import DaasbenchError, MissingRequirement
+from daasbench.authoring import DaasbenchError, MissingRequirement, Resources
 
 from ..definition import Aligned
 from ..mrc import open_mrc, write_mrc

@@ -13,7 +13,7 @@ import scipy.fft
 from numpy.typing import NDArray
 from skimage import registration
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from ..definition import CONVERGED_PX, Aligned, frequencies
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.authoring.partition import share
+from daasbench.authoring import share
 
 Array = NDArray[Any]
 Work = Callable[[Array, Mapping[str, Array]], None]  # some rows of a block, and the same rows of the results

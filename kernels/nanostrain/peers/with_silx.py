@@ -9,7 +9,7 @@ import numpy as np
 from silx.math.chistogramnd_lut import histogramnd_from_lut
 from silx.math.fit import leastsq
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from ..gaussian import SQRT_2_PI
 from ..grid import plane_sums

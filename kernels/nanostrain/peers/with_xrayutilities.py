@@ -12,7 +12,7 @@ import numpy as np
 import xrayutilities
 from xrayutilities.math import gauss_fit
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from ..gaussian import SQRT_2_PI
 from ..grid import plane_sums

@@ -10,7 +10,7 @@ from silx.math.chistogramnd_lut import histogramnd_from_lut
 from xsocs.process.fit.peak_fit import gaussian_fit
 from xsocs.util import project
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from . import staged
 

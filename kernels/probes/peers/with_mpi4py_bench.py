@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from mpi4py.bench import pingpong
 
-from daasbench.contracts import Partitioned, Resources
-from daasbench.errors import MissingRequirement
+from daasbench.authoring import MissingRequirement, Partitioned, Resources
 
 from ..options import require_way
 from ..problem import ProbesProblem

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.fft
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from ..definition import Library, Reconstruction, reconstruct
 from ..with_numpy import add

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from ..with_numpy import lanczos
 

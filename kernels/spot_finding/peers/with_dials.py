@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from daasbench.contracts import Resources
-from daasbench.errors import DaasbenchError, MissingRequirement
+from daasbench.authoring import DaasbenchError, MissingRequirement, Resources
 
 from ..definition import REACH, Found
 

@@ -17,7 +17,7 @@ import numpy as np
 from algotom.rec import reconstruction
 from numpy.typing import NDArray
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 if TYPE_CHECKING:
     from ..problem import Problem

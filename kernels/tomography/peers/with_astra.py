@@ -12,7 +12,7 @@ import astra
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from .shifting import Shift
 

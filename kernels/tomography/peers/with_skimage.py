@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import transform
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from .shifting import Shift
 

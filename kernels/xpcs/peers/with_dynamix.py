@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from daasbench.contracts import Resources
+from daasbench.authoring import Resources
 
 from ..definition import F64, level_averages
 

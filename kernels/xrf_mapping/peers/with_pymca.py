@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PyMca5.PyMcaPhysics.xrf.FastXRFLinearFit import FastXRFLinearFit
 
-from daasbench.contracts import Resources
-from daasbench.errors import MissingRequirement
+from daasbench.authoring import MissingRequirement, Resources
 
 if TYPE_CHECKING:
     from ..problem import Problem

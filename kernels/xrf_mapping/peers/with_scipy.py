@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize
 
-from daasbench.contracts import Resources
-from daasbench.errors import MissingRequirement
+from daasbench.authoring import MissingRequirement, Resources
 
 if TYPE_CHECKING:
     from ..problem import Problem
