@@ -12,13 +12,13 @@ import pytest
 
 from daasbench import kernel
 from daasbench.authoring.function import FunctionKernel, FunctionProblem
+from daasbench.authoring.verdicts import worst_of
 from daasbench.contracts import Implementation
 from daasbench.errors import InputError, LedgerError, MissingRequirement, Unfinished
 from daasbench.measure import scratch
 from daasbench.measure.failures import failure_of, guarded
 from daasbench.measure.inputs import MOST_BLOCKS, Inputs, block_count, make_inputs, predicted_bytes
 from daasbench.measure.messages import Spec
-from daasbench.measure.samples import worse
 from daasbench.measure.session import Session
 from daasbench.model import Case, Outcome, Reason, Samples, Verdict, Work
 
@@ -227,14 +227,14 @@ def test_a_verdict_that_is_not_ok_is_worse_than_any_that_is() -> None:
     def said(error: float | None, message: str = "") -> Verdict:
         return Verdict(error=error, tolerance=1.0, verified_by="oracle", message=message)
 
-    assert worse(said(0.9), said(0.1)).error == 0.9
-    assert worse(said(0.1), said(0.9)).error == 0.9
-    assert worse(said(0.9), said(2.0)).error == 2.0
-    assert worse(said(3.0), said(2.0)).error == 3.0
+    assert worst_of((said(0.9), said(0.1))).error == 0.9
+    assert worst_of((said(0.1), said(0.9))).error == 0.9
+    assert worst_of((said(0.9), said(2.0))).error == 2.0
+    assert worst_of((said(3.0), said(2.0))).error == 3.0
     for none in (None, float("nan"), float("inf")):
-        assert worse(said(3.0), said(none)).error is none
-        assert worse(said(none), said(3.0)).error is none
-    assert worse(said(2.0, "first"), said(2.0, "later")).message == "first"
+        assert worst_of((said(3.0), said(none))).error is none
+        assert worst_of((said(none), said(3.0))).error is none
+    assert worst_of((said(2.0, "first"), said(2.0, "later"))).message == "first"
 
 
 # --- failures -------------------------------------------------------------------------------------------------

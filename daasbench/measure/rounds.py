@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from daasbench.authoring.verdicts import worst_of
 from daasbench.host import machine
 from daasbench.host.load_monitor import LoadMonitor
 from daasbench.measure.bench import Bench
@@ -15,7 +16,6 @@ from daasbench.measure.failures import guarded
 from daasbench.measure.messages import Command, Failure, Made, Prepared, RoundResult
 from daasbench.measure.mpi_process import MpiMeasuringProcess
 from daasbench.measure.process import MeasuringProcess
-from daasbench.measure.samples import worse
 from daasbench.measure.start_state import StartStates
 from daasbench.model import Outcome, Planned, Reason, Record, Round, Samples, StartEvidence, Verdict
 from daasbench.statistics.intervals import median_interval, relative_half_width
@@ -170,7 +170,7 @@ class Measurement:
             return None
         self.round_result = answer
         if answer.verdict is not None and self.verdict is not None:
-            self.verdict = worse(self.verdict, answer.verdict)
+            self.verdict = worst_of((self.verdict, answer.verdict))
         if seen.threads is not None:
             self.threads_seen = max(self.threads_seen or 0, seen.threads)
         self.allowed = seen.cpus or self.allowed

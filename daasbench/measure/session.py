@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from daasbench.authoring.verdicts import worst_of
 from daasbench.compute.backends import PARTITIONED, import_needed, map_arrays, open_backend, require
 from daasbench.contracts import Backend, Implementation, Partitioned
 from daasbench.errors import NoRoom
@@ -28,7 +29,6 @@ from daasbench.host.energy import EnergyCounter
 from daasbench.measure.groups import MpiTimes, SingleProcess
 from daasbench.measure.inputs import case_options, find_kernel, inputs_alone, with_blocks
 from daasbench.measure.messages import Prepared, RoundResult, Spec
-from daasbench.measure.samples import worse
 from daasbench.model import Samples, Verdict
 
 NANOSECOND = 9  # digits that are kept: the clock has no more, and fewer digits make a ledger quick to read
@@ -135,7 +135,7 @@ class Session:
         started = self.clock()
         for index in range(repeats + 1):
             verdict = self._repeat(samples, flag=1 if index == 0 else 0, origin=origin)
-            worst = verdict if worst is None else worse(worst, verdict)
+            worst = verdict if worst is None else worst_of((worst, verdict))
             if self.group.agreed(bool(index) and self.clock() - started > limit_s):
                 break
         samples.round.extend([number] * len(samples.seconds))
@@ -350,7 +350,7 @@ class Session:
         )
         if message is None:
             return verdict
-        return worse(verdict, msgspec.structs.replace(verdict, error=math.inf, message=message))
+        return worst_of((verdict, msgspec.structs.replace(verdict, error=math.inf, message=message)))
 
 
 ELSEWHERE = Verdict(error=0.0, tolerance=0.0, verified_by="oracle", message="rank 0 verifies")
