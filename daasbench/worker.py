@@ -35,7 +35,7 @@ from daasbench.measure.process import MeasuringProcess
 from daasbench.measure.requirements import limits_do_not_apply
 from daasbench.model import Job, Limits, Machine, Noun, Planned, Record, digest, sets_of
 from daasbench.records.interrupted import interrupted_attempts, was_interrupted
-from daasbench.records.layout import RECORDS_FILE
+from daasbench.records.layout import LOG_FILE, RECORDS_FILE, SCRATCH_FOLDER
 from daasbench.records.ledger import Ledger
 from daasbench.records.readers import read_lines
 from daasbench.version import __version__
@@ -151,14 +151,14 @@ def work(job_file: Path) -> None:
     require_inside(job)
     folder = job_file.parent
     job = msgspec.structs.replace(job, planned=_close_interrupted_attempts(folder / RECORDS_FILE, job))
-    with Ledger(folder / RECORDS_FILE) as ledger, open(folder / "log", "ab", buffering=0) as log_file:
+    with Ledger(folder / RECORDS_FILE) as ledger, open(folder / LOG_FILE, "ab", buffering=0) as log_file:
         observed = machine.observe(commit=job.commit, observed_at=utc_now(), redact=job.redact)
         ledger.append(observed)
         limits: dict[int, str] = {}
         for line in _limits(thread_counts(job), observed, log_file):
             ledger.append(line)
             limits[line.threads] = line.id
-        scratch = folder / "scratch"
+        scratch = folder / SCRATCH_FOLDER
         comparisons = ComparisonRunner(
             job, observed, limits, write=ledger.append, now=utc_now, scratch=scratch, log=log_file
         )

@@ -15,7 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from daasbench.records.layout import JOB_FILE, JOURNAL_FILE, RECORDS_FILE, SCENARIO_FILE
+from daasbench.records.layout import (
+    JOB_FILE,
+    JOBS_FOLDER,
+    JOURNAL_FILE,
+    LOCK_FILE,
+    LOG_FILE,
+    RECORDS_FILE,
+    RUNS_FOLDER,
+    SCENARIO_FILE,
+    SCRATCH_FOLDER,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("kernels", "scenarios", "runners", "reports")
@@ -130,6 +140,7 @@ def test_every_silenced_complaint_names_its_code() -> None:
 
 def test_the_file_names_of_a_results_folder_are_written_in_one_module_only() -> None:
     names = {RECORDS_FILE, JOB_FILE, JOURNAL_FILE, SCENARIO_FILE}
+    folders_and_logs = {LOCK_FILE, LOG_FILE, JOBS_FOLDER, RUNS_FOLDER, SCRATCH_FOLDER}
     spelled = []
     for path in MODULES:
         if path == ROOT / "daasbench/records/layout.py":
@@ -137,6 +148,9 @@ def test_the_file_names_of_a_results_folder_are_written_in_one_module_only() -> 
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.split("/")[-1] in names:
                 spelled.append(f"{relative(path)}:{node.lineno}: {node.value}")
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+                name = getattr(node.right, "value", None)
+                spelled += [f"{relative(path)}:{node.lineno}: {name}"] if name in folders_and_logs else []
     assert spelled == []
 
 

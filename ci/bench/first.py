@@ -2,8 +2,8 @@
 
     python ci/bench/first.py [--results DIR] [--keep] [--write]
 
-Every kernel by its `numba` way, in each of its modes that compiles other code, in processes that find no compiled code
-(`start = "uncompiled"`, which is looked at, not assumed) and whose files are in memory. Inputs are made before.
+Every kernel by its `numba` implementation, in each of its modes that compiles other code, in processes that find no
+compiled code (`start = "uncompiled"`, which is checked) and whose files are in memory. Inputs are made before.
 ``--write`` puts the table into docs/benchmarks/first.md.
 """
 

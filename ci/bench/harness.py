@@ -86,9 +86,9 @@ def inside_a_job(folder: Path, rounds: int = 5) -> list[float]:
     job = msgspec.json.decode(whole.read_bytes(), type=Job)
     few = CASES // 10
 
-    def worker(cases: int, round_: int) -> float:
-        """Return the seconds of a worker that its contenders do not account for."""
-        there = folder / f"{round_}-{cases}"
+    def worker(cases: int, number: int) -> float:
+        """Return the seconds of a worker that its measuring processes do not account for."""
+        there = folder / f"{number}-{cases}"
         there.mkdir()
         part = msgspec.structs.replace(job, planned=job.planned[:cases])
         (there / "job.json").write_bytes(msgspec.json.encode(part))
@@ -102,8 +102,8 @@ def inside_a_job(folder: Path, rounds: int = 5) -> list[float]:
         return taken - message
 
     found = []
-    for round_ in range(rounds):
-        short, long = worker(few, round_), worker(CASES, round_)
+    for number in range(rounds):
+        short, long = worker(few, number), worker(CASES, number)
         found.append((long - short) / (CASES - few))
     return found
 

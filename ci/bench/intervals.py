@@ -3,8 +3,8 @@
     python ci/bench/intervals.py
 
 Figure to reach: 93-97 % over 2000 sessions each of 3, 5 and 10 processes, with a between-process spread of
-3 %, 2 % within a process, 10 repeats, and a fixed seed. The interval of the ratio of two contenders of the same sets,
-and the interval of the median within one process, are printed beside it.
+3 %, 2 % within a process, 10 repeats, and a fixed seed. The interval of the ratio of two measuring processes of the
+same sets, and the interval of the median within one process, are printed beside it.
 """
 
 from __future__ import annotations

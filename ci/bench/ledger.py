@@ -45,7 +45,7 @@ def limits() -> Limits:
 
 
 def samples(chance: random.Random, scale_s: float) -> Samples:
-    """Return 10 samples and a warm-up, as a contender writes them: to the nanosecond."""
+    """Return 10 samples and a warm-up, as a measuring process writes them: to the nanosecond."""
     seconds = [round(scale_s * chance.lognormvariate(0, 0.02), 9) for _ in range(11)]
     return Samples(
         seconds=seconds, flags=[1] + [0] * 10, cpu_s=[round(1.9 * s, 9) for s in seconds], block=list(range(11)),

@@ -171,7 +171,7 @@ def main() -> int:
 
 
 def measured(name: str, sizes: list[str], threads: int) -> Iterator[Row]:
-    """Yield a row for each mode, way and size of a kernel."""
+    """Yield a row for each mode, implementation and size of a kernel."""
     kernel = registry.kernel(name)
     grows = getattr(kernel, "grows", None) is not None
     for options in MODES.get(name, NO_MODES):

@@ -33,7 +33,12 @@ print(f"{len(evidence.records)} records: {ended - started:.2f} s (imports and re
 def record(problem: int, implementation: int, process: int) -> Record:
     """Return one verified record; the times differ by implementation and, a little, by process."""
     case = Case(
-        kernel="bench", implementation=f"way{implementation}", version="1", size="small", seed=problem, threads=2
+        kernel="bench",
+        implementation=f"implementation{implementation}",
+        version="1",
+        size="small",
+        seed=problem,
+        threads=2,
     )
     seconds = [(0.01 + 0.002 * implementation) * (1 + 0.001 * ((7 * process + 3 * index) % 11)) for index in range(20)]
     return Record(

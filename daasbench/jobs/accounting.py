@@ -25,7 +25,7 @@ from daasbench.model import (
     sets_of,
 )
 from daasbench.records.interrupted import interrupted_attempts, was_interrupted
-from daasbench.records.layout import RECORDS_FILE
+from daasbench.records.layout import LOG_FILE, RECORDS_FILE
 from daasbench.records.ledger import Ledger
 from daasbench.records.readers import read_lines
 from daasbench.worker import ENDED, LAST_WORDS, STARTED, Began, Left
@@ -44,7 +44,7 @@ def record_missing_results(job: Job, folder: Path, status: JobStatus) -> str:
     missing = _missing(job, lines)
     if not missing:
         return ""
-    said = last_words(folder / "log")
+    said = last_words(folder / LOG_FILE)
     why = status.message or status.native or "it ended without a message"
     message = f"{_beginning(job)}{why}; {len(missing)} of {len(job.planned)} measurements remain"
     message += f": {said}" if said else ""

@@ -43,7 +43,7 @@ def preview(
 ) -> Preview:
     """Return exactly what a run would send, with time limits and price ceilings; changes nothing."""
     begun = None if again else runs.latest(results_folder, plan.identity, commit)
-    folder = begun or RunFolder(results_folder / "runs" / "dry-run")
+    folder = begun or runs.dry_run(results_folder)
     queued = _queued(folder)
     active = {planned.key for job in queued for planned in job.planned}
     todo = outstanding(plan, commit, progress(folder.path), active)

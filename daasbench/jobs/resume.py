@@ -24,7 +24,8 @@ def resume(jobs: ActiveJobs) -> None:
     """
     latest = jobs.folder.unsettled()
     known = {job.id: job for job in jobs.folder.jobs() if job.id in latest}
-    uncertain: dict[Queue, list[Job]] = {}  # the controller ended before it noted a handle
+    queues: dict[str, Queue] = {}
+    uncertain: dict[str, list[Job]] = {}  # by queue: the controller ended before it noted a handle
     for name, event in latest.items():
         job = known.get(name)
         if job is None:
@@ -37,9 +38,10 @@ def resume(jobs: ActiveJobs) -> None:
         if event.event == "submitted" and isinstance(handle, str):
             jobs.track(job, handle, event.at)
         else:
-            uncertain.setdefault(runner, []).append(job)
-    for queue, asked in uncertain.items():
-        _find(jobs, queue, asked)
+            queues[runner.name] = runner
+            uncertain.setdefault(runner.name, []).append(job)
+    for name, asked in uncertain.items():
+        _find(jobs, queues[name], asked)
 
 
 def abandon_unknown_jobs(jobs: ActiveJobs) -> None:

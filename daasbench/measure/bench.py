@@ -13,7 +13,7 @@ from daasbench.contracts import Implementation
 from daasbench.errors import DaasbenchError
 from daasbench.host.machine import DEVICES
 from daasbench.measure.dask import most_wait_s
-from daasbench.measure.inputs import find_kernel
+from daasbench.measure.inputs import find_kernel, problem_folder
 from daasbench.measure.messages import Failure, Spec
 from daasbench.measure.mpi_process import MpiMeasuringProcess
 from daasbench.measure.process import MeasuringProcess
@@ -64,7 +64,7 @@ class Bench:
         job, case = self.job, planned.case
         return Spec(
             case=case,
-            scratch=str(self.scratch / case.problem_id),
+            scratch=str(problem_folder(self.scratch, case.problem_id)),
             paths=job.inputs.get(case.input_hash or "", {}),
             source=job.sources.get(case.kernel),
             cache_bytes=self.observed.last_level_cache_bytes,

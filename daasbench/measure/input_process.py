@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from daasbench.host import machine
+from daasbench.measure.inputs import problem_folder
 from daasbench.measure.messages import Command, Failure, Made, Spec
 from daasbench.measure.process import MeasuringProcess
 from daasbench.model import Outcome, Reason
@@ -46,7 +47,7 @@ class InputProcess:
 
     def folder(self, problem: str) -> Path:
         """Return the folder of a problem."""
-        return self.scratch / problem
+        return problem_folder(self.scratch, problem)
 
     def make(self, problem: str, spec: Spec) -> Made | Failure:
         """Return the facts of the inputs of `problem`, which are made now or kept from an earlier set."""

@@ -83,7 +83,7 @@ def _problem(spec: Spec, work: Work, make: Callable[[int], Any]) -> tuple[Any, W
 
 
 def _blocks_with_room(spec: Spec, work: Work) -> int:
-    """Return how many blocks repeats rotate over; raise Lacking if there is no room for them.
+    """Return how many blocks repeats rotate over; raise MissingRequirement if there is no room for them.
 
     How many of the blocks of a file are different, and so lie on the disk, is not known before it is read.
     """
@@ -127,6 +127,11 @@ def _check_disk(spec: Spec, work: Work, blocks: int) -> None:
     if needed > free:
         message = f"the inputs take {needed / 2**30:.1f} GiB of disk, {free / 2**30:.1f} GiB are free in {existing}"
         raise MissingRequirement(message, "free some space, or choose another folder with --results")
+
+
+def problem_folder(scratch: Path, problem: str) -> Path:
+    """Return the folder of the inputs of a problem, below the scratch folder of its job."""
+    return scratch / problem
 
 
 def block_count(case: Case, input_bytes: float, cache_bytes: int | None) -> tuple[int, bool | None]:

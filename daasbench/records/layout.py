@@ -10,6 +10,7 @@ import errno
 from pathlib import Path
 
 from daasbench.errors import LedgerError, UsageError
+from daasbench.host.output_files import fix_of
 
 RUNS_FOLDER = "runs"  # of a results folder: one folder per run
 
@@ -23,14 +24,10 @@ RECORDS_FILE = "records.jsonl"  # of a job: what comes out
 LOG_FILE = "log"  # of a job: standard output and standard error of its worker
 SCRATCH_FOLDER = "scratch"  # of a job: inputs and expected results; the worker removes them
 
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
 
 def unwritable(path: Path, error: OSError) -> LedgerError | UsageError:
     """Return the error for a file that cannot be written: the file, the cause, the fix, and what is safe."""
-    if error.errno in _NO_SPACE:
-        return LedgerError(
-            f"{path}: cannot be written: {error.strerror}; records written before are safe: free some space and run"
-            " the same command again"
-        )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        safe = f"records written before are safe: {fix_of(error, '--results')} and run the same command again"
+        return LedgerError(f"{path}: cannot be written: {error.strerror}; {safe}")
     return UsageError(f"{path}: cannot be written: {error.strerror}; choose a writable folder with --results DIR")

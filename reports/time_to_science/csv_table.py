@@ -40,7 +40,7 @@ def _row(problem: ProblemStarts, start: EntryStarts) -> dict[str, object]:
     for phase in phases.PROCESS:
         row |= interval_cells(f"{phase}_s", start.phase(phase))
     row |= {f"{phase}_s": start.around.seconds.get(phase) for phase in phases.JOB}
-    seen = start.footings
+    seen = start.start_evidence
     row |= {
         "evicted_by": seen[0].evicted_by if seen else None,
         "left_bytes": max((one.left_bytes for one in seen), default=None),

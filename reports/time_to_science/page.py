@@ -192,7 +192,7 @@ def _again(start: EntryStarts, mine: Sequence[EntryStarts]) -> Cell:
 
 def _seen(start: EntryStarts) -> Cell:
     """Return what its processes had read from storage, and what was in memory before."""
-    seen = start.footings
+    seen = start.start_evidence
     if not seen:
         return EMPTY
     read = max(one.read_bytes for one in seen)

@@ -45,7 +45,7 @@ class EntryStarts:
         return tuple(row for row in self.entry.counted if row.record.start_evidence)
 
     @property
-    def footings(self) -> tuple[StartEvidence, ...]:
+    def start_evidence(self) -> tuple[StartEvidence, ...]:
         """Return what was seen of the state of each process that counts."""
         return tuple(row.record.start_evidence for row in self.rows if row.record.start_evidence)
 

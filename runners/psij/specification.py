@@ -16,7 +16,7 @@ from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.host import containers, launchers
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Count, Job, Noun, Option, Planned, Platform, Scalar, Seconds, Written, parsing, sets_of
-from daasbench.records.layout import JOB_FILE
+from daasbench.records.layout import JOB_FILE, LOG_FILE
 
 from ..allocation import Allocation, allocation_of
 
@@ -165,7 +165,7 @@ def job_script(job: Job, folder: Path) -> str:
     lines = [
         "#!/bin/bash",
         f"# job {job.id} of run {job.run}",
-        f"exec >>{shlex.quote(str(folder / 'log'))} 2>&1",
+        f"exec >>{shlex.quote(str(folder / LOG_FILE))} 2>&1",
         *options.setup,
         f"exec {session}{shlex.join(worker)} {claim}",
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 from daasbench.host import containers
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Job, Noun
-from daasbench.records.layout import JOB_FILE
+from daasbench.records.layout import JOB_FILE, LOG_FILE
 
 from ..allocation import Allocation
 from .options import SlurmOptions, options_of
@@ -68,7 +68,7 @@ def directives_of(jobs: Sequence[Job], allocation: Allocation, target: RenderTar
     """Return the options that sbatch reads from the script."""
     first, array = jobs[0], len(jobs) > 1
     options = options_of(first.platform.options)
-    output = target.folder.replace("%", "%%") + f"/{TASK_LOG.format('%a') if array else 'log'}"
+    output = target.folder.replace("%", "%%") + f"/{TASK_LOG.format('%a') if array else LOG_FILE}"
     at_once = f"%{options.at_once}" if options.at_once else ""
     named = {key: getattr(options, key) for key in ("partition", "account", "qos", "constraint", "reservation")}
     flags = [
@@ -126,7 +126,8 @@ def _enter_folder(jobs: Sequence[Job], targets: Mapping[str, RenderTarget]) -> l
     return [
         f"jobs=({folders})",
         f'cd -- "${{jobs[$SLURM_ARRAY_TASK_ID]}}" || exit {NO_FOLDER}',
-        f"if [ -e log ]; then exec >>log 2>&1; else mv -- {opened} log; fi",  # Slurm, too, writes into the moved file
+        # Slurm, too, writes into the moved file
+        f"if [ -e {LOG_FILE} ]; then exec >>{LOG_FILE} 2>&1; else mv -- {opened} {LOG_FILE}; fi",
         wait,
     ]
 

@@ -10,6 +10,7 @@ import msgspec
 
 from daasbench.errors import Unreachable
 from daasbench.model import JobState, JobStatus
+from daasbench.records.layout import LOG_FILE
 
 from . import commands
 from .commands import UnexpectedOutput
@@ -177,7 +178,7 @@ class Poller:
         """
         if status.state is not JobState.FAILED or status.exit is not None or not handle.folder:
             return status
-        path = f"{handle.folder}/log"
+        path = f"{handle.folder}/{LOG_FILE}"
         text = self.transport.read([path]).get(path, "").lower()
         if not any(phrase in text for phrase in MEMORY):
             return status

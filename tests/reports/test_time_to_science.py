@@ -116,7 +116,7 @@ def test_the_phases_of_the_sheet_add_up_to_the_first_result(filled: Any, tmp_pat
 def test_a_phase_that_was_not_measured_is_named_with_its_reason(filled: Any, tmp_path: Path) -> None:
     said = plain(texts(filled.gather(), tmp_path)["time_to_science.html"])
     assert "GPU context: no GPU is used" in said
-    assert "start of ranks or workers: one process computes here" in said
+    assert "start of ranks or workers: a single process computes" in said
     assert "stage-in, queue, boot and stage-out: the journal does not tell of the job's end" in said
 
 
