@@ -59,8 +59,8 @@ class Geometry:
         about1 = np.array([[1, 0, 0], [0, c1, s1], [0, -s1, c1]])  # left-handed, as the definition has it
         about2 = np.array([[c2, 0, -s2], [0, 1, 0], [s2, 0, c2]])  # left-handed
         about3 = np.array([[c3, -s3, 0], [s3, c3, 0], [0, 0, 1]])
-        round_: Array = about3 @ about2 @ about1
-        return round_
+        rotation: Array = about3 @ about2 @ about1
+        return rotation
 
     def centres(self) -> Positions:
         """Return the positions of the pixels' centres, arrays of the detector's shape."""

@@ -47,8 +47,8 @@ class Hexrd:
             raise ValueError("has no moving axis: position belongs to a goniometer JSON; leave it out")
         rows, columns = shape
         pixel1, pixel2 = (float(size) * 1e-3 for size in self._detector("pixels/size"))
-        round_ = _rotation_about(np.asarray(self._detector("transform/tilt"), float))
-        right, up, normal = round_[:, 0], round_[:, 1], round_[:, 2]
+        rotation = _rotation_about(np.asarray(self._detector("transform/tilt"), float))
+        right, up, normal = rotation[:, 0], rotation[:, 1], rotation[:, 2]
         down = -up
         stage = np.asarray(self.content.get("instrument/oscillation_stage/translation", [0, 0, 0]), float)
         middle = (np.asarray(self._detector("transform/translation"), float) - stage) * 1e-3
@@ -74,8 +74,8 @@ def _rotation_about(vector: Array) -> Array:
     angle = float(np.linalg.norm(vector))
     x, y, z = vector / angle if angle else vector
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    round_: Array = np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
-    return round_
+    rotation: Array = np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
+    return rotation
 
 
 def _beam(azimuth_deg: float, polar_deg: float) -> Array:

@@ -156,9 +156,9 @@ def _chi2(problem: Problem, expectation: Expectation, result: Integrated) -> Ver
     if pulls.size == 0:
         return None
     chi2 = float(np.mean(pulls**2))
-    chance = 5 * math.sqrt(2 / pulls.size)  # five standard deviations of chi² per bin itself
+    noise = 5 * math.sqrt(2 / pulls.size)  # five standard deviations of chi² per bin itself
     message = f"chi² per bin {chi2:.3f} against the known profile, {pulls.size} bins"
-    return Verdict(error=abs(chi2 - 1), tolerance=max(CHI2_TOLERANCE, chance), verified_by="truth", message=message)
+    return Verdict(error=abs(chi2 - 1), tolerance=max(CHI2_TOLERANCE, noise), verified_by="truth", message=message)
 
 
 def _against_reference(

@@ -134,8 +134,8 @@ def unsplit(axis: RadialAxis, geometry: Geometry, mask: Array, sectors: int = 1)
     inside = (radial >= 0) & (radial < axis.bins) & ~mask.ravel()
     number = np.floor(np.where(inside, radial, 0.0)).astype(np.int64)
     if sectors > 1:
-        round_ = (at.azimuth().ravel() / (2 * np.pi) + 0.5) * sectors
-        number += axis.bins * np.minimum(round_.astype(np.int64), sectors - 1)
+        sector = (at.azimuth().ravel() / (2 * np.pi) + 0.5) * sectors
+        number += axis.bins * np.minimum(sector.astype(np.int64), sectors - 1)
     bins = axis.bins * sectors
     return PixelBins(
         bins=bins,
@@ -182,7 +182,7 @@ def _split_band(radial: Array, azimuth: Array, mask: Array, bins: int) -> tuple[
         share[end[several] - count[several] + step] = (upto - below) / total
         keep = count[several] > step + 1
         several, below, total = several[keep], upto[keep], total[keep]
-    _mend_pole(share, count, end)
+    _share_pole(share, count, end)
     return np.where(outside, bins, low).astype(np.uint16), count.astype(np.uint16), share
 
 
@@ -203,7 +203,7 @@ def _area_below(r: Array, a: Array, limit: Array) -> Array:
     return area
 
 
-def _mend_pole(share: Array, count: Array, end: Array) -> None:
+def _share_pole(share: Array, count: Array, end: Array) -> None:
     """Give the pixel around the beam, whose azimuth goes all the way round, to its bins in equal shares."""
     wrong = np.flatnonzero(~((share >= -1e-9) & (share <= 1 + 1e-9)))
     for pixel in np.unique(np.searchsorted(end, wrong, side="right")):

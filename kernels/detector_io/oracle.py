@@ -27,14 +27,14 @@ class Expectation:
     ----------
     digests
         By block, by frame.
-    word
+    verified_by
         Whose they are: ``truth`` of generated frames, ``oracle`` (h5py with hdf5plugin) of a file.
     packed_bytes
         By block: what hdf5plugin packs it into; None when reading.
     """
 
     digests: Sequence[Sequence[str]]
-    word: Literal["truth", "oracle"]
+    verified_by: Literal["truth", "oracle"]
     packed_bytes: Sequence[int] | None
 
 
@@ -45,7 +45,7 @@ def expect(problem: Problem, options: DetectorOptions) -> Expectation:  # noqa: 
     packed = None
     if problem.direction == "write":
         packed = [int(chunks_of(hdf5_library.pack(block)).size.sum()) for block in blocks]
-    return Expectation(digests=found, word="truth" if problem.truth else "oracle", packed_bytes=packed)
+    return Expectation(digests=found, verified_by="truth" if problem.truth else "oracle", packed_bytes=packed)
 
 
 def _frames(block: Any) -> Any:
@@ -65,7 +65,9 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Any, 
     wrong = [index for index, (one, other) in enumerate(zip(found, expected, strict=True)) if one != other]
     if wrong:
         return _wrong(expectation, len(wrong), f"frame {wrong[0]} is wrong, of {len(expected)} {len(wrong)}")
-    checks = [Verdict(error=0.0, tolerance=0.0, verified_by=expectation.word, message="every bit of every frame")]
+    checks = [
+        Verdict(error=0.0, tolerance=0.0, verified_by=expectation.verified_by, message="every bit of every frame")
+    ]
     if expectation.packed_bytes is not None and judged_as not in (ANY_SIZE, BLOSC2):
         checks.append(_size(expectation, chunks_of(result), expectation.packed_bytes[block]))
     return worst_of(checks)
@@ -74,7 +76,7 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Any, 
 def _size(expectation: Expectation, chunks: Chunks, packed_bytes: int) -> Verdict:
     ratio = float(chunks.size.sum()) / packed_bytes
     message = f"every bit of every frame, packed {ratio:.2f} times as large as by hdf5plugin"
-    return Verdict(error=ratio, tolerance=LARGEST, verified_by=expectation.word, message=message)
+    return Verdict(error=ratio, tolerance=LARGEST, verified_by=expectation.verified_by, message=message)
 
 
 def _read_back(result: Any, judged_as: str) -> Any:
@@ -86,4 +88,4 @@ def _read_back(result: Any, judged_as: str) -> Any:
 
 
 def _wrong(expectation: Expectation, error: float, message: str) -> Verdict:
-    return Verdict(error=float(error), tolerance=0.0, verified_by=expectation.word, message=message)
+    return Verdict(error=float(error), tolerance=0.0, verified_by=expectation.verified_by, message=message)

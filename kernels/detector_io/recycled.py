@@ -28,5 +28,5 @@ class Recycled:
             if array.shape == shape and array.dtype == dtype and sys.getrefcount(array) == _MINE:
                 return array
         fresh = np.empty(shape, dtype)
-        self._arrays = [one for one in self._arrays if one.shape == shape and one.dtype == dtype] + [fresh]
+        self._arrays = [kept for kept in self._arrays if kept.shape == shape and kept.dtype == dtype] + [fresh]
         return fresh

@@ -53,8 +53,8 @@ class Atoms:
     def spectrum(self) -> Atoms:
         """Return the Fourier transform of the field (unscaled, exponent negative): again a sum of products."""
         cells = np.arange(self.size)
-        rounds = np.outer(cells, cells) % self.size  # whole turns taken off as integers: no digit is lost
-        return Atoms(profiles=self.profiles @ np.exp(-2j * np.pi * rounds / self.size))
+        cycles = np.outer(cells, cells) % self.size  # whole cycles are removed as integers: no digit is lost
+        return Atoms(profiles=self.profiles @ np.exp(-2j * np.pi * cycles / self.size))
 
     def energy(self) -> float:
         """Return the sum of the squared modulus over all cells."""

@@ -65,28 +65,28 @@ class FftwSlabs:
     def planes(self, source: Complex, target: Complex) -> None:
         """Transform every plane of complex[planes, size, size], shared between the threads."""
 
-        def round_(thread: int) -> None:
+        def task(thread: int) -> None:
             for z in range(thread, len(source), len(self._planes)):
                 _execute(self._planes[thread], source[z], target[z])
 
-        self._together(round_, len(self._planes))
+        self._together(task, len(self._planes))
 
     def lines(self, block: Complex) -> None:
         """See :class:`.slabs.Slabs`; rows are shared between the threads."""
 
-        def round_(thread: int) -> None:
+        def task(thread: int) -> None:
             for row in range(thread, block.shape[1], len(self._lines)):
                 line = block[:, row]
                 _execute(self._lines[thread], line, line)
 
-        self._together(round_, len(self._lines))
+        self._together(task, len(self._lines))
 
-    def _together(self, round_: Callable[[int], None], threads: int) -> None:
+    def _together(self, task: Callable[[int], None], threads: int) -> None:
         if self._threads is None or threads < 2:
             for thread in range(threads):
-                round_(thread)
+                task(thread)
             return
-        done: Iterator[None] = self._threads.map(round_, range(threads))
+        done: Iterator[None] = self._threads.map(task, range(threads))
         for _ in done:  # raises what one of them raised
             pass
 

@@ -75,8 +75,8 @@ def _exchange(comm: Any, problem: Problem) -> Messages | Memory:
     node.Free()
     if problem.exchange == "memory" and not together:
         raise ValueError("exchange: the ranks share no memory, they are on several nodes; right is messages or auto")
-    implementation = Messages if problem.exchange == "messages" or not together else Memory
-    return implementation(comm, problem.size, problem.blocks[0].dtype)
+    exchange = Messages if problem.exchange == "messages" or not together else Memory
+    return exchange(comm, problem.size, problem.blocks[0].dtype)
 
 
 class Messages:

@@ -71,13 +71,15 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Profi
     everywhere = np.ones_like(trusted)
     peer = expectation.peer[block] if judged_as == REFERENCE and expectation.peer is not None else None
     checks = [] if peer is None else [_intensity(result.intensity[: len(peer)], peer, trusted, "peer", "of pyFAI")]
-    word: Literal["truth", "oracle"] = "truth" if problem.truth is not None else "oracle"
+    verified_by: Literal["truth", "oracle"] = "truth" if problem.truth is not None else "oracle"
     compared = everywhere if result.signal is not None else trusted
-    checks.append(_intensity(result.intensity, right.intensity, compared, word, "of the reference"))
+    checks.append(_intensity(result.intensity, right.intensity, compared, verified_by, "of the reference"))
     if (message := _file(problem, result)) is not None:
         checks.append(_wrong(message))
     if result.signal is not None:
-        checks.append(_sums(result.signal, problem.truth[block] if problem.truth is not None else right.signal, word))
+        checks.append(
+            _sums(result.signal, problem.truth[block] if problem.truth is not None else right.signal, verified_by)
+        )
     return worst_of(checks)
 
 

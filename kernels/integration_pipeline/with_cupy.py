@@ -183,10 +183,10 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Profiles]
         given = (image.content, offset, size, start, *numbers, bin_of_pixel, solid_angle, signal, lost, status)
         grid = (max(1, -(-blocks // (warps * BLOCKS_A_WARP))), frames)
         integrate(grid, (warps * LANES,), given, shared_mem=shared_bytes)
-        said = cupy.asnumpy(status)
-        if said.any():
-            frame = int(np.flatnonzero(said)[0])
-            raise InputError(f"frame {frame} cannot be unpacked: {SAID[int(said[frame])]}")
+        codes = cupy.asnumpy(status)
+        if codes.any():
+            frame = int(np.flatnonzero(codes)[0])
+            raise InputError(f"frame {frame} cannot be unpacked: {SAID[int(codes[frame])]}")
         return finish(cupy.asnumpy(signal), cupy.asnumpy(lost), problem.norm, problem.q)
 
     return compute

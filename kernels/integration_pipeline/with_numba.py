@@ -173,7 +173,7 @@ def _add_stretch(planes, step, here, start, count, origin, bin_of_pixel, used, s
     frames = signal.shape[0]
     stride, begin = here >> 3, start >> 3
     flags = _address(work.ctypes.data)  # [frames, 3 of 8 planes each, 512 bits]
-    tile, round_result = flags + 3 * GROUP * FRAMES, flags + 5 * GROUP * FRAMES
+    tile, transposed = flags + 3 * GROUP * FRAMES, flags + 5 * GROUP * FRAMES
     masks, places, total = (
         _address(used.ctypes.data),
         _address(bin_of_pixel.ctypes.data),
@@ -197,29 +197,29 @@ def _add_stretch(planes, step, here, start, count, origin, bin_of_pixel, used, s
         if middle & visible == 0:
             for frame in range(frames):
                 spread1(at + frame * step, stride, tile + frame * GROUP)
-            turn1(tile, round_result)
+            turn1(tile, transposed)
             for i in range(left):
-                add1(total + SUM_BYTES * u16_at(place + 2 * i), round_result + FRAMES * i)
+                add1(total + SUM_BYTES * u16_at(place + 2 * i), transposed + FRAMES * i)
         else:
             for frame in range(frames):
                 if i64_at(flags + 3 * frame * GROUP + word) & visible == 0:
                     spread2_low(at + frame * step, stride, tile + 2 * frame * GROUP)
                 else:
                     spread2(at + frame * step, stride, tile + 2 * frame * GROUP)
-            turn2(tile, round_result)
+            turn2(tile, transposed)
             for i in range(left):
-                add2(total + SUM_BYTES * u16_at(place + 2 * i), round_result + 2 * FRAMES * i)
+                add2(total + SUM_BYTES * u16_at(place + 2 * i), transposed + 2 * FRAMES * i)
         if high & visible != 0:
             for frame in range(frames):
                 flag = flags + 3 * frame * GROUP + word
                 wide = (i64_at(flag + GROUP) | i64_at(flag + 2 * GROUP)) & visible
                 if wide != 0:
-                    spread4(at + frame * step, stride, round_result)
-                    _mend(wide, round_result, pixel, left, bin_of_pixel, solid_angle, signal[frame], lost[frame])
+                    spread4(at + frame * step, stride, transposed)
+                    _correct_wide(wide, transposed, pixel, left, bin_of_pixel, solid_angle, signal[frame], lost[frame])
 
 
 @compiled()
-def _mend(wide, values, pixel, left, bin_of_pixel, solid_angle, signal, lost):
+def _correct_wide(wide, values, pixel, left, bin_of_pixel, solid_angle, signal, lost):
     """Put right the pixels of 64 whose bits are set in `wide`: of their values only the low 16 bits were added."""
     while wide != 0:
         i = trailing_zeros(wide)

@@ -72,8 +72,8 @@ def work(parameters: Parameters, options: MotionOptions) -> Work:
 
 def make(parameters: Parameters, options: MotionOptions, seed: int, blocks: int) -> Problem:
     """Return generated movies of particles that drift."""
-    message = msgspec.structs.replace(options, bfactor=150.0, band=0.125, iterations=5)
-    if message != MotionOptions():
+    generated = msgspec.structs.replace(options, bfactor=150.0, band=0.125, iterations=5)
+    if generated != MotionOptions():
         raise UsageError(
             "of the options only bfactor, band and iterations are for generated inputs; the others describe a file "
             "(--input FILE)"

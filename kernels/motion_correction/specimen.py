@@ -61,10 +61,10 @@ def random_contrast(size: int, rng: np.random.Generator) -> C64:
 
 def random_drift(frames: int, rng: np.random.Generator) -> F64:
     """Return f64[frames, 2]: a drift that decelerates, with jitter, relative to the first frame, pixels."""
-    round_, length = rng.uniform(0, 2 * np.pi), rng.uniform(10, 20)
+    direction, length = rng.uniform(0, 2 * np.pi), rng.uniform(10, 20)
     bend = rng.uniform(-0.5, 0.5)
     progress = 1 - np.exp(-np.arange(frames) / (frames / 2.4))
-    angle = round_ + bend * progress
+    angle = direction + bend * progress
     track = length * progress[:, None] * np.column_stack([np.sin(angle), np.cos(angle)])
     track += rng.normal(0, 0.15, (frames, 2))
     drift: F64 = track - track[0]
@@ -77,9 +77,9 @@ def count_electrons(contrast: C64, drift: F64, dose: float, rng: np.random.Gener
     ky, kx = scipy.fft.fftfreq(size)[:, None], scipy.fft.rfftfreq(size)[None]
     movie = np.empty((len(drift), size, size), np.uint8)
     for frame, (down, across) in zip(movie, drift, strict=True):
-        round_result = contrast * np.exp(-2j * np.pi * down * ky).astype(np.complex64)
-        round_result *= np.exp(-2j * np.pi * across * kx).astype(np.complex64)
-        rates = scipy.fft.irfft2(round_result, (size, size))
+        shifted = contrast * np.exp(-2j * np.pi * down * ky).astype(np.complex64)
+        shifted *= np.exp(-2j * np.pi * across * kx).astype(np.complex64)
+        rates = scipy.fft.irfft2(shifted, (size, size))
         _draw(np.maximum(dose * (1 + rates), 0), rng, frame)
     return movie
 

@@ -43,7 +43,7 @@ _KEV_FROM = 200.0  # larger energies are in eV
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ScanEntry:
     """One scan in an open file: its frames [any, rows, columns], and its other datasets by path."""
 
     name: str
@@ -92,7 +92,7 @@ class Entry:
 
 
 @contextmanager
-def open_entries(path: Path, options: NanostrainOptions) -> Iterator[Sequence[Entry]]:
+def open_entries(path: Path, options: NanostrainOptions) -> Iterator[Sequence[ScanEntry]]:
     """Open a file; return its scans that have frames, in its order.
 
     Raises
@@ -130,13 +130,13 @@ def _is_frames(dataset: Any) -> bool:
     return dataset.ndim == 3 and dataset.dtype.kind in "iu" and min(dataset.shape) > 0 and min(dataset.shape[1:]) > 1
 
 
-def _one(path: Path, file: Any, name: str) -> Iterator[Entry]:
+def _one(path: Path, file: Any, name: str) -> Iterator[ScanEntry]:
     """Return the scans whose frames stand at `name`: from the root, or in each entry."""
     found = dataset_at(file, name)
     if found is not None:
         groups = {name.strip("/").split("/")[0] if "/" in name.strip("/") else "": found}
     else:
-        groups = {key: one for key in file if (one := dataset_at(file, f"{key}/{name}")) is not None}
+        groups = {key: dataset for key in file if (dataset := dataset_at(file, f"{key}/{name}")) is not None}
     if not groups:
         raise InputError(f"{path}: dataset = {name!r} is not in it; it has: {contents(file)}")
     for group, frames in groups.items():
@@ -144,10 +144,10 @@ def _one(path: Path, file: Any, name: str) -> Iterator[Entry]:
             raise InputError(
                 f"{path}: {frames.name} is {frames.dtype}{list(frames.shape)}; frames are integers [any, rows, columns]"
             )
-        yield Entry(name=group, frames=frames, others=contents(file[group] if group else file).datasets)
+        yield ScanEntry(name=group, frames=frames, others=contents(file[group] if group else file).datasets)
 
 
-def _all(path: Path, file: Any) -> Iterator[Entry]:
+def _all(path: Path, file: Any) -> Iterator[ScanEntry]:
     """Return the scans that are found: a dataset of frames in each entry, or at the root."""
     import h5py
 
@@ -155,26 +155,34 @@ def _all(path: Path, file: Any) -> Iterator[Entry]:
     for name in ["", *groups]:
         datasets = contents(file[name]).datasets if name else {k: file[k] for k in file if k not in groups}
         stacks: Mapping[str, Any] = distinct(
-            {key: one for key, one in datasets.items() if isinstance(one, h5py.Dataset) and _is_frames(one)}
+            {
+                key: dataset
+                for key, dataset in datasets.items()
+                if isinstance(dataset, h5py.Dataset) and _is_frames(dataset)
+            }
         )
         if default := _default(path, file[name] if name else file, stacks):
             stacks = default
         if len(stacks) > 1:
             sources = {
-                tuple((s.file_name, s.dset_name) for s in one.virtual_sources())
-                for one in stacks.values()
-                if one.is_virtual
+                tuple((s.file_name, s.dset_name) for s in stack.virtual_sources())
+                for stack in stacks.values()
+                if stack.is_virtual
             }
-            if len(sources) != 1 or not all(one.is_virtual for one in stacks.values()):
+            if len(sources) != 1 or not all(stack.is_virtual for stack in stacks.values()):
                 listed = ", ".join(f"{name}/{key}".strip("/") for key in list(stacks)[:LISTED])
                 raise InputError(
                     f"{path}: several datasets may be its frames: {listed}; name one with --set dataset=PATH"
                 )
         if stacks:
-            yield Entry(name=name, frames=next(iter(stacks.values())), others=datasets)
+            yield ScanEntry(name=name, frames=next(iter(stacks.values())), others=datasets)
 
 
 def _default(path: Path, group: Any, stacks: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the one of some datasets that NeXus' default of an entry is; none of them where it is another."""
     default = nexus_default(path, group)
-    return {} if default is None else {key: one for key, one in stacks.items() if identity(one) == identity(default)}
+    return (
+        {}
+        if default is None
+        else {key: dataset for key, dataset in stacks.items() if identity(dataset) == identity(default)}
+    )

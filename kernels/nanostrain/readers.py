@@ -14,7 +14,7 @@ from daasbench.authoring import InputError
 from daasbench.formats.hdf5 import dataset_at
 
 from .geometry import Diffractometer
-from .layout import Entry, numbers, open_entries
+from .layout import ScanEntry, numbers, open_entries
 from .options import NanostrainOptions
 
 F64 = NDArray[np.float64]
@@ -73,7 +73,7 @@ def read(path: Path, options: NanostrainOptions, positions: int, blocks: int) ->
         return Scan(blocks=made, geometry=geometry_of(path, entries, options), mask=masked)
 
 
-def geometry_of(path: Path, entries: Sequence[Entry], options: NanostrainOptions) -> Diffractometer:
+def geometry_of(path: Path, entries: Sequence[ScanEntry], options: NanostrainOptions) -> Diffractometer:
     """Return the geometry: what the user says, else what the file says; InputError names what neither says."""
     first = entries[0]
     rows, columns = _window(path, first, options)
@@ -83,7 +83,7 @@ def geometry_of(path: Path, entries: Sequence[Entry], options: NanostrainOptions
     motors = {name: _motor(path, entries, options, name, angles) for name in ("eta", "phi", "nu", "delta")}
     energy = options.energy_kev if options.energy_kev is not None else first.energy_kev()
     if energy is None:
-        raise _untold(path, "the photon energy", "energy_kev=8.5")
+        raise _missing(path, "the photon energy", "energy_kev=8.5")
     return Diffractometer(
         energy_kev=energy,
         distance_m=distance_m,
@@ -94,11 +94,11 @@ def geometry_of(path: Path, entries: Sequence[Entry], options: NanostrainOptions
     )
 
 
-def _untold(path: Path, what: str, example: str) -> InputError:
+def _missing(path: Path, what: str, example: str) -> InputError:
     return InputError(f"{path}: does not say {what}; give it, as in --set {example}")
 
 
-def _positions_and_angles(path: Path, entries: Sequence[Entry], options: NanostrainOptions) -> tuple[int, int]:
+def _positions_and_angles(path: Path, entries: Sequence[ScanEntry], options: NanostrainOptions) -> tuple[int, int]:
     """Return both numbers: entries are angles of a map; or the frames of the only entry are angles of a position."""
     counts = {len(entry.frames) for entry in entries}
     if len(entries) > 1:
@@ -108,18 +108,18 @@ def _positions_and_angles(path: Path, entries: Sequence[Entry], options: Nanostr
                 "many frames each; name one dataset with --set dataset=PATH"
             )
         return counts.pop(), len(entries)
-    round_result = _angles_of(path, entries[0], options)
+    rocking = _angles_of(path, entries[0], options)
     frames = counts.pop()
-    if round_result is not None and round_result.size > 1:
-        if round_result.size != frames:
+    if rocking is not None and rocking.size > 1:
+        if rocking.size != frames:
             raise InputError(
-                f"{path}: {frames} frames and {round_result.size} angles of {options.rocking}; right is one each"
+                f"{path}: {frames} frames and {rocking.size} angles of {options.rocking}; right is one each"
             )
         return 1, frames
     return frames, 1
 
 
-def _angles_of(path: Path, entry: Entry, options: NanostrainOptions) -> F64 | None:
+def _angles_of(path: Path, entry: ScanEntry, options: NanostrainOptions) -> F64 | None:
     """Return the rocking angles of an entry in degrees; None if it does not tell."""
     if options.angles is None:
         return entry.find(options.rocking)
@@ -130,55 +130,55 @@ def _angles_of(path: Path, entry: Entry, options: NanostrainOptions) -> F64 | No
     return values
 
 
-def _motor(path: Path, entries: Sequence[Entry], options: NanostrainOptions, name: str, angles: int) -> F64:
+def _motor(path: Path, entries: Sequence[ScanEntry], options: NanostrainOptions, name: str, angles: int) -> F64:
     """Return f64[angles] in degrees."""
-    message = getattr(options, f"{name}_deg")
+    fixed_deg = getattr(options, f"{name}_deg")
     rocks = name == options.rocking
-    if message is not None and not (rocks and angles > 1):
-        return np.full(angles, message)
+    if fixed_deg is not None and not (rocks and angles > 1):
+        return np.full(angles, fixed_deg)
     found = [_angles_of(path, entry, options) if rocks else entry.find(name) for entry in entries]
-    values = [one for one in found if one is not None]
+    values = [angles_deg for angles_deg in found if angles_deg is not None]
     if len(values) < len(entries):
         example = f"angles=PATH, or {name}_deg=17.1" if rocks else f"{name}_deg=0"
-        raise _untold(path, f"the angle {name}", example)
+        raise _missing(path, f"the angle {name}", example)
     if len(entries) > 1:
-        values = [np.array([one.mean() for one in values])]
+        values = [np.array([angles_deg.mean() for angles_deg in values])]
     angle = values[0] if values[0].size == angles else np.full(angles, values[0].mean())
     if rocks and angles > 1 and np.ptp(angle) == 0:
         raise InputError(f"{path}: {name} does not move; say which motor rocks: --set rocking=eta or --set rocking=phi")
     return angle
 
 
-def _centre(path: Path, entry: Entry, options: NanostrainOptions) -> tuple[float, float]:
+def _centre(path: Path, entry: ScanEntry, options: NanostrainOptions) -> tuple[float, float]:
     if options.centre is not None:
         row, column = (float(part) for part in options.centre.split(","))
         return row, column
-    message = entry.number("centre_row"), entry.number("centre_column")
-    if message[0] is None or message[1] is None:
-        raise _untold(path, "where the direct beam meets the detector", "centre=185.6,172.9 (row, column)")
+    centre = entry.number("centre_row"), entry.number("centre_column")
+    if centre[0] is None or centre[1] is None:
+        raise _missing(path, "where the direct beam meets the detector", "centre=185.6,172.9 (row, column)")
     offset = entry.find("offset")
     first = (0.0, 0.0) if offset is None or offset.size != 2 else (float(offset[0]), float(offset[1]))
-    return message[0] - first[0], message[1] - first[1]
+    return centre[0] - first[0], centre[1] - first[1]
 
 
-def _distance_and_pixel(path: Path, entry: Entry, options: NanostrainOptions) -> tuple[float, tuple[float, float]]:
+def _distance_and_pixel(path: Path, entry: ScanEntry, options: NanostrainOptions) -> tuple[float, tuple[float, float]]:
     """Return both in metres. XSOCS knows pixels a degree only, of which the ratio of both follows."""
-    message = entry.number("per_degree_rows"), entry.number("per_degree_columns")
-    if message[0] and message[1] and options.distance_mm is None and options.pixel_um is None:
+    per_degree = entry.number("per_degree_rows"), entry.number("per_degree_columns")
+    if per_degree[0] and per_degree[1] and options.distance_mm is None and options.pixel_um is None:
         whole = 2 * float(np.tan(np.deg2rad(0.5)))
-        return 1.0, (whole / abs(message[0]), whole / abs(message[1]))
+        return 1.0, (whole / abs(per_degree[0]), whole / abs(per_degree[1]))
     distance = entry.metres("distance") if options.distance_mm is None else options.distance_mm * 1e-3
     if distance is None or not distance > 0:
-        raise _untold(path, "how far the detector is", "distance_mm=566.9")
+        raise _missing(path, "how far the detector is", "distance_mm=566.9")
     if options.pixel_um is not None:
         return distance, (options.pixel_um * 1e-6, options.pixel_um * 1e-6)
     height, width = entry.metres("pixel_rows"), entry.metres("pixel_columns")
     if height is None or width is None:
-        raise _untold(path, "how large a pixel is", "pixel_um=55")
+        raise _missing(path, "how large a pixel is", "pixel_um=55")
     return distance, (height, width)
 
 
-def _window(path: Path, entry: Entry, options: NanostrainOptions) -> tuple[slice, slice]:
+def _window(path: Path, entry: ScanEntry, options: NanostrainOptions) -> tuple[slice, slice]:
     shape = entry.frames.shape[1:]
     if options.window is None:
         return slice(0, shape[0]), slice(0, shape[1])
@@ -202,7 +202,7 @@ def _grid(path: Path, options: NanostrainOptions, angles: int, rows: int, column
 
 
 def _frames(
-    path: Path, entries: Sequence[Entry], angles: int, start: int, positions: int, window: tuple[slice, slice]
+    path: Path, entries: Sequence[ScanEntry], angles: int, start: int, positions: int, window: tuple[slice, slice]
 ) -> Counts:
     """Return u16 or u32 [positions, angles, rows, columns] from position `start` on."""
     if len(entries) == 1 and angles > 1:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 F64 = NDArray[np.float64]
 
-PROGRAM, CURE = "relion_run_motioncorr", "apt install relion"
+PROGRAM, FIX = "relion_run_motioncorr", "apt install relion"
 _OPTICS = {  # it asks for them, and uses none of them without dose weighting
     "OpticsGroup": ["1"],
     "OpticsGroupName": ["opticsGroup1"],
@@ -41,10 +41,10 @@ _OPTICS = {  # it asks for them, and uses none of them without dose weighting
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Frames], Aligned]:
-    """Return the function that aligns a block of movies; raise Lacking where RELION is not installed."""
+    """Return the function that aligns a block of movies; raise MissingRequirement where RELION is not installed."""
     program = shutil.which(PROGRAM)
     if program is None:
-        raise MissingRequirement(f"RELION is not installed (no {PROGRAM} is on the PATH)", CURE)
+        raise MissingRequirement(f"RELION is not installed (no {PROGRAM} is on the PATH)", FIX)
     odd = [size for size in problem.grid.frame if size % 2]
     if odd:
         raise MissingRequirement(f"RELION aligns no frames with an odd number of pixels ({odd[0]})", "leave relion out")

@@ -100,19 +100,19 @@ def test_few_frames_are_shared_by_the_threads_with_the_same_result(
 @settings(max_examples=25, deadline=None)
 @given(
     poni=st.tuples(st.floats(-5e-3, 2e-2), st.floats(-5e-3, 2e-2)),
-    round=st.tuples(st.floats(-0.6, 0.6), st.floats(-0.6, 0.6)),
+    rotation=st.tuples(st.floats(-0.6, 0.6), st.floats(-0.6, 0.6)),
     bins=st.integers(1, 60),
 )
 def test_the_shares_of_a_pixel_sum_to_one_wherever_the_detector_is(
-    problem_of: Any, poni: tuple[float, float], round_: tuple[float, float], bins: int
+    problem_of: Any, poni: tuple[float, float], rotation: tuple[float, float], bins: int
 ) -> None:
     problem = problem_of(
         np.zeros((1, 9, 11), np.uint32),
         bins=bins,
         poni1_m=poni[0],
         poni2_m=poni[1],
-        rot1=round_[0],
-        rot2=round_[1],
+        rot1=rotation[0],
+        rot2=rotation[1],
     )
     table = split(problem.axis, problem.geometry, problem.mask)
     pixel, bin_, share = table.entries()

@@ -43,10 +43,10 @@ def test_any_number_of_threads_gives_the_same_bits(generated: Any, compute: Any,
 
 @pytest.mark.parametrize("name", ["numpy", "numba", "scipy"])
 def test_one_plane_wave_decays_by_its_factor(compute: Any, generated: Any, name: str) -> None:
-    problem, rounds = generated(20, 1), np.array([[1, 2, 0]])
-    wave = Waves(size=20, mean=1.0, rounds=rounds, amplitudes=np.ones(1), phases=np.zeros(1))
+    problem, periods = generated(20, 1), np.array([[1, 2, 0]])
+    wave = Waves(size=20, mean=1.0, periods=periods, amplitudes=np.ones(1), phases=np.zeros(1))
     problem = dataclasses.replace(problem, blocks=[wave.field()], fields=[wave])
-    factor = 1 - 2 * problem.diffusion * np.sum(1 - np.cos(2 * np.pi * rounds / 20))
+    factor = 1 - 2 * problem.diffusion * np.sum(1 - np.cos(2 * np.pi * periods / 20))
     assert np.abs(compute(problem, name) - (1 + factor * (wave.field() - 1))).max() < 1e-14
 
 

@@ -99,11 +99,11 @@ def test_damage_is_said_by_the_source_too(generated: Any, compute: Any) -> None:
     problem = generated()
     image = problem.blocks[0]
     offset = int(chunks_of(image).offset[3])
-    for at, said in ((7, "another size"), (12, "too early"), (16, "damaged")):
+    for at, damage in ((7, "another size"), (12, "too early"), (16, "damaged")):
         content = image.content.copy()
         content[offset + at : offset + at + 4] = 255
         broken = dataclasses.replace(problem, blocks=[FileImage(content=content, frames=image.frames)])
-        with pytest.raises(InputError, match=f"frame 3 .*{said}"):
+        with pytest.raises(InputError, match=f"frame 3 .*{damage}"):
             compute(broken, "cupy")
 
 

@@ -22,8 +22,8 @@ def movie() -> Any:
 
 
 def read(path: Path, **options: Any) -> Any:
-    message = kernel.options(**options)
-    return kernel.read(path, kernel.survey(path, message), message, 2)
+    chosen = kernel.options(**options)
+    return kernel.read(path, kernel.survey(path, chosen), chosen, 2)
 
 
 def refused(path: Path, **options: Any) -> str:
