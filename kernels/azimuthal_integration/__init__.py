@@ -24,8 +24,8 @@ kernel = FolderKernel(
         leaves_out="dark, flat field, polarization, parallax and absorption; detectors that are not flat grids",
         tolerance=(
             "1e-5 relative, weighted down in bins of fewer than ten pixels; it allows for single-precision shares and "
-            "is a hundredth of the counting error of a bin of 10^6 photons; unsplit sums of integers and the photon total "
-            "are exact"
+            "is a hundredth of the counting error of a bin of 10^6 photons; unsplit sums of integers and the photon "
+            "total are exact"
         ),
         real_work="an in-situ series is 10^3 to 10^6 frames; a diffraction tomogram 10^4 to 10^5",
         literature=(
