@@ -22,11 +22,11 @@ class Waves:
     Attributes
     ----------
     size
-        Cells along an axis.
+        Number of cells along an axis.
     mean
-        Of the field: what is conserved.
+        Mean of the field, which is conserved.
     periods
-        i64[waves, 3]: periods across the box, along z, y, x.
+        i64[waves, 3]: number of periods across the box, along z, y, x.
     amplitudes, phases
         f64[waves]; radian.
     """
@@ -46,20 +46,20 @@ class Waves:
         return made
 
     def plane(self, z: int, along: NDArray[Any] | None = None) -> F64:
-        """Return f64[size, size]: one plane across the first axis. `along`: of :meth:`_along`, where it is at hand."""
+        """Return f64[size, size]: one plane across the first axis. `along`: :meth:`_along`, if it is known."""
         first, second, third = self._along() if along is None else along
         wave = (second * (first[:, z] * self.amplitudes * np.exp(1j * self.phases))[:, None]).T
         plane: F64 = wave.real @ third.real - wave.imag @ third.imag + self.mean
         return plane
 
     def planes(self, chosen: Any) -> Any:
-        """Yield the planes of these indices."""
+        """Yield the planes with these indices."""
         along = self._along()
         for z in chosen:
             yield self.plane(int(z), along)
 
     def factors(self, diffusion: float) -> F64:
-        """Return f64[waves]: what a step multiplies each wave by, 1 - 2 d Σ (1 - cos(2π periods / size))."""
+        """Return f64[waves]: the factor of each wave per step, 1 - 2 d Σ (1 - cos(2π periods / size))."""
         angles = 2 * np.pi * (self.periods % self.size) / self.size
         factors: F64 = 1 - 4 * diffusion * np.sum(2 * np.sin(angles / 2) ** 2, axis=1) / 2
         return factors
@@ -85,7 +85,7 @@ class Waves:
 
 
 def random_waves(size: int, rng: np.random.Generator) -> Waves:
-    """Return a field of order one: mostly smooth, with something rough on it that decays at once."""
+    """Return a field of order 1: smooth waves, and a few rough waves that decay quickly."""
     smooth = rng.integers(-_PERIODS, _PERIODS + 1, (_SMOOTH, 3))
     rough = rng.integers(0, size, (_ROUGH, 3))
     periods = np.concatenate([smooth, rough]) % size
