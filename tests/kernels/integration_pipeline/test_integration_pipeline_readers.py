@@ -1,4 +1,4 @@
-"""Files of the field are read with their geometry, and what is wrong with others is said in one sentence."""
+"""Files of the field are read with their geometry, and other files are refused with one sentence."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_blocks_take_the_next_frames_until_there_are_no_more(packed_file: Any, c
 
 
 def test_what_cannot_be_integrated_is_refused(packed_file: Any, tmp_path: Path) -> None:
-    assert "does not tell its distance_m and pixel_m" in refused(packed_file(frames_of()))
+    assert "does not state distance_m and pixel_m" in refused(packed_file(frames_of()))
     assert "--set wavelength_m=NUMBER" in refused(packed_file(frames_of()), **{**POSE, "wavelength_m": None})
     assert "detector_distance" not in refused(packed_file(frames_of(), **{**DECTRIS, "detector_distance": -1.0}))
     assert "uint16" in refused(packed_file(frames_of(dtype="u2"), **DECTRIS))
