@@ -1,7 +1,8 @@
 """The formula, and the few numbers that every implementation shares.
 
 A movie consists of frames x_f(r); each is the specimen shifted by d_f pixels (down, across) and counted anew. With the
-Fourier transforms X_f(k), k in cycles per pixel, and A_f their part with ``|k| < band`` on either axis, without k = 0 [1]_ ::
+Fourier transforms X_f(k), k in cycles per pixel, and A_f their part with ``|k| < band`` on each axis, without k = 0
+[1]_ ::
 
     A_f <- X_f;  d_f = 0
     repeat:
