@@ -85,7 +85,7 @@ def plane_sums(volumes: I64) -> I64:
 
 
 def make_grid(geometry: Diffractometer, shape: tuple[int, int, int], mask: Mask) -> Grid:
-    """Return the smallest grid of `shape` that contains the pixels of a scan except those of `mask`, bool[rows, columns].
+    """Return the smallest grid of `shape` that contains the pixels of a scan outside `mask`, bool[rows, columns].
 
     A pixel at q is in voxel ``floor((q - low) n / (high - low))`` of each axis, in float64: bit for bit the
     rule of ``histogramnd_get_lut`` of silx with the ranges of xsocs. Frames are processed one by one: the scattering

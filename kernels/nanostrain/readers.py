@@ -104,8 +104,8 @@ def _positions_and_angles(path: Path, entries: Sequence[ScanEntry], options: Nan
     if len(entries) > 1:
         if len(counts) > 1:
             raise InputError(
-                f"{path}: its scans have {', '.join(map(str, sorted(counts)))} frames; maps at several angles must have "
-                "as many frames each; name one dataset with --set dataset=PATH"
+                f"{path}: its scans have {', '.join(map(str, sorted(counts)))} frames; maps at several angles must "
+                "have as many frames each; name one dataset with --set dataset=PATH"
             )
         return counts.pop(), len(entries)
     rocking = _angles_of(path, entries[0], options)

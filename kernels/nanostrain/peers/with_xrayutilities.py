@@ -1,4 +1,4 @@
-"""xrayutilities: `Gridder3D` on the scattering vectors of every pixel, `gauss_fit` on projections; in several processes.
+"""xrayutilities: `Gridder3D` on scattering vectors of every pixel, `gauss_fit` on projections, in several processes.
 
 xrayutilities is licensed under the GPL: only this module imports it, and only if a user has installed it.
 """
