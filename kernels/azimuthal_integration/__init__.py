@@ -1,8 +1,8 @@
 """Azimuthal integration: frames of rings become profiles of intensity and its uncertainty.
 
-Read `with_numpy.py` first: it is the algorithm. Then `problem.py` (what is computed on), `oracle.py` (what is
-right), `pixels.py` (which pixel belongs to which bin) and `geometry.py` (where a pixel looks). The other
-``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are compared with.
+Read `with_numpy.py` first: it is the algorithm. Then read `problem.py` (the inputs), `oracle.py` (how results are
+judged), `pixels.py` (which pixel belongs to which bin) and `geometry.py` (the direction of each pixel). The other
+``with_*.py`` compute the same numbers faster; `peers/` holds adapters for the packages that they are compared with.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, along, implementation
@@ -16,15 +16,16 @@ kernel = FolderKernel(
         title="Azimuthal integration of powder diffraction and small-angle scattering frames",
         unit="frame",
         stands_for="pyFAI, azint, MatFRAIA, DAWN",
-        community="powder diffraction, total scattering, SAXS and WAXS, at most beamlines the first analysis",
+        community="powder diffraction, total scattering, SAXS and WAXS; the first analysis at most beamlines",
         method=(
-            "I_b = Σ_p c_pb n_p / Σ_p c_pb ω_p and σ_b = √(Σ_p c_pb² n_p) / Σ_p c_pb ω_p: n_p counts of pixel p, "
-            "ω_p its relative solid angle, c_pb the share of its area in radial bin b (0 or 1 without splitting)"
+            "I_b = Σ_p c_pb n_p / Σ_p c_pb ω_p and σ_b = √(Σ_p c_pb² n_p) / Σ_p c_pb ω_p: n_p is the counts of pixel "
+            "p, ω_p its relative solid angle, c_pb the share of its area in radial bin b (0 or 1 without splitting)"
         ),
         leaves_out="dark, flat field, polarization, parallax and absorption; detectors that are not flat grids",
         tolerance=(
-            "1e-5 relative, weighted down below ten pixels a bin: single-precision shares, a hundredth of the "
-            "counting error of a bin of 10^6 photons; unsplit sums of integers and the photon total are exact"
+            "1e-5 relative, weighted down in bins of fewer than ten pixels; it allows for single-precision shares and "
+            "is a hundredth of the counting error of a bin of 10^6 photons; unsplit sums of integers and the photon "
+            "total are exact"
         ),
         real_work="an in-situ series is 10^3 to 10^6 frames; a diffraction tomogram 10^4 to 10^5",
         literature=(
@@ -47,10 +48,10 @@ kernel = FolderKernel(
     options=AzimuthalOptions,
     grows=along("frames"),
     judgements={
-        "reference": "the reference itself: by the known profile or by pyFAI, for it always agrees with itself",
+        "reference": "the reference itself: judged by the known profile or by pyFAI, as it always agrees with itself",
         "single_precision_corners": (
-            "computes the corners of split pixels in single precision: 2e-3 of the reference; bins of the pixel in "
-            "the beam are not compared"
+            "computes the corners of split pixels in single precision: judged within 2e-3 of the reference; bins of "
+            "the pixel in the beam are not compared"
         ),
     },
     implementations=[
@@ -67,7 +68,7 @@ kernel = FolderKernel(
             packages=("pyFAI",),
             memory_factor=3.0,
             extra="peers",
-            adds="counts, Σω², standard deviation and error of the mean of each bin; checks its caches every frame",
+            adds="counts, Σω², standard deviation and error of the mean of each bin; checks its caches for every frame",
         ),
         implementation(
             "scipy",
@@ -84,7 +85,7 @@ kernel = FolderKernel(
             threads=False,
             requires=("numpy",),
             packages=("numpy",),
-            adds="nothing; what people write in a notebook",
+            adds="nothing; this is what scientists write in a notebook",
         ),
     ],
 )

@@ -41,7 +41,7 @@ _FAMILIES: tuple[tuple[str, float, dict[str, tuple[int, int]]], ...] = (
 KNOWN: dict[str, Known] = {
     family + name: (pixel_m, shape) for family, pixel_m, shapes in _FAMILIES for name, shape in shapes.items()
 } | {
-    # cameras that bin their pixels: the file says how large they are, the frame how many
+    # cameras that bin their pixels: the file states the pixel size, the frame has the number of pixels
     name: (pixel_m, None)
     for name, pixel_m in (
         ("frelon", 50e-6), ("fairchild", 15e-6), ("titan", 60e-6), ("dexela2923", 75e-6), ("basler", 3.75e-6),
@@ -62,12 +62,12 @@ IRREGULAR = {
 
 
 def find_detector(name: str) -> Known | None:
-    """Return pixel size in metre and shape of the detector `name`; None for pyFAI's nameless ``Detector``.
+    """Return pixel size in metre and shape of the detector `name`; None for pyFAI's unnamed ``Detector``.
 
     Raises
     ------
     ValueError
-        With the reason: an unknown name, or pixels that are not a regular flat grid.
+        If the name is unknown, or the pixels are not a regular flat grid; the message gives the reason.
     """
     key = re.sub(r"[^a-z0-9]", "", name.lower())
     if key in ("", "detector", "none"):
@@ -75,7 +75,9 @@ def find_detector(name: str) -> Known | None:
     if key.endswith("cdte"):  # "Pilatus CdTe 1M" is also written "Pilatus 1M CdTe"
         key = re.sub(r"^(pilatus4|pilatus|eiger2)(.*)cdte$", r"\1cdte\2", key)
     if key in IRREGULAR:
-        raise ValueError(f"is of detector {name!r}, not a flat grid of equal pixels; only such are supported")
+        raise ValueError(
+            f"is for detector {name!r}, which is not a flat grid of equal pixels; use a geometry of a flat detector"
+        )
     if key not in KNOWN:
         raise ValueError(unknown_sentence("detector", name, KNOWN))
     return KNOWN[key]

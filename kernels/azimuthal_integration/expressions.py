@@ -44,9 +44,12 @@ def evaluate(expression: str, names: Mapping[str, float]) -> float:
                 return _OPERATORS[type(op)](value(operand))
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
                 return _FUNCTIONS[name](*map(value, args))
-        raise ValueError(f"the expression {expression!r} has a part that is not understood: {ast.unparse(node)}")
+        raise ValueError(
+            f"the expression {expression!r} contains {ast.unparse(node)}, which is not supported; "
+            "use numbers, names, + - * / ** and elementary functions"
+        )
 
     try:
         return value(ast.parse(expression.strip(), mode="eval").body)
     except (SyntaxError, RecursionError) as error:
-        raise ValueError(f"the expression {expression!r} is not arithmetic") from error
+        raise ValueError(f"the expression {expression!r} is not an arithmetic expression") from error

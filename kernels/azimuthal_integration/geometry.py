@@ -1,6 +1,6 @@
-"""Where each pixel of a flat detector looks: the PONI geometry.
+"""The PONI geometry: positions of the pixels of a flat detector relative to the sample and the beam.
 
-The detector is a flat grid, `distance_m` from the sample at the *point of normal incidence* (PONI), then turned
+The detector is a flat grid, `distance_m` from the sample at the *point of normal incidence* (PONI), then rotated
 by three angles about the sample. Definition: Kieffer & Karkoulis, J. Phys. Conf. Ser. 425, 202012 (2013),
 doi:10.1088/1742-6596/425/20/202012.
 """
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Geometry:
     """A flat detector of `shape` (rows, columns) in space; lengths in metre, angles in radian.
 
-    Axis 1 counts rows, axis 2 columns. `flip1` and `flip2` say that an index grows against its axis.
-    `wavelength_m` is None where the file does not tell: then only 2theta and r can be had.
+    Axis 1 counts rows, axis 2 columns. `flip1` and `flip2`: the index grows against its axis.
+    `wavelength_m` is None if the file does not state it: then only 2theta and r can be computed.
     """
 
     shape: tuple[int, int]
@@ -43,7 +43,7 @@ class Geometry:
     flip2: bool = False
 
     def __post_init__(self) -> None:
-        """Raise ValueError where a number has no sense; whoever read it knows from where."""
+        """Raise ValueError if a number is not possible; the reader of the file adds the path."""
         positive = {"distance": self.distance_m, "pixel1": self.pixel1_m, "pixel2": self.pixel2_m}
         if self.wavelength_m is not None:
             positive["wavelength"] = self.wavelength_m
@@ -56,11 +56,11 @@ class Geometry:
     def rotation(self) -> Array:
         """Return the 3 x 3 matrix from detector axes (1, 2, normal) to the laboratory (up, sideways, beam)."""
         (c1, s1), (c2, s2), (c3, s3) = ((math.cos(a), math.sin(a)) for a in (self.rot1, self.rot2, self.rot3))
-        about1 = np.array([[1, 0, 0], [0, c1, s1], [0, -s1, c1]])  # left-handed, as the definition has it
+        about1 = np.array([[1, 0, 0], [0, c1, s1], [0, -s1, c1]])  # left-handed, as in the definition
         about2 = np.array([[c2, 0, -s2], [0, 1, 0], [s2, 0, c2]])  # left-handed
         about3 = np.array([[c3, -s3, 0], [s3, c3, 0], [0, 0, 1]])
-        round_: Array = about3 @ about2 @ about1
-        return round_
+        rotation: Array = about3 @ about2 @ about1
+        return rotation
 
     def centres(self) -> Positions:
         """Return the positions of the pixels' centres, arrays of the detector's shape."""
@@ -68,12 +68,12 @@ class Geometry:
         return self.positions(rows[:, None], columns[None, :])
 
     def corners(self) -> Positions:
-        """Return the positions of the grid of corners, one more row and column than pixels."""
+        """Return the positions of the corners of the pixels: one more row and column than there are pixels."""
         rows, columns = (np.arange(n + 1.0) for n in self.shape)
         return self.positions(rows[:, None], columns[None, :])
 
     def beam(self) -> tuple[float, float] | None:
-        """Return row and column, with fractions, where the beam's line goes through the detector; None if it misses."""
+        """Return row and column, with fractions, where the beam's line crosses the detector; None if it misses it."""
         ny, nx = self.shape
         on1, on2, on3 = self.rotation()[2]  # the beam, in the detector's axes
         if not on3:
@@ -84,9 +84,9 @@ class Geometry:
         return (float(row), float(column)) if 0 <= row <= ny and 0 <= column <= nx else None
 
     def extremes(self, unit: Unit) -> tuple[float, float]:
-        """Return the least and the largest radial coordinate on the detector.
+        """Return the smallest and the largest radial coordinate on the detector.
 
-        They lie on its outline, or where the beam's line goes through it.
+        They are on its outline, or where the beam's line crosses it.
         """
         ny, nx = self.shape
         rows, columns = np.arange(ny + 1.0), np.arange(nx + 1.0)
@@ -105,7 +105,7 @@ class Geometry:
         return Positions(up=up, sideways=sideways, beam=beam, wavelength_m=self.wavelength_m)
 
     def solid_angle(self) -> Array:
-        """Return the solid angle of each pixel relative to one at the PONI: f64[rows, columns], cos³(incidence)."""
+        """Return the solid angle of each pixel relative to a pixel at the PONI: f64[rows, columns], cos³(incidence)."""
         at = self.centres()
         relative: Array = (self.distance_m / np.sqrt(at.up**2 + at.sideways**2 + at.beam**2)) ** 3
         return relative
@@ -121,7 +121,7 @@ class Positions:
     wavelength_m: float | None
 
     def radial(self, unit: Unit) -> Array:
-        """Return the radial coordinate in `unit`, f64; InputError where q is asked and no wavelength known."""
+        """Return the radial coordinate in `unit`, f64; raise InputError for q without a wavelength."""
         from_beam = np.hypot(self.up, self.sideways)
         if unit == "r_mm":
             return np.asarray(from_beam * 1e3)
@@ -131,7 +131,9 @@ class Positions:
         if unit == "2th_deg":
             return np.degrees(two_theta)
         if self.wavelength_m is None:
-            raise InputError(f"unit = {unit!r} needs a wavelength, and the geometry has none; use '2th_deg' or 'r_mm'")
+            raise InputError(
+                f"unit = {unit!r} needs a wavelength, and the geometry has none; use unit=2th_deg or unit=r_mm"
+            )
         per_nm = 4e-9 * math.pi / self.wavelength_m * np.sin(two_theta / 2)
         return np.asarray(per_nm if unit == "q_nm^-1" else per_nm / 10)
 

@@ -20,47 +20,47 @@ EXPECTED = "expected a .poni, a goniometer JSON or a HEXRD instrument JSON"
 
 
 class GeometryFile(Protocol):
-    """The content of a geometry file; both methods raise KeyError or ValueError on what is missing or wrong."""
+    """The content of a geometry file; both methods raise KeyError if an entry is missing, ValueError if it is wrong."""
 
     def shape(self) -> Shape | None:
-        """Return rows and columns of the detector, if the file tells."""
+        """Return rows and columns of the detector; None if the file does not state them."""
         ...
 
     def geometry(self, shape: Shape, position: Position) -> Geometry:
-        """Return the geometry of frames of `shape`, the goniometer at `position` where there is one."""
+        """Return the geometry of frames of `shape`, with the goniometer, if there is one, at `position`."""
         ...
 
 
 def read_geometry(path: Path, shape: Shape, position: Position, frames: Path) -> Geometry:
     """Return the geometry in the file `path` for frames of `shape` that come from the file `frames`.
 
-    `position` is where the goniometer stands: a number, or ``"tth=5.2,eta=1"``; None for a fixed detector.
+    `position` is the position of the goniometer: a number, or ``"tth=5.2,eta=1"``; None for a fixed detector.
     """
     declared = declared_shape(path)
     if declared is not None and declared != shape:
         raise InputError(
-            f"{frames}: frames of {shape[0]} x {shape[1]} pixels (rows x columns) do not fit the geometry {path}, "
-            f"which is of a detector of {declared[0]} x {declared[1]}"
+            f"{frames}: frames of {shape[0]} x {shape[1]} pixels (rows x columns) do not match the geometry {path}, "
+            f"which is for a detector of {declared[0]} x {declared[1]} pixels; give the geometry of this detector"
         )
     with _naming(path):
         return _parse(path.read_text(encoding="utf-8")).geometry(shape, position)
 
 
 def declared_shape(path: Path) -> Shape | None:
-    """Return the shape of the detector that the file describes; None where it does not tell."""
+    """Return the shape of the detector that the file describes; None if it does not state it."""
     with _naming(path):
         return _parse(path.read_text(encoding="utf-8")).shape()
 
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Turn whatever is wrong with the content of the file into an InputError that names it."""
+    """Convert every error in the content of the file into an InputError that names the file."""
     try:
         yield
     except OSError as error:
         raise InputError(f"{path}: the geometry cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:  # both are ValueErrors, so first
-        raise InputError(f"{path}: is no geometry file ({error}); {EXPECTED}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:  # both are ValueErrors, so they are caught first
+        raise InputError(f"{path}: is not a geometry file ({error}); {EXPECTED}") from error
     except KeyError as error:
         raise InputError(f"{path}: has no entry {error}, which the geometry needs") from error
     except (TypeError, ValueError, IndexError, AttributeError, OverflowError, ZeroDivisionError) as error:

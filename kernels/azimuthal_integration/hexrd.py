@@ -16,7 +16,7 @@ HC_KEV_M = 12.398419843320026e-10  # Planck constant times speed of light
 
 
 class Hexrd:
-    """An instrument of HEXRD with its keys flattened to paths, as JSON; the first, or only, flat detector."""
+    """An instrument of HEXRD with its keys flattened to paths, as JSON; it must describe one flat detector."""
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.content = content
@@ -31,7 +31,7 @@ class Hexrd:
         return self._of(f"detectors/{self.name}/{path}")
 
     def shape(self) -> Shape:
-        """Return the detector's shape; ValueError where there is not one detector."""
+        """Return the detector's shape; raise ValueError unless there is exactly one detector."""
         if self.name is None:
             raise ValueError(f"describes {len(self.found)} detectors, not one: {', '.join(self.found)}")
         return int(self._detector("pixels/rows")[0]), int(self._detector("pixels/columns")[0])
@@ -40,15 +40,15 @@ class Hexrd:
         """Return the geometry: the detector's plane and the beam, seen from the sample.
 
         HEXRD's laboratory has x to the right seen from the source, y up and the beam usually along -z; `tilt` is a
-        rotation vector, `translation` the detector's middle in mm. Seen in the detector's axes, the beam fixes
-        PONI, distance and two angles; the third turns about the beam and changes no radius.
+        rotation vector, `translation` the detector's centre in mm. In the detector's axes, the beam determines
+        PONI, distance and two angles; the third is a rotation about the beam and changes no radius.
         """
         if position is not None:
-            raise ValueError("has no moving axis: position belongs to a goniometer JSON; leave it out")
+            raise ValueError("has no moving axis; the option position is for a goniometer JSON: remove it")
         rows, columns = shape
         pixel1, pixel2 = (float(size) * 1e-3 for size in self._detector("pixels/size"))
-        round_ = _rotation_about(np.asarray(self._detector("transform/tilt"), float))
-        right, up, normal = round_[:, 0], round_[:, 1], round_[:, 2]
+        rotation = _rotation_about(np.asarray(self._detector("transform/tilt"), float))
+        right, up, normal = rotation[:, 0], rotation[:, 1], rotation[:, 2]
         down = -up
         stage = np.asarray(self.content.get("instrument/oscillation_stage/translation", [0, 0, 0]), float)
         middle = (np.asarray(self._detector("transform/translation"), float) - stage) * 1e-3
@@ -74,8 +74,8 @@ def _rotation_about(vector: Array) -> Array:
     angle = float(np.linalg.norm(vector))
     x, y, z = vector / angle if angle else vector
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    round_: Array = np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
-    return round_
+    rotation: Array = np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
+    return rotation
 
 
 def _beam(azimuth_deg: float, polar_deg: float) -> Array:

@@ -1,4 +1,4 @@
-"""The result: one profile a frame."""
+"""The result: one profile per frame."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Integrated:
-    """Profiles of some frames; a bin that no valid pixel touches is 0 in all of them, as in pyFAI.
+    """Profiles of some frames; a bin that no valid pixel overlaps is 0 in all of them, as in pyFAI.
 
     Attributes
     ----------
     intensity
-        f64[frames, bins], counts a pixel of full solid angle.
+        f64[frames, bins], counts per pixel of full solid angle.
     sigma
         f64[frames, bins], its standard uncertainty from counting statistics.
     signal
-        Counts summed without normalisation: u64[frames, bins] where they are exact (integer frames, pixels not
-        split), else f64; None from a peer that does not tell.
+        Counts summed without normalisation: u64[frames, bins] if they are exact (integer frames, pixels not
+        split), else f64; None from a peer that does not return them.
     """
 
     intensity: Any

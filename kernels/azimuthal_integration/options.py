@@ -1,4 +1,4 @@
-"""What a person may choose about an azimuthal integration."""
+"""Options of an azimuthal integration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from daasbench.authoring import OF_INPUT, FilePath, Options
 
 Unit = Literal["2th_deg", "2th_rad", "q_nm^-1", "q_A^-1", "r_mm"]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
-MOST_BINS = 65_000  # a bin's number travels beside every pixel in 16 bits, and two numbers are kept free
+MOST_BINS = 65_000  # the bin number of every pixel has 16 bits; two numbers are reserved
 
 
 class AzimuthalOptions(Options, frozen=True, kw_only=True):
@@ -20,7 +20,7 @@ class AzimuthalOptions(Options, frozen=True, kw_only=True):
     ----------
     mode
         ``split`` shares each pixel's counts among the bins that its area covers, as beamlines do for publication;
-        ``nosplit`` gives them to the bin of its centre, in exact integers.
+        ``nosplit`` adds them to the bin of its centre, in exact integers.
     bins
         Number of radial bins.
     azimuthal_bins
@@ -33,19 +33,19 @@ class AzimuthalOptions(Options, frozen=True, kw_only=True):
     geometry
         With ``--input``: pyFAI ``.poni``, pyFAI goniometer JSON, or HEXRD instrument JSON.
     position
-        Where the goniometer stands, in the unit of its JSON: a number, or ``"tth=5.2,eta=1"`` for several axes.
+        Position of the goniometer, in the unit of its JSON: a number, or ``"tth=5.2,eta=1"`` for several axes.
     mask
-        Image file with the detector's shape; pixels that are not 0 in it are left out.
+        Image file with the detector's shape; pixels that are not 0 in it are excluded.
     dataset
         Path of the frames inside the HDF5 file; default: NeXus default, a DECTRIS series, or
         the only stack that fits.
     frame
         Integrate this frame of the file only, counted from 0.
     frames
-        With ``--input``: how many frames one repeat integrates, at most.
+        With ``--input``: the largest number of frames per repeat.
     dummy
-        Pixel value that means "no data"; besides it, negative and not finite values and the largest value of an
-        integer type always do.
+        Pixel value that means "no data". Negative values, values that are not finite and the largest value of an
+        integer type always mean "no data".
     """
 
     mode: Literal["nosplit", "split"] = "split"

@@ -1,4 +1,4 @@
-"""What is right, and by whose word."""
+"""The oracle: exact photon sums, the known profile, pyFAI and the reference."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ Array = np.ndarray[Any, np.dtype[Any]]
 REFERENCE, CORNERS = "reference", "single_precision_corners"  # judgements
 
 TOLERANCE = 1e-5
-# pyFAI computes shares from single-precision corners, right to some 1e-4. Over smooth rings that averages out to
-# below 1e-5; a bin that one bright pixel dominates (a spot in a measured frame) differs by up to 1e-3.
+# pyFAI computes shares from single-precision corners, accurate to some 1e-4. Over smooth rings the errors average
+# to below 1e-5; a bin that one bright pixel dominates (a spot in a measured frame) differs by up to 1e-3.
 PYFAI_SPLIT_TOLERANCE = 2e-3
-PIXELS_TRUSTED = 10.0  # below so many pixels a bin, errors count less: single-precision shares are coarse there
+PIXELS_TRUSTED = 10.0  # in bins of fewer pixels errors count less: single-precision shares are coarse
 CHI2_TOLERANCE = 0.1
-LARGE_BLOCK_BYTES = 10**9  # above it, frames picked anew for every result are compared
+LARGE_BLOCK_BYTES = 10**9  # of larger blocks, frames that are drawn anew for every result are compared
 SAMPLED_FRAMES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What the oracle needs to know of a problem.
+    """What the oracle knows about a problem.
 
     Attributes
     ----------
     totals
-        Counts in each frame of each block: what must be found again in its bins.
+        Counts in each frame of each block: the sum of its bins must be equal.
     norm
         f64[bins], ``Σ c ω`` of the unmasked pixels.
     norm_pyfai
-        The same, but 0 where pyFAI is no judge: in the bins of a split pixel that the beam goes through. Its
-        azimuth goes all the way round, it has no corners in (radius, azimuth), and pyFAI gives it negative shares.
+        The same, but 0 where pyFAI cannot judge: in the bins of a split pixel that the beam crosses. Its azimuth
+        covers the whole circle, it has no corners in (radius, azimuth), and pyFAI gives it negative shares.
     reference
-        The numpy result of each block; None where blocks are too large to compute all of them.
+        The numpy result of each block; None if blocks are too large to compute all of them.
     peer
-        What pyFAI says, for a file, where it is installed.
+        The result of pyFAI, for a file, if pyFAI is installed.
     """
 
     totals: Sequence[Sequence[float]]
@@ -57,7 +57,7 @@ class Expectation:
 
 
 def expect(problem: Problem, options: Options) -> Expectation:  # noqa: ARG001  (they are in the problem)
-    """Return the reference results and the photons that must be found again."""
+    """Return the reference results and the number of photons that every result must contain."""
     blocks = problem.blocks
     counted = problem.pixel_bins.count.reshape(problem.mask.shape) > 0
     totals = [[_total(problem, frame[counted]) for frame in block] for block in blocks]
@@ -80,7 +80,7 @@ def _of_beam_pixel(problem: Problem) -> Array:
     touched = np.zeros(table.bins, bool)
     if beam is None or problem.mode != "split":
         return touched
-    border = np.array([-1e-3, 1e-3])  # pixels: as near as single-precision corners tell
+    border = np.array([-1e-3, 1e-3])  # pixels: the accuracy of single-precision corners
     rows, columns = (
         np.clip(np.floor(at + border), 0, n - 1).astype(int) for at, n in zip(beam, problem.geometry.shape, strict=True)
     )
@@ -99,9 +99,8 @@ def _total(problem: Problem, counts: Array) -> float:
 def verify(problem: Problem, expectation: Expectation, block: int, result: Integrated, judged_as: str) -> Verdict:
     """Return the verdict on one result: of all checks the one that comes closest to failing.
 
-    They are of the photons, of the known profile and of the difference from the reference. Of the reference itself
-    the last only says that it agrees with itself: it is judged by pyFAI, or, where there is no truth either, by
-    agreement.
+    The checks are: the photons, the known profile, and the difference from the reference. The reference always agrees
+    with itself, so it is judged by pyFAI instead; without pyFAI and without a known profile the verdict is agreement.
     """
     if message := _misshapen(problem, len(problem.blocks[block]), result, judged_as):
         return _wrong(message)
@@ -114,7 +113,7 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Integ
 
 
 def _misshapen(problem: Problem, frames: int, result: Integrated, judged_as: str) -> str:
-    """Return what is wrong with a shape or a type; nothing if all are right."""
+    """Return what is wrong with a shape or a type; an empty string if all are right."""
     right = (frames, problem.pixel_bins.bins)
     real = ("float64", "float32") if judged_as == CORNERS else ("float64",)
     kinds = {"intensity": real, "sigma": real, "signal": ("uint64",) if problem.exact else ("float64",)}
@@ -130,7 +129,7 @@ def _wrong(message: str) -> Verdict:
 
 
 def _photons(problem: Problem, expectation: Expectation, block: int, result: Integrated) -> Verdict | None:
-    """Return whether all photons, and no others, are in the bins; None where the result does not tell."""
+    """Return whether all photons, and no others, are in the bins; None if the result has no sums."""
     if result.signal is None:
         return None
     totals = expectation.totals[block]
@@ -142,29 +141,29 @@ def _photons(problem: Problem, expectation: Expectation, block: int, result: Int
         return None
     sums = np.asarray(result.signal).sum(axis=1)
     error = float(np.max(np.abs(sums - totals) / np.maximum(np.abs(totals), 1.0)))
-    message = "photons in the bins against photons in the frames"
+    message = "photons in the bins compared with photons in the frames"
     return Verdict(error=error, tolerance=TOLERANCE, verified_by="oracle", message=message)
 
 
 def _chi2(problem: Problem, expectation: Expectation, result: Integrated) -> Verdict | None:
-    """Return how far chi² per bin against the known profile is from 1; None where no truth is known."""
+    """Return how far chi² per bin from the known profile is from 1; None if no truth is known."""
     if problem.truth is None:
         return None
     trusted = expectation.norm > PIXELS_TRUSTED
-    with np.errstate(divide="ignore", invalid="ignore"):  # a sigma of 0 makes it infinite, and so wrong
+    with np.errstate(divide="ignore", invalid="ignore"):  # a sigma of 0 gives an infinite chi², which is wrong
         pulls = (result.intensity - problem.truth)[:, trusted] / result.sigma[:, trusted]
     if pulls.size == 0:
         return None
     chi2 = float(np.mean(pulls**2))
-    chance = 5 * math.sqrt(2 / pulls.size)  # five standard deviations of chi² per bin itself
+    noise = 5 * math.sqrt(2 / pulls.size)  # five standard deviations of chi² per bin itself
     message = f"chi² per bin {chi2:.3f} against the known profile, {pulls.size} bins"
-    return Verdict(error=abs(chi2 - 1), tolerance=max(CHI2_TOLERANCE, chance), verified_by="truth", message=message)
+    return Verdict(error=abs(chi2 - 1), tolerance=max(CHI2_TOLERANCE, noise), verified_by="truth", message=message)
 
 
 def _against_reference(
     problem: Problem, expectation: Expectation, block: int, result: Integrated, judged_as: str
 ) -> Verdict:
-    """Return the largest relative difference to the numpy reference, on all frames or, if large, on some."""
+    """Return the largest relative difference from the numpy reference, on all frames or, of large blocks, on some."""
     block_frames = problem.blocks[block]
     if expectation.reference is not None:
         reference, picked = expectation.reference[block], np.arange(len(block_frames))
@@ -186,7 +185,7 @@ def _corners_tolerance(problem: Problem) -> float:
 
 
 def _peer(problem: Problem, expectation: Expectation, block: int, result: Integrated) -> Verdict | None:
-    """Return the difference to pyFAI, where it was asked."""
+    """Return the difference from pyFAI; None if there is no result of pyFAI."""
     if expectation.peer is None:
         return None
     error = _difference(result, expectation.peer[block], expectation.norm_pyfai)
@@ -194,7 +193,7 @@ def _peer(problem: Problem, expectation: Expectation, block: int, result: Integr
 
 
 def _agreement(compared: Verdict) -> Verdict:
-    message = "numpy against itself and the sum of the photons; install pyFAI for an independent word"
+    message = "numpy compared with itself, and the sum of the photons; install pyFAI for an independent check"
     return Verdict(error=compared.error, tolerance=TOLERANCE, verified_by="agreement", message=message)
 
 

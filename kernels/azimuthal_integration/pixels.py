@@ -1,4 +1,4 @@
-"""Which share of each pixel belongs to which bin."""
+"""The share of each pixel in each bin."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-BAND_ROWS = 32  # corners of so many rows, and their temporaries, stay in the cache
+BAND_ROWS = 32  # the corners of so many rows and their temporaries fit into the cache
 
 
 @dataclass(frozen=True, kw_only=True)
 class RadialAxis:
-    """`bins` equal bins from `low` to `high` in `unit`; the last one owns its upper end."""
+    """`bins` equal bins from `low` to `high` in `unit`; the last bin includes its upper end."""
 
     unit: Unit
     bins: int
@@ -38,28 +38,28 @@ class RadialAxis:
 
     @classmethod
     def of(cls, geometry: Geometry, options: AzimuthalOptions) -> RadialAxis:
-        """Return the axis that `options` ask for; by default from the innermost to the outermost point."""
+        """Return the axis of `options`; by default from the innermost to the outermost point."""
         innermost, outermost = geometry.extremes(options.unit)
         low = innermost if options.radial_min is None else options.radial_min
         high = outermost if options.radial_max is None else options.radial_max
         if not low < high or high <= innermost or low >= outermost:
             raise UsageError(
                 f"radial range: {low:g} to {high:g} {options.unit} has no pixel in it; the detector reaches from "
-                f"{innermost:g} to {outermost:g}: set radial_min and radial_max within that"
+                f"{innermost:g} to {outermost:g}: set radial_min and radial_max within this range"
             )
         return cls(unit=options.unit, bins=options.bins, low=low, high=high)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PixelBins:
-    """For every pixel, in detector order, the neighbouring bins that it touches and its share in each.
+    """For every pixel, in detector order, the neighbouring bins that it overlaps and its share in each.
 
     Attributes
     ----------
     bins
-        Number of bins; `first` is equal to it where a pixel belongs to no bin (masked, out of range).
+        Number of bins; `first` is equal to it if a pixel belongs to no bin (masked, out of range).
     first
-        u16[pixels], the first bin that the pixel touches; it touches ``first .. first + count - 1``.
+        u16[pixels], the first bin that the pixel overlaps; it overlaps ``first .. first + count - 1``.
     count
         u16[pixels].
     share
@@ -72,7 +72,7 @@ class PixelBins:
     share: Array
 
     def entries(self) -> tuple[Array, Array, Array]:
-        """Return ``pixel, bin, share``: one entry for each pair of a pixel and a bin that it touches."""
+        """Return ``pixel, bin, share``: one entry for each pair of a pixel and a bin that it overlaps."""
         count = self.count.astype(np.int64)
         pixel = np.repeat(np.arange(count.size), count)
         start = np.cumsum(count) - count
@@ -87,16 +87,16 @@ class PixelBins:
 
 @dataclass(frozen=True, kw_only=True)
 class TwoBins:
-    """The same shares, compact, for fast loops: most pixels touch one bin or two; the others stand in a list.
+    """The same shares, compact, for fast loops: most pixels overlap one or two bins; the others are in a list.
 
     Attributes
     ----------
     first
-        u16[pixels], the first bin; number of bins where the pixel is in none or in the list.
+        u16[pixels], the first bin; the number of bins if the pixel is in no bin or in the list.
     weight
-        f32[pixels], the share in that bin; the rest belongs to the next bin.
+        f32[pixels], the share in that bin; the remainder belongs to the next bin.
     wide_pixel, wide_first, wide_begin, wide_share
-        The list: u32 pixel (ascending), u16 first bin, i64 start of its shares (one more), f32 shares.
+        The list: u32 pixel (ascending), u16 first bin, i64 start of its shares (one more than pixels), f32 shares.
     """
 
     first: Array
@@ -134,8 +134,8 @@ def unsplit(axis: RadialAxis, geometry: Geometry, mask: Array, sectors: int = 1)
     inside = (radial >= 0) & (radial < axis.bins) & ~mask.ravel()
     number = np.floor(np.where(inside, radial, 0.0)).astype(np.int64)
     if sectors > 1:
-        round_ = (at.azimuth().ravel() / (2 * np.pi) + 0.5) * sectors
-        number += axis.bins * np.minimum(round_.astype(np.int64), sectors - 1)
+        sector = (at.azimuth().ravel() / (2 * np.pi) + 0.5) * sectors
+        number += axis.bins * np.minimum(sector.astype(np.int64), sectors - 1)
     bins = axis.bins * sectors
     return PixelBins(
         bins=bins,
@@ -146,9 +146,9 @@ def unsplit(axis: RadialAxis, geometry: Geometry, mask: Array, sectors: int = 1)
 
 
 def split(axis: RadialAxis, geometry: Geometry, mask: Array) -> PixelBins:
-    """Return the share of each pixel's area in each bin, the pixel a quadrangle in (radius, azimuth).
+    """Return the share of each pixel's area in each bin, where a pixel is a quadrangle in (radius, azimuth).
 
-    That is the "full" splitting of pyFAI; a pixel that reaches out of the range belongs wholly to the bins inside.
+    This is the "full" splitting of pyFAI; a pixel that is partly outside the range belongs wholly to the bins inside.
     """
     corners = geometry.corners()
     radial, azimuth = axis.in_bins(corners.radial(axis.unit)), corners.azimuth()
@@ -167,7 +167,7 @@ def _split_band(radial: Array, azimuth: Array, mask: Array, bins: int) -> tuple[
     r = _around(radial)
     a = _around(azimuth)
     a -= a[0].copy()
-    a -= 2 * np.pi * np.rint(a / (2 * np.pi))  # from the first corner on: no jump at ±π
+    a -= 2 * np.pi * np.rint(a / (2 * np.pi))  # relative to the first corner: no jump at ±π
     low, high = np.floor(r.min(axis=0)), np.floor(r.max(axis=0))
     outside = mask.ravel() | (high < 0) | (low >= bins)
     low, high = np.clip(low, 0, bins - 1), np.clip(high, 0, bins - 1)
@@ -175,19 +175,19 @@ def _split_band(radial: Array, azimuth: Array, mask: Array, bins: int) -> tuple[
     end = np.cumsum(count)
     share = np.ones(int(end[-1]))
     several = np.flatnonzero(count > 1)
-    below = _area_below(r[:, several], a[:, several], low[several])  # 0, but where the range cuts the pixel
+    below = _area_below(r[:, several], a[:, several], low[several])  # 0, except where the range cuts the pixel
     total = _area_below(r[:, several], a[:, several], high[several] + 1) - below
     for step in range(int(count.max(initial=0))):
         upto = _area_below(r[:, several], a[:, several], low[several] + step + 1)
         share[end[several] - count[several] + step] = (upto - below) / total
         keep = count[several] > step + 1
         several, below, total = several[keep], upto[keep], total[keep]
-    _mend_pole(share, count, end)
+    _share_pole(share, count, end)
     return np.where(outside, bins, low).astype(np.uint16), count.astype(np.uint16), share
 
 
 def _around(grid: Array) -> Array:
-    """Return the four corners of each pixel, going around it: [4, pixels]."""
+    """Return the four corners of each pixel, in order around it: [4, pixels]."""
     return np.stack([grid[:-1, :-1].ravel(), grid[1:, :-1].ravel(), grid[1:, 1:].ravel(), grid[:-1, 1:].ravel()])
 
 
@@ -203,8 +203,8 @@ def _area_below(r: Array, a: Array, limit: Array) -> Array:
     return area
 
 
-def _mend_pole(share: Array, count: Array, end: Array) -> None:
-    """Give the pixel around the beam, whose azimuth goes all the way round, to its bins in equal shares."""
+def _share_pole(share: Array, count: Array, end: Array) -> None:
+    """Divide the pixel around the beam, whose azimuth covers the whole circle, equally between its bins."""
     wrong = np.flatnonzero(~((share >= -1e-9) & (share <= 1 + 1e-9)))
     for pixel in np.unique(np.searchsorted(end, wrong, side="right")):
         share[end[pixel] - count[pixel] : end[pixel]] = 1 / count[pixel]

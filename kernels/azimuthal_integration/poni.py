@@ -1,4 +1,4 @@
-"""Geometry as pyFAI writes it: a ``.poni`` file, or a goniometer whose axes move the detector."""
+"""Geometry files of pyFAI: a ``.poni`` file, or a goniometer whose axes move the detector."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Poni:
 
     @classmethod
     def parse(cls, text: str) -> Poni:
-        """Return the entries ``name: value``, the last of each name, as pyFAI takes them."""
+        """Return the entries ``name: value``; of equal names the last, as pyFAI does."""
         lines = (line.partition(":") for line in text.splitlines() if not line.lstrip().startswith("#"))
         entries = {key.strip().lower(): value.strip() for key, colon, value in lines if colon}
         if "poni1" not in entries:
@@ -36,7 +36,7 @@ class Poni:
         except json.JSONDecodeError as error:
             raise ValueError(f"Detector_config is not valid JSON: {error}") from None
         if not isinstance(config, dict):
-            raise ValueError(f"Detector_config is {config!r}; it must be a JSON object, as {{}}")
+            raise ValueError(f"Detector_config is {config!r}; it must be a JSON object, for example {{}}")
         for name, old in (("pixel1", "pixelsize1"), ("pixel2", "pixelsize2")):  # version 1
             if old in self.entries:
                 config.setdefault(name, self.entries[old])
@@ -50,17 +50,19 @@ class Poni:
             raise ValueError(f"{name} is {text!r}; it must be a number") from None
 
     def shape(self) -> Shape | None:
-        """Return the detector's shape, if the file tells."""
+        """Return the detector's shape; None if the file does not state it."""
         return self._detector().shape
 
     def geometry(self, shape: Shape, position: float | str | None) -> Geometry:
         """Return the geometry; a poni has no axis that `position` could move."""
         if position is not None:
-            raise ValueError("has no moving axis: position belongs to a goniometer JSON; leave it out")
+            raise ValueError("has no moving axis; the option position is for a goniometer JSON: remove it")
         if self.entries.get("parallax", "").lower() == "true":
-            raise ValueError("asks for parallax correction, which is not supported; set 'Parallax: False'")
+            raise ValueError("requires parallax correction, which is not supported; set 'Parallax: False'")
         if self.entries.get("splinefile", "none").lower() != "none":
-            raise ValueError("names a distortion spline, which is not supported; correct the frames, leave it out")
+            raise ValueError(
+                "names a distortion spline, which is not supported; correct the frames and remove the spline"
+            )
         wavelength = self.entries.get("wavelength", "none")
         return Geometry(
             shape=shape,
@@ -86,11 +88,11 @@ class Goniometer:
         return Detector(self.content.get("detector", ""), {**sizes, **self.content.get("detector_config", {})})
 
     def shape(self) -> Shape | None:
-        """Return the detector's shape, if the file tells."""
+        """Return the detector's shape; None if the file does not state it."""
         return self._detector().shape
 
     def geometry(self, shape: Shape, position: float | str | None) -> Geometry:
-        """Return the geometry where the axes stand at `position`."""
+        """Return the geometry with the axes at `position`."""
         function = self.content["trans_function"]
         names = dict(function.get("constants", {"pi": math.pi}))
         names |= dict(zip(function["param_names"], self.content["param"], strict=True))
@@ -118,31 +120,33 @@ def _positions(axes: list[str], position: float | str | None) -> dict[str, float
     """Return the value of each axis from ``5.2`` or ``"tth=5.2,eta=1"``."""
     example = ",".join(f"{axis}=0" for axis in axes)
     if position is None:
-        raise ValueError(f"is of a goniometer, whose position is not known; set position={example}")
+        raise ValueError(f"is a goniometer whose position is not known; set position={example}")
     if "=" in str(position):
         pairs = (part.partition("=") for part in str(position).split(","))
         given = {name.strip(): float(value) for name, _, value in pairs}
     else:
         given = {axes[0]: float(position)} if len(axes) == 1 else {}
     if set(given) != set(axes):
-        raise ValueError(f"position = {position!r} does not name each axis once; write position={example}")
+        raise ValueError(f"position = {position!r} does not give each axis once; write position={example}")
     return given
 
 
 class Detector:
-    """A detector by its name and configuration, as pyFAI writes them."""
+    """A detector by name and configuration, as in the files of pyFAI."""
 
     def __init__(self, name: str, config: Mapping[str, Any]) -> None:
         known = find_detector(name)
         default = known[0] if known is not None else None
         if config.get("splineFile"):
-            raise ValueError("names a distortion spline, which is not supported; correct the frames, leave it out")
+            raise ValueError(
+                "names a distortion spline, which is not supported; correct the frames and remove the spline"
+            )
         self.pixels = [float(config.get(key) or default or math.nan) for key in ("pixel1", "pixel2")]
         if not all(size > 0 for size in self.pixels):
             raise KeyError("pixel1" if not self.pixels[0] > 0 else "pixel2")
         self.orientation = int(config.get("orientation") or 3)
         if self.orientation not in FLIPS:
-            raise ValueError(f"has the orientation {self.orientation}; known are 1 to 4")
+            raise ValueError(f"has the orientation {self.orientation}; it must be 1, 2, 3 or 4")
         self.shape: Shape | None = None
         if config.get("max_shape"):
             self.shape = (int(config["max_shape"][0]), int(config["max_shape"][1]))

@@ -1,4 +1,4 @@
-"""Generated frames: a nanocrystalline powder on an amorphous background, seen by a module detector."""
+"""Generated frames: a nanocrystalline powder on an amorphous background, on a detector of modules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DUMMY = 2**32 - 1  # "no data", as DECTRIS detectors write it
 MODULE_ROWS, MODULE_COLUMNS, GAP_ROWS, GAP_COLUMNS = 514, 1030, 37, 10  # of an Eiger
 WAVELENGTH_M = 8.266e-11  # 15 keV
-BAND_ROWS = 64  # temporaries of so many rows stay in the cache
+BAND_ROWS = 64  # temporaries of so many rows fit into the cache
 BAD_PIXELS = 5e-4  # share of hot and dead pixels
 HOT_COUNTS = 1_000_000
 LOST_PIXELS = 1e-6  # share of pixels without data in one frame only
@@ -33,7 +33,7 @@ class Powder:
     Attributes
     ----------
     extent
-        tan(2theta) at the detector's edge; rings lie at fractions of it.
+        tan(2theta) at the detector's edge; rings are at fractions of it.
     width
         Standard deviation of a ring, in the same fractions.
     """
@@ -42,7 +42,7 @@ class Powder:
     width: float
 
     def counts(self, tangent: Array) -> Array:
-        """Return the expected counts at ``tan(2theta)``: at least 50, so that no pixel is seen empty."""
+        """Return the expected counts at ``tan(2theta)``: at least 50, so that no pixel is empty."""
         x = tangent / self.extent
         amorphous = 50 + 60 * np.exp(-(((x - 0.3) / 0.2) ** 2))
         rings = sum(
@@ -61,7 +61,7 @@ class Powder:
 
 
 def _tangent(radial: Array, axis: RadialAxis, geometry: Geometry) -> Array:
-    """Return tan(2theta) of a radial coordinate; `r_mm` is that of a detector upright at the distance."""
+    """Return tan(2theta) of a radial coordinate; `r_mm` is that of an upright detector at the distance."""
     if axis.unit == "r_mm":
         return radial * 1e-3 / geometry.distance_m
     if axis.unit.startswith("q"):
@@ -99,8 +99,8 @@ def make_masks(shape: tuple[int, int], rng: np.random.Generator) -> tuple[Array,
 def make_frames(expected: Array, gaps: Array, bad: Array, frames: int, seed: list[int]) -> Array:
     """Return frames u32[frames, rows, columns] of Poisson counts about `expected`.
 
-    In the gaps, and in a few pixels of each frame, is no data (DUMMY); in bad pixels is a hot one's nonsense. Each
-    frame has a generator of its own, so that the frames do not depend on how many threads draw them.
+    The gaps, and a few pixels of each frame, have no data (DUMMY); bad pixels have the large counts of a hot pixel.
+    Each frame has its own generator, so that the frames do not depend on the number of threads.
     """
     out = np.empty((frames, *gaps.shape), np.uint32)
     mean = expected.astype(np.float32)
@@ -114,16 +114,16 @@ def make_frames(expected: Array, gaps: Array, bad: Array, frames: int, seed: lis
         out[index][gaps] = DUMMY
         out[index][bad & ~gaps] = HOT_COUNTS
 
-    with ThreadPoolExecutor() as pool:  # numpy draws without the interpreter's lock
+    with ThreadPoolExecutor() as pool:  # numpy releases the interpreter's lock while it draws
         list(pool.map(draw, range(frames)))
     return out
 
 
 def poisson(mean: Array, rng: np.random.Generator) -> Array:
-    """Return Poisson variates of `mean` (f32, 10 at least), some times faster than ``rng.poisson``.
+    """Return Poisson variates of `mean` (f32, at least 10), several times faster than ``rng.poisson``.
 
     The normal expansion of the inverse distribution, Q̃_N2 of Giles, ACM TOMS 42 (2016) 7, doi:10.1145/2699466:
-    mean and variance are right to 1e-3.
+    mean and variance are accurate to 1e-3.
     """
     z = rng.standard_normal(mean.shape, dtype=np.float32)
     root = np.sqrt(mean)

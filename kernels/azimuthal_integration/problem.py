@@ -1,4 +1,4 @@
-"""What is computed on: generated frames with a known profile, or the frames of a file."""
+"""The inputs: generated frames with a known profile, or the frames of a file."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """The frames of one case and what they share.
+    """The frames of one case and what they have in common.
 
     Attributes
     ----------
     blocks
-        Each u32[frames, rows, columns] with 2**32 - 1 where there is no data, or f32 with NaN there. One repeat
-        integrates one block.
+        Each u32[frames, rows, columns] with 2**32 - 1 where there is no data, or f32 with NaN instead.
+        One repeat integrates one block.
     mask
         bool[rows, columns]: pixels without data in any frame; they belong to no bin.
     truth
@@ -57,14 +57,14 @@ class Problem:
 
     @functools.cached_property
     def pixel_bins(self) -> PixelBins:
-        """Return which share of each pixel belongs to which bin."""
+        """Return the share of each pixel in each bin."""
         if self.mode == "split":
             return split(self.axis, self.geometry, self.mask)
         return unsplit(self.axis, self.geometry, self.mask, self.sectors)
 
     @property
     def exact(self) -> bool:
-        """Return whether sums are integers, and so must be exact."""
+        """Return whether sums are integers and therefore must be exact."""
         return self.mode == "nosplit" and self.blocks[0].dtype == np.uint32
 
     @staticmethod
@@ -74,7 +74,7 @@ class Problem:
 
 
 def survey(path: Path, options: AzimuthalOptions) -> Mapping[str, Any]:
-    """Return the parameters of the file `path`: frames a block, rows, columns, and how many frames it has."""
+    """Return the parameters of the file `path`: frames per block, rows, columns, frames in the file."""
     _check(options)
     with open_stack(path, options.dataset, shape=_expected_shape(options)) as stack:
         in_file, ny, nx = stack.shape
@@ -88,9 +88,9 @@ def survey(path: Path, options: AzimuthalOptions) -> Mapping[str, Any]:
 
 
 def work(parameters: Mapping[str, Any], options: AzimuthalOptions) -> Work:
-    """Return the least work of one block: each pixel read once, the map once a block, two sums a bin and frame.
+    """Return the minimum work of one block: each pixel read once, the map once per block, two sums per bin and frame.
 
-    Splitting costs two products (c n and c² n) and three sums a pixel: what its two bins get follows from them.
+    Splitting needs two products (c n and c² n) and three sums per pixel; the sums of its two bins follow from them.
     """
     _check(options)
     frames = float(parameters["frames"])
@@ -114,7 +114,7 @@ def make(parameters: Mapping[str, Any], options: AzimuthalOptions, seed: int, bl
     """Return generated frames of a powder whose profile is known."""
     _check(options)
     if options.geometry or options.mask or options.frame is not None or options.dataset:
-        raise UsageError("geometry, mask, dataset and frame describe a file; give it with --input FILE")
+        raise UsageError("geometry, mask, dataset and frame describe a file, and no file is given; add --input FILE")
     geometry = powder.make_geometry(parameters)
     axis = RadialAxis.of(geometry, options)
     gaps, bad = powder.make_masks(geometry.shape, np.random.default_rng([seed]))
@@ -138,7 +138,7 @@ def make(parameters: Mapping[str, Any], options: AzimuthalOptions, seed: int, bl
 
 
 def read(path: Path, parameters: Mapping[str, Any], options: AzimuthalOptions, blocks: int) -> Problem:
-    """Return the frames of a file: block after block, as many as there are."""
+    """Return the frames of a file, block after block; fewer blocks if the file has fewer frames."""
     frames, in_file = int(parameters["frames"]), int(parameters["in_file"])
     shape = (int(parameters["ny"]), int(parameters["nx"]))
     geometry = geometry_of(options, shape, path)
@@ -151,8 +151,8 @@ def read(path: Path, parameters: Mapping[str, Any], options: AzimuthalOptions, b
     mask = masked | (valid_frames == 0)
     if mask.all():
         raise InputError(
-            f"{path}: no pixel of {count * frames} frames holds data outside the mask; no data are negative and not "
-            "finite values, dummy, and the largest value of an integer type"
+            f"{path}: no pixel of {count * frames} frames holds data outside the mask; a value is no data if it is "
+            "negative, not finite, equal to dummy, or the largest value of an integer type"
         )
     return Problem(
         blocks=chunks,
@@ -176,7 +176,7 @@ def geometry_of(options: AzimuthalOptions, shape: tuple[int, int], path: Path) -
     geometry = geometry_files.read_geometry(Path(options.geometry), shape, options.position, path)
     if geometry.wavelength_m is None and options.unit.startswith("q"):
         raise InputError(
-            f"{options.geometry}: has no wavelength, which unit = {options.unit!r} needs; add one, or use 2th_deg"
+            f"{options.geometry}: has no wavelength, which unit = {options.unit!r} needs; add it, or use unit=2th_deg"
         )
     return geometry
 
@@ -188,9 +188,11 @@ def _expected_shape(options: AzimuthalOptions) -> tuple[int, int] | None:
 def _check(options: AzimuthalOptions) -> None:
     """Raise UsageError where two options contradict each other."""
     if options.mode == "split" and options.azimuthal_bins > 1:
-        raise UsageError("azimuthal_bins: only mode = 'nosplit' sorts by azimuth; set mode=nosplit")
+        raise UsageError("azimuthal_bins: azimuthal sectors need mode = 'nosplit'; set mode=nosplit")
     if options.bins * options.azimuthal_bins > MOST_BINS:
-        raise UsageError(f"bins: {options.bins} x {options.azimuthal_bins} bins are more than {MOST_BINS}")
+        raise UsageError(
+            f"bins: {options.bins} x {options.azimuthal_bins} bins are too many; at most {MOST_BINS} are possible"
+        )
     low, high = options.radial_min, options.radial_max
     if low is not None and high is not None and not low < high:
         raise UsageError(f"radial_min: {low} is not below radial_max = {high}")

@@ -1,4 +1,4 @@
-"""Frames of files as the kernel takes them."""
+"""Conversion of a file's frames to the types that the kernel computes with."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def to_counts(raw: Array, dummy: float | None, path: Path) -> Array:
-    """Return frames as the kernel takes them: u32 with DUMMY, or f32 with NaN, where there is no data.
+    """Return frames as the kernel needs them: u32 with DUMMY, or f32 with NaN, where there is no data.
 
-    No data are negative and not finite values, `dummy`, and for integers the largest value of their type (which
-    detectors use for gaps and saturation) and all from 2**32 - 1 on.
+    A value is no data if it is negative, not finite or equal to `dummy`. Of integers, the largest value of the type
+    (which detectors use for gaps and saturation) and all values from 2**32 - 1 on are no data too.
     """
     if raw.dtype.kind not in "biuf":
-        raise InputError(f"{path}: frames are of type {raw.dtype}; expected integers or floating-point numbers")
+        raise InputError(f"{path}: frames are of type {raw.dtype}; they must be integers or floating-point numbers")
     lost = raw < 0 if raw.dtype.kind in "if" else np.zeros(raw.shape, bool)
     if dummy is not None:
         lost |= raw == dummy

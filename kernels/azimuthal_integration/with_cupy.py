@@ -1,8 +1,8 @@
-"""CUDA through CuPy: the loops of `with_numba.py` with one histogram a block of threads, in shared memory.
+"""CUDA through CuPy: the loops of `with_numba.py` with one histogram per block of threads, in shared memory.
 
-Shared memory takes additions from many threads at once, so there are no lanes; blocks add their histogram to the
-frame's in device memory at the end. Where the bins do not fit into shared memory, every addition goes to device
-memory. Device memory beside the block of frames: the map (6 bytes a pixel), the list of wide pixels, the sums.
+Many threads can add to shared memory at once, so there are no lanes; at the end, blocks add their histogram to that
+of the frame in device memory. If the bins do not fit into shared memory, every addition goes to device memory.
+Device memory besides the block of frames: the map (6 bytes per pixel), the list of wide pixels, the sums.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 THREADS = 512
 BLOCKS_A_FRAME = 32
-SHARED_BYTES = 48 * 1024  # what every device gives a block without asking
-ALMOST_ALL = 1e-9  # a bin that keeps less than this of its norm has lost all its pixels
+SHARED_BYTES = 48 * 1024  # what every device gives a block of threads without a request
+ALMOST_ALL = 1e-9  # a bin with less than this share of its norm has lost all its pixels
 
 SOURCE = r"""
 #ifdef INTEGER
@@ -34,7 +34,7 @@ typedef double Sum;
 __device__ inline bool no_data(Value value) { return value != value; }
 #endif
 
-// One row of the grid a frame. `sums` [frames, bins], `lost` [frames, bins].
+// One row of the grid per frame. `sums` [frames, bins], `lost` [frames, bins].
 extern "C" __global__ void sum_unsplit(
     const Value* frames, const unsigned short* first, const double* solid_angle,
     int pixels, int bins, int shared, Sum* sums, double* lost)
@@ -92,7 +92,7 @@ extern "C" __global__ void sum_split(
             if (histogram[k] != 0) atomicAdd(frame_sums + k, histogram[k]);
 }
 
-// The pixels that touch more than two bins. `signal`, `variance` [frames, bins], `lost` [frames, bins + 1].
+// The pixels that overlap more than two bins. `signal`, `variance` [frames, bins], `lost` [frames, bins + 1].
 extern "C" __global__ void sum_wide(
     const Value* frames, const unsigned int* pixel, const unsigned short* first, const long long* begin,
     const float* shares, const double* solid_angle, int wide, int pixels, int bins,
@@ -122,11 +122,11 @@ def options_for(integer: bool) -> tuple[str, ...]:
     return ("-DINTEGER",) if integer else ()
 
 
-SOURCE_OPTIONS = (options_for(True), options_for(False))  # all with which it is compiled
+SOURCE_OPTIONS = (options_for(True), options_for(False))  # all options with which the source is compiled
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Integrated]:  # noqa: ARG001  (one GPU)
-    """Return ``compute(frames)`` of frames in device memory; its results are there too."""
+    """Return ``compute(frames)`` of frames in device memory; its results are in device memory too."""
     import cupy
 
     integer = problem.blocks[0].dtype.kind == "u"

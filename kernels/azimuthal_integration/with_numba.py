@@ -1,17 +1,17 @@
-"""Compiled loops for the CPU: the frames stream past once, in detector order, and the sums stay in the L1 cache.
+"""Compiled loops for the CPU: each frame is read once, in detector order, and the sums remain in the L1 cache.
 
-Production integrators gather the pixels of each bin from all over an 18 MB frame, with 8 bytes of matrix a pixel.
-Here the frame is read straight through, beside a map that says for each pixel its bin (u16), and the sums of all
-bins, a few kB, are what is reached at random. Three devices:
+Production integrators gather the pixels of each bin from an 18 MB frame, with 8 bytes of matrix per pixel. This
+implementation reads the frame in sequence, together with a map that gives the bin of each pixel (u16); only the sums
+of all bins, a few kB, are accessed at random. It uses three methods:
 
 - *Lanes.* Neighbouring pixels fall into the same bin, and an addition would wait for the one before it. Four
-  copies of the sums take turns, and are added up at the end of a strip.
-- *Two bins from one.* A split pixel that touches the bins b and b+1 with shares w and 1-w needs
+  copies of the sums are used in rotation, and are added at the end of a strip.
+- *Two bins from one.* A split pixel that overlaps the bins b and b+1 with shares w and 1-w needs
   Σ w n, Σ (1-w) n, Σ w² n and Σ (1-w)² n. Let A, B, C be the sums of n, w n and w² n over the pixels whose first
-  bin is b; then the second bin gets A-B and A-2B+C. So each pixel adds to one place only. The few pixels that
-  touch more bins stand in a list.
-- *No test a pixel.* A value without data is 2**32 - 1 or NaN: a sum below that has none in it. Only the strip whose
-  sums are not is added once more, pixel by pixel, leaving those values out.
+  bin is b; then the second bin gets A-B and A-2B+C. So each pixel adds to one bin only. The few pixels that
+  overlap more bins are in a list.
+- *No test per pixel.* A value without data is 2**32 - 1 or NaN: a smaller sum contains none. Only a strip whose
+  sums are not smaller is added once more, pixel by pixel, without those values.
 """
 
 # mypy: disable-error-code="no-untyped-def,call-arg"
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-STRIP = 32_768  # pixels between two looks at the sums: often enough to lose little, seldom enough to cost little
+STRIP = 32_768  # pixels between two tests of the sums: a short strip repeats little, a long strip tests seldom
 LANES = 4
 NO_DATA = np.uint32(DUMMY)
-ALMOST_ALL = 1e-9  # a bin that keeps less than this of its norm has lost all its pixels
+ALMOST_ALL = 1e-9  # a bin with less than this share of its norm has lost all its pixels
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Integrated]:
-    """Return ``compute(frames)``; frames, and parts of frames where they are few, are shared by the threads."""
+    """Return ``compute(frames)``; threads share the frames or, if frames are few, parts of frames."""
     numba.set_num_threads(resources.threads)
     parts = -(-resources.threads // problem.blocks[0].shape[0])
     add_up = _split_sums(problem, parts) if problem.mode == "split" else _unsplit_sums(problem, parts)
@@ -99,7 +99,7 @@ def _no_data(value):
 
 @njit(inline="always")
 def _may_hold_no_data(total):
-    return not total < NO_DATA  # so that NaN may
+    return not total < NO_DATA  # so that NaN is found too
 
 
 @njit(cache=True)
@@ -116,7 +116,7 @@ def _add_strip(values, bins, lane0, lane1, lane2, lane3):
 
 @njit(cache=True)
 def _take_over(lanes, signal):
-    """Add the lanes to `signal` and clear them; unless they may hold a value without data: then only clear them."""
+    """Add the lanes to `signal` and clear them; if they may contain a value without data, only clear them."""
     clean = True
     for k in range(signal.size):
         clean &= not _may_hold_no_data(lanes[0, k] + lanes[1, k] + lanes[2, k] + lanes[3, k])
@@ -172,7 +172,7 @@ def _add_split_strip(values, bins, weights, lanes):
 
 @njit(cache=True)
 def _take_over_moments(lanes, moments):
-    """Add the lanes to `moments` and clear them; unless they may hold a value without data: then only clear them."""
+    """Add the lanes to `moments` and clear them; if they may contain a value without data, only clear them."""
     clean = True
     for k in range(moments.shape[0]):
         clean &= not _may_hold_no_data(lanes[0, k, 0] + lanes[1, k, 0] + lanes[2, k, 0] + lanes[3, k, 0])
@@ -217,7 +217,7 @@ def _add_wide(values, pixel, begin, first, shares, from_, to, solid_angle, signa
 
 @njit(cache=True)
 def _spill_over(moments, signal, variance):
-    """Add to each bin its own pixels' B and C, and the rest of its predecessor's: A - B and A - 2B + C."""
+    """Add to each bin B and C of its own pixels, and A - B and A - 2B + C of its predecessor's pixels."""
     rest, rest_squared = 0.0, 0.0
     for k in range(moments.shape[0]):
         a, b, c = moments[k, 0], moments[k, 1], moments[k, 2]
@@ -235,7 +235,7 @@ def sum_split(frames, bins, weights, pixel, begin, first, shares, strip_start, s
     for task in prange(frames.shape[0] * parts):
         frame, part = task // parts, task % parts
         values = frames[frame]
-        lanes = np.zeros((LANES, size + 1, 4))  # A, B, C and nothing: a power of two is quickly addressed
+        lanes = np.zeros((LANES, size + 1, 4))  # A, B, C and an unused column: a power of two makes addressing fast
         moments, lost = np.zeros((size, 3)), np.zeros(size + 1)
         signal, variance = np.zeros(size), np.zeros(size)
         for strip in range(part * strips // parts, (part + 1) * strips // parts):
@@ -246,7 +246,7 @@ def sum_split(frames, bins, weights, pixel, begin, first, shares, strip_start, s
             listed = strip_start[strip], strip_start[strip + 1]
             _add_wide(values, pixel, begin, first, shares, *listed, solid_angle, signal, variance, lost)
         _spill_over(moments, signal, variance)
-        for k in range(size):  # whole rows at once would add three seconds of compilation
+        for k in range(size):  # an operation on whole rows would add three seconds of compilation
             sums[0, frame, part, k] = signal[k]
             sums[1, frame, part, k] = variance[k]
             sums[2, frame, part, k] = lost[k]

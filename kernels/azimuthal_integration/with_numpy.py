@@ -1,4 +1,4 @@
-"""The reference: plain, slow and right."""
+"""The reference: simple, slow and correct."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Detector files: bitshuffle-LZ4 chunks of HDF5 become frames, or frames become chunks.
 
-Read `with_numpy.py` first: it is the format, step by step. Then `problem.py` (what is computed on), `oracle.py`
-(what is right) and `frames.py` (frames as a detector counts them). The other ``with_*.py`` compute the same bytes
-faster; `peers/` are the packages that they are compared with. What both directions share with the pipeline
-that integrates what it unpacks stands in the engine: ``daasbench/formats/bitshuffle.py``, ``chunks.py``, ``lz4.py``.
+Read `with_numpy.py` first: it shows the format step by step. Then read `problem.py` (the inputs), `oracle.py` (how
+results are judged) and `frames.py` (frames as a detector counts them). The other ``with_*.py`` compute the same bytes
+faster; `peers/` holds adapters for the packages that they are compared with. The code that this kernel shares with
+`integration_pipeline` is in the engine: ``daasbench/formats/bitshuffle.py``, ``chunks.py``, ``lz4.py``.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, implementation
@@ -18,17 +18,17 @@ kernel = FolderKernel(
         unit="GB",
         units="GB",
         stands_for="h5py with hdf5plugin, bitshuffle, blosc2; the first stage of DIALS, CrystFEL, pyFAI, nabu",
-        community="everybody who reads or writes what an Eiger, Jungfrau, Lambda or Pilatus 4 has counted",
+        community="everyone who reads or writes frames of an Eiger, Jungfrau, Lambda or Pilatus 4",
         method=(
-            "a chunk of one frame: blocks of 8192 bytes, each LZ4 of its bit planes (bit k of all elements before "
-            "bit k + 1); a GB is 10⁹ bytes of unpacked frames"
+            "a chunk is one frame: blocks of 8192 bytes, each the LZ4 compression of its bit planes (bit k of all "
+            "elements before bit k + 1); a GB is 10⁹ bytes of unpacked frames"
         ),
         leaves_out=(
-            "storage: the HDF5 file is an image in memory, as a warm page cache has it (the kernel probes measures "
-            "disks); compressions other than bitshuffle-LZ4; chunks that are parts of frames. LZ4 has no checksum: a "
-            "changed literal byte is not seen by any reader, all else that is damaged is an error"
+            "storage: the HDF5 file is an image in memory, as in a warm page cache (the kernel probes measures disks); "
+            "compressions other than bitshuffle-LZ4; chunks that are parts of frames. LZ4 has no checksum: no reader "
+            "detects a changed literal byte, all other damage is an error"
         ),
-        tolerance="none: every bit is right, and a packed file is at most 1.1 times that of hdf5plugin",
+        tolerance="none: every bit must be right; a packed file is at most 1.1 times as large as that of hdf5plugin",
         real_work="an Eiger 4M at 500 frames/s makes 9 GB/s unpacked; a night of crystallography is 10⁴ to 10⁵ GB",
         literature=(
             Reference(
@@ -44,10 +44,10 @@ kernel = FolderKernel(
         "large": {"frames": 128, "ny": 2167, "nx": 2070},
     },
     options=DetectorOptions,
-    repeat_tolerance=None,  # the oracle sees every bit; threads may order a file differently (blosc2 does)
+    repeat_tolerance=None,  # the oracle checks every bit; threads may order a file differently (blosc2 does)
     judgements={
-        "any_size": "writes the simplest packing that the format allows: every bit, and no limit of the size",
-        "blosc2_array": "writes a Blosc2 array: read back by Blosc2, every bit, and no limit of the size",
+        "any_size": "writes the simplest packing that the format allows: every bit is checked, the size is not",
+        "blosc2_array": "writes a Blosc2 array: read back by Blosc2, every bit is checked, the size is not",
     },
     implementations=[
         implementation("numpy", judged_as="any_size", threads=False),
@@ -60,7 +60,7 @@ kernel = FolderKernel(
             threads=False,
             requires=("h5py", "hdf5plugin"),
             packages=("hdf5plugin", "h5py"),
-            adds="nothing; the HDF5 library lets one thread at a time in",
+            adds="nothing; the HDF5 library runs one thread at a time",
         ),
         implementation(
             "bitshuffle",
@@ -68,7 +68,7 @@ kernel = FolderKernel(
             requires=("bitshuffle",),
             packages=("bitshuffle",),
             extra="peers",
-            adds="chunks are taken from the file as they are, and unpacked or packed with its OpenMP threads",
+            adds="takes chunks from the file as they are, and unpacks or packs them with its own OpenMP threads",
         ),
         implementation(
             "blosc2",
@@ -78,7 +78,7 @@ kernel = FolderKernel(
             packages=("blosc2",),
             extra="peers",
             memory_factor=1.5,
-            adds="a format of its own, bitshuffled LZ4 too, in memory and without HDF5: what changing it would bring",
+            adds="its own format, also bitshuffle and LZ4, in memory and without HDF5: the gain of a change of format",
         ),
     ],
 )

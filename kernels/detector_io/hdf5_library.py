@@ -1,4 +1,4 @@
-"""Frames packed and unpacked by the HDF5 library and hdf5plugin: the judges, and a peer."""
+"""Packing and unpacking by the HDF5 library and hdf5plugin: for the oracle, and for a peer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .recycled import Recycled
 
 
 def unpack(image: FileImage, where: str, memory: Recycled | None = None) -> NDArray[Any]:
-    """Return the frames of a file image, in `memory`; raise InputError where the library finds it damaged."""
+    """Return the frames of a file image, in `memory`; raise InputError if the library finds damage."""
     with open_image(image) as dataset:
         frames = (memory or Recycled()).array(dataset.shape, dataset.dtype)
         try:
@@ -24,7 +24,7 @@ def unpack(image: FileImage, where: str, memory: Recycled | None = None) -> NDAr
 
 
 def pack(frames: NDArray[Any], bytes_: int | None = None) -> FileImage:
-    """Return the file image of frames, of `bytes_` bytes: zeros follow the file."""
+    """Return the file image of frames, padded with zeros to `bytes_` bytes."""
     with new_image(len(frames), frames.shape[1:], frames.dtype, frames.nbytes + frames.nbytes // 64) as (
         dataset,
         finish,

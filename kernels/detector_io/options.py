@@ -1,4 +1,4 @@
-"""What a person may choose about detector files."""
+"""Options of reading and writing detector files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DetectorOptions(Options, frozen=True, kw_only=True):
         Path of the frames inside the HDF5 file; default: NeXus default, a DECTRIS series, or
         the only stack of frames.
     frames
-        With ``--input``: how many frames one repeat takes, at most.
+        With ``--input``: the largest number of frames per repeat.
     """
 
     direction: Literal["read", "write"] = "read"

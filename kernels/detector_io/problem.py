@@ -1,4 +1,4 @@
-"""What is unpacked or packed: generated frames, or those of a file."""
+"""The inputs: generated frames, or those of a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .options import DetectorOptions
 Frames = NDArray[Any]
 
 GB = 1e9
-PACKED = 0.26  # of the unpacked bytes: what generated frames take, and a little more
+PACKED = 0.26  # share of the unpacked bytes that generated frames need, with a small margin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Problem:
     direction
         ``read`` or ``write``.
     truth
-        By block, by frame: the digest of the generated frames; None for a file.
+        By block, then by frame: the digest of the generated frames; None for a file.
     """
 
     blocks: Sequence[FileImage] | Sequence[Frames]
@@ -45,15 +45,15 @@ class Problem:
 
 
 def digests(frames: Frames) -> list[str]:
-    """Return for each frame what is the same only for the same bytes."""
+    """Return a digest of each frame, which is equal only for equal bytes."""
     return [hashlib.blake2b(np.ascontiguousarray(frame).data, digest_size=16).hexdigest() for frame in frames]
 
 
 def survey(path: Path, options: DetectorOptions) -> Mapping[str, Any]:
-    """Return the parameters of a file: frames a block, rows, columns, type, and the packed bytes of a block."""
+    """Return the parameters of a file: frames per block, rows, columns, type, and the packed bytes per block."""
     with open_packed(path, options.dataset) as stack:
         if options.direction == "write" and stack.dtype.itemsize > 4:
-            raise InputError(f"{path}: frames are {stack.dtype}; only elements of 1, 2 or 4 bytes are packed")
+            raise InputError(f"{path}: frames are {stack.dtype}; only elements of 1, 2 or 4 bytes can be packed")
         frames = min(stack.frames, options.frames)
         count = stack.frames // frames
         largest = max(int(stack.sizes[i * frames : (i + 1) * frames].sum()) for i in range(count))
@@ -68,7 +68,7 @@ def survey(path: Path, options: DetectorOptions) -> Mapping[str, Any]:
 
 
 def work(parameters: Mapping[str, Any], options: DetectorOptions) -> Work:
-    """Return the work of one block: each packed byte and each byte of a frame passes once."""
+    """Return the work of one block: each packed byte and each byte of a frame is read or written once."""
     frames, dtype = int(parameters["frames"]), np.dtype(parameters.get("dtype", "u4"))
     unpacked = float(frames * parameters["ny"] * parameters["nx"] * dtype.itemsize)
     packed = float(_image_bytes(parameters))
@@ -83,7 +83,7 @@ def work(parameters: Mapping[str, Any], options: DetectorOptions) -> Work:
 
 
 def _image_bytes(parameters: Mapping[str, Any]) -> int:
-    """Return the bytes of the file image of a block: all blocks of a case have the same."""
+    """Return the size in bytes of the file image of a block; it is the same for all blocks of a case."""
     if "image_bytes" in parameters:
         return int(parameters["image_bytes"])
     frames = int(parameters["frames"])
@@ -91,7 +91,7 @@ def _image_bytes(parameters: Mapping[str, Any]) -> int:
 
 
 def make(parameters: Mapping[str, Any], options: DetectorOptions, seed: int, blocks: int) -> Problem:
-    """Return generated frames; to read, packed by hdf5plugin."""
+    """Return generated frames; for reading they are packed by hdf5plugin."""
     frames, ny, nx = (int(parameters[key]) for key in ("frames", "ny", "nx"))
     made: list[Any] = []
     truth = []
@@ -103,7 +103,7 @@ def make(parameters: Mapping[str, Any], options: DetectorOptions, seed: int, blo
 
 
 def read(path: Path, parameters: Mapping[str, Any], options: DetectorOptions, blocks: int) -> Problem:
-    """Return the frames of a file: block after block, as many as there are."""
+    """Return the frames of a file, block after block; fewer blocks if the file has fewer frames."""
     frames, in_file = int(parameters["frames"]), int(parameters["in_file"])
     with open_packed(path, options.dataset) as stack:
         images = []

@@ -1,8 +1,8 @@
-"""Result arrays whose memory is used again once nobody holds them, as a pipeline keeps its buffers.
+"""Result arrays whose memory is used again when nothing refers to them any more, like the buffers of a pipeline.
 
-The pages of a fresh array are cleared by the system when they are first touched, which takes longer than the
-unpacking: 9 against 20 GB/s were measured on two cores. Whoever reads one series of frames after another keeps the
-memory; here every way and every peer that can be told where to write does.
+The system clears the pages of a new array at their first use, which takes longer than the unpacking: 9 instead of
+20 GB/s were measured on two cores. A program that reads one series of frames after another keeps the memory; so does
+every implementation and every peer that can write into a given array.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_MINE = 3  # references to an array that nobody else holds: the list's, the loop's, the argument's
+_MINE = 3  # references to an unused array: from the list, the loop variable and the argument
 
 
 class Recycled:
-    """Arrays of any content, the first whose last user is gone, or a new one."""
+    """Arrays that are given out again, with any content, when nothing refers to them; else new arrays."""
 
     def __init__(self) -> None:
         self._arrays: list[NDArray[Any]] = []
 
     def array(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return a C-contiguous array that nobody else holds, nor a view of it."""
+        """Return a C-contiguous array to which, and to whose memory, nothing else refers."""
         for array in self._arrays:
             if array.shape == shape and array.dtype == dtype and sys.getrefcount(array) == _MINE:
                 return array
         fresh = np.empty(shape, dtype)
-        self._arrays = [one for one in self._arrays if one.shape == shape and one.dtype == dtype] + [fresh]
+        self._arrays = [kept for kept in self._arrays if kept.shape == shape and kept.dtype == dtype] + [fresh]
         return fresh

@@ -1,4 +1,4 @@
-"""Frames are shared between MPI ranks; each computes its own as `with_numba.py` does."""
+"""Frames are partitioned over MPI ranks; each computes its part as `with_numba.py` does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the frames of a block; to write, the parts become one file in the end."""
+    """Return the partition of the frames of a block; when writing, the parts are joined into one file at the end."""
     if problem.direction == "read":
         return partition_over_ranks(with_numba.prepare, problem, resources, count=frame_count, cut=cut_image)
     return partition_over_ranks(with_numba.prepare, problem, resources, join=join_images)

@@ -1,7 +1,7 @@
-"""Chunks straight from where they lie in the file, in threads, without the HDF5 library's lock or a copy.
+"""Chunks are read directly from the file image, by threads, without the lock of the HDF5 library and without a copy.
 
-A block is unpacked into bit planes that stay in the L1 cache (`daasbench/lz4.py`), and spread to elements 64 at a
-time (`daasbench/formats/bitshuffle.py`): the frame is written once, and nothing else is.
+A block is unpacked into bit planes that remain in the L1 cache (`daasbench/formats/lz4.py`), and 64 elements at a time
+are made of them (`daasbench/formats/bitshuffle.py`): only the frame itself is written to memory, once.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:
-    """Return ``compute(block)``; frames, and parts of frames where they are few, are shared by the threads."""
+    """Return ``compute(block)``; threads share the frames or, if frames are few, parts of frames."""
     numba.set_num_threads(resources.threads)
     memory = Recycled()
 

@@ -1,7 +1,7 @@
 """The format in plain Python, block by block: the reference.
 
-Read: of each block the LZ4 sequences are followed, then bit k of all elements, which stand together, go back to
-their elements. Write: the same backwards, with the simplest packing that the format allows, runs of equal bytes.
+Read: the LZ4 sequences of each block are followed; then bit k of all elements, which are stored together, are put
+back into their elements. Write: the reverse, with the simplest packing that the format allows, runs of equal bytes.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 U8 = NDArray[np.uint8]
 
-LEAST_RUN = 16  # a shorter one is left among the literals
-LAST_LITERALS = 5  # the format: a block ends with at least so many
+LEAST_RUN = 16  # a shorter run is written as literals
+LAST_LITERALS = 5  # the format requires at least so many at the end of a block
 
 
 def prepare(problem: Problem, resources: Resources | None = None) -> Callable[[Any], Any]:  # noqa: ARG001
@@ -45,7 +45,7 @@ def _write(frames: NDArray[Any]) -> FileImage:
 
 
 def unpack_chunk(packed: bytes, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return the `count` elements of a chunk; raise ValueError with what is wrong with it."""
+    """Return the `count` elements of a chunk; raise ValueError with the defect if it is damaged."""
     if int.from_bytes(packed[:8], "big") != count * dtype.itemsize:
         raise ValueError("its header tells of another size than the frame has")
     block, at, parts = int.from_bytes(packed[8:12], "big"), 12, []
@@ -91,7 +91,7 @@ def unpack_lz4(packed: bytes, size: int) -> U8:
 
 
 def _length(packed: bytes, at: int, half: int) -> tuple[int, int]:
-    """Return a length whose first four bits are `half`, and where it ends."""
+    """Return a length whose first four bits are `half`, and the position after it."""
     if half == 15:
         while packed[at] == 255:
             half, at = half + 255, at + 1
@@ -100,7 +100,7 @@ def _length(packed: bytes, at: int, half: int) -> tuple[int, int]:
 
 
 def from_planes(planes: U8, size: int) -> U8:
-    """Return the bytes of elements of `size` bytes, whose bit planes these are."""
+    """Return the bytes of elements of `size` bytes from their bit planes."""
     bits = np.unpackbits(planes.reshape(8 * size, -1), axis=1, bitorder="little")
     return np.packbits(bits.T, axis=1, bitorder="little").ravel()
 
@@ -137,7 +137,7 @@ def pack_lz4(plain: U8) -> bytes:
 
 
 def _sequence(literals: bytes, run: int | None) -> bytes:
-    """Return some bytes as they are, and `run` times the last of them again; None: nothing more."""
+    """Return the sequence of some literals and `run` repeats of the last of them; None: no repeats."""
     more = 0 if run is None else run - 4
     token = min(len(literals), 15) << 4 | min(more, 15)
     tail = b"" if run is None else b"\1\0" + _rest(more)
@@ -145,5 +145,5 @@ def _sequence(literals: bytes, run: int | None) -> bytes:
 
 
 def _rest(length: int) -> bytes:
-    """Return what of a length does not fit into its half of the token."""
+    """Return the part of a length that does not fit into its half of the token."""
     return b"" if length < 15 else b"\xff" * ((length - 15) // 255) + bytes([(length - 15) % 255])

@@ -1,8 +1,8 @@
-"""Distributed Fourier transform: a field in slabs over ranks becomes its spectrum, in slabs of the other axis.
+"""Distributed Fourier transform: a field in slabs over ranks becomes its spectrum, in slabs along another axis.
 
-Read `slabs.py` first: it is how a field is cut, and what a rank does alone. Then `with_mpi.py` (the exchange),
-`atoms.py` (fields whose spectrum is known exactly), `problem.py` and `oracle.py`. `peers/` is what it is compared
-with.
+Read `slabs.py` first: it describes how a field is divided, and what each rank computes alone. Then read `with_mpi.py`
+(the exchange), `atoms.py` (fields whose spectrum is known exactly), `problem.py` and `oracle.py`. `peers/` holds
+adapters for the packages that the kernel is compared with.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, edge, implementation
@@ -15,20 +15,21 @@ kernel = FolderKernel(
     card=Card(
         title="Three-dimensional Fourier transform of a field in slabs over ranks",
         unit="transform",
-        stands_for="FFTW-MPI, heFFTe, P3DFFT, mpi4py-fft; the inside of Bragg CDI, WOFRY, SRW and plane-wave codes",
+        stands_for="FFTW-MPI, heFFTe, P3DFFT, mpi4py-fft; the transforms of Bragg CDI, WOFRY, SRW and plane-wave codes",
         community=(
-            "coherent three-dimensional imaging, wavefront propagation, electronic structure: what needs the memory of "
-            "several nodes and their network's whole bandwidth"
+            "coherent three-dimensional imaging, wavefront propagation, electronic structure: fields that need "
+            "the memory of several nodes and the full bandwidth of their network"
         ),
         method=(
-            "F(k) = Σ_r f(r) exp(-2πi k·r / N): planes along y and x where they are, rows ky to the rank that owns "
-            "them, lines along z. The spectrum stays transposed in memory, cut along ky. 5 N³ log2 N³ flop; each of P "
-            "ranks sends 16 N³ / P (P - 1) / P bytes (c64: half). Work counts the messages of two ranks"
+            "F(k) = Σ_r f(r) exp(-2πi k·r / N): each rank transforms its planes along y and x, sends rows ky to the "
+            "rank that owns them, and transforms lines along z. The spectrum remains transposed in memory, divided "
+            "along ky. 5 N³ log2 N³ flop; each of P ranks sends 16 N³ / P (P - 1) / P bytes (c64: half). Work counts "
+            "the messages of two ranks"
         ),
-        leaves_out="pencils (more ranks than planes leave some idle), real fields, the way back, reading of files",
+        leaves_out="pencils (of more ranks than planes, some are idle), real fields, the inverse, reading of files",
         tolerance=(
-            "1e-12 rms of the known spectrum (c64: 2e-6): rounding grows as √log N and leaves 2e-15 (2e-7); Parseval "
-            "within the same. A wrong sign, order or plane is of order one"
+            "1e-12 rms of the known spectrum (c64: 2e-6): rounding grows as √log N and is about 2e-15 (2e-7); Parseval "
+            "within the same. A wrong sign, order or plane gives an error of order 1"
         ),
         real_work=(
             "a Bragg CDI reconstruction is 1000 to 10 000 transforms of 256³ to 1024³; a plane-wave code's step "
@@ -91,7 +92,7 @@ kernel = FolderKernel(
             packages=("mpi4py-fft",),
             extra="peers-built",
             memory_factor=2.0,
-            adds="nothing: cuts into slabs as ours, and plans by FFTW_MEASURE too",
+            adds="nothing: also divides into slabs and plans by FFTW_MEASURE",
         ),
     ],
 )

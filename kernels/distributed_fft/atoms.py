@@ -1,6 +1,6 @@
 """A field whose spectrum is known exactly at every frequency: atoms, and a plane wave.
 
-Every term is a product of three profiles, one along each axis, and so is its transform: the product of three
+Every term is a product of three profiles, one along each axis. Its transform is the product of three
 one-dimensional transforms, which are sums of `size` terms each. The reference beam is one bin of the spectrum.
 """
 
@@ -16,8 +16,8 @@ C128 = NDArray[np.complex128]
 F64 = NDArray[np.float64]
 
 _ATOMS = 15
-_SMALLEST, _LARGEST = 0.5, 4.0  # their sigma in cells
-_BEAM = 0.05  # amplitude of the plane wave: an atom's is 1
+_SMALLEST, _LARGEST = 0.5, 4.0  # sigma of the atoms in cells
+_BEAM = 0.05  # amplitude of the plane wave; that of an atom is 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,18 +27,18 @@ class Atoms:
     Attributes
     ----------
     profiles
-        c128[3, terms, size]: of each term along z, y and x.
+        c128[3, terms, size]: the profiles of each term along z, y and x.
     """
 
     profiles: C128
 
     @property
     def size(self) -> int:
-        """Return the cells along an axis."""
+        """Return the number of cells along an axis."""
         return int(self.profiles.shape[2])
 
     def field(self, dtype: Any) -> NDArray[np.complexfloating[Any, Any]]:
-        """Return the field, `dtype`[size, size, size], plane by plane: no temporary is larger than a plane."""
+        """Return the field, `dtype`[size, size, size], made plane by plane: no temporary is larger than a plane."""
         made = np.empty((self.size,) * 3, dtype)
         for z, plane in enumerate(made):
             plane[...] = self.plane(z)
@@ -51,10 +51,10 @@ class Atoms:
         return plane
 
     def spectrum(self) -> Atoms:
-        """Return the Fourier transform of the field (unscaled, exponent negative): again a sum of products."""
+        """Return the Fourier transform of the field (unscaled, exponent negative), which is also a sum of products."""
         cells = np.arange(self.size)
-        rounds = np.outer(cells, cells) % self.size  # whole turns taken off as integers: no digit is lost
-        return Atoms(profiles=self.profiles @ np.exp(-2j * np.pi * rounds / self.size))
+        cycles = np.outer(cells, cells) % self.size  # whole cycles are removed as integers: no digit is lost
+        return Atoms(profiles=self.profiles @ np.exp(-2j * np.pi * cycles / self.size))
 
     def energy(self) -> float:
         """Return the sum of the squared modulus over all cells."""
@@ -63,10 +63,10 @@ class Atoms:
 
 
 def random_atoms(size: int, rng: np.random.Generator) -> Atoms:
-    """Return atoms of random place, width and phase in a periodic box, lit by a plane wave of a random direction."""
-    places = rng.uniform(0, size, (3, _ATOMS, 1))
+    """Return atoms of random position, width and phase in a periodic box, lit by a plane wave of a random direction."""
+    positions = rng.uniform(0, size, (3, _ATOMS, 1))
     widths = np.geomspace(_SMALLEST, _LARGEST, _ATOMS)[None, :, None]
-    away = (np.arange(size) - places + size / 2) % size - size / 2  # across the edge of the box where that is nearer
+    away = (np.arange(size) - positions + size / 2) % size - size / 2  # across the edge of the box if that is shorter
     atoms = np.exp(-((away / widths) ** 2) / 2).astype(np.complex128)
     atoms[0] *= np.exp(2j * np.pi * rng.random((_ATOMS, 1)))
     waves = np.exp(2j * np.pi * (np.outer(rng.integers(0, size, 3), np.arange(size)) % size) / size)[:, None]

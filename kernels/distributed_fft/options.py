@@ -1,4 +1,4 @@
-"""What a user may say of a three-dimensional transform."""
+"""Options of a three-dimensional transform."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class DistributedFftOptions(Options, frozen=True, kw_only=True):
     Attributes
     ----------
     dtype
-        Of the field and of its spectrum: ``c128``, or ``c64`` with half the memory and half the messages.
+        Type of the field and of its spectrum: ``c128``, or ``c64`` with half the memory and half the messages.
     exchange
-        How ranks of the ways ``mpi`` and ``mpi-fftw`` hand each other their parts. ``messages``: by MPI_Ialltoallw,
-        between nodes too. ``memory``: each writes where the other will read, in memory that the ranks of one node
-        share (MPI_Win_allocate_shared). ``auto``: memory where all ranks are on one node.
+        How ranks of the implementations ``mpi`` and ``mpi-fftw`` exchange their parts. ``messages``: by
+        MPI_Ialltoallw, also between nodes. ``memory``: each rank writes to the memory of the other, which the ranks
+        of one node share (MPI_Win_allocate_shared). ``auto``: memory if all ranks are on one node, else messages.
     """
 
     dtype: Literal["c128", "c64"] = "c128"

@@ -1,4 +1,4 @@
-"""What is right: the spectrum of a field made of products is known at every frequency."""
+"""The oracle: the spectrum of a field that is a sum of products is known at every frequency."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .problem import Problem
 
 TOLERANCES = {"complex128": 1e-12, "complex64": 2e-6}
 
-_ALL_BELOW_BYTES = 10**9  # larger spectra are compared at planes drawn anew each time
+_ALL_BELOW_BYTES = 10**9  # larger spectra are compared at planes that are drawn anew for each result
 _PLANES = 16
 
 
@@ -29,7 +29,7 @@ class Expectation:
 
 
 def expect(problem: Problem, options: DistributedFftOptions) -> Expectation:  # noqa: ARG001  (of the contract)
-    """Return what each block must become."""
+    """Return the spectrum and the energy of each block."""
     volume = problem.size**3
     return Expectation(
         spectra=[field.spectrum() for field in problem.fields],
@@ -38,13 +38,13 @@ def expect(problem: Problem, options: DistributedFftOptions) -> Expectation:  # 
 
 
 def verify(problem: Problem, expectation: Expectation, block: int, result: Any, judged_as: str) -> Verdict:  # noqa: ARG001
-    """Return the verdict on the spectrum of a block: its distance from the truth, or from Parseval's energy."""
+    """Return the verdict on the spectrum of a block: its difference from the truth, or from Parseval's energy."""
     dtype = problem.blocks[block].dtype
     tolerance = TOLERANCES[dtype.name]
     shape = (problem.size,) * 3
     if result.shape != shape or result.dtype != dtype:
-        sentence = f"the spectrum is {result.dtype}{list(result.shape)}; right is {dtype}{list(shape)}"
-        return Verdict(error=None, tolerance=tolerance, verified_by="truth", message=sentence)
+        wrong = f"the spectrum is {result.dtype}{list(result.shape)}; right is {dtype}{list(shape)}"
+        return Verdict(error=None, tolerance=tolerance, verified_by="truth", message=wrong)
     distance = _distance(expectation.spectra[block], expectation.energies[block], result)
     energy = sum(_energy(plane) for plane in result)
     missing = abs(energy / expectation.energies[block] - 1)
@@ -58,7 +58,7 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Any, 
 def _distance(spectrum: Atoms, energy: float, result: Any) -> float:
     """Return the root mean square difference over planes of the first axis, relative to that of the spectrum.
 
-    NaN if anything in these planes is.
+    It is NaN if any value in these planes is NaN.
     """
     count = spectrum.size
     if result.nbytes <= _ALL_BELOW_BYTES:

@@ -1,4 +1,4 @@
-"""What is transformed: generated fields of known spectrum."""
+"""The inputs: generated fields with a known spectrum."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Problem:
     Attributes
     ----------
     blocks
-        Each complex[size, size, size] along z, y and x; a repeat transforms one.
+        Each complex[size, size, size] along z, y and x; one repeat transforms one block.
     fields
-        What each block is made of.
+        The terms of each block.
     exchange
-        How ranks hand each other their parts: see :class:`.DistributedFftOptions`.
+        How ranks exchange their parts: see :class:`.DistributedFftOptions`.
     """
 
     blocks: Sequence[Complex]
@@ -40,19 +40,19 @@ class Problem:
 
     @property
     def size(self) -> int:
-        """Return the cells along an axis."""
+        """Return the number of cells along an axis."""
         return int(self.blocks[0].shape[0])
 
 
 def messages_bytes(size: int, ranks: int, itemsize: int = 16) -> float:
-    """Return the bytes that each of `ranks` ranks sends to the others: all of its slab but what stays with it."""
+    """Return the bytes that each of `ranks` ranks sends to the others: its slab without its own part."""
     return float(itemsize) * size**3 / ranks * (ranks - 1) / ranks
 
 
 def work(parameters: Parameters, options: DistributedFftOptions) -> Work:
     """Return the work of one transform: 5 N³ log2 N³ flop; the field read once, the spectrum written once.
 
-    The messages are those of two ranks, which have to send more than any other number of them.
+    The messages are those of two ranks, each of which sends more than a rank of any larger number of ranks.
     """
     size, dtype = parameters["size"], DTYPES[options.dtype]
     volume_bytes = float(dtype.itemsize) * size**3

@@ -1,8 +1,8 @@
-"""What a rank does alone: transforms within its planes, and along the lines that cross all planes.
+"""The work of one rank: transforms within its planes, and along the lines that cross all planes.
 
-A field lies in slabs of planes [z, y, x]. A rank transforms each of its planes along y and x, hands rows ky to the
-rank that owns them, and, when it has its rows of all planes, [z, its ky, kx], transforms along z in place. Nothing is
-packed or reordered: rows of a plane lie together where they are sent from, and where they arrive.
+A field is divided into slabs of planes [z, y, x]. A rank transforms each of its planes along y and x and sends rows ky
+to the rank that owns them. When it has its rows of all planes, [z, its ky, kx], it transforms along z in place. Nothing
+is packed or reordered: the rows of a plane are contiguous in the memory of the sender and of the receiver.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _ALIGNMENT = 64
 
 
 class Slabs(Protocol):
-    """Transforms of one rank, planned when it is made."""
+    """Transforms of one rank; making the object plans them."""
 
     def plane(self, source: Complex, target: Complex) -> None:
-        """Write the transform of complex[size, size] along both axes to `target`; `source` is left alone."""
+        """Write the transform of complex[size, size] along both axes to `target`; `source` is not changed."""
 
     def lines(self, block: Complex) -> None:
         """Transform complex[size, rows, size] along its first axis, in place."""
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: Any) -> Complex:
-    """Return an array that begins on a cache line; its memory is handed out when it is written."""
+    """Return an array that begins on a cache line; the system assigns its memory when it is first written."""
     wanted = np.dtype(dtype)
     size = int(np.prod(shape)) * wanted.itemsize
     raw = np.empty(size + _ALIGNMENT, np.uint8)

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (one device)
-    """Return the function that turns a field on the device into its spectrum there, complex[kz, ky, kx]."""
+    """Return the function that turns a field on the device into its spectrum on the device, complex[kz, ky, kx]."""
     import cupy
 
     return in_library(cupy)
 
 
 def in_library(xp: Any) -> Callable[[Any], Any]:
-    """Return the same for an array library with an ``fft`` of its own: CuPy, whose plans are made at the first call."""
+    """Return the same function for any array library with a module ``fft``; CuPy makes its plans in the first call."""
     return lambda field: xp.fft.fftn(field)

@@ -1,6 +1,6 @@
-"""FFTW's transforms, planned by measuring; on one node a plane, then a row of lines, at a time in every thread.
+"""Transforms by FFTW, planned by measuring; on one node each thread transforms a plane, then a row of lines, at a time.
 
-pyFFTW's wheels carry FFTW, which is licensed under the GPL: it is imported here only, and only where a user has
+The wheels of pyFFTW contain FFTW, which is licensed under the GPL: only this module imports it, and only if a user has
 installed it.
 """
 
@@ -20,13 +20,13 @@ from .slabs import aligned_empty
 if TYPE_CHECKING:
     from .problem import Complex, Problem
 
-_MALLOC_ALIGNMENT = 16  # what numpy's arrays have at least, and all that FFTW's vector code asks for
+_MALLOC_ALIGNMENT = 16  # the minimum of numpy's arrays, which is sufficient for the vector code of FFTW
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Complex], Any]:
     """Return the function that turns a field into its spectrum, complex[kz, ky, kx].
 
-    The spectrum lies in memory that the next call uses again.
+    The next call uses the memory of the spectrum again.
     """
     size, dtype = problem.size, problem.blocks[0].dtype
     slabs = FftwSlabs(size, dtype, size, resources.threads)
@@ -41,16 +41,16 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Complex], Any]:
 
 
 class FftwSlabs:
-    """The transforms that a rank does alone.
+    """The transforms of one rank.
 
     Parameters
     ----------
     size, dtype
-        Of the field.
+        Size and type of the field.
     rows
-        How many rows of each plane this rank transforms along the lines.
+        Number of rows of each plane that this rank transforms along the lines.
     threads
-        Each has plans of its own.
+        Number of threads; each has its own plans.
     """
 
     def __init__(self, size: int, dtype: Any, rows: int, threads: int) -> None:
@@ -65,29 +65,29 @@ class FftwSlabs:
     def planes(self, source: Complex, target: Complex) -> None:
         """Transform every plane of complex[planes, size, size], shared between the threads."""
 
-        def round_(thread: int) -> None:
+        def task(thread: int) -> None:
             for z in range(thread, len(source), len(self._planes)):
                 _execute(self._planes[thread], source[z], target[z])
 
-        self._together(round_, len(self._planes))
+        self._together(task, len(self._planes))
 
     def lines(self, block: Complex) -> None:
         """See :class:`.slabs.Slabs`; rows are shared between the threads."""
 
-        def round_(thread: int) -> None:
+        def task(thread: int) -> None:
             for row in range(thread, block.shape[1], len(self._lines)):
                 line = block[:, row]
                 _execute(self._lines[thread], line, line)
 
-        self._together(round_, len(self._lines))
+        self._together(task, len(self._lines))
 
-    def _together(self, round_: Callable[[int], None], threads: int) -> None:
+    def _together(self, task: Callable[[int], None], threads: int) -> None:
         if self._threads is None or threads < 2:
             for thread in range(threads):
-                round_(thread)
+                task(thread)
             return
-        done: Iterator[None] = self._threads.map(round_, range(threads))
-        for _ in done:  # raises what one of them raised
+        done: Iterator[None] = self._threads.map(task, range(threads))
+        for _ in done:  # raises the exception of a task
             pass
 
 
@@ -107,7 +107,7 @@ def _line_plan(size: int, dtype: Any, rows: int) -> Any:
 
 
 def _planning_memory(shape: tuple[int, ...], dtype: Any) -> Complex:
-    """Return zeros aligned as the worst plane or row will be: a plan takes none that are aligned less."""
+    """Return zeros with the smallest alignment of any plane or row: a plan refuses arrays with a smaller alignment."""
     itemsize = np.dtype(dtype).itemsize
     offset = _MALLOC_ALIGNMENT if shape[-1] * itemsize % _MALLOC_ALIGNMENT == 0 else itemsize
     raw = aligned_empty((int(np.prod(shape)) + offset // itemsize,), dtype)

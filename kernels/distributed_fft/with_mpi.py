@@ -1,8 +1,8 @@
 """A field in slabs over ranks: transform the planes, exchange, transform the lines across them.
 
-Planes are exchanged some at a time, while the next are transformed: by MPI_Ialltoallw from one of two buffers, or,
-where the ranks share a node's memory, by writing rows straight from the cache to where their owner will read them.
-Either way rows arrive in their place (`slabs.py`). Slabs are as even as they can be; a rank may have none.
+A few planes at a time are exchanged, while the next are transformed: by MPI_Ialltoallw from one of two buffers or, if
+the ranks share the memory of a node, by writing rows directly from the cache into the memory of their owner. In both
+cases rows arrive at their final address (`slabs.py`). Slabs are as equal as possible; a rank may have no plane.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
 SlabsOf = Callable[[int, Any, int, int], Slabs]
 
-_MESSAGE_BYTES = 2**18  # planes are sent together until they have as many: less is all latency
+_MESSAGE_BYTES = 2**18  # planes are sent together up to so many bytes: the time of smaller messages is latency
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way whose ranks transform by scipy.fft."""
+    """Return the partition of a field over ranks that transform by scipy.fft."""
     from .with_scipy import ScipySlabs
 
     return prepare_with(problem, resources, ScipySlabs)
 
 
 def prepare_fftw(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way whose ranks transform by FFTW."""
+    """Return the partition of a field over ranks that transform by FFTW."""
     from .with_fftw import FftwSlabs
 
     return prepare_with(problem, resources, FftwSlabs)
 
 
 def prepare_with(problem: Problem, resources: Resources, slabs_of: SlabsOf) -> Partitioned:
-    """Return the way whose ranks transform by these slabs."""
+    """Return the partition of a field over ranks that transform by the given slabs."""
     comm = resources.comm
     if comm.size != resources.ranks:
-        raise ValueError(f"the communicator has {comm.size} ranks, the case {resources.ranks}")
+        raise ValueError(f"the communicator has {comm.size} ranks, but the case has {resources.ranks}")
     size, dtype = problem.size, problem.blocks[0].dtype
     planes, rows = (share(size, comm.size, comm.rank) for _ in range(2))
     slabs = slabs_of(size, dtype, rows.stop - rows.start, resources.threads)
@@ -74,17 +74,19 @@ def _exchange(comm: Any, problem: Problem) -> Messages | Memory:
     together = comm.allreduce(node.size == comm.size, op=MPI.LAND)
     node.Free()
     if problem.exchange == "memory" and not together:
-        raise ValueError("exchange: the ranks share no memory, they are on several nodes; right is messages or auto")
-    implementation = Messages if problem.exchange == "messages" or not together else Memory
-    return implementation(comm, problem.size, problem.blocks[0].dtype)
+        raise ValueError(
+            "exchange: the ranks are on several nodes and share no memory; set exchange=messages or exchange=auto"
+        )
+    exchange = Messages if problem.exchange == "messages" or not together else Memory
+    return exchange(comm, problem.size, problem.blocks[0].dtype)
 
 
 class Messages:
-    """Planes out, rows in, by a non-blocking MPI_Alltoallw for every few planes."""
+    """Exchange of planes for rows by a non-blocking MPI_Alltoallw for every few planes."""
 
     def __init__(self, comm: Any, size: int, dtype: Any) -> None:
         self._comm, self._size = comm, size
-        self._of = [share(size, comm.size, rank) for rank in range(comm.size)]  # planes, and rows, of each rank
+        self._of = [share(size, comm.size, rank) for rank in range(comm.size)]  # planes and rows of each rank
         self._itemsize, self._element = dtype.itemsize, MPI.BYTE.Create_contiguous(dtype.itemsize).Commit()
         self._some = max(1, _MESSAGE_BYTES // (size**2 * dtype.itemsize))
         self._rounds = -(-(self._of[0].stop - self._of[0].start) // self._some)
@@ -99,7 +101,7 @@ class Messages:
         for number, (sent, received) in enumerate(self._calls):
             buffer = self._buffers[number % 2]
             if len(waiting) == 2:
-                waiting.pop(0).Wait()  # the last to use this buffer
+                waiting.pop(0).Wait()  # the last message from this buffer
             for index, plane in enumerate(part[number * self._some : (number + 1) * self._some]):
                 slabs.plane(plane, buffer[index])
             waiting.append(self._comm.Ialltoallw([buffer, *sent], [self._spectrum, *received]))
@@ -107,33 +109,33 @@ class Messages:
         return self._spectrum
 
     def _call(self, number: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """Return counts, offsets in bytes, and types of a round: of what is sent, and of what is received."""
+        """Return counts, offsets in bytes, and types of the messages of a step: those sent, and those received."""
         size, everybody = self._size, self._of
         mine = everybody[self._comm.rank]
         rows = mine.stop - mine.start
         planes = self._planes(self._comm.rank, number)
-        send = [self._type(planes.stop - planes.start, one.stop - one.start) for one in everybody]
-        start = [one.start * size * self._itemsize for one in everybody]
+        send = [self._type(planes.stop - planes.start, rows_of.stop - rows_of.start) for rows_of in everybody]
+        start = [rows_of.start * size * self._itemsize for rows_of in everybody]
         theirs = [self._planes(rank, number) for rank in range(self._comm.size)]
-        receive = [self._type(one.stop - one.start, rows, rows) for one in theirs]
-        arrive = [one.start * rows * size * self._itemsize for one in theirs]
+        receive = [self._type(sent.stop - sent.start, rows, rows) for sent in theirs]
+        arrive = [sent.start * rows * size * self._itemsize for sent in theirs]
         ones = [1] * self._comm.size
         return (ones, start, send), (ones, arrive, receive)
 
     def _planes(self, rank: int, number: int) -> slice:
-        """Return the planes that a rank sends in a round."""
+        """Return the planes that a rank sends in a step."""
         all_ = self._of[rank]
         start = min(all_.start + number * self._some, all_.stop)
         return slice(start, min(start + self._some, all_.stop))
 
     def _type(self, planes: int, rows: int, rows_between: int | None = None) -> Any:
-        """Return the type of some rows of each of some planes, which lie `rows_between` rows apart."""
+        """Return the type of some rows of each of some planes, which are `rows_between` rows apart."""
         step = self._size if rows_between is None else rows_between
         return self._element.Create_vector(planes, rows * self._size, step * self._size).Commit()
 
 
 class Memory:
-    """Planes out, rows in, through memory that all ranks of a node see: written once, by who transformed them."""
+    """Exchange of planes for rows through memory that all ranks of a node share, each written once by its producer."""
 
     def __init__(self, comm: Any, size: int, dtype: Any) -> None:
         self._comm = comm
@@ -148,7 +150,7 @@ class Memory:
 
     def run(self, part: Complex, slabs: Slabs) -> Complex:
         """See :meth:`Messages.run`."""
-        self._meet()  # nobody reads the last spectrum any more
+        self._meet()  # no rank reads the last spectrum any more
         for z, plane in enumerate(part, self._planes.start):
             slabs.plane(plane, self._plane)
             for rows, spectrum in self._theirs:
@@ -162,7 +164,7 @@ class Memory:
         self._window.Sync()
 
     def _view(self, rank: int, rows: slice, size: int, dtype: Any) -> tuple[slice, Complex]:
-        """Return which rows a rank owns, and where it keeps them: complex[size, rows, size], on a cache line."""
+        """Return the rows that a rank owns, and their memory: complex[size, rows, size], on a cache line."""
         memory: Any = self._window.Shared_query(rank)[0]
         raw = np.frombuffer(memory, np.uint8)
         start = -raw.ctypes.data % 64

@@ -1,4 +1,4 @@
-"""The transform as numpy has it: the reference, to be read first."""
+"""The reference: the transform by numpy.fft. Read it first."""
 
 from __future__ import annotations
 

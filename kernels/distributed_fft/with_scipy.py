@@ -1,4 +1,4 @@
-"""scipy's transforms (pocketfft) on all threads: nothing that is not installed anyway."""
+"""Transforms by scipy (pocketfft) on all threads, which needs no further package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Complex], Any]:
 
 
 class ScipySlabs:
-    """The transforms that a rank does alone."""
+    """The transforms of one rank."""
 
     def __init__(self, size: int, dtype: Any, rows: int, threads: int) -> None:  # noqa: ARG002  (what plans need)
         self._threads = threads
@@ -30,5 +30,5 @@ class ScipySlabs:
 
     def lines(self, block: Complex) -> None:
         """See :class:`.slabs.Slabs`."""
-        for row in range(block.shape[1]):  # one at a time: its temporary stays in the cache
+        for row in range(block.shape[1]):  # row by row: the temporary of one row fits into the cache
             block[:, row] = scipy.fft.fft(block[:, row], axis=0, workers=self._threads)

@@ -1,8 +1,8 @@
-"""Halo stencil: a field on a lattice is stepped in time; blocks over ranks exchange their faces in every step.
+"""Halo stencil: a field on a lattice advances in time; blocks over ranks exchange their faces in every step.
 
-Read `with_numpy.py` first: it is the algorithm. Then `waves.py` (fields whose future is known exactly), `problem.py`
-and `oracle.py`; `box.py` and `with_llvm.py` are what `with_numba.py` and `with_mpi.py` step with. `peers/` is what it
-is compared with.
+Read `with_numpy.py` first: it is the algorithm. Then read `waves.py` (fields whose later states are known exactly),
+`problem.py` and `oracle.py`; `with_numba.py` and `with_mpi.py` compute their steps by `box.py` and `with_llvm.py`.
+`peers/` holds adapters for the packages that the kernel is compared with.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, edge, implementation
@@ -16,19 +16,19 @@ kernel = FolderKernel(
         title="Seven-point stencil in time on a lattice in blocks over ranks",
         unit="lattice update",
         stands_for="finite-difference codes: wave propagation (SOFI3D, Devito), paraxial beams, heat load of optics",
-        community="simulation beside the beamline: propagation through thick optics, heat in mirrors and samples",
+        community="simulation for beamlines: propagation through thick optics, heat in mirrors and samples",
         method=(
             "u(r) ← (1 - 6 d) u(r) + d Σ of the six neighbours, periodic: explicit diffusion, d = κ Δt / Δx² = 1/8; "
-            "`steps` in a repeat. A wave exp(2πi k·r / N) decays by 1 - 2 d Σ (1 - cos(2π k / N)) in a step. 8 flop "
-            "and 16 bytes an update: a cell is read once and written once, past the cache (24 with usual stores); "
-            "numba makes two steps in one pass over memory where planes fit into the cache, and may exceed that. A "
-            "second-order wave equation reads one field more"
+            "`steps` per repeat. A wave exp(2πi k·r / N) decays by 1 - 2 d Σ (1 - cos(2π k / N)) per step. 8 flop and "
+            "16 bytes per update: a cell is read once and written once with non-temporal stores (24 bytes with "
+            "ordinary stores); if planes fit into the cache, numba makes two steps in one pass over memory and may "
+            "exceed this limit. A second-order wave equation reads one field more"
         ),
         leaves_out="boundaries that are not periodic, higher orders, coefficients that vary in space",
         tolerance=(
-            "1e-12 of the mean at every cell, from the known decay of each eigenmode (rounding leaves 1e-15 in ten "
-            "steps), and the sum, which is conserved, within the same; all implementations round alike, bit for bit, "
-            "on any ranks"
+            "1e-12 of the mean at every cell, from the known decay of each eigenmode (rounding gives 1e-15 in ten "
+            "steps), and the sum, which is conserved, within the same; all implementations give the same bits, on any "
+            "number of ranks"
         ),
         real_work="a propagation through a thick lens at 1024³ is 1000 steps: 10¹² lattice updates",
         literature=(
@@ -64,7 +64,7 @@ kernel = FolderKernel(
             requires=("scipy",),
             packages=("scipy",),
             memory_factor=2.0,
-            adds="nothing: any seven weights, at the speed of any weights; one thread",
+            adds="nothing: it computes any seven weights, and does not use that six are equal; one thread",
         ),
     ],
 )

@@ -1,7 +1,7 @@
-"""A block of the lattice in memory, and where the cells beyond its faces are.
+"""A block of the lattice in memory, and the addresses of the cells beyond its faces.
 
-Rows are as long as a multiple of eight cells, so that each begins on a cache line. A block has no margin: beyond a
-face are cells of the block itself (a period further), or those that a neighbouring rank sent, in a buffer.
+The length of rows is a multiple of eight cells, so that each begins on a cache line. A block has no margin: the cells
+beyond a face are cells of the block itself (one period away), or a buffer that a neighbouring rank sent.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class Box:
 
     @property
     def pitch(self) -> int:
-        """Return the cells from the start of a row to that of the next."""
+        """Return the number of cells from the start of a row to the start of the next."""
         return -(-self.cells[2] // LANES) * LANES
 
     @property
     def volume(self) -> int:
-        """Return the cells in memory, padding included."""
+        """Return the number of cells in memory, with the padding."""
         return self.cells[0] * self.cells[1] * self.pitch
 
     def empty(self) -> F64:
-        """Return flat memory of a block, on a cache line."""
+        """Return flat memory for a block; it begins on a cache line."""
         made: F64 = aligned_zeros((self.volume,), np.float64)
         return made
 
@@ -53,10 +53,10 @@ class Box:
         return flat
 
     def around(self, flat: F64) -> Int:
-        """Return i64[6, 2]: where the cells beyond each face are in the block itself, which is periodic.
+        """Return i64[6, 2]: the position in the block itself, which is periodic, of the cells beyond each face.
 
-        Faces are z-, z+, y-, y+, x-, x+; of each the address of its first cell, and the step to the next row of it:
-        along y for z faces, along z for y faces, from row to row of the block for x faces. In bytes.
+        Faces are z-, z+, y-, y+, x-, x+. For each: the address of its first cell, and the step in bytes to its next
+        row, which is along y for z faces, along z for y faces, from row to row of the block for x faces.
         """
         z, y, x = self.cells
         pitch, plane = self.pitch, y * self.pitch

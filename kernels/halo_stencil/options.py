@@ -1,4 +1,4 @@
-"""What a user may say of the stencil."""
+"""Options of the stencil."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class HaloStencilOptions(Options, frozen=True, kw_only=True):
     Attributes
     ----------
     diffusion
-        κ Δt / Δx², dimensionless: the share of a cell that flows to each of its six neighbours in a step. Above
+        κ Δt / Δx², dimensionless: the share of a cell that flows to each of its six neighbours per step. Above
         1/6 the scheme is unstable.
     """
 

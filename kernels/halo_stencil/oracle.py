@@ -1,4 +1,4 @@
-"""What is right: plane waves decay by a known factor in every step, and nothing is lost."""
+"""The oracle: plane waves decay by a known factor in every step, and the sum is conserved."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from .waves import Waves
 
 TOLERANCE = 1e-12
 
-_ALL_BELOW_BYTES = 10**9  # larger fields are compared at planes drawn anew each time
+_ALL_BELOW_BYTES = 10**9  # larger fields are compared at planes that are drawn anew for each result
 _PLANES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What each block is after the steps."""
+    """The state of each block after the steps."""
 
     fields: Sequence[Waves]
 
 
 def expect(problem: Problem, options: HaloStencilOptions) -> Expectation:  # noqa: ARG001  (of the contract)
-    """Return what each block must become."""
+    """Return the state of each block after the steps."""
     return Expectation(fields=[field.after(problem.steps, problem.diffusion) for field in problem.fields])
 
 
 def verify(problem: Problem, expectation: Expectation, block: int, result: Any, judged_as: str) -> Verdict:  # noqa: ARG001
-    """Return the verdict on the field after the steps: by the eigenmodes everywhere, and by the conserved sum."""
+    """Return the verdict on the field after the steps: by the eigenmodes at every cell, and by the conserved sum."""
     size = problem.size
     if result.shape != (size,) * 3 or result.dtype != np.float64:
-        sentence = f"the field is {result.dtype}{list(result.shape)}; right is float64{[size] * 3}"
-        return Verdict(error=None, tolerance=TOLERANCE, verified_by="truth", message=sentence)
+        wrong = f"the field is {result.dtype}{list(result.shape)}; right is float64{[size] * 3}"
+        return Verdict(error=None, tolerance=TOLERANCE, verified_by="truth", message=wrong)
     field = expectation.fields[block]
     chosen = np.arange(size)
     if result.nbytes > _ALL_BELOW_BYTES:

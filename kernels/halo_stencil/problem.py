@@ -1,4 +1,4 @@
-"""What is stepped: generated fields whose future is known."""
+"""The inputs: generated fields whose later states are known."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Problem:
     Attributes
     ----------
     blocks
-        Each f64[size, size, size] along z, y and x, periodic; a repeat makes `steps` steps of one.
+        Each f64[size, size, size] along z, y and x, periodic; one repeat advances one block by `steps` steps.
     fields
-        What each block is made of.
+        The waves of each block.
     steps
-        In one repeat.
+        Number of steps per repeat.
     diffusion
-        The share of a cell that flows to each neighbour in a step.
+        The share of a cell that flows to each neighbour per step.
     """
 
     blocks: Sequence[F64]
@@ -39,19 +39,19 @@ class Problem:
 
     @property
     def size(self) -> int:
-        """Return the cells along an axis."""
+        """Return the number of cells along an axis."""
         return int(self.blocks[0].shape[0])
 
     @property
     def weights(self) -> tuple[float, float]:
-        """Return what a step multiplies a cell by, and the sum of its six neighbours."""
+        """Return the factor of a cell, and that of the sum of its six neighbours, in a step."""
         return 1 - 6 * self.diffusion, self.diffusion
 
 
 def messages_bytes(size: int, steps: int, ranks_along: Sequence[int]) -> float:
-    """Return the bytes that a rank sends in `steps` steps: two faces along each axis that is cut.
+    """Return the bytes that a rank sends in `steps` steps: two faces along each axis that is divided.
 
-    The rank is the one with the largest block; `ranks_along`: how many ranks share each axis.
+    The rank is that with the largest block; `ranks_along` is the number of ranks along each axis.
     """
     sides = [-(-size // ranks) for ranks in ranks_along]
     faces = (2 * np.prod(sides) / side for side, ranks in zip(sides, ranks_along, strict=True) if ranks > 1)
@@ -61,7 +61,7 @@ def messages_bytes(size: int, steps: int, ranks_along: Sequence[int]) -> float:
 def work(parameters: Parameters, options: HaloStencilOptions) -> Work:  # noqa: ARG001  (of the contract)
     """Return the work of the steps: each reads every cell once from memory and writes it once, 16 bytes.
 
-    The messages are those of two ranks: two faces each a step.
+    The messages are those of two ranks: two faces per rank and step.
     """
     size, steps = parameters["size"], parameters["steps"]
     updates = float(steps * size**3)

@@ -1,4 +1,4 @@
-"""The steps on one GPU: a thread owns a column along z, and keeps the cells below and above in registers.
+"""The steps on one GPU: a thread computes a column along z, and keeps the cells below and above in registers.
 
 `SOURCE` is plain CUDA C++. A test compiles it for sm_90 without a driver, and runs it on the host thread by thread.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .problem import Problem
 
 BLOCK = (32, 8)  # threads: along x and y
-DEPTH = 32  # cells along z that one thread goes through: enough of them to fill a large card
+DEPTH = 32  # cells along z per thread: few enough that there are threads for a large GPU
 
 SOURCE = r"""
 extern "C" __global__ void step_field(
@@ -45,9 +45,9 @@ extern "C" __global__ void step_field(
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (one device)
-    """Return the function that turns a field on the device into the one `steps` steps later.
+    """Return the function that advances a field on the device by `steps` steps.
 
-    The result lies in memory that the next call uses again.
+    The next call uses the memory of the result again.
     """
     import cupy
 

@@ -1,7 +1,7 @@
-"""One row of the stencil in LLVM's own words: eight cells at a time, stored past the cache.
+"""One row of the stencil in LLVM instructions: eight cells at a time, with non-temporal stores.
 
-A compiler's plain loop cannot ask for stores past the cache, which spare a third of the traffic: an ordinary store
-first reads the line that it overwrites.
+A compiled loop cannot request non-temporal stores, which bypass the cache and save a third of the memory traffic: an
+ordinary store first reads the cache line that it overwrites.
 """
 
 # ruff: noqa: ARG001  (numba gives every intrinsic and every generator the same arguments)
@@ -16,7 +16,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 LANES = 8
-"""Cells of float64 in a cache line and in a vector."""
+"""Number of float64 cells in a cache line and in a vector."""
 
 _INDEX = ir.IntType(64)
 _LANE = ir.IntType(32)
@@ -39,14 +39,14 @@ def _number(builder: Any, address: Any) -> Any:
 
 
 class _Row:
-    """The instructions of one row: sources, weights, and how eight cells become their successors."""
+    """The instructions of one row: sources, weights, and the step of eight cells."""
 
     def __init__(self, builder: Any, values: Any, past_the_cache: bool) -> None:
         self.builder, self.past_the_cache = builder, past_the_cache
         self.rows = [builder.inttoptr(address, ir.DoubleType().as_pointer()) for address in values[:6]]
         self.count, left, right = values[6:9]
         self.left, self.right = (_number(builder, address) for address in (left, right))
-        self.own, self.neighbour = (_splat(builder, one) for one in values[9:11])
+        self.own, self.neighbour = (_splat(builder, weight) for weight in values[9:11])
 
     def load(self, row: int, at: Any, shift: int = 0) -> Any:
         index = self.builder.add(at, ir.Constant(_INDEX, shift))
@@ -54,7 +54,7 @@ class _Row:
         return self.builder.load(place, align=8)
 
     def update(self, at: Any, left: Any, cells: Any, right: Any) -> None:
-        """Store the successors of `cells`: sums in the order of the reference, so that they round alike."""
+        """Store the next state of `cells`; sums are in the order of the reference, so that rounding is equal."""
         builder = self.builder
         around = builder.fadd(left, right)
         for row in range(2, 6):
@@ -70,7 +70,7 @@ class _Row:
         return self.builder.shuffle_vector(_splat(self.builder, self.left), cells, _lanes(0, *range(8, 15)))
 
     def before_right(self, cells: Any, last: Any) -> Any:
-        """Return the right neighbours of the last eight cells, of which number `last` is the row's last."""
+        """Return the right neighbours of the last eight cells, of which cell `last` is the last of the row."""
         moved = self.builder.shuffle_vector(cells, cells, _lanes(*range(1, 8), 0))
         return self.builder.insert_element(moved, self.right, self.builder.trunc(last, _LANE))
 
@@ -111,9 +111,9 @@ def update_row(
 ) -> Any:
     """Write ``own * cell + neighbour * (sum of its six neighbours)`` for `count` cells of a row.
 
-    All places are addresses of float64 in memory (arrays would be counted in and out for each row, by all threads):
-    where results go, a multiple of 64; the row itself; the rows at y - 1, y + 1, z - 1, z + 1; the cells before and
-    behind the row. Rows are read and written up to the next multiple of `LANES` cells: nothing checks that.
+    All arguments are addresses of float64 in memory (numba would count references to arrays for each row, in all
+    threads): of the results, a multiple of 64; of the row itself; of the rows at y - 1, y + 1, z - 1, z + 1; of the
+    cells before and after the row. Rows are read and written up to the next multiple of `LANES` cells, unchecked.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -138,7 +138,7 @@ def update_row_kept(
     own: Any,
     neighbour: Any,
 ) -> Any:
-    """Do the same as :func:`update_row`, with stores that leave the row in the cache."""
+    """Do the same as :func:`update_row`, with ordinary stores, which keep the row in the cache."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         _generate_row(builder, values, past_the_cache=False)

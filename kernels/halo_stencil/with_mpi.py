@@ -1,8 +1,8 @@
-"""Blocks of the lattice over ranks: six faces travel while the cells that need none of them are computed.
+"""Blocks of the lattice over ranks: six faces are exchanged while the cells that need none of them are computed.
 
-A rank's block is as near to a cube as MPI_Dims_create makes it, and as even as it can be. Along an axis that is not
-cut a block borders on itself. The memory of a face is where neighbours' cells are read from: nothing is unpacked. A
-row's two end cells, where x is cut, are computed again when their neighbours have come.
+MPI_Dims_create makes the block of a rank as close to a cube as possible; blocks are as equal as possible. Along an
+axis that is not divided a block is its own neighbour. Cells of neighbours are read from the buffer that received them:
+nothing is unpacked. If x is divided, the two end cells of a row are computed again when their neighbours have arrived.
 """
 
 from __future__ import annotations
@@ -22,25 +22,29 @@ from .with_numba import rows_together, sweep, sweep_ends, use_threads
 if TYPE_CHECKING:
     from .problem import Problem
 
-_CHUNKS = 8  # of the cells that need no face: between them MPI is given the word, which moves messages only then
+_CHUNKS = (
+    8  # of the cells that need no face: MPI is called between them, because it moves messages only when it is called
+)
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the blocks of a lattice between ranks."""
+    """Return the partition of a lattice into blocks over ranks."""
     comm = resources.comm
     if comm.size != resources.ranks:
-        raise ValueError(f"the communicator has {comm.size} ranks, the case {resources.ranks}")
+        raise ValueError(f"the communicator has {comm.size} ranks, but the case has {resources.ranks}")
     use_threads(resources.threads)
     return cut(problem, comm, MPI.Compute_dims(comm.size, 3), resources.threads)
 
 
 def cut(problem: Problem, comm: Any, dims: list[int], threads: int) -> Partitioned:
-    """Return the way of prepare, with so many ranks along z, y and x."""
+    """Return the partition with the given numbers of ranks along z, y and x."""
     if max(dims) > problem.size:
-        raise ValueError(f"{max(dims)} ranks along an axis of {problem.size} cells; right is {problem.size} at most")
+        raise ValueError(
+            f"{max(dims)} ranks along an axis of {problem.size} cells; at most {problem.size} are possible"
+        )
     lattice = comm.Create_cart(dims, periods=[True] * 3)
     mine = _block_of(lattice, problem.size, lattice.rank)
-    block = _Block(lattice, Box(cells=tuple(one.stop - one.start for one in mine)), threads)
+    block = _Block(lattice, Box(cells=tuple(cells.stop - cells.start for cells in mine)), threads)
     state = [block.box.empty() for _ in range(min(2, problem.steps))]
 
     def compute(part: F64) -> F64:
@@ -56,7 +60,7 @@ def cut(problem: Problem, comm: Any, dims: list[int], threads: int) -> Partition
 
 
 def _block_of(lattice: Any, size: int, rank: int) -> tuple[slice, ...]:
-    """Return which cells a rank has, along z, y and x."""
+    """Return the cells of a rank along z, y and x."""
     at = lattice.Get_coords(rank)
     return tuple(share(size, parts, part) for parts, part in zip(lattice.dims, at, strict=True))
 
@@ -67,13 +71,13 @@ def _gathered(lattice: Any, size: int, part: F64) -> F64 | None:
     if lattice.rank:
         return None
     whole = np.empty((size,) * 3)
-    for rank, one in enumerate(parts):
-        whole[_block_of(lattice, size, rank)] = one
+    for rank, part in enumerate(parts):
+        whole[_block_of(lattice, size, rank)] = part
     return whole
 
 
 class _Block:
-    """What a rank owns: the memory of the faces that it is sent, and which cells need none of them."""
+    """The block of a rank: the buffers of the faces that it receives, and the cells that need none of them."""
 
     def __init__(self, lattice: Any, box: Box, threads: int) -> None:
         self.lattice, self.box, self.threads = lattice, box, threads
@@ -82,8 +86,10 @@ class _Block:
         pitch = box.pitch
         self._cut = [parts > 1 for parts in lattice.dims]
         self._received = [np.zeros(count) for count in (y * pitch, z * pitch, z * y) for _ in range(2)]
-        steps = (pitch, pitch, 1)  # from row to row of a face in its memory
-        self._where = np.array([[one.ctypes.data, CELL_BYTES * steps[k // 2]] for k, one in enumerate(self._received)])
+        steps = (pitch, pitch, 1)  # from row to row of a face in its buffer
+        self._where = np.array(
+            [[face.ctypes.data, CELL_BYTES * steps[k // 2]] for k, face in enumerate(self._received)]
+        )
         plane = y * pitch
         self._starts = (0, (z - 1) * plane, 0, (y - 1) * pitch, 0, x - 1)  # of the faces z-, z+, y-, y+, x-, x+
         shapes = ((1, plane, plane), (z, pitch, plane), (z * y, 1, pitch))
@@ -107,7 +113,7 @@ class _Block:
             sweep_ends(target, source, around, self.box.shape, np.array(self._inner), *weights)
 
     def _exchange(self, source: F64) -> list[Any]:
-        """Send the outermost cells along each axis that is cut, and receive those beyond."""
+        """Send the outermost cells along each axis that is divided, and receive those of the neighbours."""
         waiting = []
         for axis in (axis for axis in range(3) if self._cut[axis]):
             low, high = self.lattice.Shift(axis, 1)
@@ -123,12 +129,12 @@ class _Block:
         return [source[self._starts[face] :], 1, self._types[face // 2]]
 
     def _around(self, source: F64) -> Int:
-        """Return where cells beyond the faces are: received, or of the block itself along an axis that is not cut."""
+        """Return where cells beyond the faces are: in a buffer or, along an axis that is not divided, in the block."""
         own = self.box.around(source)
         return np.where(np.repeat(self._cut, 2)[:, None], self._where, own)
 
     def _shell(self) -> list[tuple[int, int, int, int]]:
-        """Return the rows that need a face of z or y: from and to along z, then along y."""
+        """Return the rows that need a face of z or y: first and end along z, then along y."""
         z, y, _ = self.box.cells
         first, last, bottom, top = self._inner
         ends = [(0, first, 0, y), (max(last, first), z, 0, y)]

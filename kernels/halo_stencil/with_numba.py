@@ -1,8 +1,8 @@
-"""The steps by compiled rows of eight cells at a time; threads share z.
+"""The steps by compiled rows, eight cells at a time; threads share z.
 
-Where six planes a thread fit into the last-level cache two steps are made in one pass over memory: planes of the
-first stay there until the second has used them. Else each step reads a cell from memory once and writes it once, past
-the cache: 16 bytes; three planes, or some rows of them, stay in the last-level cache.
+If six planes per thread fit into the last-level cache, two steps are made in one pass over memory: planes of the first
+step remain in the cache until the second step has used them. Else each step reads a cell from memory once and writes
+it once with a non-temporal store: 16 bytes; three planes, or some of their rows, remain in the last-level cache.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .with_llvm import number, update_row, update_row_kept
 if TYPE_CHECKING:
     from .problem import F64, Problem
 
-LEAST_CACHE_BYTES = 2**18  # where the last level tells nothing of itself: half of a small second-level cache
-LEAST_PLANES = 8  # of a thread that makes two steps at once: it makes the first of them for two planes more
+LEAST_CACHE_BYTES = 2**18  # if the size of the last level is unknown: half of a small second-level cache
+LEAST_PLANES = 8  # per thread that makes two steps at once: it makes the first step for two planes more
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[F64], F64]:
-    """Return the function that turns a field into the one `steps` steps later.
+    """Return the function that advances a field by `steps` steps.
 
-    The result lies in memory that the next call uses again.
+    The next call uses the memory of the result again.
     """
     use_threads(resources.threads)
     size, (own, neighbour) = problem.size, problem.weights
@@ -58,23 +58,23 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F64], F64]:
 
 
 def use_threads(threads: int) -> None:
-    """Let compiled loops share so many threads."""
+    """Set the number of threads of compiled loops."""
     numba.set_num_threads(threads)
 
 
 def rows_together(box: Box, threads: int) -> int:
-    """Return how many rows of three planes each of a machine's `threads` may keep in the last-level cache.
+    """Return how many rows of three planes each of `threads` threads may keep in the last-level cache.
 
-    Fewer would fit nearer to the processor, and read memory in shorter pieces: a quarter slower.
+    Fewer rows would fit into a faster cache, but memory would be read in shorter pieces, which is a quarter slower.
     """
     cache = max((last_level_cache_bytes() or 0) // (2 * threads), LEAST_CACHE_BYTES)
     return max(4, cache // (3 * CELL_BYTES * box.pitch))
 
 
 def _planes_between(box: Box, threads: int) -> F64 | None:
-    """Return f64[threads, 3 planes] for what lies between two steps; None where they are better made one by one."""
+    """Return f64[threads, 3 planes] for the planes between two steps; None if single steps are faster."""
     plane = box.cells[1] * box.pitch
-    needed = 6 * CELL_BYTES * plane * threads  # three planes are read, three lie between
+    needed = 6 * CELL_BYTES * plane * threads  # three planes are read, three are between the steps
     if needed > (last_level_cache_bytes() or 0) / 2 or box.cells[0] < LEAST_PLANES * threads:
         return None
     made: F64 = aligned_zeros((threads, 3 * plane), np.float64)
@@ -95,8 +95,8 @@ def sweep(
 ) -> None:
     """Make one step of the rows from z = ``part[0]`` to ``part[1]``, y = ``part[2]`` to ``part[3]``.
 
-    `target` and `source` are flat blocks of `shape` (:attr:`.Box.shape`); `around` is where the cells beyond its
-    faces are (:meth:`.Box.around`): memory that the caller keeps. `rows` of every plane are worked on together.
+    `target` and `source` are flat blocks of `shape` (:attr:`.Box.shape`); `around` gives the cells beyond its
+    faces (:meth:`.Box.around`), in memory that the caller keeps. `rows` of every plane are computed together.
     """
     deep, high, wide, pitch = shape
     first, last, bottom, top = part
@@ -121,7 +121,7 @@ def sweep(
 
 @compiled(parallel=True)
 def sweep_twice(target: Any, source: Any, between: Any, shape: Any, own: float, neighbour: float, threads: int) -> None:
-    """Make two steps of a whole periodic block; `between` is f64[threads, 3 planes], from thread to thread aligned."""
+    """Make two steps of a whole periodic block; `between` is f64[threads, 3 planes], aligned for each thread."""
     deep, high, wide, pitch = shape
     plane = 8 * pitch * high
     to, origin, first = target.ctypes.data, source.ctypes.data, between.ctypes.data
@@ -157,7 +157,7 @@ def step_plane(
 ) -> None:
     """Make one step of a plane that is periodic along y and x; planes are given by their addresses.
 
-    `keep`: whether the result is to stay in the cache.
+    `keep`: whether the result should remain in the cache.
     """
     line = 8 * pitch
     for y in range(high):

@@ -1,4 +1,4 @@
-"""The steps as the formula has them: the reference, to be read first."""
+"""The reference: the steps exactly as in the formula. Read it first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[F64], F64]:  # noqa: ARG001  (one thread)
-    """Return the function that turns a field into the one `steps` steps later; it uses one thread."""
+    """Return the function that advances a field by `steps` steps; it uses one thread."""
     own, neighbour = problem.weights
 
     def compute(field: F64) -> F64:

@@ -1,9 +1,9 @@
 """The integration pipeline: packed frames in HDF5 become profiles I(q) in HDF5, end to end.
 
-Read `with_numpy.py` first: it is the pipeline, plainly, in the steps of `definition.py`. Then `problem.py` (what is
-computed on), `oracle.py` (what is right), `geometry.py` (which pixel belongs to which bin) and `profiles.py` (the
-result and its file). The other ``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are
-compared with.
+Read `with_numpy.py` first: it is the pipeline in the simple steps of `definition.py`. Then read `problem.py` (the
+inputs), `oracle.py` (how results are judged), `geometry.py` (which pixel belongs to which bin) and `profiles.py` (the
+result and its file). The other ``with_*.py`` compute the same numbers faster; `peers/` holds adapters for the packages
+that they are compared with.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, implementation
@@ -20,17 +20,17 @@ kernel = FolderKernel(
         community="powder diffraction, total scattering, SAXS and WAXS: live feedback, and reprocessing of archives",
         method=(
             "bitshuffle-LZ4 chunks of an HDF5 file are unpacked; I_b = Σ n_p / Σ ω_p over the pixels p of bin b of q, "
-            "pixels not split, those without data left out of both sums; I, Σ n and q are written to HDF5. A frame of "
-            "an Eiger 4M is 0.0179 GB unpacked"
+            "pixels are not split, and those without data are excluded from both sums; I, Σ n and q are written to "
+            "HDF5. A frame of an Eiger 4M is 0.0179 GB unpacked"
         ),
         leaves_out=(
-            "storage: both HDF5 files are in memory, as a warm page cache has them (the kernel probes measures disks); "
+            "storage: both HDF5 files are in memory, as in a warm page cache (the kernel probes measures disks); "
             "pixel splitting and uncertainties (azimuthal_integration); polarization, flat and dark field; cupy "
             "unpacks on the device"
         ),
         tolerance=(
-            "sums of counts are integers and exact, and so is their total; I within 1e-5 of pyFAI where a bin has ten "
-            "pixels: single-precision look-up table"
+            "sums of counts are integers and exact, and so is their total; I within 1e-5 of pyFAI in bins of ten "
+            "pixels or more: pyFAI has a single-precision look-up table"
         ),
         real_work="an in-situ series is 10³ to 10⁶ frames; a diffraction tomogram 10⁴ to 10⁵",
         literature=(
@@ -50,7 +50,7 @@ kernel = FolderKernel(
     options=PipelineOptions,
     repeat_tolerance=None,
     judgements={
-        "reference": "the reference itself: its intensities by pyFAI, for it always agrees with itself",
+        "reference": "the reference itself: its intensities are judged by pyFAI, as it always agrees with itself",
     },
     implementations=[
         implementation("numpy", judged_as="reference", threads=False, memory_factor=2.0),
@@ -65,7 +65,7 @@ kernel = FolderKernel(
             packages=("pyFAI",),
             memory_factor=3.0,
             extra="peers",
-            adds="counts, Σω², standard deviation of each bin; checks its caches every frame",
+            adds="counts, Σω², standard deviation of each bin; checks its caches for every frame",
         ),
         implementation(
             "pyfai_threads",
@@ -75,7 +75,7 @@ kernel = FolderKernel(
             packages=("pyFAI",),
             memory_factor=3.0,
             extra="peers",
-            adds="as pyfai; a thread reads and unpacks while another integrates",
+            adds="as pyfai; one thread reads and unpacks while another integrates",
         ),
     ],
 )

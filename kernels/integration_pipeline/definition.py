@@ -13,8 +13,8 @@ from daasbench.formats.chunks import FileImage, open_image
 
 from .powder import NO_DATA
 
-EXACT = 2**53  # float64 adds integers exactly up to it; counts of more are added
-HALF = 16  # bits at a time
+EXACT = 2**53  # float64 adds integers exactly up to this number; frames with more counts are added in two parts
+HALF = 16  # bits of each part
 
 
 def frames_of(image: FileImage, where: str) -> Iterator[NDArray[np.uint32]]:
@@ -29,7 +29,7 @@ def frames_of(image: FileImage, where: str) -> Iterator[NDArray[np.uint32]]:
 
 
 def sums_of(frame: NDArray[np.uint32], bin_of_pixel: NDArray[np.uint16], bins: int) -> NDArray[np.uint64]:
-    """Return u64[bins]: the exact sums of the counts of a frame; NO_DATA counts nothing."""
+    """Return u64[bins]: the exact sums of the counts of a frame; NO_DATA counts as 0."""
     counts = np.where(frame == NO_DATA, np.uint32(0), frame).ravel()
     if int(counts.sum(dtype=np.uint64)) < EXACT:
         return _counted(bin_of_pixel, counts, bins)

@@ -1,4 +1,4 @@
-"""Which bin of q each pixel of an upright flat detector belongs to."""
+"""The bin of q of each pixel of an upright flat detector."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ F64 = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """An upright detector of `shape` (rows, columns); lengths in metre, the beam's place in pixels."""
+    """An upright detector of `shape` (rows, columns); lengths in metre, the position of the beam in pixels."""
 
     shape: tuple[int, int]
     distance_m: float
@@ -34,7 +34,7 @@ class Geometry:
         return 4e-9 * math.pi / self.wavelength_m * np.sin(np.arctan(tangent) / 2)
 
     def q_max(self) -> float:
-        """Return q of the farthest corner, in 1/nm."""
+        """Return q of the corner farthest from the beam, in 1/nm."""
         far = [max(abs(at), abs(n - at)) for at, n in zip((self.beam_row, self.beam_column), self.shape, strict=True)]
         return float(self.q(math.hypot(*far) * self.pixel_m / self.distance_m))
 
@@ -43,10 +43,10 @@ class Geometry:
         return np.linspace(0.0, self.q_max(), bins + 1)
 
     def bin_of_pixel(self, bins: int, mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
-        """Return u16[pixels], in detector order: the bin of the pixel's centre; `bins` where it is masked."""
-        place = np.floor(self.q(self.tangent()) * (bins / self.q_max())).astype(np.int64)
-        return np.where(mask, bins, np.minimum(place, bins - 1)).astype(np.uint16).ravel()
+        """Return u16[pixels], in detector order: the bin of the pixel's centre; `bins` if the pixel is masked."""
+        bin_of_pixel = np.floor(self.q(self.tangent()) * (bins / self.q_max())).astype(np.int64)
+        return np.where(mask, bins, np.minimum(bin_of_pixel, bins - 1)).astype(np.uint16).ravel()
 
     def solid_angle(self) -> F64:
-        """Return the solid angle of the pixels relative to one in the beam, cos³(2theta): f64[pixels]."""
+        """Return the solid angle of the pixels relative to a pixel in the beam, cos³(2theta): f64[pixels]."""
         return np.asarray((1 + self.tangent() ** 2) ** -1.5).ravel()

@@ -1,4 +1,4 @@
-"""The geometry of a file: what its user says, else what the detector wrote beside the frames."""
+"""The geometry of a file: from the options, else from the values that the detector wrote with the frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from daasbench.formats.hdf5 import contents, open_hdf5
 from .geometry import Geometry
 from .options import PipelineOptions
 
-# By Dectris and NeXus (NXdetector, NXbeam); the last is tried last.
+# Names by DECTRIS and NeXus (NXdetector, NXbeam), in the order in which they are tried.
 _NAMES = {
     "distance_m": ("detector_distance", "distance"),
     "pixel_m": ("x_pixel_size",),
@@ -25,16 +25,18 @@ _DEFAULT_UNIT = {"distance_m": "m", "pixel_m": "m", "wavelength_m": "angstrom"}
 
 
 def geometry_of(path: Path, shape: tuple[int, int], options: PipelineOptions) -> Geometry:
-    """Return the geometry of the frames of a file; raise InputError where it is not known or has no sense."""
+    """Return the geometry of the frames of a file; raise InputError if it is unknown or impossible."""
     found = {name: getattr(options, name) for name in _NAMES}
     if None in found.values():
         found |= {name: value for name, value in _in_file(path).items() if found[name] is None}
     missing = [name for name, value in found.items() if value is None]
     if missing:
-        raise InputError(f"{path}: does not tell its {' and '.join(missing)}; give it: --set {missing[0]}=NUMBER")
+        raise InputError(f"{path}: does not state {' and '.join(missing)}; give it: --set {missing[0]}=NUMBER")
     for name, value in found.items():
         if not np.isfinite(value) or (name.endswith("_m") and value <= 0):
-            raise InputError(f"{path}: {name} is {value:g}, which has no sense; give it: --set {name}=NUMBER")
+            raise InputError(
+                f"{path}: {name} is {value:g}, which is not possible; give the right value: --set {name}=NUMBER"
+            )
     return Geometry(shape=shape, **found)
 
 
@@ -43,8 +45,8 @@ def _in_file(path: Path) -> dict[str, float]:
     with open_hdf5(path) as file:
         listed = contents(file)
         for name, spellings in _NAMES.items():
-            places = [place for spelling in spellings for place in listed.called(spelling)]
-            for dataset in (listed.datasets[place] for place in places):
+            paths = [path for spelling in spellings for path in listed.called(spelling)]
+            for dataset in (listed.datasets[path] for path in paths):
                 if dataset.size == 1 and dataset.dtype.kind in "iuf":
                     unit = dataset.attrs.get("units", _DEFAULT_UNIT.get(name, ""))
                     unit = unit.decode() if isinstance(unit, bytes) else str(unit)

@@ -1,4 +1,4 @@
-"""What a person may choose about the pipeline."""
+"""Options of the pipeline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from daasbench.authoring import OF_INPUT, Options
 
 Length = Annotated[Annotated[float, msgspec.Meta(gt=0)] | None, OF_INPUT]
 Place = Annotated[float | None, OF_INPUT]
-MOST_BINS = 65_000  # a bin's number travels beside every pixel in 16 bits
+MOST_BINS = 65_000  # the bin number of every pixel has 16 bits
 
 
 class PipelineOptions(Options, frozen=True, kw_only=True):
@@ -19,18 +19,18 @@ class PipelineOptions(Options, frozen=True, kw_only=True):
     Attributes
     ----------
     bins
-        Number of bins in q, from 0 to the farthest corner of the detector.
+        Number of bins in q, from 0 to the corner of the detector that is farthest from the beam.
     dataset
         Path of the frames inside the HDF5 file; default: NeXus default, a DECTRIS series, or
         the only stack of frames.
     frames
-        With ``--input``: how many frames one repeat integrates, at most.
+        With ``--input``: the largest number of frames per repeat.
     distance_m, pixel_m, wavelength_m
-        Sample to detector, size of a pixel, wavelength, in metre; default: as the file has them, by the names that
-        Dectris and NeXus give them.
+        Distance from sample to detector, size of a pixel, wavelength, in metre; default: from the file, by the names
+        of DECTRIS and NeXus.
     beam_row, beam_column
-        Where the beam meets the detector, which stands upright to it, in pixels; the outer corner of the first
-        pixel is 0, 0. Default: as the file has it.
+        Position of the beam on the detector, which is perpendicular to it, in pixels; the outer corner of the first
+        pixel is 0, 0. Default: from the file.
     """
 
     bins: Annotated[int, msgspec.Meta(ge=1, le=MOST_BINS)] = 1000

@@ -1,4 +1,4 @@
-"""What is right: sums to the last photon, intensities by pyFAI, and a file that holds what was computed."""
+"""The oracle: exact sums of photons, intensities by pyFAI, and a file that contains the result."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 REFERENCE = "reference"  # a judgement
 
 TOLERANCE = 1e-5
-PEER_FRAMES = 2  # of each block
-PIXELS_TRUSTED = 10.0  # of norm; in bins of fewer pixels pyFAI's single precision shows
+PEER_FRAMES = 2  # compared with pyFAI in each block
+PIXELS_TRUSTED = 10.0  # in the norm of a bin; in smaller bins the single precision of pyFAI is visible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +34,11 @@ class Expectation:
     Attributes
     ----------
     reference
-        By block: the profiles of numpy.
+        By block: the profiles by numpy.
     peer
-        By block f64[some, bins]: the intensity that pyFAI finds in the first frames; None without it.
+        By block f64[some, bins]: the intensity by pyFAI of the first frames; None without pyFAI.
     norm
-        f64[bins].
+        f64[bins]: the solid angle of the pixels of each bin.
     """
 
     reference: Sequence[Profiles]
@@ -47,7 +47,7 @@ class Expectation:
 
 
 def expect(problem: Problem, options: PipelineOptions) -> Expectation:  # noqa: ARG001  (they are in the problem)
-    """Return what numpy and, where it is installed, pyFAI say of each block."""
+    """Return the results of numpy and, if it is installed, of pyFAI for each block."""
     blocks = problem.blocks
     peer = None
     if importlib.util.find_spec("pyFAI"):
@@ -62,7 +62,7 @@ def expect(problem: Problem, options: PipelineOptions) -> Expectation:  # noqa: 
 def verify(problem: Problem, expectation: Expectation, block: int, result: Profiles, judged_as: str) -> Verdict:
     """Return the verdict on file, sums and intensity: of these checks the one that comes closest to failing.
 
-    The intensity of the reference itself is compared with that of pyFAI, where it is installed.
+    The intensity of the reference itself is compared with that of pyFAI, if it is installed.
     """
     right = expectation.reference[block]
     if result.intensity.shape != right.intensity.shape:
@@ -71,13 +71,15 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Profi
     everywhere = np.ones_like(trusted)
     peer = expectation.peer[block] if judged_as == REFERENCE and expectation.peer is not None else None
     checks = [] if peer is None else [_intensity(result.intensity[: len(peer)], peer, trusted, "peer", "of pyFAI")]
-    word: Literal["truth", "oracle"] = "truth" if problem.truth is not None else "oracle"
+    verified_by: Literal["truth", "oracle"] = "truth" if problem.truth is not None else "oracle"
     compared = everywhere if result.signal is not None else trusted
-    checks.append(_intensity(result.intensity, right.intensity, compared, word, "of the reference"))
+    checks.append(_intensity(result.intensity, right.intensity, compared, verified_by, "of the reference"))
     if (message := _file(problem, result)) is not None:
         checks.append(_wrong(message))
     if result.signal is not None:
-        checks.append(_sums(result.signal, problem.truth[block] if problem.truth is not None else right.signal, word))
+        checks.append(
+            _sums(result.signal, problem.truth[block] if problem.truth is not None else right.signal, verified_by)
+        )
     return worst_of(checks)
 
 
@@ -89,7 +91,7 @@ def _intensity(
 
 
 def _sums(signal: Array, exact: Array, by: Literal["truth", "oracle"]) -> Verdict:
-    """Return how many sums are not exact: of another type or shape all of them."""
+    """Return the number of sums that are not exact; with a wrong type or shape all are wrong."""
     same = signal.dtype == np.uint64 and signal.shape == exact.shape
     missed = int(np.sum(signal != exact)) if same else exact.size
     message = f"{missed} sums of integers are not equal to numpy.bincount"
@@ -97,18 +99,18 @@ def _sums(signal: Array, exact: Array, by: Literal["truth", "oracle"]) -> Verdic
 
 
 def _file(problem: Problem, result: Profiles) -> str | None:
-    """Return what is wrong with the written file."""
+    """Return what is wrong with the written file; None if it is right."""
     try:
         intensity, q = read_back(result)
     except (OSError, KeyError) as error:
-        return f"the file that was written cannot be read: {error}"
+        return f"the written file cannot be read: {error}"
     if not np.array_equal(intensity, result.intensity) or not np.array_equal(q, problem.q):
-        return "the file that was written does not hold the result"
+        return "the written file does not contain the result"
     return None
 
 
 def _difference(ours: Array, right: Array, trusted: Array) -> float:
-    """Return the largest relative difference of trusted bins; NaN if one is not finite."""
+    """Return the largest relative difference of trusted bins; NaN if any value is not finite."""
     ours, right = ours[:, trusted], right[:, trusted]
     scale = np.where(right != 0, np.abs(right), 1.0)
     return float(np.max(np.abs(ours - right) / scale, initial=0.0))

@@ -12,18 +12,18 @@ from .geometry import Geometry
 
 U32 = NDArray[np.uint32]
 
-NO_DATA = 2**32 - 1  # as Dectris detectors write it
+NO_DATA = 2**32 - 1  # as DECTRIS detectors write it
 MODULE_ROWS, MODULE_COLUMNS, GAP_ROWS, GAP_COLUMNS = 514, 1030, 37, 10  # of an Eiger
-BAD_PIXELS = 5e-4  # hot ones, masked
+BAD_PIXELS = 5e-4  # share of hot pixels, which are masked
 HOT_COUNTS = 1_000_000
-LOST_PIXELS = 1e-6  # without data in one frame only
-BRIGHT_PIXELS = 2e-6  # of single crystals, beyond 16 bits
+LOST_PIXELS = 1e-6  # share of pixels without data in one frame only
+BRIGHT_PIXELS = 2e-6  # share of pixels with spots of single crystals, above 16 bits
 BRIGHT_COUNTS = 70_000
-AT_ONCE = 8  # frames in memory
+AT_ONCE = 8  # frames that are in memory at the same time
 
 
 def make_geometry(ny: int, nx: int, pixel_m: float) -> Geometry:
-    """Return a detector with the beam near its middle, at 15 keV and 150 mm."""
+    """Return a detector with the beam near its centre, at 15 keV and 150 mm."""
     return Geometry(
         shape=(ny, nx),
         distance_m=0.15,
@@ -58,7 +58,7 @@ def make_frame(mean: NDArray[np.float32], gaps: NDArray[np.bool_], bad: NDArray[
     rng = np.random.default_rng(seed)
     frame = np.empty(mean.shape, np.uint32)
     root = np.sqrt(mean)
-    for row in range(mean.shape[0]):  # a row's temporaries stay in the cache
+    for row in range(mean.shape[0]):  # the temporaries of a row fit into the cache
         noise = rng.standard_normal(mean.shape[1], np.float32)
         frame[row] = np.maximum(mean[row] + root[row] * noise + np.float32(0.5), 0)
     for share, counts in ((BRIGHT_PIXELS, BRIGHT_COUNTS), (LOST_PIXELS, NO_DATA)):
@@ -71,7 +71,7 @@ def make_frame(mean: NDArray[np.float32], gaps: NDArray[np.bool_], bad: NDArray[
 def make_frames(
     mean: NDArray[np.float32], gaps: NDArray[np.bool_], bad: NDArray[np.bool_], seeds: list[list[int]]
 ) -> Iterator[U32]:
-    """Yield frames, each of a generator of its own, drawn some at a time by threads."""
+    """Yield frames, each from its own generator; threads draw several at a time."""
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(seeds), AT_ONCE):
             yield from pool.map(lambda seed: make_frame(mean, gaps, bad, seed), seeds[start : start + AT_ONCE])

@@ -1,4 +1,4 @@
-"""What is integrated: generated frames with known sums, or those of a file, packed in an HDF5 file."""
+"""The inputs: generated frames with known sums, or those of a file, packed in an HDF5 file."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from .options import PipelineOptions
 
 U64 = NDArray[np.uint64]
 
-PACKED = 0.26  # of the unpacked bytes: what generated frames take, and a little more
+PACKED = 0.26  # share of the unpacked bytes that generated frames need, with a small margin
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """The frames of one case and what they share.
+    """The frames of one case and what they have in common.
 
     Attributes
     ----------
     blocks
-        File images of u32 frames, 2**32 - 1 where there is no data; a repeat integrates one.
+        File images of u32 frames, 2**32 - 1 where there is no data; one repeat integrates one image.
     mask
         bool[rows, columns]: pixels that belong to no bin.
     truth
@@ -48,12 +48,12 @@ class Problem:
 
     @functools.cached_property
     def bin_of_pixel(self) -> NDArray[np.uint16]:
-        """Return u16[pixels]: the bin of each pixel, `bins` where it has none."""
+        """Return u16[pixels]: the bin of each pixel; `bins` if it is in no bin."""
         return self.geometry.bin_of_pixel(self.bins, self.mask)
 
     @functools.cached_property
     def solid_angle(self) -> NDArray[np.float64]:
-        """Return f64[pixels], relative to a pixel in the beam."""
+        """Return the solid angle of each pixel, relative to a pixel in the beam: f64[pixels]."""
         return self.geometry.solid_angle()
 
     @functools.cached_property
@@ -70,10 +70,10 @@ class Problem:
 
 
 def survey(path: Path, options: PipelineOptions) -> Mapping[str, Any]:
-    """Return the parameters of a file: frames a block, rows, columns, and the packed bytes of a block."""
+    """Return the parameters of a file: frames per block, rows, columns, and the packed bytes per block."""
     with open_packed(path, options.dataset) as stack:
         if stack.dtype != np.uint32:
-            raise InputError(f"{path}: frames are {stack.dtype}; the pipeline integrates uint32, as detectors count")
+            raise InputError(f"{path}: frames are {stack.dtype}; they must be uint32, as detectors write them")
         geometry_of(path, stack.shape, options)
         frames = min(stack.frames, options.frames)
         starts = range(0, stack.frames // frames * frames, frames)
@@ -84,7 +84,7 @@ def survey(path: Path, options: PipelineOptions) -> Mapping[str, Any]:
 
 
 def work(parameters: Mapping[str, Any], options: PipelineOptions) -> Work:
-    """Return the least work of one block: each packed byte is read once, the map once, each pixel added once."""
+    """Return the minimum work of one block: each packed byte is read once, the map once, each pixel added once."""
     frames, pixels = float(parameters["frames"]), float(parameters["ny"] * parameters["nx"])
     packed = float(_image_bytes(parameters))
     return Work(
@@ -99,7 +99,7 @@ def work(parameters: Mapping[str, Any], options: PipelineOptions) -> Work:
 
 
 def _image_bytes(parameters: Mapping[str, Any]) -> int:
-    """Return the bytes of the file image of a block: all blocks of a case have the same."""
+    """Return the size in bytes of the file image of a block; it is the same for all blocks of a case."""
     if "image_bytes" in parameters:
         return int(parameters["image_bytes"])
     frames = int(parameters["frames"])
@@ -127,7 +127,7 @@ def make(parameters: Mapping[str, Any], options: PipelineOptions, seed: int, blo
 
 
 def read(path: Path, parameters: Mapping[str, Any], options: PipelineOptions, blocks: int) -> Problem:
-    """Return the frames of a file: block after block, as many as there are."""
+    """Return the frames of a file, block after block; fewer blocks if the file has fewer frames."""
     frames, in_file = int(parameters["frames"]), int(parameters["in_file"])
     count = min(blocks, in_file // frames)
     with open_packed(path, options.dataset) as stack:
@@ -146,5 +146,5 @@ def read(path: Path, parameters: Mapping[str, Any], options: PipelineOptions, bl
         for frame in frames_of(image, str(path)):
             mask &= frame == powder.NO_DATA
     if mask.all():
-        raise InputError(f"{path}: no pixel of {count * frames} frames holds data; 2^32 - 1 means none")
+        raise InputError(f"{path}: no pixel of {count * frames} frames holds data; the value 2^32 - 1 means no data")
     return Problem(blocks=images, geometry=geometry, bins=options.bins, mask=mask, truth=None)

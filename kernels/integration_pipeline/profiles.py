@@ -1,4 +1,4 @@
-"""The result: one profile a frame, and the HDF5 file that holds them."""
+"""The result: one profile per frame, and the HDF5 file that contains them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
 GROUP = "entry/integrated"
-ALMOST_ALL = 1e-9  # a bin that keeps less than this of its norm has lost all its pixels
+ALMOST_ALL = 1e-9  # a bin with less than this share of its norm has lost all its pixels
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profiles:
-    """What the pipeline makes of some frames.
+    """The result for some frames.
 
     Attributes
     ----------
     intensity
-        f64[frames, bins], counts a pixel of full solid angle; 0 where no valid pixel falls.
+        f64[frames, bins], counts per pixel of full solid angle; 0 in bins without a valid pixel.
     signal
-        u64[frames, bins], counts summed; None from a peer that has no exact ones.
+        u64[frames, bins], counts summed; None from a peer that has no exact sums.
     file
-        u8[bytes]: the HDF5 file, in memory, with both and q.
+        u8[bytes]: the HDF5 file, in memory, with intensity, signal and q.
     """
 
     intensity: F64
@@ -35,7 +35,7 @@ class Profiles:
 
 
 def finish(signal: Any, lost: F64, norm: F64, q: F64) -> Profiles:
-    """Return the profiles of sums.
+    """Return the profiles from sums.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def finish(signal: Any, lost: F64, norm: F64, q: F64) -> Profiles:
 
 
 def written(intensity: F64, signal: Any, q: F64) -> Profiles:
-    """Return the profiles with the file that holds them."""
+    """Return the profiles with the file that contains them."""
     import h5py
 
     memory = io.BytesIO()
@@ -70,7 +70,7 @@ def written(intensity: F64, signal: Any, q: F64) -> Profiles:
 
 
 def read_back(profiles: Profiles) -> tuple[F64, F64]:
-    """Return intensity and q as the file has them; raise OSError or KeyError where it does not."""
+    """Return intensity and q from the file; raise OSError or KeyError if they cannot be read."""
     import h5py
 
     with h5py.File(io.BytesIO(profiles.file.tobytes()), "r") as file:

@@ -1,9 +1,9 @@
-"""Unpacked and integrated on the device: packed bytes cross the bus, and no unpacked frame is ever in memory.
+"""Frames are unpacked and integrated on the device: packed bytes cross the bus, no unpacked frame is ever in memory.
 
-Of the file only its structure is read by the host (a few kB: where the chunks are). `find_blocks` follows the sizes
-of the LZ4 blocks, a thread a frame. Then a warp takes a block: its lanes follow the sequences together and copy
-literals and matches side by side into bit planes in shared memory, of which each lane makes pixels, one after
-another, and adds them to sums of the thread block, in shared memory too.
+The host reads only the structure of the file (a few kB: the positions of the chunks). `find_blocks` follows the sizes
+of the LZ4 blocks with one thread per frame. Then a warp takes a block: its lanes follow the sequences together and copy
+literals and matches in parallel into bit planes in shared memory. From these each lane makes pixels, one after another,
+and adds them to the sums of the thread block, which are in shared memory too.
 
 `SOURCE` is plain CUDA C++. A test compiles it for sm_90 without a driver, and runs it on the host with warps of one.
 """
@@ -23,10 +23,10 @@ from .profiles import Profiles, finish
 if TYPE_CHECKING:
     from .problem import Problem
 
-WARPS = 4  # in a thread block
+WARPS = 4  # per thread block
 LANES = 32
-BLOCKS_A_WARP = 8  # of LZ4, so that sums are moved to memory seldom
-SHARED_BYTES = 48 * 1024  # of a thread block, without asking
+BLOCKS_A_WARP = 8  # LZ4 blocks per warp: with many, sums are seldom moved to memory
+SHARED_BYTES = 48 * 1024  # that a thread block has without a request
 FIND_THREADS = 32
 
 SOURCE = r"""
@@ -42,7 +42,7 @@ __device__ inline u32 big_endian(const u8* at) {
     return (u32) at[0] << 24 | (u32) at[1] << 16 | (u32) at[2] << 8 | at[3];
 }
 
-// A thread a frame: where each LZ4 block begins, [frames, blocks]; the pixels left over are added here.
+// One thread per frame: where each LZ4 block begins, [frames, blocks]; the remaining pixels are added here.
 extern "C" __global__ void find_blocks(
     const u8* content, const long long* offset, const long long* size, int frames, int pixels, int block, int blocks,
     int bins, const unsigned short* bin_of_pixel, const double* solid_angle,
@@ -73,7 +73,7 @@ extern "C" __global__ void find_blocks(
     }
 }
 
-// A length whose first four bits are `half`; `at` moves behind it. Below 0: the block ends in it.
+// A length whose first four bits are `half`; `at` moves past it. Below 0: the block ends within it.
 __device__ inline long long whole_length(const u8* content, long long& at, long long end, int half) {
     long long length = half;
     if (half == 15) {
@@ -87,7 +87,7 @@ __device__ inline long long whole_length(const u8* content, long long& at, long 
     return length;
 }
 
-// The lanes of a warp together: one LZ4 block to `size` bytes at `planes`; whether it is whole.
+// The lanes of a warp unpack one LZ4 block together to `size` bytes at `planes`; returns whether it is whole.
 __device__ bool unpack_block(const u8* content, long long at, long long end, u8* planes, int size, int lane) {
     long long to = 0;
     while (at < end) {
@@ -114,7 +114,7 @@ __device__ bool unpack_block(const u8* content, long long at, long long end, u8*
     return false;
 }
 
-// `sums` [frames, bins], `lost` [frames, bins]; a row of the grid a frame.
+// `sums` [frames, bins], `lost` [frames, bins]; one row of the grid per frame.
 extern "C" __global__ void integrate(
     const u8* content, const long long* offset, const long long* size, const long long* start,
     int pixels, int block, int blocks, int blocks_a_warp, int bins, int shared,
@@ -183,17 +183,17 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Profiles]
         given = (image.content, offset, size, start, *numbers, bin_of_pixel, solid_angle, signal, lost, status)
         grid = (max(1, -(-blocks // (warps * BLOCKS_A_WARP))), frames)
         integrate(grid, (warps * LANES,), given, shared_mem=shared_bytes)
-        said = cupy.asnumpy(status)
-        if said.any():
-            frame = int(np.flatnonzero(said)[0])
-            raise InputError(f"frame {frame} cannot be unpacked: {SAID[int(said[frame])]}")
+        codes = cupy.asnumpy(status)
+        if codes.any():
+            frame = int(np.flatnonzero(codes)[0])
+            raise InputError(f"frame {frame} cannot be unpacked: {SAID[int(codes[frame])]}")
         return finish(cupy.asnumpy(signal), cupy.asnumpy(lost), problem.norm, problem.q)
 
     return compute
 
 
 def _block(cupy: Any, image: FileImage, offset: int) -> int:
-    """Return how many pixels the blocks of the first frame have."""
+    """Return the number of pixels in the blocks of the first frame."""
     header = cupy.asnumpy(image.content[offset + HEADER - 4 : offset + HEADER])
     bytes_ = int.from_bytes(header.tobytes(), "big")
     if not 0 < bytes_ <= MOST_BLOCK or bytes_ % 32:
@@ -202,7 +202,7 @@ def _block(cupy: Any, image: FileImage, offset: int) -> int:
 
 
 def shared_memory(block: int, bins: int) -> tuple[int, int, int]:
-    """Return how many warps a thread block has, whether sums are in shared memory (1 or 0), and the bytes of that."""
+    """Return the warps per thread block, whether sums are in shared memory (1 or 0), and the bytes of shared memory."""
     for warps, shared in ((WARPS, 1), (1, 1), (WARPS, 0), (1, 0)):
         bytes_ = warps * block * 4 + shared * bins * 8
         if bytes_ <= SHARED_BYTES:

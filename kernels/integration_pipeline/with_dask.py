@@ -1,4 +1,4 @@
-"""Frames are shared between Dask workers, who integrate as `with_numba.py` does; one file is written in the end."""
+"""Frames are partitioned over Dask workers, which integrate as `with_numba.py` does; one file is written at the end."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the frames of a block."""
+    """Return the partition of the frames of a block over Dask workers."""
     return partition_over_workers(with_numba.prepare, problem, resources, count=frame_count, cut=cut_image, join=joined)

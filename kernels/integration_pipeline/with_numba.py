@@ -1,12 +1,12 @@
-"""Packed frames straight to sums: no unpacked frame is ever written to memory.
+"""Sums are computed directly from packed frames: no unpacked frame is ever written to memory.
 
-Sixteen frames go together, block by block of 2048 pixels. A block of each is unpacked to bit planes, which stay in
-the cache. Of 64 pixels the low byte of each frame is spread from its eight planes, or the low two bytes where one has
-counts above 255; the tile [16 frames, 64 pixels] is turned, so that the sixteen values of a pixel are one register;
-and that is added to the sixteen sums of the pixel's bin. One addition serves sixteen frames.
+Sixteen frames are processed together, in blocks of 2048 pixels. A block of each frame is unpacked to bit planes, which
+remain in the cache. For 64 pixels the low byte of each frame is made from its eight planes, or the low two bytes if a
+frame has counts above 255. The tile [16 frames, 64 pixels] is transposed, so that the sixteen values of a pixel are one
+register, which is added to the sixteen sums of the pixel's bin. One addition serves sixteen frames.
 
-The planes above say by themselves which pixels are larger than 16 bits, or without data: the OR of sixteen planes is
-a bit for each pixel. Those that no mask hides are few, and are put right one by one.
+The high planes show which pixels are above 16 bits or without data: the OR of sixteen planes is one bit per pixel. Few
+of them are not masked; these are corrected one by one.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -33,18 +33,20 @@ from .profiles import Profiles, finish
 if TYPE_CHECKING:
     from .problem import Problem
 
-_address: Any = np.int64  # numpy gives an unsigned one, and the two kinds do not mix
-STRETCH = 8 * GROUP  # pixels whose high planes are looked at together
+_address: Any = np.int64  # addresses from numpy are unsigned, and the two kinds cannot be mixed
+STRETCH = 8 * GROUP  # pixels whose high planes are tested together
 FLUSH = 1 << 16  # pixels, below 2**16 each, whose sums fit into 32 bits
 LOW = 0xFFFF
-SUM_BYTES = 4 * FRAMES  # of a bin
+SUM_BYTES = 4 * FRAMES  # of each bin
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[FileImage], Profiles]:
-    """Return ``compute(image)``; batches of frames, and parts of the detector, are shared by the threads."""
+    """Return ``compute(image)``; threads share the batches of frames, and parts of the detector."""
     share = Threads(resources.threads)
     bins, pixels = problem.bins, problem.mask.size
-    bin_of_pixel = np.append(problem.bin_of_pixel, np.full(GROUP, bins, np.uint16))  # groups may reach too far
+    bin_of_pixel = np.append(
+        problem.bin_of_pixel, np.full(GROUP, bins, np.uint16)
+    )  # the last group may extend past the detector
     used = np.packbits(bin_of_pixel < bins, bitorder="little")
     solid_angle = problem.solid_angle
 
@@ -144,7 +146,9 @@ def _batch(base, offset, size, readable, bin_of_pixel, used, solid_angle, pixels
                 lost,
             )
     _flush(sums, signal)
-    memory[0] = 0  # still needed: numba frees an array after its last use, and knows of no addresses
+    memory[0] = (
+        0  # the array is still needed: numba frees it after its last use, and does not see that its address is used
+    )
     if part + 1 == parts:
         for frame in range(frames):
             status[frame] = _add_rest(
@@ -161,7 +165,7 @@ def _batch(base, offset, size, readable, bin_of_pixel, used, solid_angle, pixels
 
 @compiled()
 def _aligned(size):
-    """Return zeroed bytes, with their first on a cache line."""
+    """Return zeroed bytes that begin on a cache line."""
     raw = np.zeros(size + 64, np.uint8)
     start = -_address(raw.ctypes.data) % 64
     return raw[start : start + size]
@@ -169,11 +173,11 @@ def _aligned(size):
 
 @compiled()
 def _add_stretch(planes, step, here, start, count, origin, bin_of_pixel, used, solid_angle, sums, work, signal, lost):
-    """Add `count` pixels of each frame, from `start` of a block that begins at pixel `origin` and has `here`."""
+    """Add `count` pixels of each frame, from `start` of a block that begins at pixel `origin` and has `here` pixels."""
     frames = signal.shape[0]
     stride, begin = here >> 3, start >> 3
     flags = _address(work.ctypes.data)  # [frames, 3 of 8 planes each, 512 bits]
-    tile, round_result = flags + 3 * GROUP * FRAMES, flags + 5 * GROUP * FRAMES
+    tile, transposed = flags + 3 * GROUP * FRAMES, flags + 5 * GROUP * FRAMES
     masks, places, total = (
         _address(used.ctypes.data),
         _address(bin_of_pixel.ctypes.data),
@@ -197,30 +201,30 @@ def _add_stretch(planes, step, here, start, count, origin, bin_of_pixel, used, s
         if middle & visible == 0:
             for frame in range(frames):
                 spread1(at + frame * step, stride, tile + frame * GROUP)
-            turn1(tile, round_result)
+            turn1(tile, transposed)
             for i in range(left):
-                add1(total + SUM_BYTES * u16_at(place + 2 * i), round_result + FRAMES * i)
+                add1(total + SUM_BYTES * u16_at(place + 2 * i), transposed + FRAMES * i)
         else:
             for frame in range(frames):
                 if i64_at(flags + 3 * frame * GROUP + word) & visible == 0:
                     spread2_low(at + frame * step, stride, tile + 2 * frame * GROUP)
                 else:
                     spread2(at + frame * step, stride, tile + 2 * frame * GROUP)
-            turn2(tile, round_result)
+            turn2(tile, transposed)
             for i in range(left):
-                add2(total + SUM_BYTES * u16_at(place + 2 * i), round_result + 2 * FRAMES * i)
+                add2(total + SUM_BYTES * u16_at(place + 2 * i), transposed + 2 * FRAMES * i)
         if high & visible != 0:
             for frame in range(frames):
                 flag = flags + 3 * frame * GROUP + word
                 wide = (i64_at(flag + GROUP) | i64_at(flag + 2 * GROUP)) & visible
                 if wide != 0:
-                    spread4(at + frame * step, stride, round_result)
-                    _mend(wide, round_result, pixel, left, bin_of_pixel, solid_angle, signal[frame], lost[frame])
+                    spread4(at + frame * step, stride, transposed)
+                    _correct_wide(wide, transposed, pixel, left, bin_of_pixel, solid_angle, signal[frame], lost[frame])
 
 
 @compiled()
-def _mend(wide, values, pixel, left, bin_of_pixel, solid_angle, signal, lost):
-    """Put right the pixels of 64 whose bits are set in `wide`: of their values only the low 16 bits were added."""
+def _correct_wide(wide, values, pixel, left, bin_of_pixel, solid_angle, signal, lost):
+    """Correct those of 64 pixels whose bits are set in `wide`: only the low 16 bits of their values were added."""
     while wide != 0:
         i = trailing_zeros(wide)
         wide &= wide - 1
@@ -229,14 +233,14 @@ def _mend(wide, values, pixel, left, bin_of_pixel, solid_angle, signal, lost):
         value, place = u32_at(values + 4 * i), bin_of_pixel[pixel + i]
         if value == NO_DATA:
             lost[place] += solid_angle[pixel + i]
-            signal[place] -= np.uint64(LOW)  # comes with the next flush: modulo 2**64 the order is of no matter
+            signal[place] -= np.uint64(LOW)  # the next flush adds it: modulo 2**64 the order does not matter
         else:
             signal[place] += np.uint64(value - (value & LOW))
 
 
 @compiled()
 def _flush(sums, signal):
-    """Move the sums of 32 bits, [bins, 16], to `signal`."""
+    """Move the 32-bit sums, [bins, 16], to `signal`."""
     frames, bins = signal.shape
     table = sums.view(np.uint32).reshape(bins, FRAMES)
     for bin_ in range(bins):
@@ -247,7 +251,7 @@ def _flush(sums, signal):
 
 @compiled()
 def _add_rest(at, end, whole, pixels, bin_of_pixel, solid_angle, signal, lost):
-    """Add the last, up to seven, pixels, which stand behind the blocks as they are; return the status."""
+    """Add the last pixels, at most seven, which follow the blocks unpacked; return the status."""
     if end - at != 4 * (pixels - whole):
         return CUT_OFF
     for i in range(pixels - whole):

@@ -1,4 +1,4 @@
-"""The pipeline, plainly: unpack a frame by the HDF5 library, count its pixels into bins, divide, write."""
+"""The reference: unpack a frame by the HDF5 library, sum its pixels in bins, divide, write."""
 
 from __future__ import annotations
 

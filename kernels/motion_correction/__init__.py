@@ -1,8 +1,9 @@
 """Motion correction: the frames of a cryo-EM movie are aligned and summed.
 
-Read `with_numpy.py` first: it is the algorithm, and `definition.py` its formula. Then `problem.py` (what is computed
-on), `specimen.py` (a drift known exactly), `oracle.py` (what is right) and `readers.py` (real movies). The other
-``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are compared with.
+Read `with_numpy.py` first: it is the algorithm, and `definition.py` its formula. Then read `problem.py` (the inputs),
+`specimen.py` (movies whose drift is known), `oracle.py` (how results are judged) and `readers.py` (measured movies).
+The other ``with_*.py`` compute the same numbers faster; `peers/` holds adapters for the packages that they are compared
+with.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, implementation
@@ -16,20 +17,20 @@ kernel = FolderKernel(
         title="Alignment and summation of cryo-EM movies",
         unit="movie frame",
         stands_for="RELION's own implementation, MotionCor2 and MotionCor3 (whole frames), cryoSPARC, Warp, unblur",
-        community="single-particle cryo-electron microscopy; the first step of every data set, often live",
+        community="single-particle cryo-electron microscopy; the first step for every data set, often live",
         method=(
-            "d_f: place of the peak of IFT[exp(-2Bk²) conj(Σ_{g≠f} A_g) A_f], A_f the frames' spectra below 1/8 cycle "
-            "a pixel, moved back by d_f; at most 5 times; S = IFT[Σ_f exp(2πi k·d_f) X_f]. B = 150 pixel²; "
-            "peak by parabolas; d_0 = 0"
+            "d_f: position of the peak of IFT[exp(-2Bk²) conj(Σ_{g≠f} A_g) A_f], where A_f is the spectrum of frame f "
+            "below 1/8 cycle per pixel, shifted back by d_f; at most 5 iterations; S = IFT[Σ_f exp(2πi k·d_f) X_f]. "
+            "B = 150 pixel²; peak by parabolas; d_0 = 0"
         ),
         leaves_out=(
-            "gain reference, defects and hot pixels; local motion in patches; dose weighting; binning; EER; the "
+            "gain reference, defects and hot pixels; local motion in patches; dose weighting; binning; EER; "
             "writing of micrographs"
         ),
         tolerance=(
-            "drift within 0.05 pixel rms, where counting leaves 0.03 at 1.5 electrons a pixel and frame; aligned "
-            "sum correlates to 0.9 with the specimen below 1/8 cycle a pixel; 5e-4 pixel from the float64 reference; "
-            "1e-4 of the definition's sum at frequencies drawn by chance"
+            "drift within 0.05 pixel rms (counting noise is 0.03 at 1.5 electrons per pixel and frame); correlation of "
+            "the aligned sum with the specimen at least 0.9 below 1/8 cycle per pixel; 5e-4 pixel from the float64 "
+            "reference; 1e-4 of the definition's sum at random frequencies"
         ),
         real_work="a night at the microscope is 3000 to 10000 movies of 24 to 60 frames, of 4k x 4k pixels each",
         literature=(
@@ -56,8 +57,8 @@ kernel = FolderKernel(
     options=MotionOptions,
     judgements={
         "own_estimate": (
-            "has a weight, a stop or a reference of its own: by the known drift and specimen; without them 0.25 pixel "
-            "from the shifts of the reference"
+            "has its own weight, stopping rule or reference: judged by the known drift and specimen; without them "
+            "within 0.25 pixel of the shifts of the reference"
         ),
     },
     implementations=[
@@ -77,10 +78,10 @@ kernel = FolderKernel(
             judged_as="own_estimate",
             peer=True,
             programs=("relion_run_motioncorr",),
-            fix="install RELION 3.1 or later, so that relion_run_motioncorr is found: apt install relion",
+            fix="install RELION 3.1 or later, so that relion_run_motioncorr is on the PATH: apt install relion",
             adds=(
-                "a program of its own: starts, reads MRC movies and writes micrographs (all within the timed "
-                "window), looks for hot pixels, draws plots, sums by inverse transforms of every frame"
+                "a separate program: starts, reads MRC movies and writes micrographs (all within the timed window), "
+                "searches for hot pixels, draws plots, sums by inverse transforms of every frame"
             ),
         ),
         implementation(
@@ -92,7 +93,7 @@ kernel = FolderKernel(
             packages=("scikit-image",),
             extra="peers",
             memory_factor=4.0,
-            adds="every frame against the sum of the others, phase correlation without a weight, up to 1/20 pixel",
+            adds="phase correlation of every frame with the sum of the others, without a weight, to 1/20 pixel",
         ),
     ],
 )

@@ -1,6 +1,6 @@
-"""Frames against the sum of the others, in the band: compiled, for `with_numba.py`.
+"""Correlation of frames with the sum of the others, in the band: compiled, for `with_numba.py`.
 
-A band is f32[ky / 16, kx, 16], its real and its imaginary part apart, kx from ``-half`` to ``half``.
+A band is f32[ky / 16, kx, 16], with separate real and imaginary parts, kx from ``-half`` to ``half``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ F64 = NDArray[np.float64]
 def move_and_add(
     first: int, end: int, real: F32, imaginary: F32, shifts: F64, half: int, total_r: F32, total_i: F32
 ) -> None:
-    """Move the bands of all frames back, in place, by shifts in frames, and write their sum: groups of sixteen ky."""
+    """Shift the bands of all frames back, in place, and write their sum; shifts are in units of the frame's size."""
     width = 2 * half + 1
     for group in range(first, end):
         start = group * width * LANES
@@ -70,7 +70,7 @@ def correlate(
 def _sum_across(
     real: F32, imaginary: F32, total_r: F32, total_i: F32, wave_x: F32, group: int, groups: int, sums: F32
 ) -> None:
-    """Write, for sixteen ky, the sums over kx of the cross-spectrum times ``exp(2 pi i kx x)``, for x either way."""
+    """Write, for sixteen ky, the sums over kx of the cross-spectrum times ``exp(2 pi i kx x)``, for both signs of x."""
     reach, half = len(wave_x) - 1, wave_x.shape[2] - 1
     start = group * (2 * half + 1) * LANES
     pairs = np.empty((half + 1) * 4 * LANES, np.float32)

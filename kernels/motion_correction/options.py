@@ -1,4 +1,4 @@
-"""What a user may say of the alignment of a movie."""
+"""Options of the alignment of a movie."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class MotionOptions(Options, frozen=True, kw_only=True):
     Attributes
     ----------
     bfactor
-        B of the weight exp(-2 B k²) of a cross-correlation, in pixels squared; k in cycles a pixel.
+        B of the weight exp(-2 B k²) of a cross-correlation, in pixels squared; k in cycles per pixel.
     band
-        Highest frequency used for the alignment, in cycles a pixel: 1/8 crops 2048 pixels to 512.
+        Highest frequency used for the alignment, in cycles per pixel: 1/8 crops 2048 pixels to 512.
     iterations
-        How often, at most, the reference is made anew.
+        Largest number of iterations; each makes the reference anew.
     first, frames
-        First frame used, and how many; None: to the end.
+        First frame used, and number of frames; None: all to the end.
     """
 
     bfactor: Annotated[float, msgspec.Meta(ge=0)] = 150.0

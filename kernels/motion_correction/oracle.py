@@ -1,11 +1,11 @@
-"""What is right: the planted drift and the specimen where they are known, the definition everywhere.
+"""The oracle: the true drift and the specimen if they are known, and always the definition.
 
-- The drift found lies within 0.05 pixel (root mean square over frames and axes, each movie's mean taken off).
+- The drift that is found is within 0.05 pixel (root mean square over frames and axes, without the mean of each movie).
 - The aligned sum shows the specimen: over all frequencies below 1/8 the correlation with it is at least 0.9. White
-  noise of 36 electrons a pixel drowns single pixels (0.6 even if all is right); at these frequencies a
-  right sum reaches 0.92 to 0.99, and one that was not aligned 0.4 to 0.7.
-- Ours agree with the reference in float64 about the shifts, and the sum has, at frequencies drawn by chance, the
-  coefficients that the definition gives for the shifts found.
+  noise of 36 electrons per pixel hides single pixels (0.6 even for a right sum); at these frequencies a
+  right sum reaches 0.92 to 0.99, and a sum that was not aligned 0.4 to 0.7.
+- The shifts of our implementations agree with the float64 reference. At random frequencies, the sum has the
+  coefficients that the definition gives for the shifts that were found.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ C128 = NDArray[np.complex128]
 
 OWN_ESTIMATE = "own_estimate"  # a judgement
 
-DRIFT_TOLERANCE = 0.05  # pixels rms (docs/reference/kernel-definitions.md); RELION leaves 0.02 to 0.04
+DRIFT_TOLERANCE = 0.05  # pixels rms (docs/reference/kernel-definitions.md); RELION reaches 0.02 to 0.04
 CORRELATION = 0.9  # at least, with the specimen: docs/reference/kernel-definitions.md
-SHIFT_TOLERANCE = 5e-4  # pixels, largest; float32 and a short filter leave 5e-5, a frame in its own reference 1e-3
-SUM_TOLERANCE = 1e-4  # relative; float32 leaves 1e-6
-PEER_TOLERANCE = 0.25  # pixels rms from the reference where no truth is known: a peer weighs and stops otherwise
+SHIFT_TOLERANCE = 5e-4  # pixels, largest; float32 and a short filter give 5e-5, a frame in its own reference 1e-3
+SUM_TOLERANCE = 1e-4  # relative; float32 gives 1e-6
+PEER_TOLERANCE = 0.25  # pixels rms from the reference if no truth is known: a peer has another weight and stopping rule
 
-_SEEN = 0.125  # cycles a pixel, up to which the specimen is compared
-_DRAWN = 8  # frequencies on either axis
+_SEEN = 0.125  # cycles per pixel, up to which the specimen is compared
+_DRAWN = 8  # random frequencies on each axis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +47,11 @@ class Expectation:
     Attributes
     ----------
     shifts
-        f64[movies, frames, 2] of the reference.
+        f64[movies, frames, 2]: shifts of the reference.
     ky, kx
-        f64[8] each: frequencies drawn by chance, in cycles a frame.
+        f64[8] each: random frequencies, in cycles per frame.
     coefficients
-        c128[movies, frames, 8, 8]: those of the frames, at these.
+        c128[movies, frames, 8, 8]: coefficients of the frames at these frequencies.
     """
 
     shifts: F64
@@ -61,7 +61,7 @@ class Expectation:
 
 
 def expect(problem: Problem, options: MotionOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
-    """Return what each block must become, at frequencies that are drawn anew for each comparison."""
+    """Return the expectation for each block, at frequencies that are drawn anew for each comparison."""
     rng = np.random.default_rng()
     rows, columns = problem.grid.frame
     made = []
@@ -95,14 +95,14 @@ def verify(problem: Problem, expectation: list[Expectation], block: int, result:
 
 
 def drift_error(found: F64, planted: F64) -> float:
-    """Return the root mean square difference, pixels, of f64[movies, frames, 2], each movie's mean taken off."""
+    """Return the root mean square difference, in pixels, of f64[movies, frames, 2], without the mean of each movie."""
     difference = found - planted
     difference = difference - difference.mean(axis=1, keepdims=True)
     return float(np.sqrt((difference**2).mean()))
 
 
 def correlation_with(contrast: NDArray[Any], image: F32) -> float:
-    """Return the correlation of an image with what was seen (its half spectrum) over frequencies up to 1/8."""
+    """Return the correlation of an image with the half spectrum of the specimen over frequencies up to 1/8."""
     rows, columns = image.shape
     down, across = int(_SEEN * rows), int(_SEEN * columns) + 1
     ky, kx = frequencies(rows)[:, None] / rows, np.arange(across)[None] / columns
@@ -125,7 +125,7 @@ def _checks(problem: Problem, expected: Expectation, block: int, result: Aligned
         made.append(Verdict(error=error, tolerance=DRIFT_TOLERANCE, verified_by="truth", message=message))
         pairs = zip(specimen.contrasts, result.sums, strict=True)
         worst = 1 - min(correlation_with(*pair) for pair in pairs)
-        message = "1 - correlation of the aligned sum with the specimen below 1/8 cycle a pixel"
+        message = "1 - correlation of the aligned sum with the specimen below 1/8 cycle per pixel"
         made.append(Verdict(error=worst, tolerance=1 - CORRELATION, verified_by="truth", message=message))
     elif own_estimate:
         error = drift_error(result.shifts, expected.shifts)
@@ -142,7 +142,7 @@ def _checks(problem: Problem, expected: Expectation, block: int, result: Aligned
 
 
 def _sum_error(expected: Expectation, result: Aligned, frame: tuple[int, int]) -> float:
-    """Return how far the sums are, relatively, from the frames moved back by the shifts found, at some frequencies."""
+    """Return the relative difference of the sums from the definition with the shifts found, at some frequencies."""
     missed = scale = 0.0
     for coefficients, shifts, image in zip(expected.coefficients, result.shifts, result.sums, strict=True):
         waves = np.exp(
@@ -156,7 +156,7 @@ def _sum_error(expected: Expectation, result: Aligned, frame: tuple[int, int]) -
 
 
 def _drawn(size: int, rng: np.random.Generator) -> F64:
-    """Return f64[8]: whole cycles a frame, some low and some high, neither 0 nor without a partner."""
+    """Return f64[8]: whole cycles per frame, some low and some high, neither 0 nor without a partner."""
     half = (size - 1) // 2
     low, high = rng.integers(1, max(half // 8, 2), _DRAWN // 2), rng.integers(1, half + 1, _DRAWN // 2)
     return np.concatenate([low, -high]).astype(np.float64)

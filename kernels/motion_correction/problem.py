@@ -1,4 +1,4 @@
-"""What is aligned: generated movies of a known drift, or those of a file."""
+"""The inputs: generated movies with a known drift, or a movie of a file."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Problem:
     Attributes
     ----------
     blocks
-        Each [movies, frames, rows, columns] of counts: u8, or u16 or f32 of a file; a repeat aligns one.
+        Each [movies, frames, rows, columns] of counts: u8, from a file also u16 or f32; one repeat aligns one block.
     grid
-        What the alignment sees of a frame.
+        The part of a frame's spectrum that the alignment uses.
     specimens
-        What each block shows and how it drifts, where that is known; None for a measured file.
+        The specimen and the drift of each block; None for a measured file.
     repaired
-        Pixels of a file that were not finite, and are the mean of their frame.
+        Number of pixels of a file that were not finite and were set to the mean of their frame.
     """
 
     blocks: Sequence[Frames]
@@ -44,14 +44,14 @@ class Problem:
 
 
 def survey(path: Path, options: MotionOptions) -> Parameters:
-    """Return the numbers of movies, frames, rows and columns of a file, and the bytes of a pixel."""
+    """Return the numbers of movies, frames, rows and columns of a file, and the bytes per pixel."""
     return readers.survey(path, options)
 
 
 def work(parameters: Parameters, options: MotionOptions) -> Work:
-    """Return the work of the definition: one transform a frame, one back a movie, and the correlations.
+    """Return the work of the definition: one transform per frame, one back per movie, and the correlations.
 
-    Two iterations are counted: no movie that drifts is done with fewer.
+    Two iterations are counted: every movie that drifts needs at least two.
     """
     movies, frames, rows, columns = _shape(parameters)
     pixels = float(rows * columns)
@@ -72,10 +72,10 @@ def work(parameters: Parameters, options: MotionOptions) -> Work:
 
 def make(parameters: Parameters, options: MotionOptions, seed: int, blocks: int) -> Problem:
     """Return generated movies of particles that drift."""
-    message = msgspec.structs.replace(options, bfactor=150.0, band=0.125, iterations=5)
-    if message != MotionOptions():
+    generated = msgspec.structs.replace(options, bfactor=150.0, band=0.125, iterations=5)
+    if generated != MotionOptions():
         raise UsageError(
-            "of the options only bfactor, band and iterations are for generated inputs; the others describe a file "
+            "only the options bfactor, band and iterations apply to generated inputs; the others describe a file "
             "(--input FILE)"
         )
     movies, frames, rows, _ = _shape(parameters)
@@ -91,7 +91,7 @@ def make(parameters: Parameters, options: MotionOptions, seed: int, blocks: int)
 
 
 def read(path: Path, parameters: Parameters, options: MotionOptions, blocks: int) -> Problem:  # noqa: ARG001  (has one)
-    """Return the movie of a file: one block."""
+    """Return the movie of a file as one block."""
     movie, repaired = readers.read(path, options)
     return Problem(
         blocks=[movie[None]],

@@ -1,4 +1,4 @@
-"""Movies as microscopes write them: MRC and TIFF stacks of counts, after gain correction."""
+"""Readers of movies as microscopes write them: MRC and TIFF stacks of counts, after gain correction."""
 
 from __future__ import annotations
 
@@ -19,13 +19,20 @@ from .options import MotionOptions
 
 _MRC, _TIFF = (".mrc", ".mrcs", ".st"), (".tif", ".tiff")
 _FEWEST_PIXELS = 32
-_FEWEST_FRAMES = 3  # of two, each would be moved onto the other, for ever
-_KINDS = {"u1": "u1", "i1": "u1", "u2": "u2", "i2": "u2", "f2": "f4", "f4": "f4"}  # stored, and as it is worked on
+_FEWEST_FRAMES = 3  # two frames would each be shifted onto the other without end
+_KINDS = {
+    "u1": "u1",
+    "i1": "u1",
+    "u2": "u2",
+    "i2": "u2",
+    "f2": "f4",
+    "f4": "f4",
+}  # type in the file, and type that is computed with
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Stack:
-    """An open file: how many frames of which shape and type, and a function that reads one."""
+    """An open file: number, shape and type of its frames, and a function that reads one frame."""
 
     frames: int
     shape: tuple[int, int]
@@ -34,7 +41,7 @@ class _Stack:
 
 
 def survey(path: Path, options: MotionOptions) -> Mapping[str, Any]:
-    """Return the numbers of movies (one), frames, rows and columns of a file, and the bytes of a pixel."""
+    """Return the numbers of movies (one), frames, rows and columns of a file, and the bytes per pixel."""
     with _open(path) as stack:
         used = _used(path, stack.frames, options)
         return {
@@ -47,9 +54,9 @@ def survey(path: Path, options: MotionOptions) -> Mapping[str, Any]:
 
 
 def read(path: Path, options: MotionOptions) -> tuple[NDArray[Any], int]:
-    """Return a movie [frames, rows, columns] of u8, u16 or f32, and how many of its pixels were not finite.
+    """Return a movie [frames, rows, columns] of u8, u16 or f32, and the number of pixels that were not finite.
 
-    These are given the mean of their frame.
+    These pixels are set to the mean of their frame.
     """
     repaired = 0
     with _open(path) as stack:
@@ -58,7 +65,9 @@ def read(path: Path, options: MotionOptions) -> tuple[NDArray[Any], int]:
         for number, into in zip(range(used.start, used.stop), movie, strict=True):
             frame = stack.frame(number)
             if frame.dtype.kind == "i" and frame.min() < 0:
-                raise InputError(f"{path}: frame {number} has negative counts down to {frame.min()}; counts are >= 0")
+                raise InputError(
+                    f"{path}: frame {number} has negative counts down to {frame.min()}; counts must be 0 or more"
+                )
             into[:] = frame
             repaired += _repair(path, number, into)
     return movie, repaired
@@ -69,7 +78,9 @@ def _repair(path: Path, number: int, frame: NDArray[Any]) -> int:
         return 0
     bad = ~np.isfinite(frame)
     if bad.all():
-        raise InputError(f"{path}: frame {number} has no finite pixel; leave it out with --set first and frames")
+        raise InputError(
+            f"{path}: frame {number} has no finite pixel; exclude it with --set first=NUMBER and --set frames=NUMBER"
+        )
     if bad.any():
         frame[bad] = frame[~bad].mean()
     return int(bad.sum())
@@ -77,7 +88,7 @@ def _repair(path: Path, number: int, frame: NDArray[Any]) -> int:
 
 @contextmanager
 def _open(path: Path) -> Iterator[_Stack]:
-    """Give the open file; raise InputError on anything wrong with its headers."""
+    """Yield the open file; raise InputError if its headers are wrong."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     suffix = path.suffix.lower()
@@ -103,15 +114,15 @@ def _open(path: Path) -> Iterator[_Stack]:
             )
     else:
         raise InputError(
-            f"{path}: movies are read from MRC ({', '.join(_MRC)}) and TIFF ({', '.join(_TIFF)}) files; an EER file is "
-            "first made one, for example with relion_convert_to_tiff"
+            f"{path}: movies are read from MRC ({', '.join(_MRC)}) and TIFF ({', '.join(_TIFF)}) files; an EER file "
+            "must first be converted, for example with relion_convert_to_tiff"
         )
 
 
 def _checked(path: Path, stack: _Stack) -> _Stack:
     if len(stack.shape) != 2 or min(stack.shape) < _FEWEST_PIXELS:
         raise InputError(
-            f"{path}: frames are {list(stack.shape)}; they are [rows, columns] of at least {_FEWEST_PIXELS} pixels"
+            f"{path}: frames are {list(stack.shape)}; they must be [rows, columns] of at least {_FEWEST_PIXELS} pixels"
         )
     return stack
 
@@ -119,16 +130,16 @@ def _checked(path: Path, stack: _Stack) -> _Stack:
 def _kind(path: Path, stack: _Stack) -> np.dtype[Any]:
     stored = stack.kind.str[1:]
     if stored not in _KINDS:
-        raise InputError(f"{path}: pixels are {stack.kind}; movies are 8 or 16 bit integers or float32")
+        raise InputError(f"{path}: pixels are {stack.kind}; they must be 8 or 16 bit integers or float32")
     return np.dtype(_KINDS[stored])
 
 
 def _used(path: Path, frames: int, options: MotionOptions) -> slice:
-    """Return which frames are used."""
+    """Return the frames that are used."""
     last = frames if options.frames is None else options.first + options.frames
     if last > frames or last - options.first < _FEWEST_FRAMES:
         raise InputError(
-            f"{path}: has {frames} frames; first={options.first} and frames={options.frames or 'all'} must leave at "
-            "least three of them, and not go beyond the last"
+            f"{path}: has {frames} frames; first={options.first} and frames={options.frames or 'all'} must select "
+            "at least three frames, and none after the last"
         )
     return slice(options.first, last)

@@ -1,8 +1,8 @@
-"""A movie whose drift is known exactly: particles in ice behind a microscope, counted electron by electron.
+"""A movie whose drift is known exactly: particles in ice, imaged by a microscope and counted electron by electron.
 
 The numbers are those of a measured data set (beta-galactosidase, EMPIAR-10204, as processed in RELION's
-tutorial): 200 kV, 0.885 Å a pixel, Cs 1.4 mm, 0.8 to 1.2 µm of defocus; 24 frames that drift by 8 to 23 pixels, ever
-slower, with 0.1 to 0.2 pixel of jitter.
+tutorial): 200 kV, 0.885 Å per pixel, Cs 1.4 mm, 0.8 to 1.2 µm of defocus; 24 frames that drift by 8 to 23 pixels,
+more and more slowly, with 0.1 to 0.2 pixel of jitter.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ U8 = NDArray[np.uint8]
 _PIXEL_A, _WAVELENGTH_A, _CS_A, _AMPLITUDE = 0.885, 0.02508, 1.4e7, 0.1
 _ENVELOPE_A2 = 60.0  # B of the microscope's envelope exp(-B k² / 4)
 _PARTICLE_A = 65.0  # radius
-_CONTRAST = 0.12  # standard deviation of what is seen, relative to the mean count
-_LEVELS, _DRAWS = 128, 1 << 14  # of the table that counts are drawn from: rates, and equally likely outcomes
-_MOST = 250  # electrons in a pixel and frame
+_CONTRAST = 0.12  # standard deviation of the image, relative to the mean count
+_LEVELS, _DRAWS = 128, 1 << 14  # of the table from which counts are drawn: rates, and equally likely outcomes
+_MOST = 250  # electrons per pixel and frame
 
 
 @dataclass(frozen=True, kw_only=True)
 class Specimen:
-    """What is in the movies of a block.
+    """The specimens and drifts of the movies of a block.
 
     Attributes
     ----------
     contrasts
-        c64[movies, rows, columns / 2 + 1]: the Fourier transform of what is seen, relative to the mean.
+        c64[movies, rows, columns / 2 + 1]: the Fourier transform of the image, relative to the mean.
     drifts
-        f64[movies, frames, 2]: how far each frame lies down and across from the first, pixels.
+        f64[movies, frames, 2]: shift of each frame down and across, relative to the first, in pixels.
     """
 
     contrasts: C64
@@ -44,7 +44,7 @@ class Specimen:
 
 
 def random_contrast(size: int, rng: np.random.Generator) -> C64:
-    """Return c64[size, size / 2 + 1]: particles and ice as the microscope shows them, Fourier transformed."""
+    """Return c64[size, size / 2 + 1]: the Fourier transform of particles and ice as imaged by the microscope."""
     image = np.zeros((size, size), np.float32)
     radius = _PARTICLE_A / _PIXEL_A
     count = max(3, int(0.25 * size**2 / (np.pi * radius**2)))
@@ -61,10 +61,10 @@ def random_contrast(size: int, rng: np.random.Generator) -> C64:
 
 def random_drift(frames: int, rng: np.random.Generator) -> F64:
     """Return f64[frames, 2]: a drift that decelerates, with jitter, relative to the first frame, pixels."""
-    round_, length = rng.uniform(0, 2 * np.pi), rng.uniform(10, 20)
+    direction, length = rng.uniform(0, 2 * np.pi), rng.uniform(10, 20)
     bend = rng.uniform(-0.5, 0.5)
     progress = 1 - np.exp(-np.arange(frames) / (frames / 2.4))
-    angle = round_ + bend * progress
+    angle = direction + bend * progress
     track = length * progress[:, None] * np.column_stack([np.sin(angle), np.cos(angle)])
     track += rng.normal(0, 0.15, (frames, 2))
     drift: F64 = track - track[0]
@@ -72,20 +72,20 @@ def random_drift(frames: int, rng: np.random.Generator) -> F64:
 
 
 def count_electrons(contrast: C64, drift: F64, dose: float, rng: np.random.Generator) -> U8:
-    """Return u8[frames, rows, columns]: the specimen along its drift, counted at `dose` electrons a pixel."""
+    """Return u8[frames, rows, columns]: the specimen along its drift, counted at `dose` electrons per pixel."""
     size = contrast.shape[0]
     ky, kx = scipy.fft.fftfreq(size)[:, None], scipy.fft.rfftfreq(size)[None]
     movie = np.empty((len(drift), size, size), np.uint8)
     for frame, (down, across) in zip(movie, drift, strict=True):
-        round_result = contrast * np.exp(-2j * np.pi * down * ky).astype(np.complex64)
-        round_result *= np.exp(-2j * np.pi * across * kx).astype(np.complex64)
-        rates = scipy.fft.irfft2(round_result, (size, size))
+        shifted = contrast * np.exp(-2j * np.pi * down * ky).astype(np.complex64)
+        shifted *= np.exp(-2j * np.pi * across * kx).astype(np.complex64)
+        rates = scipy.fft.irfft2(shifted, (size, size))
         _draw(np.maximum(dose * (1 + rates), 0), rng, frame)
     return movie
 
 
 def _draw(rates: F32, rng: np.random.Generator, counts: U8) -> None:
-    """Write Poisson counts of these rates, which are rounded to 128 levels, by one look into a table each."""
+    """Write Poisson counts for these rates, which are rounded to 128 levels, each by one access to a table."""
     low, high = float(rates.min()), float(rates.max())
     step = max(high - low, 1e-6) / (_LEVELS - 1)
     table = _poisson_table(low + step * np.arange(_LEVELS))
@@ -97,7 +97,7 @@ def _draw(rates: F32, rng: np.random.Generator, counts: U8) -> None:
 
 
 def _poisson_table(rates: NDArray[Any]) -> U8:
-    """Return u8[levels * draws]: for each rate every outcome as often as it is likely."""
+    """Return u8[levels * draws]: for each rate, every outcome in proportion to its probability."""
     count = np.arange(_MOST)
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(count[1:]))])
     probable = np.exp(count * np.log(np.maximum(rates, 1e-12))[:, None] - rates[:, None] - log_factorial)

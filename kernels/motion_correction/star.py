@@ -1,4 +1,4 @@
-"""RELION's STAR files: named loops of a text file as columns."""
+"""STAR files of RELION: named loops of a text file as columns."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Alignment and summation with any library of transforms: frames are streamed through threads, one each at a time.
+"""Alignment and summation with any library of transforms: each thread processes one frame at a time.
 
-A frame is transformed twice, so that no full spectrum has to be kept: for the alignment its rows, and of their
-frequencies only the columns of the band; for the sum all of it. Every thread adds up its own share of the frames.
+A frame is transformed twice, so that no full spectrum has to be kept: for the alignment its rows, and then only the
+columns of the band; for the sum all of it. Every thread adds its own part of the frames.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 C64 = NDArray[np.complex64]
 
-_ROWS = 64  # of a spectrum that are moved together: they stay in the second-level cache
+_ROWS = 64  # of a spectrum that are shifted together: they fit into the second-level cache
 
 
 class Transforms(Protocol):
-    """The transforms of frames of one shape, with memory of their own; one for each thread."""
+    """The transforms of frames of one shape, with their own memory; each thread has its own object."""
 
     def band(self, frame: Frames) -> C64:
         """Return c64[rows, columns of the band]: the low frequencies along a row, all along a column."""
         ...
 
     def whole(self, frame: Frames) -> C64:
-        """Return c64[rows, columns / 2 + 1]: the half spectrum; good until the next call."""
+        """Return c64[rows, columns / 2 + 1]: the half spectrum; valid until the next call."""
         ...
 
     def back(self, spectrum: C64) -> F32:
@@ -103,7 +103,7 @@ class _Aligner:
         self._alone = 2 * np.abs(ky) == rows, 2 * kx == columns
 
     def find_shifts(self, movie: Frames, pool: ThreadPoolExecutor) -> F64:
-        """Return f64[frames, 2]: how far each frame of one movie lies from the first, pixels."""
+        """Return f64[frames, 2]: shift of each frame of one movie relative to the first, in pixels."""
         bands = np.empty((len(movie), *self._root.shape), np.complex64)
         self._in_threads(pool, len(movie), lambda transforms, f: self._see(transforms, movie[f], bands[f]))
         shifts, found = np.zeros((len(movie), 2)), np.zeros((len(movie), 2))
@@ -126,7 +126,7 @@ class _Aligner:
         return shifts
 
     def sum_aligned(self, movie: Frames, shifts: F64, pool: ThreadPoolExecutor, total: F32) -> None:
-        """Write the sum of the frames of one movie, each moved back by its shift."""
+        """Write the sum of the frames of one movie, each shifted back."""
         rows, columns = self._grid.frame
         sums = np.zeros((len(self._transforms), rows, columns // 2 + 1), np.complex64)
 
@@ -142,7 +142,7 @@ class _Aligner:
         total[:] = self._transforms[0].back(sums[0])
 
     def _in_threads(self, pool: ThreadPoolExecutor, frames: int, task: Callable[[Transforms, int], None]) -> None:
-        """Call `task` for every frame; every thread has its transforms, and always the same frames."""
+        """Call `task` for every frame; every thread has its own transforms, and always the same frames."""
         threads = len(self._transforms)
 
         def share(thread: int) -> None:
@@ -157,7 +157,7 @@ class _Aligner:
         band *= self._root
 
     def _find_peak(self, moved: C64, total: C64, found: F64) -> None:
-        """Write where a frame's correlation with the sum of the others is largest, pixels."""
+        """Write the position, in pixels, of the largest correlation of a frame with the sum of the others."""
         near = (self._down @ (np.conj(total - moved) * moved) @ self._across).real
         inner = near[1:-1, 1:-1]
         y, x = np.unravel_index(inner.argmax(), inner.shape)
@@ -167,7 +167,7 @@ class _Aligner:
 
 
 def _move(spectrum: C64, shift: F64, ky: F64, kx: F64, into: C64 | None = None) -> None:
-    """Move a spectrum back by `shift`; in place, or added to another."""
+    """Shift a spectrum back by `shift`, in place or added to another spectrum."""
     down = np.exp(2j * np.pi * shift[0] * ky).astype(np.complex64)
     across = np.exp(2j * np.pi * shift[1] * kx).astype(np.complex64)
     for first in range(0, len(spectrum), _ROWS):

@@ -1,8 +1,8 @@
-"""Alignment and summation on a CUDA device: a frame at a time for the transforms, all frames for the correlations.
+"""Alignment and summation on a CUDA device: one frame at a time for the transforms, all frames for the correlations.
 
-`align` takes the array library as its argument: a test runs it with numpy. The band of a frame is kept, an
-eighth of its spectrum; so a frame is transformed twice, and the device needs four frames in float32 beside it, or
-eight where several are transformed together.
+`align` has the array library as an argument, so that a test can run it with numpy. Of a frame only the band is kept,
+an eighth of its spectrum. Therefore a frame is transformed twice, and the device needs memory for four more frames in
+float32, or for eight if several are transformed together.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def align(xp: Any, movies: Any, grid: Grid) -> Aligned:
 
 
 def find_shifts(xp: Any, movie: Any, grid: Grid) -> Any:
-    """Return f64[frames, 2] in host memory: how far each frame of one movie lies from the first, pixels."""
+    """Return f64[frames, 2] in host memory: shift of each frame of one movie relative to the first, in pixels."""
     ky, kx = frequencies(grid.rows), np.arange(grid.columns // 2 + 1, dtype=np.float64)
     root = xp.asarray(np.sqrt(grid.weights(ky, kx)).astype(np.float32))
     half, across = grid.rows // 2, grid.columns // 2 + 1
@@ -62,7 +62,7 @@ def find_shifts(xp: Any, movie: Any, grid: Grid) -> Any:
 
 
 def sum_aligned(xp: Any, movie: Any, shifts: Any) -> Any:
-    """Return f32[rows, columns]: the sum of the frames of one movie, each moved back by its shift."""
+    """Return f32[rows, columns]: the sum of the frames of one movie, each shifted back."""
     rows, columns = movie.shape[1:]
     ky, kx = frequencies(rows), np.arange(columns // 2 + 1, dtype=np.float64)
     total = xp.zeros((rows, columns // 2 + 1), xp.complex64)
@@ -78,7 +78,7 @@ def sum_aligned(xp: Any, movie: Any, shifts: Any) -> Any:
 
 
 def _together(movie: Any) -> list[slice]:
-    """Return which frames are transformed together."""
+    """Return the groups of frames that are transformed together."""
     count = max(1, TOGETHER_BYTES // (4 * movie.shape[1] * movie.shape[2]))
     return [slice(first, min(first + count, len(movie))) for first in range(0, len(movie), count)]
 
@@ -89,14 +89,14 @@ def _rows(xp: Any, frames: Any) -> Any:
 
 
 def _waves(xp: Any, shifts: Any, ky: Any, kx: Any) -> Any:
-    """Return c64[frames, ky, kx]: what moves frames back; frequencies in cycles a pixel."""
+    """Return c64[frames, ky, kx]: the factors that shift frames back; frequencies in cycles per pixel."""
     down = np.exp(2j * np.pi * np.outer(shifts[:, 0], ky)).astype(np.complex64)
     across = np.exp(2j * np.pi * np.outer(shifts[:, 1], kx)).astype(np.complex64)
     return xp.asarray(down)[:, :, None] * xp.asarray(across)[:, None, :]
 
 
 def _peaks(xp: Any, bands: Any, grid: Grid) -> Any:
-    """Return f64[frames, 2] in host memory: where each correlation with the sum of the others is largest, pixels."""
+    """Return f64[frames, 2] in host memory: position of each correlation's largest value, in pixels."""
     down, across = grid.reach
     y, x = np.arange(-down - 1, down + 2), np.arange(-across - 1, across + 2)
     correlations = xp.fft.irfft2(xp.conj(bands.sum(axis=0) - bands) * bands, (grid.rows, grid.columns))

@@ -1,4 +1,4 @@
-"""Movies are shared between the workers of a Dask cluster; each aligns its own as `with_numba.py` does."""
+"""Movies are partitioned over the workers of a Dask cluster; each aligns its part as `with_numba.py` does."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the movies of a block between Dask workers."""
+    """Return the partition of the movies of a block over Dask workers."""
     return partition_over_workers(with_numba.prepare, problem, resources)

@@ -1,6 +1,6 @@
-"""Alignment and summation by FFTW's transforms, one frame at a time in every thread (`streamed.py`).
+"""Alignment and summation with the transforms of FFTW, one frame at a time in every thread (`streamed.py`).
 
-pyFFTW's wheels carry FFTW, which is licensed under the GPL: it is imported here only, and only where a user has
+The wheels of pyFFTW contain FFTW, which is licensed under the GPL: only this module imports it, and only if a user has
 installed it.
 """
 

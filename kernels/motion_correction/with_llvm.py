@@ -1,6 +1,6 @@
-"""A step of `with_numba.py` for which numba has no word: sixteen counts as numbers.
+"""A step of `with_numba.py` that numba cannot express: the conversion of sixteen counts to float32.
 
-Plain loops over the sixteen lanes compile to one move an element; this is a conversion of a register.
+Simple loops over the sixteen lanes compile to one move per element; this is one conversion of a register.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from daasbench.compute.simd import LANES, float32x16
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 
-_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba's own types do not say what it makes
+_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba does not declare its type
 
 
 @_llvm

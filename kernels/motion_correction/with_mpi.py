@@ -1,4 +1,4 @@
-"""Movies are shared between ranks; each aligns its own as `with_numba.py` does."""
+"""Movies are partitioned over ranks; each aligns its part as `with_numba.py` does."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the movies of a block between ranks."""
+    """Return the partition of the movies of a block over ranks."""
     return partition_over_ranks(with_numba.prepare, problem, resources)

@@ -1,19 +1,20 @@
-"""Alignment and summation by transforms of sixteen columns at a time, one frame at a time.
+"""Alignment and summation by transforms of sixteen columns at a time, frame by frame.
 
-A frame is transformed twice, so that no spectrum has to be kept. For the alignment only an eighth of the
-frequencies is needed: columns are halved by a short filter before they are transformed (a half-band filter of 15
-taps, whose passband is flat enough to be divided out, and whose stopband, which folds onto the band, is at 1e-4), rows
-after all but their low frequencies are dropped. For the sum, all frequencies are turned by their phase and added up;
-one transform goes back.
+A frame is transformed twice, so that no spectrum has to be kept. The alignment needs only an eighth of the
+frequencies: a short filter halves the columns before they are transformed, and the rows after all but the low
+frequencies of the columns are dropped. It is a half-band filter of 15 taps; its passband is flat enough for a
+correction by division, and its stopband, which folds onto the band, is at 1e-4. For the sum, all frequencies are
+multiplied by their phase factor and added; one inverse transform gives the image.
 
-Two sets of sixteen columns go through one complex transform, as its real and its imaginary part. Between columns and
-rows blocks of 16 x 16 numbers are transposed.
+Two sets of sixteen columns are transformed by one complex transform, as its real and its imaginary part. Between
+columns and rows, blocks of 16 x 16 numbers are transposed.
 
-The correlation is needed at a few pixels around its middle only, and those are sums over the band, not a transform.
+The correlation is needed only at a few pixels around its centre; these are computed as sums over the band, without a
+transform.
 
 Threads share the columns, rows or frames of each step.
 
-Sizes that are no power of two, or less than 64, go through `streamed.py` with scipy's transforms.
+Sizes that are not a power of two, or less than 64, are computed by `streamed.py` with the transforms of scipy.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ if TYPE_CHECKING:
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-_WAVE = 2 * LANES  # floats of one place of sixteen signals: their real parts, then their imaginary ones
+_WAVE = 2 * LANES  # floats at one position of sixteen signals: the real parts, then the imaginary parts
 _TAPS = 15  # of the half-band filter
-_PAIR = 2 * LANES  # columns that go through one transform
-_HALVED_UP_TO = 0.125  # cycles a pixel: the filter is made for this band
+_PAIR = 2 * LANES  # columns per transform
+_HALVED_UP_TO = 0.125  # cycles per pixel: the filter is made for this band
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Frames], Aligned]:
@@ -67,7 +68,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Frames], Aligne
 
 
 def _is_fast(length: int) -> bool:
-    """Return whether signals of this length can be transformed here: powers of two from 64 on."""
+    """Return whether this module can transform signals of this length: powers of two from 64 on."""
     return length >= 64 and length & (length - 1) == 0
 
 
@@ -97,7 +98,7 @@ class _Aligner:
         self._wave_y, self._wave_x = self._correlation_waves()
 
     def _gains(self) -> tuple[F32, F32]:
-        """Return f32 for ky (whole groups) and kx: the root of the weight, by what the filter left of them."""
+        """Return f32 for ky (whole groups) and kx: the root of the weight, divided by the gain of the filter."""
         grid = self._grid
         ky = np.arange(self._groups * LANES, dtype=np.float64)
         kx = np.arange(-self._half_width, self._half_width + 1, dtype=np.float64)
@@ -121,7 +122,7 @@ class _Aligner:
         return wave_y, np.stack([np.cos(x), np.sin(x)], axis=1).astype(np.float32)
 
     def find_shifts(self, movie: Frames) -> F64:
-        """Return f64[frames, 2]: how far each frame of one movie lies from the first, pixels."""
+        """Return f64[frames, 2]: shift of each frame of one movie relative to the first, in pixels."""
         real, imaginary = self._band[0][: len(movie)], self._band[1][: len(movie)]
         for index, frame in enumerate(movie):
             self._see(frame, real[index], imaginary[index])
@@ -139,7 +140,7 @@ class _Aligner:
         return shifts
 
     def sum_aligned(self, movie: Frames, shifts: F64, total: F32) -> None:
-        """Write the sum of the frames of one movie, each moved back by its shift."""
+        """Write the sum of the frames of one movie, each shifted back."""
         rows, columns = self._grid.frame
         self._total[:] = 0
         for frame, shift in zip(movie, shifts, strict=True):
@@ -160,14 +161,14 @@ class _Aligner:
         self._share(_low_rows, self._groups, self._half, *low, *gains, self._band_across, real, imaginary)
 
     def _peaks(self, real: F32, imaginary: F32, total: tuple[F32, F32]) -> F64:
-        """Return f64[frames, 2]: where each frame's correlation with the sum of the others is largest."""
+        """Return f64[frames, 2]: position of the largest correlation of each frame with the sum of the others."""
         near = np.empty((len(real), len(self._wave_y), 2 * len(self._wave_x) - 1), np.float32)
         self._share(correlate, len(real), real, imaginary, *total, self._wave_y, self._wave_x, near)
         peaks = np.empty((len(near), 2))
-        for peak, one in zip(peaks, near, strict=True):
-            inner = one[1:-1, 1:-1]
+        for peak, values in zip(peaks, near, strict=True):
+            inner = values[1:-1, 1:-1]
             y, x = np.unravel_index(inner.argmax(), inner.shape)
-            down, across = one[y : y + 3, x + 1].tolist(), one[y + 1, x : x + 3].tolist()
+            down, across = values[y : y + 3, x + 1].tolist(), values[y + 1, x : x + 3].tolist()
             peak[:] = y + vertex(*down) - inner.shape[0] // 2, x + vertex(*across) - inner.shape[1] // 2
         return peaks
 
@@ -176,7 +177,7 @@ _WHOLE = np.ones(1, np.float32)
 
 
 def _filter(grid: Grid) -> tuple[F32, int]:
-    """Return the taps of the filter before the alignment, and by how much it lets the frame be thinned out."""
+    """Return the taps of the filter before the alignment, and the factor by which the frame is decimated."""
     if (grid.step < 0.5 / _HALVED_UP_TO).any():
         return _WHOLE, 1
     taps = scipy.signal.remez(_TAPS, [0, _HALVED_UP_TO, 0.5 - _HALVED_UP_TO, 0.5], [1, 0])
@@ -187,7 +188,7 @@ def _filter(grid: Grid) -> tuple[F32, int]:
 def _columns(
     first_pair: int, end: int, frame: Any, taps: F32, factor: int, kept: int, plan: Plan, spectra: F32
 ) -> None:
-    """Write ``[group of sixteen ky, x, 2, ky]``: the transforms of the columns, filtered and thinned, times two."""
+    """Write ``[group of sixteen ky, x, 2, ky]``: the transforms of the columns, filtered and decimated, times two."""
     rows, columns = frame.shape
     length, places = plan.length, plan.places
     counts = frame.reshape(-1)
@@ -224,11 +225,11 @@ def _columns(
 
 @compiled()
 def _thin_columns(counts: Any, rows: int, x: int, taps: F32, factor: int, thinned: F32, into: int) -> None:
-    """Write sixteen columns, filtered, every `factor`-th row of them."""
+    """Write every `factor`-th row of sixteen filtered columns."""
     columns, half = counts.size // rows, taps.size // 2
     for y in range(0, rows, factor):
         total = splat(taps[half]) * load_counts(counts, y * columns + x)
-        for t in range(1, half + 1, 2):  # a half-band filter: the others are zero
+        for t in range(1, half + 1, 2):  # a half-band filter: the other taps are zero
             above, below = (y - t) % rows, (y + t) % rows
             both = load_counts(counts, above * columns + x) + load_counts(counts, below * columns + x)
             total = fma(splat(taps[half + t]), both, total)
@@ -239,7 +240,7 @@ def _thin_columns(counts: Any, rows: int, x: int, taps: F32, factor: int, thinne
 def _rows(
     first: int, end: int, spectra: F32, wave_y_r: F32, wave_y_i: F32, wave_x: F32, plan: Plan, totals: F32
 ) -> None:
-    """Transform the rows in place, and add them, moved, to the totals; all along kx in the order of the plan."""
+    """Transform the rows in place, shift them, and add them to the totals; kx is in the order of the plan."""
     for group in range(first, end):
         start = group * plan.length * _WAVE
         forward(spectra, start, plan)
@@ -255,7 +256,7 @@ def _rows(
 
 @compiled()
 def _rows_back(first: int, end: int, totals: F32, plan: Plan) -> None:
-    """Transform the rows of the sum back, in place; the frequency without partner is left out."""
+    """Transform the rows of the sum back, in place, without the frequency that has no partner."""
     for group in range(first, end):
         start = group * plan.length * _WAVE
         alone = start + plan.places[plan.length // 2] * _WAVE
@@ -304,7 +305,7 @@ def _low_rows(
     first: int, end: int, spectra: F32, taps: F32, factor: int, gain_y: F32, gain_x: F32, plan: Plan,
     band_r: F32, band_i: F32,
 ) -> None:  # fmt: skip
-    """Write ``[group of sixteen ky, kx, ky]``: the transforms of the rows, thinned, times the gains; none at k = 0."""
+    """Write ``[group of sixteen ky, kx, ky]``: the transforms of the rows, decimated, times the gains; 0 at k = 0."""
     length, width, places = plan.length, gain_x.size, plan.places
     columns = length * factor
     signals = np.empty(length * _WAVE, np.float32)
@@ -325,7 +326,7 @@ def _low_rows(
 
 @compiled()
 def _thin_rows(lines: F32, start: int, columns: int, taps: F32, factor: int, thinned: F32, into: int) -> None:
-    """Write every `factor`-th place of sixteen lines, filtered."""
+    """Write every `factor`-th position of sixteen filtered lines."""
     half = taps.size // 2
     for x in range(0, columns, factor):
         total = splat(taps[half]) * load(lines, start + x * _WAVE)

@@ -1,4 +1,4 @@
-"""Alignment of movies as the formula has it, in float64: the reference, to be read first."""
+"""The reference: alignment of movies exactly as in the formula, in float64. Read it first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Frames], Aligne
 
 
 def find_shifts(movie: Frames, grid: Grid) -> F64:
-    """Return f64[frames, 2]: how far each frame of one movie lies from the first, pixels."""
+    """Return f64[frames, 2]: shift of each frame of one movie relative to the first, in pixels."""
     ky, kx = frequencies(grid.rows), np.arange(grid.columns // 2 + 1, dtype=np.float64)
     weights = grid.weights(ky, kx)
     spectra = np.array([band_of(np.fft.rfft2(frame), grid) for frame in movie])
@@ -43,7 +43,9 @@ def find_shifts(movie: Frames, grid: Grid) -> F64:
             for spectrum, shift in zip(spectra, shifts, strict=True)
         ]
         total = np.sum(moved, axis=0)
-        correlations = [np.fft.irfft2(weights * np.conj(total - one) * one, (grid.rows, grid.columns)) for one in moved]
+        correlations = [
+            np.fft.irfft2(weights * np.conj(total - band) * band, (grid.rows, grid.columns)) for band in moved
+        ]
         found = np.array([peak_of(correlation, grid) for correlation in correlations]) * grid.step
         found -= found[0]
         shifts += found
@@ -53,7 +55,7 @@ def find_shifts(movie: Frames, grid: Grid) -> F64:
 
 
 def sum_aligned(movie: Frames, shifts: F64) -> F32:
-    """Return f32[rows, columns]: the sum of the frames of one movie, each moved back by its shift."""
+    """Return f32[rows, columns]: the sum of the frames of one movie, each shifted back."""
     rows, columns = movie.shape[1:]
     ky, kx = frequencies(rows), np.arange(columns // 2 + 1, dtype=np.float64)
     total = np.zeros((rows, columns // 2 + 1), np.complex128)
@@ -71,7 +73,7 @@ def band_of(spectrum: C128, grid: Grid) -> C128:
 
 
 def peak_of(correlation: F64, grid: Grid) -> tuple[float, float]:
-    """Return where a correlation is largest within the search range, down and across, in its own pixels."""
+    """Return the position of the largest correlation within the search range, down and across, in its own pixels."""
     down, across = grid.reach
     near = correlation[np.ix_(np.arange(-down, down + 1), np.arange(-across, across + 1))]
     y, x = np.unravel_index(near.argmax(), near.shape) - np.array([down, across])
@@ -84,6 +86,6 @@ def peak_of(correlation: F64, grid: Grid) -> tuple[float, float]:
 
 
 def _wave(ky: F64, kx: F64, shift: F64) -> C128:
-    """Return c128[ky, kx]: what moves a frame back by `shift`; frequencies in cycles a pixel."""
+    """Return c128[ky, kx]: the factor that shifts a frame back by `shift`; frequencies in cycles per pixel."""
     wave: C128 = np.exp(2j * np.pi * shift[0] * ky)[:, None] * np.exp(2j * np.pi * shift[1] * kx)
     return wave

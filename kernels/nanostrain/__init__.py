@@ -1,9 +1,9 @@
 """Scanning X-ray diffraction microscopy: rocking scans of every position of a map become strain and tilt.
 
-Read `with_numpy.py` first: it is the algorithm; `definition.py` its steps, `gaussian.py` its fit, `grid.py` and
-`geometry.py` its voxels. Then `problem.py` (what is computed on), `crystal.py` (a strained layer that is known),
-`oracle.py` (what is right) and `readers.py` (measured maps). The other ``with_*.py`` compute the same numbers faster;
-`peers/` are the packages that they are compared with.
+Read `with_numpy.py` first: it is the algorithm; `definition.py` has its steps, `gaussian.py` its fit, `grid.py` and
+`geometry.py` its voxels. Then read `problem.py` (the inputs), `crystal.py` (a layer whose strain is known),
+`oracle.py` (how results are judged) and `readers.py` (measured maps). The other ``with_*.py`` compute the same numbers
+faster; `peers/` holds adapters for the packages that they are compared with.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, implementation
@@ -19,15 +19,15 @@ kernel = FolderKernel(
         stands_for="XSOCS, xrayutilities, sxdm, the gridding of silx",
         community="nano-diffraction (ID01, 26-ID, NanoMAX): semiconductors, ferroelectrics, battery materials",
         method=(
-            "each pixel of each angle adds its counts to the voxel of q = R⁻¹(k_f - k_i) that it falls into; a voxel's "
-            "intensity is photons / pixels; projections on qx, qy, qz are photons / pixels of the planes; to each a "
-            "Gaussian (area, centre, sigma) is fitted by Levenberg-Marquardt from xsocs' starting values. "
+            "each pixel of each angle adds its counts to the voxel that contains its q = R⁻¹(k_f - k_i); the intensity "
+            "of a voxel is photons / pixels; projections on qx, qy, qz are photons / pixels of the planes; a Gaussian "
+            "(area, centre, sigma) is fitted to each by Levenberg-Marquardt from the starting values of xsocs. "
             "Stages: gridding (frames to volumes), fits (projections to Gaussians), all"
         ),
         leaves_out="median filter, shift of positions between angles, background of the projections, files of volumes",
         tolerance=(
-            "photons exactly; volumes and projections 3e-7 of numpy in float64 (two roundings of float32); fits 1e-6 "
-            "sigma of scipy; centres 0.02 sigma rms of the known strain"
+            "photons exactly; volumes and projections within 3e-7 of numpy in float64 (two roundings of float32); fits "
+            "within 1e-6 sigma of scipy; centres within 0.02 sigma rms of the known strain"
         ),
         real_work="a map is 2 500 to 100 000 positions of 30 to 100 angles; frames of 516² pixels, or windows of 128²",
         literature=(
@@ -53,11 +53,11 @@ kernel = FolderKernel(
     },
     options=NanostrainOptions,
     judgements={
-        "fit_1e-5": "stops its fit earlier: 1e-5 of sigma from the reference and from scipy",
-        "fit_1e-3": "stops its fit much earlier: 1e-3 of sigma from the reference and from scipy",
+        "fit_1e-5": "stops its fit earlier: judged within 1e-5 sigma of the reference and of scipy",
+        "fit_1e-3": "stops its fit much earlier: judged within 1e-3 sigma of the reference and of scipy",
         "own_voxels": (
-            "draws the edges of voxels in its own manner and fits a background: up to 5e-3 of the photons in other "
-            "voxels, 0.15 of sigma"
+            "has another rule for the edges of voxels and fits a background: up to 5e-3 of the photons in other "
+            "voxels, 0.15 sigma"
         ),
     },
     implementations=[
@@ -75,7 +75,7 @@ kernel = FolderKernel(
             packages=("xsocs", "silx"),
             extra="peers",
             memory_factor=3.0,
-            adds="grids frame by frame through silx' tables, in float64; its fit estimates a covariance; in processes",
+            adds="grids frame by frame with tables of silx, in float64; its fit estimates a covariance; uses processes",
         ),
         implementation(
             "silx",
@@ -86,7 +86,7 @@ kernel = FolderKernel(
             packages=("silx",),
             extra="peers",
             memory_factor=3.0,
-            adds="grids a scan in one call; its fit, in Python, estimates uncertainties; in processes",
+            adds="grids a scan in one call; its fit, in Python, estimates uncertainties; uses processes",
         ),
         implementation(
             "xrayutilities",
@@ -99,7 +99,7 @@ kernel = FolderKernel(
             memory_factor=6.0,
             adds=(
                 "finds the voxel of each pixel anew from q in float64, counts hits; its fit has a background and is by "
-                "orthogonal distance; rounds pixels at the edges of voxels in its own way"
+                "orthogonal distance; has another rounding rule for pixels at the edges of voxels"
             ),
         ),
     ],

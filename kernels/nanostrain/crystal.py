@@ -1,8 +1,8 @@
-"""A strained, tilted layer seen by a scanning nanobeam: rocking scans whose Bragg peaks are known.
+"""A strained, tilted layer in a scanning nanobeam: rocking scans whose Bragg peaks are known.
 
-SiGe(004) at 9 keV at a diffractometer like ID01's: a Maxipix 0.57 m away, a field of 128 pixels of 55 µm, a rocking
-scan of 1.2 degrees about the Bragg angle, a nanobeam whose convergence makes the peak wide. Along the map the lattice
-parameter and the tilt change smoothly, with a step where a dislocation runs.
+It is SiGe(004) at 9 keV at a diffractometer like that of ID01: a Maxipix at 0.57 m, a field of 128 pixels of 55 µm, a
+rocking scan of 1.2 degrees about the Bragg angle, a nanobeam whose convergence makes the peak wide. Along the map the
+lattice parameter and the tilt change smoothly, with a step at a dislocation.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ ENERGY_KEV, DISTANCE_M, FIELD_M = 9.0, 0.5669, 128 * 55e-6
 ROCKING_DEG = 1.2  # from the first to the last frame
 WIDTHS = np.array([0.0095, 0.0048, 0.0048])  # 1/Å: sigma of the peak along qx (convergence), qy, qz
 STRAIN, TILT_DEG = 5e-4, 0.04  # amplitudes over the map
-PHOTONS = (6e4, 2e5)  # in the peak of a position
-BACKGROUND = 0.02  # counts a pixel of 55 µm
-DEAD = 0.002  # of all pixels
+PHOTONS = (6e4, 2e5)  # per peak of a position
+BACKGROUND = 0.02  # counts per pixel of 55 µm
+DEAD = 0.002  # share of all pixels
 HOT = 4000  # counts of every other masked pixel
 _REACH = 5.5  # sigma: beyond, the peak has no photons
-_COARSE = 8  # pixels: steps in which it is looked for
+_COARSE = 8  # pixels: step of the search for the peak
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crystal:
-    """What is true of the positions of a block.
+    """The truth about the positions of a block.
 
     Attributes
     ----------
     peaks
         f64[positions, 3]: the Bragg peak (qx, qy, qz) in 1/Å.
     photons
-        f64[positions]: expected in the peak.
+        f64[positions]: expected photons in the peak.
     """
 
     peaks: F64
@@ -48,7 +48,7 @@ class Crystal:
 
 
 def make_geometry(angles: int, rows: int, columns: int) -> Diffractometer:
-    """Return the diffractometer, set to the reflection; fewer pixels are larger ones."""
+    """Return the diffractometer, set to the reflection; with fewer pixels, pixels are larger."""
     wavenumber = 2 * np.pi * ENERGY_KEV / 12.398419843320026
     bragg_deg = float(np.rad2deg(np.arcsin(Q_004 / 2 / wavenumber)))
     still = np.zeros(angles)
@@ -73,7 +73,7 @@ def make_mask(shape: tuple[int, int], rng: np.random.Generator) -> Mask:
 
 
 def make_crystal(positions: int, rng: np.random.Generator) -> Crystal:
-    """Return a line of the map: strain and two tilts, smooth but for one step."""
+    """Return a line of the map: strain and two tilts, smooth except for one step."""
     along = np.linspace(0, 1, positions)
     waves = np.sin(2 * np.pi * (rng.uniform(0.5, 2, (4, 1)) * along + rng.random((4, 1))))
     waves[0] = 0.6 * waves[0] + 0.4 * np.sign(along - rng.uniform(0.3, 0.7))
@@ -84,7 +84,7 @@ def make_crystal(positions: int, rng: np.random.Generator) -> Crystal:
 
 
 def make_frames(geometry: Diffractometer, mask: Mask, crystal: Crystal, rng: np.random.Generator) -> U16:
-    """Return u16[positions, angles, rows, columns]: Poisson counts of peak and background, hot pixels as they are."""
+    """Return u16[positions, angles, rows, columns]: Poisson counts of peak and background, with hot pixels."""
     positions, shape = len(crystal.peaks), (geometry.angles, *geometry.shape)
     frames = np.empty((positions, *shape), np.uint16)
     level = BACKGROUND * np.prod(geometry.pixel_m) / 55e-6**2
@@ -93,7 +93,7 @@ def make_frames(geometry: Diffractometer, mask: Mask, crystal: Crystal, rng: np.
         photons = rng.poisson(level * scan.size)
         scan[...] = np.bincount(rng.integers(0, scan.size, photons), minlength=scan.size).reshape(shape)
     peaks, totals = [], np.zeros(positions)
-    for angle in range(geometry.angles):  # the scattering vectors of one frame at a time, for all positions
+    for angle in range(geometry.angles):  # frame by frame: the scattering vectors of one frame serve all positions
         q = geometry.q(angle)
         for index, peak in enumerate(crystal.peaks):
             window = _window(q, peak)
@@ -111,7 +111,7 @@ def make_frames(geometry: Diffractometer, mask: Mask, crystal: Crystal, rng: np.
 
 
 def _window(q: F64, peak: F64) -> tuple[slice, slice]:
-    """Return rows and columns of a frame that hold all of the peak; empty where it sees nothing of it."""
+    """Return rows and columns of a frame that contain the whole peak; empty if the frame has no part of it."""
     coarse = q[::_COARSE, ::_COARSE]
     spread = np.abs(coarse[1, 1] - coarse[0, 0]) if min(coarse.shape[:2]) > 1 else np.inf
     near: Mask = np.all(np.abs(coarse - peak) < _REACH * WIDTHS + spread, axis=2)

@@ -1,4 +1,4 @@
-"""Photons in voxels, their projections and Gaussian fits, as xsocs defines them, for one position at a time."""
+"""Photons in voxels, their projections and Gaussian fits, as xsocs defines them, position by position."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def photon_volume(grid: Grid, scan: Counts) -> I64:
 
 
 def mean_counts(counts: I64, hits: I64) -> F32:
-    """Return `counts` a pixel; 0 where there is none."""
+    """Return `counts` per pixel; 0 where there is no pixel."""
     return (counts / np.maximum(hits, 1)).astype(np.float32)
 
 
 def project(grid: Grid, counts: I64) -> F32:
-    """Return f32[bins]: the counts a pixel of the planes across qx, qy and qz."""
+    """Return f32[bins]: the counts per pixel of the planes across qx, qy and qz."""
     return mean_counts(plane_sums(counts[None])[0], grid.plane_hits())
 
 

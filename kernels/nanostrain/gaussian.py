@@ -1,4 +1,4 @@
-"""The fit of a Gaussian by Levenberg and Marquardt: what every implementation computes, step by step.
+"""The fit of a Gaussian by Levenberg-Marquardt; every implementation computes the same steps.
 
 ``f(i) = h exp(-u² / 2)``, ``u = (i - c) / s`` over the bins i. Steps are relative: of h in units of h, of c and s in
 units of s. The derivatives then are f, f u and f u², and the normal equations need the sums over the bins of
@@ -15,15 +15,15 @@ F64 = NDArray[np.float64]
 MOST_STEPS = 200
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-12, 1e12
 DAMPING_FACTOR = 10.0
-CONVERGED = 1e-8  # of h, s and s: where a step is shorter the next one is a hundredth of it
+CONVERGED = 1e-8  # of h, s and s: after a shorter step the next step is a hundredth of it
 SQRT_2_PI = float(np.sqrt(2 * np.pi))
 
 
 def fit(projection: F64) -> F64 | None:
-    """Return height, centre and sigma in bins of the Gaussian closest to a projection f64[bins]; None if none is.
+    """Return height, centre and sigma in bins of the Gaussian closest to a projection f64[bins]; None if there is none.
 
-    The starting values are those of xsocs: the centre where the projection is largest, the area of all of it. A
-    Gaussian that is centred outside of the projection, or wider than it, is none.
+    The starting values are those of xsocs: the centre is the largest value of the projection, the area is its sum.
+    A Gaussian with its centre outside the projection, or wider than it, is rejected.
     """
     bins, highest = projection.size, float(projection.max())
     if bins < 3 or not highest > 0:
@@ -69,12 +69,12 @@ def _solve(matrix: F64, gradient: F64, damping: float) -> F64 | None:
 
 
 def _peak(bins: int, height: float, centre: float, sigma: float) -> F64 | None:
-    """Return the parameters with sigma positive; None where a fit found the background, not a peak of the grid."""
+    """Return the parameters with sigma positive; None if the fit found the background, not a peak in the grid."""
     inside = 0 <= centre <= bins - 1 and abs(sigma) <= bins
     return np.array([height, centre, abs(sigma)]) if inside else None
 
 
 def in_units(fitted: F64, first: F64, step: F64) -> F64:
-    """Return area, centre and sigma in units of q, of height, centre and sigma in bins: f64[..., axis, 3] both."""
+    """Return area, centre and sigma in units of q, from height, centre and sigma in bins: f64[..., axis, 3] both."""
     height, centre, sigma = np.moveaxis(fitted, -1, 0)
     return np.stack([height * sigma * SQRT_2_PI * step, first + centre * step, sigma * step], axis=-1)

@@ -1,4 +1,4 @@
-"""Where in reciprocal space a pixel looks: a four-circle diffractometer with an area detector, as at ESRF ID01."""
+"""The scattering vector of each pixel: a four-circle diffractometer with an area detector, as at ESRF ID01."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ KEV_ANGSTROM = 12.398419843320026  # h c, from the constants of SI 2019
 
 @dataclass(frozen=True, kw_only=True)
 class Diffractometer:
-    """A detector on two circles (nu outside delta), a sample on two (eta outside phi).
+    """A detector on two circles (nu outside delta) and a sample on two circles (eta outside phi).
 
-    The beam runs along x, z is up, and x, y, z are right-handed. delta and eta turn about -y (a positive delta lifts
-    the detector), nu and phi about -z. Rows of the detector run down (-z), columns along +y: the convention of
-    xsocs.
+    The beam is along x, z is up, and x, y, z are right-handed. delta and eta rotate about -y (a positive delta lifts
+    the detector), nu and phi about -z. Rows of the detector are counted down (-z), columns along +y: the convention
+    of xsocs.
 
     Attributes
     ----------
     energy_kev
         Photon energy.
     distance_m
-        From the sample to the detector.
+        Distance from the sample to the detector.
     pixel_m
         Height and width of a pixel.
     centre
-        Row and column where the direct beam meets the detector when nu and delta are 0; the middle of the first
-        pixel is 0.
+        Row and column of the direct beam on the detector when nu and delta are 0; the centre of the first pixel
+        is 0.
     shape
-        Rows and columns.
+        Numbers of rows and columns.
     eta, phi, nu, delta
         f64[angles], degree.
     """
@@ -60,7 +60,8 @@ class Diffractometer:
     def q(self, angle: int) -> F64:
         """Return f64[rows, columns, 3]: the scattering vectors (qx, qy, qz) of a frame's pixels, in 1/Å.
 
-        ``q = (R_eta R_phi)^-1 k (R_nu R_delta r / |r| - x)``, r from the sample to the pixel on the detector at rest.
+        ``q = (R_eta R_phi)^-1 k (R_nu R_delta r / |r| - x)``,
+        where r is the vector from the sample to the pixel when all angles are 0.
         """
         rows, columns = (np.arange(count, dtype=np.float64) for count in self.shape)
         pixels = np.empty((*self.shape, 3))
@@ -71,7 +72,9 @@ class Diffractometer:
         detector = _about_z(-self.nu[angle]) @ _about_y(-self.delta[angle])
         sample = _about_y(-self.eta[angle]) @ _about_z(-self.phi[angle])
         scattered = pixels @ detector.T - np.array([1.0, 0.0, 0.0])
-        q: F64 = self.wavenumber * (scattered @ sample)  # the transpose, from the right, is the inverse
+        q: F64 = self.wavenumber * (
+            scattered @ sample
+        )  # multiplying by the transpose from the right is the inverse rotation
         return q
 
 

@@ -1,4 +1,4 @@
-"""The voxels of reciprocal space, and which of them each pixel of a rocking scan falls into."""
+"""The voxels of reciprocal space, and the voxel of each pixel of a rocking scan."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ NOWHERE = -1
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Voxels, all of one size, and the pixels in them.
+    """Voxels of equal size, and the pixels in them.
 
     Attributes
     ----------
     shape
-        Voxels along qx, qy, qz.
+        Number of voxels along qx, qy, qz.
     low, high
         f64[3], 1/Å: the outer edges. The first and the last voxel are centred on the smallest and the largest q.
     voxel_of
-        i32[angles * rows * columns]: the voxel that a pixel falls into, in C order of `shape`; NOWHERE if masked.
+        i32[angles * rows * columns]: the voxel of a pixel, in C order of `shape`; NOWHERE if it is masked.
     hits
-        i64[voxels]: how many pixels of the whole scan fall into a voxel.
+        i64[voxels]: number of pixels of the whole scan in a voxel.
     """
 
     shape: tuple[int, int, int]
@@ -42,7 +42,7 @@ class Grid:
 
     @property
     def voxels(self) -> int:
-        """Return their number."""
+        """Return the number of voxels."""
         return int(np.prod(self.shape))
 
     @property
@@ -52,7 +52,7 @@ class Grid:
 
     @property
     def starts(self) -> tuple[int, int, int]:
-        """Return where the projections on qx, qy and qz begin when they stand in one row."""
+        """Return the starts of the projections on qx, qy and qz in one array of all three."""
         return 0, self.shape[0], self.shape[0] + self.shape[1]
 
     @property
@@ -63,17 +63,17 @@ class Grid:
 
     @property
     def first(self) -> F64:
-        """Return f64[3]: the middle of the first voxel in 1/Å."""
+        """Return f64[3]: the centre of the first voxel in 1/Å."""
         middle: F64 = self.low + self.step / 2
         return middle
 
     def centres(self, axis: int) -> F64:
-        """Return f64[shape[axis]]: the middles of the voxels along an axis in 1/Å."""
+        """Return f64[shape[axis]]: the centres of the voxels along an axis in 1/Å."""
         middles: F64 = self.first[axis] + self.step[axis] * np.arange(self.shape[axis], dtype=np.float64)
         return middles
 
     def plane_hits(self) -> I64:
-        """Return i64[bins]: the pixels in each plane of voxels across qx, then qy, then qz."""
+        """Return i64[bins]: the number of pixels in each plane of voxels across qx, then qy, then qz."""
         hits: I64 = plane_sums(self.hits.reshape(1, *self.shape))[0]
         return hits
 
@@ -85,11 +85,11 @@ def plane_sums(volumes: I64) -> I64:
 
 
 def make_grid(geometry: Diffractometer, shape: tuple[int, int, int], mask: Mask) -> Grid:
-    """Return the grid of `shape` that just holds all pixels of a scan but those of `mask`, bool[rows, columns].
+    """Return the smallest grid of `shape` that contains the pixels of a scan outside `mask`, bool[rows, columns].
 
-    A pixel at q falls into voxel ``floor((q - low) n / (high - low))`` of each axis, in float64: bit for bit the
-    rule of silx's ``histogramnd_get_lut`` with the ranges that xsocs gives it. Frames are taken one at a time: the
-    scattering vectors of a scan would take twelve times its own memory.
+    A pixel at q is in voxel ``floor((q - low) n / (high - low))`` of each axis, in float64: bit for bit the
+    rule of ``histogramnd_get_lut`` of silx with the ranges of xsocs. Frames are processed one by one: the scattering
+    vectors of a scan would need twelve times the memory of the scan.
     """
     seen = ~mask.ravel()
     smallest, largest = np.full(3, np.inf), np.full(3, -np.inf)
@@ -98,7 +98,7 @@ def make_grid(geometry: Diffractometer, shape: tuple[int, int, int], mask: Mask)
         smallest, largest = np.minimum(smallest, q.min(axis=0)), np.maximum(largest, q.max(axis=0))
     count = np.array(shape)
     step = (largest - smallest) / (count - 1.0)
-    last = smallest + step * (count - 1)  # as xsocs: found again from the middles of the voxels
+    last = smallest + step * (count - 1)  # as in xsocs: computed from the centres of the voxels
     half = (last - smallest) / (count - 1) / 2.0
     low, high = smallest - half, last + half
     voxel_of = np.full((geometry.angles, seen.size), NOWHERE, np.int32)

@@ -1,6 +1,6 @@
-"""Rocking scans in HDF5 files: where frames, motors and the detector's place stand in them.
+"""Rocking scans in HDF5 files: the positions of frames, motors and detector geometry in them.
 
-Three layouts are known: a map at every angle, in entries of their own (BLISS at ID01, the files that XSOCS merges);
+Three layouts are known: a map at every angle, each in its own entry (BLISS at ID01, the files that XSOCS merges);
 frames of one position at successive angles (BLISS, 34-ID); and a map at one angle (26-ID).
 """
 
@@ -23,7 +23,7 @@ from .options import NanostrainOptions
 
 F64 = NDArray[np.float64]
 
-_NAMES: Mapping[str, tuple[str, ...]] = {  # what beamlines call it; the first that is there
+_NAMES: Mapping[str, tuple[str, ...]] = {  # names at beamlines; the first that exists is used
     "eta": ("eta", "theta_deg"),
     "phi": ("phi",),
     "nu": ("nu",),
@@ -43,7 +43,7 @@ _KEV_FROM = 200.0  # larger energies are in eV
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ScanEntry:
     """One scan in an open file: its frames [any, rows, columns], and its other datasets by path."""
 
     name: str
@@ -51,7 +51,7 @@ class Entry:
     others: Mapping[str, Any]
 
     def find(self, quantity: str) -> F64 | None:
-        """Return the values of a quantity, flat; None if the entry does not tell. Motors stand among positioners."""
+        """Return the values of a quantity, flat; None if the entry has none. Names among positioners come first."""
         for name in _NAMES[quantity]:
             paths = [path for path in self.others if path.rpartition("/")[2] == name]
             for path in sorted(paths, key=lambda path: "positioners/" not in path):
@@ -61,12 +61,12 @@ class Entry:
         return None
 
     def number(self, quantity: str) -> float | None:
-        """Return the mean value of a quantity in its own unit; None if the entry does not tell."""
+        """Return the mean value of a quantity in its own unit; None if the entry has none."""
         found = self.find(quantity)
         return None if found is None else float(found.mean())
 
     def metres(self, quantity: str) -> float | None:
-        """Return a length in metres, as its units say, else as it stands."""
+        """Return a length in metres by its attribute `units`; without units it is taken as metres."""
         found = self.number(quantity)
         if found is None:
             return None
@@ -78,7 +78,7 @@ class Entry:
         return found
 
     def energy_kev(self) -> float | None:
-        """Return the photon energy; files say keV or eV, which are a thousand apart."""
+        """Return the photon energy in keV; files have keV or eV, which differ by a factor of a thousand."""
         found = self.number("energy")
         return found if found is None or found < _KEV_FROM else found / 1000
 
@@ -92,20 +92,20 @@ class Entry:
 
 
 @contextmanager
-def open_entries(path: Path, options: NanostrainOptions) -> Iterator[Sequence[Entry]]:
-    """Open a file; return its scans that have frames, in its order.
+def open_entries(path: Path, options: NanostrainOptions) -> Iterator[Sequence[ScanEntry]]:
+    """Open a file; yield its scans that have frames, in the order of the file.
 
     Raises
     ------
     InputError
-        If there are none, if it is not clear which they are, or if their frames lie in files that are missing.
+        If there are none, if it is not clear which they are, or if their frames are in files that are missing.
     """
     with open_hdf5(path) as file:
-        entries = list(_one(path, file, options.dataset)) if options.dataset else list(_all(path, file))
+        entries = list(_named(path, file, options.dataset)) if options.dataset else list(_searched(path, file))
         if not entries:
             raise InputError(
-                f"{path}: has no frames, integers [any, rows, columns]; it has: {contents(file)}; name them with "
-                "--set dataset=PATH"
+                f"{path}: has no frames, which are integers [any, rows, columns]; it has: {contents(file)}; name them "
+                "with --set dataset=PATH"
             )
         shapes = {entry.frames.shape[1:] for entry in entries}
         if len(shapes) > 1:
@@ -119,7 +119,7 @@ def open_entries(path: Path, options: NanostrainOptions) -> Iterator[Sequence[En
 
 
 def numbers(dataset: Any) -> F64 | None:
-    """Return finite numbers of a dataset as f64, flat; None if it holds no such."""
+    """Return finite numbers of a dataset as f64, flat; None if it has no such numbers."""
     if dataset.dtype.kind not in "iuf" or dataset.size == 0 or dataset.ndim > 1:
         return None
     values = np.atleast_1d(np.asarray(dataset[()], np.float64))
@@ -130,51 +130,59 @@ def _is_frames(dataset: Any) -> bool:
     return dataset.ndim == 3 and dataset.dtype.kind in "iu" and min(dataset.shape) > 0 and min(dataset.shape[1:]) > 1
 
 
-def _one(path: Path, file: Any, name: str) -> Iterator[Entry]:
-    """Return the scans whose frames stand at `name`: from the root, or in each entry."""
+def _named(path: Path, file: Any, name: str) -> Iterator[ScanEntry]:
+    """Return the scans whose frames are at `name`, relative to the root or to each entry."""
     found = dataset_at(file, name)
     if found is not None:
         groups = {name.strip("/").split("/")[0] if "/" in name.strip("/") else "": found}
     else:
-        groups = {key: one for key in file if (one := dataset_at(file, f"{key}/{name}")) is not None}
+        groups = {key: dataset for key in file if (dataset := dataset_at(file, f"{key}/{name}")) is not None}
     if not groups:
-        raise InputError(f"{path}: dataset = {name!r} is not in it; it has: {contents(file)}")
+        raise InputError(f"{path}: dataset = {name!r} is not in the file; it has: {contents(file)}")
     for group, frames in groups.items():
         if not _is_frames(frames):
             raise InputError(
                 f"{path}: {frames.name} is {frames.dtype}{list(frames.shape)}; frames are integers [any, rows, columns]"
             )
-        yield Entry(name=group, frames=frames, others=contents(file[group] if group else file).datasets)
+        yield ScanEntry(name=group, frames=frames, others=contents(file[group] if group else file).datasets)
 
 
-def _all(path: Path, file: Any) -> Iterator[Entry]:
-    """Return the scans that are found: a dataset of frames in each entry, or at the root."""
+def _searched(path: Path, file: Any) -> Iterator[ScanEntry]:
+    """Return the scans that a search finds: a dataset of frames in each entry, or at the root."""
     import h5py
 
     groups = [name for name in file if isinstance(file.get(name), h5py.Group)]
     for name in ["", *groups]:
         datasets = contents(file[name]).datasets if name else {k: file[k] for k in file if k not in groups}
         stacks: Mapping[str, Any] = distinct(
-            {key: one for key, one in datasets.items() if isinstance(one, h5py.Dataset) and _is_frames(one)}
+            {
+                key: dataset
+                for key, dataset in datasets.items()
+                if isinstance(dataset, h5py.Dataset) and _is_frames(dataset)
+            }
         )
         if default := _default(path, file[name] if name else file, stacks):
             stacks = default
         if len(stacks) > 1:
             sources = {
-                tuple((s.file_name, s.dset_name) for s in one.virtual_sources())
-                for one in stacks.values()
-                if one.is_virtual
+                tuple((s.file_name, s.dset_name) for s in stack.virtual_sources())
+                for stack in stacks.values()
+                if stack.is_virtual
             }
-            if len(sources) != 1 or not all(one.is_virtual for one in stacks.values()):
+            if len(sources) != 1 or not all(stack.is_virtual for stack in stacks.values()):
                 listed = ", ".join(f"{name}/{key}".strip("/") for key in list(stacks)[:LISTED])
                 raise InputError(
                     f"{path}: several datasets may be its frames: {listed}; name one with --set dataset=PATH"
                 )
         if stacks:
-            yield Entry(name=name, frames=next(iter(stacks.values())), others=datasets)
+            yield ScanEntry(name=name, frames=next(iter(stacks.values())), others=datasets)
 
 
 def _default(path: Path, group: Any, stacks: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the one of some datasets that NeXus' default of an entry is; none of them where it is another."""
+    """Return the stack that is the NeXus default of an entry; nothing if the default is none of the stacks."""
     default = nexus_default(path, group)
-    return {} if default is None else {key: one for key, one in stacks.items() if identity(one) == identity(default)}
+    return (
+        {}
+        if default is None
+        else {key: dataset for key, dataset in stacks.items() if identity(dataset) == identity(default)}
+    )

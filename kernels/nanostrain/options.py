@@ -1,4 +1,4 @@
-"""What a user may say of a scanning-diffraction map."""
+"""Options of the analysis of a scanning-diffraction map."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 class NanostrainOptions(Options, frozen=True, kw_only=True):
     """Options of the kernel `nanostrain`; all but `stage` describe an ``--input`` file.
 
-    What the file itself says (energy, distance, pixel size, direct beam, angles) need not be given; what is given
-    goes before what it says.
+    Values that the file has (energy, distance, pixel size, direct beam, angles) need not be given; an option takes
+    precedence over the file.
 
     Attributes
     ----------
     stage
-        ``all``: frames to projections and fits, the volumes made and let go one by one. ``gridding``: frames to
+        ``all``: frames to projections and fits; volumes are made and discarded one by one. ``gridding``: frames to
         volumes, which are the result. ``fits``: projections to fits.
     grid
-        Voxels along qx, qy, qz, ``"40,64,56"``. None: one along qx an angle or less, half as many along qy and qz as
-        there are columns and rows, and at least 3 and at most 128 of each.
+        Voxels along qx, qy, qz, ``"40,64,56"``. None: as many along qx as there are angles, along qy and qz half as
+        many as there are columns and rows; at least 3 and at most 128 each.
     dataset
         Path of the frames inside the HDF5 file. None: in each scan its NeXus default, or the only frames.
     rocking
-        The motor that turns between the frames of one position.
+        The motor that moves between the frames of one position.
     angles
         Path of the dataset with the angles of `rocking`, in degrees. None: found by the motor's name.
     eta_deg, phi_deg, nu_deg, delta_deg
-        Angles that stand still, degrees: the sample's about the horizontal and the vertical axis, the detector's
-        about the vertical and the horizontal axis.
+        Fixed angles in degrees: of the sample about the horizontal and the vertical axis, of the detector about the
+        vertical and the horizontal axis.
     energy_kev, distance_mm, pixel_um
-        Photon energy; from the sample to the detector; side of a pixel.
+        Photon energy; distance from the sample to the detector; side of a pixel.
     centre
-        Where the direct beam meets the detector when nu and delta are 0, pixels, ``"row,column"``.
+        Position of the direct beam on the detector when nu and delta are 0, in pixels, ``"row,column"``.
     window
-        The part of the frames to take, ``"row:row,column:column"``, the ends excluded. None: all.
+        The part of the frames that is used, ``"row:row,column:column"``, the ends excluded. None: all.
     mask_above
-        Pixels that ever count more are defective, and are left out. None: only those that the file masks.
+        Pixels with more counts in any frame are defective, and are excluded. None: only pixels that the file masks.
     positions
         Positions in one block, computed in one repeat (fewer if the file has fewer).
     """

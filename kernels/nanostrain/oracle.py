@@ -1,4 +1,4 @@
-"""What is right, and by whose word: the reference, the photons, scipy's fit, the known strain."""
+"""The oracle: the reference, exact photon sums, fits by scipy, the known strain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ F64 = NDArray[np.float64]
 Result = Analysed | Fitted | Gridded
 
 VOLUME_TOLERANCE = 3e-7  # counts are exact; two roundings of float32 remain
-FIT_TOLERANCE = 1e-6  # sigma, of the centre; and of the area and sigma, relatively
+FIT_TOLERANCE = 1e-6  # in sigma for the centre; relative for the area and sigma
 TRUTH_TOLERANCE = 0.02  # sigma, rms over the positions
 REFITTED = 6  # projections of a block, drawn anew for each comparison, that scipy fits
 SAMPLED = 4  # positions of a block whose volumes are compared, drawn anew for each result
@@ -31,23 +31,23 @@ SAMPLED = 4  # positions of a block whose volumes are compared, drawn anew for e
 OWN_VOXELS = "own_voxels"  # a judgement; the others are in OWN_FIT_TOLERANCE
 
 OWN_FIT_TOLERANCE = {"fit_1e-5": 1e-5, "fit_1e-3": 1e-3, OWN_VOXELS: 0.15}
-MOVED_PHOTONS = 5e-3  # part of all, with voxels of their own
+MOVED_PHOTONS = 5e-3  # share of all photons, for implementations with their own rule for voxels
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What a block must give.
+    """What the result of a block must be.
 
     Attributes
     ----------
     photons
-        Of each position, by adding up its unmasked pixels; None for stage ``fits``.
+        Of each position, the sum of its unmasked pixels; None for stage ``fits``.
     projections
         f32[positions, bins], of the reference.
     gaussians
         f64[positions, 3, 3], of the reference.
     refitted
-        Positions and axes that scipy fitted, and what it found, f64[..., 3].
+        Positions and axes that scipy fitted, and its results, f64[..., 3].
     """
 
     photons: Any
@@ -57,7 +57,7 @@ class Expectation:
 
 
 def expect(problem: Problem, options: NanostrainOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
-    """Return what each block must give; fits of scipy at places that are drawn anew each time."""
+    """Return the expectation for each block; the projections that scipy fits are drawn anew each time."""
     rng = np.random.default_rng()
     grid, made = problem.grid, []
     unmasked = grid.voxel_of != NOWHERE
@@ -93,7 +93,7 @@ def verify(problem: Problem, expectation: list[Expectation], block: int, result:
         verdicts += _fits(problem, expected, block, result, judged_as)
     if not isinstance(result, Fitted):
         wrong = np.count_nonzero(np.asarray(result.photons) != expected.photons)
-        verdicts.append(_verdict(float(wrong), 0.5, "positions whose photons are not all there, and no others"))
+        verdicts.append(_verdict(float(wrong), 0.5, "positions whose sum of photons is not exact"))
     return worst_of(verdicts)
 
 
@@ -102,7 +102,7 @@ def _verdict(error: float, tolerance: float, message: str, by: Literal["oracle",
 
 
 def _misshapen(problem: Problem, positions: int, result: Result) -> str:
-    """Return what is wrong with types and shapes; nothing if they are right."""
+    """Return what is wrong with types and shapes; an empty string if they are right."""
     grid = problem.grid
     right = {
         "volumes": ((positions, *grid.shape), "float32"),
@@ -119,29 +119,29 @@ def _misshapen(problem: Problem, positions: int, result: Result) -> str:
 
 
 def _difference(found: Any, right: Any) -> float:
-    """Return the largest relative difference; where it should be 0 any other number is infinitely wrong."""
+    """Return the largest relative difference; where 0 is right, the difference of any other number is infinite."""
     found, right = np.asarray(found, np.float64), np.asarray(right, np.float64)
     apart = np.abs(found - right)
     return float(np.where(apart == 0, 0.0, apart / np.where(right == 0, np.finfo(float).tiny, np.abs(right))).max())
 
 
 def _moved(found: Any, right: Any) -> float:
-    """Return which part of the counts lies elsewhere, for a package that draws the edges of voxels in its own way."""
+    """Return the share of counts in other voxels, for a package with another rule for the edges of voxels."""
     found, right = np.asarray(found, np.float64), np.asarray(right, np.float64)
     return float(np.abs(found - right).sum() / np.abs(right).sum())
 
 
 def _volumes(problem: Problem, frames: Any, result: Gridded, judged_as: str) -> Verdict:
-    """Return how far volumes of positions drawn by chance are from the reference's."""
+    """Return the verdict on the volumes of random positions, compared with those of the reference."""
     grid = problem.grid
     chosen = np.random.default_rng().permutation(len(frames))[:SAMPLED]
     hits = grid.hits.reshape(grid.shape)
     right = np.stack([definition.mean_counts(definition.photon_volume(grid, frames[p]), hits) for p in chosen])
     if judged_as == OWN_VOXELS:
-        error, message = _moved(result.volumes[chosen], right), "part of the counts that lie in other voxels"
+        error, message = _moved(result.volumes[chosen], right), "share of the counts in other voxels"
         return _verdict(error, MOVED_PHOTONS, message)
     error = _difference(result.volumes[chosen], right)
-    return _verdict(error, VOLUME_TOLERANCE, "volumes against numpy.bincount in float64")
+    return _verdict(error, VOLUME_TOLERANCE, "volumes compared with numpy.bincount in float64")
 
 
 def _projections(
@@ -149,7 +149,7 @@ def _projections(
 ) -> list[Verdict]:
     if judged_as == OWN_VOXELS:
         error = _moved(result.projections, expected.projections)
-        return [_verdict(error, MOVED_PHOTONS, "part of the projections that lies in other bins")]
+        return [_verdict(error, MOVED_PHOTONS, "share of the projections in other bins")]
     frames = problem.blocks[block]
     chosen = np.random.default_rng().permutation(len(frames))[:SAMPLED]
     hits = problem.grid.hits.reshape(problem.grid.shape)
@@ -163,22 +163,22 @@ def _projections(
 def _fits(
     problem: Problem, expected: Expectation, block: int, result: Analysed | Fitted, judged_as: str
 ) -> list[Verdict]:
-    """Return verdicts of the reference, of scipy, and of the known strain."""
+    """Return the verdicts by the reference, by scipy, and by the known strain."""
     tolerance = OWN_FIT_TOLERANCE.get(judged_as, FIT_TOLERANCE)
     positions, axes, by_scipy = expected.refitted
     made = [
-        _verdict(_apart(result.gaussians, expected.gaussians), tolerance, "fits against the reference, in sigma"),
-        _verdict(_apart(result.gaussians[positions, axes], by_scipy), tolerance, "fits against scipy, in sigma"),
+        _verdict(_apart(result.gaussians, expected.gaussians), tolerance, "fits compared with the reference, in sigma"),
+        _verdict(_apart(result.gaussians[positions, axes], by_scipy), tolerance, "fits compared with scipy, in sigma"),
     ]
     if problem.crystals is not None:
         missed = (result.gaussians[:, :, 1] - problem.crystals[block].peaks) / crystal.WIDTHS
         rms = float(np.sqrt(np.mean(missed**2, axis=0)).max())
-        made.append(_verdict(rms, TRUTH_TOLERANCE, "centres against the known strain, rms, in sigma", "truth"))
+        made.append(_verdict(rms, TRUTH_TOLERANCE, "centres compared with the known strain, rms, in sigma", "truth"))
     return made
 
 
 def _apart(found: Any, right: F64) -> float:
-    """Return the largest difference, of centres in sigma, of areas and sigmas relative; NaN must meet NaN."""
+    """Return the largest difference, of centres in sigma, of areas and sigmas relative; NaN must be NaN in both."""
     if right.size == 0:
         return 0.0
     none = np.isnan(right).all(axis=-1)
@@ -190,9 +190,9 @@ def _apart(found: Any, right: F64) -> float:
 
 
 def _refit(problem: Problem, projections: F32, gaussians: F64, rng: np.random.Generator) -> tuple[Any, Any, F64]:
-    """Return some places, and scipy's fits there, from where xsocs starts, to the last digit.
+    """Return some positions and axes, and their fits by scipy, from the starting values of xsocs, to the last digit.
 
-    Noise of a measured file may have several minima; where scipy finds another one, the place is left out.
+    With the noise of a measured file there may be several minima; if scipy finds another minimum, the fit is excluded.
     """
     grid = problem.grid
     fitted = np.argwhere(~np.isnan(gaussians[..., 1]))
@@ -209,7 +209,7 @@ def _refit(problem: Problem, projections: F32, gaussians: F64, rng: np.random.Ge
 
 
 def _missed(at: F64, axis: F64, projection: F64) -> F64:
-    """Return what a Gaussian of this area, centre and sigma leaves of a projection, with its sign turned."""
+    """Return the difference of a Gaussian of this area, centre and sigma from a projection."""
     area, centre, sigma = at
     left: F64 = area / (SQRT_2_PI * sigma) * np.exp(-0.5 * ((axis - centre) / sigma) ** 2) - projection
     return left
@@ -222,7 +222,7 @@ def _projection(grid: Grid, projections: F32, position: int, axis: int) -> F64:
 
 
 def scipy_fit(axis: F64, projection: F64) -> F64:
-    """Return area, centre and sigma by ``scipy.optimize.leastsq``, in tolerances that leave it no choice."""
+    """Return area, centre and sigma by ``scipy.optimize.leastsq``, with tolerances that make the result unique."""
 
     def slopes(at: F64, *_: F64) -> F64:
         area, centre, sigma = at

@@ -1,4 +1,4 @@
-"""What is analysed: rocking scans of a generated map whose strain is known, or those of a file."""
+"""The inputs: rocking scans of a generated map whose strain is known, or those of a file."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .options import NanostrainOptions, Stage
 
 Counts = NDArray[Any]
 
-FLOP_A_STEP = 30  # of Levenberg-Marquardt and bin: an exponential function and eight sums
-STEPS = 8  # of a usual fit
+FLOP_PER_STEP = 30  # of Levenberg-Marquardt, per bin: an exponential function and eight sums
+STEPS = 8  # of a typical fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,18 +31,18 @@ class Problem:
     Attributes
     ----------
     stage
-        What is computed.
+        The stage that is computed.
     blocks
-        Each u16 (of a file that counts further: u32) [positions, angles, rows, columns]; for stage ``fits``
+        Each u16 (u32 if a file has larger counts) [positions, angles, rows, columns]; for stage ``fits``
         f32[positions, bins], projections.
     geometry
-        Of the scan.
+        The geometry of the scan.
     grid
-        The voxels, and where each pixel falls.
+        The voxels, and the voxel of each pixel.
     mask
-        bool[rows, columns]: pixels left out.
+        bool[rows, columns]: excluded pixels.
     crystals
-        What is true of each block; None for a file.
+        The truth about each block; None for a file.
     """
 
     stage: Stage
@@ -54,12 +54,12 @@ class Problem:
 
 
 def survey(path: Path, options: NanostrainOptions) -> Parameters:
-    """Return positions of a block, angles, rows, columns, grid, and whether counts need 32 bits, of a file."""
+    """Return positions per block, angles, rows, columns, grid and bytes per count of a file."""
     return readers.survey(path, options)
 
 
 def work(parameters: Parameters, options: NanostrainOptions) -> Work:
-    """Return the work: an addition a pixel; three a voxel for the planes; the steps of three fits.
+    """Return the work: an addition per pixel; three per voxel for the planes; the steps of three fits.
 
     Bytes are those of the frames and of the result. The table of voxels is shared by all positions.
     """
@@ -67,7 +67,7 @@ def work(parameters: Parameters, options: NanostrainOptions) -> Work:
     grid = [float(count) for count in parameters["grid"]]
     pixels, voxels, bins = angles * rows * columns, float(np.prod(grid)), float(sum(grid))
     frames_bytes = pixels * float(parameters.get("count_bytes", 2))
-    fits_flop = 3 * STEPS * FLOP_A_STEP * bins / 3
+    fits_flop = 3 * STEPS * FLOP_PER_STEP * bins / 3
     flop, taken, given, kind = {
         "gridding": (pixels + voxels, frames_bytes, 4 * voxels + 8, "float32"),
         "fits": (fits_flop, 4 * bins, 72.0, "float64"),
@@ -89,7 +89,7 @@ def work(parameters: Parameters, options: NanostrainOptions) -> Work:
 def make(parameters: Parameters, options: NanostrainOptions, seed: int, blocks: int) -> Problem:
     """Return generated rocking scans of a strained layer."""
     if msgspec.structs.replace(options, stage="all") != NanostrainOptions():
-        raise UsageError("of the options only stage is for generated inputs; the others describe a file (--input FILE)")
+        raise UsageError("only the option stage applies to generated inputs; the others describe a file (--input FILE)")
     angles, rows, columns = (parameters[key] for key in ("angles", "rows", "columns"))
     geometry = crystal.make_geometry(angles, rows, columns)
     mask = crystal.make_mask((rows, columns), np.random.default_rng([seed]))
@@ -103,7 +103,7 @@ def make(parameters: Parameters, options: NanostrainOptions, seed: int, blocks: 
 
 
 def read(path: Path, parameters: Parameters, options: NanostrainOptions, blocks: int) -> Problem:
-    """Return the rocking scans of a file: block after block, as many as there are."""
+    """Return the rocking scans of a file, block after block; fewer blocks if the file has fewer positions."""
     found = readers.read(path, options, parameters["positions"], blocks)
     grid = make_grid(found.geometry, tuple(parameters["grid"]), found.mask)
     return Problem(
@@ -116,7 +116,7 @@ def read(path: Path, parameters: Parameters, options: NanostrainOptions, blocks:
 
 
 def _input_of(stage: Stage, grid: Grid, frames: Counts) -> Counts:
-    """Return what a stage starts from: frames, or their projections."""
+    """Return the input of a stage: frames, or their projections."""
     if stage != "fits":
         return frames
     return np.stack([definition.project(grid, definition.photon_volume(grid, scan)) for scan in frames])

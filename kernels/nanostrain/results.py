@@ -1,4 +1,4 @@
-"""What the stages give."""
+"""The results of the stages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Gridded:
     Attributes
     ----------
     volumes
-        f32[positions, nx, ny, nz]: counts a pixel; 0 where no pixel falls.
+        f32[positions, nx, ny, nz]: counts per pixel; 0 in voxels without a pixel.
     photons
         i64[positions]: the photons in the volume, exactly.
     """
@@ -29,8 +29,8 @@ class Fitted:
     Attributes
     ----------
     gaussians
-        f64[positions, 3, 3]: for qx, qy and qz the area (counts a pixel / Å), centre and sigma (1/Å). In float64: a
-        millionth of a sigma is the billionth part of a scattering vector. NaN where there is no Gaussian to fit.
+        f64[positions, 3, 3]: for qx, qy and qz the area (counts per pixel / Å), centre and sigma (1/Å). In float64: a
+        millionth of a sigma is a billionth of a scattering vector. NaN if no Gaussian can be fitted.
     """
 
     gaussians: Any
@@ -38,16 +38,16 @@ class Fitted:
 
 @dataclass(frozen=True, kw_only=True)
 class Analysed:
-    """Stage ``all``: of each position what remains when its volume is let go.
+    """Stage ``all``: the results of each position, without its volume.
 
     Attributes
     ----------
     photons
         i64[positions]: the photons in the volume, exactly.
     brightest
-        f32[positions]: the largest count a pixel of a voxel.
+        f32[positions]: the largest counts per pixel of any voxel.
     projections
-        f32[positions, nx + ny + nz]: counts a pixel of the planes across qx, then qy, then qz.
+        f32[positions, nx + ny + nz]: counts per pixel of the planes across qx, then qy, then qz.
     gaussians
         See :class:`Fitted`.
     """

@@ -1,13 +1,13 @@
-"""Which voxels a scan is at, angle by angle: sums are needed only from a voxel's first pixel to its last.
+"""The voxels that a scan adds to at each angle: a sum is needed only from the first pixel of its voxel to the last.
 
-A rocking scan sweeps through reciprocal space: each frame touches a sheet of voxels, and a voxel is done a few
-angles later. Voxels are taken sixteen at a time (a *block*: consecutive in the volume, a cache line of each result).
-A block is given a *place* in the sums at the first angle that touches it; after the last one it is written out and
-its place is given to another. So the sums of a moving sheet stay in the processor's own cache, where those of the
-whole volume would be read from memory, and written, again and again.
+A rocking scan moves through reciprocal space: each frame adds to a sheet of voxels, and a voxel is complete a few
+angles later. Sixteen voxels are processed together (a *block*: consecutive in the volume, a cache line of each result).
+A block gets a *place* in the sums at the first angle that adds to it; after the last angle it is written, and its place
+is used again for another block. So the sums of the moving sheet remain in the cache of the core, while the sums of the
+whole volume would be read from memory and written to it many times.
 
-Where several threads share the pixels of a position, each has a part of the angles and sums of its own; blocks that
-more than one part touches are *shared*: they keep their places, are added up at the end, and written then.
+If several threads share the pixels of a position, each has a part of the angles and its own sums; blocks that more than
+one part adds to are *shared*: they keep their places, and are added and written at the end.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
 BLOCK = 16  # voxels
-MASKED = 0  # the place that masked pixels are added to; never looked at
+MASKED = 0  # the place that masked pixels are added to; it is never read
 EMPTY = 1  # the place of blocks without pixels: nothing is added to it
 _FREE_FROM = 2
 _NEVER = -1
 
 
 class Schedule(NamedTuple):
-    """Where counts are added, and when sums are done.
+    """Where counts are added, and when sums are complete.
 
     Attributes
     ----------
     pixels
-        Of a frame.
+        Number of pixels per frame.
     places
-        How many blocks of sums a part needs at a time.
+        Number of blocks of sums that a part needs at the same time.
     slot_of_pixel
         i32[angles * pixels]: ``16 * place + k`` for voxel k of the block at that place.
     first_angle
-        i64[parts + 1]: where the angles of each part begin.
+        i64[parts + 1]: first angle of each part.
     first_done
-        i64[angles + 1]: where, in `blocks` and `at`, those begin that are done after each angle.
+        i64[angles + 1]: index in `blocks` and `at` of the first block that is complete after each angle.
     blocks, at
-        i32: done blocks, and their places.
+        i32: complete blocks, and their places.
     shared
-        i32: blocks of more than one part.
+        i32: blocks that more than one part adds to.
     shared_at
-        i32[shared, parts]: their places in each part; EMPTY where it does not touch them.
+        i32[shared, parts]: their places in each part; EMPTY if the part does not add to them.
     """
 
     pixels: int
@@ -101,7 +101,7 @@ def make_schedule(grid: Grid, angles: int, parts: int) -> Schedule:
 
 
 def blocks_of(grid: Grid) -> int:
-    """Return the number of blocks of a grid; the last one may reach beyond it."""
+    """Return the number of blocks of a grid; the last block may extend beyond it."""
     return -(-grid.voxels // BLOCK)
 
 
@@ -111,13 +111,13 @@ def _touched(voxel_of: I32) -> I64:
 
 
 def _slots(voxel_of: I32, place: I32) -> I32:
-    inside = place[voxel_of // BLOCK] * BLOCK + voxel_of % BLOCK  # NOWHERE: some place
+    inside = place[voxel_of // BLOCK] * BLOCK + voxel_of % BLOCK  # for NOWHERE: any place
     slots: I32 = np.where(voxel_of != NOWHERE, inside, MASKED * BLOCK)
     return slots
 
 
 def _lifetimes(voxel_of: I32, blocks: int) -> tuple[I64, I64]:
-    """Return the first and the last angle that touch each block; those of none are written at any angle."""
+    """Return the first and the last angle that add to each block; blocks without pixels may be written at any angle."""
     first, last = np.full(blocks, _NEVER), np.arange(blocks) % len(voxel_of)
     for angle, frame in enumerate(voxel_of):
         touched = _touched(frame)

@@ -1,8 +1,8 @@
-"""Volumes gathered, not scattered, on a CUDA device: no atomic addition, the same integers every time.
+"""Volumes by gathering on a CUDA device: without atomic additions, and with the same integers every time.
 
-The pixels of the scan are sorted by voxel once. A thread then owns one voxel of four positions and adds up its pixels;
-neighbouring threads own neighbouring voxels, whose pixels are neighbours on the detector. Positions are taken
-sixteen at a time, which bounds the memory. A fit is one thread, in float64.
+The pixels of the scan are sorted by voxel once. A thread then computes one voxel of four positions and adds its pixels;
+neighbouring threads compute neighbouring voxels, whose pixels are neighbours on the detector. Sixteen positions are
+processed at a time, which limits the memory. One thread computes one fit, in float64.
 
 `SOURCE` is plain CUDA C++. A test compiles it for sm_90 without a driver, and runs it on the host thread by thread.
 """
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from .problem import Problem
 
 BATCH = 16  # positions at a time
-LANES = 4  # positions of a thread
-BLOCK = 128  # threads
+LANES = 4  # positions per thread
+BLOCK = 128  # threads per block
 FIT_BLOCK = 32
 
 _CONSTANTS = f"""
@@ -99,7 +99,7 @@ __device__ void solve(const double *sums, const double damping, double *step)
 extern "C" __global__ void fit(
     const float *projections,  // [positions, all]: along qx, qy and qz
     const int positions, const int along_x, const int along_y, const int along_z,
-    double *fitted)  // [positions, 3, 3]: height, centre, sigma in bins; left alone where there is no Gaussian
+    double *fitted)  // [positions, 3, 3]: height, centre, sigma in bins; unchanged if there is no Gaussian
 {
     const int index = blockIdx.x * blockDim.x + threadIdx.x;
     if (index >= 3 * positions) return;
@@ -149,7 +149,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:  # 
 
 
 def stage_on(xp: Any, problem: Problem) -> Callable[[Any], Any]:
-    """Return the function of the problem's stage by the array library `xp`, which knows ``RawKernel``."""
+    """Return the function of the problem's stage with the array library `xp`, which has ``RawKernel``."""
     grid = problem.grid
     fit = xp.RawKernel(SOURCE, "fit")
     first, step = xp.asarray(grid.first), xp.asarray(grid.step)

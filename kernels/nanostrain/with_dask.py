@@ -1,4 +1,4 @@
-"""Positions are shared between the workers of a Dask cluster; each computes its own as `with_numba.py` does."""
+"""Positions are partitioned over the workers of a Dask cluster; each computes its part as `with_numba.py` does."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the positions of a block between Dask workers."""
+    """Return the partition of the positions of a block over Dask workers."""
     return partition_over_workers(with_numba.prepare, problem, resources)

@@ -1,8 +1,8 @@
-"""Instructions for which numba has no word: counts of sixteen positions turned, and added to sixteen volumes at once.
+"""Instructions that numba cannot express: counts of sixteen positions are transposed, and added to sixteen volumes.
 
-Frames lie position by position. What is needed together, the counts of one pixel at sixteen positions, lies
-sixteen streams apart; a cache line of each of sixteen positions is loaded, and transposed in registers as a matrix of
-16 x 16 numbers of 32 bits. Where counts have 16 bits, such a number is two pixels: its halves are taken afterwards.
+Frames are stored position by position. The counts of one pixel at sixteen positions, which are needed together, are in
+sixteen streams; a cache line of each of sixteen positions is loaded, and transposed in registers as a matrix of 16 x 16
+numbers of 32 bits. If counts have 16 bits, such a number is two pixels: its halves are separated afterwards.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-LANES = 16  # positions in one vector; and pixels, or voxels, taken at once
+LANES = 16  # positions per vector; also pixels, or voxels, per step
 _LINE_BYTES = 64
-_AHEAD_BYTES = 256  # of a stream: what is read in the 100 ns that memory takes
+_AHEAD_BYTES = 256  # per stream: what is read during the memory latency of 100 ns
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 _WIDE, _LONG, _FLOATS = (ir.VectorType(kind, LANES) for kind in (_I32, _I64, ir.FloatType()))
-_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba's own types do not say
+_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba does not declare its type
 
 
 def _is_flat(array: Any, *kinds: Any) -> bool:
@@ -36,7 +36,7 @@ def add_counts(_: Any, frames: Any, first: Any, stride: Any, lanes: Any, slots: 
     frames
         u16 or u32, flat; lane l is read from ``first + min(l, lanes - 1) * stride + pixel`` on.
     slots
-        i32, flat: pixel k is added to ``sums[16 * slots[pixel + k]]`` and the fifteen after it. Nothing is checked.
+        i32, flat: pixel k is added to ``sums[16 * slots[pixel + k]]`` and the fifteen after it, unchecked.
     sums
         u32, flat, aligned to 64 bytes.
     """
@@ -45,7 +45,7 @@ def add_counts(_: Any, frames: Any, first: Any, stride: Any, lanes: Any, slots: 
         _is_flat(frames, types.uint16, types.uint32)
         and _is_flat(slots, types.int32)
         and _is_flat(sums, types.uint32)
-        and all(isinstance(one, types.Integer) for one in integers)
+        and all(isinstance(integer, types.Integer) for integer in integers)
     ):
         return None
 
@@ -81,7 +81,7 @@ def take_means(
     stride: Any,
     lanes: Any,
 ) -> Any:
-    """Write sixteen voxels of sixteen positions, counts a pixel, add up their photons, and clear their sums.
+    """Write sixteen voxels of sixteen positions in counts per pixel, add their photons, and clear their sums.
 
     Parameters
     ----------
@@ -92,8 +92,8 @@ def take_means(
     photons
         u64[16].
     volumes
-        f32, flat; lane l is written from ``first + min(l, lanes - 1) * stride + voxel`` on, past the cache where
-        that and `stride` are a multiple of 16, which is then a multiple of 64 bytes.
+        f32, flat; lane l is written from ``first + min(l, lanes - 1) * stride + voxel`` on, with non-temporal
+        stores if that and `stride` are a multiple of 16, which is a multiple of 64 bytes.
     """
     flat = (
         _is_flat(sums, types.uint32),
@@ -102,7 +102,7 @@ def take_means(
         _is_flat(photons, types.uint64),
         _is_flat(volumes, types.float32),
     )
-    if not (all(flat) and all(isinstance(one, types.Integer) for one in (place, voxel, first, stride, lanes))):
+    if not (all(flat) and all(isinstance(integer, types.Integer) for integer in (place, voxel, first, stride, lanes))):
         return None
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -135,9 +135,9 @@ def take_means(
 
 @_llvm
 def take_planes(_: Any, sums: Any, slot: Any, voxel: Any, planes: Any, totals: Any, hits: Any, highest: Any) -> Any:
-    """Add the sums of a voxel to those of its three planes, keep the largest count a pixel, and clear its slot.
+    """Add the sums of a voxel to those of its three planes, keep the largest counts per pixel, and clear its slot.
 
-    `planes` i32: three a voxel; `totals` u32: sixteen a plane; `hits` f32: one a voxel; `highest` f32[16]; all flat.
+    `planes` i32: three per voxel; `totals` u32: sixteen per plane; `hits` f32: one per voxel; `highest` f32[16]; flat.
     """
     flat = (
         _is_flat(sums, types.uint32),
@@ -196,7 +196,7 @@ def _splat(builder: Any, number: Any) -> Any:
 
 
 def _prefetch(builder: Any, address: Any) -> None:
-    """Ask for what follows at `address`: sixteen streams are more than a processor foresees by itself."""
+    """Prefetch the data after `address`: a processor does not follow sixteen streams by itself."""
     bytes_ = builder.bitcast(address, ir.IntType(8).as_pointer())
     ahead = builder.gep(bytes_, [_I64(_AHEAD_BYTES)])
     kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), _I32, _I32, _I32])
@@ -220,7 +220,7 @@ def _halves(builder: Any, pairs: Any) -> tuple[Any, Any]:
 
 
 def _quotient(builder: Any, number: Any, divisor: Any, inverse: Any) -> Any:
-    """Return ``number / divisor``, rounded once: a product, and a correction by what it leaves (Markstein)."""
+    """Return ``number / divisor``, rounded once: a product, and a correction by its remainder (Markstein)."""
     kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
     fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
     near = builder.fmul(number, inverse)
@@ -231,8 +231,8 @@ def _quotient(builder: Any, number: Any, divisor: Any, inverse: Any) -> Any:
 def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
     """Return the columns of a matrix of sixteen rows.
 
-    First within quarters of a register, which is quicker than across: pairs of rows are interleaved, then pairs of
-    pairs, so that of each four rows vector c holds column 4 q + c in its quarter q. Then quarters are collected.
+    First within quarters of a register, which is faster than across them: pairs of rows are interleaved, then pairs of
+    pairs, so that for each four rows vector c has column 4 q + c in its quarter q. Then the quarters are collected.
     """
     low, high, even, odd = (
         _within_quarters(one) for one in ((0, 16, 1, 17), (2, 18, 3, 19), (0, 1, 16, 17), (2, 3, 18, 19))
@@ -259,7 +259,7 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
 
 
 def _within_quarters(four: tuple[int, ...]) -> Any:
-    """Return the mask that picks `four` numbers of the first quarters, and the same of the others."""
+    """Return the mask that selects `four` numbers of the first quarters, and the same numbers of the others."""
     return ir.Constant(_WIDE, [4 * quarter + k for quarter in range(4) for k in four])
 
 

@@ -1,4 +1,4 @@
-"""Positions are shared between ranks; each computes its own as `with_numba.py` does."""
+"""Positions are partitioned over ranks; each computes its part as `with_numba.py` does."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the positions of a block between ranks."""
+    """Return the partition of the positions of a block over ranks."""
     return partition_over_ranks(with_numba.prepare, problem, resources)

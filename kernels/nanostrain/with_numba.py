@@ -1,11 +1,11 @@
-"""Sixteen positions at a time: their volumes lie interleaved, and a pixel is one addition of sixteen counts.
+"""Sixteen positions at a time: their volumes are interleaved, and a pixel is one addition of sixteen counts.
 
-All positions share the table of voxels, so it is read once for sixteen. Sums are integers, and exact; only those are
-kept that the angle at hand needs, so that they stay in the processor's own cache (`schedule.py`). Batches of sixteen
-are shared between threads; where there are fewer batches than threads, several threads share the angles of a batch,
-each with sums of its own. What limits it is memory: each count is read once, each voxel written once.
+All positions have the same table of voxels, so it is read once for sixteen positions. Sums are integers and exact; only
+the sums that the current angle needs are kept, so that they remain in the cache of the core (`schedule.py`). Threads
+share the batches of sixteen; if there are fewer batches than threads, several threads share the angles of a batch, each
+with its own sums. Memory limits the speed: each count is read once, each voxel is written once.
 
-A fit is one pass over a projection a step, with an exponential function that the compiler can vectorise.
+A step of a fit is one pass over a projection, with an exponential function that the compiler can vectorise.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 Counts = NDArray[Any]
 
-# numba's own types do not say what it takes and returns
+# numba does not declare its arguments and its result
 _njit: Callable[..., Callable[[Callable[..., Any]], Callable[..., Any]]] = numba.njit
-_FREE = {"reassoc", "contract", "nsz", "arcp"}  # sums in any order; but NaN is NaN
+_FREE = {"reassoc", "contract", "nsz", "arcp"}  # sums may be in any order, but NaN remains NaN
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:
@@ -56,7 +56,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:
 
 
 class _Wave(NamedTuple):
-    """Batches of sixteen positions that threads work on together; `parts` threads share a batch."""
+    """Batches of sixteen positions that threads compute at the same time; `parts` threads share a batch."""
 
     first: int
     batches: int
@@ -66,7 +66,7 @@ class _Wave(NamedTuple):
 
 
 def _waves(grid: Grid, angles: int, threads: int) -> Callable[[int], Iterator[_Wave]]:
-    """Return what yields the waves of a number of positions: whole rounds of all threads, then the rest."""
+    """Return an iterable of the waves of a number of positions: full waves of all threads, then the rest."""
 
     @cache
     def made(parts: int) -> tuple[Schedule, U32]:
@@ -89,7 +89,7 @@ def _gridding(grid: Grid, waves: Callable[[int], Iterator[_Wave]]) -> Callable[[
     hits = _padded(grid, np.maximum(grid.hits, 1).astype(np.float32), 1)
     inverse = (1 / hits).astype(np.float32)
 
-    @cache  # fresh memory for the volumes would cost more than to compute them
+    @cache  # new memory for the volumes would take longer than computing them
     def kept(positions: int) -> F32:
         volumes: F32 = aligned_zeros((positions, grid.voxels), np.float32)
         return volumes
@@ -104,8 +104,8 @@ def _gridding(grid: Grid, waves: Callable[[int], Iterator[_Wave]]) -> Callable[[
                 _join(sums, batches, parts, schedule)
                 for batch in range(batches):
                     place, at = (first + batch) * LANES, schedule.shared_at[:, 0].copy()
-                    one = sums[batch], hits, inverse, volumes[place : place + LANES], found[batch]
-                    _write_means(schedule.shared, at, 0, at.size, *one)
+                    outputs = sums[batch], hits, inverse, volumes[place : place + LANES], found[batch]
+                    _write_means(schedule.shared, at, 0, at.size, *outputs)
             photons[first : first + batches] = found.reshape(parts, batches, LANES).sum(axis=0)
         return Gridded(volumes=volumes.reshape(-1, *grid.shape), photons=photons.ravel()[:positions].astype(np.int64))
 
@@ -148,7 +148,7 @@ def _everything(grid: Grid, waves: Callable[[int], Iterator[_Wave]]) -> Callable
 
 
 def _padded(grid: Grid, values: NDArray[Any], filler: int) -> NDArray[Any]:
-    """Return `values` of the voxels, and `filler` for what the last block has beyond them."""
+    """Return `values` of the voxels, and `filler` for the voxels of the last block beyond them."""
     return np.append(values, np.full(blocks_of(grid) * BLOCK - grid.voxels, filler, values.dtype))
 
 
@@ -189,7 +189,7 @@ def _join(sums: U32, batches: int, parts: int, schedule: Schedule) -> None:
 def _write_means(
     blocks: I32, at: I32, begin: int, end: int, sums: U32, hits: F32, inverse: F32, volumes: F32, photons: U64
 ) -> None:
-    """Write blocks that are done, of up to sixteen volumes f32[positions, voxels], and clear their sums."""
+    """Write complete blocks of up to sixteen volumes f32[positions, voxels], and clear their sums."""
     (lanes, voxels), flat = volumes.shape, volumes.reshape(-1)
     for index in range(begin, end):
         voxel, place = np.int64(blocks[index]) * BLOCK, np.int64(at[index])
@@ -218,7 +218,7 @@ def _fill_volumes(
     volumes: F32,
     photons: U64,
 ) -> None:
-    """Write the volumes f32[positions, voxels] of batches from `first` on, but for shared blocks; photons by part."""
+    """Write the volumes f32[positions, voxels] of batches from `first` on, except shared blocks; photons by part."""
     batches, stride = photons.shape[0] // parts, schedule.slot_of_pixel.size
     threads = batches * parts if parts > 1 else sums.shape[0]
     for task in numba.prange(threads):
@@ -236,7 +236,7 @@ def _fill_volumes(
 def _add_planes(
     blocks: I32, at: I32, begin: int, end: int, sums: U32, planes: I32, hits: F32, totals: U32, brightest: F32
 ) -> None:
-    """Add blocks that are done to the sums of their planes, keep the brightest, and clear their sums."""
+    """Add complete blocks to the sums of their planes, keep the brightest, and clear their sums."""
     for index in range(begin, end):
         if at[index] != EMPTY:
             for k in range(BLOCK):
@@ -257,7 +257,7 @@ def _fill_planes(
     totals: U32,
     brightest: F32,
 ) -> None:
-    """Add up the planes, and keep the brightest voxels, of batches from `first` on, but for shared blocks; by part."""
+    """Add up the planes, and keep the brightest voxels, of batches from `first` on, except shared blocks; by part."""
     batches, stride = totals.shape[0] // parts, schedule.slot_of_pixel.size
     threads = batches * parts if parts > 1 else sums.shape[0]
     for task in numba.prange(threads):
@@ -294,7 +294,7 @@ def _exponential(x: float) -> Any:
 
 @_njit(cache=True, nogil=True, error_model="numpy", fastmath=_FREE)
 def _sums_of(projection: F32, height: float, centre: float, sigma: float) -> Any:
-    """Return the sum of squared residuals, and what the normal equations are made of (`gaussian.py`)."""
+    """Return the sum of squared residuals, and the sums of the normal equations (`gaussian.py`)."""
     squares = m0 = m1 = m2 = m3 = m4 = r0 = r1 = r2 = 0.0
     inverse = 1 / sigma
     for i in range(projection.size):
@@ -330,7 +330,7 @@ def _step_of(at: Any, damping: float) -> Any:
 
 @compiled()
 def _fit(projection: F32, fitted: F64) -> None:
-    """Write height, centre and sigma in bins; leave them where there is no Gaussian."""
+    """Write height, centre and sigma in bins; leave them unchanged if there is no Gaussian."""
     bins, highest, area, centre = projection.size, 0.0, 0.0, 0.0
     for i in range(bins):
         area += projection[i]

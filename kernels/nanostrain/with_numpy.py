@@ -1,4 +1,4 @@
-"""Gridding, projections and fits as xsocs defines them: the reference, to be read first."""
+"""The reference: gridding, projections and fits as xsocs defines them. Read it first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""numpy.bincount with float64 weights, as people write it: static tables, per frame what must be."""
+"""numpy.bincount with float64 weights, as scientists write it: tables are made once, the rest is done per frame."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Integrated]:  # noqa: ARG001  (numpy has one thread)
-    """Return ``compute(frames)``; unsplit the bin of each pixel is a flat map, split a list of entries."""
+    """Return ``compute(frames)``: a flat map of bins without splitting, a list of entries with splitting."""
     solid_angle = problem.solid_angle.ravel()
     full_norm = problem.pixel_bins.norm(solid_angle)
     in_use = problem.pixel_bins.count > 0

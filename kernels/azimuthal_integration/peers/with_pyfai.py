@@ -1,4 +1,4 @@
-"""pyFAI: the sparse-matrix integrator that beamlines run, its look-up table made by the first frame."""
+"""pyFAI: the sparse-matrix integrator that beamlines use; the first frame makes its look-up table."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-EPSILON = float(np.finfo(np.float32).eps)  # pyFAI widens the upper end of a range by it
+EPSILON = float(np.finfo(np.float32).eps)  # pyFAI extends the upper end of a range by this
 ORIENTATION = {(False, False): 3, (True, True): 1, (True, False): 2, (False, True): 4}
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Integrated]:  # noqa: ARG001  (OpenMP obeys the harness)
     """Return ``compute(frames)`` by ``integrate1d(method=("full" | "no", "csr", "cython"))``."""
     if problem.sectors > 1:
-        raise MissingRequirement("pyFAI sorts azimuth by another convention", "measure it with azimuthal_bins=1")
+        raise MissingRequirement(
+            "pyFAI has another convention for azimuthal sectors", "measure it with azimuthal_bins=1"
+        )
     integrator = AzimuthalIntegrator(**_pose(problem))
     low, high = problem.axis.low, problem.axis.high
     call: dict[str, Any] = {
@@ -37,7 +39,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Integra
         "mask": problem.mask.astype(np.int8),
         "dummy": DUMMY if problem.blocks[0].dtype.kind == "u" else None,
     }
-    # pyFAI's model "poisson" takes the variance of an empty pixel as 1; where there are any, ours is given to it.
+    # pyFAI's model "poisson" sets the variance of an empty pixel to 1; if there are any, our variance is passed to it.
     empty_pixels = any(bool((frame[~problem.mask] < 1).any()) for block in problem.blocks for frame in block)
 
     def integrate(frame: Array) -> tuple[Array, Array]:

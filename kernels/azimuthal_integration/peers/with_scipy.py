@@ -1,4 +1,4 @@
-"""scipy: the same sums as products with a sparse matrix in compressed rows, one row a bin."""
+"""scipy: the same sums as products with a sparse matrix in compressed rows, one row per bin."""
 
 from __future__ import annotations
 

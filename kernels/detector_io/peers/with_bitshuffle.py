@@ -1,4 +1,4 @@
-"""bitshuffle's own Python module: chunks are taken out of the file by h5py, and unpacked or packed by its threads."""
+"""The Python module of bitshuffle: h5py takes chunks from the file, and the module's threads unpack or pack them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..recycled import Recycled
 if TYPE_CHECKING:
     from ..problem import Problem
 
-HEADER = 12  # of a chunk; the module knows only what follows
+HEADER = 12  # of a chunk; the module takes only the bytes after it
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (OpenMP obeys the harness)

@@ -1,7 +1,7 @@
-"""blosc2: the same filters in a format of its own, without HDF5; what a change of format would bring.
+"""blosc2: the same filters in its own format, without HDF5; it shows the gain of a change of format.
 
-To read, the frames of each block are packed into its format beforehand; a block that was not known then is packed
-when it is first seen.
+To read, the frames of each block are packed into this format beforehand; a block that was not known at that time is
+packed at its first use.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:
 
 
 def pack(frames: NDArray[Any], threads: int) -> U8:
-    """Return the frames as a Blosc2 array in memory, a chunk a frame: u8[bytes]."""
+    """Return the frames as a Blosc2 array in memory, one chunk per frame: u8[bytes]."""
     settings = {
         "codec": blosc2.Codec.LZ4,
         "filters": [blosc2.Filter.BITSHUFFLE],

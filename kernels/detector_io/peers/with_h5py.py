@@ -1,4 +1,4 @@
-"""h5py with hdf5plugin: what everybody runs. The file image is opened where it lies; frames go straight to theirs."""
+"""h5py with hdf5plugin, the usual reader. The file image is opened in memory; frames are read into the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""mpi4py-fft: slabs over ranks, one MPI_Alltoallw for all planes, FFTW's plans measured."""
+"""mpi4py-fft: slabs over ranks, one MPI_Alltoallw for all planes, plans of FFTW that are measured."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to transform a field, slabs of planes, into its spectrum, slabs of rows."""
+    """Return the partition of a field into slabs of planes, and of its spectrum into slabs of rows."""
     comm, size = resources.comm, problem.size
     if comm.size != resources.ranks:
-        raise ValueError(f"the communicator has {comm.size} ranks, the case {resources.ranks}")
+        raise ValueError(f"the communicator has {comm.size} ranks, but the case has {resources.ranks}")
     transform = PFFT(
         comm,
         (size,) * 3,
@@ -35,7 +35,9 @@ def prepare(problem: Problem, resources: Resources) -> Partitioned:
         return part
 
     def compute(part: Any) -> Any:
-        return transform.forward(part, normalize=False)  # stays in its own memory: a copy less than into ours
+        return transform.forward(
+            part, normalize=False
+        )  # the result remains in the package's memory, which saves a copy
 
     def get(result: Any) -> Complex | None:
         parts = comm.gather((transform.local_slice(True), np.asarray(result)), root=0)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[F64], F64]:  # noqa: ARG001  (one thread)
-    """Return the function that turns a field into the one `steps` steps later."""
+    """Return the function that advances a field by `steps` steps."""
     own, neighbour = problem.weights
     weights = neighbour * ndimage.generate_binary_structure(3, 1).astype(np.float64)
     weights[1, 1, 1] = own

@@ -1,4 +1,4 @@
-"""pyFAI behind h5py: the loop that scripts have, and a pipeline of two threads, one that reads and one that integrates.
+"""pyFAI with h5py: the loop of a usual script, and a pipeline of two threads, one that reads and one that integrates.
 
 The look-up table is made beforehand, by the first frame.
 """
@@ -25,8 +25,8 @@ from ..profiles import Profiles, written
 if TYPE_CHECKING:
     from ..problem import Problem
 
-EPSILON = float(np.finfo(np.float32).eps)  # pyFAI widens the upper end of a range by it
-AHEAD = 4  # frames that may wait between the threads
+EPSILON = float(np.finfo(np.float32).eps)  # pyFAI extends the upper end of a range by this
+AHEAD = 4  # the largest number of frames that wait between the threads
 
 Frames = Iterable[NDArray[np.uint32]]
 
@@ -72,7 +72,7 @@ def _pipeline(problem: Problem, frames: Callable[[FileImage], Frames]) -> Callab
 
 
 def _ahead(frames: Iterator[NDArray[np.uint32]]) -> Iterator[NDArray[np.uint32]]:
-    """Yield frames that another thread reads; what it raises is raised here."""
+    """Yield frames that another thread reads; an exception in that thread is raised again."""
     waiting: queue.Queue[Any] = queue.Queue(AHEAD)
 
     def fill() -> None:
@@ -80,7 +80,7 @@ def _ahead(frames: Iterator[NDArray[np.uint32]]) -> Iterator[NDArray[np.uint32]]
             for frame in frames:
                 waiting.put(frame)
             waiting.put(None)
-        except Exception as error:  # every one, handed to the thread that waits
+        except Exception as error:  # every exception is passed to the thread that waits
             waiting.put(error)
 
     reader = threading.Thread(target=fill)

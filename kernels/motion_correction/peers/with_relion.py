@@ -1,8 +1,8 @@
 """RELION's own motion correction: a program that reads movies from files and writes micrographs.
 
-Movies are written beforehand, as MRC files. What is timed is the whole program: it starts, reads (from the page
-cache), searches hot pixels, aligns, sums, and writes; and we read its sums and its shifts. RELION is licensed
-under the GPL: it is run, never linked.
+Movies are written beforehand, as MRC files. The time is that of the whole program, which starts, reads (from the page
+cache), searches for hot pixels, aligns, sums, and writes, and of reading its sums and shifts. RELION is licensed
+under the GPL: it is run as a program, never linked.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 F64 = NDArray[np.float64]
 
-PROGRAM, CURE = "relion_run_motioncorr", "apt install relion"
-_OPTICS = {  # it asks for them, and uses none of them without dose weighting
+PROGRAM, FIX = "relion_run_motioncorr", "apt install relion"
+_OPTICS = {  # the program requires these values, and uses none of them without dose weighting
     "OpticsGroup": ["1"],
     "OpticsGroupName": ["opticsGroup1"],
     "MicrographOriginalPixelSize": ["1.0"],
@@ -41,18 +41,21 @@ _OPTICS = {  # it asks for them, and uses none of them without dose weighting
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Frames], Aligned]:
-    """Return the function that aligns a block of movies; raise Lacking where RELION is not installed."""
+    """Return the function that aligns a block of movies; raise MissingRequirement where RELION is not installed."""
     program = shutil.which(PROGRAM)
     if program is None:
-        raise MissingRequirement(f"RELION is not installed (no {PROGRAM} is on the PATH)", CURE)
+        raise MissingRequirement(f"RELION is not installed (no {PROGRAM} is on the PATH)", FIX)
     odd = [size for size in problem.grid.frame if size % 2]
     if odd:
-        raise MissingRequirement(f"RELION aligns no frames with an odd number of pixels ({odd[0]})", "leave relion out")
+        raise MissingRequirement(
+            f"RELION cannot align frames with an odd number of pixels ({odd[0]})",
+            "remove relion from the implementations",
+        )
     return _Relion(program, problem, resources.threads).compute
 
 
 class _Relion:
-    """A folder with the movies of every block, written when it is made; deleted with it."""
+    """A folder with the movies of every block; it is written when the object is made, and deleted with it."""
 
     def __init__(self, program: str, problem: Problem, threads: int) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="relion-"))
@@ -65,9 +68,9 @@ class _Relion:
             self._write(index, movies)
 
     def compute(self, movies: Frames) -> Aligned:
-        """Return what RELION finds in a block."""
+        """Return the result of RELION for a block."""
         index = next((at for at, block in enumerate(self._blocks) if block is movies), None)
-        if index is None:  # none of the problem's own: within the timed window
+        if index is None:  # not a block of the problem: it is written within the timed window
             index = len(self._blocks)
             self._write(index, movies)
         done = subprocess.run(
@@ -89,13 +92,13 @@ class _Relion:
     def _write(self, index: int, movies: Frames) -> None:
         names = [f"{index}_{movie}.mrcs" for movie in range(len(movies))]
         for name, movie in zip(names, movies, strict=True):
-            signed = movie.dtype == np.uint8 and movie.max() > np.iinfo(np.int8).max  # it reads mode 0 as signed
+            signed = movie.dtype == np.uint8 and movie.max() > np.iinfo(np.int8).max  # RELION reads mode 0 as signed
             write_mrc(self._folder / name, movie.astype(np.uint16) if signed else movie)
         listed = {"MicrographMovieName": names, "OpticsGroup": ["1"] * len(names)}
         (self._folder / f"{index}.star").write_text(write_table("optics", _OPTICS) + write_table("movies", listed))
 
 
 def _shifts(text: str) -> F64:
-    """Return f64[frames, 2] of the file that RELION writes about a movie: how far it moves each frame, reversed."""
+    """Return f64[frames, 2] from RELION's file for a movie: the shift of each frame, with the sign reversed."""
     found = table_in(text, "global_shift")
     return -np.array([found["MicrographShiftY"], found["MicrographShiftX"]], np.float64).T

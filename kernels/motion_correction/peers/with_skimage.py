@@ -1,6 +1,7 @@
-"""scikit-image: `phase_cross_correlation` of every frame with the sum of the others, again and again.
+"""scikit-image: `phase_cross_correlation` of every frame with the sum of the others, iterated.
 
-Its normalisation counts every frequency alike, and most of them hold noise: with few electrons it finds wrong places.
+Its normalisation weights all frequencies equally, and most of them contain noise: with few electrons it finds wrong
+peaks.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 C64 = NDArray[np.complex64]
 
-_UPSAMPLED = 20  # its places are multiples of 1/20 pixel
+_UPSAMPLED = 20  # its positions are multiples of 1/20 pixel
 
-_correlate: Any = registration.phase_cross_correlation  # untyped
+_correlate: Any = registration.phase_cross_correlation  # has no types
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Frames], Aligned]:  # noqa: ARG001  (one thread)
@@ -45,7 +46,10 @@ def _align(movie: Frames, iterations: int) -> tuple[F64, F32]:
     shifts = np.zeros((len(movie), 2))
     for _ in range(iterations):
         total = spectra.sum(axis=0)
-        moves = [_correlate(total - one, one, upsample_factor=_UPSAMPLED, space="fourier")[0] for one in spectra]
+        moves = [
+            _correlate(total - spectrum, spectrum, upsample_factor=_UPSAMPLED, space="fourier")[0]
+            for spectrum in spectra
+        ]
         found = -np.array(moves, np.float64)
         found -= found[0].copy()
         shifts += found
@@ -57,7 +61,7 @@ def _align(movie: Frames, iterations: int) -> tuple[F64, F32]:
 
 
 def _wave(shift: F64, shape: tuple[int, ...]) -> C64:
-    """Return what moves a spectrum back by `shift`."""
+    """Return the factor that shifts a spectrum back by `shift`."""
     down, across = (
         np.exp(2j * np.pi * moved / size * frequencies(size)).astype(np.complex64)
         for moved, size in zip(shift, shape, strict=True)

@@ -1,1 +1,1 @@
-"""Production packages that the kernel is compared with, each through one adapter."""
+"""Packages that the kernel is compared with, through adapters."""

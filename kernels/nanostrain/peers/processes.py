@@ -1,7 +1,7 @@
-"""A few processes, as xsocs uses them, for packages that hold the interpreter's lock while they compute.
+"""Several processes, as in xsocs, for packages that hold the interpreter's lock while they compute.
 
-They are forked once, when a problem is prepared, so they share its blocks and tables without a copy; results come
-back through memory that both see. A block is known by its address: no frame travels.
+They are forked once, when a problem is prepared, so they share its blocks and tables without a copy; results are
+returned in shared memory. A block is identified by its index: no frame is sent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from daasbench.authoring import share
 
 Array = NDArray[Any]
-Work = Callable[[Array, Mapping[str, Array]], None]  # some rows of a block, and the same rows of the results
+ComputeRows = Callable[[Array, Mapping[str, Array]], None]  # some rows of a block, and the same rows of the results
 
 
 class Processes:
@@ -27,16 +27,18 @@ class Processes:
     Parameters
     ----------
     blocks
-        What will be computed.
+        The blocks that will be computed.
     outputs
-        Shape of a row, and type, of each result.
+        Shape of a row and type of each result.
     work
-        Computes some rows and writes their results.
+        The function that computes some rows and writes their results.
     count
-        Processes; with one nothing is forked.
+        Number of processes; with 1 nothing is forked.
     """
 
-    def __init__(self, blocks: Sequence[Array], outputs: Mapping[str, tuple[Any, Any]], work: Work, count: int) -> None:
+    def __init__(
+        self, blocks: Sequence[Array], outputs: Mapping[str, tuple[Any, Any]], work: ComputeRows, count: int
+    ) -> None:
         rows = len(blocks[0])
         self._blocks, self._work = blocks, work
         self._given = _shared(blocks[0].shape, blocks[0].dtype)
@@ -56,18 +58,18 @@ class Processes:
         if not self._pipes:
             self._work(block, self._results)
         else:
-            where = next((i for i, one in enumerate(self._blocks) if one is block), None)
-            if where is None:  # not seen before they were forked
+            where = next((i for i, known in enumerate(self._blocks) if known is block), None)
+            if where is None:  # the processes were forked without this block
                 self._given[...] = block
             for pipe in self._pipes:
                 pipe.send(where)
-            wrong = [said for pipe in self._pipes if (said := pipe.recv())]
-            if wrong:
-                raise RuntimeError(wrong[0])
+            errors = [error for pipe in self._pipes if (error := pipe.recv())]
+            if errors:
+                raise RuntimeError(errors[0])
         return dict(self._results)
 
     def _serve(self, pipe: Any, ours: Any, rows: slice) -> None:
-        for other in (*self._pipes, ours):  # so that the end of the process that asks is the end of this one
+        for other in (*self._pipes, ours):  # so that this process ends when its parent ends
             other.close()
         while True:
             try:
@@ -78,11 +80,11 @@ class Processes:
             try:
                 self._work(block[rows], {name: result[rows] for name, result in self._results.items()})
                 pipe.send("")
-            except Exception as error:  # told to the process that asked
+            except Exception as error:  # sent to the parent
                 pipe.send(repr(error))
 
 
 def _shared(shape: Sequence[int], kind: Any) -> Array:
-    """Return an array in memory that forked processes see as well."""
+    """Return an array in memory that forked processes share."""
     size = int(np.prod(shape)) * np.dtype(kind).itemsize
     return np.frombuffer(mmap.mmap(-1, max(size, 1)), kind, count=int(np.prod(shape))).reshape(shape)

@@ -1,4 +1,4 @@
-"""What is the same for the peers: volumes by the package, projections, fits by the package, for each stage."""
+"""The stages that all peers share: volumes by the package, projections, fits by the package."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ F64 = NDArray[np.float64]
 Array = NDArray[Any]
 
 Volume = Callable[[Array], tuple[Array, float]]
-"""From the frames of a position to f64[nx, ny, nz] photons a voxel, and their sum."""
+"""From the frames of a position to f64[nx, ny, nz] photons per voxel, and their sum."""
 Project = Callable[[Array], tuple[F64, F64, F64]]
-"""From photons a voxel to the three projections."""
+"""From photons per voxel to the three projections."""
 Fit = Callable[[F64, F64], tuple[float, float, float]]
-"""From the middles of bins and a projection to area, centre, sigma; NaN where there is none."""
+"""From the centres of bins and a projection to area, centre, sigma; NaN if there is no Gaussian."""
 
 
 def prepare(problem: Problem, resources: Resources, volume: Volume, project: Project, fit: Fit) -> Callable[[Any], Any]:

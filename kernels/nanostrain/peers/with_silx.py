@@ -1,4 +1,4 @@
-"""silx: a scan gridded by one call with a table of voxels, fits by its own Levenberg-Marquardt; in processes."""
+"""silx: one call grids a scan with a table of voxels; fits by its own Levenberg-Marquardt; in several processes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""xrayutilities: `Gridder3D` on the scattering vectors of every pixel, `gauss_fit` on the projections; in processes.
+"""xrayutilities: `Gridder3D` on scattering vectors of every pixel, `gauss_fit` on projections, in several processes.
 
-xrayutilities is licensed under the GPL; it is imported here only, and only if a user has installed it.
+xrayutilities is licensed under the GPL: only this module imports it, and only if a user has installed it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:
     """Return the function of the problem's stage; scattering vectors are made beforehand.
 
-    Its voxels are centred on the same places as those of xsocs, and a pixel goes to the voxel whose middle is the
-    nearest: the same rule, rounded otherwise. Masked pixels lie outside its range.
+    Its voxels have the same centres as those of xsocs, and a pixel belongs to the voxel with the nearest centre: the
+    same rule with another rounding. Masked pixels are outside its range.
     """
     grid, geometry = problem.grid, problem.geometry
     ends, plane_hits = (*grid.starts, grid.bins), np.maximum(grid.plane_hits(), 1)

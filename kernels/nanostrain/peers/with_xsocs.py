@@ -1,4 +1,4 @@
-"""XSOCS: its tables of silx frame by frame, its projections, its fit; in processes, as it runs itself."""
+"""XSOCS: its tables of silx frame by frame, its projections, its fit; in several processes, as XSOCS itself runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:
 
     def volume(scan: Any) -> Any:
         counts: Any = None
-        for image, table in zip(scan, tables, strict=True):  # as xsocs.process.qspace does
+        for image, table in zip(scan, tables, strict=True):  # as in xsocs.process.qspace
             counts = histogramnd_from_lut(
                 image.reshape(-1), table, shape=grid.shape, weighted_histo=counts, dtype=np.float64
             )[1]

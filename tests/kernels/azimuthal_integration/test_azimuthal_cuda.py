@@ -11,7 +11,7 @@ from daasbench.kernels.azimuthal_integration import with_cupy
 from daasbench.kernels.azimuthal_integration.pixels import TwoBins
 from daasbench.kernels.azimuthal_integration.powder import DUMMY
 
-# One thread a block, blocks one after the other: every loop and index of the source, without the concurrency.
+# One thread per block, blocks in sequence: every loop and index of the source, without the concurrency.
 AS_CPP = """
 #include <cstddef>
 #define __global__
@@ -33,7 +33,7 @@ extern "C" void launch_{name}(int grid_x, int grid_y, {declared}) {{
 
 
 class CpuModule:
-    """The source, compiled as C++, in the place of a ``cupy.RawModule``."""
+    """The source, compiled as C++, instead of a ``cupy.RawModule``."""
 
     def __init__(self, as_cpp: Any, integer: bool) -> None:
         text = AS_CPP + with_cupy.SOURCE.replace("extern __shared__ double memory[];", "")

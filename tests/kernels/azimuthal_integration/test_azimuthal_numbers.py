@@ -1,4 +1,4 @@
-"""Azimuthal integration gives the right numbers, and what is wrong is called wrong."""
+"""Azimuthal integration gives the right numbers, and a wrong result gets the outcome wrong."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_frame_that_follows_the_solid_angle_gives_a_constant(
     np.testing.assert_allclose(result.intensity, 100, rtol=1e-6)
 
 
-def test_each_implementation_is_verified_and_by_whom_is_said(tiny: Any, compute: Any) -> None:
+def test_each_verdict_names_what_verified_the_implementation(tiny: Any, compute: Any) -> None:
     for mode in MODES:
         problem = tiny(blocks=2, mode=mode)
         expectation = kernel.expect(problem, kernel.options(mode=mode))
@@ -78,7 +78,7 @@ def test_each_implementation_is_verified_and_by_whom_is_said(tiny: Any, compute:
                     problem, expectation, block, compute(problem, name, block), kernel.implementations[name].judged_as
                 )
                 assert verdict.ok, (name, mode, verdict)
-                assert verdict.verified_by == "truth"  # what comes closest to failing is the counting noise
+                assert verdict.verified_by == "truth"  # the counting noise comes closest to failing
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -100,19 +100,19 @@ def test_few_frames_are_shared_by_the_threads_with_the_same_result(
 @settings(max_examples=25, deadline=None)
 @given(
     poni=st.tuples(st.floats(-5e-3, 2e-2), st.floats(-5e-3, 2e-2)),
-    round=st.tuples(st.floats(-0.6, 0.6), st.floats(-0.6, 0.6)),
+    rotation=st.tuples(st.floats(-0.6, 0.6), st.floats(-0.6, 0.6)),
     bins=st.integers(1, 60),
 )
 def test_the_shares_of_a_pixel_sum_to_one_wherever_the_detector_is(
-    problem_of: Any, poni: tuple[float, float], round_: tuple[float, float], bins: int
+    problem_of: Any, poni: tuple[float, float], rotation: tuple[float, float], bins: int
 ) -> None:
     problem = problem_of(
         np.zeros((1, 9, 11), np.uint32),
         bins=bins,
         poni1_m=poni[0],
         poni2_m=poni[1],
-        rot1=round_[0],
-        rot2=round_[1],
+        rot1=rotation[0],
+        rot2=rotation[1],
     )
     table = split(problem.axis, problem.geometry, problem.mask)
     pixel, bin_, share = table.entries()
@@ -223,11 +223,11 @@ def test_the_pixel_around_the_beam_keeps_its_photons(problem_of: Any, compute: A
         assert compute(problem_of(frames, mode, bins=20), "numba").signal.sum() == pytest.approx(1000)
 
 
-# --- mutants: what is wrong must be called wrong -------------------------------------------------------------
+# --- mutants: a wrong result must be found -----------------------------------------------------------------
 
 
 def _racy(problem: Any) -> Any:
-    """Be right in the first call; lose some photons to a race in later ones."""
+    """Be right in the first call; lose some photons by a race in later calls."""
     right = kernel.implementations["numba"].load()(problem, Resources())
     calls = []
 
@@ -299,7 +299,9 @@ def test_blocks_too_large_to_compare_wholly_are_sampled_anew_each_time(
     tiny: Any, compute: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oracle, "LARGE_BLOCK_BYTES", 1)
-    problem = dataclasses.replace(tiny(mode="split"), truth=None)  # or the known profile would come closer to failing
+    problem = dataclasses.replace(
+        tiny(mode="split"), truth=None
+    )  # otherwise the known profile would come closer to failing
     expectation = kernel.expect(problem, kernel.options(mode="split"))
     assert expectation.reference is None
     result = compute(problem, "numba")
@@ -335,7 +337,7 @@ def test_misspelt_options_are_refused_by_the_type() -> None:
         msgspec.convert({"mode": "nosplitt"}, kernel.options)
 
 
-def test_a_narrower_range_leaves_the_rest_out(tiny: Any, compute: Any) -> None:
+def test_a_narrower_range_excludes_the_pixels_outside(tiny: Any, compute: Any) -> None:
     for mode in MODES:
         problem = tiny(mode=mode, radial_min=10.0, radial_max=20.0)
         expectation = kernel.expect(problem, kernel.options(mode=mode))

@@ -31,7 +31,7 @@ def _pyfai(needs: Any) -> None:
 
 
 @pytest.mark.parametrize("flips", [(False, False), (True, True), (True, False), (False, True)])
-def test_where_pixels_look_is_where_pyfai_says(flips: tuple[bool, bool]) -> None:
+def test_pixels_have_the_positions_that_pyfai_gives(flips: tuple[bool, bool]) -> None:
     from daasbench.kernels.azimuthal_integration.peers.with_pyfai import ORIENTATION
     from pyFAI.detectors import Detector
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator
@@ -93,7 +93,7 @@ def test_without_pyfai_numpy_on_a_file_agrees_only_with_itself(
     assert "install pyFAI" in verdict.message
 
 
-def test_peers_get_the_same_resources_as_we(tiny: Any) -> None:
+def test_peers_get_the_same_resources_as_our_implementations(tiny: Any) -> None:
     problem = tiny(mode="nosplit")
     for name in ("pyfai", "scipy", "bincount"):
         assert kernel.implementations[name].peer

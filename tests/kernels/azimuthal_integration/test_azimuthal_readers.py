@@ -58,7 +58,7 @@ def read(path: Path, poni: Path, blocks: int = 1, **options: Any) -> Any:
 
 
 def refusal(path: Path, poni: Path | None, **options: Any) -> str:
-    """Return the sentence with which a file is refused before or while it is read."""
+    """Return the message with which a file is refused before or while it is read."""
     chosen = kernel.options(geometry=None if poni is None else str(poni), **options)
     with pytest.raises(InputError) as refused:
         kernel.read(path, kernel.survey(path, chosen), chosen, 1)
@@ -97,7 +97,7 @@ def test_the_only_stack_of_an_hdf5_file_is_found(frames: Any, poni: Path, tmp_pa
             "entry/detector/frames", data=frames, chunks=(1, 30, 41), compression=hdf5plugin.Bitshuffle()
         )
         file["entry/motor"] = np.arange(3.0)
-        file["entry/other"] = np.zeros((5, 6))  # has not the detector's shape
+        file["entry/other"] = np.zeros((5, 6))  # does not have the detector's shape
     np.testing.assert_array_equal(read(path, poni).blocks[0], frames)
 
 
@@ -121,7 +121,7 @@ def test_the_linked_files_of_a_dectris_master_are_one_stack(frames: Any, poni: P
             with h5py.File(tmp_path / name, "w") as file:
                 file["entry/data/data"] = part
             master[f"entry/data/data_{number:06d}"] = h5py.ExternalLink(name, "entry/data/data")
-        master["entry/data/data_000003"] = h5py.ExternalLink("scan_data_000003.h5", "entry/data/data")  # not there
+        master["entry/data/data_000003"] = h5py.ExternalLink("scan_data_000003.h5", "entry/data/data")  # does not exist
         master["entry/detector/pixel_mask"] = frames[0]
         master["entry/detector/flatfield"] = frames[0].astype("f4")
     np.testing.assert_array_equal(read(tmp_path / "scan_master.h5", poni).blocks[0], frames)
@@ -179,7 +179,7 @@ def test_values_without_data_join_the_mask_and_are_counted(dtype: str, poni: Pat
     assert problem.blocks[0][1, 4, 4] == 5
 
 
-def test_a_mask_file_leaves_its_pixels_out(frames: Any, poni: Path, tmp_path: Path) -> None:
+def test_a_mask_file_excludes_its_pixels(frames: Any, poni: Path, tmp_path: Path) -> None:
     fabio.tifimage.TifImage(data=frames[0]).write(str(tmp_path / "f.tif"))
     mask = np.zeros((30, 41), np.uint8)
     mask[3:5, 7] = 1
@@ -260,7 +260,7 @@ def test_shapes_that_do_not_fit_are_refused(frames: Any, poni: Path, tmp_path: P
     assert "the mask has 20 x 41" in refusal(tmp_path / "f.edf", poni, mask=str(mask))
 
 
-def test_a_mask_or_a_range_that_leaves_no_pixel_is_refused(frames: Any, poni: Path, tmp_path: Path) -> None:
+def test_a_mask_or_a_range_without_pixels_is_refused(frames: Any, poni: Path, tmp_path: Path) -> None:
     fabio.edfimage.EdfImage(data=frames[0]).write(str(tmp_path / "f.edf"))
     fabio.edfimage.EdfImage(data=np.full((30, 41), -1, np.int32)).write(str(tmp_path / "gap.edf"))
     mask = tmp_path / "all.edf"
@@ -276,7 +276,7 @@ def test_a_mask_or_a_range_that_leaves_no_pixel_is_refused(frames: Any, poni: Pa
     ("text", "said"),
     [
         ("not a geometry", "Poni1"),
-        ("{", "no geometry file"),
+        ("{", "not a geometry file"),
         ("{}", "goniometer"),
         (PONI1.replace("Distance: 0.1", ""), "distance"),
         (PONI1.replace("0.002", "far"), "is 'far'; it must be a number"),

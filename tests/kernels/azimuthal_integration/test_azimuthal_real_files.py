@@ -1,4 +1,4 @@
-"""Rings of known powders stand where crystallography says, in measured frames."""
+"""Rings of known powders are at the positions that crystallography gives, in measured frames."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_twelve_rings_of_ceo2_on_a_pilatus_2m(real_file: RealFile, compute: Any,
 
 
 @pytest.mark.parametrize("frame", [9, 23, 32, 43, 50])
-def test_rings_of_lab6_wherever_the_goniometer_stands(real_file: RealFile, compute: Any, frame: int) -> None:
+def test_rings_of_lab6_at_every_position_of_the_goniometer(real_file: RealFile, compute: Any, frame: int) -> None:
     import h5py
 
     path = real_file("azint/ssrl72_lab6_pilatus300kw_tth.h5")

@@ -1,4 +1,4 @@
-"""The compiled codec gives the bits that the library gives, and finds damage where the format lets it be found."""
+"""The compiled codec gives the same bits as the library, and finds all damage that the format makes visible."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BLOCK = 256  # elements: several blocks without many numbers
 
 
 def unpacked(packed: Any, like: Any, parts: int = 1) -> tuple[set[int], Any]:
-    """Return what the parts say, and the elements; behind the chunk lies nothing that may be read."""
+    """Return the states of the parts, and the elements; no byte after the chunk may be read."""
     out, start = np.zeros_like(like), packed.ctypes.data
     end = start + packed.size
     guard = np.full(like.nbytes + 256, 0xA5, np.uint8)
@@ -64,7 +64,7 @@ def test_what_is_packed_is_unpacked_to_the_same_bits_in_any_number_of_parts(dtyp
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "f4", "u8", "f8"])
-def test_hdf5plugin_and_we_read_each_other(dtype: str) -> None:
+def test_hdf5plugin_and_our_codec_read_each_other(dtype: str) -> None:
     elements = elements_like("gaps", 5001, "u1").astype(dtype)
     with h5py.File("shared", "w", driver="core", backing_store=False) as file:
         theirs = file.create_dataset("theirs", data=elements, chunks=elements.shape, **hdf5plugin.Bitshuffle())
@@ -80,14 +80,14 @@ def test_hdf5plugin_and_we_read_each_other(dtype: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(some.binary(min_size=0, max_size=400), some.integers(1, 60))
-def test_any_bytes_whatever_are_packed_without_loss(content: bytes, times: int) -> None:
+def test_any_bytes_are_packed_without_loss(content: bytes, times: int) -> None:
     elements = np.frombuffer((content * times)[:3000] + b"x", np.uint8)
     said, out = unpacked(packed(elements), elements)
     assert said == {WHOLE}
     np.testing.assert_array_equal(out, elements)
 
 
-def test_every_damage_of_the_form_is_said() -> None:
+def test_every_kind_of_damage_has_its_message() -> None:
     elements = elements_like("gaps", 1000, "u4")
     good = packed(elements)
 
@@ -113,7 +113,7 @@ def test_every_damage_of_the_form_is_said() -> None:
     assert said(put(16, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF)) == SAID[DAMAGED]
 
 
-def test_damage_at_any_byte_is_an_error_or_changes_no_more_than_what_it_stands_for() -> None:
+def test_damage_at_any_byte_is_an_error_or_changes_only_the_elements_that_it_encodes() -> None:
     rng = np.random.default_rng(5)
     elements = elements_like("gaps", 1000, "u4")
     good = packed(elements)
@@ -121,7 +121,7 @@ def test_damage_at_any_byte_is_an_error_or_changes_no_more_than_what_it_stands_f
     for at in range(good.size):
         bad = good.copy()
         bad[at] ^= rng.integers(1, 256)
-        (status,), _ = unpacked(bad, elements)  # writes nothing outside, whatever happens
+        (status,), _ = unpacked(bad, elements)  # writes nothing outside in any case
         errors += status != WHOLE
         try:
             with_numpy.unpack_chunk(bad.tobytes(), elements.size, elements.dtype)

@@ -1,4 +1,4 @@
-"""Files of the field are read, and what is wrong with others is said in one sentence."""
+"""Files of the field are read, and other files are refused with one sentence."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_truncated_file_is_refused(packed_file: Any) -> None:
     assert "truncated" in refused(path)
 
 
-def test_the_measured_eiger_file_is_read_by_every_way(real_file: Any, compute: Any, verdict: Any) -> None:
+def test_the_measured_eiger_file_is_read_by_every_implementation(real_file: Any, compute: Any, verdict: Any) -> None:
     path = real_file("hdf5_io/eiger4m_bslz4_1frame.h5")
     problem = read(path)
     for name in ("numba", "numpy"):

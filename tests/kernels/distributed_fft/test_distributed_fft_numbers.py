@@ -19,7 +19,7 @@ HOST = ["numpy", "scipy", "fftw"]
 
 @pytest.fixture(params=HOST)
 def name(request: pytest.FixtureRequest, needs: Any) -> str:
-    """Return each of the ways on one node; FFTW's where it is installed."""
+    """Return each implementation on one node; that by FFTW if it is installed."""
     if request.param == "fftw":
         needs("pyfftw")
     return str(request.param)
@@ -98,7 +98,7 @@ def test_a_large_spectrum_is_compared_at_planes_and_by_its_energy(
     assert verdict(problem, right).ok
     assert not verdict(problem, right * (1 + 1e-9)).ok
     right[np.argmax(np.abs(right).max(axis=(1, 2)))] *= 1.01
-    for _ in range(5):  # whichever planes are drawn
+    for _ in range(5):  # for any planes that are drawn
         assert not verdict(problem, right).ok
 
 
@@ -120,7 +120,7 @@ def test_a_result_of_another_shape_or_type_is_wrong(generated: Any, verdict: Any
     ("implementation", "exchange", "dtype", "size"),
     [("mpi", "messages", "c128", 11), ("mpi-fftw", "messages", "c64", 70), ("mpi-fftw", "memory", "c64", 11)],
 )
-def test_both_exchanges_give_the_same_on_uneven_slabs(
+def test_both_exchanges_give_the_same_on_unequal_slabs(
     generated: Any, verdict: Any, needs: Any, implementation: str, exchange: str, dtype: str, size: int
 ) -> None:
     needs("mpi4py")
@@ -149,7 +149,7 @@ def test_messages_are_counted_as_the_card_says() -> None:
     assert tiny.flop == pytest.approx(5 * 18**3 * np.log2(18**3))
 
 
-def test_the_gpus_function_is_right_by_numpy(generated: Any, verdict: Any) -> None:
+def test_the_function_for_the_gpu_is_right_when_run_by_numpy(generated: Any, verdict: Any) -> None:
     problem = generated(10)
     assert verdict(problem, with_cupy.in_library(np)(problem.blocks[0]), "cupy").ok
     assert with_cupy.in_library(SimpleNamespace(fft=SimpleNamespace(fftn=lambda field: field.shape)))(np.ones(3)) == (

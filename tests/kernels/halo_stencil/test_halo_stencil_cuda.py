@@ -40,7 +40,7 @@ def library(as_cpp: Any) -> Any:
 
 @pytest.fixture
 def cupy_on_the_host(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put numpy, and the source compiled as C++, in the place of cupy."""
+    """Put numpy, and the source compiled as C++, instead of cupy."""
 
     class RawKernel:
         def __init__(self, source: str, name: str) -> None:

@@ -43,10 +43,10 @@ def test_any_number_of_threads_gives_the_same_bits(generated: Any, compute: Any,
 
 @pytest.mark.parametrize("name", ["numpy", "numba", "scipy"])
 def test_one_plane_wave_decays_by_its_factor(compute: Any, generated: Any, name: str) -> None:
-    problem, rounds = generated(20, 1), np.array([[1, 2, 0]])
-    wave = Waves(size=20, mean=1.0, rounds=rounds, amplitudes=np.ones(1), phases=np.zeros(1))
+    problem, periods = generated(20, 1), np.array([[1, 2, 0]])
+    wave = Waves(size=20, mean=1.0, periods=periods, amplitudes=np.ones(1), phases=np.zeros(1))
     problem = dataclasses.replace(problem, blocks=[wave.field()], fields=[wave])
-    factor = 1 - 2 * problem.diffusion * np.sum(1 - np.cos(2 * np.pi * rounds / 20))
+    factor = 1 - 2 * problem.diffusion * np.sum(1 - np.cos(2 * np.pi * periods / 20))
     assert np.abs(compute(problem, name) - (1 + factor * (wave.field() - 1))).max() < 1e-14
 
 
@@ -59,7 +59,7 @@ def test_nothing_is_lost_and_no_extreme_grows(generated: Any, compute: Any, name
     assert noise.min() < after.min() < after.max() < noise.max()
 
 
-def test_a_shifted_field_has_a_shifted_future(generated: Any, compute: Any) -> None:
+def test_a_shifted_field_has_a_shifted_later_state(generated: Any, compute: Any) -> None:
     problem = generated(16, 4)
     noise = np.random.default_rng(0).standard_normal((16, 16, 16))
     moved = np.roll(noise, (3, -5, 7), axis=(0, 1, 2))
@@ -91,7 +91,7 @@ def test_mutants_are_caught(generated: Any, compute: Any, verdict: Any, mutant: 
 
 
 def _without_the_second_exchange(problem: Any) -> Any:
-    """Return what a rank that owns all makes of a block, if in the second step it reads the first step's z face."""
+    """Return what a rank that owns the whole block gives if, in the second step, it reads the first step's z face."""
     size = problem.size
     box = Box(cells=(size, size, size))
     source, whole = box.laid(problem.blocks[0]), np.array([0, size, 0, size])
@@ -121,13 +121,13 @@ def test_an_unstable_step_is_refused() -> None:
         msgspec.convert({"diffusion": 0.2}, kernel.options)
 
 
-def test_messages_are_counted_for_the_axes_that_are_cut() -> None:
+def test_messages_are_counted_for_the_axes_that_are_divided() -> None:
     assert messages_bytes(64, 10, (1, 1, 1)) == 0
     assert messages_bytes(64, 10, (2, 1, 1)) == 10 * 2 * 64 * 64 * 8
     assert messages_bytes(64, 10, (2, 2, 2)) == 10 * 6 * 32 * 32 * 8
 
 
-def test_eight_ranks_cut_every_axis_and_give_the_same_bits(generated: Any, compute: Any, needs: Any) -> None:
+def test_eight_ranks_divide_every_axis_and_give_the_same_bits(generated: Any, compute: Any, needs: Any) -> None:
     needs("mpi4py")
     problem = generated(11, 3, blocks=2)
     for ranks, results in results_on_ranks("halo_stencil", "mpi", problem, ranks=(2, 8)).items():

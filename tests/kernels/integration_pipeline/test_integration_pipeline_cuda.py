@@ -59,14 +59,14 @@ def library(as_cpp: Any) -> Any:
 
 @pytest.fixture
 def cupy_on_the_host(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put numpy, and the source compiled as C++ with warps of one lane, in the place of cupy."""
+    """Put numpy, and the source compiled as C++ with warps of one lane, instead of cupy."""
 
-    def as_c(one: Any) -> Any:
-        if isinstance(one, np.ndarray):
-            assert one.flags.c_contiguous
-            return ctypes.c_void_p(one.ctypes.data)
-        assert isinstance(one, np.int32)
-        return ctypes.c_int(int(one))
+    def as_c(argument: Any) -> Any:
+        if isinstance(argument, np.ndarray):
+            assert argument.flags.c_contiguous
+            return ctypes.c_void_p(argument.ctypes.data)
+        assert isinstance(argument, np.int32)
+        return ctypes.c_int(int(argument))
 
     def find(grid: Any, block: Any, arguments: Any) -> None:
         library.launch_find(ctypes.c_int(grid[0]), ctypes.c_int(block[0]), *map(as_c, arguments))
@@ -95,19 +95,19 @@ def test_the_source_run_as_cpp_is_right(generated: Any, compute: Any, verdict: A
 
 
 @pytest.mark.usefixtures("cupy_on_the_host")
-def test_damage_is_said_by_the_source_too(generated: Any, compute: Any) -> None:
+def test_the_source_reports_damage_too(generated: Any, compute: Any) -> None:
     problem = generated()
     image = problem.blocks[0]
     offset = int(chunks_of(image).offset[3])
-    for at, said in ((7, "another size"), (12, "too early"), (16, "damaged")):
+    for at, damage in ((7, "another size"), (12, "too early"), (16, "damaged")):
         content = image.content.copy()
         content[offset + at : offset + at + 4] = 255
         broken = dataclasses.replace(problem, blocks=[FileImage(content=content, frames=image.frames)])
-        with pytest.raises(InputError, match=f"frame 3 .*{said}"):
+        with pytest.raises(InputError, match=f"frame 3 .*{damage}"):
             compute(broken, "cupy")
 
 
-def test_shared_memory_is_asked_for_no_more_than_there_is() -> None:
+def test_no_more_shared_memory_is_requested_than_there_is() -> None:
     for block, bins in ((2048, 1000), (2048, 65_000), (8192, 1000), (12_288, 1)):
         warps, shared, bytes_ = with_cupy.shared_memory(block, bins)
         assert bytes_ == warps * block * 4 + shared * bins * 8 <= with_cupy.SHARED_BYTES

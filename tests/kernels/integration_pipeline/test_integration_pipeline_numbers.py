@@ -1,4 +1,4 @@
-"""Every implementation finds every photon, wherever it is, and what does not is called wrong."""
+"""Every implementation finds every photon, and a wrong result is found."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PEERS = ["pyfai", "pyfai_threads"]
 
 
 def direct_sums(frames: Any, problem: Any) -> Any:
-    """Return u64[frames, bins] by the plainest loop."""
+    """Return u64[frames, bins] by the simplest loop."""
     sums = np.zeros((len(frames), problem.bins + 1), np.uint64)
     for row, frame in zip(sums, frames, strict=True):
         values = np.where(frame == NO_DATA, 0, frame).ravel().astype(np.uint64)
@@ -30,7 +30,7 @@ def direct_sums(frames: Any, problem: Any) -> Any:
 @pytest.mark.parametrize("name", WAYS)
 @pytest.mark.parametrize("frames", [1, 3, 16, 19])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_every_way_is_right_for_any_number_of_frames(
+def test_every_implementation_is_right_for_any_number_of_frames(
     generated: Any, compute: Any, verdict: Any, name: str, frames: int, threads: int
 ) -> None:
     problem = generated(frames=frames, ny=61, nx=67)
@@ -85,7 +85,7 @@ def test_a_flat_frame_gives_the_inverse_of_the_solid_angle(problem_of: Any, comp
 
 
 @pytest.mark.parametrize("name", WAYS)
-def test_a_pixel_without_data_leaves_both_sums(problem_of: Any, compute: Any, name: str) -> None:
+def test_a_pixel_without_data_is_excluded_from_both_sums(problem_of: Any, compute: Any, name: str) -> None:
     frames = np.full((2, 30, 30), 7, np.uint32)
     frames[1, 10:14] = NO_DATA
     problem = problem_of(frames, bins=6)
@@ -113,7 +113,7 @@ def test_the_file_holds_the_result(generated: Any, compute: Any) -> None:
     assert 0 < q[0] < q[-1] < problem.geometry.q_max()
 
 
-def test_what_is_wrong_is_called_wrong(generated: Any, compute: Any, verdict: Any) -> None:
+def test_every_wrong_result_is_found(generated: Any, compute: Any, verdict: Any) -> None:
     problem = generated()
     right = compute(problem, "numba")
     assert verdict(problem, right).ok
@@ -121,7 +121,7 @@ def test_what_is_wrong_is_called_wrong(generated: Any, compute: Any, verdict: An
     one_more[2, 40] += 1
     assert "sums of integers" in verdict(problem, dataclasses.replace(right, signal=one_more)).message
     brighter = dataclasses.replace(right, intensity=right.intensity * (1 + 1e-4))
-    assert "does not hold the result" in verdict(problem, brighter).message
+    assert "does not contain the result" in verdict(problem, brighter).message
     cut = dataclasses.replace(right, file=right.file[:500])
     assert "cannot be read" in verdict(problem, cut).message
     few = dataclasses.replace(right, intensity=right.intensity[:2])
@@ -160,6 +160,6 @@ def test_a_damaged_chunk_is_an_error(needs: Any, generated: Any, compute: Any, n
         compute(broken, name)
 
 
-def test_frames_go_sixteen_at_a_time() -> None:
+def test_frames_are_processed_sixteen_at_a_time() -> None:
     assert with_numba.FRAMES == 16
     assert with_numba.FLUSH * with_numba.LOW < 2**32

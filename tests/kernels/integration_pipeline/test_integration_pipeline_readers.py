@@ -1,4 +1,4 @@
-"""Files of the field are read with their geometry, and what is wrong with others is said in one sentence."""
+"""Files of the field are read with their geometry, and other files are refused with one sentence."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def frames_of(count: int = 3, dtype: str = "u4") -> Any:
 
 
 def test_the_geometry_is_taken_from_the_file_or_from_the_user(packed_file: Any) -> None:
-    message = read(packed_file(frames_of()), **POSE).geometry
+    given = read(packed_file(frames_of()), **POSE).geometry
     found = read(packed_file(frames_of(), **DECTRIS)).geometry
-    assert found.distance_m == pytest.approx(message.distance_m)
-    assert found.wavelength_m == pytest.approx(message.wavelength_m)
+    assert found.distance_m == pytest.approx(given.distance_m)
+    assert found.wavelength_m == pytest.approx(given.wavelength_m)
     assert (found.beam_row, found.beam_column, found.pixel_m) == (12.0, 17.5, 1e-3)
     assert read(packed_file(frames_of(), **DECTRIS), beam_row=3.0).geometry.beam_row == 3.0
 
@@ -69,7 +69,7 @@ def test_blocks_take_the_next_frames_until_there_are_no_more(packed_file: Any, c
 
 
 def test_what_cannot_be_integrated_is_refused(packed_file: Any, tmp_path: Path) -> None:
-    assert "does not tell its distance_m and pixel_m" in refused(packed_file(frames_of()))
+    assert "does not state distance_m and pixel_m" in refused(packed_file(frames_of()))
     assert "--set wavelength_m=NUMBER" in refused(packed_file(frames_of()), **{**POSE, "wavelength_m": None})
     assert "detector_distance" not in refused(packed_file(frames_of(), **{**DECTRIS, "detector_distance": -1.0}))
     assert "uint16" in refused(packed_file(frames_of(dtype="u2"), **DECTRIS))
@@ -84,7 +84,7 @@ def test_the_measured_eiger_frame_is_integrated(needs: Any, real_file: Any, comp
     pose = {"distance_m": 0.2, "pixel_m": 7.5e-5, "wavelength_m": 1e-10, "beam_row": 1066.7, "beam_column": 1026.7}
     problem = read(path, bins=1000, **pose)
     assert int(problem.mask.sum()) == 251_302
-    for name, word in (("numpy", "peer"), ("numba", "oracle"), ("pyfai_threads", "oracle")):
+    for name, judge in (("numpy", "peer"), ("numba", "oracle"), ("pyfai_threads", "oracle")):
         found = verdict(problem, compute(problem, name), name)
         assert found.ok, found
-        assert found.verified_by == word
+        assert found.verified_by == judge

@@ -49,8 +49,8 @@ def problem_of(movies: Any, **options: Any) -> Problem:
     """Return a problem of given movies [movies, frames, rows, columns], whose truth is not known."""
     from daasbench.kernels.motion_correction.definition import grid_of
 
-    message = {"band": 0.125, "bfactor": 150.0, "iterations": 5} | options
-    return Problem(blocks=[np.ascontiguousarray(movies)], grid=grid_of(movies.shape[2:], **message))
+    parameters = {"band": 0.125, "bfactor": 150.0, "iterations": 5} | options
+    return Problem(blocks=[np.ascontiguousarray(movies)], grid=grid_of(movies.shape[2:], **parameters))
 
 
 @pytest.fixture(scope="session")

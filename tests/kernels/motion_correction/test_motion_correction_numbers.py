@@ -1,4 +1,4 @@
-"""Every implementation finds the drift that is there, and what does not is called wrong."""
+"""Every implementation finds the true drift, and a wrong result is found."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_a_shift_a_fifth_of_a_pixel_off_is_wrong(generated: Any, compute: Any, v
 def test_a_frame_in_its_own_reference_is_wrong(
     generated: Any, verdict: Any, compute: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Whole(np.ndarray):  # total - one is the total: no frame is left out
+    class Whole(np.ndarray):  # total - band is the total: no frame is excluded
         def __sub__(self, other: Any) -> Any:
             return np.asarray(self)
 

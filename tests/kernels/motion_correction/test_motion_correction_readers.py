@@ -1,4 +1,4 @@
-"""Movies are read as they were written, and what is wrong with a file is said in a sentence."""
+"""Movies are read as they were written, and a wrong file is refused with one sentence."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def movie() -> Any:
 
 
 def read(path: Path, **options: Any) -> Any:
-    message = kernel.options(**options)
-    return kernel.read(path, kernel.survey(path, message), message, 2)
+    chosen = kernel.options(**options)
+    return kernel.read(path, kernel.survey(path, chosen), chosen, 2)
 
 
 def refused(path: Path, **options: Any) -> str:
@@ -81,7 +81,7 @@ def test_some_of_the_frames_can_be_chosen(tmp_path: Path, movie: Any) -> None:
     write_mrc(path, movie)
     np.testing.assert_array_equal(read(path, first=1, frames=3).blocks[0][0], movie[1:4])
     assert "has 5 frames; first=3 and frames=3" in refused(path, first=3, frames=3)
-    assert "first=3 and frames=all must leave at least three" in refused(path, first=3)
+    assert "first=3 and frames=all must select at least three" in refused(path, first=3)
 
 
 def test_pixels_that_are_not_finite_get_the_mean_of_their_frame(tmp_path: Path, movie: Any) -> None:
@@ -103,7 +103,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, movie: Any) -> None:
     path = tmp_path / "movie.mrc"
     assert "no such file" in refused(path)
     path.write_bytes(b"")
-    assert "is no MRC file" in refused(path)
+    assert "is not an MRC file" in refused(path)
     write_mrc(path, movie)
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
@@ -149,7 +149,7 @@ def test_drifts_that_relion_measured_are_found_again(real_file: Any, drifting: A
                 tracks.append(-np.array([shifts["MicrographShiftY"], shifts["MicrographShiftX"]], float).T)
     assert len(tracks) == 24
     assert {len(track) for track in tracks} == {24}
-    for track in (tracks[0], max(tracks, key=lambda one: np.linalg.norm(one[-1]))):
+    for track in (tracks[0], max(tracks, key=lambda track: np.linalg.norm(track[-1]))):
         problem = drifting(track, dose=60)
         found = verdict(problem, compute(problem, "numba"), "numba")
         assert found.ok, found

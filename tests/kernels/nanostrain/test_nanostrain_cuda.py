@@ -51,7 +51,7 @@ def library(as_cpp: Any) -> Any:
 
 @pytest.fixture
 def cupy_on_the_host(library: Any, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Put numpy, and the source compiled as C++, in the place of cupy."""
+    """Put numpy, and the source compiled as C++, instead of cupy."""
     allocated: list[int] = []
 
     class RawKernel:

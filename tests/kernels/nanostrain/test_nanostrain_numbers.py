@@ -112,7 +112,7 @@ def test_an_exact_gaussian_is_found_again() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_fits_of_noise_and_of_peaks_at_the_edge_are_scipys(generated: Any, seed: int) -> None:
-    """Where both find one: a Gaussian closest to noise need not exist."""
+    """Where both find a Gaussian: a Gaussian closest to noise need not exist."""
     grid, rng = generated().grid, np.random.default_rng(seed)
     rows = []
     for _ in range(20):

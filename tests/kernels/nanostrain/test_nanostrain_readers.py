@@ -1,4 +1,4 @@
-"""Maps of XSOCS and BLISS are read as they were written, and what is missing or wrong is told in one sentence."""
+"""Maps of XSOCS and BLISS are read as they were written, and missing or wrong values are named in one sentence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def frames_of_a_map() -> Any:
 
 
 def write_bliss(path: Path, frames: Any, **changes: Any) -> Path:
-    """Write a map at every angle, as BLISS does at ID01; a change of None leaves a dataset out."""
+    """Write a map at every angle, as BLISS does at ID01; a change of None removes a dataset."""
     detector = "instrument/mpx1x4"
     with h5py.File(path, "w") as file:
         for angle in range(frames.shape[1]):
@@ -53,8 +53,8 @@ def write_bliss(path: Path, frames: Any, **changes: Any) -> Path:
     return path
 
 
-def read(path: Path, blocks: int = 1, **said: Any) -> Any:
-    options = NanostrainOptions(**said)
+def read(path: Path, blocks: int = 1, **chosen: Any) -> Any:
+    options = NanostrainOptions(**chosen)
     return kernel.read(path, kernel.survey(path, options), options, blocks)
 
 
@@ -156,7 +156,7 @@ MOTORS = "instrument__positioners__"
 
 
 @pytest.mark.parametrize(
-    ("changes", "said", "message"),
+    ("changes", "chosen", "message"),
     [
         ({f"{DETECTOR}distance": None}, {}, "distance_mm="),
         ({f"{DETECTOR}x_pixel_size": None}, {}, "pixel_um="),
@@ -167,18 +167,18 @@ MOTORS = "instrument__positioners__"
         ({f"{MOTORS}eta": 30.0}, {}, "does not move"),
         ({f"{DETECTOR}image": None}, {}, "has no frames"),
         ({f"{DETECTOR}other": np.zeros((7, ROWS, COLUMNS), np.int32)}, {}, "several datasets"),
-        ({}, {"dataset": "nothing/there"}, "is not in it"),
+        ({}, {"dataset": "nothing/there"}, "is not in the file"),
         ({}, {"dataset": "instrument/positioners/pix"}, "frames are integers"),
-        ({}, {"angles": "nothing"}, "no list of numbers"),
+        ({}, {"angles": "nothing"}, "not a list of numbers"),
         ({}, {"window": "0:40,0:4"}, "does not fit"),
         ({}, {"window": "3:4,0:4"}, "at least two"),
         ({}, {"grid": "4,1,4"}, "two voxels"),
     ],
 )
-def test_what_is_missing_or_wrong_is_told(tmp_path: Path, changes: Any, said: Any, message: str) -> None:
+def test_the_message_names_what_is_missing_or_wrong(tmp_path: Path, changes: Any, chosen: Any, message: str) -> None:
     path = write_bliss(tmp_path / "map.h5", frames_of_a_map(), **changes)
     with pytest.raises(InputError) as caught:
-        kernel.survey(path, NanostrainOptions(**said))
+        kernel.survey(path, NanostrainOptions(**chosen))
     assert str(path) in str(caught.value)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

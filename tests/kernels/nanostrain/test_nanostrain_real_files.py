@@ -78,7 +78,7 @@ def test_a_bliss_master_without_its_images_is_refused(real_file: Find) -> None:
 
 
 def test_the_geometry_of_a_bliss_master_is_found(real_file: Find, tmp_path: Path) -> None:
-    """With images in the place of those that it lacks: the rocking curve of the beamline's region of interest."""
+    """With images instead of those that are missing: the rocking curve of the beamline's region of interest."""
     with h5py.File(real_file("nanostrain/id01_bliss_master_PTO_STO_SL.h5")) as master:
         roi = master["20.1/measurement/mpx1x4_roi1"][()]
         images = np.zeros((51, 516, 516), np.int32)

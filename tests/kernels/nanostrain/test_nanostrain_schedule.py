@@ -1,4 +1,4 @@
-"""Sums are given a place while a scan is at their voxels: no two blocks at one place, none done too early or twice."""
+"""Sums have a place while a scan adds to their voxels: no two blocks share it, none is written too early or twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way and every peer reads and writes every bit, and what does not is called wrong."""
+"""Every implementation and every peer reads and writes every bit, and a wrong result is found."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PEERS = ["bitshuffle", "blosc2"]
 @pytest.mark.parametrize("name", WAYS)
 @pytest.mark.parametrize("direction", ["read", "write"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_every_way_is_right_both_ways(
+def test_every_implementation_is_right_in_both_directions(
     tiny: Any, compute: Any, verdict: Any, name: str, direction: str, threads: int
 ) -> None:
     problem = tiny(direction=direction)
@@ -33,7 +33,7 @@ def test_every_way_is_right_both_ways(
 
 @pytest.mark.parametrize("name", PEERS)
 @pytest.mark.parametrize("direction", ["read", "write"])
-def test_every_peer_is_right_both_ways(
+def test_every_peer_is_right_in_both_directions(
     needs: Any, tiny: Any, compute: Any, verdict: Any, name: str, direction: str
 ) -> None:
     needs(name)
@@ -61,7 +61,7 @@ def test_reading_what_was_written_loses_nothing(tiny: Any, compute: Any) -> None
     np.testing.assert_array_equal(compute(reading, "numba"), writing.blocks[0])
 
 
-def test_one_wrong_bit_is_seen(tiny: Any, compute: Any, verdict: Any) -> None:
+def test_one_wrong_bit_is_found(tiny: Any, compute: Any, verdict: Any) -> None:
     problem = tiny()
     frames = compute(problem, "numba")
     frames[2, 7, 9] ^= 1
@@ -135,18 +135,18 @@ def test_generated_frames_pack_as_the_measured_one_does() -> None:
     assert (frames == NO_DATA).any()
 
 
-def test_memory_is_used_again_only_when_nobody_holds_it() -> None:
+def test_memory_is_used_again_only_when_nothing_refers_to_it() -> None:
     memory = Recycled()
     first = memory.array((3, 4), np.uint32)
     where = first.ctypes.data
     view = first[1]
     del first
-    assert memory.array((3, 4), np.uint32).ctypes.data != where  # the view is still looked at
+    assert memory.array((3, 4), np.uint32).ctypes.data != where  # the view still refers to it
     del view
     assert memory.array((3, 4), np.uint32).ctypes.data == where
 
 
-def test_two_results_of_one_way_do_not_share_memory(tiny: Any) -> None:
+def test_two_results_of_one_implementation_do_not_share_memory(tiny: Any) -> None:
     from daasbench.contracts import Resources
 
     problem = tiny(2)
