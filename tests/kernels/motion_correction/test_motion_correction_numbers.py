@@ -40,10 +40,10 @@ def test_the_same_shift_of_all_frames_changes_no_relative_shift(
 ) -> None:
     movies = generated().blocks[0]
     here, there = untold(movies), untold(np.roll(movies, (7, -12), axis=(2, 3)))
-    one, other = compute(here, name), compute(there, name)
-    np.testing.assert_allclose(one.shifts, other.shifts, atol=2e-4)
-    rolled = np.roll(one.sums, (7, -12), axis=(1, 2))
-    assert np.abs(rolled - other.sums).max() < 2e-4 * rolled.max()
+    centred, moved = compute(here, name), compute(there, name)
+    np.testing.assert_allclose(centred.shifts, moved.shifts, atol=2e-4)
+    rolled = np.roll(centred.sums, (7, -12), axis=(1, 2))
+    assert np.abs(rolled - moved.sums).max() < 2e-4 * rolled.max()
 
 
 @pytest.mark.parametrize("name", WAYS)
@@ -96,16 +96,16 @@ def test_the_next_block_does_not_change_the_last_result(generated: Any, name: st
     kept = Aligned(shifts=first.shifts.copy(), sums=first.sums.copy())
     run(problem.blocks[1])
     again = run(problem.blocks[0])
-    for one, other in ((first, kept), (again, kept)):
-        np.testing.assert_array_equal(one.shifts, other.shifts)
-        np.testing.assert_array_equal(one.sums, other.sums)
+    for result, other in ((first, kept), (again, kept)):
+        np.testing.assert_array_equal(result.shifts, other.shifts)
+        np.testing.assert_array_equal(result.sums, other.sums)
 
 
 def test_any_number_of_threads_gives_the_same(generated: Any, compute: Any) -> None:
     problem = generated()
-    one, two = (compute(problem, "numba", threads=threads) for threads in (1, 2))
-    np.testing.assert_array_equal(one.shifts, two.shifts)
-    np.testing.assert_array_equal(one.sums, two.sums)
+    single, double = (compute(problem, "numba", threads=threads) for threads in (1, 2))
+    np.testing.assert_array_equal(single.shifts, double.shifts)
+    np.testing.assert_array_equal(single.sums, double.sums)
 
 
 def test_at_few_electrons_the_drift_is_found_and_the_specimen_seen(generated: Any, compute: Any, verdict: Any) -> None:
