@@ -75,7 +75,7 @@ def expect(problem: Problem, options: Options) -> Expectation:  # noqa: ARG001  
 
 
 def _of_beam_pixel(problem: Problem) -> Array:
-    """Return bool[bins]: whether a split pixel that holds the beam, or has it on its border, touches the bin."""
+    """Return bool[bins]: whether a split pixel with the beam inside, or on its border, overlaps the bin."""
     table, beam = problem.pixel_bins, problem.geometry.beam()
     touched = np.zeros(table.bins, bool)
     if beam is None or problem.mode != "split":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-BAND_ROWS = 32  # the corners of so many rows and their temporaries fit into the cache
+BAND_ROWS = 32  # number of rows: their corners and temporaries fit into the cache
 
 
 @dataclass(frozen=True, kw_only=True)

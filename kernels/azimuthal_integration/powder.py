@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DUMMY = 2**32 - 1  # "no data", as DECTRIS detectors write it
 MODULE_ROWS, MODULE_COLUMNS, GAP_ROWS, GAP_COLUMNS = 514, 1030, 37, 10  # of an Eiger
 WAVELENGTH_M = 8.266e-11  # 15 keV
-BAND_ROWS = 64  # temporaries of so many rows fit into the cache
+BAND_ROWS = 64  # number of rows: their temporaries fit into the cache
 BAD_PIXELS = 5e-4  # share of hot and dead pixels
 HOT_COUNTS = 1_000_000
 LOST_PIXELS = 1e-6  # share of pixels without data in one frame only
@@ -72,7 +72,7 @@ def _tangent(radial: Array, axis: RadialAxis, geometry: Geometry) -> Array:
 
 
 def make_geometry(size: Mapping[str, Any]) -> Geometry:
-    """Return an upright detector with the beam near its middle, at 15 keV and 150 mm."""
+    """Return an upright detector with the beam near its centre, at 15 keV and 150 mm."""
     ny, nx, pixel_m = int(size["ny"]), int(size["nx"]), float(size["pixel_m"])
     return Geometry(
         shape=(ny, nx),

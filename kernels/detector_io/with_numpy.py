@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 U8 = NDArray[np.uint8]
 
 LEAST_RUN = 16  # a shorter run is written as literals
-LAST_LITERALS = 5  # the format requires at least so many at the end of a block
+LAST_LITERALS = 5  # the smallest number of literals at the end of a block, by the format
 
 
 def prepare(problem: Problem, resources: Resources | None = None) -> Callable[[Any], Any]:  # noqa: ARG001

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (one device)
-    """Return the function that turns a field on the device into its spectrum on the device, complex[kz, ky, kx]."""
+    """Return the function that transforms a field on the device into its spectrum on it, complex[kz, ky, kx]."""
     import cupy
 
     return in_library(cupy)

@@ -24,7 +24,7 @@ _MALLOC_ALIGNMENT = 16  # the minimum of numpy's arrays, which is sufficient for
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Complex], Any]:
-    """Return the function that turns a field into its spectrum, complex[kz, ky, kx].
+    """Return the function that transforms a field into its spectrum, complex[kz, ky, kx].
 
     The next call uses the memory of the spectrum again.
     """

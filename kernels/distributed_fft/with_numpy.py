@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Complex], Any]:  # noqa: ARG001  (one thread)
-    """Return the function that turns a field into its spectrum, complex[kz, ky, kx]; it uses one thread."""
+    """Return the function that transforms a field into its spectrum, complex[kz, ky, kx]; it uses one thread."""
     return np.fft.fftn

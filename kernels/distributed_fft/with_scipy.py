@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Complex], Any]:  # noqa: ARG001  (of the contract)
-    """Return the function that turns a field into its spectrum, complex[kz, ky, kx]."""
+    """Return the function that transforms a field into its spectrum, complex[kz, ky, kx]."""
     return lambda field: scipy.fft.fftn(field, workers=resources.threads)
 
 

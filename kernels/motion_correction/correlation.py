@@ -46,7 +46,7 @@ def move_and_add(
 def correlate(
     first: int, end: int, real: F32, imaginary: F32, total_r: F32, total_i: F32, wave_y: F32, wave_x: F32, near: F32
 ) -> None:
-    """Write f32[frames, y, x]: the correlation of some frames with the sum of the others, around the middle."""
+    """Write f32[frames, y, x]: the correlation of some frames with the sum of the others, around the centre."""
     ys, reach = len(wave_y), len(wave_x) - 1
     groups = wave_y.shape[2] // LANES
     for frame in range(first, end):

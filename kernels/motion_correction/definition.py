@@ -10,7 +10,7 @@ Fourier transforms X_f(k), k in cycles per pixel, and A_f their part with ``|k| 
         u_f    = position of the largest c_f within the search range, by parabolas through its neighbours
         d_f   += u_f;  then d_f -= d_0
         A_f   <- exp(+2 pi i k . d_f) X_f
-    until the u_f - u_0 are small (rms), or after so many iterations
+    until the u_f - u_0 are small (rms), or after the largest number of iterations
 
     S(r) = IFT( sum over f of exp(+2 pi i k . d_f) X_f(k) ),  |k| < 1/2
 

@@ -40,7 +40,7 @@ class CpuModule:
         self._types: dict[str, list[str]] = {}
         for name in ("sum_unsplit", "sum_split", "sum_wide"):
             head = with_cupy.SOURCE.split(f"void {name}(")[1].split(")")[0]
-            arguments = [one.strip() for one in head.split(",")]
+            arguments = [argument.strip() for argument in head.split(",")]
             self._types[name] = arguments
             text += LAUNCH.format(name=name, declared=head, passed=", ".join(a.split()[-1] for a in arguments))
         self._library = as_cpp(text, *with_cupy.options_for(integer))

@@ -316,7 +316,7 @@ def test_blocks_too_large_to_compare_wholly_are_sampled_anew_each_time(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"azimuthal_bins": 36}, "nosplit"),
         ({"bins": 70_000}, "65000"),
@@ -325,10 +325,10 @@ def test_blocks_too_large_to_compare_wholly_are_sampled_anew_each_time(
         ({"radial_min": 1e6}, "radial"),
     ],
 )
-def test_options_that_contradict_each_other_are_refused(options: dict[str, Any], said: str) -> None:
+def test_options_that_contradict_each_other_are_refused(options: dict[str, Any], message: str) -> None:
     from daasbench.errors import UsageError
 
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         kernel.make(kernel.sizes["tiny"], kernel.options(**options), 1, 1)
 
 

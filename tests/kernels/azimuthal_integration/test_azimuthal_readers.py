@@ -252,9 +252,9 @@ def test_bad_files_are_refused_in_one_sentence(frames: Any, poni: Path, tmp_path
 
 def test_shapes_that_do_not_fit_are_refused(frames: Any, poni: Path, tmp_path: Path) -> None:
     fabio.edfimage.EdfImage(data=frames[0][:20]).write(str(tmp_path / "short.edf"))
-    said = refusal(tmp_path / "short.edf", poni)
-    assert "20 x 41" in said
-    assert "30 x 41" in said
+    message = refusal(tmp_path / "short.edf", poni)
+    assert "20 x 41" in message
+    assert "30 x 41" in message
     fabio.edfimage.EdfImage(data=frames[0]).write(str(tmp_path / "f.edf"))
     mask = tmp_path / "short.edf"
     assert "the mask has 20 x 41" in refusal(tmp_path / "f.edf", poni, mask=str(mask))
@@ -273,7 +273,7 @@ def test_a_mask_or_a_range_without_pixels_is_refused(frames: Any, poni: Path, tm
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("not a geometry", "Poni1"),
         ("{", "not a geometry file"),
@@ -291,11 +291,11 @@ def test_a_mask_or_a_range_without_pixels_is_refused(frames: Any, poni: Path, tm
         (PONI2.format(version=2.1, orientation=3).replace('"pixel1"', "pixel1"), "Detector_config"),
     ],
 )
-def test_a_geometry_that_cannot_be_used_is_refused(text: str, said: str, frames: Any, tmp_path: Path) -> None:
+def test_a_geometry_that_cannot_be_used_is_refused(text: str, message: str, frames: Any, tmp_path: Path) -> None:
     path, image = tmp_path / "cal.poni", tmp_path / "f.edf"
     path.write_text(text)
     fabio.edfimage.EdfImage(data=frames[0]).write(str(image))
-    assert said in refusal(image, path)
+    assert message in refusal(image, path)
 
 
 def test_q_without_a_wavelength_is_refused(frames: Any, tmp_path: Path) -> None:

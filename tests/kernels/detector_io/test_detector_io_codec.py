@@ -25,11 +25,13 @@ def unpacked(packed: Any, like: Any, parts: int = 1) -> tuple[set[int], Any]:
     end = start + packed.size
     guard = np.full(like.nbytes + 256, 0xA5, np.uint8)
     target = guard[128 : 128 + like.nbytes]
-    said = {unpack(start, end, end, target.ctypes.data, like.size, like.itemsize, part, parts) for part in range(parts)}
+    states = {
+        unpack(start, end, end, target.ctypes.data, like.size, like.itemsize, part, parts) for part in range(parts)
+    }
     assert (guard[:128] == 0xA5).all(), "written before the frame"
     assert (guard[128 + like.nbytes :] == 0xA5).all(), "written behind the frame"
     out.view(np.uint8)[:] = target
-    return said, out
+    return states, out
 
 
 def packed(elements: Any, block: int = BLOCK) -> Any:
@@ -57,8 +59,8 @@ def elements_like(kind: str, count: int, dtype: str, seed: int = 1) -> Any:
 def test_what_is_packed_is_unpacked_to_the_same_bits_in_any_number_of_parts(dtype: str, kind: str, count: int) -> None:
     elements = elements_like(kind, count, dtype)
     for parts in (1, 3):
-        said, out = unpacked(packed(elements), elements, parts)
-        assert said == {WHOLE}
+        states, out = unpacked(packed(elements), elements, parts)
+        assert states == {WHOLE}
         np.testing.assert_array_equal(out, elements)
     np.testing.assert_array_equal(with_numpy.unpack_chunk(packed(elements).tobytes(), count, elements.dtype), elements)
 
@@ -69,8 +71,8 @@ def test_hdf5plugin_and_our_codec_read_each_other(dtype: str) -> None:
     with h5py.File("shared", "w", driver="core", backing_store=False) as file:
         theirs = file.create_dataset("theirs", data=elements, chunks=elements.shape, **hdf5plugin.Bitshuffle())
         chunk = np.frombuffer(theirs.id.read_direct_chunk((0,))[1], np.uint8).copy()
-        said, out = unpacked(chunk, elements)
-        assert said == {WHOLE}
+        states, out = unpacked(chunk, elements)
+        assert states == {WHOLE}
         np.testing.assert_array_equal(out, elements)
         if elements.itemsize <= 4:
             ours = file.create_dataset("ours", (5001,), dtype, chunks=(5001,), **hdf5plugin.Bitshuffle())
@@ -82,8 +84,8 @@ def test_hdf5plugin_and_our_codec_read_each_other(dtype: str) -> None:
 @given(some.binary(min_size=0, max_size=400), some.integers(1, 60))
 def test_any_bytes_are_packed_without_loss(content: bytes, times: int) -> None:
     elements = np.frombuffer((content * times)[:3000] + b"x", np.uint8)
-    said, out = unpacked(packed(elements), elements)
-    assert said == {WHOLE}
+    states, out = unpacked(packed(elements), elements)
+    assert states == {WHOLE}
     np.testing.assert_array_equal(out, elements)
 
 
@@ -91,7 +93,7 @@ def test_every_kind_of_damage_has_its_message() -> None:
     elements = elements_like("gaps", 1000, "u4")
     good = packed(elements)
 
-    def said(change: Any) -> str:
+    def message_of(change: Any) -> str:
         found, _ = unpacked(np.ascontiguousarray(change(good.copy())), elements)
         (status,) = found
         return SAID.get(status, "whole")
@@ -103,14 +105,19 @@ def test_every_kind_of_damage_has_its_message() -> None:
 
         return change
 
-    assert said(lambda chunk: chunk) == "whole"
-    assert said(put(7, 0xFF)) == SAID[WRONG_SIZE]
-    assert said(put(8, 0, 0, 0, 3)) == said(put(8, 0, 0, 0, 0)) == said(put(8, 0x7F)) == SAID[WRONG_BLOCK]
-    assert said(put(12, 0x7F)) == SAID[CUT_OFF]
-    assert said(lambda chunk: chunk[:5]) == said(lambda chunk: chunk[:-1]) == SAID[CUT_OFF]
-    assert said(lambda chunk: np.append(chunk, np.uint8(0))) == SAID[CUT_OFF]
-    assert said(put(15, good[15] - 1)) in (SAID[DAMAGED], SAID[CUT_OFF])
-    assert said(put(16, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF)) == SAID[DAMAGED]
+    assert message_of(lambda chunk: chunk) == "whole"
+    assert message_of(put(7, 0xFF)) == SAID[WRONG_SIZE]
+    assert (
+        message_of(put(8, 0, 0, 0, 3))
+        == message_of(put(8, 0, 0, 0, 0))
+        == message_of(put(8, 0x7F))
+        == SAID[WRONG_BLOCK]
+    )
+    assert message_of(put(12, 0x7F)) == SAID[CUT_OFF]
+    assert message_of(lambda chunk: chunk[:5]) == message_of(lambda chunk: chunk[:-1]) == SAID[CUT_OFF]
+    assert message_of(lambda chunk: np.append(chunk, np.uint8(0))) == SAID[CUT_OFF]
+    assert message_of(put(15, good[15] - 1)) in (SAID[DAMAGED], SAID[CUT_OFF])
+    assert message_of(put(16, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF)) == SAID[DAMAGED]
 
 
 def test_damage_at_any_byte_is_an_error_or_changes_only_the_elements_that_it_encodes() -> None:
@@ -137,8 +144,8 @@ def test_the_measured_eiger_frame_is_right_to_the_bit(real_file: Any) -> None:
         dataset = file["entry/data/data"]
         frame = dataset[()]
         chunk = np.frombuffer(dataset.id.read_direct_chunk((0, 0, 0))[1], np.uint8).copy()
-    said, out = unpacked(chunk, frame.ravel())
-    assert said == {WHOLE}
+    states, out = unpacked(chunk, frame.ravel())
+    assert states == {WHOLE}
     np.testing.assert_array_equal(out, frame.ravel())
     assert int((frame == 2**32 - 1).sum()) == 251_302
     ours = packed(frame.ravel(), 2048)

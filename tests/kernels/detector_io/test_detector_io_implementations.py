@@ -15,11 +15,11 @@ from daasbench.errors import InputError
 from daasbench.formats.chunks import FileImage, chunks_of, open_image
 from daasbench.testing.ranks import dask_client, results_on_ranks, results_on_workers
 
-WAYS = ["numpy", "numba", "h5py"]
+IMPLEMENTATIONS = ["numpy", "numba", "h5py"]
 PEERS = ["bitshuffle", "blosc2"]
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize("direction", ["read", "write"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_every_implementation_is_right_in_both_directions(

@@ -22,9 +22,9 @@ def read(path: Path, blocks: int = 1, **options: Any) -> Any:
 def refused(path: Path, **options: Any) -> str:
     with pytest.raises(InputError) as raised:
         read(path, **options)
-    said = str(raised.value)
-    assert str(path) in said
-    return said
+    message = str(raised.value)
+    assert str(path) in message
+    return message
 
 
 def frames_of(count: int = 5, dtype: str = "u4") -> Any:

@@ -51,11 +51,12 @@ def test_a_plane_wave_is_one_bin(generated: Any, compute: Any, name: str) -> Non
 def test_energy_is_conserved_and_sums_are_linear(generated: Any, compute: Any, name: str) -> None:
     problem = generated(14)
     rng = np.random.default_rng(0)
-    one, other = (rng.standard_normal((14,) * 3) + 1j * rng.standard_normal((14,) * 3) for _ in range(2))
+    first_field, second_field = (rng.standard_normal((14,) * 3) + 1j * rng.standard_normal((14,) * 3) for _ in range(2))
     first, second, both = (
-        compute(dataclasses.replace(problem, blocks=[field]), name).copy() for field in (one, other, one + 2j * other)
+        compute(dataclasses.replace(problem, blocks=[field]), name).copy()
+        for field in (first_field, second_field, first_field + 2j * second_field)
     )
-    assert np.linalg.norm(first) ** 2 == pytest.approx(14**3 * np.linalg.norm(one) ** 2, rel=1e-12)
+    assert np.linalg.norm(first) ** 2 == pytest.approx(14**3 * np.linalg.norm(first_field) ** 2, rel=1e-12)
     assert np.abs(both - (first + 2j * second)).max() < 1e-11
 
 

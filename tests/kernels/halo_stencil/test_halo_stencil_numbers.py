@@ -63,8 +63,8 @@ def test_a_shifted_field_has_a_shifted_later_state(generated: Any, compute: Any)
     problem = generated(16, 4)
     noise = np.random.default_rng(0).standard_normal((16, 16, 16))
     moved = np.roll(noise, (3, -5, 7), axis=(0, 1, 2))
-    one, other = (compute(dataclasses.replace(problem, blocks=[field]), "numba").copy() for field in (noise, moved))
-    assert np.abs(np.roll(one, (3, -5, 7), axis=(0, 1, 2)) - other).max() < 1e-14
+    fixed, rolled = (compute(dataclasses.replace(problem, blocks=[field]), "numba").copy() for field in (noise, moved))
+    assert np.abs(np.roll(fixed, (3, -5, 7), axis=(0, 1, 2)) - rolled).max() < 1e-14
 
 
 def test_the_truth_does_not_come_from_the_reference(generated: Any, compute: Any, verdict: Any) -> None:

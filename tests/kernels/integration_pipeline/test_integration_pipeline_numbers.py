@@ -14,7 +14,7 @@ from daasbench.kernels.integration_pipeline.profiles import read_back
 from daasbench.errors import InputError
 from daasbench.formats.chunks import FileImage, chunks_of
 
-WAYS = ["numpy", "numba"]
+IMPLEMENTATIONS = ["numpy", "numba"]
 PEERS = ["pyfai", "pyfai_threads"]
 
 
@@ -27,7 +27,7 @@ def direct_sums(frames: Any, problem: Any) -> Any:
     return sums[:, : problem.bins]
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize("frames", [1, 3, 16, 19])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_every_implementation_is_right_for_any_number_of_frames(
@@ -47,7 +47,7 @@ def test_pyfai_agrees(needs: Any, generated: Any, compute: Any, verdict: Any, na
     assert found.ok, found
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 3), (8, 8), (5, 13), (64, 40), (91, 45)])
 @pytest.mark.parametrize("most", [2, 300, 70_000, 2**32 - 1])
 def test_sums_are_exact_for_counts_of_any_size_and_detectors_of_any_shape(
@@ -84,7 +84,7 @@ def test_a_flat_frame_gives_the_inverse_of_the_solid_angle(problem_of: Any, comp
     np.testing.assert_allclose(result.intensity[0] * problem.norm, 1000 * count, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_a_pixel_without_data_is_excluded_from_both_sums(problem_of: Any, compute: Any, name: str) -> None:
     frames = np.full((2, 30, 30), 7, np.uint32)
     frames[1, 10:14] = NO_DATA
@@ -97,7 +97,7 @@ def test_a_pixel_without_data_is_excluded_from_both_sums(problem_of: Any, comput
     assert int(result.signal[1].sum()) == 7 * 26 * 30
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_a_bin_without_pixels_is_zero(problem_of: Any, compute: Any, name: str) -> None:
     frames = np.full((1, 4, 5), 3, np.uint32)
     result = compute(problem_of(frames, bins=500), name)

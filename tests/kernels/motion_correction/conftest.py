@@ -54,6 +54,6 @@ def problem_of(movies: Any, **options: Any) -> Problem:
 
 
 @pytest.fixture(scope="session")
-def untold() -> Callable[..., Problem]:
+def without_truth() -> Callable[..., Problem]:
     """Return a function that makes a problem of given movies, whose truth is not known."""
     return problem_of

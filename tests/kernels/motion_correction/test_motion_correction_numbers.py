@@ -15,7 +15,7 @@ from daasbench.kernels.motion_correction.specimen import random_drift
 from daasbench.contracts import Resources
 from daasbench.errors import UsageError
 
-WAYS = ["numpy", "numba", "fftw"]
+IMPLEMENTATIONS = ["numpy", "numba", "fftw"]
 FAST = ["numba", "fftw"]
 
 
@@ -25,7 +25,7 @@ def _fftw(request: pytest.FixtureRequest, needs: Any) -> None:
         needs("pyfftw")
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_a_drift_of_fractions_of_a_pixel_is_found(drifting: Any, compute: Any, verdict: Any, name: str) -> None:
     drift = [[0, 0], [0.25, -0.5], [0.4, -0.7], [1.6, -0.8]]
     problem = drifting(drift, dose=120)
@@ -34,23 +34,23 @@ def test_a_drift_of_fractions_of_a_pixel_is_found(drifting: Any, compute: Any, v
     assert verdict(problem, result, name).ok
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_the_same_shift_of_all_frames_changes_no_relative_shift(
-    generated: Any, untold: Any, compute: Any, name: str
+    generated: Any, without_truth: Any, compute: Any, name: str
 ) -> None:
     movies = generated().blocks[0]
-    here, there = untold(movies), untold(np.roll(movies, (7, -12), axis=(2, 3)))
-    one, other = compute(here, name), compute(there, name)
-    np.testing.assert_allclose(one.shifts, other.shifts, atol=2e-4)
-    rolled = np.roll(one.sums, (7, -12), axis=(1, 2))
-    assert np.abs(rolled - other.sums).max() < 2e-4 * rolled.max()
+    here, there = without_truth(movies), without_truth(np.roll(movies, (7, -12), axis=(2, 3)))
+    centred, moved = compute(here, name), compute(there, name)
+    np.testing.assert_allclose(centred.shifts, moved.shifts, atol=2e-4)
+    rolled = np.roll(centred.sums, (7, -12), axis=(1, 2))
+    assert np.abs(rolled - moved.sums).max() < 2e-4 * rolled.max()
 
 
-@pytest.mark.parametrize("name", WAYS)
-def test_whole_pixels_are_moved_back_exactly(generated: Any, untold: Any, compute: Any, name: str) -> None:
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
+def test_whole_pixels_are_moved_back_exactly(generated: Any, without_truth: Any, compute: Any, name: str) -> None:
     frame = generated().blocks[0][0, 0]
     steps = np.array([[0, 0], [3, -2], [-4, 9], [5, 5], [0, -7], [-8, 1], [2, 2], [6, -3]])
-    result = compute(untold(np.stack([np.roll(frame, step, axis=(0, 1)) for step in steps])[None]), name)
+    result = compute(without_truth(np.stack([np.roll(frame, step, axis=(0, 1)) for step in steps])[None]), name)
     np.testing.assert_allclose(result.shifts[0], steps, atol=0.02)  # a share of 1/7 of what is missing a time
     spectrum = np.fft.rfft2(frame)
     spectrum[128], spectrum[:, 128] = 0, 0
@@ -60,8 +60,8 @@ def test_whole_pixels_are_moved_back_exactly(generated: Any, untold: Any, comput
 
 @pytest.mark.parametrize("name", FAST)
 @pytest.mark.parametrize(("rows", "columns"), [(128, 256), (256, 128), (100, 150), (75, 128), (96, 33)])
-def test_frames_of_any_size_are_aligned(generated: Any, untold: Any, compute: Any, verdict: Any, name: str, rows: int, columns: int) -> None:  # fmt: skip  # noqa: E501
-    problem = untold(generated().blocks[0][:, :, :rows, :columns])
+def test_frames_of_any_size_are_aligned(generated: Any, without_truth: Any, compute: Any, verdict: Any, name: str, rows: int, columns: int) -> None:  # fmt: skip  # noqa: E501
+    problem = without_truth(generated().blocks[0][:, :, :rows, :columns])
     found = verdict(problem, compute(problem, name), name)
     assert found.ok, found
     assert found.verified_by == "oracle"
@@ -69,9 +69,11 @@ def test_frames_of_any_size_are_aligned(generated: Any, untold: Any, compute: An
 
 @pytest.mark.parametrize("name", FAST)
 @pytest.mark.parametrize("kind", ["u2", "f4"])
-def test_counts_of_other_types_give_the_same(generated: Any, untold: Any, compute: Any, name: str, kind: str) -> None:
+def test_counts_of_other_types_give_the_same(
+    generated: Any, without_truth: Any, compute: Any, name: str, kind: str
+) -> None:
     movies = generated(frames=3).blocks[0]
-    expected, result = compute(untold(movies), name), compute(untold(movies.astype(kind)), name)
+    expected, result = compute(without_truth(movies), name), compute(without_truth(movies.astype(kind)), name)
     np.testing.assert_array_equal(result.shifts, expected.shifts)
     np.testing.assert_array_equal(result.sums, expected.sums)
 
@@ -88,7 +90,7 @@ def test_other_bands_weights_and_iterations_are_heeded(
     assert np.abs(reference.shifts - default.shifts).max() > 2 * oracle.SHIFT_TOLERANCE
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_the_next_block_does_not_change_the_last_result(generated: Any, name: str) -> None:
     problem = generated(blocks=2)
     run = kernel.implementations[name].load()(problem, Resources(threads=2))
@@ -96,16 +98,16 @@ def test_the_next_block_does_not_change_the_last_result(generated: Any, name: st
     kept = Aligned(shifts=first.shifts.copy(), sums=first.sums.copy())
     run(problem.blocks[1])
     again = run(problem.blocks[0])
-    for one, other in ((first, kept), (again, kept)):
-        np.testing.assert_array_equal(one.shifts, other.shifts)
-        np.testing.assert_array_equal(one.sums, other.sums)
+    for result, other in ((first, kept), (again, kept)):
+        np.testing.assert_array_equal(result.shifts, other.shifts)
+        np.testing.assert_array_equal(result.sums, other.sums)
 
 
 def test_any_number_of_threads_gives_the_same(generated: Any, compute: Any) -> None:
     problem = generated()
-    one, two = (compute(problem, "numba", threads=threads) for threads in (1, 2))
-    np.testing.assert_array_equal(one.shifts, two.shifts)
-    np.testing.assert_array_equal(one.sums, two.sums)
+    single, double = (compute(problem, "numba", threads=threads) for threads in (1, 2))
+    np.testing.assert_array_equal(single.shifts, double.shifts)
+    np.testing.assert_array_equal(single.sums, double.sums)
 
 
 def test_at_few_electrons_the_drift_is_found_and_the_specimen_seen(generated: Any, compute: Any, verdict: Any) -> None:
@@ -117,9 +119,9 @@ def test_at_few_electrons_the_drift_is_found_and_the_specimen_seen(generated: An
 
 @pytest.mark.parametrize(("rows", "columns"), [(256, 256), (75, 128)])
 def test_the_device_source_run_with_numpy_is_right(
-    generated: Any, untold: Any, verdict: Any, rows: int, columns: int
+    generated: Any, without_truth: Any, verdict: Any, rows: int, columns: int
 ) -> None:
-    problem = untold(generated().blocks[0][:, :, :rows, :columns])
+    problem = without_truth(generated().blocks[0][:, :, :rows, :columns])
     found = verdict(problem, with_cupy.align(np, problem.blocks[0], problem.grid), "cupy")
     assert found.ok, found
 

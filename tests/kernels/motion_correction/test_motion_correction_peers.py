@@ -28,33 +28,35 @@ def test_relion_finds_the_drift_and_we_are_no_worse(generated: Any, compute: Any
 
 
 @pytest.mark.usefixtures("relion")
-def test_relion_sees_the_same_where_no_truth_is_known(generated: Any, untold: Any, compute: Any, verdict: Any) -> None:
+def test_relion_is_compared_with_the_reference_where_no_truth_is_known(
+    generated: Any, without_truth: Any, compute: Any, verdict: Any
+) -> None:
     movies = generated().blocks[0]
     for kind in ("u1", "u2", "f4"):
-        problem = untold(movies.astype(kind))
+        problem = without_truth(movies.astype(kind))
         found = verdict(problem, compute(problem, "relion"), "relion")
         assert found.ok, found
         assert found.verified_by == "oracle"
 
 
 @pytest.mark.usefixtures("relion")
-def test_relion_aligns_also_a_block_that_it_was_not_told_of(generated: Any, untold: Any) -> None:
+def test_relion_aligns_also_a_block_that_it_was_not_given_before(generated: Any, without_truth: Any) -> None:
     from daasbench.kernels.motion_correction import kernel
 
     from daasbench.contracts import Resources
 
     problem, other = generated(), generated(seed=4)
-    run = kernel.implementations["relion"].load()(untold(problem.blocks[0]), Resources(threads=2))
+    run = kernel.implementations["relion"].load()(without_truth(problem.blocks[0]), Resources(threads=2))
     assert oracle.drift_error(run(other.blocks[0]).shifts, other.specimens[0].drifts) < 0.1
 
 
 @pytest.mark.usefixtures("relion")
-def test_relion_refuses_odd_frames_in_one_sentence(generated: Any, untold: Any, compute: Any) -> None:
+def test_relion_refuses_odd_frames_in_one_sentence(generated: Any, without_truth: Any, compute: Any) -> None:
     with pytest.raises(MissingRequirement, match="odd number of pixels"):
-        compute(untold(generated().blocks[0][:, :, :75]), "relion")
+        compute(without_truth(generated().blocks[0][:, :, :75]), "relion")
 
 
-def test_a_machine_without_relion_is_told_how_to_get_it(
+def test_the_message_without_relion_says_how_to_install_it(
     generated: Any, compute: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")
@@ -62,12 +64,12 @@ def test_a_machine_without_relion_is_told_how_to_get_it(
         compute(generated(), "relion")
 
 
-def test_scikit_image_finds_whole_pixels(needs: Any, generated: Any, untold: Any, compute: Any) -> None:
+def test_scikit_image_finds_whole_pixels(needs: Any, generated: Any, without_truth: Any, compute: Any) -> None:
     needs("skimage")
     frame = generated(pixels=128).blocks[0][0, 0]
     steps = np.array([[0, 0], [0, 0], [0, 0], [0, 0], [3, -2]])
     movies = np.stack([np.roll(frame, step, axis=(0, 1)) for step in steps])[None]
-    result = compute(untold(movies), "skimage")
+    result = compute(without_truth(movies), "skimage")
     np.testing.assert_allclose(result.shifts[0], steps, atol=0.05)
 
 

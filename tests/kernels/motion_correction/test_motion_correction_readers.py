@@ -29,9 +29,9 @@ def read(path: Path, **options: Any) -> Any:
 def refused(path: Path, **options: Any) -> str:
     with pytest.raises(InputError) as error:
         read(path, **options)
-    said = str(error.value)
-    assert said.startswith(str(path))
-    return said
+    message = str(error.value)
+    assert message.startswith(str(path))
+    return message
 
 
 @pytest.mark.parametrize(("kind", "kept"), [("u1", "u1"), ("i2", "u2"), ("u2", "u2"), ("f4", "f4")])

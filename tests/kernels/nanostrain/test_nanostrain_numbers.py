@@ -88,9 +88,9 @@ def test_counts_of_32_bits_are_exact_beyond_what_float32_holds(generated: Any, c
 
 
 def test_gridding_is_linear(generated: Any, compute: Any) -> None:
-    one = generated("gridding", blocks=2)
-    both = dataclasses.replace(one, blocks=[one.blocks[0] + one.blocks[1]])
-    total = compute(one, "numba", block=0).volumes + compute(one, "numba", block=1).volumes
+    problem = generated("gridding", blocks=2)
+    both = dataclasses.replace(problem, blocks=[problem.blocks[0] + problem.blocks[1]])
+    total = compute(problem, "numba", block=0).volumes + compute(problem, "numba", block=1).volumes
     assert np.allclose(compute(both, "numba").volumes, total, rtol=1e-6)
 
 
@@ -221,7 +221,7 @@ def test_a_peers_processes_end_with_the_one_that_asks(tmp_path: Any) -> None:
         "blocks = [np.arange(5.0), np.ones(5)]\n"
         "made = Processes(blocks, {'twice': ((), np.float64)}, double, 2)\n"
         "assert (made(blocks[1])['twice'] == 2).all() and (made(np.full(5, 3.0))['twice'] == 6).all()\n"
-        "print(*(one.pid for one in multiprocessing.active_children()), flush=True)\n"
+        "print(*(child.pid for child in multiprocessing.active_children()), flush=True)\n"
         "time.sleep(1000)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as asking:

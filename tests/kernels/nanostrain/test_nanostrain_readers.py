@@ -202,7 +202,7 @@ def test_a_mask_of_everything_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not HDF5", b"\x89HDF\r\n\x1a\n" + bytes(80)])
-def test_a_broken_file_is_told(tmp_path: Path, content: bytes) -> None:
+def test_a_broken_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.h5"
     path.write_bytes(content)
     with pytest.raises(InputError, match="cannot be read as HDF5"):
