@@ -23,7 +23,7 @@ Size = Annotated[float, msgspec.Meta(ge=0)]
 _NAME = re.compile(r"[A-Za-z]\w*(?:[.-]\w+)*", re.ASCII)
 
 
-class WayTable(Written, frozen=True, kw_only=True):
+class ImplementationTable(Written, frozen=True, kw_only=True):
     """One program."""
 
     command: Words
@@ -50,7 +50,8 @@ class KernelTable(Written, frozen=True, kw_only=True):
     title: Named
     unit: Named
     implementations: Annotated[
-        dict[str, WayTable], msgspec.Meta(min_length=1, description="at least one table [implementations.NAME]")
+        dict[str, ImplementationTable],
+        msgspec.Meta(min_length=1, description="at least one table [implementations.NAME]"),
     ]
     check: Annotated[list[CheckTable], msgspec.Meta(min_length=1, description="at least one table headed [[check]]")]
     units: float | str = 1.0

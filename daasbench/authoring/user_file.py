@@ -87,7 +87,7 @@ def _module(file: Path, *, shown: Path) -> ModuleType:
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # the user's own code
         del sys.modules[name]
-        raise PluginError(f"{shown}{_line_of(error, file)}: {_said(error, file)}") from error
+        raise PluginError(f"{shown}{_line_of(error, file)}: {_explanation(error, file)}") from error
     return module
 
 
@@ -98,7 +98,7 @@ def _line_of(error: BaseException, file: Path) -> str:
     return f":{lines[-1]}" if lines else ""
 
 
-def _said(error: BaseException, file: Path) -> str:
+def _explanation(error: BaseException, file: Path) -> str:
     if isinstance(error, DaasbenchError):
         return str(error)
     if isinstance(error, SyntaxError):

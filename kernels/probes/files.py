@@ -22,7 +22,7 @@ U8 = NDArray[np.uint8]
 PAGE = 4096
 _MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 _SPARE = 1.1  # of the room that is needed: a full disk is slow, and others' too
-_CURE = "name another one by the option folder"
+_FIX = "name another one by the option folder"
 
 
 def storage_folder(folder: str, needed_bytes: int) -> Path:
@@ -35,14 +35,14 @@ def storage_folder(folder: str, needed_bytes: int) -> Path:
     """
     path = Path(folder or tempfile.gettempdir()).resolve()
     if not (path.is_dir() and os.access(path, os.W_OK | os.X_OK)):
-        raise MissingRequirement(f"{path}: is no folder that can be written to", _CURE)
+        raise MissingRequirement(f"{path}: is no folder that can be written to", _FIX)
     kind = filesystem_of(path)
     if kind in _MEMORY:
-        raise MissingRequirement(f"{path}: lies in memory ({kind}), not on storage", _CURE)
+        raise MissingRequirement(f"{path}: lies in memory ({kind}), not on storage", _FIX)
     free = shutil.disk_usage(path).free
     if free < _SPARE * needed_bytes:
         raise MissingRequirement(
-            f"{path}: {needed_bytes / 1e9:.1f} GB are to be written, {free / 1e9:.1f} are free", _CURE
+            f"{path}: {needed_bytes / 1e9:.1f} GB are to be written, {free / 1e9:.1f} are free", _FIX
         )
     return path
 
@@ -95,11 +95,11 @@ def resident_share(file: IO[bytes], size: int) -> float:
         start = ctypes.c_char.from_buffer(pages)
         found = np.zeros(-(-size // mmap.PAGESIZE), np.uint8)
         libc: Any = ctypes.CDLL(None, use_errno=True)
-        message = libc.mincore(
+        status = libc.mincore(
             ctypes.c_void_p(ctypes.addressof(start)), ctypes.c_size_t(size), ctypes.c_void_p(found.ctypes.data)
         )
         del start  # else the mapping cannot be closed
-        if message != 0:
+        if status != 0:
             raise MissingRequirement(
                 f"mincore: {os.strerror(ctypes.get_errno())}", "let the implementation system read"
             )
@@ -112,7 +112,7 @@ def require_cold(file: IO[bytes], size: int, folder: Path) -> None:
     share = resident_share(file, size)
     if share > 0:
         message = f"{folder}: {share:.0%} of a file's pages stay in memory when they are to be dropped"
-        raise MissingRequirement(message, f"{_CURE}, or let the implementation system read past them")
+        raise MissingRequirement(message, f"{_FIX}, or let the implementation system read past them")
 
 
 def past_the_cache(file: IO[bytes], on: bool, folder: Path) -> None:
@@ -122,7 +122,7 @@ def past_the_cache(file: IO[bytes], on: bool, folder: Path) -> None:
         fcntl.fcntl(file, fcntl.F_SETFL, flags | os.O_DIRECT if on else flags & ~os.O_DIRECT)
     except OSError as error:
         message = f"{folder}: its file system cannot be read and written past the page cache ({error.strerror})"
-        raise MissingRequirement(message, f"{_CURE}, or let the implementation numpy do it") from error
+        raise MissingRequirement(message, f"{_FIX}, or let the implementation numpy do it") from error
 
 
 def write_all(file: IO[bytes], data: Any, offset: int = 0) -> None:

@@ -47,7 +47,7 @@ class ProbesOptions(Options, frozen=True, kw_only=True):
     image: str = ""
 
 
-_WAYS: dict[object, tuple[str, ...]] = {
+_IMPLEMENTATIONS: dict[object, tuple[str, ...]] = {
     Numbers: ("numpy", "numba", "cupy"),
     Storage: ("numpy", "system"),
     Copies: ("cupy",),
@@ -56,9 +56,11 @@ _WAYS: dict[object, tuple[str, ...]] = {
 }
 
 
-def require_way(probe: str, implementation: str) -> None:
+def require_implementation(probe: str, implementation: str) -> None:
     """Raise Lacking if `implementation` has no such probe, naming those that do."""
-    implementations = next(implementations for family, implementations in _WAYS.items() if probe in get_args(family))
+    implementations = next(
+        implementations for family, implementations in _IMPLEMENTATIONS.items() if probe in get_args(family)
+    )
     implementations += ("mpi4py_bench",) if probe == "mpi_latency" else ()
     if implementation not in implementations:
         raise MissingRequirement(

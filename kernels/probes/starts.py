@@ -42,21 +42,23 @@ _ALLOW = "let the system's administrator allow containers of users, or name an i
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class StartCommand:
     """What is started, and what its answer is to be."""
 
     command: tuple[str, ...]
     is_right: Callable[[str], bool]
 
 
-def start_of(options: ProbesOptions) -> Start:
+def start_of(options: ProbesOptions) -> StartCommand:
     """Return what the probe starts; raise Lacking if its program is not installed."""
     probe = options.probe
     if probe == "start_python":
-        return Start(command=(sys.executable, "-c", f"print({_WORD!r})"), is_right=lambda message: message == _WORD)
+        return StartCommand(
+            command=(sys.executable, "-c", f"print({_WORD!r})"), is_right=lambda answer: answer == _WORD
+        )
     if probe == "import_library":
         code = f"import {options.library} as library; print(library.__name__)"
-        return Start(command=(sys.executable, "-c", code), is_right=lambda message: message == options.library)
+        return StartCommand(command=(sys.executable, "-c", code), is_right=lambda answer: answer == options.library)
     program, fix = _TOOLS[probe]
     found = shutil.which(program)
     if found is None:
@@ -71,10 +73,10 @@ def start_of(options: ProbesOptions) -> Start:
     }
     own = str(Path(f"/proc/self/ns/{kind}").readlink())
 
-    def is_right(message: str) -> bool:
-        return message.startswith(f"{kind}:[") and (message == own) == (probe == "start_process")
+    def is_right(answer: str) -> bool:
+        return answer.startswith(f"{kind}:[") and (answer == own) == (probe == "start_process")
 
-    return Start(command=commands[probe], is_right=is_right)
+    return StartCommand(command=commands[probe], is_right=is_right)
 
 
 def _wrapped(container: Container, command: tuple[str, ...]) -> tuple[str, ...]:
@@ -90,12 +92,12 @@ def run(command: tuple[str, ...]) -> tuple[int, str, str]:
     return done.returncode, done.stdout.strip(), done.stderr.strip()
 
 
-def require_start(start: Start, options: ProbesOptions) -> None:
+def require_start(start: StartCommand, options: ProbesOptions) -> None:
     """Raise Lacking, with the program's own words, if a trial does not end well."""
-    code, message, complaint = run(start.command)
-    if code == 0 and start.is_right(message):
+    code, answer, complaint = run(start.command)
+    if code == 0 and start.is_right(answer):
         return
-    last = complaint.splitlines()[-1] if complaint else f"exit code {code}, it said {message!r}"
+    last = complaint.splitlines()[-1] if complaint else f"exit code {code}, it said {answer!r}"
     fix = f"install it: pip install {options.library.partition('.')[0]}"
     raise MissingRequirement(
         f"{options.probe} does not work here: {last}", fix if options.probe == "import_library" else _ALLOW

@@ -10,13 +10,13 @@ from typing import Any
 
 from daasbench.authoring import Resources
 
-from .options import require_way
+from .options import require_implementation
 from .problem import ProbesProblem
 
 
 def prepare(problem: ProbesProblem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (one device)
     """Return the probe's computation; blocks lie on the device already."""
-    require_way(problem.probe, "cupy")
+    require_implementation(problem.probe, "cupy")
     import cupy
     import cupyx
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from daasbench.authoring import MissingRequirement, Partitioned, Resources
 
 from .messages import WINDOW, weights
-from .options import require_way
+from .options import require_implementation
 from .problem import ProbesProblem
 
 F64 = NDArray[np.float64]
@@ -21,7 +21,7 @@ Exchange = Callable[[Any], Any]
 
 def prepare(problem: ProbesProblem, resources: Resources) -> Partitioned:
     """Return the probe's exchange between all ranks."""
-    require_way(problem.probe, "mpi")
+    require_implementation(problem.probe, "mpi")
     comm, elements = resources.comm, problem.blocks[0]["message"].size
     require_ranks(comm)
     exchange = exchange_of(problem.probe, comm, elements, problem.rounds)

@@ -18,7 +18,7 @@ from daasbench.compute.addresses import fence
 from daasbench.compute.simd import aligned_zeros, compiled
 from daasbench.compute.transforms import Plan, forward_sorted, make_plan
 
-from .options import require_way
+from .options import require_implementation
 from .problem import POINTS, SCALE, SIGNALS, ProbesProblem
 from .with_llvm import READ_STEP, STEP, fused_loop, sum_lines, triad_lines
 
@@ -40,7 +40,7 @@ def use_threads(threads: int) -> int:
 
 def prepare(problem: ProbesProblem, resources: Resources) -> Callable[[Any], Any]:
     """Return the probe's computation, with its output and plan made."""
-    require_way(problem.probe, "numba")
+    require_implementation(problem.probe, "numba")
     threads = use_threads(resources.threads)
     block = problem.blocks[0]
     if problem.probe == "triad":

@@ -13,13 +13,13 @@ import numpy as np
 from daasbench.authoring import Resources
 
 from .files import Stored, drop, read_all, require_cold, storage_folder, stored
-from .options import require_way
+from .options import require_implementation
 from .problem import SCALE, ProbesProblem
 
 
 def prepare(problem: ProbesProblem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (the harness steers BLAS)
     """Return the probe's computation."""
-    require_way(problem.probe, "numpy")
+    require_implementation(problem.probe, "numpy")
     if problem.probe == "storage_write":
         return _prepare_write(problem)
     if problem.probe in ("storage_read", "storage_read_cold"):

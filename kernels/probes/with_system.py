@@ -17,7 +17,7 @@ import numpy as np
 from daasbench.authoring import Resources, share
 
 from .files import PAGE, Stored, new_file, past_the_cache, read_all, storage_folder, stored, write_all
-from .options import require_way
+from .options import require_implementation
 from .problem import ProbesProblem
 from .starts import require_start, run, start_of
 
@@ -26,7 +26,7 @@ _BUFFER = 2**23
 
 def prepare(problem: ProbesProblem, resources: Resources) -> Callable[[Any], Any]:
     """Return the probe's computation."""
-    require_way(problem.probe, "system")
+    require_implementation(problem.probe, "system")
     if problem.probe == "storage_write":
         return _prepare_write(problem, resources.threads)
     if problem.probe in ("storage_read", "storage_read_cold"):
@@ -40,7 +40,7 @@ def _prepare_starts(problem: ProbesProblem) -> Callable[[Any], Any]:
 
     def compute(block: Any) -> Any:
         answers = [run(start.command) for _ in range(block["starts"])]
-        return {"right": np.array([code == 0 and start.is_right(message) for code, message, _ in answers], np.float64)}
+        return {"right": np.array([code == 0 and start.is_right(answer) for code, answer, _ in answers], np.float64)}
 
     return compute
 

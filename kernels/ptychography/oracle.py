@@ -84,8 +84,8 @@ def _checks(problem: Problem, expected: Expectation, counts: Any, result: Recons
         check(0.0 if np.isfinite(_sum(result)) else np.nan, 1.0, "oracle", "object, probe and R are finite")
         return made
     own = r_factor(counts, problem.corners, result.probe, result.object)
-    sentence = float(result.r[-1])
-    check(abs(sentence - own), SAME_TOLERANCE, "oracle", "the R that is returned, from that of object and probe")
+    returned = float(result.r[-1])
+    check(abs(returned - own), SAME_TOLERANCE, "oracle", "the R that is returned, from that of object and probe")
     if problem.iterations < ENOUGH:
         return made
     if expected.truth is None or expected.light is None:

@@ -57,9 +57,9 @@ def scan_corners(frames: int, pixels: int, pattern: str, rng: np.random.Generato
     """Return i32[frames, 2]: windows of a square scan, in rows with jitter or along a spiral, the first at 0."""
     step = max(1.0, _STEP * pixels)
     if pattern == "spiral":
-        round_ = np.arange(frames) * _GOLDEN_ANGLE
+        polar_angle = np.arange(frames) * _GOLDEN_ANGLE
         radius = step * np.sqrt(np.arange(frames) / np.pi)
-        places = np.column_stack([radius * np.sin(round_), radius * np.cos(round_)])
+        places = np.column_stack([radius * np.sin(polar_angle), radius * np.cos(polar_angle)])
     else:
         side = int(np.ceil(np.sqrt(frames)))
         index = np.arange(frames)
@@ -77,8 +77,8 @@ def random_object(shape: tuple[int, int], rng: np.random.Generator) -> C64:
     middle = np.array(shape) / 2 + rng.uniform(-0.1, 0.1, 2) * extent
     radius = np.hypot(y - middle[0], x - middle[1])
     angle = np.arctan2(y - middle[0], x - middle[1])
-    spokes, round_ = rng.integers(9, 15), rng.uniform(0, 2 * np.pi)
-    edge = np.sin(spokes * angle + round_) * radius / spokes  # in pixels across a spoke's border
+    spokes, rotation = rng.integers(9, 15), rng.uniform(0, 2 * np.pi)
+    edge = np.sin(spokes * angle + rotation) * radius / spokes  # in pixels across a spoke's border
     inside = (radius > 0.05 * extent) & (radius < 0.33 * extent)
     thickness = inside / (1 + np.exp(-edge / 0.5))
     phase, absorption = -0.8 * thickness, 0.25 * thickness

@@ -19,9 +19,9 @@ def exact_energy(length: int) -> float:
     1 / (1 + z_i²). Iterated from 0. An odd ring turns (N-1)/2 spins: one of the N - r numbers that there are is
     left out, and the lowest energy is that without the last.
     """
-    round_result = length // 2
-    numbers = np.arange(round_result) - (length - round_result - 1) / 2
-    rapidities: F64 = np.zeros(round_result)
+    flipped = length // 2
+    numbers = np.arange(flipped) - (length - flipped - 1) / 2
+    rapidities: F64 = np.zeros(flipped)
     for _ in range(_MOST_ITERATIONS):
         shifts = np.arctan((rapidities[:, None] - rapidities) / 2).sum(axis=1)
         following: F64 = np.tan((np.pi * numbers + shifts) / length)

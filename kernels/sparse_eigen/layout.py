@@ -32,7 +32,7 @@ def place_bits(length: int, ranks: int) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RankLayout:
     """What one rank holds, needs and gives.
 
     Offsets are of elements; from `own` x `width` on they count in the buffer of what came from other ranks.
@@ -65,8 +65,8 @@ class Plan:
     given: list[I64]
 
 
-def plan_of(length: int, ranks: int = 1, rank: int = 0) -> Plan:
-    """Return the plan of one of `ranks` ranks."""
+def layout_of(length: int, ranks: int = 1, rank: int = 0) -> RankLayout:
+    """Return the layout of one of `ranks` ranks."""
     bits = place_bits(length, ranks)
     width, rows = 1 << bits, 1 << (length - bits)
     wanted = [_wanted(length, bits, share(rows, ranks, other)) for other in range(ranks)]
@@ -85,7 +85,7 @@ def plan_of(length: int, ranks: int = 1, rank: int = 0) -> Plan:
         for other in range(ranks)
     ]
     offset = _Finder(mine, width, places)
-    return Plan(
+    return RankLayout(
         length=length,
         width=width,
         first=mine.start,

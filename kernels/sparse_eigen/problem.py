@@ -52,7 +52,7 @@ def work(parameters: Parameters, options: SparseEigenOptions) -> Work:  # noqa: 
     """Return the least work of one run.
 
     A product adds one number a bond and state, the recurrence takes 8 flop a state; from memory come two vectors
-    and one goes back, once a step. `messages_bytes` are those of each of two ranks (:func:`layout.plan_of` has
+    and one goes back, once a step. `messages_bytes` are those of each of two ranks (:func:`layout.layout_of` has
     the exact number of any).
     """
     states, length, steps = 2.0 ** parameters["length"], parameters["length"], parameters["steps"]
@@ -75,17 +75,19 @@ def make(parameters: Parameters, options: SparseEigenOptions, seed: int, blocks:
         raise UsageError(f"length: a ring of {length} sites is none; choose 4 or more")
     made: list[F64] = []
     for block in range(blocks):
-        family, round_ = divmod(block, 4 * length)
+        family, symmetry = divmod(block, 4 * length)
         state = (
-            np.random.default_rng([seed, family]).standard_normal(2**length) if round_ == 0 else made[block - round_]
+            np.random.default_rng([seed, family]).standard_normal(2**length)
+            if symmetry == 0
+            else made[block - symmetry]
         )
-        made.append(round_result(state, length, round_))
+        made.append(transformed(state, length, symmetry))
     return Problem(blocks=made, length=length, steps=steps)
 
 
-def round_result(state: F64, length: int, round_: int) -> F64:
-    """Return the state seen from site ``round % length``; the next `length` mirrored, then both with spins flipped."""
-    flip, mirror, site = round_ // (2 * length), round_ // length % 2, round_ % length
+def transformed(state: F64, length: int, symmetry: int) -> F64:
+    """Return the state seen from site ``symmetry % length``; the next `length` mirrored, then both with spins flipped."""
+    flip, mirror, site = symmetry // (2 * length), symmetry // length % 2, symmetry % length
     axes = [*range(site, length), *range(site)]
     spins = state.reshape((2,) * length).transpose(axes[::-1] if mirror else axes)
     return np.ascontiguousarray(spins).reshape(-1)[:: -1 if flip else 1].copy()

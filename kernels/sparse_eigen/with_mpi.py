@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from daasbench.authoring import Partitioned, Resources
 
 from . import recurrence
-from .layout import Plan, plan_of
+from .layout import RankLayout, layout_of
 from .with_numba import Rows
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ def prepare(problem: Problem, resources: Resources) -> Partitioned:
     """Return the way in which each rank holds its rows of the vectors."""
     numba.set_num_threads(resources.threads)
     comm = resources.comm
-    plan = plan_of(problem.length, comm.size, comm.rank)
-    ranks = Ranks(Rows(plan, resources.threads), comm)
+    layout = layout_of(problem.length, comm.size, comm.rank)
+    ranks = DistributedRows(Rows(layout, resources.threads), comm)
     spare = ranks.rows.vector(), ranks.rows.vector()
-    mine = slice(plan.first * plan.width, (plan.first + plan.own) * plan.width)
+    mine = slice(layout.first * layout.width, (layout.first + layout.own) * layout.width)
 
     def put(state: F64) -> Any:
         part = ranks.rows.vector()
@@ -45,7 +45,7 @@ def prepare(problem: Problem, resources: Resources) -> Partitioned:
     )
 
 
-class Ranks:
+class DistributedRows:
     """The steps of the recurrence on vectors whose rows lie on all ranks.
 
     Attributes
@@ -57,8 +57,10 @@ class Ranks:
     def __init__(self, rows: Rows, comm: Any) -> None:
         self.rows, self.comm = rows, comm
         self.messages = self.sent_bytes = 0
-        self._gifts = [(rank, given, np.empty(given.size)) for rank, given in enumerate(rows.plan.given) if given.size]
-        self._pieces = _pieces(rows.plan, rows.came)
+        self._outgoing = [
+            (rank, given, np.empty(given.size)) for rank, given in enumerate(rows.layout.given) if given.size
+        ]
+        self._pieces = _pieces(rows.layout, rows.came)
 
     def square(self, vector: F64) -> float:
         """Return vector · vector."""
@@ -76,7 +78,7 @@ class Ranks:
     def _exchange(self, vector: F64) -> None:
         """Give each rank what it needs of `vector`, and take what it has."""
         requests = [self.comm.Irecv(piece, source=rank) for rank, piece in self._pieces]
-        for rank, given, packed in self._gifts:
+        for rank, given, packed in self._outgoing:
             np.take(vector, given, out=packed, mode="clip")
             requests.append(self.comm.Isend(packed, dest=rank))
             self.messages += 1
@@ -87,11 +89,11 @@ class Ranks:
         return float(self.comm.allreduce(mine))
 
 
-def _pieces(plan: Plan, came: F64) -> list[tuple[int, F64]]:
+def _pieces(layout: RankLayout, came: F64) -> list[tuple[int, F64]]:
     """Return, by rank, the pieces of the buffer that it fills."""
-    ends = np.cumsum(plan.received).tolist()
+    ends = np.cumsum(layout.received).tolist()
     return [
         (rank, came[end - count : end])
-        for rank, (end, count) in enumerate(zip(ends, plan.received, strict=True))
+        for rank, (end, count) in enumerate(zip(ends, layout.received, strict=True))
         if count
     ]

@@ -18,7 +18,7 @@ from daasbench.authoring import Resources
 from daasbench.compute.simd import aligned_zeros, compiled
 
 from . import recurrence
-from .layout import Plan, plan_of
+from .layout import RankLayout, layout_of
 from .with_llvm import GROUP, LANES, exchange_low, exchange_runs, take_even, take_odd
 
 if TYPE_CHECKING:
@@ -35,27 +35,27 @@ _PAD = 8  # elements between the partial sums of two threads: a cache line
 def prepare(problem: Problem, resources: Resources) -> Callable[[F64], dict[str, F64]]:
     """Return the function that runs `steps` Lanczos steps from a state."""
     numba.set_num_threads(resources.threads)
-    steps = Rows(plan_of(problem.length), resources.threads)
+    steps = Rows(layout_of(problem.length), resources.threads)
     spare = steps.vector(), steps.vector()
     return lambda state: recurrence.run(state, spare, problem.steps, steps.square, steps.product, steps.subtract)
 
 
 class Rows:
-    """The steps of the recurrence on the rows of a plan, shared between threads.
+    """The steps of the recurrence on the rows of a layout, shared between threads.
 
     `came` f64 is the buffer of what came from other ranks.
     """
 
-    def __init__(self, plan: Plan, threads: int) -> None:
-        self.plan = plan
-        self.threads = max(1, min(threads, plan.own * plan.width // _WORTH_A_THREAD))
-        self.came: F64 = aligned_zeros((sum(plan.received),), np.float64)
+    def __init__(self, layout: RankLayout, threads: int) -> None:
+        self.layout = layout
+        self.threads = max(1, min(threads, layout.own * layout.width // _WORTH_A_THREAD))
+        self.came: F64 = aligned_zeros((sum(layout.received),), np.float64)
         self._sums = np.zeros((self.threads, _PAD))
-        self._buffers = aligned_zeros((self.threads, plan.width), np.float64)
+        self._buffers = aligned_zeros((self.threads, layout.width), np.float64)
 
     def vector(self) -> Any:
         """Return f64[own rows x width], zeros, on a cache line."""
-        return aligned_zeros((self.plan.own * self.plan.width,), np.float64)
+        return aligned_zeros((self.layout.own * self.layout.width,), np.float64)
 
     def square(self, vector: F64) -> float:
         """Return vector · vector."""
@@ -66,11 +66,11 @@ class Rows:
 
     def product(self, out: F64, vector: F64, before: F64, scale: float, weight: float) -> float:
         """See :data:`.recurrence.Product`."""
-        plan = self.plan
-        tables = (plan.partners, plan.halves, plan.ends, plan.end_strides)
-        given = (out, vector, before, self.came, scale, weight, plan.length, plan.first, *tables)
+        layout = self.layout
+        tables = (layout.partners, layout.halves, layout.ends, layout.end_strides)
+        given = (out, vector, before, self.came, scale, weight, layout.length, layout.first, *tables)
         if self.threads == 1:
-            return float(_rows(*given, self._buffers[0], 0, plan.own))
+            return float(_rows(*given, self._buffers[0], 0, layout.own))
         _product(*given, self._buffers, self._sums, self.threads)
         return float(self._sums[:, 0].sum())
 

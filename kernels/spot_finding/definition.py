@@ -46,7 +46,7 @@ class Criteria:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundSpots:
     """What is found in a block of frames.
 
     Attributes

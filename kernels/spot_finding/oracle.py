@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from daasbench.authoring import Verdict, worst_of
 
-from .definition import COUNTED_BELOW, WINDOW, Criteria, Found
+from .definition import COUNTED_BELOW, WINDOW, Criteria, FoundSpots
 from .options import SpotOptions
 from .pattern import Planted
 from .problem import Problem
@@ -28,7 +28,7 @@ PLACES = 1e-9  # pixels: centroids are quotients of exact integers
 
 @dataclass(frozen=True, kw_only=True)
 class Spots:
-    """The list of spots of a block, as in :class:`~.definition.Found`."""
+    """The list of spots of a block, as in :class:`~.definition.FoundSpots`."""
 
     spots: Array
     y: Array
@@ -65,7 +65,7 @@ def expect(problem: Problem, options: SpotOptions) -> list[Expectation]:  # noqa
     return made
 
 
-def verify(problem: Problem, expectation: list[Expectation], block: int, result: Found, judged_as: str) -> Verdict:
+def verify(problem: Problem, expectation: list[Expectation], block: int, result: FoundSpots, judged_as: str) -> Verdict:
     """Return the verdict on what was found in a block: first that it is the definition's, then that it is true."""
     expected = expectation[block]
     shape = problem.blocks[block].shape
@@ -163,7 +163,7 @@ def _spots(frames: Array, strong: Array, criteria: Criteria, connected: int) -> 
     )
 
 
-def _wrong_type(result: Found) -> str:
+def _wrong_type(result: FoundSpots) -> str:
     """Return which column of the list of spots has not the type of the definition; nothing if all have."""
     kinds = {"spots": "int32", "y": "float64", "x": "float64", "intensity": "int64", "pixels": "int32"}
     for name, kind in kinds.items():
@@ -172,7 +172,7 @@ def _wrong_type(result: Found) -> str:
     return ""
 
 
-def _differing(result: Found, expected: Spots) -> int:
+def _differing(result: FoundSpots, expected: Spots) -> int:
     """Return how many entries of the list of spots are not the expected ones; all if their numbers differ."""
     ours = (result.spots, result.y, result.x, result.intensity, result.pixels)
     theirs = (expected.spots, expected.y, expected.x, expected.intensity, expected.pixels)
@@ -187,7 +187,7 @@ def _differing(result: Found, expected: Spots) -> int:
 # --- the truth -----------------------------------------------------------------------------------------------
 
 
-def _against_truth(result: Found, planted: Planted) -> Verdict:
+def _against_truth(result: FoundSpots, planted: Planted) -> Verdict:
     """Return the verdict on recall, precision and centroids: of the three what comes closest to failing."""
     frame = np.repeat(np.arange(len(result.spots)), result.spots)
     apart = 1e6  # pixels between frames, so that no spot is near one of another

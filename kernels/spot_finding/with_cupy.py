@@ -20,7 +20,7 @@ import numpy as np
 
 from daasbench.authoring import Resources
 
-from .definition import Found
+from .definition import FoundSpots
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -83,10 +83,10 @@ extern "C" __global__ void mark_strong(
     int x = 0, m = 0;
     const float factor = (float) (nsig_s * nsig_s) * GENEROUS;
     const int left = max(column - REACH, 0), right = min(column + REACH, nx - 1);
-    for (int turn = first - REACH; turn < last + REACH; turn += WINDOW) {
+    for (int base = first - REACH; base < last + REACH; base += WINDOW) {
         #pragma unroll
         for (int k = 0; k < WINDOW; ++k) {
-            const int enters = turn + k, row = enters - REACH;
+            const int enters = base + k, row = enters - REACH;
             if (row >= last) break;
             x -= sums[k];
             m -= counts[k];
@@ -166,7 +166,7 @@ extern "C" __global__ void sum_spots(
 """
 
 
-def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Found]:  # noqa: ARG001  (one device)
+def prepare(problem: Problem, resources: Resources) -> Callable[[Any], FoundSpots]:  # noqa: ARG001  (one device)
     """Return the function that finds the spots in a block of frames on the device; its result is there too."""
     import cupy
 
@@ -182,7 +182,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Found]:  
         np.int32(criteria.threshold),
     )
 
-    def compute(frames: Any) -> Found:
+    def compute(frames: Any) -> FoundSpots:
         count, ny, nx = frames.shape
         size = (np.int32(ny), np.int32(nx))
         mask = cupy.empty(frames.shape, cupy.uint8)
@@ -198,7 +198,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Found]:  
         # a root is the first pixel of its spot, and only there are sums
         kept = cupy.flatnonzero((sums[:, 3] >= criteria.min_pixels) & (sums[:, 3] <= criteria.max_pixels))
         whole, frame = sums[kept].astype(cupy.int64), pixels[kept] // (ny * nx)
-        return Found(
+        return FoundSpots(
             mask=mask,
             spots=cupy.bincount(frame, minlength=count).astype(cupy.int32),
             y=whole[:, 1] / whole[:, 0],

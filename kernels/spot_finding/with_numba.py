@@ -23,7 +23,7 @@ from numba.cpython.unsafe.numbers import trailing_zeros
 from daasbench.authoring import Resources
 from daasbench.compute.simd import Threads, compiled
 
-from .definition import COUNTED_BELOW, REACH, WINDOW, Found
+from .definition import COUNTED_BELOW, REACH, WINDOW, FoundSpots
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -41,7 +41,7 @@ GENEROUS = 1 - 1e-5  # single precision is good to 3e-7 here
 DISPERSION, THRESHOLD = 0, 1
 
 
-def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:
+def prepare(problem: Problem, resources: Resources) -> Callable[[Array], FoundSpots]:
     """Return the function that finds the spots in a block of frames."""
     share = Threads(resources.threads)
     valid = np.ascontiguousarray(~problem.mask).view(np.uint8)
@@ -51,7 +51,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:
     sizes = (criteria.min_pixels, criteria.max_pixels)
     rooms = [ROOM]
 
-    def compute(frames: Array) -> Found:
+    def compute(frames: Array) -> FoundSpots:
         mask = np.zeros(frames.shape, np.uint8)
         bands = -(-frames.shape[1] // BAND_ROWS)
         while True:
@@ -70,7 +70,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:
         spots = np.zeros(frames.shape[0], np.int32)
         share(_join, len(frames), frames, strong, counts, starts, sizes, spots, y, x, intensity, pixels)
         kept = np.concatenate([np.arange(start, start + n) for start, n in zip(starts, spots, strict=False)])
-        return Found(mask=mask, spots=spots, y=y[kept], x=x[kept], intensity=intensity[kept], pixels=pixels[kept])
+        return FoundSpots(mask=mask, spots=spots, y=y[kept], x=x[kept], intensity=intensity[kept], pixels=pixels[kept])
 
     return compute
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from daasbench.authoring import Resources
 
-from .definition import COUNTED_BELOW, REACH, Criteria, Found
+from .definition import COUNTED_BELOW, REACH, Criteria, FoundSpots
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:  # noqa: ARG001  (one thread)
+def prepare(problem: Problem, resources: Resources) -> Callable[[Array], FoundSpots]:  # noqa: ARG001  (one thread)
     """Return the function that finds the spots in a block of frames; it uses one thread."""
     criteria, mask = problem.criteria, problem.mask
     strong_pixels = above if criteria.method == "threshold" else dispersed
 
-    def compute(frames: Array) -> Found:
+    def compute(frames: Array) -> FoundSpots:
         strong = np.stack([strong_pixels(frame, mask, criteria) for frame in frames])
         return spots_of(frames, strong, criteria)
 
@@ -58,7 +58,7 @@ def window_sums(values: Array) -> Array:
     return np.asarray(strips[:, right] - strips[:, left])
 
 
-def spots_of(frames: Array, strong: Array, criteria: Criteria, corners: bool = True) -> Found:
+def spots_of(frames: Array, strong: Array, criteria: Criteria, corners: bool = True) -> FoundSpots:
     """Return the spots that the pixels `strong`, bool[frames, rows, columns], are; joined at `corners` too, or not."""
     neighbours = np.ones((3, 3), int) if corners else None
     columns: list[list[Array]] = [[] for _ in range(5)]
@@ -73,7 +73,7 @@ def spots_of(frames: Array, strong: Array, criteria: Criteria, corners: bool = T
             column.append(part[kept])
         columns[4].append(np.array([np.count_nonzero(kept)]))
     y, x, intensity, size, spots = (np.concatenate(column) for column in columns)
-    return Found(
+    return FoundSpots(
         mask=strong.astype(np.uint8),
         spots=spots.astype(np.int32),
         y=y,

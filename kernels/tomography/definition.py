@@ -89,8 +89,8 @@ def bandlimited_at(blocks: Sequence[F32], angles: F64, centre: float, rows: Inde
     response[-1] = 0  # the last frequency has no partner
     values = np.zeros((len(blocks) * slices, rows.size))
     for first in range(0, angles.size, _ANGLES):
-        round_ = angles[first : first + _ANGLES]
-        t = np.outer(np.cos(round_), x) + np.outer(np.sin(round_), y) + centre
+        batch = angles[first : first + _ANGLES]
+        t = np.outer(np.cos(batch), x) + np.outer(np.sin(batch), y) + centre
         waves = np.exp(2j * np.pi / length * np.arange(response.size)[:, None] * t[:, None])
         projections = np.concatenate([block[:, first : first + _ANGLES] for block in blocks]).astype(np.float64)
         spectra = np.fft.rfft(projections, length) * (response / length)

@@ -42,13 +42,13 @@ class Scan:
     path: Path
     frames: Any
     projections: Index
-    flats: _Stack | None
-    darks: _Stack | None
+    flats: _FrameSelection | None
+    darks: _FrameSelection | None
     angles: F64
 
 
 @dataclass(frozen=True)
-class _Stack:
+class _FrameSelection:
     """Frames of a dataset: those at `index`, or all."""
 
     dataset: Any
@@ -135,10 +135,10 @@ class _Layout:
 
     def _reference(
         self, option: str, wanted: str | None, place: str, frames: Any, chosen: NDArray[np.bool_]
-    ) -> _Stack | None:
+    ) -> _FrameSelection | None:
         """Return flats or darks: what the user names, else the `chosen` frames, else those at `place`."""
         if wanted is None and chosen.any():
-            return _Stack(frames, np.flatnonzero(chosen))
+            return _FrameSelection(frames, np.flatnonzero(chosen))
         dataset = self._dataset(option, wanted, (place,))
         if dataset is None:
             return None
@@ -148,7 +148,7 @@ class _Layout:
                 f"{frames.shape[1]}, {frames.shape[2]}] or one frame, as {frames.name} is {list(frames.shape)}; "
                 f"name others with --set {option}=PATH, none with --set {option}="
             )
-        return _Stack(dataset)
+        return _FrameSelection(dataset)
 
     def _angles(self, frames: int, projections: Index) -> F64:
         """Return the angles of the projections in radian."""

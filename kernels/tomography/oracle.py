@@ -33,7 +33,7 @@ _LINEAR_POINTS, _BANDLIMITED_POINTS, _TRUTH_POINTS, _NEIGHBOURHOODS = 2048, 32, 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Samples:
+class PixelSamples:
     """What a result must be at some pixels; where these have one more axis than the values, in the mean over it.
 
     `typical`: the root mean square of the image, where the pixels are too few to tell it themselves; 0: they tell it.
@@ -62,10 +62,10 @@ class Samples:
 class Expectation:
     """What the results of a block must be: by both definitions, inside the field, and in truth."""
 
-    linear: Samples
-    bandlimited: Samples
-    field: Samples | None  # the definition with linear interpolation, smoothed; where no truth is known
-    truth: Samples | None
+    linear: PixelSamples
+    bandlimited: PixelSamples
+    field: PixelSamples | None  # the definition with linear interpolation, smoothed; where no truth is known
+    truth: PixelSamples | None
 
 
 def expect(problem: Problem, options: TomographyOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
@@ -81,9 +81,9 @@ def expect(problem: Problem, options: TomographyOptions) -> list[Expectation]:  
         values = linear_at(block, problem.angles, problem.centre, z, i, j)
         made.append(
             Expectation(
-                linear=Samples(slices=z, rows=i, columns=j, values=values),
+                linear=PixelSamples(slices=z, rows=i, columns=j, values=values),
                 field=None if problem.phantoms else _neighbourhoods(problem, block, rng),
-                bandlimited=Samples(
+                bandlimited=PixelSamples(
                     slices=np.arange(block.shape[0])[:, None],
                     rows=rows,
                     columns=columns,
@@ -119,7 +119,7 @@ def _checks(expected: Expectation, volume: F32, judged_as: str, size: int) -> li
     """Return the verdicts of every oracle that applies."""
     made: list[Verdict] = []
 
-    def check(samples: Samples, tolerance: float, by: Literal["truth", "oracle"], message: str) -> None:
+    def check(samples: PixelSamples, tolerance: float, by: Literal["truth", "oracle"], message: str) -> None:
         made.append(Verdict(error=samples.error(volume), tolerance=tolerance, verified_by=by, message=message))
 
     if expected.truth is not None:
@@ -151,7 +151,7 @@ def _radius(rows: Index, columns: Index, size: int) -> F64:
     return radius
 
 
-def _neighbourhoods(problem: Problem, block: F32, rng: np.random.Generator) -> Samples:
+def _neighbourhoods(problem: Problem, block: F32, rng: np.random.Generator) -> PixelSamples:
     """Return the definition's means over 5 x 5 pixels: the noise of single pixels depends on the interpolation."""
     slices, _, size = block.shape
     z = rng.integers(0, slices, _NEIGHBOURHOODS)
@@ -161,13 +161,13 @@ def _neighbourhoods(problem: Problem, block: F32, rng: np.random.Generator) -> S
     i, j = (middle[0] + np.repeat(steps, 5)[:, None]), (middle[1] + np.tile(steps, 5)[:, None])
     z, i, j = np.broadcast_arrays(z, i, j)
     values = linear_at(block, problem.angles, problem.centre, z.ravel(), i.ravel(), j.ravel())
-    return Samples(slices=z, rows=i, columns=j, values=values.reshape(i.shape).mean(axis=0))
+    return PixelSamples(slices=z, rows=i, columns=j, values=values.reshape(i.shape).mean(axis=0))
 
 
-def _truth(phantom: Phantom, slices: int, size: int, rng: np.random.Generator) -> Samples:
+def _truth(phantom: Phantom, slices: int, size: int, rng: np.random.Generator) -> PixelSamples:
     rows, columns = rng.integers(0, size, (2, _TRUTH_POINTS))
     seen = _radius(rows, columns, size) < _FIELD * size
     rows, columns = rows[seen], columns[seen]
     z = rng.integers(0, slices, rows.size)
     grid = pixel_grid(size)
-    return Samples(slices=z, rows=rows, columns=columns, values=phantom.density(z, grid[columns], grid[rows]))
+    return PixelSamples(slices=z, rows=rows, columns=columns, values=phantom.density(z, grid[columns], grid[rows]))

@@ -51,11 +51,11 @@ def random_phantom(size: int, slices: int, rng: np.random.Generator) -> Phantom:
     """Return a body with eight inclusions that fills 0.8 of an image of `size` pixels squared."""
     radius, count = size / 2, 8
     body = [0.0, 0.0, 0.62 * radius, 0.80 * radius, rng.uniform(0, np.pi)]
-    round_, distance = rng.uniform(0, 2 * np.pi, count), rng.uniform(0.05, 0.40, count) * radius
+    polar_angle, distance = rng.uniform(0, 2 * np.pi, count), rng.uniform(0.05, 0.40, count) * radius
     inclusions = np.column_stack(
         [
-            distance * np.cos(round_),
-            distance * np.sin(round_),
+            distance * np.cos(polar_angle),
+            distance * np.sin(polar_angle),
             rng.uniform(0.06, 0.20, count) * radius,
             rng.uniform(0.06, 0.20, count) * radius,
             rng.uniform(0, np.pi, count),

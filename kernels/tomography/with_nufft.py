@@ -42,7 +42,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F32], F32]:
     detector = problem.blocks[0].shape[2]
     length = padded_length(detector)
     weights = _weights(problem.angles, problem.centre, detector)
-    rounds = 2 * np.pi * scipy.fft.fftfreq(length)
+    frequencies = 2 * np.pi * scipy.fft.fftfreq(length)
     pairs = (min(problem.blocks[0].shape[0], _SLICES) + 1) // 2
     plan = finufft.Plan(
         1,
@@ -54,8 +54,8 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F32], F32]:
         nthreads=resources.threads,
     )
     plan.setpts(
-        np.outer(np.sin(problem.angles), rounds).astype(np.float32).ravel(),
-        np.outer(np.cos(problem.angles), rounds).astype(np.float32).ravel(),
+        np.outer(np.sin(problem.angles), frequencies).astype(np.float32).ravel(),
+        np.outer(np.cos(problem.angles), frequencies).astype(np.float32).ravel(),
     )
 
     def compute(sinograms: F32) -> F32:

@@ -121,8 +121,8 @@ class _Solver:
 def _batches(directions: F64, together: int) -> Index:
     """Return intp[batches, 2]: first and last + 1 of neighbouring angles whose rays run along rows, or columns."""
     down = np.abs(directions[:, 0]) >= np.abs(directions[:, 1])
-    rounds = np.flatnonzero(np.diff(down)) + 1
-    starts = [np.arange(a, b, together) for a, b in zip([0, *rounds], [*rounds, down.size], strict=True)]
+    changes = np.flatnonzero(np.diff(down)) + 1
+    starts = [np.arange(a, b, together) for a, b in zip([0, *changes], [*changes, down.size], strict=True)]
     first = np.concatenate(starts)
     return np.column_stack([first, np.append(first[1:], down.size)]).astype(np.intp)
 
@@ -173,8 +173,8 @@ def _project_batch(
             for angle in range(first, end):
                 ray = ranges[angle - first, 0] + step
                 if ray < ranges[angle - first, 1]:
-                    start, round_, apart = _ray(directions, angle, down, line, ray, centre, size)
-                    _locate_rays(start, round_, apart, lines, size, across, places, weights)
+                    start, shift, apart = _ray(directions, angle, down, line, ray, centre, size)
+                    _locate_rays(start, shift, apart, lines, size, across, places, weights)
                     at = angle * length + (ray + 1) * LANES
                     _add_lines(image, (line + 1) * along, along, across, places, weights, lines, left, at)
 
@@ -196,8 +196,8 @@ def _range_of_rays(
     directions: F64, angle: int, down: bool, line: int, lines: int, centre: float, size: int, found: Index
 ) -> None:
     """Write the first and the last + 1 of the rays that touch one of some lines of the image."""
-    start, round_, apart = _ray(directions, angle, down, line, 0, centre, size)
-    drift = round_ * (lines - 1)
+    start, shift, apart = _ray(directions, angle, down, line, 0, centre, size)
+    drift = shift * (lines - 1)
     nearest, furthest = -start - max(drift, 0.0), size + 1 - start - min(drift, 0.0)
     low, high = min(nearest / apart, furthest / apart), max(nearest / apart, furthest / apart)
     found[0] = max(0, int(np.floor(low)))
@@ -206,11 +206,11 @@ def _range_of_rays(
 
 @compiled(inline=True)
 def _locate_rays(
-    start: float, round_: float, apart: float, lines: int, size: int, across: int, places: Any, weights: F32
+    start: float, shift: float, apart: float, lines: int, size: int, across: int, places: Any, weights: F32
 ) -> None:
     """Write where eight rays find their left pixel in each line (from the line's first), and the right one's weight."""
     for i in range(lines):
-        position = start + i * round_
+        position = start + i * shift
         base = np.floor(min(position, position + (_RAYS - 1) * apart))
         offset, step = np.float32(position - base), np.float32(apart)
         least, last = np.float32(-base), np.float32(size + 1 - base)

@@ -88,24 +88,24 @@ def frames_of_sample(sample: Sample, frames: int, seed: Sequence[int]) -> NDArra
     bands = range(0, labels.size, BAND)
     seeds = np.random.SeedSequence(seed).spawn(len(bands))
 
-    def make(first: int, chance: np.random.SeedSequence) -> None:
-        _count(sample, labels[first : first + BAND], np.random.default_rng(chance), counts[:, first : first + BAND])
+    def make(first: int, seed: np.random.SeedSequence) -> None:
+        _count(sample, labels[first : first + BAND], np.random.default_rng(seed), counts[:, first : first + BAND])
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
         list(threads.map(make, bands, seeds))
     return counts.reshape(frames, *sample.labels.shape)
 
 
-def _count(sample: Sample, labels: I32, chance: np.random.Generator, counts: NDArray[np.uint16]) -> None:
+def _count(sample: Sample, labels: I32, random: np.random.Generator, counts: NDArray[np.uint16]) -> None:
     """Write the photons of some pixels, u16[frames, pixels]."""
     held = np.flatnonzero(labels)
     ring = labels[held] - 1
     memory = np.exp(-1 / sample.tau)[ring].astype(np.float32)
     fresh = np.sqrt(1 - memory**2)
     brightness = sample.mean[ring] / (2 * MODES)
-    field = chance.standard_normal((2 * MODES, held.size), np.float32)  # real and imaginary parts, of unit variance
+    field = random.standard_normal((2 * MODES, held.size), np.float32)  # real and imaginary parts, of unit variance
     for frame in counts:
         intensity = np.einsum("mp,mp->p", field, field)
-        frame[held] = np.minimum(chance.poisson(brightness * intensity), MOST)
+        frame[held] = np.minimum(random.poisson(brightness * intensity), MOST)
         field *= memory
-        field += fresh * chance.standard_normal(field.shape, np.float32)
+        field += fresh * random.standard_normal(field.shape, np.float32)

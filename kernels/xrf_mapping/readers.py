@@ -28,7 +28,7 @@ _MOST_DEPENDENT = 1e6  # condition of the model's matrix
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class SpectrumBlocks:
     """The blocks of a file: u16 or f32[pixels, channels]; `lost` spectra were no counts."""
 
     blocks: Sequence[Spectra]
@@ -60,13 +60,13 @@ def survey(path: Path, options: XrfOptions) -> Parameters:
     }
 
 
-def read(path: Path, options: XrfOptions, pixels: int, blocks: int) -> Found:
+def read(path: Path, options: XrfOptions, pixels: int, blocks: int) -> SpectrumBlocks:
     """Return the spectra of a file in at most `blocks` blocks of `pixels`."""
     content = _content(path, options)
     spectra, lost = _repaired(content.spectra)
     count = min(blocks, len(spectra) // pixels)
     made = [spectra[pixels * block : pixels * (block + 1)].copy() for block in range(count)]
-    return Found(blocks=made, model=_model(path, _setup(path, content, options)), lost=lost)
+    return SpectrumBlocks(blocks=made, model=_model(path, _setup(path, content, options)), lost=lost)
 
 
 def _content(path: Path, options: XrfOptions) -> Content:

@@ -9,14 +9,14 @@ from mpi4py.bench import pingpong
 
 from daasbench.authoring import MissingRequirement, Partitioned, Resources
 
-from ..options import require_way
+from ..options import require_implementation
 from ..problem import ProbesProblem
 from ..with_mpi import require_ranks
 
 
 def prepare(problem: ProbesProblem, resources: Resources) -> Partitioned:
     """Return its latency test; the result is its own figure, in seconds."""
-    require_way(problem.probe, "mpi4py_bench")
+    require_implementation(problem.probe, "mpi4py_bench")
     comm, size = resources.comm, problem.blocks[0]["message"].nbytes
     require_ranks(comm)
     if size & (size - 1):

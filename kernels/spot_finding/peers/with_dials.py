@@ -25,7 +25,7 @@ import numpy as np
 
 from daasbench.authoring import DaasbenchError, MissingRequirement, Resources
 
-from ..definition import REACH, Found
+from ..definition import REACH, FoundSpots
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -38,7 +38,7 @@ _LENGTH = struct.Struct("<q")
 _STRIDE = 61  # every so manieth pixel of every so manieth row is looked at, to see that a block is what it was
 
 
-def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:  # noqa: ARG001  (one thread)
+def prepare(problem: Problem, resources: Resources) -> Callable[[Array], FoundSpots]:  # noqa: ARG001  (one thread)
     """Return the function that finds the spots in a block of frames; raise Lacking where DIALS is not installed."""
     if problem.criteria.method != "dispersion":
         raise MissingRequirement("DIALS' dispersion threshold has no method 'threshold'", "leave method out")
@@ -97,11 +97,11 @@ class Server:
         )
         self._answer()
 
-    def compute(self, frames: Array) -> Found:
+    def compute(self, frames: Array) -> FoundSpots:
         """Return what DIALS finds in a block."""
         self._tell(self._slot(frames))
         listed = {name: np.frombuffer(content, kind).copy() for name, (kind, content) in self._answer().items()}
-        return Found(mask=self._mask.copy(), **listed)
+        return FoundSpots(mask=self._mask.copy(), **listed)
 
     def _slot(self, frames: Array) -> int:
         """Return where the block lies in the shared memory; it is brought there if it is none of the problem's."""

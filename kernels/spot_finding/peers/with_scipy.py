@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from daasbench.authoring import Resources
 
-from ..definition import COUNTED_BELOW, WINDOW, Criteria, Found
+from ..definition import COUNTED_BELOW, WINDOW, Criteria, FoundSpots
 from ..with_numpy import above, spots_of
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:  # noqa: ARG001  (one thread)
+def prepare(problem: Problem, resources: Resources) -> Callable[[Array], FoundSpots]:  # noqa: ARG001  (one thread)
     """Return the function that finds the spots in a block of frames."""
     criteria, mask = problem.criteria, problem.mask
     strong_pixels = above if criteria.method == "threshold" else dispersed
 
-    def compute(frames: Array) -> Found:
+    def compute(frames: Array) -> FoundSpots:
         return spots_of(frames, np.stack([strong_pixels(frame, mask, criteria) for frame in frames]), criteria)
 
     return compute

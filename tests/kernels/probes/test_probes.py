@@ -22,7 +22,7 @@ from daasbench.errors import InputError, MissingRequirement
 from daasbench.model import Limit, Verdict
 
 PROBES = get_args(Numbers)
-WAYS = ["numpy", "numba"]
+IMPLEMENTATIONS = ["numpy", "numba"]
 THREADS = [count for count in (1, 2, 3) if count <= numba.config.NUMBA_NUM_THREADS]
 
 
@@ -51,7 +51,7 @@ def judge(problem: ProbesProblem, result: Any, block: int = 0) -> Verdict:
 
 
 @pytest.mark.parametrize("threads", THREADS)
-@pytest.mark.parametrize("implementation", WAYS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_every_way_is_right_with_any_number_of_threads(
     problem: ProbesProblem, implementation: str, threads: int
 ) -> None:

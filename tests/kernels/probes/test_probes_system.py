@@ -194,7 +194,7 @@ def test_what_is_not_installed_is_named_with_its_cure(probe: Any, monkeypatch: p
 def test_a_container_that_may_not_start_is_told_in_its_own_words() -> None:
     options = ProbesOptions(probe="start_podman")
     code = "import sys; sys.exit('newuidmap: not permitted')"
-    start = starts.Start(command=(sys.executable, "-c", code), is_right=lambda _: True)
+    start = starts.StartCommand(command=(sys.executable, "-c", code), is_right=lambda _: True)
     with pytest.raises(MissingRequirement, match="start_podman does not work here: newuidmap: not permitted"):
         starts.require_start(start, options)
 
@@ -227,7 +227,7 @@ def test_units_are_bytes_and_starts(probe: Any, units: float, unit: str) -> None
 @pytest.mark.parametrize("implementation", ["numpy", "numba", "system", "mpi", "cupy"])
 @pytest.mark.parametrize("probe", ["triad", "storage_write", "start_python", "mpi_latency", "copy_to_device"])
 def test_a_probe_that_a_way_does_not_have_is_named_with_the_ways_that_do(probe: Any, implementation: str) -> None:
-    from daasbench.kernels.probes.options import require_way
+    from daasbench.kernels.probes.options import require_implementation
 
     implementations = {
         "triad": {"numpy", "numba", "cupy"},
@@ -236,7 +236,7 @@ def test_a_probe_that_a_way_does_not_have_is_named_with_the_ways_that_do(probe: 
     }
     implementations |= {"mpi_latency": {"mpi"}, "copy_to_device": {"cupy"}}
     if implementation in implementations[probe]:
-        require_way(probe, implementation)
+        require_implementation(probe, implementation)
     else:
         with pytest.raises(MissingRequirement, match="it is measured by"):
-            require_way(probe, implementation)
+            require_implementation(probe, implementation)

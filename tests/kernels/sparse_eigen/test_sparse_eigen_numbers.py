@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from daasbench.kernels.sparse_eigen import kernel, with_numba, with_numpy
 from daasbench.kernels.sparse_eigen.definition import exact_energy
-from daasbench.kernels.sparse_eigen.layout import plan_of
+from daasbench.kernels.sparse_eigen.layout import layout_of
 from daasbench.kernels.sparse_eigen.options import SparseEigenOptions
-from daasbench.kernels.sparse_eigen.problem import round_result
+from daasbench.kernels.sparse_eigen.problem import transformed
 from daasbench.kernels.sparse_eigen.with_numba import Rows
 from daasbench.kernels.sparse_eigen.with_numpy import lanczos, ring_product
 
@@ -35,7 +35,7 @@ def dense(length: int) -> Any:
 
 
 def compiled_product(vector: Any, length: int, threads: int = 1) -> Any:
-    rows = Rows(plan_of(length), threads)
+    rows = Rows(layout_of(length), threads)
     out = rows.vector()
     rows.product(out, vector, np.zeros_like(vector), 1.0, 0.0)
     return out
@@ -143,9 +143,9 @@ def test_a_turned_state_is_another_one_with_the_same_coefficients(generated: Any
 
 def test_turning_by_a_site_moves_every_spin_to_the_next_place() -> None:
     state = np.arange(16.0)
-    assert round_result(state, 4, 1)[0b0011] == state[0b1001]
-    assert round_result(state, 4, 4)[0b0001] == state[0b1000]
-    assert round_result(state, 4, 8)[0b0001] == state[0b1110]
+    assert transformed(state, 4, 1)[0b0011] == state[0b1001]
+    assert transformed(state, 4, 4)[0b0001] == state[0b1000]
+    assert transformed(state, 4, 8)[0b0001] == state[0b1110]
 
 
 # --- wrong ----------------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def test_a_ring_is_no_file() -> None:
 
 
 def test_steps_leave_the_start_as_it_is_and_need_two_vectors() -> None:
-    assert with_numba.Rows(plan_of(10), 4).threads == 1  # too little for two
+    assert with_numba.Rows(layout_of(10), 4).threads == 1  # too little for two
     state = np.random.default_rng(0).standard_normal(2**10)
     before = state.copy()
     with_numpy.lanczos(state, 10, 5)
