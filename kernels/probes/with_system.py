@@ -1,7 +1,7 @@
-"""By the operating system itself: files past the page cache with as many streams as threads; processes.
+"""Direct use of the operating system: files past the page cache with one stream per thread; processes.
 
-A file is cut into pieces of whole pages, one a thread, and goes through buffers that lie on pages, as the device
-demands. The last page is filled up and cut off again.
+A file is cut into pieces of whole pages, one per thread, and passes through page-aligned buffers, as the device
+requires. The last page is filled up and truncated afterwards.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _whole_pages(size: int) -> int:
 
 
 def _pieces(size: int, count: int) -> list[slice]:
-    """Return pieces of whole pages of a file, one a thread, none empty."""
+    """Return non-empty pieces of whole pages of a file, one per thread."""
     pages = -(-size // PAGE)
     cuts = [share(pages, count, part) for part in range(min(count, pages))]
     return [slice(cut.start * PAGE, cut.stop * PAGE) for cut in cuts]

@@ -1,4 +1,4 @@
-"""A beam, a scan and a sample that are known exactly, and the frames that a detector would count."""
+"""A beam, a scan and a sample that are known exactly, and the frames that a detector would measure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """What the frames of one block show.
+    """The truth of the frames of one block.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Truth:
     probe
         c64[n, n].
     floor
-        R that the noise alone makes: Σ |√λ - √I| / Σ √I, λ the mean of the counts I.
+        R of the noise alone: Σ |√λ - √I| / Σ √I, λ the mean of the counts I.
     """
 
     object: C64
@@ -39,7 +39,7 @@ class Truth:
 
 
 def focused_probe(pixels: int, photons: float, defocus: float = 1.0) -> C64:
-    """Return c64[n, n]: a zone plate's beam out of focus, of `photons` in all, in the middle.
+    """Return c64[n, n]: a centred, defocused beam of a zone plate with `photons` in total.
 
     At `defocus` 1 the beam's radius is 0.15 n.
     """
@@ -92,7 +92,7 @@ def random_object(shape: tuple[int, int], rng: np.random.Generator) -> C64:
 
 
 def counted_frames(image: C64, probe: C64, corners: Corners, rng: np.random.Generator) -> tuple[F32, float]:
-    """Return f32[frames, n, n] photons with the beam at pixel n / 2, and the R that their noise makes."""
+    """Return f32[frames, n, n] photons with the beam at pixel n / 2, and the R of their noise."""
     pixels = probe.shape[0]
     frames = np.empty((len(corners), pixels, pixels), np.float32)
     missed = total = 0.0
@@ -106,5 +106,5 @@ def counted_frames(image: C64, probe: C64, corners: Corners, rng: np.random.Gene
 
 
 def side(frames: int, pixels: int) -> float:
-    """Return about how many rows and columns the object of a generated scan has."""
+    """Return the approximate number of rows and columns of the object of a generated scan."""
     return pixels + _STEP * pixels * (math.ceil(math.sqrt(frames)) - 1)

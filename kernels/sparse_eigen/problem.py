@@ -86,7 +86,10 @@ def make(parameters: Parameters, options: SparseEigenOptions, seed: int, blocks:
 
 
 def transformed(state: F64, length: int, symmetry: int) -> F64:
-    """Return the state seen from site ``symmetry % length``; the next `length` mirrored, then both with spins flipped."""
+    """Return the state seen from site ``symmetry % length``.
+
+    The next `length` symmetries mirror it as well; the second half of them flips all spins.
+    """
     flip, mirror, site = symmetry // (2 * length), symmetry // length % 2, symmetry % length
     axes = [*range(site, length), *range(site)]
     spins = state.reshape((2,) * length).transpose(axes[::-1] if mirror else axes)

@@ -1,4 +1,4 @@
-"""Every implementation finds the object that is there, and what does not is called wrong."""
+"""Every implementation finds the true object, and wrong results are detected."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IMPLEMENTATIONS = ["numpy", "numba", "scipy"]
 
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize(("frames", "pixels", "scan"), [(25, 32, "spiral"), (30, 64, "raster")])
-def test_every_way_finds_the_object_and_ends_at_the_noise(
+def test_every_implementation_finds_the_object_and_ends_at_the_noise(
     generated: Any, compute: Any, verdict: Any, name: str, frames: int, pixels: int, scan: str
 ) -> None:
     problem = generated(frames, pixels, 25, 40, scan=scan)
@@ -31,7 +31,7 @@ def test_every_way_finds_the_object_and_ends_at_the_noise(
 @pytest.mark.parametrize("name", ["numba", "scipy"])
 @pytest.mark.parametrize("pixels", [16, 32, 64, 128, 256])
 @pytest.mark.parametrize("frames", [1, 7])
-def test_a_way_does_what_the_reference_does_for_every_size(
+def test_an_implementation_agrees_with_the_reference_for_every_size(
     generated: Any, compute: Any, name: str, pixels: int, frames: int
 ) -> None:
     problem = generated(frames, pixels, 4, 2)
