@@ -128,8 +128,9 @@ def _window(scan: Scan, options: PtychographyOptions, frames: slice, pixels: int
         if _in_the_corners(mean):
             if (height, width) != (pixels, pixels):
                 raise InputError(
-                    f"{scan.path}: the beam lies in the corners of frames of {height} x {width}; only whole square "
-                    "frames, a power of two in size, can be turned; say --set centre=row,column if it does not"
+                    f"{scan.path}: the beam is in the corners of frames of {height} x {width}; only whole square "
+                    "frames whose size is a power of two can be shifted; if the beam is not in the corners: --set "
+                    "centre=ROW,COLUMN"
                 )
             return slice(None), slice(None), True
         total = mean.sum() or 1.0
@@ -178,8 +179,9 @@ def _first_probe(scan: Scan, pixels: int, light: Any) -> C64:
     if scan.probe is not None:
         if scan.probe.shape != (pixels, pixels):
             raise InputError(
-                f"{scan.path}: the probe is {list(scan.probe.shape)}, frames are cut to {pixels} x {pixels}; leave it "
-                f'out with --set probe="", or say --set pixels={scan.probe.shape[0]}'
+                f"{scan.path}: the probe is {list(scan.probe.shape)}, frames are cut to {pixels} x {pixels}; ignore "
+                "the "
+                f'probe with --set probe="", or use --set pixels={scan.probe.shape[0]}'
             )
         wave = scan.probe
     else:  # the mean frame's amplitude, out of focus

@@ -119,8 +119,8 @@ def _checked(scan: Scan) -> Scan:
 
 
 def _npz(path: Path, options: PtychographyOptions) -> Scan:
-    """Return the scan of an archive with `data`, `scan` (rows and columns in pixels) and, if it likes, `probe`."""
-    packed = path.suffix == ".bz2"  # an archive is read to and fro: unpacked once, not again at every step back
+    """Return the scan of an archive with `data`, `scan` (rows and columns in pixels) and, optionally, `probe`."""
+    packed = path.suffix == ".bz2"  # not read in order: decompress once, not at every step back
     try:
         with (
             io.BytesIO(bz2.decompress(path.read_bytes())) if packed else path.open("rb") as file,
@@ -211,8 +211,8 @@ def _pitch(path: Path, wavelength: float | None, distance: float | None, size: f
     missing = [name for name, value in known.items() if value is None or not 0 < value < np.inf]
     if missing or wavelength is None or distance is None or size is None:
         raise InputError(
-            f"{path}: has no usable {' and no '.join(missing)}, so positions cannot be put in pixels; say "
-            "--set pixel_nm=SIZE of the object's pixel"
+            f"{path}: has no usable {' and no '.join(missing)}, so positions cannot be converted to pixels; "
+            "set the size of the object's pixel with --set pixel_nm=SIZE"
         )
     return wavelength * distance / size
 

@@ -1,6 +1,7 @@
-"""Rows over ranks: before each product every rank gives the others the elements that their bonds bring.
+"""Rows are partitioned over ranks: before each product every rank sends the elements that the others' bonds couple.
 
-Two messages between each two ranks that share a bond, one either way, and two sums over all ranks a step.
+In each step, every two ranks that share a bond exchange two messages, one in each direction, and there are two sums
+over all ranks.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ F64 = NDArray[np.float64]
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way in which each rank holds its rows of the vectors."""
+    """Return the functions with which each rank computes its rows of the vectors."""
     numba.set_num_threads(resources.threads)
     comm = resources.comm
     layout = layout_of(problem.length, comm.size, comm.rank)
@@ -46,12 +47,12 @@ def prepare(problem: Problem, resources: Resources) -> Partitioned:
 
 
 class DistributedRows:
-    """The steps of the recurrence on vectors whose rows lie on all ranks.
+    """The steps of the recurrence on vectors whose rows are partitioned over all ranks.
 
     Attributes
     ----------
     messages, sent_bytes
-        What this rank has sent to others until now, sums over all ranks not counted.
+        Messages and bytes that this rank has sent to others so far, without the sums over all ranks.
     """
 
     def __init__(self, rows: Rows, comm: Any) -> None:
@@ -76,7 +77,7 @@ class DistributedRows:
         return self._total(self.rows.subtract(out, vector, weight))
 
     def _exchange(self, vector: F64) -> None:
-        """Give each rank what it needs of `vector`, and take what it has."""
+        """Send each rank the elements of `vector` that it needs, and receive those that this rank needs."""
         requests = [self.comm.Irecv(piece, source=rank) for rank, piece in self._pieces]
         for rank, given, packed in self._outgoing:
             np.take(vector, given, out=packed, mode="clip")
@@ -90,7 +91,7 @@ class DistributedRows:
 
 
 def _pieces(layout: RankLayout, came: F64) -> list[tuple[int, F64]]:
-    """Return, by rank, the pieces of the buffer that it fills."""
+    """Return each rank that sends elements, with the part of the buffer for them."""
     ends = np.cumsum(layout.received).tolist()
     return [
         (rank, came[end - count : end])

@@ -1,12 +1,12 @@
-"""CUDA through CuPy: one pass that marks strong pixels, then union-find over the list of those.
+"""CUDA with CuPy: one pass that marks strong pixels, then union-find over the list of strong pixels.
 
-A thread goes down one column of a band of a frame. For each row it adds up the seven pixels about its own, keeps the
-last seven such sums in registers, and so has count and sum of its window; neighbours in a warp read the same cache
-lines. As in `with_numba.py`, few pixels need more than that, and for these it reads the whole window and decides in
-double precision. The strong pixels, in their order, are listed by CuPy; a thread each looks for its four
-neighbours before it in the list by bisection and unites their trees.
+A thread processes one column of a band of a frame. For each row it adds the seven pixels around its column and keeps
+the last seven such sums in registers, which gives the count and the sum of its window; neighbours in a warp read the
+same cache lines. As in `with_numba.py`, only few pixels need more; for these the thread reads the whole window and
+decides in double precision. CuPy lists the strong pixels in order. One thread per strong pixel finds its four
+preceding neighbours in the list by bisection and unites their trees.
 
-Device memory beside the frames: the mask, and some 60 bytes a strong pixel.
+Device memory in addition to the frames: the mask, and some 60 bytes per strong pixel.
 
 `SOURCE` is plain CUDA C++. A test compiles it for sm_90 without a driver, and runs it on the host thread by thread.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .problem import Problem
 
 THREADS = 128
-BAND_ROWS = 64  # a thread's; six more are read
+BAND_ROWS = 64  # rows per thread; six more are read
 
 SOURCE = r"""
 typedef long long Index;
@@ -62,7 +62,7 @@ __device__ inline bool is_dispersed(
     return a > __dmul_rn(__dmul_rn(x_, nsig_b), sqrt(2 * (m_ - 1))) && b > __dmul_rn(nsig_s, sqrt(__dmul_rn(x_, m_)));
 }
 
-// One thread a column of a band: grid [columns / threads, bands, frames]. `strong` u8[frames, ny, nx].
+// One thread per column of a band: grid [columns / threads, bands, frames]. `strong` u8[frames, ny, nx].
 extern "C" __global__ void mark_strong(
     const int* frames, const unsigned char* masked, int ny, int nx, int band_rows,
     int by_dispersion, double nsig_b, double nsig_s, int min_count, int threshold, unsigned char* strong)
@@ -128,11 +128,11 @@ __device__ inline void unite(int* parent, int one, int other)
         const int was = atomicMin(parent + high, low);
         if (was == high) return;
         one = low;
-        other = was;  // another thread hung it elsewhere meanwhile: that one and ours belong together too
+        other = was;  // another thread has linked it meanwhile: unite with that pixel too
     }
 }
 
-// One thread a strong pixel; `pixels` are their places in the block, ascending.
+// One thread per strong pixel; `pixels` are their indices in the block, ascending.
 extern "C" __global__ void join_neighbours(const Index* pixels, int total, int ny, int nx, int* parent)
 {
     const int k = blockIdx.x * blockDim.x + threadIdx.x;
@@ -167,7 +167,7 @@ extern "C" __global__ void sum_spots(
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], FoundSpots]:  # noqa: ARG001  (one device)
-    """Return the function that finds the spots in a block of frames on the device; its result is there too."""
+    """Return the function that finds the spots in a block of frames on the device; its result is on the device too."""
     import cupy
 
     module = cupy.RawModule(code=SOURCE)
@@ -195,7 +195,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], FoundSpot
             blocks = (-(-total // THREADS), 1, 1)
             link(blocks, (THREADS, 1, 1), (pixels, np.int32(total), *size, parent))
             add_up(blocks, (THREADS, 1, 1), (frames, pixels, np.int32(total), *size, parent, sums))
-        # a root is the first pixel of its spot, and only there are sums
+        # a root is the first pixel of its spot; only roots have sums
         kept = cupy.flatnonzero((sums[:, 3] >= criteria.min_pixels) & (sums[:, 3] <= criteria.max_pixels))
         whole, frame = sums[kept].astype(cupy.int64), pixels[kept] // (ny * nx)
         return FoundSpots(

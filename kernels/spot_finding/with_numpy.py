@@ -1,4 +1,4 @@
-"""Spots as DIALS finds them: summed-area tables, then both inequalities everywhere. The reference, to be read first."""
+"""The reference: spots as DIALS finds them, by summed-area tables and both inequalities at every pixel."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def dispersed(frame: Array, mask: Array, criteria: Criteria) -> Array:
     counted = data & (frame < COUNTED_BELOW)
     counts = np.where(counted, frame, 0).astype(np.int64)
     m, x, y = (window_sums(each).astype(np.float64) for each in (counted.astype(np.int64), counts, counts**2))
-    more = np.maximum(m - 1, 0)  # a window of none has no strong pixel
+    more = np.maximum(m - 1, 0)  # a window without counted pixels has no strong pixel
     is_dispersed = m * y - x * x - x * more > x * criteria.nsig_b * np.sqrt(2 * more)
     stands_out = m * frame - x > criteria.nsig_s * np.sqrt(x * m)
     return np.asarray(data & (m >= criteria.min_count) & (frame > criteria.threshold) & is_dispersed & stands_out)
@@ -59,7 +59,7 @@ def window_sums(values: Array) -> Array:
 
 
 def spots_of(frames: Array, strong: Array, criteria: Criteria, corners: bool = True) -> FoundSpots:
-    """Return the spots that the pixels `strong`, bool[frames, rows, columns], are; joined at `corners` too, or not."""
+    """Return the spots of the pixels `strong`, bool[frames, rows, columns]; with `corners`, they are 8-connected."""
     neighbours = np.ones((3, 3), int) if corners else None
     columns: list[list[Array]] = [[] for _ in range(5)]
     for frame, pixels in zip(frames, strong, strict=True):

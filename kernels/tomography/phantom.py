@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-_FINE = 4  # points a pixel and axis over which a density is averaged
+_FINE = 4  # points per pixel and axis over which a density is averaged
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phantom:
-    """Ellipses whose outlines are shared by all slices and whose densities are not.
+    """Ellipses whose outlines are the same in all slices and whose densities differ.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ def random_phantom(size: int, slices: int, rng: np.random.Generator) -> Phantom:
         ]
     )
     densities = rng.choice([-1.0, 1.0], count) * rng.uniform(0.1, 0.4, count)
-    growth = rng.uniform(0.5, 1.5, (slices, count + 1))  # every slice is another
+    growth = rng.uniform(0.5, 1.5, (slices, count + 1))  # every slice is different
     return Phantom(outlines=np.vstack([body, inclusions]), densities=growth * np.concatenate([[1.0], densities]))
 
 
@@ -72,7 +72,7 @@ def _shadow(outline: F64, angles: F64, edges: F64) -> F64:
     half = np.hypot(a * np.cos(angles - tilt), b * np.sin(angles - tilt))[:, None]  # half width of the shadow
     offset = edges - (x * np.cos(angles) + y * np.sin(angles))[:, None]
     s = np.clip(offset / half, -1, 1)
-    area = a * b * (s * np.sqrt(1 - s * s) + np.arcsin(s))  # of the ellipse left of s
+    area = a * b * (s * np.sqrt(1 - s * s) + np.arcsin(s))  # area of the ellipse on the left of s
     mean: F64 = np.diff(area, axis=1)
     return mean
 

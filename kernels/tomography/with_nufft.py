@@ -1,11 +1,11 @@
-"""Filtered back-projection by one non-uniform FFT: the Fourier slice theorem, as fast as it gets.
+"""Filtered back-projection by one non-uniform FFT, after the Fourier slice theorem.
 
-The transform of a projection is the image's transform along a line through the origin. So the filtered spectra
-are Fourier coefficients at points of a polar grid, and their sum at all pixels is a two-dimensional non-uniform
-transform of type 1 [1]_: N² log N work instead of N² Ntheta. It interpolates between detector pixels by the
-band-limited function through them, not linearly.
+The transform of a projection is the transform of the image along a line through the origin. Therefore the filtered
+spectra are Fourier coefficients at the points of a polar grid, and their sum at all pixels is a two-dimensional
+non-uniform transform of type 1 [1]_: N² log N work instead of N² Ntheta. Values between detector pixels are those of
+the band-limited function through the pixels, not linearly interpolated.
 
-Two slices travel as the real and the imaginary part of one complex transform: all that happens to them is real.
+Two slices are the real and the imaginary part of one complex transform, because all operations on them are real.
 
 References
 ----------
@@ -33,7 +33,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 C64 = NDArray[np.complex64]
 
-_ACCURACY = 1e-4  # relative, asked of the transform
+_ACCURACY = 1e-4  # relative, requested from the transform
 _SLICES = 16  # transformed together, to share the search for each point's neighbours
 
 

@@ -1,4 +1,4 @@
-"""scipy.ndimage: what a script at the beamline would do, box means and labels."""
+"""scipy.ndimage: box means and labels, as in a typical script at a beamline."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Array], FoundSp
 
 
 def dispersed(frame: Array, mask: Array, criteria: Criteria) -> Array:
-    """Return bool[rows, columns]: which pixels are strong; sums are box means times 49, made whole again."""
+    """Return bool[rows, columns]: which pixels are strong; sums are box means times 49, rounded to integers."""
     data = ~mask & (frame >= 0)
     counted = data & (frame < COUNTED_BELOW)
     counts = np.where(counted, frame, 0).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The layout says where everything is, sends nothing twice, and ranks find the same numbers."""
+"""The layout of a rank is correct and sends nothing twice, and ranks find the same numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RANKS = [1, 2, 3, 4, 5, 8]
 
 
 def product_of_parts(vector: Any, length: int, ranks: int) -> Any:
-    """Return H v, each rank's rows computed alone from what the layout says that it is given."""
+    """Return H v; each rank's rows are computed only from the elements that its layout receives."""
     layouts = [layout_of(length, ranks, rank) for rank in range(ranks)]
     parts = [vector[p.first * p.width : (p.first + p.own) * p.width] for p in layouts]
     outs = []
@@ -38,7 +38,7 @@ def test_parts_of_any_number_of_ranks_make_the_whole_product(length: int, ranks:
 
 
 def needed(length: int, ranks: int, rank: int) -> set[int]:
-    """Return the elements of others that a rank's elements are coupled to, from the definition."""
+    """Return the elements of other ranks to which a rank's elements are coupled, by the definition."""
     layout = layout_of(length, ranks, rank)
     first, last = layout.first * layout.width, (layout.first + layout.own) * layout.width
     states = np.arange(first, last)

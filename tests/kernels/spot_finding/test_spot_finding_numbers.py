@@ -1,4 +1,4 @@
-"""Every implementation finds what is there, and what does not is called wrong."""
+"""Every implementation finds the simulated spots, and wrong results are detected."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ def test_more_strong_pixels_than_there_is_room_for_are_listed_all_the_same(
     assert found.ok, found
 
 
-def test_spots_are_what_hangs_together_however_it_winds(problem_of: Any, compute: Any) -> None:
+def test_spots_are_connected_components_of_any_shape(problem_of: Any, compute: Any) -> None:
     rng = np.random.default_rng(7)
-    for share in (0.3, 0.41, 0.6):  # about where everything begins to hang together
+    for share in (0.3, 0.41, 0.6):  # near the percolation threshold
         frames = (rng.random((2, 70, 90)) < share).astype(np.int32) * rng.integers(1, 9, (2, 70, 90))
         problem = problem_of(frames, method="threshold", min_pixels=1, max_pixels=10**6)
         result = compute(problem, "numba")
@@ -113,7 +113,7 @@ def test_counts_of_strong_pixels_are_shared_out_among_spots(generated: Any, comp
 
 
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
-def test_turning_the_frames_turns_the_spots(generated: Any, problem_of: Any, compute: Any, name: str) -> None:
+def test_rotating_the_frames_rotates_the_spots(generated: Any, problem_of: Any, compute: Any, name: str) -> None:
     problem = generated()
     rotated = problem_of(problem.blocks[0].transpose(0, 2, 1)[:, ::-1], problem.mask.T[::-1])
     plain, other = compute(problem, name), compute(rotated, name)

@@ -1,4 +1,4 @@
-"""Every implementation reconstructs what is there, and what does not is called wrong."""
+"""Every implementation reconstructs the object, and wrong results are detected."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def error_of(result: Any, expected: Any) -> float:
 
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize(("slices", "angles", "detector"), [(1, 40, 32), (2, 41, 33), (17, 30, 40), (16, 30, 31)])
-def test_every_way_is_right_for_odd_and_even_numbers_of_everything(
+def test_every_implementation_is_correct_for_odd_and_even_numbers_of_everything(
     generated: Any, compute: Any, verdict: Any, name: str, slices: int, angles: int, detector: int
 ) -> None:
     problem = generated(slices, angles, detector)
