@@ -126,12 +126,15 @@ def _tables(length: int, bits: int, mine: slice, find: _Finder) -> dict[str, I64
 
 
 def _half(row: int) -> tuple[int, int]:
-    """Return what the middle bond couples to a row: the partner's lower half if the row's low bit is 0, else its upper."""
+    """Return what the middle bond couples to a row: the partner's upper half if the row's low bit is 1, else its lower.
+
+    The partner's low bit is the opposite.
+    """
     return row ^ 1, UPPER if row & 1 else LOWER
 
 
 def _end(row: int, high: int) -> tuple[int, int]:
-    """Return what the end bond couples to a row: the partner's even positions if the last spin is 0, else its odd ones."""
+    """Return what the end bond couples to a row: the partner's odd positions if the last spin is 1, else even ones."""
     top = 1 << (high - 1)
     return row ^ top, ODD if row & top else EVEN
 

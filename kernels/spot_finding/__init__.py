@@ -34,7 +34,7 @@ kernel = FolderKernel(
             "components); of the simulated spots above 200 counts 98 % are found, 99 % of the found spots were "
             "simulated, and the median error of the centroid is at most 0.15 pixel"
         ),
-        real_work="a rotation scan is 1800 to 3600 frames, a serial experiment 10⁵ to 10⁶; an Eiger 4M writes 550 Hz",
+        real_work="a rotation scan is 1800 to 3600 frames, a serial experiment 10⁵ to 10⁶; an Eiger 4M runs at 550 Hz",
         literature=(
             Reference(
                 text="Winter et al., Acta Cryst. D 74, 85 (2018): DIALS, spot finding in section 3.1",

@@ -131,7 +131,7 @@ def _check_centre(scan: Scan, centre: float | None) -> None:
 
 
 def _sinograms(scan: Scan, rows: slice, options: TomographyOptions, chosen: list[Any] | None = None) -> tuple[F32, int]:
-    """Return f32[rows, projections, columns] of the `chosen` projections (default all), and the number of repaired samples."""
+    """Return f32[rows, projections, columns] of the `chosen` projections (default all), and how many are repaired."""
     wanted = scan.projections if chosen is None else scan.projections[chosen]
     frames = np.asarray(scan.frames[wanted, rows] if wanted.size < scan.frames.shape[0] else scan.frames[:, rows])
     if options.minus_log:

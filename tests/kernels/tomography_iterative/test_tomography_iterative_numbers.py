@@ -1,4 +1,4 @@
-"""Every implementation iterates to the same volume, and what does not is called wrong."""
+"""Every implementation iterates to the same volume, and wrong results are detected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def error_of(result: Any, expected: Any) -> float:
 
 
 def joseph(image: Any, angles: Any, centre: float) -> Any:
-    """Return f64[angles, size]: each ray sampled once a row or column, as Joseph writes it, from the ray's side."""
+    """Return f64[angles, size]: each ray sampled once per row or column, as in Joseph's paper, ray by ray."""
     size = len(image)
     grid, padded = definition.pixel_grid(size), np.arange(-1, size + 1)
     sums = np.zeros((len(angles), size))
@@ -64,7 +64,7 @@ def test_numbas_projector_and_back_projector_are_adjoint(size: int, angles: int,
 
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize(("slices", "angles", "detector"), [(1, 20, 32), (2, 21, 33), (17, 9, 20), (16, 10, 31)])
-def test_every_way_is_right_for_odd_and_even_numbers_of_everything(
+def test_every_implementation_is_correct_for_odd_and_even_numbers_of_everything(
     generated: Any, compute: Any, verdict: Any, name: str, slices: int, angles: int, detector: int
 ) -> None:
     problem = generated(slices, angles, detector)
@@ -158,7 +158,7 @@ def test_options_that_do_not_fit_generated_inputs_are_refused(options: Any) -> N
 
 
 def mutant(generated: Any, change: Any) -> Any:
-    """Return what numba makes of a problem whose solver was changed."""
+    """Return a problem and its result by numba with a changed solver."""
     problem = generated(4)
     solver = with_numba._Solver(problem.angles, problem.centre, 40)
     change(solver)
