@@ -31,7 +31,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F32], Reconstru
 
 
 def sirt(sinograms: NDArray[Any], angles: F64, centre: float, iterations: int) -> Reconstruction:
-    """Return the reconstruction in float64. The rows of A are computed angle by angle, because A is too large to keep."""
+    """Return the reconstruction in float64. The rows of A are computed angle by angle: A is too large to keep."""
     slices, _, detector = sinograms.shape
     y = np.asarray(sinograms, np.float64).transpose(1, 2, 0)  # [angle, detector pixel, slice]
     row_sums = np.zeros(y.shape[:2])

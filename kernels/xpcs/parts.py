@@ -1,4 +1,4 @@
-"""Parts of the detector: pixels of every frame, for ranks and workers that share them."""
+"""Parts of the detector: ranges of pixels of every frame, for partition over ranks and workers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pixel_count(frames: U16) -> int:
 
 
 def part_of(frames: U16, pixels: slice) -> PixelRange:
-    """Return these pixels of all frames of a block, in memory of their own."""
+    """Return a copy of these pixels of all frames of a block."""
     return PixelRange(counts=frames.reshape(len(frames), -1)[:, pixels].copy(), first=pixels.start)
 
 
@@ -49,7 +49,7 @@ def labels_of(problem: Problem, block: Any) -> NDArray[np.int32]:
 
 @dataclass(frozen=True)
 class Joined:
-    """Called with the sums of all parts of the detector, it returns g2, f64[lags, q]."""
+    """Returns g2, f64[lags, q], when it is called with the sums of all parts of the detector."""
 
     schedule: Schedule
 

@@ -1,4 +1,4 @@
-"""Every implementation finds the dynamics that are there, and what does not is called wrong."""
+"""Every implementation finds the known dynamics, and wrong results are detected."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_lags_are_those_of_eight_a_level_as_far_as_there_is_a_pair() -> None
     [(1, (2, 3)), (2, (1, 1)), (7, (3, 5)), (31, (1, 16)), (32, (1, 17)), (33, (4, 4)), (63, (5, 7)), (64, (3, 3)),
      (65, (9, 2)), (130, (2, 40)), (257, (17, 19)), (1031, (5, 7))],
 )  # fmt: skip
-def test_every_way_is_right_for_any_number_of_frames_and_pixels(
+def test_every_implementation_is_correct_for_any_number_of_frames_and_pixels(
     problem_of: Any, compute: Any, name: str, frames: int, shape: tuple[int, int]
 ) -> None:
     chance = np.random.default_rng(frames)
@@ -108,7 +108,7 @@ def test_counting_photons_adds_to_lag_zero_only(generated: Any, compute: Any) ->
 
 
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
-def test_shuffled_frames_remember_nothing(generated: Any, problem_of: Any, compute: Any, name: str) -> None:
+def test_shuffled_frames_are_not_correlated(generated: Any, problem_of: Any, compute: Any, name: str) -> None:
     problem = generated(1000, 48, 80)
     frames = problem.blocks[0][np.random.default_rng(3).permutation(1000)]
     shuffled = problem_of(frames, problem.labels)
