@@ -43,7 +43,7 @@ _RIGHT = _ANGLES * _PATCH * _PATCH  # offset of the weights in the right ray, af
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[F32], Reconstruction]:
-    """Return the function that turns a block of sinograms into a volume; sums of rows and columns are computed first."""
+    """Return the function that turns a block of sinograms into a volume; the sums of rows and columns are set up."""
     detector = problem.blocks[0].shape[2]
     solver = _Solver(problem.angles, problem.centre, detector, resources.threads)
 

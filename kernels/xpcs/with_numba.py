@@ -101,7 +101,8 @@ def _correlate(
     """Add the sums of the tiles of parts `first` to `end` to `lanes`, f64[parts, rings + 1, slots, 4].
 
     The rows of a level are in its plane of the buffer. Those of level 0 alternate between plane 0 and the last plane:
-    the next chunk is written to one while the other is processed. Pair sums of the highest level go to the last but one.
+    the next chunk is written to one while the other is processed. Pair sums of the highest level go to the last but
+    one plane.
     """
     levels, parts = rows.size, lanes.shape[0]
     tiles = (starts.size + GROUPS - 1) // GROUPS
@@ -179,7 +180,7 @@ def _fill_share(counts: U16, pixels: int, places: I64, row: int, end: int, share
 def _advance(
     plane: int, other: int, level: int, g: int, new: int, above: int, chunk: int, buffer: F32, products: F64, heads: F32
 ) -> None:
-    """Correlate the new rows of a group with themselves and the seven before, and write their pair sums to the next level."""
+    """Correlate the new rows of a group with themselves and the seven before; write pair sums to the next level."""
     at, past = (plane * GROUPS + g) * _ROWS + _PAST, (other * GROUPS + g) * _ROWS
     to = ((level + 1) * GROUPS + g) * _ROWS + _PAST + above * LANES
     sums = (level * GROUPS + g) * _LAGS

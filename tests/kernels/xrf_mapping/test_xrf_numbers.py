@@ -1,4 +1,4 @@
-"""Every implementation finds what is there, and what does not is called wrong."""
+"""Every implementation finds the true areas, and wrong results are detected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IMPLEMENTATIONS = ["numpy", "numba"]
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 17), (9, 15)])
-def test_every_way_agrees_with_least_squares_for_any_number_of_pixels(
+def test_every_implementation_agrees_with_least_squares_for_any_number_of_pixels(
     generated: Any, compute: Any, name: str, method: str, rows: int, columns: int
 ) -> None:
     problem = generated(rows, columns, method=method)
