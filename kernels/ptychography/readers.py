@@ -140,7 +140,7 @@ def _window(scan: Scan, options: PtychographyOptions, frames: slice, pixels: int
         firsts = [min(max(first, 0), size - pixels) for first, size in zip(firsts, scan.detector, strict=True)]
     if any(not 0 <= first <= size - pixels for first, size in zip(firsts, scan.detector, strict=True)):
         raise InputError(
-            f"{scan.path}: {pixels} pixels around the beam at {centre[0]:.1f}, {centre[1]:.1f} are outside frames of "
+            f"{scan.path}: {pixels} pixels around the beam at {centre[0]:.1f}, {centre[1]:.1f} extend beyond frames of "
             f"{height} x {width}; choose fewer with --set pixels=N"
         )
     return slice(firsts[0], firsts[0] + pixels), slice(firsts[1], firsts[1] + pixels), False

@@ -110,7 +110,7 @@ class _Layout:
         )
         if frames is None:
             raise InputError(
-                f"{self.path}: no projections found (looked for NeXus' default, exchange/data and for data beside "
+                f"{self.path}: no projections found (looked for NeXus' default, exchange/data and for data next to "
                 f"image_key); name them with --set dataset=PATH; the file has: {self.found}"
             )
         if not _may_be_projections(frames):

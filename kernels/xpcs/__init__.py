@@ -52,7 +52,7 @@ kernel = FolderKernel(
     },
     options=XpcsOptions,
     judgements={
-        "reference": "the reference itself: verified by the known dynamics or scikit-beam; it always agrees with itself",
+        "reference": "the reference itself: verified by known dynamics or scikit-beam; it always agrees with itself",
         "frame_by_frame": (
             "normalises each pair of frames by the means of these two frames at every lag: 1e-4 of this definition"
         ),

@@ -72,7 +72,7 @@ kernel = FolderKernel(
             requires=("PyMca5",),
             packages=("PyMca5",),
             extra="peers",
-            adds="uncertainties; computes in float64; only linear and snip; SNIP on one thread, after a filter of width 1",
+            adds="uncertainties; float64; only linear and snip; SNIP on one thread, after a filter of width 1",
         ),
         implementation(
             "scipy",

@@ -114,7 +114,7 @@ def _against_definition(model: Model, expected: Expectation, result: F32) -> Ver
 
 
 def kkt_violation(x: F64, products: F64, gram: F64) -> F64:
-    """Return f64[pixels]: the violation of the conditions of non-negative least squares, relative to the largest product.
+    """Return f64[pixels]: the violation of the conditions of non-negative least squares, of the largest product.
 
     The gradient must be zero where x is positive, and non-negative where x is zero; x must not be negative.
     """

@@ -55,7 +55,7 @@ def snip(spectra: F64, width: int) -> F64:
 
 
 def non_negative(products: F64, gram: F64) -> F64:
-    """Return f64[pixels, components]: the non-negative x that minimises ``x gram x / 2 - products x``, by coordinate descent.
+    """Return f64[pixels, components]: non-negative x with minimum ``x gram x / 2 - products x``, by coordinate descent.
 
     The start is the clipped solution without the condition; if no component is negative, this is the solution.
     """
