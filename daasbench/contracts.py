@@ -1,7 +1,7 @@
-"""The protocols that a plug-in fulfils.
+"""The protocols that plug-ins implement: kernels, runners and reports.
 
-A kernel author rarely writes these classes by hand: `daasbench.kernel` (:mod:`daasbench.authoring.folder`) makes
-them from plain functions, for the shipped kernels as for a user's own file.
+A kernel author rarely writes these classes by hand. :class:`daasbench.authoring.FolderKernel` makes a kernel from a
+folder of modules, and :func:`daasbench.kernel` makes a kernel from plain functions in one file.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ import msgspec
 from daasbench.model import Job, JobStatus, Option, Request, Verdict, Work
 
 FilePath = Annotated[str, msgspec.Meta(extra={"file": True})]
-"""Type of a kernel option that names a file: resolved beside the scenario, hashed into the case's identity."""
+"""Type of a kernel option that names a file: its path is relative to the scenario, its hash identifies the case."""
 
 OF_INPUT = msgspec.Meta(extra={"of_input": True})
-"""Mark of a kernel option that describes the input file: refused without one, left out with generated data."""
+"""Mark of a kernel option that describes the input file: it is refused for generated inputs."""
 
 Parameters = Mapping[str, Any]
-"""What determines the shape of a problem: the numbers of a size, or what a survey of a file found."""
+"""The parameters that determine the shape of a problem: those of a size, or those that the survey of a file found."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Base of a kernel's options; the docstring of a subclass documents each."""
+    """Base class of a kernel's options; the docstring of a subclass documents each option."""
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """A publication: one line for people, and its DOI."""
+    """A publication: one line of text, and its DOI."""
 
     text: str
     doi: str = ""
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """What a facility's scientist wants to know of a kernel."""
+    """The description of a kernel for scientists."""
 
     title: str
-    unit: str  # of scientific work, singular
-    units: str = ""  # the plural, where it is not the unit and an s; filled in if not given
-    stands_for: str = ""  # production software
-    community: str = ""
+    unit: str  # the unit of scientific work, singular
+    units: str = ""  # its plural, if that is not the unit with an s; filled in if not given
+    stands_for: str = ""  # the production software that the kernel represents
+    community: str = ""  # the fields of science that use it
     method: str = ""  # the formula, in words and symbols
-    leaves_out: str = ""
-    tolerance: str = ""  # what it is and where it comes from
-    real_work: str = ""  # how many units one real data set is
+    leaves_out: str = ""  # what the production software does and the kernel does not
+    tolerance: str = ""  # the tolerances and where they come from
+    real_work: str = ""  # how many units a real data set has
     literature: tuple[Reference, ...] = ()
 
     def __post_init__(self) -> None:
@@ -55,24 +55,23 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Problem(Protocol):
-    """The inputs of one case: `blocks` are what repeats rotate over, the rest is shared by all blocks.
+    """The inputs of one case: the repeats rotate over `blocks`; all other attributes are shared by the blocks.
 
-    `prepare` of an implementation sees every block that will be computed: where there are fewer than the harness asked
-    for, the blocks from the first on again, each in memory of its own.
+    `prepare` of an implementation gets every block that will be computed. If a problem has fewer blocks than the
+    harness asked for, the harness repeats them from the first on, each copy in its own memory.
     """
 
     @property
     def blocks(self) -> Sequence[Any]:
-        """Return the blocks; each an array, or a mapping, tuple or dataclass of arrays."""
+        """Return the blocks; each is an array, or a mapping, tuple or dataclass of arrays."""
         ...
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
-    """What an implementation may use; enforced by the harness, given so that plans can be made for it.
+    """The resources that an implementation may use; the harness enforces them.
 
-    `threads` and `gpus` are those of one rank or worker. `comm` is the communicator of backend ``mpi``, of
-    exactly `ranks`
-    ranks; `client` that of a Dask cluster of exactly `ranks` workers.
+    `threads` and `gpus` are those of one rank or worker. `comm` is the communicator of backend ``mpi``; it has
+    exactly `ranks` ranks. `client` is the client of a Dask cluster with exactly `ranks` workers.
     """
 
     threads: int = 1
@@ -83,57 +82,57 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Partitioned(msgspec.Struct, frozen=True, kw_only=True):
-    """What `prepare` returns instead of ``compute`` where a block is spread over ranks or workers.
+    """What `prepare` returns instead of ``compute`` if a block is partitioned over ranks or workers.
 
-    For backend ``mpi`` every rank calls all three, in the same order. A part of a result may be overwritten by the
-    next ``compute``; the whole that `get` returns is the caller's.
+    With backend ``mpi`` every rank calls all three functions in the same order. The next ``compute`` may overwrite
+    the part of a result that a rank holds. The whole result that `get` returns belongs to the caller.
     """
 
-    put: Callable[[Any], Any]  # a block -> this rank's part of it; outside of the timed window
-    compute: Callable[[Any], Any]  # the part -> this rank's part of the result; done when it returns
-    get: Callable[[Any], Any]  # -> the whole result, on rank 0; None on the others
+    put: Callable[[Any], Any]  # block -> this rank's part of it; not timed
+    compute: Callable[[Any], Any]  # part of the block -> this rank's part of the result; complete when it returns
+    get: Callable[[Any], Any]  # part of the result -> the whole result on rank 0, None on the other ranks; not timed
 
 
 class Implementation(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to compute a kernel.
+    """One implementation of a kernel.
 
-    `load` imports the code and returns ``prepare(problem, resources)``, which does the set-up (plans, lookup
-    tables) and returns ``compute(block)``; of the backends ``mpi`` and ``dask`` it returns a :class:`Partitioned`.
-    A result is the caller's, who may keep it, unless `overwrites_result` says that the next call overwrites it.
-    `requires` are importable names, `packages` the distributions that bring them and whose version is the
-    implementation's; `fix` is the command that installs them.
-    `judged_as` is a word of the kernel's `judgements`, by which its results are verified; empty: as the definition
-    says. It is declared here because a name says nothing: anybody may add another implementation of the same kind.
+    `load` imports the code and returns ``prepare(problem, resources)``. ``prepare`` does the set-up (plans, lookup
+    tables) and returns ``compute(block)``, or a :class:`Partitioned` for the backends ``mpi`` and ``dask``.
+    A result belongs to the caller, unless `overwrites_result` is true: then the next call overwrites it.
+    `requires` are the modules that must be importable, `packages` the distributions that contain them and whose
+    versions are recorded; `fix` is the command that installs them.
+    `judged_as` is a key of the kernel's `judgements` and selects how the results are verified; empty: by the
+    kernel's definition. An oracle uses this field and never the name, so that third parties can add implementations.
     """
 
     name: str
     load: Callable[[], Callable[[Any, Resources], Any]]
     backend: str = "host"  # host, cuda, mpi or dask
-    threads: bool = True  # whether it has a threads axis
+    threads: bool = True  # whether the number of threads can be chosen
     gpus: int = 0
     peer: bool = False
     requires: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
-    programs: tuple[str, ...] = ()  # executables that it starts, by name on the PATH
+    programs: tuple[str, ...] = ()  # names of the executables on the PATH that it starts
     fix: str = ""
-    adds: str = ""  # what it computes or does in addition, or otherwise
-    judged_as: str = ""  # how its results are verified, where that is not by the definition
+    adds: str = ""  # what it computes or does in addition to the definition, or differently
+    judged_as: str = ""  # how its results are verified, if not by the definition
     version: str = ""
-    overwrites_result: bool = False  # whether the next call overwrites the last result: who keeps that, copies it
-    memory_factor: float = 1.0  # working memory, in units of one block and its result
+    overwrites_result: bool = False  # whether the next call overwrites the last result
+    memory_factor: float = 1.0  # working memory, as a multiple of one block with its result
 
 
 class Kernel(Protocol):
-    """What is computed."""
+    """A computation with its inputs, its implementations and the verification of its results."""
 
     @property
     def name(self) -> str:
-        """Return its name: that of its entry point."""
+        """Return the kernel's name, which is the name of its entry point."""
         ...
 
     @property
     def card(self) -> Card:
-        """Return what a scientist wants to know of it."""
+        """Return the description of the kernel for scientists."""
         ...
 
     @property
@@ -143,7 +142,7 @@ class Kernel(Protocol):
 
     @property
     def options(self) -> type[Options]:
-        """Return the class of its options."""
+        """Return the class of the kernel's options."""
         ...
 
     @property
@@ -153,56 +152,57 @@ class Kernel(Protocol):
 
     @property
     def judgements(self) -> Mapping[str, str]:
-        """Return what an implementation may declare as `judged_as`, with the meaning of each; most kernels: none."""
+        """Return the values that an implementation may declare as `judged_as`, each with its meaning; often none."""
         ...
 
     @property
     def repeat_tolerance(self) -> float | None:
-        """Return how far, relatively, a result may be from a verified one of the same block; None: any way."""
+        """Return how much a result may differ, relatively, from a verified result of the same block; None: no limit."""
         ...
 
     @property
     def reads_files(self) -> bool:
-        """Return whether ``--input`` is understood."""
+        """Return whether the kernel reads files (``--input``)."""
         ...
 
     def survey(self, path: Path, options: Options) -> Parameters:
-        """Return the parameters of a user's file from its headers; raise InputError on anything wrong."""
+        """Return the parameters of a user's file from its headers; raise InputError if the file is not usable."""
         ...
 
     def work(self, parameters: Parameters, options: Options) -> Work:
-        """Return the least work of one repeat (one block)."""
+        """Return the minimum work of one repeat, which computes one block."""
         ...
 
     def make(self, parameters: Parameters, options: Options, seed: int, blocks: int) -> Problem:
-        """Return a generated problem with known truth, of `blocks` different blocks.
+        """Return a generated problem with known truth and `blocks` different blocks.
 
-        It may have fewer, but one at least, where each is expensive to verify: the harness repeats them.
+        It may have fewer blocks, at least one, if a block is expensive to verify: the harness repeats them.
         """
         ...
 
     def read(self, path: Path, parameters: Parameters, options: Options, blocks: int) -> Problem:
-        """Return the problem of a user's file, of the first `blocks` blocks in it.
+        """Return the problem of a user's file with the first `blocks` blocks of the file.
 
-        Where the file has fewer, the problem has fewer, but one at least: the harness repeats them, each repeat in
-        memory of its own, so that they do not stay in the cache.
+        If the file has fewer blocks, the problem has fewer, at least one. The harness repeats them, each copy in its
+        own memory, so that they do not stay in the cache.
         """
         ...
 
     def expect(self, problem: Any, options: Options) -> Any:
-        """Return what the oracle needs, computed once a comparison by a process that measures nothing."""
+        """Return what `verify` needs; a process that measures nothing calls this once per comparison."""
         ...
 
     def verify(self, problem: Any, expectation: Any, block: int, result: Any, judged_as: str) -> Verdict:
-        """Return the verdict on the result of a block by an implementation that declares `judged_as`.
+        """Return the verdict on a result of an implementation that declares `judged_as`.
 
-        `block` counts the blocks that `make` or `read` returned: a repeated one is the block that it repeats.
+        `block` is the index of the block among those that `make` or `read` returned; a copy has the index of its
+        original.
         """
         ...
 
 
 class Backend(Protocol):
-    """Where arrays live."""
+    """Moves arrays to the memory in which an implementation computes, and back."""
 
     name: str
 
@@ -215,111 +215,116 @@ class Backend(Protocol):
         ...
 
     def wait(self) -> None:
-        """Return when everything that was started has ended."""
+        """Return when all computations that were started have ended."""
         ...
 
     def peak_bytes(self) -> int | None:
-        """Return the peak of device memory; None for the host."""
+        """Return the peak of the device memory in bytes; None for the host."""
         ...
 
 
 class Runner(Protocol):
-    """A way to get to a platform."""
+    """Starts jobs on a platform."""
 
     name: str
 
     def check(self, options: Mapping[str, Option], where: str) -> None:
-        """Raise ScenarioError, naming `where`, if the platform's options are not of this runner's form."""
+        """Raise ScenarioError, whose message begins with `where`, if the platform's options are not valid."""
         ...
 
     def render(self, job: Job, folder: Path) -> Request:
-        """Return exactly what would be sent; pure."""
+        """Return exactly what `submit` would send. A pure function: it changes nothing."""
         ...
 
     def submit(self, request: Request, folder: Path, keep_open: Sequence[int] = ()) -> str:
-        """Send it; return a handle that outlives this process. `keep_open`: descriptors the job shall hold."""
+        """Start the job; return a handle that is valid after this process has ended.
+
+        `keep_open` are file descriptors that the job must inherit.
+        """
         ...
 
     def poll(self, handle: str) -> JobStatus:
-        """Return our state and the native word."""
+        """Return the state of the job, and the state as the platform names it."""
         ...
 
     def fetch(self, handle: str, folder: Path) -> None:
-        """Bring the records into `folder`; may be called again."""
+        """Copy the records of the job into `folder`; may be called repeatedly."""
         ...
 
     def cancel(self, handle: str) -> None:
-        """End the job; return when it has ended."""
+        """Cancel the job; return when it has ended."""
         ...
 
 
 @runtime_checkable
 class Queue(Runner, Protocol):
-    """A runner whose jobs wait in a scheduler and outlive their controller: they may be collected later.
+    """A runner that submits jobs to a scheduler, where they continue after this process has ended.
 
     A runner that has all of these members is a queue: ``isinstance(runner, Queue)``.
-    Handles are URLs, so that who has one needs neither the run nor the process that submitted: ``slurm:///1234_7``.
+    Handles are URLs such as ``slurm:///1234_7``: a handle is enough to find the job from another process.
     """
 
     @property
     def every_s(self) -> float:
-        """Return how long to wait between two looks; it may grow while nothing changes."""
+        """Return the seconds to wait between two polls; they may grow while nothing changes."""
         ...
 
     def split(self, job: Job) -> list[Job]:
-        """Return the jobs that a platform's cases become here: those of one share an allocation. Pure.
+        """Return the jobs into which `job` is divided; the cases of one job share an allocation. A pure function.
 
-        Together they hold every case of `job` once, the sets of a comparison undivided; their ids do not count.
+        Together the jobs hold every case of `job` once. Cases that are compared stay in one job. The ids of the
+        returned jobs are ignored.
         """
         ...
 
     def render_all(self, jobs: Sequence[Job], folder: Path) -> list[Request]:
-        """Return exactly what would be sent for jobs of one platform, each in one of the requests. Pure.
+        """Return exactly what would be sent for jobs of one platform. A pure function.
 
-        `folder` is that of the run's jobs, to which the files of a request are relative.
+        Each job is in one of the requests. `folder` is the folder of the run's jobs; the files of a request are
+        relative to it.
         """
         ...
 
     def submit_all(self, request: Request, folder: Path) -> dict[str, str]:
-        """Send it; return the handle of each of its jobs.
+        """Send the request; return the handle of each of its jobs.
 
         Raises
         ------
         SubmitError
-            Nothing of it was accepted.
+            If the scheduler did not accept any of the jobs.
         Unreachable
-            It is not known whether it was; `find` tells it later.
+            If it is not known whether the jobs were accepted; `find` can answer this later.
         """
         ...
 
     def find(self, jobs: Sequence[Job], folder: Path) -> dict[str, str]:
-        """Return the handles of those jobs that did arrive, though nobody noted it.
+        """Return the handles of those of the jobs that the scheduler knows, although no handle was recorded.
 
         Raises
         ------
         Unreachable
-            The place does not answer: nothing is known.
+            If the platform does not answer.
         """
         ...
 
     def cancel_all(self, handles: Sequence[str]) -> None:
-        """Ask the place to end all of them; whether they have, `poll` tells."""
+        """Ask the platform to cancel all of these jobs; `poll` returns whether they have ended."""
         ...
 
 
 class Report(Protocol):
-    """Evidence in, files that a person reads out; pure: same evidence, same bytes."""
+    """Writes evidence to files that a person reads; the same evidence gives the same bytes."""
 
     name: str
     title: str
     formats: tuple[str, ...]
 
     def write(self, evidence: Any, out: Path, formats: Sequence[str]) -> list[Path]:
-        """Write the report into the folder `out`; return the files, the main one first.
+        """Write the report into the folder `out`; return the files, the main file first.
 
         Raises
         ------
         OutputError
-            If a file cannot be written; the message says which were.
+            If a file cannot be written; the message lists the files that were written.
         """
         ...

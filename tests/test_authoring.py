@@ -1,4 +1,4 @@
-"""A user's kernel: plain functions in one file, at most a dozen lines; what is wrong in it is one sentence."""
+"""A user's kernel: plain functions in one file of at most a dozen lines; each error is reported in one message."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def made(**changes: object) -> FunctionKernel:
-    """Return a kernel with some of its facts changed."""
+    """Return a kernel with some of its arguments changed."""
     facts = {"unit": "frame", "oracle": lambda inputs, got: 0.0, "tolerance": 0.5} | changes
 
     @kernel(**facts)
@@ -144,7 +144,7 @@ def test_an_error_above_the_tolerance_or_not_a_number_is_wrong(answer):
     ],
 )
 def test_an_oracle_that_returns_no_number_is_refused(answer, what):
-    with pytest.raises(PluginError, match=f"the oracle of sums {what}.*shall return one number"):
+    with pytest.raises(PluginError, match=f"the oracle of sums {what}.*must return one number"):
         verdict_of(answer)
 
 
@@ -177,7 +177,7 @@ WRONG = [
     (lambda: made().inputs(tiny={"n": 4})(lambda n, k: 0), "missing a required argument: 'k'"),
     (lambda: made().reader(lambda: 0), "@sums.reader: "),
     (lambda: made().implementation(lambda inputs: 0), "@sums.implementation: needs a name"),
-    (lambda: made().implementation("numpy"), "there is one called 'numpy' already"),
+    (lambda: made().implementation("numpy"), "the name 'numpy' is already used"),
     (lambda: made().implementation("x", foo=3)(lambda inputs: 0), "@sums.implementation('x'): unexpected keyword"),
     (lambda: made().implementation("x")(lambda: 0), "implementation 'x' of sums: "),
     (
@@ -187,9 +187,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("declare", "sentence"), WRONG, ids=[sentence[:50] for _, sentence in WRONG])
-def test_a_wrong_declaration_is_refused_at_once(declare, sentence):
-    with pytest.raises(PluginError, match=re.escape(sentence)):
+@pytest.mark.parametrize(("declare", "message"), WRONG, ids=[message[:50] for _, message in WRONG])
+def test_a_wrong_declaration_is_refused_at_once(declare, message):
+    with pytest.raises(PluginError, match=re.escape(message)):
         declare()
 
 
@@ -207,9 +207,9 @@ def test_inputs_without_arrays_are_refused():
 
 
 FILES = [
-    ("def f(:\n", "mine.py:1: is not Python: invalid syntax"),
+    ("def f(:\n", "mine.py:1: is not valid Python: invalid syntax"),
     ("import not_there\n", "mine.py:1: does not run: ModuleNotFoundError: No module named 'not_there'; install it"),
-    ("import beside\n", "a kernel's file stands alone: write beside.py into it"),
+    ("import beside\n", "a kernel's file must be self-contained: copy beside.py into it"),
     (TWELVE + "1 / 0\n", "mine.py:6: does not run: ZeroDivisionError: division by zero"),
     (TWELVE + "raise SystemExit(3)\n", "mine.py:6: does not run: SystemExit: 3"),
     (TWELVE.replace(", tolerance=0.5", ""), "mine.py:2: @kernel: tolerance = None"),
@@ -221,14 +221,14 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "sentence"), FILES, ids=[sentence[:50] for _, sentence in FILES])
-def test_a_wrong_file_is_refused_with_its_line(refused_file, text, sentence):
-    assert sentence in refused_file(text)
+@pytest.mark.parametrize(("text", "message"), FILES, ids=[message[:50] for _, message in FILES])
+def test_a_wrong_file_is_refused_with_its_line(refused_file, text, message):
+    assert message in refused_file(text)
 
 
 @pytest.fixture
 def refused_file(say, tmp_path):
-    """Return a function that runs a user's file which must be refused, and returns the sentence."""
+    """Return a function that runs a user's file which must be refused, and returns the message."""
 
     def run(text: str) -> str:
         (tmp_path / "beside.py").write_text("")

@@ -1,4 +1,4 @@
-"""The contract of kernels sees what a third party's kernel does wrong."""
+"""The contract tests of kernels detect what a third party's kernel does wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from daasbench.testing import KernelContract, kernels
 
 
 def error_of(inputs: Any, got: Any) -> float:
-    """Return how wrong a sum over the frames is: infinitely if it is of another shape or type."""
+    """Return the error of a sum over the frames; infinite if its shape or type is wrong."""
     right = inputs["frames"].sum(axis=0)
     if got["sum"].shape != right.shape or got["sum"].dtype != right.dtype:
         return float("inf")
@@ -25,7 +25,7 @@ def error_of(inputs: Any, got: Any) -> float:
 
 
 def made(oracle: Any = error_of) -> FunctionKernel:
-    """Return a kernel whose reference is right."""
+    """Return a kernel whose reference is correct."""
 
     @kernel_of(unit="frame", oracle=oracle, tolerance=1e-9)
     def sums(inputs: Any) -> Any:
@@ -39,7 +39,7 @@ def made(oracle: Any = error_of) -> FunctionKernel:
 
 
 def contract_of(kernel: Any) -> KernelContract:
-    """Return the contract for a kernel."""
+    """Return the contract tests of a kernel."""
     contract = KernelContract()
     contract.kernel = kernel  # type: ignore[misc]  # of the class, where pytest uses it
     return contract
@@ -76,7 +76,7 @@ def test_a_result_that_grows_out_of_the_last_one_is_caught_even_where_overwritin
 
 
 @pytest.mark.parametrize("blind_to", ["shape", "type"])
-def test_an_oracle_that_does_not_look_at_shape_or_type_is_caught(blind_to: str) -> None:
+def test_an_oracle_that_ignores_shape_or_type_is_caught(blind_to: str) -> None:
     def oracle(inputs: Any, got: Any) -> float:
         right, found = inputs["frames"].sum(axis=0), got["sum"]
         if blind_to == "shape":
@@ -93,7 +93,7 @@ def test_an_oracle_that_does_not_look_at_shape_or_type_is_caught(blind_to: str) 
 
 @pytest.fixture
 def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return a module that stands for a third party's ``with_cupy``."""
+    """Return a module in place of a third party's ``with_cupy``."""
     one = ModuleType("theirs_with_cupy")
     one.SOURCE = 'extern "C" __global__ void nothing(float *x) { x[threadIdx.x] = 0; }'  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, one.__name__, one)
@@ -115,12 +115,12 @@ def with_a_gpu(module: ModuleType, compute: Any) -> FunctionKernel:
 
 
 def right(inputs: Any) -> Any:
-    """Return the right result."""
+    """Return the correct result."""
     return {"sum": inputs["frames"].sum(axis=0)}
 
 
 def wrong(inputs: Any) -> Any:
-    """Return a wrong one."""
+    """Return a wrong result."""
     return {"sum": inputs["frames"].sum(axis=0) + 1}
 
 
@@ -135,7 +135,7 @@ def test_source_that_does_not_compile_for_a_hopper_gpu_is_caught(needs: Any, mod
 
 @pytest.fixture
 def cupy_on_the_host() -> None:
-    """Stand for numpy in the place of cupy."""
+    """Mark that numpy replaces cupy."""
 
 
 def test_a_wrong_result_of_the_source_run_as_cpp_is_caught(module: ModuleType, request: pytest.FixtureRequest) -> None:
@@ -152,7 +152,7 @@ def test_a_wrong_result_of_a_gpu_is_caught(module: ModuleType, monkeypatch: pyte
         contract_of(with_a_gpu(module, wrong)).test_a_gpu_gives_the_right_answer_if_there_is_one()
 
 
-def test_without_a_gpu_its_clause_is_left_out_and_says_what_is_absent(
+def test_without_a_gpu_its_contract_test_is_skipped_and_the_reason_is_given(
     module: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def absent(implementation: Any) -> None:

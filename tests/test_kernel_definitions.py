@@ -1,4 +1,4 @@
-"""The tolerances that docs/reference/kernel-definitions.md tells are those of the oracles."""
+"""The tolerances in docs/reference/kernel-definitions.md are those of the oracles."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ ROW = re.compile(r"^\| (?P<kernel>\w+) \| `(?P<name>[A-Z0-9_]+)` \| (?P<value>[^
 ORACLES = sorted(path.parent.name for path in (ROOT / "kernels").glob("*/oracle.py"))
 
 
-def message(kernel: str) -> dict[str, object]:
-    """Return what the page says of a kernel's tolerances."""
+def documented(kernel: str) -> dict[str, object]:
+    """Return the tolerances of a kernel on the page."""
     rows = ROW.finditer(PAGE.read_text(encoding="utf-8"))
     return {row["name"]: ast.literal_eval(row["value"]) for row in rows if row["kernel"] == kernel}
 
 
 @pytest.mark.parametrize("kernel", ORACLES)
-def test_every_tolerance_of_an_oracle_is_told_with_its_value(kernel: str) -> None:
+def test_every_tolerance_of_an_oracle_is_on_the_page_with_its_value(kernel: str) -> None:
     oracle = importlib.import_module(f"daasbench.kernels.{kernel}.oracle")
-    page = message(kernel)
+    page = documented(kernel)
     declared = {name for name in vars(oracle) if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) and "TOLERANCE" in name}
     assert {name: getattr(oracle, name) for name in declared | set(page)} == page
 
 
-def test_the_page_tells_of_every_kernel() -> None:
+def test_the_page_has_every_kernel() -> None:
     text = PAGE.read_text(encoding="utf-8")
     kernels = sorted(path.parent.name for path in (ROOT / "kernels").glob("*/problem.py"))
     assert [name for name in kernels if not re.search(rf"^### .*\b{name}\b", text, re.MULTILINE)] == []

@@ -1,4 +1,4 @@
-"""What holds for every kernel that is a folder."""
+"""Rules for every kernel that is a folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLDERS = sorted(path.parent for path in FOLDER.glob("*/problem.py"))
 
 
 def imports_of(file: Path, folder: Path) -> set[Path]:
-    """Return the modules of `folder` that `file` imports, wherever in it the import is, also for types only."""
+    """Return the modules of `folder` that `file` imports anywhere in its code, also for types only."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if not isinstance(node, ast.ImportFrom) or not node.level:
@@ -75,7 +75,7 @@ def test_where_an_implementation_is_follows_from_its_name_unless_it_says_so(decl
 
 
 def made(**facts):
-    """Return a kernel of no folder with one implementation."""
+    """Return a kernel without a folder, with one implementation."""
     return FolderKernel(
         name="mine",
         folder="not.there",
@@ -91,7 +91,7 @@ def test_a_module_outside_of_the_folder_is_imported_by_its_whole_name():
     assert kernel.implementations["joined"].load() is importlib.import_module("os.path").join
 
 
-def test_a_result_cannot_be_judged_in_a_way_that_its_kernel_does_not_know():
+def test_a_judgement_that_a_kernel_does_not_know_is_refused():
     kernel = made(implementations=[], judgements={"loosely": "to some 10 %"})
     with pytest.raises(ValueError, match=r"kernel mine: no judgement 'loosly'; did you mean 'loosely'"):
         kernel.verify(None, None, 0, None, "loosly")
@@ -99,7 +99,7 @@ def test_a_result_cannot_be_judged_in_a_way_that_its_kernel_does_not_know():
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_no_oracle_knows_an_implementation_by_its_name(folder):
-    """It asks how a result is to be judged; the name of a package may only be looked for among those installed."""
+    """It uses the declared judgement; a package may be named only to find out whether it is installed."""
     tree = ast.parse((folder / "oracle.py").read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     sought = {arg for call in calls if ast.unparse(call.func).endswith("find_spec") for arg in call.args}

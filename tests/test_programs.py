@@ -1,4 +1,4 @@
-"""Kernels whose ways are programs: a TOML file, a command, a check."""
+"""Kernels whose implementations are programs: a TOML file, a command, a check."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_another_number_or_none_is_wrong(tmp_path: Path, said: str) -> None:
     assert not run_once(kernel_of(write(tmp_path, ("value {n}", said)))).ok
 
 
-def test_the_check_that_is_furthest_from_right_decides(tmp_path: Path) -> None:
+def test_the_check_with_the_largest_error_decides(tmp_path: Path) -> None:
     more = "[[check]]\nname = 'other'\npattern = 'value (\\S)'\nexpected = 3.0\ntolerance = 10\n"
     path = write(tmp_path, ('{n}"]', '{n}1"]'), ("expected = {", "tolerance = 0.5\nexpected = {"))
     path.write_text(path.read_text() + more)
@@ -102,7 +102,7 @@ def test_numbers_are_read_from_a_file_that_the_program_writes(tmp_path: Path) ->
     assert run_once(kernel_of(write(tmp_path, to_file, ("[[check]]", "[[check]]\nfile = 'out.txt'")))).ok
 
 
-def test_a_number_without_an_expectation_is_that_of_the_first_way(tmp_path: Path) -> None:
+def test_a_number_without_an_expectation_is_compared_with_the_first_implementation(tmp_path: Path) -> None:
     text = PROGRAM.replace("expected = { tiny = 3, small = 30 }", "tolerance = 0.5")
     other = "[implementations.other]\ncommand = ['echo', 'value 4']\npeer = true\n[[check]]"
     kernel = kernel_of(write(tmp_path, ("[[check]]", other), text=text))
@@ -125,7 +125,7 @@ def test_a_make_command_writes_inputs_from_the_seed(tmp_path: Path) -> None:
     assert run_once(kernel).ok
 
 
-def test_a_users_file_is_read_where_it_lies(tmp_path: Path) -> None:
+def test_a_users_file_is_read_without_a_copy(tmp_path: Path) -> None:
     (tmp_path / "frame").write_text("value 12\n")
     kernel = kernel_of(write(tmp_path, ("[[check]]", 'input_command = ["cat", "{input}"]\n[[check]]')))
     assert kernel.reads_files
@@ -136,18 +136,18 @@ def test_a_users_file_is_read_where_it_lies(tmp_path: Path) -> None:
 
 def test_a_file_is_refused_where_no_command_reads_one(tmp_path: Path) -> None:
     kernel = kernel_of(write(tmp_path))
-    with pytest.raises(InputError, match=r"no command of .*said\.toml has the word \{input\}"):
+    with pytest.raises(InputError, match=r"no command of .*said\.toml has the placeholder \{input\}"):
         kernel.survey(tmp_path / "frame", kernel.options())
 
 
-def test_what_is_built_is_there_when_the_program_runs(tmp_path: Path) -> None:
+def test_what_is_built_exists_when_the_program_runs(tmp_path: Path) -> None:
     build = "build = ['sh', '-c', 'echo value 3 > {build}/said']\n[sizes.tiny]"
     assert run_once(
         kernel_of(write(tmp_path, ("[sizes.tiny]", build), ('"echo", "value {n}"', '"cat", "{build}/said"')))
     ).ok
 
 
-def test_a_program_that_fails_says_its_last_words(tmp_path: Path) -> None:
+def test_the_message_of_a_failed_program_has_its_last_output(tmp_path: Path) -> None:
     path = write(tmp_path, ('["echo", "value {n}"]', '["sh", "-c", "echo no beam >&2; exit 3"]'))
     with pytest.raises(DaasbenchError, match=r"^the program ended with exit status 3: no beam$"):
         run_once(kernel_of(path))
@@ -156,17 +156,17 @@ def test_a_program_that_fails_says_its_last_words(tmp_path: Path) -> None:
     )))).ok  # fmt: skip
 
 
-def test_a_build_that_fails_says_which_file_asked_for_it(tmp_path: Path) -> None:
+def test_the_message_of_a_failed_build_names_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, ("[sizes.tiny]", "build = ['sh', '-c', 'echo no compiler; exit 1']\n[sizes.tiny]"))
     with pytest.raises(DaasbenchError, match=r"said\.toml: sh ended with exit status 1: no compiler"):
         run_once(kernel_of(path))
 
 
-def test_a_program_that_is_not_here_is_lacking_with_its_cure(tmp_path: Path) -> None:
+def test_a_program_that_is_not_installed_is_a_missing_requirement_with_its_fix(tmp_path: Path) -> None:
     path = write(
         tmp_path, ('"echo", "value', '"no-such-program", "value'), ("[[check]]", "fix = 'apt install it'\n[[check]]")
     )
-    with pytest.raises(MissingRequirement, match=r"the program no-such-program is not here.*apt install it"):
+    with pytest.raises(MissingRequirement, match=r"the program no-such-program was not found.*apt install it"):
         run_once(kernel_of(path))
 
 
@@ -178,14 +178,14 @@ def test_a_program_that_is_not_here_is_lacking_with_its_cure(tmp_path: Path) -> 
         (("title =", "titel ="), r"no key 'titel'; did you mean 'title'"),
         (("(\\S+)", "\\S+"), r"check\[0\]\.pattern: has 0 groups; put the number"),
         (("(\\S+)", "(\\S+"), r"check\[0\]\.pattern: is not a regular expression"),
-        ((", small = 30 }", " }"), r"check\[0\]\.expected: has nothing for size 'small'; add small = NUMBER"),
-        (('command = ["echo", "value {n}"]', "command = []"), r"echo\.command: expected a list of words"),
+        ((", small = 30 }", " }"), r"check\[0\]\.expected: has no value for size 'small'; add small = NUMBER"),
+        (('command = ["echo", "value {n}"]', "command = []"), r"echo\.command: expected a list of arguments"),
         (("[[check]]", "[[check]]\nfile = '../secret'"), r"check\[0\]\.file: '\.\./secret' is outside"),
-        (("[implementations.echo]", "[implementations.'e o']"), r"implementations\.e o: 'e o' is no name"),
+        (("[implementations.echo]", "[implementations.'e o']"), r"implementations\.e o: 'e o' is not a valid name"),
         (("[[check]]", "[[check]]\ntolerance = -1"), r"check\[0\]\.tolerance: expected a number of 0 or more, got -1"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_in_the_file_is_told_with_its_key(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+def test_an_error_in_the_file_is_reported_with_its_key(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     with pytest.raises((ScenarioError, PluginError), match=message):
         registry.kernel_from_file(write(tmp_path, change))
 
@@ -209,7 +209,7 @@ def test_a_program_is_measured_from_the_command_line(tmp_path: Path) -> None:
     assert rows.loc["echo", "median_s"] > 0
     assert rows.loc["echo", "units"] == 30
     assert "the number is 5, expected 30" in rows.loc["liar", "message"]
-    assert not list((tmp_path / "r").rglob("work-*"))  # nothing is left behind
+    assert not list((tmp_path / "r").rglob("work-*"))  # no file remains
 
 
 @pytest.mark.parametrize("name", ["ring_sums", pytest.param("dials_spots", marks=pytest.mark.slow)])

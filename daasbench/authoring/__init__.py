@@ -1,8 +1,9 @@
-"""What a kernel is made of: the public interface of kernel authors.
+"""The public interface for kernel authors.
 
-``from daasbench.authoring import Card, FolderKernel, implementation`` brings everything that a kernel in a folder
-needs: its card and options, the resources that it may use, verdicts of its oracle, errors for bad input, and the
-partition of a batch over MPI ranks or Dask workers. A kernel in one Python file needs ``daasbench.kernel`` only.
+A kernel in a folder imports everything from here, for example ``from daasbench.authoring import Card, FolderKernel,
+implementation``: its card and options, the resources that it may use, the verdicts of its oracle, the errors for bad
+input, and the partition of a batch over MPI ranks or Dask workers. A kernel in one Python file needs only
+``daasbench.kernel``.
 """
 
 from daasbench.authoring.folder import FolderKernel, implementation

@@ -1,6 +1,6 @@
-r"""A kernel whose ways are programs: what a site measures without porting it.
+r"""A kernel whose implementations are programs, which are measured without changing them.
 
-A short TOML file says it all (:mod:`daasbench.authoring.command_file` reads it)::
+A short TOML file describes the kernel (:mod:`daasbench.authoring.command_file` reads it)::
 
     title = "Photons of a powder ring, in C"
     unit = "frame"
@@ -16,13 +16,13 @@ A short TOML file says it all (:mod:`daasbench.authoring.command_file` reads it)
     command = ["{build}/rings", "{frames}", "{threads}"]
 
     [[check]]
-    name = "photons a frame"
+    name = "photons per frame"
     pattern = "photons = (\\S+)"
     expected = 1000.0
     tolerance = 0.5
 
-What is timed is the program, from its start to its end, in an empty working directory. Its exit status and the
-numbers that it writes are looked at outside of the timed window, for every repeat.
+The program is timed from its start to its end, in an empty working directory. After every repeat, its exit status and
+the numbers that it wrote are checked; this is not timed.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ if TYPE_CHECKING:
 
     Files = Mapping[str, NDArray[np.uint8]]
 
-LAST_WORDS = 300  # characters of a failed program that a message shows
+LAST_WORDS = 300  # characters of a failed program's output that a message shows
 STREAMS = ("stdout", "stderr")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 class Check(NamedTuple):
-    """A number that a program writes: where it stands, and what it shall be.
+    """A number that a program writes: where it is found, and its expected value.
 
-    `expected` None: what the first way wrote for the same inputs. A difference of ``tolerance + relative x
-    |expected|`` is right.
+    `expected` None: the number that the first implementation wrote for the same inputs. A difference of up to
+    ``tolerance + relative x |expected|`` is correct.
     """
 
     name: str
@@ -70,12 +70,12 @@ class Check(NamedTuple):
     relative: float
 
     def at(self, size: str | None) -> float | None:
-        """Return what the number shall be at a size (None: a user's file); None where that is not known."""
+        """Return the expected number for a size (None: a user's file); None if it is not known."""
         return self.expected.get(size or "") if isinstance(self.expected, Mapping) else self.expected
 
 
 class Program(NamedTuple):
-    """One way: its command, that for a user's file where it is another, and how the program is had."""
+    """One implementation: its command, its command for a user's file, and how to install the program."""
 
     command: Sequence[str]
     input_command: Sequence[str] = ()
@@ -87,7 +87,7 @@ class Program(NamedTuple):
 
 
 class ProgramResult(NamedTuple):
-    """What a repeat left behind: its working directory and its exit status."""
+    """The result of a repeat: its working directory and its exit status."""
 
     folder: str
     status: int
@@ -95,7 +95,7 @@ class ProgramResult(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class CommandProblem:
-    """The files of each block, by name; with them what the commands' words stand for."""
+    """The files of each block, by name, and the values of the placeholders in the commands."""
 
     blocks: Sequence[Files]
     words: Mapping[str, Scalar]
@@ -131,7 +131,7 @@ class CommandKernel:
 
     @property
     def implementations(self) -> Mapping[str, Implementation]:
-        """Return a way a program, the first of the file first."""
+        """Return one implementation per program, in the order of the file."""
         return {name: self._implementation(name, program) for name, program in self.programs.items()}
 
     def _implementation(self, name: str, program: Program) -> Implementation:
@@ -149,19 +149,21 @@ class CommandKernel:
 
     @property
     def judgements(self) -> Mapping[str, str]:
-        """Return that the first program is the reference, with which the others are compared."""
-        return {"reference": "the first program of the file: where no number is expected, it only agrees with itself"}
+        """Return the judgement of the first program, which is the reference for the others."""
+        return {
+            "reference": "the first program of the file: where no number is expected, it is only compared with itself"
+        }
 
     # --- the problem
 
     def survey(self, path: Path, options: Options) -> Parameters:  # noqa: ARG002  (has none)
-        """Return the words of a file's problem; raise InputError if no command reads one."""
+        """Return the placeholders for a user's file; raise InputError if no command reads a file."""
         if not self.reads_files:
-            raise InputError(f"{path}: no command of {self.file} has the word {{input}}; leave --input out")
+            raise InputError(f"{path}: no command of {self.file} has the placeholder {{input}}; remove --input")
         return {"input": str(path)}
 
     def work(self, parameters: Parameters, options: Options) -> Work:  # noqa: ARG002  (has none)
-        """Return unit and units; bytes are known once inputs are made."""
+        """Return unit and units; the bytes are known when the inputs have been made."""
         return Work(unit=self.card.unit, units=self._units(parameters))
 
     def _units(self, words: Mapping[str, Scalar]) -> float:
@@ -177,17 +179,17 @@ class CommandKernel:
         return units
 
     def make(self, parameters: Parameters, options: Options, seed: int, blocks: int) -> CommandProblem:  # noqa: ARG002
-        """Return the files that the `make` command writes for each block; none without such a command."""
+        """Return the files that the `make` command writes for each block; no files without such a command."""
         made = [self._made(parameters, 1000 * seed + block) for block in range(blocks)]
         return self._problem(made, {**parameters, "seed": 1000 * seed})
 
     def read(self, path: Path, parameters: Parameters, options: Options, blocks: int) -> CommandProblem:  # noqa: ARG002
-        """Return the problem of a user's file: it is read where it lies."""
+        """Return the problem of a user's file; the file is not copied."""
         return self._problem([{}], {**parameters, "input": str(path)}, path.stat().st_size)
 
     def _problem(self, made: Sequence[Files], words: Mapping[str, Scalar], size_bytes: int = 0) -> CommandProblem:
         read = float(size_bytes + sum(array.nbytes for array in made[0].values()))
-        size = next((name for name, one in self.sizes.items() if {**one, "seed": words.get("seed")} == words), None)
+        size = next((name for name, size in self.sizes.items() if {**size, "seed": words.get("seed")} == words), None)
         work = Work(unit=self.card.unit, units=self._units(words), bytes=read, input_bytes=read)
         return CommandProblem(blocks=made, words=dict(words), work=work, size=size)
 
@@ -206,7 +208,7 @@ class CommandKernel:
     def _prepare(
         self, program: Program, problem: CommandProblem, resources: Resources
     ) -> Callable[[Files], ProgramResult]:
-        """Build the program and write the inputs out; return what runs it once."""
+        """Build the program and write the inputs; return the function that runs the program once."""
         place = Path(tempfile.mkdtemp(prefix="daasbench-"))
         words = {**problem.words, "build": str(place / "build"), "threads": resources.threads}
         (place / "build").mkdir()
@@ -234,7 +236,15 @@ class CommandKernel:
         return compute
 
     def _run_once(self, command: Sequence[str], words: Mapping[str, Scalar], folder: str) -> None:
-        """Run a command that is not measured; raise Lacking without its program, or say how it failed."""
+        """Run a command that is not measured.
+
+        Raises
+        ------
+        MissingRequirement
+            If its program is not installed.
+        DaasbenchError
+            If the command fails.
+        """
         self._find(command, words, "")
         filled = self._filled(command, words)
         with tempfile.TemporaryDirectory() as said:
@@ -246,7 +256,7 @@ class CommandKernel:
         program = self._filled(command[:1], words)[0]
         if shutil.which(program) is None:
             raise MissingRequirement(
-                f"the program {program} is not here", fix or f"install it, or put it on the PATH: {program}"
+                f"the program {program} was not found", fix or f"install {program}, or add its folder to the PATH"
             )
 
     def _filled(self, command: Sequence[str], words: Mapping[str, Scalar]) -> list[str]:
@@ -256,7 +266,7 @@ class CommandKernel:
         def fill(match: re.Match[str]) -> str:
             if match[1] not in known:
                 raise PluginError(
-                    f"{self.file}: {{{match[1]}}} stands for nothing here; there are "
+                    f"{self.file}: {{{match[1]}}} is not a placeholder of this command; known: "
                     f"{', '.join(f'{{{word}}}' for word in sorted(known))}"
                 )
             return str(known[match[1]])
@@ -266,25 +276,25 @@ class CommandKernel:
     # --- judging
 
     def expect(self, problem: Any, options: Options) -> dict[int, list[float]]:  # noqa: ARG002  (has none)
-        """Return, by block, what the first way writes, if a check needs it."""
+        """Return, by block, the numbers that the first implementation writes, if a check needs them."""
         if all(check.at(problem.size) is not None for check in self.checks):
             return {}
         compute = self._prepare(next(iter(self.programs.values())), problem, Resources())
         return {number: self._numbers(compute(files)) for number, files in enumerate(problem.blocks)}
 
     def _numbers(self, ended: ProgramResult) -> list[float]:
-        """Return the numbers of all checks; remove what the repeat left behind."""
+        """Return the numbers of all checks; remove the working directory of the repeat."""
         folder = Path(ended.folder)
         try:
             if ended.status != self.exit_status:
-                message = "" if not self.exit_status else f", not {self.exit_status}"
-                raise DaasbenchError(f"the program {_ending(ended.status)}{message}{_last_words(folder)}")
+                expected = f", not {self.exit_status}" if self.exit_status else ""
+                raise DaasbenchError(f"the program {_ending(ended.status)}{expected}{_last_words(folder)}")
             return [self._number(check, folder) for check in self.checks]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _number(self, check: Check, folder: Path) -> float:
-        """Return the last number that matches; NaN, which is wrong, if none does."""
+        """Return the last number that matches; NaN, which is never correct, if no number matches."""
         try:
             text = (folder / check.file).read_text(errors="replace")
         except OSError:
@@ -296,7 +306,7 @@ class CommandKernel:
             return math.nan
 
     def verify(self, problem: Any, expectation: Any, block: int, result: Any, judged_as: str) -> Verdict:
-        """Return the verdict of the check that is furthest from right."""
+        """Return the verdict of the check with the largest error in units of its tolerance."""
         verdicts = []
         for index, (check, number) in enumerate(zip(self.checks, self._numbers(result), strict=True)):
             expected, by = check.at(problem.size), "oracle"
@@ -306,7 +316,7 @@ class CommandKernel:
             allowed = check.tolerance + check.relative * abs(expected)
             message = f"{check.name} is {number:.9g}, expected {expected:.9g}"
             error = abs(number - expected)
-            verdicts.append(Verdict(error=error, tolerance=allowed, verified_by=by, message=message))  # type: ignore[arg-type]  # one of its words
+            verdicts.append(Verdict(error=error, tolerance=allowed, verified_by=by, message=message))  # type: ignore[arg-type]  # one of its literals
         worst = worst_of(verdicts)
         return worst if not worst.ok else Verdict(
             error=worst.error, tolerance=worst.tolerance, verified_by=worst.verified_by
@@ -314,7 +324,7 @@ class CommandKernel:
 
 
 def _key(files: Files) -> tuple[str, ...]:
-    """Return what tells a block from the others: where its first array lies, or nothing where there is one only."""
+    """Return the key of a block: the address of its first array, or nothing if there is only one block."""
     return tuple(f"{name}:{array.ctypes.data}" for name, array in list(files.items())[:1])
 
 
@@ -325,7 +335,7 @@ def _run(command: Sequence[str], folder: Path, cwd: str | None = None) -> int:
 
 
 def _ending(status: int) -> str:
-    return f"was ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
+    return f"was terminated by signal {-status}" if status < 0 else f"ended with exit status {status}"
 
 
 def _last_words(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""The TOML file of a kernel whose ways are programs (docs/how-to/own-program.md)."""
+"""The TOML file of a kernel whose implementations are programs (docs/how-to/own-program.md)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from daasbench.host import toml_file
 from daasbench.model import Scalar, Written, parsing
 
 Words = Annotated[
-    list[str], msgspec.Meta(min_length=1, description='a list of words such as ["program", "{input}", "{threads}"]')
+    list[str], msgspec.Meta(min_length=1, description='a list of arguments such as ["program", "{input}", "{threads}"]')
 ]
 Named = Annotated[str, msgspec.Meta(pattern=r"\S", description="words")]
 Size = Annotated[float, msgspec.Meta(ge=0)]
@@ -23,8 +23,8 @@ Size = Annotated[float, msgspec.Meta(ge=0)]
 _NAME = re.compile(r"[A-Za-z]\w*(?:[.-]\w+)*", re.ASCII)
 
 
-class WayTable(Written, frozen=True, kw_only=True):
-    """One program."""
+class ImplementationTable(Written, frozen=True, kw_only=True):
+    """One implementation: a program and how it is started."""
 
     command: Words
     input_command: list[str] = []  # for a user's file, if it is another
@@ -50,7 +50,8 @@ class KernelTable(Written, frozen=True, kw_only=True):
     title: Named
     unit: Named
     implementations: Annotated[
-        dict[str, WayTable], msgspec.Meta(min_length=1, description="at least one table [implementations.NAME]")
+        dict[str, ImplementationTable],
+        msgspec.Meta(min_length=1, description="at least one table [implementations.NAME]"),
     ]
     check: Annotated[list[CheckTable], msgspec.Meta(min_length=1, description="at least one table headed [[check]]")]
     units: float | str = 1.0
@@ -69,7 +70,7 @@ class KernelTable(Written, frozen=True, kw_only=True):
 
 
 def is_kernel_table(raw: dict[str, Any]) -> bool:
-    """Return whether the tables of a TOML file are a kernel's, rather than a scenario's."""
+    """Return whether the tables of a TOML file describe a kernel and not a scenario."""
     return "implementations" in raw and "cases" not in raw
 
 
@@ -79,7 +80,7 @@ def load(path: Path) -> CommandKernel:
     Raises
     ------
     ScenarioError, PluginError
-        What is wrong, with file and key.
+        If the file is not valid; the message names the file and the key.
     """
     table = parsing.convert(toml_file.read(path), KernelTable, str(path))
     name = table.name or path.stem
@@ -89,7 +90,7 @@ def load(path: Path) -> CommandKernel:
     ):
         if not _NAME.fullmatch(called):
             raise PluginError(
-                f"{path}: {at}: {called!r} is no name; write letters, digits, '_' and '-', a letter first"
+                f"{path}: {at}: {called!r} is not a valid name; write letters, digits, '_' and '-', a letter first"
             )
     reads_files = any(
         "{input}" in word
@@ -97,7 +98,7 @@ def load(path: Path) -> CommandKernel:
         for word in (*implementation.command, *implementation.input_command)
     )
     if not table.sizes and not reads_files:
-        raise PluginError(f"{path}: has neither sizes nor a command with {{input}}; add a table [sizes.small]")
+        raise PluginError(f"{path}: there are no sizes and no command with {{input}}; add a table [sizes.small]")
     _check_words(table, str(path))
     checks = [_check(check, f"{path}: check[{index}]", table) for index, check in enumerate(table.check)]
     return CommandKernel(
@@ -127,7 +128,7 @@ def load(path: Path) -> CommandKernel:
 
 
 def _check_words(table: KernelTable, where: str) -> None:
-    """Raise ScenarioError where a command has a placeholder that stands for nothing."""
+    """Raise ScenarioError if a command has an unknown placeholder."""
     sized = set.intersection(*map(set, table.sizes.values())) if table.sizes else set()
     once = sized | {"folder", "python", "seed", "threads"}
     run = once | {"build", "inputs", "work"}
@@ -150,14 +151,14 @@ def _check(table: CheckTable, at: str, kernel: KernelTable) -> Check:
     except re.error as error:
         raise ScenarioError(f"{at}.pattern: is not a regular expression: {error}") from error
     if groups != 1:
-        message = f"has {groups} groups; put the number, and nothing else, in round brackets"
+        message = f"has {groups} groups; put the number, and nothing else, in parentheses"
         raise ScenarioError(f"{at}.pattern: {message}: 'energy = (\\S+)'")
     if isinstance(table.expected, dict):
         for size in kernel.sizes:
             if size not in table.expected:
-                raise ScenarioError(f"{at}.expected: has nothing for size {size!r}; add {size} = NUMBER")
+                raise ScenarioError(f"{at}.expected: has no value for size {size!r}; add {size} = NUMBER")
     if table.file not in STREAMS and (Path(table.file).is_absolute() or ".." in Path(table.file).parts):
-        raise ScenarioError(f"{at}.file: {table.file!r} is outside of the working directory; name a file in it")
+        raise ScenarioError(f"{at}.file: {table.file!r} is outside of the working directory; name a file inside it")
     return Check(
         name=table.name or table.pattern,
         file=table.file,
@@ -170,8 +171,10 @@ def _check(table: CheckTable, at: str, kernel: KernelTable) -> Check:
 
 def _card(table: KernelTable, checks: list[Check]) -> Card:
     allowed = "; ".join(
-        " + ".join([f"{one.name} within {one.tolerance:g}", *([f"{one.relative:g} of it"] if one.relative else [])])
-        for one in checks
+        " + ".join(
+            [f"{check.name} within {check.tolerance:g}", *([f"{check.relative:g} of it"] if check.relative else [])]
+        )
+        for check in checks
     )
     return Card(
         title=table.title,

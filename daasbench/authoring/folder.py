@@ -1,6 +1,6 @@
-"""The door of the shipped kernels: a folder with its problem, its oracle and one module per implementation.
+"""Kernels that are folders, as all shipped kernels are: a problem, an oracle and one module per implementation.
 
-A user's own kernel, in one Python file, comes through :mod:`daasbench.authoring.function`.
+:mod:`daasbench.authoring.function` makes a user's own kernel from one Python file.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def implementation(name: str, target: str = "", **facts: Any) -> Implementation:
     Parameters
     ----------
     target
-        Where its ``prepare`` is, ``"module:function"``; a module that starts with a dot is in the kernel's folder.
-        Default: ``".with_<name>:prepare"``, of a peer ``".peers.with_<name>:prepare"``, with ``_`` for ``-``.
+        The ``prepare`` function, ``"module:function"``; a module that starts with a dot is in the kernel's folder.
+        Default: ``".with_<name>:prepare"``, for a peer ``".peers.with_<name>:prepare"``, with ``_`` for ``-``.
     facts
-        Further fields of :class:`~daasbench.contracts.Implementation`. What every implementation of its `backend`
-        needs is known here; ``extra="name"`` stands for the cure that installs this extra of daasbench.
+        Further fields of :class:`~daasbench.contracts.Implementation`. The requirements of every implementation of
+        a `backend` are filled in; ``extra="name"`` sets the fix to the command that installs this extra of daasbench.
     """
     facts = {**_OF_BACKEND[facts.get("backend", "host")], **facts}
     if extra := facts.pop("extra", ""):
@@ -55,7 +55,7 @@ def implementation(name: str, target: str = "", **facts: Any) -> Implementation:
 
 @dataclass(frozen=True, kw_only=True)
 class _Target:
-    """Where a ``prepare`` is; `folder` is the package that a module with a leading dot is relative to."""
+    """The location of a ``prepare``; a module with a leading dot is relative to the package `folder`."""
 
     module: str
     function: str
@@ -67,26 +67,26 @@ class _Target:
 
 
 class FolderKernel:
-    """A kernel that is a folder: its card in ``__init__.py``, all else in modules that are imported when needed.
+    """A kernel that is a folder: its card is in ``__init__.py``; the other modules are imported when needed.
 
     ===================  ====================================================================================
     ``problem.py``       ``work, make`` of :class:`~daasbench.contracts.Kernel`; ``survey, read`` if it reads files
-    ``oracle.py``        ``expect, verify`` of the same
-    ``with_<name>.py``   ``prepare`` of the implementation `name`; of a peer in the folder ``peers``
+    ``oracle.py``        ``expect, verify`` of :class:`~daasbench.contracts.Kernel`
+    ``with_<name>.py``   ``prepare`` of the implementation `name`; for a peer, in the folder ``peers``
     ===================  ====================================================================================
 
     Parameters
     ----------
     name
-        That of its entry point.
+        The name of the kernel's entry point.
     folder
         The package: write ``folder=__name__``.
     implementations
-        The reference first; each made by :func:`implementation`.
+        The implementations, each made by :func:`implementation`; the first is the reference.
     judgements
-        The words that an implementation may declare as `judged_as` and that the oracle knows, each with its meaning.
+        The values that an implementation may declare as `judged_as` and that the oracle knows, each with its meaning.
     grows
-        How a size becomes several times as large; None: it does not.
+        How the parameters of a size become those of a problem several times as large; None: not defined.
     """
 
     def __init__(  # noqa: PLR0913  (what a kernel is made of, each by its name)
@@ -106,7 +106,9 @@ class FolderKernel:
         check_judgements(name, implementations, judgements)
         self.name, self.folder, self.card = name, folder, card
         self.sizes, self.options = sizes, options
-        self.implementations: Mapping[str, Implementation] = {one.name: _within(folder, one) for one in implementations}
+        self.implementations: Mapping[str, Implementation] = {
+            declared.name: _within(folder, declared) for declared in implementations
+        }
         self.judgements = judgements
         self.reads_files, self.grows, self.repeat_tolerance = reads_files, grows, repeat_tolerance
 
@@ -121,7 +123,7 @@ class FolderKernel:
     def survey(self, path: Path, options: Options) -> Parameters:
         """See :class:`~daasbench.contracts.Kernel`."""
         if not self.reads_files:
-            raise InputError(f"{path}: kernel {self.name} reads no files; leave --input out")
+            raise InputError(f"{path}: kernel {self.name} reads no files; remove --input")
         parameters: Parameters = self._problem.survey(path, options)
         return parameters
 
@@ -150,9 +152,9 @@ class FolderKernel:
         return verdict
 
 
-def _within(folder: str, one: Implementation) -> Implementation:
-    """Return an implementation whose target is sought in `folder`, if it has one of :func:`implementation`."""
-    if not isinstance(one.load, _Target):
-        return one
-    target = _Target(module=one.load.module, function=one.load.function, folder=folder)
-    return msgspec.structs.replace(one, load=target)
+def _within(folder: str, declared: Implementation) -> Implementation:
+    """Return the implementation with its target in `folder`, if it was made by :func:`implementation`."""
+    if not isinstance(declared.load, _Target):
+        return declared
+    target = _Target(module=declared.load.module, function=declared.load.function, folder=folder)
+    return msgspec.structs.replace(declared, load=target)

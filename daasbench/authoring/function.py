@@ -1,4 +1,4 @@
-"""A user's kernel, made from plain functions, complete in one file of at most a dozen lines.
+"""A user's kernel, made from plain functions in one file; the shortest has about a dozen lines.
 
 ::
 
@@ -12,9 +12,9 @@
     def frames(n, rng):
         return {"frames": rng.poisson(3, (n, 512, 512)).astype("u4")}
 
-The decorated function is the reference, the implementation ``numpy``. Further ways are added with
-``@frame_sums.implementation("numba")``; a reader for real files with ``@frame_sums.reader``. What is wrong in a
-declaration is refused where it stands; :mod:`daasbench.authoring.user_file` says in which line.
+The decorated function is the reference, the implementation ``numpy``. ``@frame_sums.implementation("numba")`` adds
+another implementation; ``@frame_sums.reader`` adds a reader for real files. A wrong declaration is refused at once;
+:mod:`daasbench.authoring.user_file` adds the line to the message.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Compute = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class FunctionProblem:
-    """The inputs of a user's kernel: one mapping of arrays a block."""
+    """The inputs of a user's kernel: one mapping of arrays per block."""
 
     blocks: Sequence[Any]
     work: Work
@@ -50,7 +50,7 @@ class FunctionOptions(Options, frozen=True, kw_only=True):
 
 @dataclass(kw_only=True)
 class FunctionKernel:
-    """A kernel made by :func:`kernel`; it stays callable as the function that it decorates."""
+    """A kernel made by :func:`kernel`; it can still be called like the decorated function."""
 
     name: str
     reference: Compute
@@ -79,7 +79,7 @@ class FunctionKernel:
 
     @property
     def judgements(self) -> Mapping[str, str]:
-        """Return none: the one oracle judges all implementations alike."""
+        """Return an empty mapping: the oracle judges all implementations alike."""
         return {}
 
     @property
@@ -93,7 +93,7 @@ class FunctionKernel:
         """Declare the generator of inputs and the sizes: keyword arguments for it, by size name.
 
         The generator returns the inputs of one block (a mapping of arrays). If it has an argument ``rng``, it
-        gets a ``numpy.random.Generator`` seeded from the case's seed and the block's index.
+        gets a ``numpy.random.Generator`` with a seed from the case's seed and the block's index.
         """
         for size, parameters in sizes.items():
             if not _is_mapping(parameters):
@@ -113,7 +113,7 @@ class FunctionKernel:
         return declare
 
     def reader(self, read: Callable[[Path], Any]) -> Callable[[Path], Any]:
-        """Declare how ``--input FILE`` becomes the inputs of one block."""
+        """Declare the function that reads the inputs of one block from a file (``--input FILE``)."""
         _check_call(read, f"@{self.name}.reader", Path())
         self._read = read
         self.reads_files = True
@@ -128,11 +128,11 @@ class FunctionKernel:
         requires: Sequence[str] = (),
         **facts: Any,
     ) -> Callable[[Compute], Compute]:
-        """Declare another way to compute the kernel; `requires` are the modules that it imports."""
+        """Declare another implementation of the kernel; `requires` are the modules that it imports."""
         if not _is_name(name):
             raise PluginError(f'@{self.name}.implementation: needs a name: @{self.name}.implementation("numba")')
         if name in self.implementations:
-            raise PluginError(f"@{self.name}.implementation: there is one called {name!r} already; take another name")
+            raise PluginError(f"@{self.name}.implementation: the name {name!r} is already used; choose another name")
         modules = (requires,) if isinstance(requires, str) else tuple(requires)
 
         def declare(compute: Compute) -> Compute:
@@ -162,7 +162,7 @@ class FunctionKernel:
         return {}
 
     def work(self, parameters: Parameters, options: Options) -> Work:  # noqa: ARG002  (unknown before make)
-        """Return the unit only: what a user's kernel reads is known once its inputs are made."""
+        """Return only the unit: the bytes are known when the inputs have been made."""
         return Work(unit=self.unit, units=1.0)
 
     def make(self, parameters: Parameters, options: Options, seed: int, blocks: int) -> FunctionProblem:  # noqa: ARG002
@@ -200,7 +200,7 @@ class FunctionKernel:
         return Work(unit=self.unit, units=units, flop=self.flop * units, bytes=size, input_bytes=size)
 
     def expect(self, problem: Any, options: Options) -> None:
-        """Return nothing: a user's oracle looks at inputs and result."""
+        """Return nothing: a user's oracle needs only inputs and result."""
 
     def verify(
         self,
@@ -210,7 +210,7 @@ class FunctionKernel:
         result: Any,
         judged_as: str,  # noqa: ARG002  (all are judged alike)
     ) -> Verdict:
-        """Return what the user's oracle says: its number against the tolerance."""
+        """Return the verdict: the number of the user's oracle compared with the tolerance."""
         try:
             said = self.oracle(problem.blocks[block], result)
         except Exception as error:
@@ -218,12 +218,12 @@ class FunctionKernel:
         return Verdict(error=self._distance(said), tolerance=self.tolerance, verified_by="oracle")
 
     def _distance(self, said: Any) -> float:
-        """Return the oracle's answer as a number; refuse what only looks like one."""
+        """Return the oracle's answer as a number; refuse any other type."""
         value = said.item() if getattr(said, "shape", None) == () else said
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             what = str(value) if isinstance(value, bool | None) else f"something of type {type(said).__name__}"
-            message = f"the oracle of {self.name} returned {what}; it shall return one number: how wrong the result is"
-            raise PluginError(f"{message} (0: right)")
+            message = f"the oracle of {self.name} returned {what}; it must return one number: how wrong the result is"
+            raise PluginError(f"{message} (0: correct)")
         if value < 0:
             message = f"the oracle of {self.name} returned {float(value):g}; how wrong a result is cannot be negative"
             raise PluginError(f"{message}: return the absolute value")
@@ -242,39 +242,40 @@ def kernel(  # noqa: PLR0913  (what a user may say of a kernel, each by its name
     name: str | None = None,
     repeat_tolerance: float | None = None,
 ) -> Callable[[Compute], FunctionKernel]:
-    """Make a kernel of the function that follows: it becomes the reference implementation ``numpy``.
+    """Return a kernel whose reference implementation ``numpy`` is the decorated function.
 
     Parameters
     ----------
     function
-        Not given: the decorator is called, ``@kernel(unit=..., oracle=..., tolerance=...)``.
+        The function, if the decorator is used without arguments; else write
+        ``@kernel(unit=..., oracle=..., tolerance=...)``.
     unit
         The unit of scientific work, singular: ``"frame"``. Required.
     oracle
-        ``oracle(inputs, result)`` returns how wrong the result is (0: right); called for every repeat. Required.
+        ``oracle(inputs, result)`` returns how wrong the result is (0: correct); called for every repeat. Required.
     tolerance
-        The largest error that is right. Required.
+        The largest error of a correct result. Required.
     units
         ``units(inputs)`` returns how many units one repeat computes; default: the length of the first axis of
         the first array of the inputs.
     flop
-        Least floating-point operations per unit, if the kernel shall be compared with the processor's peak;
-        memory traffic is counted as the bytes of the inputs, read once.
+        Minimum floating-point operations per unit, to compare the kernel with the processor's peak. The memory
+        traffic is the bytes of the inputs, read once.
     name
         Default: the function's name.
     repeat_tolerance
-        Largest relative difference between two results of the same inputs; None: only the oracle decides.
+        Largest relative difference between two results of the same inputs; None: they are not compared.
 
     Raises
     ------
     PluginError
-        Something is missing or cannot be meant.
+        If an argument is missing or not valid.
     """
     if function is not None or not _is_text(unit) or oracle is None:
         message = "@kernel: needs a unit, an oracle and a tolerance"
         raise PluginError(f'{message}: @kernel(unit="frame", oracle=lambda inputs, got: ..., tolerance=1e-6)')
     if tolerance is None or not _is_size(tolerance):
-        raise PluginError(f"@kernel: tolerance = {tolerance!r}; write the largest error that is right: 0 or more")
+        raise PluginError(f"@kernel: tolerance = {tolerance!r}; write the largest error of a correct result: 0 or more")
     _check_call(oracle, "@kernel: oracle", None, None)
 
     def declare(reference: Compute) -> FunctionKernel:
@@ -297,7 +298,7 @@ def kernel(  # noqa: PLR0913  (what a user may say of a kernel, each by its name
     return declare
 
 
-_NAME = re.compile(r"[A-Za-z]\w*(?:[.-]\w+)*", re.ASCII)  # of a kernel or a way: it stands in names of folders
+_NAME = re.compile(r"[A-Za-z]\w*(?:[.-]\w+)*", re.ASCII)  # of a kernel or an implementation: it is part of folder names
 
 
 def _is_name(name: object) -> bool:

@@ -1,7 +1,7 @@
-"""How a problem becomes several times as large: what weak scaling needs, declared by each kernel that can.
+"""How a problem becomes several times as large, for weak scaling.
 
-A kernel says along which of its parameters it grows, ``grows=along("frames")``. A law returns the parameters of a
-problem that is `times` as large: in memory, within a few per cent where a number has to be rounded.
+A kernel declares along which of its parameters it grows: ``grows=along("frames")``. A law of growth returns the
+parameters of a problem that needs `times` as much memory, within a few per cent if a number has to be rounded.
 """
 
 from __future__ import annotations
@@ -14,52 +14,55 @@ from daasbench.errors import UsageError
 
 Growth = Callable[[Parameters, int], Parameters]
 
-SMOOTH = (2, 3, 5)  # the only prime factors of a transform's good lengths
+SMOOTH = (2, 3, 5)  # the prime factors of lengths for which a transform is fast
 
 
 def along(name: str) -> Growth:
-    """Return the law of a stack: so many times as many frames, slices or spectra."""
+    """Return the law of growth of a stack: `times` as many frames, slices or spectra."""
     return lambda parameters, times: {**parameters, name: parameters[name] * times}
 
 
 def edge(name: str, dimensions: int, *, smooth: bool = False) -> Growth:
-    """Return the law of a square or a cube: its edge grows by the root; `smooth`: to a transform's good length."""
+    """Return the law of growth of a square or a cube: its edge grows by the root of `times`.
+
+    With `smooth`, the edge is rounded to a length for which a transform is fast.
+    """
 
     def grow(parameters: Parameters, times: int) -> Parameters:
         least, wanted = parameters[name], parameters[name] ** dimensions * times
         centre = round(wanted ** (1 / dimensions))
         near = range(max(least, centre - centre // 8 - 1), centre + centre // 8 + 2)
-        lengths = [one for one in near if not smooth or _is_smooth(one)] or [centre]
-        return {**parameters, name: min(lengths, key=lambda one: abs(one**dimensions - wanted))}
+        lengths = [length for length in near if not smooth or _is_smooth(length)] or [centre]
+        return {**parameters, name: min(lengths, key=lambda length: abs(length**dimensions - wanted))}
 
     return grow
 
 
 def doubling(name: str) -> Growth:
-    """Return the law of a problem that doubles with every 1 more of a number: spins, qubits."""
+    """Return the law of growth of a problem that doubles when a number grows by 1: spins, qubits."""
 
     def grow(parameters: Parameters, times: int) -> Parameters:
         if times & (times - 1):
-            raise UsageError(f"grows by powers of two, with one more of {name} each; {times} times is none")
+            raise UsageError(f"grows by powers of two, each with one more of {name}; {times} is not a power of two")
         return {**parameters, name: parameters[name] + times.bit_length() - 1}
 
     return grow
 
 
 def grown_parameters(kernel: Any, size: str, times: int) -> Parameters:
-    """Return the parameters of a size of a kernel, `times` as large.
+    """Return the parameters of a problem that is `times` as large as a size of a kernel.
 
     Raises
     ------
     UsageError
-        If the kernel has no law of growth, or its law knows no such problem.
+        If the kernel has no law of growth, or if its law has no problem of that size.
     """
     parameters: Parameters = kernel.sizes[size]
     if times == 1:
         return parameters
     law: Growth | None = getattr(kernel, "grows", None)
     if law is None:
-        raise UsageError(f"kernel {kernel.name} does not say how it grows: {times} times its size is not known")
+        raise UsageError(f"kernel {kernel.name} declares no law of growth: {times} times its size is not defined")
     return law(parameters, times)
 
 

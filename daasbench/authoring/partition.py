@@ -1,11 +1,11 @@
-"""Kernels whose batch is cut into parts: over MPI ranks, or over the workers of a Dask cluster.
+"""The partition of a batch over MPI ranks or over the workers of a Dask cluster.
 
-A kernel of independent frames, slices, spectra or positions needs no more than this::
+A kernel of independent frames, slices, spectra or positions needs only this::
 
     def prepare(problem, resources):
         return partition_over_ranks(with_numba.prepare, problem, resources)
 
-A kernel whose ranks speak to each other makes its :class:`~daasbench.contracts.Partitioned` itself, of :func:`share`.
+A kernel whose ranks communicate makes its :class:`~daasbench.contracts.Partitioned` itself, with :func:`share`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Prepare = Callable[[Any, Resources], Callable[[Any], Any]]
 
 
 def share(count: int, parts: int, part: int) -> slice:
-    """Return the part `part` of `parts` of a range of `count`; where it is uneven, the first have one more."""
+    """Return the slice of part `part` of a range of `count` in `parts` parts; the first parts may be longer by one."""
     least, more = divmod(count, parts)
     start = part * least + min(part, more)
     return slice(start, start + least + (part < more))
 
 
 def rows(block: Any, part: slice) -> Any:
-    """Return these rows (axis 0) of every array of a block, in memory of their own."""
+    """Return copies of these rows (axis 0) of every array of a block."""
     return map_arrays(lambda array: array[part].copy(), block)
 
 
@@ -40,7 +40,7 @@ def row_count(block: Any) -> int:
 
 
 def joined(parts: Sequence[Any]) -> Any:
-    """Return results of parts as one: each array put together along axis 0."""
+    """Return the results of the parts as one result: each array is concatenated along axis 0."""
     import numpy as np
 
     arrays = zip(*(walk_arrays(part) for part in parts), strict=True)
@@ -56,16 +56,17 @@ def partition_over_ranks(
     cut: Callable[[Any, slice], Any] = rows,
     join: Callable[[Sequence[Any]], Any] = joined,
 ) -> Partitioned:
-    """Return the way that computes a part of each block on every rank, and gathers on rank 0.
+    """Return the functions that compute a part of each block on every rank and gather the result on rank 0.
 
     Parameters
     ----------
     prepare
-        Of an implementation for the host: set-up for, and computation of, one part.
+        The ``prepare`` of an implementation for the host; it computes one part.
     problem
-        A dataclass with `blocks`; `prepare` sees it with the first block cut to this rank's part.
+        A dataclass with `blocks`; `prepare` gets it with only the first block, cut to this rank's part.
     count, cut, join
-        How many rows a block has; some of them; results of parts, in order, as one. Default: axis 0 of every array.
+        Functions: the number of rows of a block; some of its rows; the results of the parts, in order, as one result.
+        Default: axis 0 of every array.
     """
     comm = resources.comm
 
@@ -92,7 +93,7 @@ def partition_over_workers(
     cut: Callable[[Any, slice], Any] = rows,
     join: Callable[[Sequence[Any]], Any] = joined,
 ) -> Partitioned:
-    """Return the way that computes a part of each block on every Dask worker; results stay there until `get`.
+    """Return the functions that compute a part of each block on every Dask worker; results stay on the workers.
 
     The parameters are those of :func:`partition_over_ranks`; all functions must be importable by the workers.
     """
@@ -126,7 +127,7 @@ def partition_over_workers(
 
 
 def _alone(resources: Resources) -> Resources:
-    """Return what one rank or worker has for itself."""
+    """Return the resources of one rank or worker."""
     return msgspec.structs.replace(resources, ranks=1, comm=None, client=None)
 
 
@@ -135,8 +136,8 @@ def _call(local: Callable[[Any], Any], part: Any) -> Any:
 
 
 def _wait(futures: Sequence[Any]) -> None:
-    """Return when all have ended; raise what one of them raised."""
+    """Return when all futures have ended; raise the exception of a failed one."""
     for future in futures:
-        failed = future.exception()  # waits, and brings no result
+        failed = future.exception()  # waits without fetching a result
         if failed is not None:
             raise failed

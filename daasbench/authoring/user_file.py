@@ -1,4 +1,4 @@
-"""A user's file that defines a kernel: Python, which is run once, or TOML, whose ways are programs."""
+"""A user's file that defines a kernel: Python, which is run once, or TOML, whose implementations are programs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_file(name: str) -> bool:
 
 
 def source_of(path: Path) -> tuple[Path, str]:
-    """Return the path of the file, and the kernel chosen in it by ``file.py:kernel`` ("" if none is)."""
+    """Return the path of the file, and the kernel chosen by ``file.py:kernel`` ("" if none is chosen)."""
     match = _FILE.fullmatch(str(path))
     return (Path(match["file"]), match["chosen"] or "") if match else (path, "")
 
@@ -44,7 +44,7 @@ def kernel_from_file(path: Path) -> FunctionKernel | CommandKernel:
     Raises
     ------
     PluginError, ScenarioError, UnknownName
-        The file is missing, does not run, or defines no kernel, or more than one and none is chosen.
+        If the file is missing, does not run or defines no kernel, or if it defines several and none is chosen.
     """
     file, chosen = source_of(path)
     if not file.is_file():
@@ -56,7 +56,9 @@ def kernel_from_file(path: Path) -> FunctionKernel | CommandKernel:
             raise unknown("kernel", chosen, [found_here.name], str(file))
         return found_here
     found = {
-        one.name: one for one in vars(_module(file.resolve(), shown=file)).values() if isinstance(one, FunctionKernel)
+        item.name: item
+        for item in vars(_module(file.resolve(), shown=file)).values()
+        if isinstance(item, FunctionKernel)
     }
     if not found:
         raise PluginError(f"{file}: defines no kernel; decorate a function with @daasbench.kernel(...)")
@@ -65,14 +67,14 @@ def kernel_from_file(path: Path) -> FunctionKernel | CommandKernel:
     if len(found) > 1 and not chosen:
         choices = " or ".join(f"{file.name}:{name}" for name in sorted(found))
         raise PluginError(f"{file}: defines {len(found)} kernels; choose one: {choices}")
-    one = found[chosen] if chosen else next(iter(found.values()))
-    if not one.has_inputs and not one.reads_files:
-        raise PluginError(f"{file}: kernel {one.name} has no inputs; add @{one.name}.inputs(tiny={{...}})")
-    return one
+    kernel = found[chosen] if chosen else next(iter(found.values()))
+    if not kernel.has_inputs and not kernel.reads_files:
+        raise PluginError(f"{file}: kernel {kernel.name} has no inputs; add @{kernel.name}.inputs(tiny={{...}})")
+    return kernel
 
 
 def _module(file: Path, *, shown: Path) -> ModuleType:
-    """Return the module of the file as it is now; the same content is run once."""
+    """Return the module of the file with its current content; the same content is run only once."""
     where = hashlib.sha256(str(file).encode()).hexdigest()[:8]
     name = f"daasbench_user_{where}_{content_of(file)}"
     if name in sys.modules:
@@ -83,11 +85,11 @@ def _module(file: Path, *, shown: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # so that what it defines can be pickled
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # standard output belongs to our tables and JSON
+        with contextlib.redirect_stdout(sys.stderr):  # standard output is for tables and JSON
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # the user's own code
         del sys.modules[name]
-        raise PluginError(f"{shown}{_line_of(error, file)}: {_said(error, file)}") from error
+        raise PluginError(f"{shown}{_line_of(error, file)}: {_explanation(error, file)}") from error
     return module
 
 
@@ -98,15 +100,16 @@ def _line_of(error: BaseException, file: Path) -> str:
     return f":{lines[-1]}" if lines else ""
 
 
-def _said(error: BaseException, file: Path) -> str:
+def _explanation(error: BaseException, file: Path) -> str:
     if isinstance(error, DaasbenchError):
         return str(error)
     if isinstance(error, SyntaxError):
-        return f"is not Python: {error.msg}"
+        return f"is not valid Python: {error.msg}"
     said = f"does not run: {type(error).__name__}: {error}".rstrip(": ")
     if isinstance(error, ModuleNotFoundError):
-        beside = file.parent / f"{str(error.name).partition('.')[0]}.py"
-        if beside.is_file():
-            return f"{said}; a kernel's file stands alone: write {beside.name} into it, or install it as a package"
-        return f"{said}; install it, or import it inside the implementation that requires=({error.name!r},)"
+        neighbour = file.parent / f"{str(error.name).partition('.')[0]}.py"
+        if neighbour.is_file():
+            fix = f"copy {neighbour.name} into it, or install that as a package"
+            return f"{said}; a kernel's file must be self-contained: {fix}"
+        return f"{said}; install it, or import it inside the implementation with requires=({error.name!r},)"
     return said

@@ -1,4 +1,4 @@
-"""How the verdicts of several checks become one, and which kinds of judgement a kernel knows."""
+"""One verdict from those of several checks, and the check of declared judgements."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from daasbench.model import Verdict
 
 
 def worst_of(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict that is wrong or comes closest to it; of equal ones the first.
+    """Return the worst verdict; of equal verdicts the first.
 
-    A wrong verdict comes before any that is right. Otherwise the error in units of its tolerance decides; no error,
-    and one that is not a number, are infinite. Of two that are infinite in this unit the larger error comes first.
+    A wrong verdict is worse than every correct one. Otherwise the error in units of its tolerance decides. An error
+    that is missing or not a number is infinite. Of two verdicts that are infinite in this unit, the larger error is
+    worse.
     """
     return max(verdicts, key=_nearness)
 
@@ -26,14 +27,14 @@ def _nearness(verdict: Verdict) -> tuple[bool, float, float]:
 
 
 def check_judgements(kernel: str, implementations: Iterable[Implementation], known: Mapping[str, str]) -> None:
-    """Raise PluginError if an implementation is judged in a way that its kernel does not know.
+    """Raise PluginError if an implementation declares a judgement that its kernel does not know.
 
     Parameters
     ----------
     known
-        The meaning of each judgement of the kernel, by the word for `judged_as`.
+        The judgements of the kernel with their meanings; the keys are the values of `judged_as`.
     """
-    for one in implementations:
-        if one.judged_as and one.judged_as not in known:
-            where = f"implementation {one.name!r} of kernel {kernel}: judged_as"
-            raise PluginError(unknown_sentence("judgement", one.judged_as, known, where))
+    for implementation in implementations:
+        if implementation.judged_as and implementation.judged_as not in known:
+            where = f"implementation {implementation.name!r} of kernel {kernel}: judged_as"
+            raise PluginError(unknown_sentence("judgement", implementation.judged_as, known, where))

@@ -1,1 +1,1 @@
-"""File formats of the field: which dataset of a file is meant, and stacks of images."""
+"""File formats of photon and neutron science: HDF5 and NeXus, stacks of images, and compressed chunks."""

@@ -1,8 +1,8 @@
-"""Bit planes: bit k of all elements together, before bit k + 1, spread to elements and gathered from them.
+"""Bit planes: bit k of all elements together, before bit k + 1; converted to elements and back.
 
-64 elements are made at once of eight bytes of each plane: LLVM's ``select`` of <64 x i1> is one masked instruction a
-plane where registers are 512 bits wide. A plane is 0 where counts are small: what stands above the low byte, or the
-low two, is looked for first, and only spread where there is something.
+64 elements at a time are made from eight bytes of each plane: LLVM's ``select`` of <64 x i1> is one masked
+instruction per plane with registers of 512 bits. High planes are 0 where counts are small. Therefore the planes above
+the low byte, or above the low two bytes, are tested first, and converted only if they are not 0.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from daasbench.compute.addresses import all_integers, byte_at, i64_at, pointer, 
 from daasbench.compute.simd import compiled
 
 GROUP = 64
-"""Elements that are spread or gathered at once."""
+"""Elements that are converted at once."""
 
-_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba's own types do not say
+_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba has no types for them
 _I64 = ir.IntType(64)
 _BYTES = ir.VectorType(ir.IntType(8), GROUP)
 _FLAGS = ir.VectorType(ir.IntType(1), GROUP)
@@ -36,7 +36,7 @@ def _plane(builder: Any, planes: Any, stride: Any, number: int) -> Any:
 
 
 def _byte_of(builder: Any, planes: Any, stride: Any, byte: int) -> Any:
-    """Return <64 x i8>: byte number `byte` of the 64 elements whose bits stand at `planes`."""
+    """Return <64 x i8>: byte number `byte` of the 64 elements whose bits are at `planes`."""
     total = _splat(_BYTES, 0)
     for bit in range(8):
         at = _plane(builder, planes, stride, 8 * byte + bit)
@@ -51,7 +51,7 @@ def _quarter(builder: Any, vector: Any, number: int) -> Any:
 
 
 def _spreader(size: int, used: int) -> Callable[..., Any]:
-    """Return the function that makes 64 elements of `size` bytes, of which the first `used` are not 0, of planes."""
+    """Return the function that makes 64 elements of `size` bytes from planes; only the first `used` bytes are not 0."""
 
     @_llvm
     def spread(_: Any, planes: Any, stride: Any, target: Any) -> Any:
@@ -83,7 +83,7 @@ spread2_low, spread4_low, spread4_half = _spreader(2, 1), _spreader(4, 1), _spre
 
 @_llvm
 def any_bit(_: Any, planes: Any, stride: Any, found: Any) -> Any:
-    """Write to `found` the 64 bytes whose bits are set where one of eight planes has one, 512 elements on."""
+    """Write to `found`, for 512 elements, 64 bytes whose bits are set where one of eight planes is set."""
     if not all_integers(planes, stride, found):
         return None
 
@@ -99,7 +99,7 @@ def any_bit(_: Any, planes: Any, stride: Any, found: Any) -> Any:
 
 
 def _gatherer(size: int, used: int) -> Callable[..., Any]:
-    """Return the function that makes planes of 64 elements of `size` bytes, of which the first `used` are not 0."""
+    """Return the function that makes planes from 64 elements of `size` bytes; only the first `used` bytes are not 0."""
 
     @_llvm
     def gather(_: Any, elements: Any, planes: Any, stride: Any) -> Any:
@@ -156,9 +156,9 @@ united2, united4 = _uniter(2), _uniter(4)
 def spread_planes(  # noqa: C901, PLR0912  (one compiled loop, which no call interrupts)
     planes: int, count: int, size: int, target: int, work: int
 ) -> None:
-    """Write `count` elements (a multiple of 8) of `size` bytes whose bit planes stand at `planes`.
+    """Write `count` elements (a multiple of 8) of `size` bytes whose bit planes are at `planes`.
 
-    `work` is the address of ``work_bytes(size)`` bytes; as many behind the planes are read, and are of no effect.
+    `work` is the address of ``work_bytes()`` bytes; as many bytes after the planes are read, without effect.
     """
     stride, spare = count >> 3, work + 3 * GROUP
     for start in range(0, count, 8 * GROUP):
@@ -200,7 +200,7 @@ def _spread_bytes(planes: int, stride: int, size: int, target: int, count: int, 
 
 @compiled(inline=True)
 def work_bytes() -> int:
-    """Return how many bytes of working memory the functions here need behind a block, and for themselves."""
+    """Return how many bytes of working memory the functions of this module need, also after a block."""
     return 1024
 
 
@@ -209,7 +209,7 @@ def gather_planes(source: int, count: int, size: int, planes: int, spare: int) -
     """Write the bit planes of `count` elements (a multiple of 8)."""
     stride = count >> 3
     last = (count - 1) // GROUP
-    for first in range(last * GROUP, -1, -GROUP):  # what the last, short group writes too far is written over
+    for first in range(last * GROUP, -1, -GROUP):  # the bytes that the last, short group writes too far are overwritten
         at, to = source + first * size, planes + (first >> 3)
         if count - first < GROUP:
             for i in range((count - first) * size):

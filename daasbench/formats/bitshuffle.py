@@ -1,8 +1,8 @@
 """Bitshuffle-LZ4 chunks, HDF5 filter 32008: the compression of Dectris and many other detectors.
 
-A chunk is its unpacked size (8 bytes, big-endian), the size of its blocks (4 bytes), and the blocks: each its packed
-size (4 bytes) and an LZ4 block. Unpacked, a block of n elements is bit planes: bit k of all elements, n / 8 bytes,
-before bit k + 1. What is left behind the last multiple of eight elements stands at the end as it is.
+A chunk has its unpacked size (8 bytes, big-endian), the size of its blocks (4 bytes), and the blocks. Each block has
+its packed size (4 bytes) and an LZ4 block. Unpacked, a block of n elements consists of bit planes: bit k of all
+elements, n / 8 bytes, before bit k + 1. Elements after the last multiple of eight are stored unchanged at the end.
 Masui et al., Astronomy and Computing 12, 181 (2015), doi:10.1016/j.ascom.2015.07.002.
 """
 
@@ -29,7 +29,7 @@ def _u32_be(at: int) -> int:
 
 @compiled()
 def block_elements(source: int, end: int, count: int, size: int) -> int:
-    """Return how many elements the blocks of a chunk of `count` have; below 0: what is wrong, a status."""
+    """Return how many elements the blocks of a chunk of `count` have; below 0: a status that says what is wrong."""
     if end - source < HEADER:
         return -CUT_OFF
     if (_u32_be(source) << 32) | _u32_be(source + 4) != count * size:
@@ -42,7 +42,7 @@ def block_elements(source: int, end: int, count: int, size: int) -> int:
 
 @compiled()
 def skip_blocks(at: int, end: int, blocks: int) -> int:
-    """Return the address of the block that comes `blocks` after that at `at`; below 0: a status."""
+    """Return the address of the block that is `blocks` after the block at `at`; below 0: a status."""
     for _ in range(blocks):
         if end - at < 4:
             return -CUT_OFF
@@ -54,7 +54,7 @@ def skip_blocks(at: int, end: int, blocks: int) -> int:
 def next_planes(at: int, end: int, readable: int, planes: int, size: int) -> int:
     """Unpack the `size` bytes of bit planes of the block at `at`; return where the next begins; below 0: a status.
 
-    `SLACK` bytes behind the planes may be overwritten, and nothing at `readable` or behind is read.
+    `SLACK` bytes after the planes may be overwritten; no byte from `readable` on is read.
     """
     if end - at < 4:
         return -CUT_OFF
@@ -89,7 +89,7 @@ def unpack_chunk(  # noqa: PLR0913  (compiled: addresses and sizes one by one)
         at = next_planes(at, end, readable, planes, here * size)
         if at >= 0:
             spread_planes(planes, here, size, target + number * block * size, work)
-    memory[0] = 0  # still needed: numba frees an array after its last use, and knows of no addresses
+    memory[0] = 0  # still needed: numba frees an array after its last use, and does not know that its address is in use
     if at < 0:
         return -at
     if part + 1 < parts:
@@ -102,7 +102,7 @@ def unpack_chunk(  # noqa: PLR0913  (compiled: addresses and sizes one by one)
 
 @compiled()
 def pack_chunk(source: int, count: int, size: int, block: int, target: int) -> int:
-    """Pack `count` elements of 1, 2 or 4 bytes in blocks of `block` elements; return how many bytes that takes.
+    """Pack `count` elements of 1, 2 or 4 bytes in blocks of `block` elements; return the number of bytes.
 
     `target` is the address of at least :func:`most_chunk` bytes.
     """
@@ -137,6 +137,6 @@ def put_u32_be(to: int, number: int) -> None:
 
 
 def most_chunk(count: int, size: int, block: int) -> int:
-    """Return how many bytes `count` packed elements of `size` bytes take at most, and a little more."""
+    """Return an upper bound of the bytes of `count` packed elements of `size` bytes."""
     blocks = -(-count // block)
     return HEADER + blocks * (4 + most_packed(block * size)) + 8 * size + SLACK

@@ -1,7 +1,7 @@
-"""HDF5 files in memory whose frames are bitshuffle-LZ4 chunks, one a frame, as Dectris detectors write them.
+"""HDF5 files in memory whose frames are bitshuffle-LZ4 chunks, one per frame, as Dectris detectors write them.
 
-A file image is the bytes of a whole HDF5 file; h5py opens it where it lies, and nothing of it is copied. Storage
-is not measured by what reads one: it is what the page cache gives.
+A file image is the bytes of a whole HDF5 file; h5py opens it in memory without a copy. Reading a file image does not
+measure storage: it corresponds to reading from the page cache.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ FILTER = 32008  # bitshuffle, as registered with the HDF Group
 LZ4 = 2  # its compressor: 0 none, 2 LZ4, 3 zstd
 BLOCK_BYTES = 8192  # of the library
 HEADER = 12  # bytes of a chunk
-MOST_BLOCK = 1 << 20  # bytes that are believed
+MOST_BLOCK = 1 << 20  # bytes; a larger size is an error
 
 WHOLE, WRONG_SIZE, WRONG_BLOCK, CUT_OFF, DAMAGED = range(5)
 SAID = {
-    WRONG_SIZE: "its header tells of another size than the frame has",
-    WRONG_BLOCK: "its header tells of blocks of an impossible size",
+    WRONG_SIZE: "its header has another size than the frame",
+    WRONG_BLOCK: "its header has blocks of an impossible size",
     CUT_OFF: "it ends too early",
     DAMAGED: "an LZ4 block in it is damaged",
 }
-"""What is wrong with a chunk, by the status of unpacking it."""
+"""The error of a chunk, by the status of unpacking it."""
 
-METADATA_BYTES = 1 << 16  # of a file image besides the chunks, at most,
-CHUNK_METADATA_BYTES = 512  # and for each chunk
+METADATA_BYTES = 1 << 16  # largest size of a file image without the chunks,
+CHUNK_METADATA_BYTES = 512  # and in addition for each chunk
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileImage:
-    """An HDF5 file in memory: u8[bytes], and how many frames are in it; behind its end there may be zeros."""
+    """An HDF5 file in memory: u8[bytes], and its number of frames; zeros may follow its end."""
 
     content: U8
     frames: int
@@ -49,9 +49,9 @@ class FileImage:
 
 @dataclass(frozen=True, kw_only=True)
 class Chunks:
-    """Where the packed frames stand in a file image.
+    """The positions of the packed frames in a file image.
 
-    `offset` and `size` are i64[frames], in bytes; `shape` is that of a frame, (rows, columns).
+    `offset` and `size` are i64[frames], in bytes; `shape` is the shape of a frame, (rows, columns).
     """
 
     offset: NDArray[np.int64]
@@ -61,7 +61,7 @@ class Chunks:
 
 
 class _Memory(io.RawIOBase):
-    """A file in an array: `end` bytes of it, and it can grow until the array is full."""
+    """A file in an array: it has `end` bytes, and can grow until the array is full."""
 
     def __init__(self, content: U8, end: int) -> None:
         self._content, self._at, self.end = content, 0, end
@@ -76,7 +76,9 @@ class _Memory(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         found: Any = self._content[self._at : min(self._at + len(buffer), self.end)]
-        buffer[: len(found)] = memoryview(found.get() if hasattr(found, "get") else found)  # from a device, or here
+        buffer[: len(found)] = memoryview(
+            found.get() if hasattr(found, "get") else found
+        )  # from a device, or on the host
         self._at += len(found)
         return len(found)
 
@@ -99,7 +101,7 @@ def open_image(image: FileImage) -> Iterator[Any]:
     Raises
     ------
     InputError
-        If it is no HDF5 file, or without such a dataset.
+        If it is not an HDF5 file, or has no such dataset.
     """
     import h5py
     import hdf5plugin  # noqa: F401  (registers the compressions)
@@ -115,7 +117,7 @@ def open_image(image: FileImage) -> Iterator[Any]:
 
 
 def chunks_of(image: FileImage) -> Chunks:
-    """Return where the packed frames of a file image stand; raise InputError where some are missing."""
+    """Return the positions of the packed frames of a file image; raise InputError if frames are missing."""
     with open_image(image) as dataset:
         offset, size = locate(dataset, "the file image")
         if (offset + size > image.content.size).any():
@@ -129,7 +131,7 @@ def locate(dataset: Any, where: str) -> tuple[NDArray[np.int64], NDArray[np.int6
     Raises
     ------
     InputError
-        If a frame was never written, or not by the compression.
+        If a frame was never written, or was written without the compression.
     """
     offset, size = np.full((2, len(dataset)), -1, np.int64)
 
@@ -150,7 +152,7 @@ def block_elements(dtype: Any) -> int:
 
 
 def image_bytes(chunk_bytes: int, frames: int) -> int:
-    """Return how many bytes a file image of `frames` chunks of `chunk_bytes` in all has at most."""
+    """Return the largest size of a file image with `frames` chunks of `chunk_bytes` in total."""
     return chunk_bytes + METADATA_BYTES + CHUNK_METADATA_BYTES * frames
 
 
@@ -158,12 +160,12 @@ def image_bytes(chunk_bytes: int, frames: int) -> int:
 def new_image(
     frames: int, shape: tuple[int, ...], dtype: Any, chunk_bytes: int
 ) -> Iterator[tuple[Any, Callable[[int | None], FileImage]]]:
-    """Give a dataset [frames, rows, columns] in a new file image, and what returns the image afterwards.
+    """Yield a dataset [frames, rows, columns] in a new file image, and a function that returns the image.
 
     Parameters
     ----------
     chunk_bytes
-        What the packed frames take at most, all together.
+        Largest size of all packed frames together.
     """
     import h5py
     import hdf5plugin  # noqa: F401  (registers the compressions)
@@ -172,11 +174,11 @@ def new_image(
     memory = _Memory(content, 0)
 
     def finish(bytes_: int | None = None) -> FileImage:
-        """Return the image; with `bytes_`, so many: zeros follow the file."""
+        """Return the image; with `bytes_`, an image of this size: zeros follow the file."""
         if bytes_ is None:
             return FileImage(content=content[: memory.end], frames=frames)
         if memory.end > bytes_:
-            raise InputError(f"the packed frames take {memory.end} bytes, and the size allows {bytes_}")
+            raise InputError(f"the packed frames take {memory.end} bytes, but the size allows {bytes_}")
         sized = np.zeros(bytes_, np.uint8)
         sized[: memory.end] = content[: memory.end]
         return FileImage(content=sized, frames=frames)
@@ -196,7 +198,7 @@ def new_image(
 
 
 def make_image(packed: Sequence[U8], shape: tuple[int, ...], dtype: Any, bytes_: int | None = None) -> FileImage:
-    """Return the file image of packed frames: chunks with their headers; with `bytes_`, so many: zeros follow."""
+    """Return the file image of packed frames: chunks with headers; with `bytes_`, of this size: zeros follow."""
     with new_image(len(packed), shape, dtype, sum(chunk.size for chunk in packed)) as (dataset, finish):
         for frame, chunk in enumerate(packed):
             dataset.id.write_direct_chunk((frame, 0, 0), chunk)
@@ -204,14 +206,14 @@ def make_image(packed: Sequence[U8], shape: tuple[int, ...], dtype: Any, bytes_:
 
 
 def packed_frames(image: FileImage, part: slice = slice(None)) -> list[U8]:
-    """Return the chunks of some frames of a file image, where they lie in it."""
+    """Return the chunks of some frames of a file image, as views of the image."""
     chunks = chunks_of(image)
     ends = zip(chunks.offset[part], chunks.offset[part] + chunks.size[part], strict=True)
     return [image.content[start:end] for start, end in ends]
 
 
 def cut_image(image: FileImage, part: slice) -> FileImage:
-    """Return the file image of some frames of another."""
+    """Return a file image with some frames of `image`."""
     chunks = chunks_of(image)
     return make_image(packed_frames(image, part), chunks.shape, chunks.dtype)
 
@@ -222,13 +224,13 @@ def frame_count(image: FileImage) -> int:
 
 
 def join_images(parts: Sequence[FileImage]) -> FileImage:
-    """Return the file image of the frames of all `parts`, in their order."""
+    """Return a file image with the frames of all `parts`, in their order."""
     chunks = chunks_of(parts[0])
     return make_image([chunk for part in parts for chunk in packed_frames(part)], chunks.shape, chunks.dtype)
 
 
 def check_packed(path: Path, dataset: Any) -> None:
-    """Raise InputError where the chunks of a dataset are not whole frames of bitshuffle-LZ4."""
+    """Raise InputError if the chunks of a dataset are not whole frames of bitshuffle-LZ4."""
     filters = dataset.id.get_create_plist()
     kinds = [filters.get_filter(i) for i in range(filters.get_nfilters())]
     fix = "write it with chunks of one frame and hdf5plugin.Bitshuffle(), or use h5repack"

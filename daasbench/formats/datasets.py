@@ -1,8 +1,9 @@
-"""Which dataset of an HDF5 file is meant: the one the user names, NeXus' default, or the only one that can be.
+"""The choice of a dataset in an HDF5 file.
 
-All kernels choose in one order: the dataset that the user names; the dataset that the NeXus attributes ``default`` and
-``signal`` lead to from the root of the file [1]_; for frames, a DECTRIS series; the only dataset that is the signal of
-its group; the only dataset that can be what is sought. Where several can be, the file is refused, with its contents.
+All kernels choose in the same order: the dataset that the user names; the dataset to which the NeXus attributes
+``default`` and ``signal`` lead from the root of the file [1]_; for frames, a DECTRIS series; the only dataset that is
+the signal of its group; the only dataset with the required form. If several are possible, the file is refused, and
+the message lists its contents.
 
 .. [1] NeXus manual, "Find the plottable data", https://manual.nexusformat.org/datarules.html
 """
@@ -20,20 +21,20 @@ import numpy as np
 from daasbench.errors import InputError
 from daasbench.formats.hdf5 import Contents, check_sources, contents, dataset_at, distinct, identity
 
-_STEPS = 8  # of `default` attributes, at most: they may go round
-_SERIES = re.compile(r"(^|/)data_\d{6}$")  # as DECTRIS' master files name the links to their parts
+_STEPS = 8  # most `default` attributes that are followed: they may form a cycle
+_SERIES = re.compile(r"(^|/)data_\d{6}$")  # the names of the links in master files of DECTRIS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sought:
-    """What is sought in a file, in the words of messages.
+    """What is searched in a file, as messages describe it.
 
     Attributes
     ----------
     noun
-        Such as ``frames``.
+        The name, such as ``frames``.
     form
-        What they are: ``numbers [frame, row, column]``.
+        The form, such as ``numbers [frame, row, column]``.
     option
         The option by which the user can name the dataset; None: there is none.
     """
@@ -44,7 +45,7 @@ class Sought:
 
     @property
     def fix(self) -> str:
-        """Return what the user can do where it is not clear which dataset is meant."""
+        """Return what the user can do if it is not clear which dataset is meant."""
         return f"name it with --set {self.option}=PATH" if self.option else f"leave only the {self.noun} in the file"
 
 
@@ -57,7 +58,7 @@ def named(path: Path, file: Any, name: str, option: str) -> Any:
     Raises
     ------
     InputError
-        If there is none, or files that it takes its values from are missing.
+        If there is no such dataset, or files with its values are missing.
     """
     dataset = dataset_at(file, name)
     if dataset is None:
@@ -75,12 +76,12 @@ def at_known_path(
     *,
     may_be: Callable[[Any], bool] | None = None,
 ) -> Any | None:
-    """Return the dataset that the user names, or that is at the first of the paths that a format prescribes; or None.
+    """Return the dataset that the user names, else the first that exists at the paths of a format, else None.
 
     Parameters
     ----------
     may_be
-        What NeXus' default must be to have priority over the paths; None: it has none.
+        Test that the NeXus default must pass to have priority over the paths; None: it has no priority.
     """
     if wanted is not None:
         return named(path, file, wanted, option)
@@ -95,7 +96,7 @@ def at_known_path(
 
 
 def nexus_default(path: Path, group: Any) -> Any | None:
-    """Return the dataset that the NeXus attributes ``default`` and ``signal`` lead to from a group, or None.
+    """Return the dataset to which the NeXus attributes ``default`` and ``signal`` lead from a group, or None.
 
     Raises
     ------
@@ -126,14 +127,14 @@ def only(
     *,
     likely: Callable[[Any], bool] = lambda _: True,
 ) -> Any:
-    """Return the one of the datasets that are `possible` which is meant.
+    """Return the dataset that is meant of those that are `possible`.
 
-    That is NeXus' default, else the only signal of a group, the only one that is `likely`, the only one.
+    It is the NeXus default, else the only signal of a group, else the only `likely` dataset, else the only dataset.
 
     Raises
     ------
     InputError
-        If it is not clear which, or there is none.
+        If there is no such dataset, or if it is not clear which one is meant.
     """
     default = _same(nexus_default(path, file), possible.values())
     choices = (
@@ -161,8 +162,8 @@ def find_frames(
 ) -> list[Any]:
     """Return the datasets that are, one after the other, the frames in a file.
 
-    DECTRIS' series of linked files counts as one, as does a virtual dataset over it; a stack goes before single images
-    (masks, flat fields).
+    A DECTRIS series of linked files counts as one dataset, as does a virtual dataset over it. A stack has priority over
+    single images (masks, flat fields).
 
     Parameters
     ----------
@@ -171,14 +172,14 @@ def find_frames(
     shape
         Rows and columns that the frames should have, if that is known.
     fewest
-        Datasets of fewer frames are passed over.
+        Datasets with fewer frames are ignored.
     images
-        Whether an image [row, column] is taken for a stack of one frame.
+        Whether an image [row, column] counts as a stack of one frame.
 
     Raises
     ------
     InputError
-        If it is not clear which they are, they are none, or files that they lie in are missing.
+        If there are no frames, if it is not clear which datasets they are, or if files with frames are missing.
     """
     if wanted is not None:
         dataset = named(path, file, wanted, "dataset")
@@ -212,7 +213,7 @@ def find_frames(
 
 
 def _text(item: Any, attribute: str) -> str | None:
-    """Return an attribute that is a text, however it is stored; None if there is none, or it is empty."""
+    """Return an attribute that is a text, in any encoding; None if it is missing or empty."""
     value = item.attrs.get(attribute)
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
@@ -222,7 +223,7 @@ def _text(item: Any, attribute: str) -> str | None:
 
 
 def _follow(path: Path, group: Any, step: str) -> Any | None:
-    """Return what lies at `step` of a group; None if nothing does; InputError where a link leads nowhere."""
+    """Return the item at `step` of a group, or None; raise InputError if the target of a link is missing."""
     try:
         return group[step]
     except (KeyError, OSError, ValueError):
@@ -231,12 +232,12 @@ def _follow(path: Path, group: Any, step: str) -> Any | None:
         if not target:
             return None
         raise InputError(
-            f"{path}: its NeXus default {step} leads to {target}, which is missing; put that beside the file"
+            f"{path}: its NeXus default {step} leads to {target}, which is missing; copy it next to the file"
         ) from None
 
 
 def _same(wanted: Any | None, datasets: Iterable[Any]) -> Any | None:
-    """Return the one of the datasets that is `wanted`, by whatever link."""
+    """Return the dataset that is the same object as `wanted`, by any link."""
     if wanted is None:
         return None
     return next((one for one in datasets if identity(one) == identity(wanted)), None)
@@ -247,7 +248,7 @@ def _distinct(datasets: Mapping[str, Any]) -> list[Any]:
 
 
 def _signals(file: Any, possible: Mapping[str, Any], found: Contents) -> list[Any]:
-    """Return those of the datasets that are the signal of a group: by its attribute, or their own (before 2014)."""
+    """Return the datasets that are the signal of a group: by its attribute, or by their own (before 2014)."""
     marked = {}
     for name, one in found.datasets.items():
         folder, _, last = name.rpartition("/")
@@ -267,21 +268,21 @@ def _length(dataset: Any) -> int:
 
 
 def _is_series(dataset: Any, possible: Mapping[str, Any]) -> bool:
-    """Return whether a dataset is a part of a series, or shows the whole of one."""
+    """Return whether a dataset is a part of a series, or a virtual dataset over the whole series."""
     parts = _distinct({name: one for name, one in possible.items() if _SERIES.search(name)})
     shown = bool(parts) and dataset.is_virtual and _length(dataset) == sum(map(_length, parts))
     return shown or _same(dataset, parts) is not None
 
 
 def _series(path: Path, fitting: Mapping[str, Any], found: Contents) -> list[Any]:
-    """Return the datasets that a DECTRIS master file links to, in their order.
+    """Return the datasets to which a DECTRIS master file links, in their order.
 
-    The links are made before the measurement: at its end, after one that was stopped, some may lead nowhere.
+    The links are made before the measurement. If it was stopped, the targets of some links may be missing.
     """
     series = [name for name in sorted(distinct(fitting)) if _SERIES.search(name)]
     lost = min((name for name in found.broken if _SERIES.search(name)), default=None)
     if lost is not None and (not series or lost < series[-1]):
         raise InputError(
-            f"{path}: its link {lost} leads to {found.broken[lost]}, which is missing; put that beside the file"
+            f"{path}: its link {lost} leads to {found.broken[lost]}, which is missing; copy it next to the file"
         )
     return [fitting[name] for name in series]

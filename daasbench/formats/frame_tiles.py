@@ -1,7 +1,7 @@
-"""Sixteen frames at once: their pixels turned so that the frames are innermost, and summed by rows of sixteen.
+"""Sixteen frames at once: their pixels are transposed so that frames are innermost, and summed in rows of sixteen.
 
-A histogram adds a pixel to a place that the pixel before may have written just now, one after the other. Where many
-frames share the map of places, sixteen of them are one addition of a 512-bit register.
+In a histogram, the additions of successive pixels to the same bin depend on each other. If many frames have the same
+map of pixels to bins, sixteen frames need one addition of a 512-bit register.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _PIXELS = 64
 _I64 = ir.IntType(64)
 _I32 = ir.IntType(32)
 _SUMS = ir.VectorType(_I32, FRAMES)
-_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba's own types do not say
+_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba has no types for them
 
 
 def _turner(size: int) -> Callable[..., Any]:
-    """Return the function that turns a tile [16 frames, 64 pixels] of values of `size` bytes to [64, 16]."""
+    """Return the function that transposes a tile [16 frames, 64 pixels] of values of `size` bytes to [64, 16]."""
     kind = ir.VectorType(ir.IntType(8 * size), _PIXELS)
     halves = [
         ir.Constant(ir.VectorType(_I32, _PIXELS), [start + lane // 2 + lane % 2 * _PIXELS for lane in range(_PIXELS)])
@@ -44,7 +44,9 @@ def _turner(size: int) -> Callable[..., Any]:
                 return pointer(builder, where, kind)
 
             rows = [builder.load(at(values[0], row), align=1) for row in range(FRAMES)]
-            for _ in range(FRAMES.bit_length() - 1):  # each time a bit of the frame's number moves behind the pixel's
+            for _ in range(
+                FRAMES.bit_length() - 1
+            ):  # each step moves one bit of the frame's number after those of the pixel's
                 pairs = zip(rows[: FRAMES // 2], rows[FRAMES // 2 :], strict=True)
                 rows = [builder.shuffle_vector(one, other, half) for one, other in pairs for half in halves]
             for row, vector in enumerate(rows):

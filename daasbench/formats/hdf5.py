@@ -1,7 +1,7 @@
-"""HDF5 and NeXus files as beamlines write them: opened, searched through all their links, and listed.
+"""Open, search and list HDF5 and NeXus files as beamlines write them, including all their links.
 
-What such a file shows may lie in others, by external links and virtual datasets. HDF5 passes over a link that
-leads nowhere, and reads zeros where the source of a virtual dataset is missing; here both are found and named.
+The data of such a file may be in other files, by external links and virtual datasets. HDF5 ignores a link whose
+target is missing, and reads zeros if the source of a virtual dataset is missing. This module reports both.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ LISTED = 20  # datasets in a message
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What is in an HDF5 file.
+    """The contents of an HDF5 file.
 
     Attributes
     ----------
     datasets
-        Every dataset by its path (without the first ``/``), in the file's order, links followed; one that is
-        linked appears under each path. Of groups that are linked only the first path is followed.
+        Every dataset by its path (without the first ``/``), in the file's order. Links are followed; a linked
+        dataset appears under each path. A linked group is followed only by its first path.
     broken
-        Every link that leads nowhere by its path, and where it should lead.
+        The targets of broken links, by the path of the link.
     """
 
     datasets: Mapping[str, Any]
@@ -47,7 +47,7 @@ class Contents:
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[Any]:
-    """Open an HDF5 file for reading, the compressions of detectors known.
+    """Open an HDF5 file for reading; the compressions of detectors are registered.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def open_hdf5(path: Path) -> Iterator[Any]:
 
 
 def contents(file: Any) -> Contents:
-    """Return what is in an open file."""
+    """Return the contents of an open file."""
     datasets: dict[str, Any] = {}
     broken: dict[str, str] = {}
     _collect(file, "", {identity(file)}, datasets, broken)
@@ -90,13 +90,13 @@ def _collect(group: Any, prefix: str, seen: set[Any], datasets: dict[str, Any], 
             continue
         if isinstance(item, h5py.Dataset):
             datasets[path] = item
-        elif isinstance(item, h5py.Group) and identity(item) not in seen:  # links may go round
+        elif isinstance(item, h5py.Group) and identity(item) not in seen:  # links may form a cycle
             seen.add(identity(item))
             _collect(item, f"{path}/", seen, datasets, broken)
 
 
 def identity(item: Any) -> tuple[int, int]:
-    """Return what is the same for two paths, in one file or by external links, that lead to one object."""
+    """Return the identity of an object, which is the same for all paths and external links to it."""
     import h5py
 
     info = h5py.h5o.get_info(item.id)
@@ -104,13 +104,13 @@ def identity(item: Any) -> tuple[int, int]:
 
 
 def distinct(datasets: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `datasets` without those that an earlier path leads to as well."""
+    """Return `datasets` without those that also have an earlier path."""
     first = {identity(dataset): path for path, dataset in reversed(list(datasets.items()))}
     return {path: dataset for path, dataset in datasets.items() if first[identity(dataset)] == path}
 
 
 def dataset_at(file: Any, path: str) -> Any | None:
-    """Return the dataset at `path`; None if there is none."""
+    """Return the dataset at `path`, or None."""
     import h5py
 
     try:
@@ -121,11 +121,11 @@ def dataset_at(file: Any, path: str) -> Any | None:
 
 
 def check_sources(path: Path, dataset: Any) -> None:
-    """Raise InputError where a file that a virtual dataset takes its values from is missing: it would read as 0."""
+    """Raise InputError if a source file of a virtual dataset is missing: its values would be read as 0."""
     if not dataset.is_virtual:
         return
     folder = Path(dataset.file.filename).parent
     for source in dataset.virtual_sources():
         name = source.file_name
         if name != "." and "%" not in name and not (folder / name).is_file() and not Path(name).is_file():
-            raise InputError(f"{path}: {dataset.name} takes values from {name!r}, which is missing; put it there")
+            raise InputError(f"{path}: {dataset.name} takes values from {name!r}, which is missing; copy it there")

@@ -1,7 +1,7 @@
-"""LZ4 blocks, packed and unpacked by compiled code without the interpreter's lock.
+"""LZ4 blocks, packed and unpacked by compiled code without the interpreter lock.
 
-The format: https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md. A block is a list of sequences: some bytes
-as they are, then a match: so many bytes that stand so far back in what was unpacked already.
+The format: https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md. A block is a list of sequences. A sequence has
+literal bytes and a match: the length and the distance of bytes that were already unpacked.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from daasbench.compute.addresses import (
 from daasbench.compute.simd import compiled
 
 SLACK = 2 * STEP
-"""Bytes behind an unpacked block that may be overwritten."""
+"""Bytes after an unpacked block that may be overwritten."""
 
 LEAST_MATCH = 4
 LAST_LITERALS = 5  # the format: the last five bytes are never part of a match,
-LAST_MATCH = 12  # and none begins within the last twelve
+LAST_MATCH = 12  # and no match begins within the last twelve
 HASH_BITS = 12
 
 
 @compiled(inline=True)
 def _copy(to: int, source: int, length: int) -> None:
-    """Copy at least `length` bytes, in whole steps; forwards, so that a source at least one step back is right."""
+    """Copy at least `length` bytes, in whole steps, forwards: correct if the source is at least one step back."""
     end = to + length
     while to < end:
         copy_step(to, source)
@@ -41,7 +41,7 @@ def _copy(to: int, source: int, length: int) -> None:
 
 @compiled(inline=True)
 def _repeat(to: int, distance: int, length: int) -> None:
-    """Write `length` bytes that repeat what stands `distance` back, and up to a step more."""
+    """Write `length` bytes that repeat those `distance` before, and up to one step more."""
     source, end = to - distance, to + length
     while distance < STEP and to < end:
         copy_step(to, source)
@@ -54,16 +54,16 @@ def _repeat(to: int, distance: int, length: int) -> None:
 def unpack_block(  # noqa: C901, PLR0911, PLR0912  (one compiled loop, which no call interrupts)
     source: int, end: int, readable: int, target: int, size: int
 ) -> bool:
-    """Unpack one block; return whether it is whole, and of `size` bytes.
+    """Unpack one block; return whether it is complete and has `size` bytes.
 
     Parameters
     ----------
     source, end
-        Addresses of its first byte and behind its last.
+        Addresses of its first byte and after its last byte.
     readable
-        Address behind the last byte that may be read, `end` or beyond.
+        Address after the last byte that may be read; at least `end`.
     target
-        Address of the unpacked bytes; `SLACK` bytes behind them may be overwritten.
+        Address of the unpacked bytes; `SLACK` bytes after them may be overwritten.
     """
     at, to, stop = source, target, target + size
     while at < end:
@@ -116,7 +116,7 @@ def unpack_block(  # noqa: C901, PLR0911, PLR0912  (one compiled loop, which no 
 
 
 def most_packed(size: int) -> int:
-    """Return how many bytes `size` bytes need at most when packed."""
+    """Return the most bytes that `size` bytes need when packed."""
     return size + size // 255 + 16
 
 
@@ -127,7 +127,7 @@ def _hash(four: int) -> int:
 
 @compiled(inline=True)
 def _put_length(to: int, length: int) -> int:
-    """Write what of a length does not fit into its half of the token; return the address behind it."""
+    """Write the part of a length that does not fit into its half of the token; return the address after it."""
     while length >= 255:
         put_byte(to, 255)
         to += 1
@@ -154,10 +154,10 @@ def _match_length(a: int, b: int, stop: int) -> int:
 
 @compiled()
 def pack_block(source: int, size: int, target: int, table: int) -> int:
-    """Pack one block of `size` bytes, below 64 KiB; return how many bytes it takes.
+    """Pack one block of `size` bytes, below 64 KiB; return the number of packed bytes.
 
-    `target` is the address of at least ``most_packed(size)`` bytes, and `STEP` more that may be overwritten; `table`
-    that of 2 * 2**HASH_BITS bytes of working memory. A step beyond the block's end must be readable.
+    `target` is the address of at least ``most_packed(size)`` bytes, and `STEP` more that may be overwritten. `table`
+    is the address of 2 * 2**HASH_BITS bytes of working memory. One step after the block's end must be readable.
     """
     for i in range(0, 2 << HASH_BITS, STEP):
         clear_step(table + i)
@@ -170,7 +170,7 @@ def pack_block(source: int, size: int, target: int, table: int) -> int:
         put_u16(slot, at - source)
         if found >= at or u32_at(found) != four:
             misses += 1
-            at += 1 + (misses >> 6)  # through noise with growing steps
+            at += 1 + (misses >> 6)  # with growing steps in incompressible data
             continue
         while at > anchor and found > source and byte_at(at - 1) == byte_at(found - 1):
             at -= 1
@@ -190,7 +190,7 @@ def pack_block(source: int, size: int, target: int, table: int) -> int:
 
 @compiled(inline=True)
 def _put_sequence(to: int, anchor: int, literals: int, distance: int, length: int) -> int:
-    """Write literals and a match; return the address behind them."""
+    """Write literals and a match; return the address after them."""
     rest = length - LEAST_MATCH
     put_byte(to, (min(literals, 15) << 4) | min(rest, 15))
     to += 1

@@ -1,4 +1,4 @@
-"""HDF5 files on disk whose frames are bitshuffle-LZ4 chunks: found, checked, and taken out as they are."""
+"""HDF5 files on disk whose frames are bitshuffle-LZ4 chunks: find, check and read the chunks without unpacking."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from daasbench.formats.hdf5 import open_hdf5
 
 
 class PackedStack:
-    """The packed frames of an open file: one dataset, or several in a row as Dectris writes them."""
+    """The packed frames of an open file: one dataset, or several successive datasets as Dectris writes them."""
 
     def __init__(self, path: Path, datasets: Sequence[Any]) -> None:
         self._path, self._datasets = path, datasets
@@ -45,12 +45,12 @@ def open_packed(path: Path, wanted: str | None) -> Iterator[PackedStack]:
     Parameters
     ----------
     wanted
-        Path of their dataset inside the file; None: found (:mod:`daasbench.formats.datasets` says how).
+        Path of their dataset inside the file; None: found by the rules of :mod:`daasbench.formats.datasets`.
 
     Raises
     ------
     InputError
-        If the file cannot be read, it is not clear where the frames are, or they are not packed as expected.
+        If the file cannot be read, if it is not clear where the frames are, or if they are not packed as expected.
     """
     with open_hdf5(path) as file:
         datasets = find_frames(path, file, wanted, images=False)

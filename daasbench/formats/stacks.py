@@ -45,30 +45,30 @@ def open_stack(
     Parameters
     ----------
     dataset
-        Path inside an HDF5 file; None: found (:mod:`daasbench.formats.datasets` says how).
+        Path inside an HDF5 file; None: found by the rules of :mod:`daasbench.formats.datasets`.
     shape
         Rows and columns that the frames should have, if that is known: it helps to find the dataset.
     fewest
-        Datasets of fewer frames are passed over.
+        Datasets with fewer frames are ignored.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or which of its datasets are the frames is not clear.
+        If the file cannot be read, or if it is not clear which of its datasets are the frames.
     """
     if _is_hdf5(path):
         with open_hdf5(path) as file:
             yield Hdf5Stack(path, find_frames(path, file, dataset, shape=shape, fewest=fewest))
         return
     if dataset is not None:
-        raise InputError(f"{path}: dataset = {dataset!r} is for HDF5 files, and this is none")
+        raise InputError(f"{path}: dataset = {dataset!r} is for HDF5 files, but this is not an HDF5 file")
     with open_images(path) as stack:
         yield stack
 
 
 @contextmanager
 def open_images(path: Path, expected: str = IMAGES) -> Iterator[FabioStack]:
-    """Open an image file of any format that fabio reads; `expected` says in messages what it should be."""
+    """Open an image file of any format that fabio reads; messages name `expected` as the format."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     stack = FabioStack(path, expected)
@@ -84,7 +84,7 @@ class FabioStack:
     def __init__(self, path: Path, expected: str = IMAGES) -> None:
         import fabio
 
-        logging.getLogger("fabio").addHandler(logging.NullHandler())  # what it complains of, our error says
+        logging.getLogger("fabio").addHandler(logging.NullHandler())  # the error message repeats its complaint
         self.path = path
         try:
             self._image = fabio.open(str(path))
@@ -111,7 +111,7 @@ class FabioStack:
         try:
             frame = np.asarray(self._image.get_frame(index).data)
         except FABIO_ERRORS as error:
-            raise InputError(f"{self.path}: breaks off at frame {index}: {error}; it is damaged") from error
+            raise InputError(f"{self.path}: cannot be read from frame {index} on: {error}; it is damaged") from error
         if frame.shape != self.shape[1:]:
             raise InputError(
                 f"{self.path}: frame {index} has the shape {list(frame.shape)}, the first {list(self.shape[1:])}; "
@@ -121,7 +121,7 @@ class FabioStack:
 
 
 class Hdf5Stack:
-    """One dataset, or several in a row as DECTRIS writes them, of an open HDF5 file."""
+    """One dataset of an open HDF5 file, or several successive datasets as DECTRIS writes them."""
 
     def __init__(self, path: Path, datasets: Sequence[Any]) -> None:
         self.path, self._datasets = path, datasets
@@ -151,23 +151,23 @@ class Hdf5Stack:
 def read_image(
     path: Path, shape: tuple[int, int], purpose: str, *, dataset: str | None = None, option: str | None = None
 ) -> Array:
-    """Return one image of the detector, such as a mask: numbers[rows, columns]; of several frames the first.
+    """Return an image of the detector, such as a mask: numbers[rows, columns]; the first of several frames.
 
     Parameters
     ----------
     shape
-        Rows and columns of the frames, which it must have.
+        Rows and columns of the frames, which the image must have too.
     purpose
-        Such as "mask", for messages.
+        The purpose of the image for messages, such as "mask".
     dataset
-        Path inside an HDF5 file; None: found, images before stacks, those of this shape before others.
+        Path inside an HDF5 file; None: found, images before stacks, and datasets of this shape before others.
     option
         The option that names the dataset; None: there is none.
     """
     if _is_hdf5(path):
         image = _image_of_hdf5(path, shape, Sought(noun=purpose, form="numbers [row, column]", option=option), dataset)
     elif dataset is not None:
-        raise InputError(f"{path}: {option} = {dataset!r} is a path inside an HDF5 file, and this is none")
+        raise InputError(f"{path}: {option} = {dataset!r} is a path inside an HDF5 file, but this is not an HDF5 file")
     else:
         with open_images(path) as stack:
             image = stack.read(0, 1)[0]

@@ -1,11 +1,11 @@
-"""The machine itself: how fast it can compute, store, copy, send messages and start programs at most.
+"""Probes: how fast a machine can compute, store, copy, send messages and start programs at most.
 
-Read `problem.py` first: what each probe computes, and `oracle.py` how its result is judged; for storage, messages and
-starts that is in `storage.py`, `messages.py` and `starts.py`. `with_numpy.py` is the plain implementation,
-`with_numba.py` the fastest that we know for numbers, on loops of `with_llvm.py` and ``daasbench.compute``;
-`with_system.py` has files and processes, `with_mpi.py` messages, `with_cupy.py` the GPU. `limits.py` measures with the
-loops of numbers what every other kernel's figure is divided by, in every job; `rank_limits.py` the same of messages,
-on request.
+Read `problem.py` first: it says what each probe computes; `oracle.py` says how its result is verified. For storage,
+messages and starts, both are in `storage.py`, `messages.py` and `starts.py`. `with_numpy.py` is the plain
+implementation. `with_numba.py` is the fastest implementation of the arithmetic and memory probes, with loops of
+`with_llvm.py` and ``daasbench.compute``. `with_system.py` has files and processes, `with_mpi.py` has messages, and
+`with_cupy.py` has the GPU. With these loops `limits.py` measures, in every job, the machine's limits, by which the
+throughput of every other kernel is divided. `rank_limits.py` measures the limits of messages on request.
 """
 
 from typing import Any
@@ -35,35 +35,36 @@ kernel = ProbesKernel(
     name="probes",
     folder=__name__,
     card=Card(
-        title="The machine itself: memory, arithmetic, storage, messages, copies to a GPU, starts",
+        title="Limits of the machine: memory, arithmetic, storage, messages, copies to a GPU, process starts",
         unit="GB, Gflop, message, operation or start",
         units="GB, Gflop, messages, operations or starts",
         stands_for="STREAM, OSU micro-benchmarks, fio; the limits that every kernel is divided by",
-        community="whoever wants to know what a figure could have been on the same machine",
+        community="users who compare a measured throughput with the limit of the same machine",
         method=(
-            "triad: a = b + 3 c in float64, 24 bytes an element as STREAM counts, stores past the cache, so that "
-            "nothing else moves; read: Σ b, 8 bytes an element; matmul: C = A B, 2 n³ flop; fft: complex float32 "
-            "transforms of 1024 points, sixteen side by side, 5 n log₂ n flop each. storage: random bytes to a new "
-            "file until fsync returns, and back, from the page cache or (cold) past it. copy: pinned host memory to "
-            "a GPU's, or back. mpi_latency: half of a round trip between the first rank and the last; mpi_bandwidth: "
-            "sixteen messages at once from one to the other; mpi_allreduce: a sum over all ranks; mpi_alltoall: a "
-            "message from each rank to each. start: fork, exec, an answer of one line, exit; alone, in a user "
-            "namespace, in a bubblewrap sandbox, in a podman container, of Python, of Python with a library"
+            "triad: a = b + 3 c in float64, 24 bytes per element as STREAM counts, with stores past the cache, so "
+            "that nothing else is moved; read: Σ b, 8 bytes per element; matmul: C = A B, 2 n³ flop; fft: complex "
+            "float32 transforms of 1024 points, sixteen side by side, 5 n log₂ n flop each. storage: random bytes to "
+            "a new file until fsync returns, and back, from the page cache or (cold) past it. copy: pinned host "
+            "memory to GPU memory, or back. mpi_latency: half of a round trip between the first rank and the last; "
+            "mpi_bandwidth: sixteen simultaneous messages from the first rank to the last; mpi_allreduce: a sum over "
+            "all ranks; mpi_alltoall: a message from each rank to each. start: fork, exec, an answer of one line, "
+            "exit; of a plain process, in a user namespace, in a bubblewrap sandbox, in a podman container, of "
+            "Python, of Python that imports a library"
         ),
         leaves_out=(
             "caches, metadata and small files, file servers under load; caches of a disk, a hypervisor or a file "
-            "server, which a cold read may still find warm; the pulling of images; and whatever a real program does "
-            "in between"
+            "server, from which a cold read may still be served; the download of container images; everything that a "
+            "real program does between these operations"
         ),
         tolerance=(
             "none for triad, read and matrix products: the inputs are whole numbers, so that every order of "
-            "summation gives the same; fft: 5 log₂ n rounding errors, in norm. None for bytes that were stored or "
-            "copied, for messages (weighted sums of whole numbers, on every rank that receives), for the answers of "
+            "summation gives the same result; fft: 5 log₂ n rounding errors, in norm. None for bytes that were stored "
+            "or copied, for messages (weighted sums of whole numbers, on every rank that receives), for the answers of "
             "started processes (the name of their namespace, of the library)"
         ),
         real_work=(
             "a STREAM run reads and writes some 10 GB; a tomogram is 10 to 100 GB of files; a workflow of 1000 "
-            "frames with a process each has 1000 starts"
+            "frames with one process per frame has 1000 starts"
         ),
         literature=(
             Reference(text="McCalpin, IEEE TCCA Newsletter, 19 (1995): STREAM"),
@@ -95,10 +96,10 @@ kernel = ProbesKernel(
             "numba",
             overwrites_result=True,
             packages=("numba",),
-            adds="matrix products are those of the BLAS that numpy links",
+            adds="matrix products by the BLAS library of numpy",
         ),
         implementation(
-            "system", overwrites_result=True, adds="files past the page cache, a stream a thread; processes"
+            "system", overwrites_result=True, adds="files past the page cache, one stream per thread; processes"
         ),
         implementation("cupy", overwrites_result=True, backend="cuda"),
         implementation("mpi", backend="mpi", requires=("mpi4py",)),
@@ -107,9 +108,9 @@ kernel = ProbesKernel(
             backend="mpi",
             peer=True,
             requires=("mpi4py",),
-            adds="between ranks 0 and 1; reads its options and two clocks a message; what it sends is not looked at",
+            adds="between ranks 0 and 1; reads its options and two clocks per message; does not check the messages",
         ),
     ],
     reads_files=False,
-    repeat_tolerance=None,  # the oracle looks at every repeat; results lie in memory that is used again
+    repeat_tolerance=None,  # the oracle verifies every repeat; results are in memory that is used again
 )

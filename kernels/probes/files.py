@@ -1,4 +1,4 @@
-"""Files without a name: on storage, and gone when nobody holds them, however a process ends."""
+"""Files without a name: they are on storage and disappear when the last process closes them, however it ends."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ U8 = NDArray[np.uint8]
 
 PAGE = 4096
 _MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
-_SPARE = 1.1  # of the room that is needed: a full disk is slow, and others' too
-_CURE = "name another one by the option folder"
+_SPARE = 1.1  # times the space that is needed: a full disk is slow, and other users need space
+_FIX = "choose another folder with the option folder"
 
 
 def storage_folder(folder: str, needed_bytes: int) -> Path:
-    """Return the folder for files of `needed_bytes` in all; ``""`` is that for temporary files.
+    """Return the folder for files of `needed_bytes` in total; ``""``: the folder for temporary files.
 
     Raises
     ------
-    Lacking
-        It is none, cannot be written to, lies in memory, or is full.
+    MissingRequirement
+        If the folder does not exist, is not writable, is in memory, or is full.
     """
     path = Path(folder or tempfile.gettempdir()).resolve()
     if not (path.is_dir() and os.access(path, os.W_OK | os.X_OK)):
-        raise MissingRequirement(f"{path}: is no folder that can be written to", _CURE)
+        raise MissingRequirement(f"{path}: is not a writable folder", _FIX)
     kind = filesystem_of(path)
     if kind in _MEMORY:
-        raise MissingRequirement(f"{path}: lies in memory ({kind}), not on storage", _CURE)
+        raise MissingRequirement(f"{path}: is in memory ({kind}), not on storage", _FIX)
     free = shutil.disk_usage(path).free
     if free < _SPARE * needed_bytes:
         raise MissingRequirement(
-            f"{path}: {needed_bytes / 1e9:.1f} GB are to be written, {free / 1e9:.1f} are free", _CURE
+            f"{path}: {needed_bytes / 1e9:.1f} GB will be written, {free / 1e9:.1f} GB are free", _FIX
         )
     return path
 
 
 def filesystem_of(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """Return the type of the file system on which `path` lies; ``""`` where the system does not tell."""
+    """Return the type of the file system of `path`; ``""`` if the system does not list it."""
     if not mounts.exists():
         return ""
     lines = [line.split() for line in mounts.read_text().splitlines()]
@@ -57,19 +57,19 @@ def filesystem_of(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
 
 
 def new_file(folder: Path) -> IO[bytes]:
-    """Return an empty file, open to write and read, unbuffered, that nobody else sees."""
+    """Return an empty, unbuffered file without a name, open for writing and reading."""
     return tempfile.TemporaryFile(dir=folder, buffering=0)
 
 
 class Stored:
-    """A file that was written, of `size` bytes; it is gone when this object is."""
+    """A written file of `size` bytes; it is deleted together with this object."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self.file, self.size = file, size
         weakref.finalize(self, file.close)
 
     def content(self) -> U8:
-        """Return u8[size], read back: pages that the system still has are dropped first."""
+        """Return u8[size], read back from the device: the pages in the page cache are dropped first."""
         drop(self.file)
         if os.fstat(self.file.fileno()).st_size != self.size:
             return np.empty(0, np.uint8)
@@ -77,7 +77,7 @@ class Stored:
 
 
 def stored(folder: Path, data: U8) -> Stored:
-    """Return a new file with `data`, on the device when this returns, as far as the system knows."""
+    """Return a new file with `data`; the system has reported that the data are on the device."""
     file = new_file(folder)
     write_all(file, data)
     os.fsync(file.fileno())
@@ -85,48 +85,46 @@ def stored(folder: Path, data: U8) -> Stored:
 
 
 def drop(file: IO[bytes]) -> None:
-    """Let the system forget the pages of a file that is on the device."""
+    """Drop the pages of a file from the page cache; the file must be on the device."""
     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def resident_share(file: IO[bytes], size: int) -> float:
-    """Return which share of the pages of a file lies in the page cache, 0 to 1."""
+    """Return the share of the pages of a file that is in the page cache, 0 to 1."""
     with mmap.mmap(file.fileno(), size) as pages:
         start = ctypes.c_char.from_buffer(pages)
         found = np.zeros(-(-size // mmap.PAGESIZE), np.uint8)
         libc: Any = ctypes.CDLL(None, use_errno=True)
-        message = libc.mincore(
+        status = libc.mincore(
             ctypes.c_void_p(ctypes.addressof(start)), ctypes.c_size_t(size), ctypes.c_void_p(found.ctypes.data)
         )
-        del start  # else the mapping cannot be closed
-        if message != 0:
-            raise MissingRequirement(
-                f"mincore: {os.strerror(ctypes.get_errno())}", "let the implementation system read"
-            )
+        del start  # otherwise the mapping cannot be closed
+        if status != 0:
+            raise MissingRequirement(f"mincore: {os.strerror(ctypes.get_errno())}", "use the implementation system")
     return float((found & 1).mean())
 
 
 def require_cold(file: IO[bytes], size: int, folder: Path) -> None:
-    """Raise Lacking if pages of a file cannot be dropped: what is read then is memory."""
+    """Raise MissingRequirement if pages of a file cannot be dropped: a read would then come from memory."""
     drop(file)
     share = resident_share(file, size)
     if share > 0:
-        message = f"{folder}: {share:.0%} of a file's pages stay in memory when they are to be dropped"
-        raise MissingRequirement(message, f"{_CURE}, or let the implementation system read past them")
+        message = f"{folder}: {share:.0%} of a file's pages stay in the page cache after they were dropped"
+        raise MissingRequirement(message, f"{_FIX}, or use the implementation system, which bypasses the cache")
 
 
 def past_the_cache(file: IO[bytes], on: bool, folder: Path) -> None:
-    """Read and write a file past the page cache, or no longer; raise Lacking where its file system cannot."""
+    """Switch reads and writes past the page cache on or off; raise MissingRequirement if not supported."""
     flags = fcntl.fcntl(file, fcntl.F_GETFL)
     try:
         fcntl.fcntl(file, fcntl.F_SETFL, flags | os.O_DIRECT if on else flags & ~os.O_DIRECT)
     except OSError as error:
-        message = f"{folder}: its file system cannot be read and written past the page cache ({error.strerror})"
-        raise MissingRequirement(message, f"{_CURE}, or let the implementation numpy do it") from error
+        message = f"{folder}: its file system does not support reads and writes past the page cache ({error.strerror})"
+        raise MissingRequirement(message, f"{_FIX}, or use the implementation numpy") from error
 
 
 def write_all(file: IO[bytes], data: Any, offset: int = 0) -> None:
-    """Write `data` from `offset` on, however often the system takes only a part."""
+    """Write all of `data` from `offset` on, with as many calls as the system needs."""
     view = memoryview(data)
     done = 0
     while done < len(view):
@@ -134,7 +132,7 @@ def write_all(file: IO[bytes], data: Any, offset: int = 0) -> None:
 
 
 def read_all(file: IO[bytes], buffer: Any, offset: int = 0) -> None:
-    """Fill `buffer` from `offset` on; raise OSError where the file ends before it is full to its last page."""
+    """Fill `buffer` from `offset` on; raise OSError if the file ends before the last page of the buffer."""
     view = memoryview(buffer)
     done = 0
     while done < len(view):

@@ -1,9 +1,9 @@
-"""What this machine can do at most: the figures that every kernel's figure is divided by.
+"""The limits of this machine, by which the throughput of every kernel is divided.
 
-Each limit is the best of several repeats by the fastest way that we know, so that no kernel exceeds it:
+Each limit is the best of several repeats of the fastest known implementation, so that no kernel exceeds it:
 
 ===================  ==========================================================================================
-``triad``            STREAM triad with stores past the cache: 24 bytes an element, nothing else moves
+``triad``            STREAM triad with stores past the cache: 24 bytes per element, nothing else is moved
 ``read``             sum of an array
 ``matmul_float32``   the better of BLAS and of fused multiply-adds in registers (what no product can exceed)
 ``matmul_float64``   the same
@@ -35,7 +35,9 @@ from .problem import SIGNALS, transform_flop
 from .with_llvm import STEP
 
 MIN_REPEATS = 5
-_REPEAT_S = 0.01  # of work whose length can be chosen: long against starting threads, short against disturbances
+_REPEAT_S = (
+    0.01  # duration of a repeat whose length can be chosen: long against starting threads, short against disturbances
+)
 _UNDISTURBED = 0.97  # share of the processors' time in a repeat that counts as undisturbed
 _POINTS = 64
 _UNKNOWN_CACHE_BYTES = 64 * 2**20
@@ -44,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 
 def measure_limits(threads: int, *, seconds: float = 0.4) -> tuple[dict[str, Limit], dict[str, str]]:
-    """Return the limits for `threads` threads, and for each probe without a value why it has none.
+    """Return the limits for `threads` threads, and, for each probe without a value, the reason.
 
     The process must have been started with ``NUMBA_NUM_THREADS`` of at least, and with
     ``OPENBLAS_NUM_THREADS`` of exactly `threads`.
@@ -52,7 +54,7 @@ def measure_limits(threads: int, *, seconds: float = 0.4) -> tuple[dict[str, Lim
     Parameters
     ----------
     seconds
-        Time for each of the loops, of which there are seven; each is repeated five times at least.
+        Time for each of the seven loops; each is repeated at least five times.
     """
     probes: Mapping[tuple[str, ...], Callable[[int, float], dict[str, Limit]]] = {
         ("triad", "read"): _memory,
@@ -78,8 +80,8 @@ def measure_limits(threads: int, *, seconds: float = 0.4) -> tuple[dict[str, Lim
 def _best(work: float, unit: str, run: Callable[[], Any], threads: int, seconds: float) -> Limit:
     """Return the best of the repeats of `run`, each doing `work`, after one warm-up.
 
-    Repeats go on for `seconds`, and, as long as not one of them had `threads` processors for itself, up to twice
-    as long: a limit that others' work keeps low would make a kernel seem to exceed it.
+    Repeats continue for `seconds`, and for up to twice as long until one of them had `threads` processors for itself:
+    a limit that is too low because of other processes would make a kernel seem to exceed it.
     """
     run()
     speeds: list[float] = []
@@ -92,7 +94,10 @@ def _best(work: float, unit: str, run: Callable[[], Any], threads: int, seconds:
         speeds.append(work / elapsed_s)
         most = max(most, (time.process_time() - cpu) / (threads * elapsed_s))
     if most < _UNDISTURBED:
-        _log.warning("a limit was measured beside other work: %.0f %% of its processors at most", 100 * most)
+        _log.warning(
+            "a limit was measured while other processes were running: it had at most %.0f %% of its processors",
+            100 * most,
+        )
     return Limit(value=max(speeds), unit=unit, low=min(speeds), high=max(speeds), repeats=len(speeds))
 
 
@@ -101,7 +106,7 @@ def _goes_on(elapsed_s: float, most: float, seconds: float) -> bool:
 
 
 def _rounds(run: Callable[[int], Any]) -> int:
-    """Return how many rounds take about `_REPEAT_S` undisturbed; the first call compiles or loads."""
+    """Return how many rounds take about `_REPEAT_S` without disturbance; the first call compiles or loads."""
     run(1)
     rounds, shortest_s = 1, 0.0
     while shortest_s < _REPEAT_S / 10:
@@ -119,7 +124,7 @@ def _seconds(run: Callable[[int], Any], rounds: int) -> float:
 def _memory(threads: int, seconds: float) -> dict[str, Limit]:
     elements = _elements()
     a, b, c = (aligned_zeros((elements,), np.float64) for _ in range(3))
-    for memory in (b, c):  # written first by the threads that will read it, so that its pages lie near them
+    for memory in (b, c):  # written first by the threads that will read it, so that its pages are in their local memory
         with_numba.triad(memory, a, a, 0.0, threads)
     sums = aligned_zeros((threads, STEP), np.float64)
     return {
@@ -129,16 +134,15 @@ def _memory(threads: int, seconds: float) -> dict[str, Limit]:
 
 
 def _elements() -> int:
-    """Return the elements of each of three arrays: four times the last-level cache each, as STREAM demands.
+    """Return the elements of each of three arrays: four times the last-level cache each, as STREAM requires.
 
-    Where memory is short they take a quarter of what is left; raise Lacking if that stays near the cache.
+    If memory is short, the arrays take a quarter of the free memory. Raise MissingRequirement if an array would then
+    be hardly larger than the cache.
     """
     cache = last_level_cache_bytes() or _UNKNOWN_CACHE_BYTES
     size = min(4 * cache, usable_memory_bytes() // 12)
     if size < cache:
-        raise MissingRequirement(
-            "too little memory is left to measure it outside the cache", f"free {12 * cache:,} bytes"
-        )
+        raise MissingRequirement("too little memory is free to measure outside the cache", f"free {12 * cache:,} bytes")
     return size // 8
 
 
@@ -159,14 +163,14 @@ def _fused(kind: Any, threads: int, seconds: float) -> Limit:
 
 
 def _blas(kind: Any, threads: int, seconds: float) -> Limit | None:
-    """Return what numpy's matrix product reaches; None if it used another number of threads than it should."""
+    """Return the limit by numpy's matrix product; None if it did not use `threads` threads."""
     side = min(8192, 512 * math.ceil(2 * math.sqrt(threads)))
     a, b, product = (np.full((side, side), 0.5, kind) for _ in range(3))
     before = thread_times(os.getpid())
     limit = _best(2.0 * side**3, "flop/s", lambda: np.matmul(a, b, out=product), threads, seconds / 2)
     used = threads_at_work(before, thread_times(os.getpid()))
     if before and used != threads:
-        _log.warning("numpy's matrix product used %d threads, not %d: left out of the limits", used, threads)
+        _log.warning("numpy's matrix product used %d threads, not %d: it is not used as a limit", used, threads)
         return None
     return limit
 

@@ -1,4 +1,4 @@
-"""The message probes: what goes from rank to rank is whole numbers, and every number that arrives is added up.
+"""The message probes: ranks exchange whole numbers, and every received number is added up.
 
 =================  ============================================================================================
 ``mpi_latency``    rank 0 sends a message to the last rank, which sends it back; half of a round trip
@@ -7,8 +7,8 @@
 ``mpi_alltoall``   every rank sends a message of its own to every rank
 =================  ============================================================================================
 
-A result is, for each rank that received something, each message times `weights`, added up: exact in whole
-numbers, so that one wrong number is seen, and short, however many ranks there are.
+The result has, for each rank that received messages and for each message, the sum of its numbers times `weights`. The
+sums are exact in whole numbers, so that one wrong number is detected, and few, however many ranks there are.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FEWER = 500  # times fewer exchanges of large messages than of small ones
 
 
 def message_elements(parameters: Parameters, options: ProbesOptions) -> int:
-    """Return the float64 of one message."""
+    """Return how many float64 one message has."""
     if options.message_bytes is not None:
         return options.message_bytes // 8
     return 1 if options.probe == "mpi_latency" else int(parameters["message"])
@@ -43,7 +43,7 @@ def rounds(parameters: Parameters, options: ProbesOptions) -> int:
 
 
 def work(parameters: Parameters, options: ProbesOptions) -> Work:
-    """Return the work of one repeat; `messages_bytes` are those of each of two ranks, at least."""
+    """Return the work of one repeat; `messages_bytes` is the minimum for each of two ranks."""
     count, size = rounds(parameters, options), 8.0 * message_elements(parameters, options)
     if options.probe == "mpi_bandwidth":
         sent = WINDOW * count * size
@@ -65,8 +65,8 @@ def weights(elements: int) -> F64:
 
 
 def error(probe: str, inputs: dict[str, Any], result: dict[str, F64]) -> float:
-    """Return the largest difference of a sum `checks` f64[ranks, messages] from what it must be; NaN: no such sums."""
-    if "seconds" in result:  # a peer that checks nothing: at least it has measured something
+    """Return the largest error of the sums `checks` f64[ranks, messages]; NaN if they are missing."""
+    if "seconds" in result:  # a peer that checks nothing: verify at least that it has measured
         return 0.0 if np.isfinite(result["seconds"]).all() and (result["seconds"] > 0).all() else float("nan")
     message, checks = inputs["message"], np.asarray(result["checks"])
     if checks.ndim != 2:
@@ -76,7 +76,7 @@ def error(probe: str, inputs: dict[str, Any], result: dict[str, F64]) -> float:
 
 
 def expected_checks(probe: str, message: F64, ranks: int) -> F64:
-    """Return f64[ranks, messages]: what each rank's sums must be."""
+    """Return f64[ranks, messages]: the correct sums of each rank."""
     factors = weights(message.size)
     once, total = float(message @ factors), float(factors.sum())
     if probe == "mpi_latency":

@@ -1,4 +1,4 @@
-"""What can be chosen of the probes."""
+"""Options of the kernel `probes`."""
 
 from typing import Annotated, Literal, get_args
 
@@ -17,7 +17,7 @@ Probe = Literal[Numbers, Storage, Copies, Messages, StartStates]
 
 
 class ProbesOptions(Options, frozen=True, kw_only=True):
-    """What can be chosen of the probes.
+    """Options of the kernel `probes`.
 
     Attributes
     ----------
@@ -27,17 +27,17 @@ class ProbesOptions(Options, frozen=True, kw_only=True):
         ``storage_read_cold``; ``copy_to_device`` and ``copy_from_device`` (pinned host memory and a GPU's);
         ``mpi_latency``, ``mpi_bandwidth``, ``mpi_allreduce`` and ``mpi_alltoall`` (two ranks or more);
         ``start_process``, ``start_user_namespace``, ``start_bwrap``, ``start_podman``, ``start_python`` and
-        ``import_library`` (seconds until a fresh process has done next to nothing and ended).
+        ``import_library`` (seconds until a new process that does nothing else has ended).
     folder
-        Where the storage probes write; ``""``: the system's folder for temporary files ($TMPDIR). Files have no
-        name there, or lose it at once: nothing stays behind.
+        Folder in which the storage probes write; ``""``: the system's folder for temporary files ($TMPDIR). The
+        files have no name, or lose it at once, so that no file remains.
     message_bytes
-        Of one message, a multiple of 8; None: 8 for ``mpi_latency``, else that of the size. For
-        ``mpi_allreduce`` the vector of a rank, for ``mpi_alltoall`` what each rank sends to each.
+        Bytes of one message, a multiple of 8; None: 8 for ``mpi_latency``, otherwise the value of the size. For
+        ``mpi_allreduce``: the vector of a rank; for ``mpi_alltoall``: the message from each rank to each.
     library
-        What ``import_library`` imports.
+        The library that ``import_library`` imports.
     image
-        What ``start_podman`` runs; ``""``: this system's own root, under an overlay, so that none is downloaded.
+        The image that ``start_podman`` runs; ``""``: this system's own root under an overlay, without a download.
     """
 
     probe: Probe = "triad"
@@ -47,7 +47,7 @@ class ProbesOptions(Options, frozen=True, kw_only=True):
     image: str = ""
 
 
-_WAYS: dict[object, tuple[str, ...]] = {
+_IMPLEMENTATIONS: dict[object, tuple[str, ...]] = {
     Numbers: ("numpy", "numba", "cupy"),
     Storage: ("numpy", "system"),
     Copies: ("cupy",),
@@ -56,11 +56,11 @@ _WAYS: dict[object, tuple[str, ...]] = {
 }
 
 
-def require_way(probe: str, implementation: str) -> None:
-    """Raise Lacking if `implementation` has no such probe, naming those that do."""
-    implementations = next(implementations for family, implementations in _WAYS.items() if probe in get_args(family))
+def require_implementation(probe: str, implementation: str) -> None:
+    """Raise MissingRequirement if `implementation` does not have the probe; the message names those that have it."""
+    implementations = next(
+        implementations for family, implementations in _IMPLEMENTATIONS.items() if probe in get_args(family)
+    )
     implementations += ("mpi4py_bench",) if probe == "mpi_latency" else ()
     if implementation not in implementations:
-        raise MissingRequirement(
-            f"{implementation} has no probe {probe!r}", f"it is measured by {' and '.join(implementations)}"
-        )
+        raise MissingRequirement(f"{implementation} has no probe {probe!r}", f"use {' or '.join(implementations)}")

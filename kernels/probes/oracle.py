@@ -1,4 +1,4 @@
-"""How the result of each probe is judged: in whole numbers, by linearity and by Parseval's theorem."""
+"""How the result of each probe is verified: in whole numbers, by linearity and by Parseval's theorem."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from . import messages, starts, storage
 from .options import Copies, Messages, Probe, ProbesOptions, StartStates
 from .problem import POINTS, SCALE, SIGNALS, ProbesProblem
 
-_EXACT = 0.5  # between two whole numbers: any difference at all is more
+_EXACT = 0.5  # any difference between two whole numbers is larger
 _CHUNK = 2**20
 
 
 def expect(problem: ProbesProblem, options: ProbesOptions) -> list[Any]:  # noqa: ARG001  (in the problem)
-    """Return, for each block, what its result is compared with."""
+    """Return the expected values for the result of each block."""
     judges: dict[Probe, Callable[[dict[str, Any]], Any]] = {
         "triad": lambda block: None,  # noqa: ARG005  (judged from its inputs)
         "read": lambda block: int(block["b"].astype(np.int64).sum()),
@@ -65,7 +65,7 @@ def _error_of_the_others(probe: Probe, inputs: dict[str, Any], result: Any) -> f
 
 
 def _triad_error(b: NDArray[Any], c: NDArray[Any], got: NDArray[Any]) -> float:
-    """Return the largest difference; in chunks, so that judging needs no memory worth naming."""
+    """Return the largest difference; in chunks, so that the verification needs little memory."""
     if got.shape != b.shape or got.dtype != b.dtype:
         return float("nan")
     chunks = (slice(start, start + _CHUNK) for start in range(0, b.size, _CHUNK))
@@ -73,7 +73,7 @@ def _triad_error(b: NDArray[Any], c: NDArray[Any], got: NDArray[Any]) -> float:
 
 
 def _expect_product(block: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return r and A (B r): Freivalds' check, exact in whole numbers, so that no wrong element escapes."""
+    """Return r and A (B r): Freivalds' check, exact in whole numbers, so that every wrong element is detected."""
     a, b = block["a"].astype(np.float64), block["b"].astype(np.float64)
     weights = np.random.default_rng(0).integers(1, 17, b.shape[1]).astype(np.float64)
     return weights, a @ (b @ weights)
@@ -94,16 +94,16 @@ def _expect_transform(block: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any]
 
 
 def _transform_error(expected: tuple[NDArray[Any], NDArray[Any], float], got: NDArray[Any]) -> float:
-    """Return by how much linearity or Parseval fails, relative to what random rounding errors add up to.
+    """Return by how much linearity or Parseval is violated, relative to the sum of random rounding errors.
 
-    A transform is linear: the weighted sum of all results is the transform of the weighted sum, and one wrong
-    value anywhere is seen in it. In norm, rounding errors of all signals add up as the signals themselves do.
+    A transform is linear: the weighted sum of all results is the transform of the weighted sum, so that one wrong
+    value anywhere is detected. In norm, the rounding errors of all signals add up as the signals themselves do.
     """
     weights, spectrum, energy = expected
     if got.shape != (weights.shape[0], POINTS, 2, SIGNALS):
         return float("nan")
     linear = np.linalg.norm(_weighted(weights, got) - spectrum) / np.linalg.norm(spectrum)
-    return float(np.max([linear, abs(_energy(got) / energy - 1)]))  # NaN, if either is
+    return float(np.max([linear, abs(_energy(got) / energy - 1)]))  # NaN if either is NaN
 
 
 def _weighted(weights: NDArray[Any], groups: NDArray[Any]) -> NDArray[Any]:

@@ -7,11 +7,11 @@
 ``fft_float32``           signal f32[groups, 1024, 2, 16] -> its transforms over the second axis, same layout
 ========================  ===================================================================================
 
-The others are described where they are made: `storage.py`, `messages.py`, `starts.py`; ``copy_to_device`` and
-``copy_from_device`` move copied u8[storage_bytes].
+The other probes are described in `storage.py`, `messages.py` and `starts.py`; ``copy_to_device`` and
+``copy_from_device`` copy u8[storage_bytes].
 
 A group of signals is sixteen complex signals side by side: point, real and imaginary part, signal. Numbers
-are whole wherever a sum can be kept exact: then no order of summation, and no fused multiply-add, is an excuse.
+are whole wherever a sum can be exact: then neither the order of summation nor a fused multiply-add changes it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SIGNALS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class ProbesProblem:
-    """The inputs of one probe: mappings of arrays by the names above; `rounds` exchanges of messages a repeat."""
+    """The inputs of one probe: mappings of arrays by the names above; a repeat makes `rounds` exchanges of messages."""
 
     probe: Probe
     blocks: Sequence[dict[str, Any]]
@@ -46,15 +46,15 @@ class ProbesProblem:
 
 
 def survey(path: Path, options: Options) -> Parameters:  # noqa: ARG001  (of any kind)
-    """Refuse: the probes measure the machine on numbers of their own."""
-    raise InputError(f"{path}: the probes read no files; leave --input out")
+    """Raise InputError: the probes use only generated numbers."""
+    raise InputError(f"{path}: the probes read no files; remove --input")
 
 
 read = survey
 
 
 def work(parameters: Parameters, options: ProbesOptions) -> Work:
-    """Return the least work of one repeat; units are 10^9 bytes of traffic or flop, messages, operations, starts."""
+    """Return the minimum work of one repeat; a unit is 10^9 bytes of traffic or flop, a message, operation or start."""
     probe = options.probe
     if probe in get_args(Messages):
         return messages.work(parameters, options)
@@ -101,7 +101,7 @@ def _work_of_numbers(parameters: Parameters, probe: Probe) -> Work:
 
 
 def transform_flop(points: int) -> float:
-    """Return the flop of one complex transform as everybody counts them: 5 n log2 n."""
+    """Return the flop of one complex transform by the usual count: 5 n log2 n."""
     return 5.0 * points * math.log2(points)
 
 
@@ -132,7 +132,7 @@ def _block(probe: Probe, parameters: Parameters, rng: np.random.Generator) -> di
     if probe == "fft_float32":
         shape = (parameters["groups"], POINTS, 2, SIGNALS)
         return {"signal": rng.standard_normal(shape, dtype=np.float32)}
-    # 13 and 31 bits: a product that is rounded to TF32 or to float32 on its way is caught; sums stay exact
+    # 13 and 31 bits: a product that is rounded to TF32 or float32 in between is detected; sums stay exact
     side = parameters["side"]
     largest, kind = (2**30, np.float64) if probe == "matmul_float64" else (2**12, np.float32)
     return {

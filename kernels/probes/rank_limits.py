@@ -1,4 +1,4 @@
-"""What messages between these ranks can do at most: the figures by which a case of many ranks can be divided.
+"""The limits of messages between these ranks, by which the throughput of a case with many ranks can be divided.
 
 =================  ================================================================================
 ``mpi_latency``    s: half of a round trip of 8 bytes between the first rank and the last
@@ -21,22 +21,22 @@ from . import with_mpi
 from .messages import WINDOW
 
 MIN_REPEATS = 5
-_REPEAT_S = 0.005  # of work whose length can be chosen
+_REPEAT_S = 0.005  # duration of a repeat whose length can be chosen
 _ELEMENTS = {"mpi_latency": 1, "mpi_bandwidth": 2**17, "mpi_allreduce": 1, "mpi_alltoall": 2**13}
 
 
 def measure_rank_limits(comm: Any, *, seconds: float = 0.2) -> tuple[dict[str, Limit], dict[str, str]]:
-    """Return the limits of a communicator, and for each probe without a value why it has none.
+    """Return the limits of a communicator, and, for each probe without a value, the reason.
 
-    Every rank calls it, and gets the same.
+    Every rank calls this function and gets the same values.
 
     Parameters
     ----------
     seconds
-        Time for each of the four probes, which is repeated five times at least.
+        Time for each of the four probes; each is repeated at least five times.
     """
     if comm.size < 2:
-        return {}, dict.fromkeys(_ELEMENTS, "a message needs two ranks, and there is one")
+        return {}, dict.fromkeys(_ELEMENTS, "a message needs two ranks, but there is only one")
     return {probe: _best(probe, comm, seconds) for probe in _ELEMENTS}, {}
 
 

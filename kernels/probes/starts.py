@@ -1,11 +1,11 @@
-"""The start probes: a fresh process, in a container or not, that says where it runs and ends.
+"""The start probes: a new process, with or without a container, that prints where it runs and ends.
 
 ========================  =====================================================================================
-``start_process``         ``readlink /proc/self/ns/user``: as little as /bin/true does, and an answer to check
+``start_process``         ``readlink /proc/self/ns/user``: as little work as /bin/true, with an answer to check
 ``start_user_namespace``  the same by ``unshare --user``
 ``start_bwrap``           by bubblewrap, this system's root read-only in a mount namespace of its own
-``start_podman``          by podman, as a worker is started: a container's root and its files made and removed
-``start_python``          this Python, which prints one word
+``start_podman``          by podman, as a worker is started: a container with its files is created and removed
+``start_python``          this Python, which prints one line
 ``import_library``        this Python, which imports a library; its files come from the page cache
 ========================  =====================================================================================
 
@@ -38,29 +38,31 @@ _TOOLS = {
     "start_bwrap": ("bwrap", "install bubblewrap"),
     "start_podman": ("podman", "install podman"),
 }
-_ALLOW = "let the system's administrator allow containers of users, or name an image by the option image"
+_ALLOW = "ask the system's administrator to allow containers of users, or choose another image with the option image"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
-    """What is started, and what its answer is to be."""
+class StartCommand:
+    """The command that is started, and the check of its answer."""
 
     command: tuple[str, ...]
     is_right: Callable[[str], bool]
 
 
-def start_of(options: ProbesOptions) -> Start:
-    """Return what the probe starts; raise Lacking if its program is not installed."""
+def start_of(options: ProbesOptions) -> StartCommand:
+    """Return what the probe starts; raise MissingRequirement if its program is not installed."""
     probe = options.probe
     if probe == "start_python":
-        return Start(command=(sys.executable, "-c", f"print({_WORD!r})"), is_right=lambda message: message == _WORD)
+        return StartCommand(
+            command=(sys.executable, "-c", f"print({_WORD!r})"), is_right=lambda answer: answer == _WORD
+        )
     if probe == "import_library":
         code = f"import {options.library} as library; print(library.__name__)"
-        return Start(command=(sys.executable, "-c", code), is_right=lambda message: message == options.library)
+        return StartCommand(command=(sys.executable, "-c", code), is_right=lambda answer: answer == options.library)
     program, fix = _TOOLS[probe]
     found = shutil.which(program)
     if found is None:
-        raise MissingRequirement(f"there is no {program} here", fix)
+        raise MissingRequirement(f"the program {program} was not found", fix)
     kind = "user" if probe in ("start_process", "start_user_namespace") else "mnt"
     ask = ("readlink", f"/proc/self/ns/{kind}")
     commands: dict[str, tuple[str, ...]] = {
@@ -71,34 +73,34 @@ def start_of(options: ProbesOptions) -> Start:
     }
     own = str(Path(f"/proc/self/ns/{kind}").readlink())
 
-    def is_right(message: str) -> bool:
-        return message.startswith(f"{kind}:[") and (message == own) == (probe == "start_process")
+    def is_right(answer: str) -> bool:
+        return answer.startswith(f"{kind}:[") and (answer == own) == (probe == "start_process")
 
-    return Start(command=commands[probe], is_right=is_right)
+    return StartCommand(command=commands[probe], is_right=is_right)
 
 
 def _wrapped(container: Container, command: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the command in a container as a worker gets it, but for the folders."""
+    """Return the command in a container as for a worker, but without its folders."""
     return tuple(wrapped(command, container, Folders(writable=[])))
 
 
 def run(command: tuple[str, ...]) -> tuple[int, str, str]:
-    """Return the exit code of a process, and what it said on its standard output and on its standard error."""
+    """Return the exit code of a process, its standard output and its standard error."""
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
     return done.returncode, done.stdout.strip(), done.stderr.strip()
 
 
-def require_start(start: Start, options: ProbesOptions) -> None:
-    """Raise Lacking, with the program's own words, if a trial does not end well."""
-    code, message, complaint = run(start.command)
-    if code == 0 and start.is_right(message):
+def require_start(start: StartCommand, options: ProbesOptions) -> None:
+    """Raise MissingRequirement, with the program's own message, if a trial fails."""
+    code, answer, complaint = run(start.command)
+    if code == 0 and start.is_right(answer):
         return
-    last = complaint.splitlines()[-1] if complaint else f"exit code {code}, it said {message!r}"
+    last = complaint.splitlines()[-1] if complaint else f"exit code {code}, its output was {answer!r}"
     fix = f"install it: pip install {options.library.partition('.')[0]}"
     raise MissingRequirement(
-        f"{options.probe} does not work here: {last}", fix if options.probe == "import_library" else _ALLOW
+        f"{options.probe} does not work on this machine: {last}", fix if options.probe == "import_library" else _ALLOW
     )
 
 
@@ -108,11 +110,11 @@ def work(parameters: Parameters) -> Work:
 
 
 def block(parameters: Parameters) -> dict[str, Any]:
-    """Return how many processes are started."""
+    """Return how many processes a repeat starts."""
     return {"starts": int(parameters["starts"])}
 
 
 def error(inputs: dict[str, Any], result: dict[str, NDArray[Any]]) -> float:
-    """Return how many processes were not started or did not do what they should."""
+    """Return how many processes did not start or gave a wrong answer."""
     right: NDArray[np.float64] = np.asarray(result["right"], np.float64)
     return float(inputs["starts"] - right.sum())

@@ -1,12 +1,12 @@
-"""The storage probes: bytes that no compression shortens, to a file without a name and back.
+"""The storage probes: incompressible bytes, written to a file without a name and read back.
 
 =====================  ======================================================================================
-``storage_write``      u8[storage_bytes] -> a new file, until the system says that it is on the device
-``storage_read``       a file -> u8[storage_bytes], read before: from the page cache
+``storage_write``      u8[storage_bytes] -> a new file, until the system reports that it is on the device
+``storage_read``       a file -> u8[storage_bytes], from the page cache: it has been read before
 ``storage_read_cold``  the same, with its pages dropped from (or read past) this system's page cache
 =====================  ======================================================================================
 
-Cold is what this system can make cold: a hypervisor, a controller or a file server may still have the bytes.
+Cold means cold for this system: a hypervisor, a controller or a file server may still have the bytes in a cache.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def work(parameters: Parameters) -> Work:
 
 
 def block(parameters: Parameters, rng: np.random.Generator, index: int) -> dict[str, Any]:
-    """Return the bytes of one file, and which file it is."""
+    """Return the bytes of one file, and the index of the file."""
     return {"index": index, "bytes": np.frombuffer(rng.bytes(parameters["storage_bytes"]), np.uint8)}
 
 
 def error(inputs: dict[str, Any], result: U8 | Stored) -> float:
-    """Return how many bytes are not what they should be; of a file, read back from the device."""
+    """Return how many bytes are wrong; a file is read back from the device."""
     got = result.content() if isinstance(result, Stored) else result
     expected: U8 = inputs["bytes"]
     if got.shape != expected.shape:

@@ -1,4 +1,4 @@
-"""On a CUDA device: its memory, its products and transforms by NVIDIA's libraries, and copies to and fro.
+"""On a CUDA device: its memory, its products and transforms by NVIDIA's libraries, and copies in both directions.
 
 Copies go between the device and pinned host memory: from pageable memory the driver copies twice.
 """
@@ -10,13 +10,13 @@ from typing import Any
 
 from daasbench.authoring import Resources
 
-from .options import require_way
+from .options import require_implementation
 from .problem import ProbesProblem
 
 
 def prepare(problem: ProbesProblem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (one device)
-    """Return the probe's computation; blocks lie on the device already."""
-    require_way(problem.probe, "cupy")
+    """Return the probe's computation; the blocks are already on the device."""
+    require_implementation(problem.probe, "cupy")
     import cupy
     import cupyx
 
@@ -27,7 +27,7 @@ def prepare(problem: ProbesProblem, resources: Resources) -> Callable[[Any], Any
         "read": lambda: lambda block: block["b"].sum(keepdims=True),
         "fft_float32": lambda: lambda block: transform(cupy, block["signal"]),
     }
-    product = lambda: lambda block: cupy.matmul(block["a"], block["b"])  # noqa: E731  (as its neighbours)
+    product = lambda: lambda block: cupy.matmul(block["a"], block["b"])  # noqa: E731  (like the lines around it)
     return implementations.get(problem.probe, product)()
 
 
@@ -40,7 +40,7 @@ def _prepare_triad(problem: ProbesProblem, cupy: Any) -> Callable[[Any], Any]:
 def transform(xp: Any, signal: Any) -> Any:
     """Return the transforms of f32[groups, points, 2, 16] over the points, same layout, by the library `xp`.
 
-    The rearrangement to complex numbers and back is part of it: two more passes over the device's memory.
+    It includes the rearrangement to complex numbers and back: two more passes over the device's memory.
     """
     numbers = xp.empty((*signal.shape[:2], signal.shape[3]), xp.complex64)
     numbers.real, numbers.imag = signal[:, :, 0], signal[:, :, 1]

@@ -1,8 +1,8 @@
-"""Three loops in LLVM's own words, because a compiler's plain loop does not reach the machine's limit.
+"""Three loops in LLVM instructions, because a compiler's plain loop does not reach the machine's limit.
 
-Numba's plain loops over float64 reach a fifth of the memory bandwidth of a core (bounds and strictly ordered
-sums keep them scalar) and cannot ask for stores past the cache, which spare the triad a quarter of its traffic:
-an ordinary store first reads the line that it overwrites.
+Numba's plain loops over float64 reach a fifth of the memory bandwidth of a core, because bounds checks and strictly
+ordered sums keep them scalar. They cannot use stores past the cache, which save a quarter of the triad's traffic: an
+ordinary store first reads the line that it overwrites.
 """
 
 # ruff: noqa: ARG001  (numba gives every intrinsic and every generator the same arguments)
@@ -107,7 +107,7 @@ def registers() -> tuple[int, int]:
 
 
 def fused_loop(number: Any) -> tuple[Callable[..., Any], int]:
-    """Return a loop of fused multiply-adds that never leaves the registers, and the flop of one round.
+    """Return a loop of fused multiply-adds that stays in the registers, and the flop of one round.
 
     Parameters
     ----------

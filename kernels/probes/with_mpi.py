@@ -1,4 +1,4 @@
-"""Messages between ranks, by MPI's own calls on numpy's memory; what is received is added up after the clock."""
+"""Messages between ranks, by MPI calls on numpy's memory; the received numbers are added up outside of the timing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from daasbench.authoring import MissingRequirement, Partitioned, Resources
 
 from .messages import WINDOW, weights
-from .options import require_way
+from .options import require_implementation
 from .problem import ProbesProblem
 
 F64 = NDArray[np.float64]
@@ -21,7 +21,7 @@ Exchange = Callable[[Any], Any]
 
 def prepare(problem: ProbesProblem, resources: Resources) -> Partitioned:
     """Return the probe's exchange between all ranks."""
-    require_way(problem.probe, "mpi")
+    require_implementation(problem.probe, "mpi")
     comm, elements = resources.comm, problem.blocks[0]["message"].size
     require_ranks(comm)
     exchange = exchange_of(problem.probe, comm, elements, problem.rounds)
@@ -36,13 +36,13 @@ def prepare(problem: ProbesProblem, resources: Resources) -> Partitioned:
 
 
 def require_ranks(comm: Any) -> None:
-    """Raise Lacking if nobody is there to speak to."""
+    """Raise MissingRequirement if there is only one rank."""
     if comm.size < 2:
-        raise MissingRequirement("a message needs two ranks, and there is one", "write ranks = 2 or more")
+        raise MissingRequirement("a message needs two ranks, but there is only one", "set ranks = 2 or more")
 
 
 def outgoing(probe: str, comm: Any, message: F64) -> F64:
-    """Return what this rank sends: no two of its messages are alike, nor like another rank's."""
+    """Return what this rank sends: every message differs from all others of this rank and of other ranks."""
     mine = comm.rank * comm.size + np.arange(comm.size)
     sent = {
         "mpi_latency": message,

@@ -1,7 +1,7 @@
-"""The fastest way that we know: compiled loops over threads, and the BLAS that numpy links.
+"""The fastest known implementation: compiled loops over threads, and the BLAS library of numpy.
 
-Results lie in memory that the next call uses again: fresh memory would make the kernel hand out pages, which
-takes longer than what is to be measured.
+Results are in memory that the next call uses again: with new memory, the operating system would have to provide
+pages, which takes longer than the computation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from daasbench.compute.addresses import fence
 from daasbench.compute.simd import aligned_zeros, compiled
 from daasbench.compute.transforms import Plan, forward_sorted, make_plan
 
-from .options import require_way
+from .options import require_implementation
 from .problem import POINTS, SCALE, SIGNALS, ProbesProblem
 from .with_llvm import READ_STEP, STEP, fused_loop, sum_lines, triad_lines
 
@@ -27,11 +27,11 @@ _fused_float64, FUSED_FLOAT64_FLOP = fused_loop(types.float64)
 
 
 def use_threads(threads: int) -> int:
-    """Let compiled loops share `threads` threads; raise Lacking if this process was started with fewer."""
+    """Set the threads of compiled loops; raise MissingRequirement if this process was started with fewer."""
     most = numba.config.NUMBA_NUM_THREADS
     if threads > most:
         raise MissingRequirement(
-            f"numba was started with {most} threads and {threads} are asked",
+            f"numba was started with {most} threads, but {threads} are requested",
             "set NUMBA_NUM_THREADS before Python starts",
         )
     numba.set_num_threads(threads)
@@ -39,8 +39,8 @@ def use_threads(threads: int) -> int:
 
 
 def prepare(problem: ProbesProblem, resources: Resources) -> Callable[[Any], Any]:
-    """Return the probe's computation, with its output and plan made."""
-    require_way(problem.probe, "numba")
+    """Return the probe's computation; its output array and plan are already made."""
+    require_implementation(problem.probe, "numba")
     threads = use_threads(resources.threads)
     block = problem.blocks[0]
     if problem.probe == "triad":
@@ -94,7 +94,7 @@ def triad(a: Any, b: Any, c: Any, scale: float, parts: int) -> None:
 
 @compiled(parallel=True)
 def read(b: Any, sums: Any, parts: int) -> None:
-    """Add `b` in `parts` equal parts, each to its row of `sums`, f64[parts, STEP]: a cache line each."""
+    """Add `b` in `parts` equal parts, each to its own row (one cache line) of `sums`, f64[parts, STEP]."""
     steps = b.size // READ_STEP
     for part in numba.prange(parts):
         sums[part, 0] = sum_lines(b, steps * part // parts * READ_STEP, steps * (part + 1) // parts * READ_STEP)
@@ -115,18 +115,18 @@ def transform(signal: Any, spectrum: Any, scratch: Any, plan: Plan, rounds: int,
                 forward_sorted(signal[group], spectrum[group], scratch[part], plan)
 
 
-# --- what only the limits need: work that never leaves a core's registers -------------------------------------
+# --- used by the limits only: work that stays in a core's registers -------------------------------------------
 
 
 @compiled(parallel=True)
 def fused_float32(sums: Any, rounds: int, x: Any, y: Any, parts: int) -> None:
-    """Multiply and add in registers: `FUSED_FLOAT32_FLOP` flop a round and part; `sums` f32[parts, 16]."""
+    """Multiply and add in registers: `FUSED_FLOAT32_FLOP` flop per round and part; `sums` f32[parts, 16]."""
     for part in numba.prange(parts):
         sums[part, 0] = _fused_float32(rounds, x, y)
 
 
 @compiled(parallel=True)
 def fused_float64(sums: Any, rounds: int, x: Any, y: Any, parts: int) -> None:
-    """Multiply and add in registers: `FUSED_FLOAT64_FLOP` flop a round and part; `sums` f64[parts, 16]."""
+    """Multiply and add in registers: `FUSED_FLOAT64_FLOP` flop per round and part; `sums` f64[parts, 16]."""
     for part in numba.prange(parts):
         sums[part, 0] = _fused_float64(rounds, x, y)

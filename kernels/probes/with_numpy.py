@@ -1,6 +1,6 @@
-"""The plain way: one line a probe of numbers; files as every program writes and reads them, through the page cache.
+"""The plain implementation: one line per arithmetic probe; files through the page cache, as most programs use them.
 
-A cold read begins with the dropping of pages, which is timed with it: some hundredths of a second a gigabyte.
+A cold read first drops the pages; this is included in its time: some hundredths of a second per gigabyte.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 from daasbench.authoring import Resources
 
 from .files import Stored, drop, read_all, require_cold, storage_folder, stored
-from .options import require_way
+from .options import require_implementation
 from .problem import SCALE, ProbesProblem
 
 
-def prepare(problem: ProbesProblem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (the harness steers BLAS)
+def prepare(problem: ProbesProblem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (the harness sets the threads of BLAS)
     """Return the probe's computation."""
-    require_way(problem.probe, "numpy")
+    require_implementation(problem.probe, "numpy")
     if problem.probe == "storage_write":
         return _prepare_write(problem)
     if problem.probe in ("storage_read", "storage_read_cold"):

@@ -1,7 +1,7 @@
-"""By the operating system itself: files past the page cache with as many streams as threads; processes.
+"""Direct use of the operating system: files past the page cache with one stream per thread; processes.
 
-A file is cut into pieces of whole pages, one a thread, and goes through buffers that lie on pages, as the device
-demands. The last page is filled up and cut off again.
+A file is cut into pieces of whole pages, one per thread, and passes through page-aligned buffers, as the device
+requires. The last page is filled up and truncated afterwards.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from daasbench.authoring import Resources, share
 
 from .files import PAGE, Stored, new_file, past_the_cache, read_all, storage_folder, stored, write_all
-from .options import require_way
+from .options import require_implementation
 from .problem import ProbesProblem
 from .starts import require_start, run, start_of
 
@@ -26,7 +26,7 @@ _BUFFER = 2**23
 
 def prepare(problem: ProbesProblem, resources: Resources) -> Callable[[Any], Any]:
     """Return the probe's computation."""
-    require_way(problem.probe, "system")
+    require_implementation(problem.probe, "system")
     if problem.probe == "storage_write":
         return _prepare_write(problem, resources.threads)
     if problem.probe in ("storage_read", "storage_read_cold"):
@@ -40,7 +40,7 @@ def _prepare_starts(problem: ProbesProblem) -> Callable[[Any], Any]:
 
     def compute(block: Any) -> Any:
         answers = [run(start.command) for _ in range(block["starts"])]
-        return {"right": np.array([code == 0 and start.is_right(message) for code, message, _ in answers], np.float64)}
+        return {"right": np.array([code == 0 and start.is_right(answer) for code, answer, _ in answers], np.float64)}
 
     return compute
 
@@ -91,7 +91,7 @@ def _whole_pages(size: int) -> int:
 
 
 def _pieces(size: int, count: int) -> list[slice]:
-    """Return pieces of whole pages of a file, one a thread, none empty."""
+    """Return non-empty pieces of whole pages of a file, one per thread."""
     pages = -(-size // PAGE)
     cuts = [share(pages, count, part) for part in range(min(count, pages))]
     return [slice(cut.start * PAGE, cut.stop * PAGE) for cut in cuts]

@@ -1,4 +1,4 @@
-"""Programs as kernels: two examples, a small C program and DIALS; each is a TOML file (docs/how-to/own-program.md)."""
+"""Two programs as kernels, a small C program and DIALS; each is a TOML file (docs/how-to/own-program.md)."""
 
 from pathlib import Path
 

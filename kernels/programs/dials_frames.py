@@ -1,7 +1,7 @@
-"""Write a still of a Pilatus 300K with known spots, as the CBF that such a detector writes: FILE SPOTS SEED.
+"""Write a still image of a Pilatus 300K with known spots, in the detector's CBF format: FILE SPOTS SEED.
 
-Background 2 counts a pixel (Poisson); each spot holds 2000 counts in a Gaussian of sigma 1.2 pixel, on a grid with
-jitter, so that none touches another, an edge, or the blind rows between modules.
+The background is 2 counts per pixel (Poisson). Each spot has 2000 counts in a Gaussian of sigma 1.2 pixel. The spots
+are on a grid with jitter, so that no spot touches another, an edge, or the blind rows between modules.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def frame(spots: int, seed: int) -> NDArray[np.int32]:
     rng = np.random.default_rng(seed)
     most = len(ROWS) * len(COLUMNS)
     if not 0 < spots <= most:
-        raise SystemExit(f"dials_frames: {spots} spots asked; write 1 to {most}")
+        raise SystemExit(f"dials_frames: {spots} spots requested; write 1 to {most}")
     mean = np.full(SHAPE, BACKGROUND)
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     for place in rng.choice(most, spots, replace=False):

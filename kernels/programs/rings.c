@@ -1,7 +1,7 @@
 /* Sum the photons of powder frames over rings about the beam: rings FRAMES THREADS
 
    A frame of 1024 x 1024 pixels holds a flat background and one ring of known radius and width. Prints the photons
-   of a frame (all rings together), the radius of the brightest ring, and its photons a pixel. */
+   per frame (all rings together), the radius of the brightest ring, and its photons per pixel. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

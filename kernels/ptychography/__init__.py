@@ -1,9 +1,9 @@
-"""Ptychography: overlapping diffraction patterns become an object and the beam that it was seen in.
+"""Ptychography: the object and the beam are reconstructed from overlapping diffraction patterns.
 
-Read `definition.py` first: it is the formula, and the algorithm for any array library; `with_numpy.py` is that by
-numpy. Then `problem.py` (what is computed on), `scene.py` (a beam and an object known exactly), `oracle.py` (what is
-right) and `scans.py`, `readers.py` (real scans). `with_numba.py` is the fast implementation, on
-`layout.py`; `peers/` what it is compared with.
+Read `definition.py` first: it has the formula and the algorithm for any array library; `with_numpy.py` uses it with
+numpy. Then read `problem.py` (the inputs), `scene.py` (a beam and an object known exactly), `oracle.py` (the
+verification), and `scans.py` and `readers.py` (real scans). `with_numba.py` is the fast implementation, with the
+memory layout of `layout.py`; `peers/` has the packages for comparison.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, implementation
@@ -21,18 +21,20 @@ kernel = FolderKernel(
         method=(
             "ψ ← ψ + Π_I(2 P O - ψ) - P O (difference map, β = 1), then ψ ← Π_I(P O) (alternating projections); Π_I "
             "replaces the modulus of the Fourier transform by √I; in each iteration O = Σ P*ψ / Σ |P|², |O| <= 1.5, "
-            "then, from iteration 3, P = Σ O*ψ / Σ |O|². R = Σ | |F g| - √I | / Σ √I of the wave g that Π_I is given: "
-            "2 P O - ψ rises with noise, P O is the misfit of the result. Two transforms a frame and iteration"
+            "then, from iteration 3, P = Σ O*ψ / Σ |O|². R = Σ | |F g| - √I | / Σ √I of the wave g to which Π_I is "
+            "applied: for 2 P O - ψ it rises with noise, for P O it is the misfit of the result. Two transforms per "
+            "frame and iteration"
         ),
         leaves_out=(
             "partial coherence (several modes), positions finer than a pixel and their refinement, near field and "
             "multiple slices; the exit waves are the state: memory is four times that of float32 frames (waves twice, "
-            "amplitudes once more), beside 70 MB"
+            "amplitudes once more), and 70 MB"
         ),
         tolerance=(
             "R of iterations 1 to 3 within 1e-4 of the reference's; the final R of object and probe within 1.05 of "
-            "that of the photon noise (a fit takes some of it away: 0.95); the object within 5 % of the truth where "
-            "there is a fifth of the light, after a constant and a linear phase, which no frame shows, are removed"
+            "that of the photon noise (a fit removes some of the noise: 0.95); the object within 5 % of the truth "
+            "where the illumination is at least a fifth of its maximum, after removal of a constant and a linear "
+            "phase, which no frame determines"
         ),
         real_work="a scan is 500 to 5000 frames of 128 to 512 pixels squared and 100 to 1000 iterations",
         literature=(
@@ -73,7 +75,7 @@ kernel = FolderKernel(
             packages=("scipy",),
             extra="peers",
             memory_factor=4.0,
-            adds="nothing: the same algorithm by vectorised numpy and scipy.fft on all threads",
+            adds="nothing: the same algorithm with vectorised numpy and with scipy.fft on all threads",
         ),
     ],
 )

@@ -1,8 +1,8 @@
-"""How `with_numba.py` lays a scan out in memory, so that sixteen numbers always lie together.
+"""The memory layout of `with_numba.py`, in which sixteen numbers are always contiguous.
 
-A frame is cut into strips of sixteen columns, ``[strip, row, part, 16]`` (part: real, imaginary): sixteen columns go
-through a transform at once, in one contiguous piece of the first-level cache. The amplitudes are cut into strips of
-sixteen detector rows, in the order in which the transform leaves frequencies, so that nothing is ever reordered.
+A frame is cut into strips of sixteen columns, ``[strip, row, part, 16]`` (part: real, imaginary). Sixteen columns are
+transformed at once, in a contiguous part of the first-level cache. The amplitudes are cut into strips of sixteen
+detector rows, in the order of frequencies that the transform produces, so that nothing is reordered.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STEP = 2 * LANES
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where everything lies; arrays of float32 are flat.
+    """The positions of all data in memory; arrays of float32 are flat.
 
     Attributes
     ----------
@@ -39,19 +39,19 @@ class Layout:
     width
         Columns of the object in memory.
     frames
-        i64[frames]: the frames sorted by the row of their window; work goes in this order.
+        i64[frames]: the frames sorted by the row of their window; they are computed in this order.
     corners
-        i64[frames, 2], sorted so.
+        i64[frames, 2], in the same order.
     bounds
         i64[chunks + 1]: the frames of each thread.
     starts
-        i64[chunks + 1]: where in `sums` those of each thread begin.
+        i64[chunks + 1]: where the sums of each thread begin in `sums`.
     tops
-        i64[chunks, 2]: the first row of the object that a thread adds to, and the row behind its last.
+        i64[chunks, 2]: the first row of the object to which a thread adds, and its last row + 1.
     detector
-        i64[n]: the detector row (and column) at each place of the transform's order.
+        i64[n]: the detector row (and column) at each position in the order of the transform.
     plan
-        That of the transforms.
+        The plan of the transforms.
     """
 
     pixels: int
@@ -67,7 +67,7 @@ class Layout:
 
     @property
     def rows(self) -> int:
-        """Return the rows of the object."""
+        """Return the number of rows of the object."""
         return self.shape[0]
 
     def strips(self, wave: C64) -> F32:
@@ -94,14 +94,14 @@ class Layout:
 
 
 def lay_out(corners: Corners, pixels: int, shape: tuple[int, int] | None, chunks: int) -> Layout:
-    """Return the layout for frames at `corners`, shared between `chunks` threads."""
+    """Return the layout for frames at `corners`, divided among `chunks` threads."""
     shape = object_shape(corners, pixels) if shape is None else shape
     frames = np.lexsort((corners[:, 1], corners[:, 0])).astype(np.int64)
     sorted_ = corners[frames].astype(np.int64)
     chunks = max(1, min(chunks, len(frames)))
     bounds = np.arange(chunks + 1) * len(frames) // chunks
     width = -(-shape[1] // LANES) * LANES
-    width += LANES * (width // LANES % 2 == 0)  # an odd number of cache lines: rows fall into different sets
+    width += LANES * (width // LANES % 2 == 0)  # an odd number of cache lines, so that rows are in different cache sets
     tops = np.array(
         [(sorted_[first, 0], sorted_[last - 1, 0] + pixels) for first, last in itertools.pairwise(bounds)],
         np.int64,

@@ -1,4 +1,4 @@
-"""What a user may say of a ptychogram."""
+"""Options of the kernel `ptychography`."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 
 
 class PtychographyOptions(Options, frozen=True, kw_only=True):
-    """Options of the kernel `ptychography`; from `dataset` on they describe an ``--input`` file.
+    """Options of the kernel `ptychography`; those from `dataset` on describe an ``--input`` file.
 
     Attributes
     ----------
     iterations
-        Iterations of the difference map; None: as the size says, 60 for a file.
+        Iterations of the difference map; None: the value of the size, 60 for a file.
     finish
-        Iterations of alternating projections after them; None: as the size says, 40 for a file.
+        Iterations of alternating projections after them; None: the value of the size, 40 for a file.
     scan
-        How generated positions lie: rows with jitter, or a Fermat spiral.
+        Pattern of generated positions: rows with jitter, or a Fermat spiral.
     photons
-        In the mean frame of a generated scan; None: 64 a pixel.
+        Photons in the mean frame of a generated scan; None: 64 per pixel.
     dataset, translations, probe
         Paths inside an HDF5 file of the frames [frame, row, column], the positions and a first guess of the probe.
-        None: found by the CXI and ptypy conventions, frames first by NeXus default; a probe that is not there is made
+        None: found by the CXI and ptypy conventions, the frames first by the NeXus default; a missing probe is made
         from the frames.
     pixel_nm
         Size of a pixel of the object. None: from wavelength, distance and detector pixel in the file. Not for
-        positions that are in pixels already (npz).
+        positions that are already in pixels (npz).
     orientation
-        How the axes of the positions lie to those of the frames: any of ``s`` (swapped), ``y`` and ``x`` (the other
-        way round), one after the other.
+        Orientation of the axes of the positions relative to those of the frames: any of ``s`` (swapped), ``y`` and
+        ``x`` (reversed), applied in this order.
     centre
         Row and column of the beam on the detector, ``"row,column"``; None: the centre of mass of the mean frame.
     pixels
-        Rows and columns cut out about it, a power of two from 16 to 1024; None: the largest that fits.
+        Rows and columns cut out around the centre, a power of two from 16 to 1024; None: the largest that fits.
     frames
         Frames to use, ``"first:last"`` with `last` excluded; None: all.
     """

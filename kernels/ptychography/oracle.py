@@ -1,4 +1,4 @@
-"""What is right: R as the reference has it, the object that was there, and a misfit no larger than the noise."""
+"""Verification: by R of the reference, by the known object, and by a misfit that is not larger than the noise."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ C64 = NDArray[np.complex64]
 F64 = NDArray[np.float64]
 
 R_TOLERANCE = 1e-4  # of R at iterations 1 to 3: docs/reference/kernel-definitions.md; float32 leaves 1e-7
-OBJECT_TOLERANCE = 0.05  # of the object, after a constant and a linear phase are removed
-NOISE_TOLERANCE = 1.05  # final R over that of the noise; it fits some of the noise, and ends at 0.95
+OBJECT_TOLERANCE = 0.05  # of the object, after removal of a constant and a linear phase
+NOISE_TOLERANCE = 1.05  # final R over R of the noise; the result fits some of the noise and reaches 0.95
 SAME_TOLERANCE = 1e-3  # between the R that is returned and that of the object and the probe that are returned
 
 COMPARED = 3  # iterations
-ENOUGH = 20  # iterations of either kind from which on the result must be true, and not only the reference's
+ENOUGH = (
+    20  # iterations of either kind from which on the result is compared with the truth, not only with the reference
+)
 _LIT = 0.2  # of the brightest part of the object: what is compared with the truth
-_SEARCHES = 14  # each finds the linear phase twice as closely
+_SEARCHES = 14  # each step doubles the accuracy of the linear phase
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What the result of a block must be: its first R, and what is true, if that is known."""
+    """The expected result of a block: its first R, and the truth, if that is known."""
 
     r: F64
     truth: Truth | None
-    light: F64 | None  # on the object, by the true probe, where it is enough; else 0
+    light: F64 | None  # on the object, by the true probe, where it is sufficient; else 0
 
 
 def expect(problem: Problem, options: PtychographyOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
-    """Return what each block must become."""
+    """Return the expected result of each block."""
     iterations = min(COMPARED, problem.iterations)
     finish = min(COMPARED - iterations, problem.finish)
     made = []
@@ -59,7 +61,7 @@ def verify(
     result: Reconstruction,
     judged_as: str,  # noqa: ARG001  (all compute the same)
 ) -> Verdict:
-    """Return the verdict on a result: of all checks the one that comes closest to failing."""
+    """Return the verdict on a result: that of the worst check."""
     steps = problem.iterations + problem.finish
     right = (problem.shape, np.complex64), (problem.probe.shape, np.complex64), ((steps,), np.float32)
     if any(one.shape != shape or one.dtype != kind for one, (shape, kind) in zip(result, right, strict=True)):
@@ -67,7 +69,7 @@ def verify(
         wanted = ", ".join(f"{np.dtype(kind)}{list(shape)}" for shape, kind in right)
         message = f"object, probe and R are {found}, not {wanted}"
         return Verdict(error=1.0, tolerance=0.0, verified_by="oracle", message=message)
-    with np.errstate(all="ignore"):  # what is not finite is wrong, and need not be warned of
+    with np.errstate(all="ignore"):  # a result that is not finite is wrong; no warning is needed
         verdicts = _checks(problem, expectation[block], problem.blocks[block], result)
     return worst_of(verdicts)
 
@@ -79,21 +81,31 @@ def _checks(problem: Problem, expected: Expectation, counts: Any, result: Recons
         made.append(Verdict(error=float(error), tolerance=tolerance, verified_by=by, message=message))
 
     first = result.r[: len(expected.r)].astype(np.float64)
-    check(np.abs(first - expected.r).max(), R_TOLERANCE, "oracle", "R of iterations 1 to 3, from the reference's")
+    check(
+        np.abs(first - expected.r).max(),
+        R_TOLERANCE,
+        "oracle",
+        "difference of R of iterations 1 to 3 from the reference",
+    )
     if problem.finish < ENOUGH:
         check(0.0 if np.isfinite(_sum(result)) else np.nan, 1.0, "oracle", "object, probe and R are finite")
         return made
     own = r_factor(counts, problem.corners, result.probe, result.object)
-    sentence = float(result.r[-1])
-    check(abs(sentence - own), SAME_TOLERANCE, "oracle", "the R that is returned, from that of object and probe")
+    returned = float(result.r[-1])
+    check(
+        abs(returned - own),
+        SAME_TOLERANCE,
+        "oracle",
+        "difference of the returned R from that of the returned object and probe",
+    )
     if problem.iterations < ENOUGH:
         return made
     if expected.truth is None or expected.light is None:
-        check(own / float(expected.r[0]), 1.0, "oracle", "the final R over the first")
+        check(own / float(expected.r[0]), 1.0, "oracle", "ratio of the final R to the first")
         return made
-    check(own / expected.truth.floor, NOISE_TOLERANCE, "truth", "the final R over that of the noise")
+    check(own / expected.truth.floor, NOISE_TOLERANCE, "truth", "ratio of the final R to that of the noise")
     error = object_error(result.object, expected.truth.object, expected.light)
-    check(error, OBJECT_TOLERANCE, "truth", "the object, after a constant and a linear phase are removed")
+    check(error, OBJECT_TOLERANCE, "truth", "error of the object, after removal of a constant and a linear phase")
     return made
 
 
@@ -102,7 +114,7 @@ def _sum(result: Reconstruction) -> complex:
 
 
 def r_factor(counts: Any, corners: Any, probe: C64, image: C64) -> float:
-    """Return Σ | |F (P O_j)| - √I_j | / Σ √I_j over what was measured."""
+    """Return Σ | |F (P O_j)| - √I_j | / Σ √I_j over the measured pixels."""
     pixels = probe.shape[0]
     missed = total = 0.0
     for frame, (row, column) in zip(counts, corners, strict=True):
@@ -115,7 +127,7 @@ def r_factor(counts: Any, corners: Any, probe: C64, image: C64) -> float:
 
 
 def object_error(image: C64, truth: C64, light: F64) -> float:
-    """Return the rms difference over the rms of the truth, weighted by the light, a constant and a linear phase apart.
+    """Return the relative rms error, weighted by the light, after removal of a constant and a linear phase.
 
     No diffraction pattern changes when the object gains a linear phase and the probe loses it.
     """
@@ -127,7 +139,7 @@ def object_error(image: C64, truth: C64, light: F64) -> float:
 
 
 def remove_linear_phase(image: C64, truth: C64, light: F64) -> NDArray[np.complex128]:
-    """Return `image` without the linear phase that it has more than `truth`."""
+    """Return `image` without its linear phase relative to `truth`."""
     rest = image * truth.conj() * light
     sizes = [1 << (2 * length - 1).bit_length() for length in rest.shape]
     peak = np.unravel_index(np.abs(np.fft.fft2(rest, s=sizes)).argmax(), sizes)

@@ -1,4 +1,4 @@
-"""What is reconstructed: generated frames of a known object, or those of a file."""
+"""The inputs: generated frames of a known object, or the frames of a file."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .scene import Truth
 C64 = NDArray[np.complex64]
 Corners = NDArray[np.int32]
 
-_PHOTONS = 1000.0  # a pixel in the mean: 1.6e7 a frame at 128 pixels, a tenth of a second at a third-generation source
-_DEFOCUS_GUESSED = 1.15  # of the true one: what a user knows of a beam before the reconstruction
-_BLOCKS = 2  # generated at most: each costs the referee three iterations of the reference
+_PHOTONS = 1000.0  # mean per pixel: 1.6e7 per frame at 128 pixels, a tenth of a second at a third-generation source
+_DEFOCUS_GUESSED = 1.15  # of the true defocus: what a user knows of a beam before the reconstruction
+_BLOCKS = 2  # generated at most: the verification of each needs three iterations of the reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +32,18 @@ class Problem:
     Attributes
     ----------
     blocks
-        Each f32[frames, n, n]: counts, the beam at pixel n / 2, negative where not measured; one scan, one repeat.
+        Each f32[frames, n, n]: counts of one scan, the beam at pixel n / 2, negative where not measured. One repeat
+        reconstructs one scan.
     corners
         i32[frames, 2]: first row and column of each frame's window of the object.
     probe
-        c64[n, n]: the first guess, of the power of the mean frame.
+        c64[n, n]: the first guess, with the power of the mean frame.
     iterations, finish
-        Of the difference map, and of alternating projections.
+        Iterations of the difference map, and of the alternating projections.
     truths
-        What each block shows, where that is known; None for a measured file.
+        The truth of each block of a generated problem; None for a measured file.
     masked
-        Pixels of a block that were not measured.
+        Number of pixels of a block that were not measured.
     """
 
     blocks: Sequence[Any]
@@ -55,12 +56,12 @@ class Problem:
 
     @property
     def pixels(self) -> int:
-        """Return n, rows and columns of a frame."""
+        """Return n, the number of rows and of columns of a frame."""
         return int(self.probe.shape[0])
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Return rows and columns of the object."""
+        """Return the numbers of rows and columns of the object."""
         return object_shape(self.corners, self.pixels)
 
 
@@ -70,7 +71,7 @@ def survey(path: Path, options: PtychographyOptions) -> Parameters:
 
 
 def work(parameters: Parameters, options: PtychographyOptions) -> Work:
-    """Return the work: two transforms a frame and iteration, and the waves read twice and written once."""
+    """Return the work: two transforms per frame and iteration, and the waves read twice and written once."""
     frames, pixels = parameters["frames"], parameters["pixels"]
     iterations, finish = _iterations(parameters, options)
     steps, size = iterations + finish, float(pixels**2)
@@ -90,12 +91,10 @@ def work(parameters: Parameters, options: PtychographyOptions) -> Work:
 
 
 def make(parameters: Parameters, options: PtychographyOptions, seed: int, blocks: int) -> Problem:
-    """Return generated scans of objects that are known, by a beam that is known roughly."""
+    """Return generated scans of known objects with a beam that is known approximately."""
     of_input = [key for key, hint in PtychographyOptions.__annotations__.items() if "OF_INPUT" in str(hint)]
     if any(getattr(options, key) != getattr(PtychographyOptions(), key) for key in of_input):
-        raise UsageError(
-            f"the options {', '.join(of_input)} describe a file (--input FILE); generated inputs do not have them"
-        )
+        raise UsageError(f"the options {', '.join(of_input)} describe a file; add --input FILE, or remove them")
     frames, pixels = parameters["frames"], parameters["pixels"]
     iterations, finish = _iterations(parameters, options)
     photons = options.photons or _PHOTONS * pixels**2
@@ -120,7 +119,7 @@ def make(parameters: Parameters, options: PtychographyOptions, seed: int, blocks
 
 
 def read(path: Path, parameters: Parameters, options: PtychographyOptions, blocks: int) -> Problem:  # noqa: ARG001  (has one)
-    """Return the scan of a file: one block."""
+    """Return the scan of a file, which is one block."""
     found = readers.read(path, options)
     iterations, finish = _iterations(parameters, options)
     return Problem(

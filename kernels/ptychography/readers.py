@@ -1,4 +1,4 @@
-"""From a file to what is computed on: frames cut about the beam, positions in whole pixels, a probe to begin with."""
+"""Read a scan: frames cut out around the beam, positions in whole pixels, and a first guess of the probe."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Corners = NDArray[np.int32]
 
 _ITERATIONS, _FINISH = 60, 40
 _LEAST, _MOST = 16, 1024  # pixels
-_SEEN = 64  # frames that the beam's centre is found from
-_SPOT = 0.15  # radius of a beam of which nothing is known, of n
-_LARGEST = 1 << 14  # rows or columns of an object: beyond, positions are not in the unit that is thought
+_SEEN = 64  # frames from which the centre of the beam is found
+_SPOT = 0.15  # radius of an unknown beam, in units of n
+_LARGEST = 1 << 14  # rows or columns of an object: for larger objects, the positions are probably in another unit
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What was read: `counts` f32[frames, n, n] (negative: not measured, of which there are `masked`), and the rest."""
+    """A scan from a file: `counts` f32[frames, n, n] (negative where not measured: `masked` pixels), and the rest."""
 
     counts: Any
     corners: Corners
@@ -76,7 +76,7 @@ def _frame_range(scan: Scan, options: PtychographyOptions) -> slice:
     first, last = (int(part) for part in options.frames.split(":")) if options.frames else (0, scan.count)
     if not first < last <= scan.count:
         raise InputError(
-            f"{scan.path}: frames {options.frames or 'all'} is no range of its {scan.count}; right is first:last with "
+            f"{scan.path}: frames {options.frames or 'all'} is not a valid range; write first:last with "
             f"first < last <= {scan.count}"
         )
     return slice(first, last)
@@ -88,13 +88,13 @@ def _pixels(scan: Scan, options: PtychographyOptions) -> int:
     if not _LEAST <= pixels <= least:
         raise InputError(
             f"{scan.path}: {pixels} pixels cannot be cut out of frames of {scan.detector[0]} x {scan.detector[1]}; "
-            f"right is a power of two from {_LEAST} to {least}"
+            f"choose a power of two from {_LEAST} to {least}"
         )
     return pixels
 
 
 def _unmeasured(raw: Any) -> Any:
-    """Return which samples are not counts: not finite, negative, or an integer type's largest number."""
+    """Return which samples are not counts: not finite, negative, or the largest number of an integer type."""
     if raw.dtype.kind == "f":
         return ~(raw >= 0) | ~np.isfinite(raw)
     bad = raw < 0
@@ -108,12 +108,14 @@ def _mask(scan: Scan, rows: slice, columns: slice) -> Any:
         return False
     mask = scan.mask.reshape(-1, *scan.mask.shape[-2:])[0]
     if mask.shape != scan.detector:
-        raise InputError(f"{scan.path}: the mask is {list(mask.shape)}, a frame {list(scan.detector)}; they must agree")
+        raise InputError(
+            f"{scan.path}: the mask has the shape {list(mask.shape)}, a frame {list(scan.detector)}; they must agree"
+        )
     return mask[rows, columns]
 
 
 def _window(scan: Scan, options: PtychographyOptions, frames: slice, pixels: int) -> tuple[slice, slice, bool]:
-    """Return rows and columns about the beam, and whether the beam lies in the corners (and all is cut out)."""
+    """Return rows and columns around the beam, and whether the beam is in the corners (then nothing is cut)."""
     height, width = scan.detector
     if options.centre is not None:
         centre = [float(part) for part in options.centre.split(",")]
@@ -126,25 +128,26 @@ def _window(scan: Scan, options: PtychographyOptions, frames: slice, pixels: int
         if _in_the_corners(mean):
             if (height, width) != (pixels, pixels):
                 raise InputError(
-                    f"{scan.path}: the beam lies in the corners of frames of {height} x {width}; only whole square "
-                    "frames, a power of two in size, can be turned; say --set centre=row,column if it does not"
+                    f"{scan.path}: the beam is in the corners of frames of {height} x {width}; only whole square "
+                    "frames whose size is a power of two can be shifted; if the beam is not in the corners: --set "
+                    "centre=ROW,COLUMN"
                 )
             return slice(None), slice(None), True
         total = mean.sum() or 1.0
         centre = [float((mean.sum(axis=1 - axis) * np.arange(mean.shape[axis])).sum() / total) for axis in (0, 1)]
     firsts = [round(middle) - pixels // 2 for middle in centre]
-    if options.centre is None:  # a halo may draw it aside; where there is no choice there is none
+    if options.centre is None:  # a halo may shift the centre of mass; if the window cannot be moved, the middle is used
         firsts = [min(max(first, 0), size - pixels) for first, size in zip(firsts, scan.detector, strict=True)]
     if any(not 0 <= first <= size - pixels for first, size in zip(firsts, scan.detector, strict=True)):
         raise InputError(
-            f"{scan.path}: {pixels} pixels about the beam at {centre[0]:.1f}, {centre[1]:.1f} go beyond frames of "
-            f"{height} x {width}; say --set pixels= fewer"
+            f"{scan.path}: {pixels} pixels around the beam at {centre[0]:.1f}, {centre[1]:.1f} extend beyond frames of "
+            f"{height} x {width}; choose fewer with --set pixels=N"
         )
     return slice(firsts[0], firsts[0] + pixels), slice(firsts[1], firsts[1] + pixels), False
 
 
 def _in_the_corners(mean: Any) -> bool:
-    """Return whether a mean frame is in the order of the Fourier transform, frequency 0 first."""
+    """Return whether a mean frame is in the order of the Fourier transform, with frequency 0 first."""
     height, width = mean.shape
     y, x = (np.minimum(np.arange(size), size - np.arange(size)) < size / 4 for size in (height, width))
     corners = mean[np.ix_(y, x)].sum()
@@ -153,7 +156,7 @@ def _in_the_corners(mean: Any) -> bool:
 
 
 def _corners(scan: Scan, options: PtychographyOptions, frames: slice, pixels: int) -> Corners:
-    """Return i32[frames, 2]: positions in whole pixels, turned as the options say, from 0 on."""
+    """Return i32[frames, 2]: positions in whole pixels, from 0 on, in the orientation of the options."""
     size = 1e-9 * options.pixel_nm if options.pixel_nm else scan.pitch / pixels if scan.pitch else 1.0
     if options.pixel_nm and scan.path.name.endswith((".npz", ".npz.bz2")):
         size = 1.0
@@ -164,20 +167,21 @@ def _corners(scan: Scan, options: PtychographyOptions, frames: slice, pixels: in
     places = places - places.min(axis=0)
     if places.max() + pixels > _LARGEST:
         raise InputError(
-            f"{scan.path}: positions spread over {places.max():.3g} pixels of {size:.3g}; more than {_LARGEST} make no "
-            "object: check their unit, or say --set pixel_nm=SIZE"
+            f"{scan.path}: positions extend over {places.max():.3g} pixels of {size:.3g}; the object can have at most "
+            f"{_LARGEST} pixels: check the unit of the positions, or set the pixel with --set pixel_nm=SIZE"
         )
     corners: Corners = np.round(places).astype(np.int32)
     return corners
 
 
 def _first_probe(scan: Scan, pixels: int, light: Any) -> C64:
-    """Return the probe to begin with, of the power of the mean frame."""
+    """Return the first guess of the probe, with the power of the mean frame."""
     if scan.probe is not None:
         if scan.probe.shape != (pixels, pixels):
             raise InputError(
-                f"{scan.path}: the probe is {list(scan.probe.shape)}, frames are cut to {pixels} x {pixels}; leave it "
-                f'out with --set probe="", or say --set pixels={scan.probe.shape[0]}'
+                f"{scan.path}: the probe is {list(scan.probe.shape)}, frames are cut to {pixels} x {pixels}; ignore "
+                "the "
+                f'probe with --set probe="", or use --set pixels={scan.probe.shape[0]}'
             )
         wave = scan.probe
     else:  # the mean frame's amplitude, out of focus
@@ -188,6 +192,6 @@ def _first_probe(scan: Scan, pixels: int, light: Any) -> C64:
         wave = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(mean * np.exp(1j * curvature * (k[:, None] ** 2 + k**2)))))
     power = light.sum(axis=(1, 2), dtype=np.float64).mean() / np.sum(np.abs(wave) ** 2)
     if not 0 < power < np.inf:
-        raise InputError(f"{scan.path}: the probe is empty or not finite; right is a wave of {pixels} x {pixels}")
+        raise InputError(f"{scan.path}: the probe is empty or not finite; it must be a wave of {pixels} x {pixels}")
     probe: C64 = (wave * np.sqrt(power)).astype(np.complex64)
     return probe

@@ -1,7 +1,7 @@
-"""The formats of the field, each opened as one thing: frames, positions, mask, probe, and the size of a pixel.
+"""File formats of ptychography, each opened as a scan: frames, positions, mask, probe, and the size of a pixel.
 
 CXI (Maia, Nature Methods 9, 854 (2012), doi:10.1038/nmeth.2110) and ptypy's .ptyd are HDF5; .npz may be
-packed by bzip2.
+compressed with bzip2.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ _CXI_PLACES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """An open file.
+    """A scan in an open file.
 
     Attributes
     ----------
     path
         The file.
     frames
-        [frame, row, column], in the file; several where it has them in pieces.
+        [frame, row, column], in the file; several datasets if the file has the frames in pieces.
     places
         f64[frames, 2]: row and column of the beam on the object, in metres, or in pixels where `pitch` is None.
     pitch
         Wavelength times distance over the detector's pixel, in metres: n times the object's pixel.
     mask
-        bool[row, column], true where a pixel is bad; None: none is.
+        bool[row, column], true where a pixel is bad; None: no pixel is bad.
     probe
         c64[rows, columns] or None.
     """
@@ -67,11 +67,11 @@ class Scan:
 
     @property
     def detector(self) -> tuple[int, int]:
-        """Return rows and columns of a frame."""
+        """Return the numbers of rows and columns of a frame."""
         return int(self.frames[0].shape[1]), int(self.frames[0].shape[2])
 
     def read(self, first: int, last: int, rows: slice, columns: slice) -> Any:
-        """Return frames from `first` to `last` (excluded), cut."""
+        """Return these rows and columns of the frames from `first` to `last` (excluded)."""
         made, begin = [], 0
         for piece in self.frames:
             here = slice(max(first - begin, 0), max(last - begin, 0))
@@ -82,9 +82,9 @@ class Scan:
 
 @contextmanager
 def open_scan(path: Path, options: PtychographyOptions) -> Iterator[Scan]:
-    """Give a scan, open; InputError in one sentence on anything wrong."""
+    """Open a scan; raise InputError if the file is not usable."""
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
+        raise InputError(f"{path}: no such file")
     if path.name.endswith((".npz", ".npz.bz2")):
         yield _checked(_npz(path, options))
         return
@@ -107,11 +107,11 @@ def _are_frames(piece: Any) -> bool:
 def _checked(scan: Scan) -> Scan:
     if not all(map(_are_frames, scan.frames)):
         shapes = ", ".join(f"{piece.dtype}{list(piece.shape)}" for piece in scan.frames)
-        raise InputError(f"{scan.path}: the frames are {shapes}; right are real numbers [frame, row, column]")
+        raise InputError(f"{scan.path}: the frames are {shapes}; they must be real numbers [frame, row, column]")
     if scan.places.shape != (scan.count, 2):
         raise InputError(
-            f"{scan.path}: there are {scan.count} frames and positions {list(scan.places.shape)}; right is a row and a "
-            "column for each frame"
+            f"{scan.path}: there are {scan.count} frames and positions of shape {list(scan.places.shape)}; each frame "
+            "must have a row and a column"
         )
     if not np.isfinite(scan.places).all():
         raise InputError(f"{scan.path}: {int((~np.isfinite(scan.places)).any(axis=1).sum())} positions are not finite")
@@ -119,8 +119,8 @@ def _checked(scan: Scan) -> Scan:
 
 
 def _npz(path: Path, options: PtychographyOptions) -> Scan:
-    """Return the scan of an archive with `data`, `scan` (rows and columns in pixels) and, if it likes, `probe`."""
-    packed = path.suffix == ".bz2"  # an archive is read to and fro: unpacked once, not again at every step back
+    """Return the scan of an archive with `data`, `scan` (rows and columns in pixels) and, optionally, `probe`."""
+    packed = path.suffix == ".bz2"  # not read in order: decompress once, not at every step back
     try:
         with (
             io.BytesIO(bz2.decompress(path.read_bytes())) if packed else path.open("rb") as file,
@@ -129,10 +129,10 @@ def _npz(path: Path, options: PtychographyOptions) -> Scan:
             found = {name: archive[name] for name in archive.files}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise InputError(
-            f"{path}: cannot be read as npz ({error}); it is truncated, damaged or something else"
+            f"{path}: cannot be read as npz ({error}); it is truncated, damaged or of another format"
         ) from error
     if missing := [name for name in ("data", "scan") if name not in found]:
-        raise InputError(f"{path}: has no {' and no '.join(missing)}; it has {', '.join(found) or 'nothing'}")
+        raise InputError(f"{path}: has no {' and no '.join(missing)}; it has: {', '.join(found) or 'nothing'}")
     frames, places = found["data"], found["scan"]
     while frames.ndim > 3 and frames.shape[0] == 1:
         frames = frames[0]
@@ -152,7 +152,7 @@ def _first_mode(probe: Any) -> Any:
 
 
 def _cxi(path: Path, file: Any, listed: Contents, options: PtychographyOptions) -> Scan:
-    """Return the scan of a CXI file, or of any HDF5 file whose datasets are named by the options."""
+    """Return the scan of a CXI file, or of an HDF5 file whose datasets are named by the options."""
     frames = at_known_path(path, file, "dataset", options.dataset or None, _CXI_FRAMES, may_be=_are_frames)
     if frames is None:
         raise _missing(path, listed, "frames", _CXI_FRAMES, "dataset")
@@ -163,13 +163,15 @@ def _cxi(path: Path, file: Any, listed: Contents, options: PtychographyOptions) 
     if places.ndim == 2 and places.shape[0] in (2, 3) and places.shape[1] == frames.shape[0] and len(frames) > 3:
         places = places.T
     if places.ndim != 2 or places.shape[1] not in (2, 3):
-        raise InputError(f"{path}: the positions are {list(places.shape)}; right is [frame, 2 or 3]: x, y (, z)")
+        raise InputError(
+            f"{path}: the positions have the shape {list(places.shape)}; it must be [frame, 2 or 3]: x, y (, z)"
+        )
     mask = dataset_at(file, "entry_1/instrument_1/detector_1/mask")
     probe = _probe(path, file, options)
     return Scan(
         path=path,
         frames=[frames],
-        places=places[:, 1::-1],  # x, y: the row is y
+        places=places[:, 1::-1],  # from x, y to row (y), column (x)
         pitch=_cxi_pitch(path, file, options),
         mask=None if mask is None else np.asarray(mask) != 0,
         probe=probe,
@@ -181,12 +183,16 @@ def _probe(path: Path, file: Any, options: PtychographyOptions) -> Any:
         return None
     probe = np.asarray(named(path, file, options.probe, "probe"))
     if probe.ndim < 2 or probe.dtype.kind != "c":
-        raise InputError(f"{path}: {options.probe} is {probe.dtype}{list(probe.shape)}; right is complex [row, column]")
+        raise InputError(
+            f"{path}: {options.probe} is {probe.dtype}{list(probe.shape)}; it must be complex [row, column]"
+        )
     return _first_mode(probe)
 
 
 def _missing(path: Path, listed: Contents, what: str, places: Sequence[str], option: str) -> InputError:
-    return InputError(f"{path}: has no {what} at {' or '.join(places)}; say --set {option}=PATH, of: {listed}")
+    return InputError(
+        f"{path}: has no {what} at {' or '.join(places)}; name it with --set {option}=PATH; the file has: {listed}"
+    )
 
 
 def _cxi_pitch(path: Path, file: Any, options: PtychographyOptions) -> float | None:
@@ -205,8 +211,8 @@ def _pitch(path: Path, wavelength: float | None, distance: float | None, size: f
     missing = [name for name, value in known.items() if value is None or not 0 < value < np.inf]
     if missing or wavelength is None or distance is None or size is None:
         raise InputError(
-            f"{path}: has no usable {' and no '.join(missing)}, so positions cannot be put in pixels; say "
-            "--set pixel_nm=SIZE of the object's pixel"
+            f"{path}: has no usable {' and no '.join(missing)}, so positions cannot be converted to pixels; "
+            "set the size of the object's pixel with --set pixel_nm=SIZE"
         )
     return wavelength * distance / size
 
@@ -220,11 +226,11 @@ def _number(file: Any, name: str) -> float | None:
 
 
 def _ptyd(path: Path, file: Any, chunks: Sequence[int]) -> Scan:
-    """Return the scan of a ptypy file: pieces with frames and positions in metres, energy in keV."""
+    """Return the scan of a ptypy file: pieces of frames with positions in metres, and the energy in keV."""
     pieces = [f"chunks/{number}" for number in chunks]
     positions = [dataset_at(file, f"{piece}/positions") for piece in pieces]
     if any(one is None for one in positions):
-        raise InputError(f"{path}: has frames in {', '.join(pieces)}, but not the positions of all of them")
+        raise InputError(f"{path}: has frames in {', '.join(pieces)}, but not the positions of all frames")
     energy, distance, size = (_number(file, f"meta/{name}") for name in ("energy", "distance", "psize"))
     weights = dataset_at(file, f"{pieces[0]}/weights")
     bad = None if weights is None else np.asarray(weights)[0] <= 0 if weights.ndim == 3 else np.asarray(weights) <= 0

@@ -1,4 +1,4 @@
-"""A beam, a scan and a sample that are known exactly, and the frames that a detector would count."""
+"""A beam, a scan and a sample that are known exactly, and the frames that a detector would measure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """What the frames of one block show.
+    """The truth of the frames of one block.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Truth:
     probe
         c64[n, n].
     floor
-        R that the noise alone makes: Σ |√λ - √I| / Σ √I, λ the mean of the counts I.
+        R of the noise alone: Σ |√λ - √I| / Σ √I, λ the mean of the counts I.
     """
 
     object: C64
@@ -39,7 +39,7 @@ class Truth:
 
 
 def focused_probe(pixels: int, photons: float, defocus: float = 1.0) -> C64:
-    """Return c64[n, n]: a zone plate's beam out of focus, of `photons` in all, in the middle.
+    """Return c64[n, n]: a centred, defocused beam of a zone plate with `photons` in total.
 
     At `defocus` 1 the beam's radius is 0.15 n.
     """
@@ -57,9 +57,9 @@ def scan_corners(frames: int, pixels: int, pattern: str, rng: np.random.Generato
     """Return i32[frames, 2]: windows of a square scan, in rows with jitter or along a spiral, the first at 0."""
     step = max(1.0, _STEP * pixels)
     if pattern == "spiral":
-        round_ = np.arange(frames) * _GOLDEN_ANGLE
+        polar_angle = np.arange(frames) * _GOLDEN_ANGLE
         radius = step * np.sqrt(np.arange(frames) / np.pi)
-        places = np.column_stack([radius * np.sin(round_), radius * np.cos(round_)])
+        places = np.column_stack([radius * np.sin(polar_angle), radius * np.cos(polar_angle)])
     else:
         side = int(np.ceil(np.sqrt(frames)))
         index = np.arange(frames)
@@ -77,8 +77,8 @@ def random_object(shape: tuple[int, int], rng: np.random.Generator) -> C64:
     middle = np.array(shape) / 2 + rng.uniform(-0.1, 0.1, 2) * extent
     radius = np.hypot(y - middle[0], x - middle[1])
     angle = np.arctan2(y - middle[0], x - middle[1])
-    spokes, round_ = rng.integers(9, 15), rng.uniform(0, 2 * np.pi)
-    edge = np.sin(spokes * angle + round_) * radius / spokes  # in pixels across a spoke's border
+    spokes, rotation = rng.integers(9, 15), rng.uniform(0, 2 * np.pi)
+    edge = np.sin(spokes * angle + rotation) * radius / spokes  # in pixels across a spoke's border
     inside = (radius > 0.05 * extent) & (radius < 0.33 * extent)
     thickness = inside / (1 + np.exp(-edge / 0.5))
     phase, absorption = -0.8 * thickness, 0.25 * thickness
@@ -92,7 +92,7 @@ def random_object(shape: tuple[int, int], rng: np.random.Generator) -> C64:
 
 
 def counted_frames(image: C64, probe: C64, corners: Corners, rng: np.random.Generator) -> tuple[F32, float]:
-    """Return f32[frames, n, n] photons with the beam at pixel n / 2, and the R that their noise makes."""
+    """Return f32[frames, n, n] photons with the beam at pixel n / 2, and the R of their noise."""
     pixels = probe.shape[0]
     frames = np.empty((len(corners), pixels, pixels), np.float32)
     missed = total = 0.0
@@ -106,5 +106,5 @@ def counted_frames(image: C64, probe: C64, corners: Corners, rng: np.random.Gene
 
 
 def side(frames: int, pixels: int) -> float:
-    """Return about how many rows and columns the object of a generated scan has."""
+    """Return the approximate number of rows and columns of the object of a generated scan."""
     return pixels + _STEP * pixels * (math.ceil(math.sqrt(frames)) - 1)

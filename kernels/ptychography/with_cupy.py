@@ -1,8 +1,8 @@
-"""The algorithm of `definition.py` by CuPy, a batch of frames at a time; windows are added by a kernel of our own.
+"""The algorithm of `definition.py` with CuPy, in batches of frames; a CUDA kernel adds the windows.
 
-Where windows overlap, many waves add to one pixel of the object. A thread owns the pixel and visits the waves in
-order, so that nothing is added twice at once and a result is the same at every call. Batches bound the memory beside
-the waves.
+Where windows overlap, many waves are added to one pixel of the object. One thread owns the pixel and visits the waves
+in order, so that no two threads add to it and every call gives the same result. Batches bound the memory in addition
+to the waves.
 
 `SOURCE` is plain CUDA C++. A test compiles it for sm_90 without a driver, and runs it on the host thread by thread.
 """
@@ -64,7 +64,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Reconstru
 
 
 def library_of(cupy: Any, pixels: int) -> Library:
-    """Return CuPy as the definition needs it."""
+    """Return the operations of CuPy for the definition."""
     kernel = cupy.RawKernel(SOURCE, "add_windows")
 
     def add(total: Any, waves: Any, corners: Corners) -> None:

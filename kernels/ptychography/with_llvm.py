@@ -1,4 +1,4 @@
-"""What ``daasbench.compute.simd`` has no word for: roots, quotients and choices."""
+"""Vector operations in addition to ``daasbench.compute.simd``: roots, quotients and selections."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def root(_: Any, a: Any) -> Any:
 
 @_llvm
 def modulus(_: Any, a: Any) -> Any:
-    """Return the numbers without their signs."""
+    """Return the absolute values."""
     return float32x16(a), lambda _context, builder, _signature, values: _call(builder, "fabs", *values)
 
 
@@ -49,7 +49,7 @@ def ratio(_: Any, a: Any, b: Any) -> Any:
 
 @_llvm
 def unless_negative(_: Any, test: Any, a: Any, b: Any) -> Any:
-    """Return `a`, but `b` where `test` is below zero."""
+    """Return `b` where `test` is negative, else `a`."""
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         below = builder.fcmp_ordered("<", values[0], ir.Constant(_VECTOR, [0.0] * LANES))

@@ -1,7 +1,7 @@
-"""Frames are shared between ranks; the sums of object, probe and R are added over all of them in each iteration.
+"""Frames are partitioned over ranks; in each iteration the sums of object, probe and R are added over all ranks.
 
-Each rank works on its own frames as `with_numba.py` does, and has the whole object and the whole probe. Ranks without
-a frame have no part in it.
+Each rank computes its own frames as `with_numba.py` does, and holds the whole object and the whole probe. Ranks
+without a frame do not take part.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the frames of a scan between ranks."""
+    """Return the functions that compute a scan whose frames are partitioned over ranks."""
     from mpi4py import MPI
 
     comm = resources.comm

@@ -1,15 +1,15 @@
-"""Everything that happens to a frame in one go, in the cache: sixteen columns or rows at a time, in registers.
+"""All operations on a frame in the cache, one after the other: sixteen columns or rows at a time, in registers.
 
-Pass after pass over a frame of 128 kB (n = 128), which stays in the second-level cache:
+The passes over a frame of 128 kB (n = 128), which stays in the second-level cache:
 
 1. by strips of sixteen columns: exit wave from probe, object and last wave; transform down the columns;
 2. by strips of sixteen rows, transposed in registers: transform along the rows, replace the modulus, transform back;
-3. by strips of columns: transform back; next wave; its share of the object's sums.
+3. by strips of columns: transform back; next wave; its contribution to the object's sums.
 
-Each strip is transformed in the first-level cache (``daasbench.compute.transforms``), and the frame leaves the
-second-level cache only as its wave. Threads own successive frames, sorted by row, and add to sums of their own that
-cover only the rows these frames see; the sums are added in the same order each time, so that a result is the same at
-every call. The probe's sums need the new object, and so a second reading of the waves.
+Each strip is transformed in the first-level cache (``daasbench.compute.transforms``), and only the wave is written
+from the second-level cache to memory. Each thread computes successive frames, sorted by row, and has its own sums,
+which cover only the rows of these frames. The sums are always added in the same order, so that every call gives the
+same result. The probe's sums need the new object, and therefore the waves are read a second time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Index = NDArray[np.int64]
 Total = Callable[[Any], Any]
-"""Adds an array over all who share the frames, in place, and returns it."""
+"""Adds an array over all ranks, in place, and returns it."""
 
 _LARGEST, _INERTIA = np.float32(LARGEST), np.float32(INERTIA)
 
@@ -51,7 +51,7 @@ def reconstruction(
 ) -> Callable[[Any], Reconstruction]:
     """Return the function that reconstructs from the frames `mine` of a scan (default: all).
 
-    `total` adds sums over all who have the other frames.
+    `total` adds sums over all ranks.
     """
     own = problem.corners if mine is None else problem.corners[mine]
     layout = lay_out(own, problem.pixels, problem.shape, threads)
@@ -92,7 +92,7 @@ class _State:
         self._chunk_probes = aligned_zeros((chunks * 3 * size,))
 
     def begin(self, diffraction: Any, probe: Any) -> None:
-        """Take the frames of a scan, and start from an empty object."""
+        """Read the frames of a scan, and start from an empty object."""
         layout = self.layout
         self.light = layout.strips(probe)
         self.faint = np.float32(layout.pixels * faint_amplitude(probe))
@@ -101,10 +101,10 @@ class _State:
         self.amplitude_sum = float(sums.sum())
         self.image.reshape(layout.rows, 2, layout.width)[:, 0] = 1
         self.image.reshape(layout.rows, 2, layout.width)[:, 1] = 0
-        self.waves.reshape(-1, self.light.size)[:] = self.light  # that of an empty object
+        self.waves.reshape(-1, self.light.size)[:] = self.light  # the sum for an empty object
 
     def project(self, *, alternating: bool) -> float:
-        """Replace the waves by their next and set the object's sums; return Σ | |F g| - √I |."""
+        """Replace the waves by the next iteration's and set the object's sums; return Σ | |F g| - √I |."""
         layout = self.layout
         place = layout.width, layout.corners, layout.bounds, layout.starts, layout.tops
         missed = np.zeros(len(layout.frames))
@@ -139,7 +139,7 @@ class _State:
 
 @compiled()
 def _read(first: int, end: int, diffraction: Any, frames: Index, detector: Index, targets: F32, sums: F64) -> None:
-    """Write the amplitudes of some frames, times n, in the transform's order, and their sums (before that)."""
+    """Write the amplitudes of some frames, times n, in the order of the transform, and the sums of the frames."""
     pixels = detector.size
     for f in range(first, end):
         frame, total = diffraction[frames[f]], 0.0
@@ -174,7 +174,7 @@ def _project(
     sums: F32,
     missed: F64,
 ) -> None:
-    """Replace the waves of some chunks by their next, and set each chunk's sums of the object."""
+    """Replace the waves of some chunks by the next iteration's, and set each chunk's sums of the object."""
     strips, size = pixels // LANES, pixels * pixels
     for chunk in range(first_chunk, end):
         frame, lines = np.empty(2 * size, np.float32), np.empty(pixels * STEP, np.float32)
@@ -266,7 +266,7 @@ def _next_waves(
 
 @compiled()
 def _gather(first: int, end: int, chunk_sums: F32, starts: Index, tops: Index, width: int, sums: F32) -> None:
-    """Add the chunks' sums to some rows, each to those that it covers, always in the same order."""
+    """Add the sums of all chunks that cover some rows, always in the same order."""
     line = 3 * width
     for row in range(first, end):
         mine = sums[row * line : (row + 1) * line]

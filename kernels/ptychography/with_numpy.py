@@ -1,4 +1,4 @@
-"""The algorithm of `definition.py` by numpy, frame after frame: the reference."""
+"""The algorithm of `definition.py` with numpy, frame by frame: the reference."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Lowest energy of a Heisenberg ring by the Lanczos method, its matrix never stored.
+"""Lowest energy of a Heisenberg ring by the Lanczos method, without storing its matrix.
 
-Read `with_numpy.py` first: it is the algorithm. Then `definition.py` (the exact energy by which it is judged),
-`problem.py` (what is computed on) and `oracle.py` (what is right). `with_numba.py`, `with_mpi.py` and
-`with_cupy.py` compute the same numbers faster: `layout.py` says how the vector is cut into rows and spread
-over ranks, `recurrence.py` has the steps that they share. `peers/` is SciPy.
+Read `with_numpy.py` first: it has the algorithm. Then read `definition.py` (the exact energy for the verification),
+`problem.py` (the inputs) and `oracle.py` (the verification). `with_numba.py`, `with_mpi.py` and `with_cupy.py`
+compute the same numbers faster: `layout.py` has the division of the vector into rows and their partition over ranks,
+`recurrence.py` the steps that they share. `peers/` has SciPy.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, doubling, implementation
@@ -17,7 +17,7 @@ kernel = FolderKernel(
         title="Lanczos iterations on a quantum spin ring, matrix-free",
         unit="matrix-vector product",
         stands_for="Quanty, EDRIXS, FDMNES and XTLS multiplets; exact diagonalisation (HΦ, QuSpin, SPINPACK)",
-        community="X-ray absorption and RIXS spectroscopy, magnetism: sparse matrices too large to be stored",
+        community="X-ray absorption and RIXS spectroscopy, magnetism: sparse matrices that are too large to store",
         method=(
             "H = Σ S_i·S_{i+1} over L sites in a ring (spin 1/2, J = 1), that is L/4 + ½ Σ (P_{i,i+1} - 1) with P "
             "the exchange of two spins. Lanczos: β_j v_{j+1} = (H - α_j) v_j - β_{j-1} v_{j-1}, α_j = v_j·H v_j; the "
@@ -26,17 +26,17 @@ kernel = FolderKernel(
         ),
         leaves_out=(
             "symmetries (all 2^L states are kept), eigenvectors, spectra; orbitals, whose many-body matrices have "
-            "more and less regular elements in a row. Memory is two vectors beside the first, which stays as it is, "
-            "and 50 MB"
+            "more and less regular elements per row. Memory is two vectors in addition to the first, which is not "
+            "changed, and 50 MB"
         ),
         tolerance=(
             "1e-10 of each α and β against the reference, one hundred thousand rounding errors: the steps end before "
-            "those that a found eigenvalue amplifies; 1e-6 of the energy against the exact one by the Bethe ansatz, "
-            "which it may not undercut (peers that give no coefficients are judged by the energy alone)"
+            "a converged eigenvalue amplifies rounding errors; 1e-6 of the energy against the exact energy by the "
+            "Bethe ansatz, below which it must not be (peers that give no coefficients are verified by the energy "
+            "alone)"
         ),
         real_work=(
-            "a spectrum of one multiplet takes 100 to 500 products; a map of resonant scattering has 100 to 1000 "
-            "spectra"
+            "a spectrum of a multiplet takes 100 to 500 products; a map of resonant scattering has 100 to 1000 spectra"
         ),
         literature=(
             Reference(text="Lanczos, J. Res. Natl. Bur. Stand. 45, 255 (1950): the method", doi="10.6028/jres.045.026"),
@@ -60,7 +60,7 @@ kernel = FolderKernel(
     },
     options=SparseEigenOptions,
     judgements={
-        "energy_only": "gives the energy and no coefficients: by the exact energy alone",
+        "energy_only": "gives the energy but no coefficients: verified by the exact energy alone",
     },
     implementations=[
         implementation("numpy", threads=False, memory_factor=5.0),
@@ -77,8 +77,8 @@ kernel = FolderKernel(
             packages=("scipy",),
             memory_factor=100.0,
             adds=(
-                "ARPACK without a restart: the same products, all Lanczos vectors kept and every new one made "
-                "orthogonal to them; the matrix is stored; one thread but for its dense algebra"
+                "ARPACK without a restart: the same products; keeps all Lanczos vectors and orthogonalises each new "
+                "vector against them; stores the matrix; one thread except for its dense algebra"
             ),
         ),
         implementation(
@@ -89,7 +89,7 @@ kernel = FolderKernel(
             requires=("scipy",),
             packages=("scipy",),
             memory_factor=25.0,
-            adds="the plain recurrence on a stored matrix of compressed rows; one thread",
+            adds="the plain recurrence with a stored matrix in compressed rows; one thread",
         ),
     ],
     reads_files=False,

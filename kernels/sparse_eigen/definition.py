@@ -1,4 +1,4 @@
-"""What is known exactly of the Heisenberg ring, and what the Lanczos coefficients say of it."""
+"""The exact energy of the Heisenberg ring, and the energy from the Lanczos coefficients."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def exact_energy(length: int) -> float:
     """Return the lowest energy of the ring of `length` sites, at least 4, in units of J.
 
     By the Bethe ansatz (doi:10.1063/1.168740, equations 6 to 9): N φ(z_i) = 2π I_i + Σ_{j≠i} φ((z_i - z_j)/2)
-    with φ = 2 arctan and, for r = N/2 spins turned, the numbers I_i = -(N-r-1)/2 ... one apart; E = N/4 - 2 Σ
-    1 / (1 + z_i²). Iterated from 0. An odd ring turns (N-1)/2 spins: one of the N - r numbers that there are is
-    left out, and the lowest energy is that without the last.
+    with φ = 2 arctan and, for r = N/2 flipped spins, the numbers I_i = -(N-r-1)/2 ... in steps of one; E = N/4 - 2 Σ
+    1 / (1 + z_i²). Iterated from 0. In an odd ring (N-1)/2 spins are flipped: one of the N - r possible numbers is
+    not used, and the lowest energy is the one without the last number.
     """
-    round_result = length // 2
-    numbers = np.arange(round_result) - (length - round_result - 1) / 2
-    rapidities: F64 = np.zeros(round_result)
+    flipped = length // 2
+    numbers = np.arange(flipped) - (length - flipped - 1) / 2
+    rapidities: F64 = np.zeros(flipped)
     for _ in range(_MOST_ITERATIONS):
         shifts = np.arctan((rapidities[:, None] - rapidities) / 2).sum(axis=1)
         following: F64 = np.tan((np.pi * numbers + shifts) / length)

@@ -1,9 +1,9 @@
-"""How the vector is cut into rows, the rows over ranks, and where each row finds what its bonds bring.
+"""The division of the vector into rows, their partition over ranks, and the elements that each bond couples to a row.
 
-An index is a row (its high bits) and a place in the row (its low bits). A bond between two low bits stays in the
-row. One between two high bits brings a whole row; that between the highest low and the lowest high bit brings
-half of one; that between the first site and the last brings every second element of one. What lies on another
-rank comes into a buffer behind the rank's own rows, every element once.
+An index consists of a row (its high bits) and a position in the row (its low bits). A bond between two low bits
+couples elements of the same row. A bond between two high bits couples a whole row; the bond between the highest low
+and the lowest high bit couples half a row; the bond between the first site and the last couples every second element
+of a row. Elements of another rank are received into a buffer behind the rank's own rows, every element once.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ from daasbench.authoring import share
 I64 = NDArray[np.int64]
 
 NONE = -1
-MOST_BITS = 11  # of a place: rows of 16 KiB, so that one of a vector and one of sums fit into the L1 cache
-LEAST_ROWS = 16  # a rank, where the ring is long enough, so that shares are even
+MOST_BITS = 11  # of a position: rows of 16 KiB, so that a row of a vector and a row of sums fit into the L1 cache
+LEAST_ROWS = 16  # per rank, if the ring is long enough, so that the parts are nearly equal
 
 WHOLE, LOWER, UPPER, EVEN, ODD = range(5)
-"""What of a row is brought."""
+"""The part of a row that a bond couples."""
 
 
 def place_bits(length: int, ranks: int) -> int:
-    """Return how many of `length` bits are places in a row: at least 2, and as many as leave enough rows."""
+    """Return how many of `length` bits are the position in a row: at least 2, and so many that enough rows remain."""
     rows = (ranks * LEAST_ROWS - 1).bit_length()
     return min(max(length - rows, 2), MOST_BITS, length - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What one rank holds, needs and gives.
+class RankLayout:
+    """The elements that one rank holds, receives and sends.
 
-    Offsets are of elements; from `own` x `width` on they count in the buffer of what came from other ranks.
+    Offsets count elements; those from `own` x `width` on are in the buffer of elements received from other ranks.
 
     Attributes
     ----------
     length, width, first, own
-        Sites; elements of a row; this rank's first row, and how many it has.
+        Sites; elements of a row; this rank's first row, and its number of rows.
     partners
-        i64[own, bonds between high bits]: where the row is that the bond brings; NONE: nothing changes.
+        i64[own, bonds between high bits]: offset of the row that the bond couples; NONE: nothing changes.
     halves
-        i64[own]: where the half row is that the middle bond brings.
+        i64[own]: offset of the half row that the middle bond couples.
     ends, end_strides
-        i64[own]: where the elements are that the bond of the ends brings, and how far apart.
+        i64[own]: offset and stride of the elements that the bond of the ends couples.
     received
-        By rank, how many elements come from it, in the order in which they lie in the buffer.
+        By rank, how many elements are received from it, in the order of the buffer.
     given
-        By rank, which elements it needs: i64 offsets into this rank's rows.
+        By rank, which elements are sent to it: i64 offsets into this rank's rows.
     """
 
     length: int
@@ -65,8 +65,8 @@ class Plan:
     given: list[I64]
 
 
-def plan_of(length: int, ranks: int = 1, rank: int = 0) -> Plan:
-    """Return the plan of one of `ranks` ranks."""
+def layout_of(length: int, ranks: int = 1, rank: int = 0) -> RankLayout:
+    """Return the layout of one of `ranks` ranks."""
     bits = place_bits(length, ranks)
     width, rows = 1 << bits, 1 << (length - bits)
     wanted = [_wanted(length, bits, share(rows, ranks, other)) for other in range(ranks)]
@@ -85,7 +85,7 @@ def plan_of(length: int, ranks: int = 1, rank: int = 0) -> Plan:
         for other in range(ranks)
     ]
     offset = _Finder(mine, width, places)
-    return Plan(
+    return RankLayout(
         length=length,
         width=width,
         first=mine.start,
@@ -97,7 +97,7 @@ def plan_of(length: int, ranks: int = 1, rank: int = 0) -> Plan:
 
 
 class _Finder:
-    """Says where a part of a row begins, and how far apart its elements are."""
+    """Returns the offset of the first element of a part of a row, and the stride of its elements."""
 
     def __init__(self, mine: slice, width: int, places: dict[tuple[int, int], int]) -> None:
         self.mine, self.width, self.places = mine, width, places
@@ -126,21 +126,21 @@ def _tables(length: int, bits: int, mine: slice, find: _Finder) -> dict[str, I64
 
 
 def _half(row: int) -> tuple[int, int]:
-    """Return what the middle bond brings to a row: its upper half if the row's lowest bit is 0, and conversely.
+    """Return what the middle bond couples to a row: the partner's upper half if the row's low bit is 1, else its lower.
 
-    The half that is brought is the other one: where the low bit is 1 here, it is 0 there.
+    The partner's low bit is the opposite.
     """
     return row ^ 1, UPPER if row & 1 else LOWER
 
 
 def _end(row: int, high: int) -> tuple[int, int]:
-    """Return what the bond of the ends brings to a row: to odd places if the last spin is 0, from even ones."""
+    """Return what the end bond couples to a row: the partner's odd positions if the last spin is 1, else even ones."""
     top = 1 << (high - 1)
     return row ^ top, ODD if row & top else EVEN
 
 
 def _wanted(length: int, bits: int, mine: slice) -> list[tuple[int, int]]:
-    """Return, sorted, the parts of rows that are not in `mine` and that its bonds bring, none twice."""
+    """Return, sorted and without duplicates, the parts of rows outside `mine` that its bonds couple."""
     high = length - bits
     parts = set()
     for row in range(mine.start, mine.stop):
@@ -157,7 +157,7 @@ def _between(wanted: list[tuple[int, int]], theirs: slice) -> list[tuple[int, in
 
 
 def _elements(parts: list[tuple[int, int]], first: int, width: int) -> I64:
-    """Return the offsets of the elements of parts of rows, from the rank's first row on."""
+    """Return the offsets of the elements of parts of rows, counted from the rank's first row."""
     of_part = {
         WHOLE: np.arange(width),
         LOWER: np.arange(width // 2),

@@ -1,4 +1,4 @@
-"""What can be chosen of a spin ring."""
+"""Options of the kernel `sparse_eigen`."""
 
 from daasbench.authoring import Options
 

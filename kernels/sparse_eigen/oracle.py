@@ -1,4 +1,4 @@
-"""What is right: the reference's coefficients, and the energy that the Bethe ansatz gives exactly."""
+"""Verification: by the reference's coefficients, and by the exact energy of the Bethe ansatz."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ F64 = NDArray[np.float64]
 ENERGY_ONLY = "energy_only"  # a judgement
 
 TOLERANCE = 1e-10  # of a coefficient; they are of order 1 to 10, rounding leaves 1e-14
-ENERGY_TOLERANCE = 1e-6  # the steps of every size leave less than 1e-9
-ROUNDING = 1e-9  # by which an energy may seem lower than the lowest
+ENERGY_TOLERANCE = 1e-6  # with the steps of every size the error is less than 1e-9
+ROUNDING = 1e-9  # by which a computed energy may be below the lowest energy
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What the blocks must give: `alpha` and `beta` by family of turned states, and the exact energy."""
+    """The expected results: `alpha` and `beta` by family of symmetric states, and the exact energy."""
 
     alpha: list[F64]
     beta: list[F64]
@@ -34,7 +34,7 @@ class Expectation:
 
 
 def expect(problem: Problem, options: SparseEigenOptions) -> Expectation:  # noqa: ARG001  (there are none)
-    """Return the coefficients by the reference, one run for each family of turned states."""
+    """Return the coefficients by the reference, from one run per family of symmetric states."""
     runs = [lanczos(state, problem.length, problem.steps) for state in problem.blocks[:: 4 * problem.length]]
     return Expectation(
         alpha=[run["alpha"] for run in runs],
@@ -46,9 +46,9 @@ def expect(problem: Problem, options: SparseEigenOptions) -> Expectation:  # noq
 def verify(
     problem: Problem, expectation: Expectation, block: int, result: Mapping[str, F64], judged_as: str
 ) -> Verdict:
-    """Return the verdict on the energy and, if that is right, on the coefficients, which say more than it.
+    """Return the verdict on the energy and, if that is correct, on the coefficients, which are a stricter test.
 
-    Of wrong coefficients with a wrong energy the energy is named: it is true whatever the reference computes.
+    If both are wrong, the verdict is on the energy: its exact value does not depend on the reference.
     """
     energy = np.asarray(result["energy"])
     if energy.shape != (1,) or energy.dtype != np.float64:
@@ -57,7 +57,7 @@ def verify(
     excess = float(energy[0]) - expectation.energy
     checks = [Verdict(error=abs(excess), tolerance=ENERGY_TOLERANCE, verified_by="truth", message="energy")]
     if excess < -ROUNDING:
-        message = f"the energy lies {-excess:.3g} below the lowest that there is: no approximation can"
+        message = f"the energy is {-excess:.3g} below the lowest possible energy, which no approximation can reach"
         checks.append(Verdict(error=-excess, tolerance=ROUNDING, verified_by="truth", message=message))
     by_energy = worst_of(checks)
     if judged_as == ENERGY_ONLY or not by_energy.ok:
@@ -66,10 +66,10 @@ def verify(
 
 
 def _coefficients(expectation: Expectation, family: int, result: Mapping[str, F64]) -> Verdict:
-    """Return how far the coefficients are from the reference's."""
+    """Return the verdict on the difference of the coefficients from the reference's."""
     pairs = ((result["alpha"], expectation.alpha[family]), (result["beta"], expectation.beta[family]))
     if any(got.shape != expected.shape or got.dtype != np.float64 for got, expected in pairs):
         message = "coefficients are missing, or not float64"
         return Verdict(error=float("nan"), tolerance=TOLERANCE, verified_by="oracle", message=message)
-    error = float(np.max([np.abs(got - expected).max() for got, expected in pairs]))  # NaN, if one is
+    error = float(np.max([np.abs(got - expected).max() for got, expected in pairs]))  # NaN if a coefficient is NaN
     return Verdict(error=error, tolerance=TOLERANCE, verified_by="oracle")

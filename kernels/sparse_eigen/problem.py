@@ -1,8 +1,8 @@
-"""What the Lanczos method starts from: random states of the ring, many of them the same one, seen turned.
+"""The start vectors of the Lanczos method: random states of the ring, each with all its symmetric states.
 
-The ring looks the same from every site, in either direction and with all spins flipped: a state that is turned
-has the same coefficients. So one run of the reference judges 4 L blocks, and a block computed by another order
-of bonds is a law put to the test at every repeat.
+The ring is symmetric under rotation, reflection and the flip of all spins: a transformed state has the same
+coefficients. Therefore one run of the reference verifies 4 L blocks, and every repeat tests the symmetry, because a
+transformed state is computed with another order of bonds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Problem:
     Attributes
     ----------
     blocks
-        Each f64[2^length], a state to start from, not normalised; bit i of an index is the spin of site i.
+        Each f64[2^length], a start vector, not normalised; bit i of an index is the spin of site i.
     length
         Sites of the ring, at least 4.
     steps
@@ -41,19 +41,19 @@ class Problem:
 
 
 def survey(path: Path, options: Options) -> Parameters:  # noqa: ARG001  (of any kind)
-    """Refuse: a ring is no measurement."""
-    raise InputError(f"{path}: kernel sparse_eigen reads no files; leave --input out")
+    """Raise InputError: there are no measurements of a ring."""
+    raise InputError(f"{path}: kernel sparse_eigen reads no files; remove --input")
 
 
 read = survey
 
 
 def work(parameters: Parameters, options: SparseEigenOptions) -> Work:  # noqa: ARG001  (there are none)
-    """Return the least work of one run.
+    """Return the minimum work of one run.
 
-    A product adds one number a bond and state, the recurrence takes 8 flop a state; from memory come two vectors
-    and one goes back, once a step. `messages_bytes` are those of each of two ranks (:func:`layout.plan_of` has
-    the exact number of any).
+    A product adds one number per bond and state, the recurrence takes 8 flop per state; in every step two vectors
+    are read from memory and one is written. `messages_bytes` are those of each of two ranks (:func:`layout.layout_of`
+    has the exact number for any number of ranks).
     """
     states, length, steps = 2.0 ** parameters["length"], parameters["length"], parameters["steps"]
     return Work(
@@ -72,20 +72,25 @@ def make(parameters: Parameters, options: SparseEigenOptions, seed: int, blocks:
     """Return runs that start from random states."""
     length, steps = parameters["length"], parameters["steps"]
     if length < 4:
-        raise UsageError(f"length: a ring of {length} sites is none; choose 4 or more")
+        raise UsageError(f"length: a ring must have at least 4 sites, not {length}; choose 4 or more")
     made: list[F64] = []
     for block in range(blocks):
-        family, round_ = divmod(block, 4 * length)
+        family, symmetry = divmod(block, 4 * length)
         state = (
-            np.random.default_rng([seed, family]).standard_normal(2**length) if round_ == 0 else made[block - round_]
+            np.random.default_rng([seed, family]).standard_normal(2**length)
+            if symmetry == 0
+            else made[block - symmetry]
         )
-        made.append(round_result(state, length, round_))
+        made.append(transformed(state, length, symmetry))
     return Problem(blocks=made, length=length, steps=steps)
 
 
-def round_result(state: F64, length: int, round_: int) -> F64:
-    """Return the state seen from site ``round % length``; the next `length` mirrored, then both with spins flipped."""
-    flip, mirror, site = round_ // (2 * length), round_ // length % 2, round_ % length
+def transformed(state: F64, length: int, symmetry: int) -> F64:
+    """Return the state seen from site ``symmetry % length``.
+
+    The next `length` symmetries mirror it as well; the second half of them flips all spins.
+    """
+    flip, mirror, site = symmetry // (2 * length), symmetry // length % 2, symmetry % length
     axes = [*range(site, length), *range(site)]
     spins = state.reshape((2,) * length).transpose(axes[::-1] if mirror else axes)
     return np.ascontiguousarray(spins).reshape(-1)[:: -1 if flip else 1].copy()

@@ -1,7 +1,7 @@
-"""The Lanczos steps that the compiled ways share: two vectors beside the one that a run starts from.
+"""The Lanczos steps that the compiled implementations share, with two vectors in addition to the start vector.
 
-Vectors are left as they come and their lengths kept beside them, so that no pass over memory is spent on a
-division: u_j = v_j |u_j|.
+Vectors are not normalised; their lengths are kept separately, so that no pass over memory is needed for a division:
+u_j = v_j |u_j|.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def run(
     Parameters
     ----------
     spare
-        Two vectors that are written over; `start` is left as it is.
+        Two vectors that are overwritten; `start` is not changed.
     square
-        Returns start · start.
+        Function that returns start · start.
     """
     vector, out, other = start, *spare
-    before, weight = out, 0.0  # of no weight: finite, whatever it holds
+    before, weight = out, 0.0  # has no weight, but must be finite
     scale = 1 / math.sqrt(square(start))
     alpha: list[float] = []
     beta: list[float] = []

@@ -1,7 +1,7 @@
-"""On a CUDA device: one thread a state, which gathers over all bonds; the high bits' reads are coalesced.
+"""On a CUDA device: one thread per state, which gathers over all bonds; the reads for high bits are coalesced.
 
-Sums over the vector are CuPy's; the coefficients stay on the device until the run has ended, so that no step
-waits for the host. `SOURCE` is plain CUDA C++: a test compiles it for sm_90 without a driver, and runs it on the
+CuPy computes the sums over the vector. The coefficients stay on the device until the run has ended, so that no step
+waits for the host. `SOURCE` is plain CUDA C++. A test compiles it for sm_90 without a driver, and runs it on the
 host thread by thread.
 """
 
@@ -24,7 +24,7 @@ THREADS = 256
 
 SOURCE = r"""
 // squares: [0] start . start, then the square of the length of each vector that follows.
-// out = H v / |v| - (|v| / |before|) before, where before is not yet normalised either; step 0 has none.
+// out = H v / |v| - (|v| / |before|) before, where before is not normalised either; step 0 has no before.
 extern "C" __global__ void ring_product(
     double *out, const double *vector, const double *before, const double *squares,
     const int step, const int length)

@@ -1,6 +1,6 @@
-"""The bonds inside a row in LLVM's own words: exchanges of neighbours are shuffles of a register.
+"""The bonds inside a row in LLVM instructions: exchanges of neighbours are shuffles of a register.
 
-A compiler's plain loops over runs of two or four elements stay scalar: they take ten times as long as all other
+A compiler's plain loops over runs of two or four elements remain scalar and take ten times as long as all other
 bonds together.
 """
 
@@ -19,13 +19,16 @@ LANES = 8
 """Elements of float64 in a vector."""
 
 GROUP = 2 * LANES
-"""Elements that `exchange_low` works on at once."""
+"""Elements that `exchange_low` processes at once."""
 
 _INDEX = ir.IntType(64)
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 _BYTES = 8
 
-_BOND_01, _BOND_12 = (0, 2, 1, 3, 4, 6, 5, 7), (0, 1, 4, 5, 2, 3, 6, 7)  # places that exchange two of their bits
+_BOND_01, _BOND_12 = (
+    (0, 2, 1, 3, 4, 6, 5, 7),
+    (0, 1, 4, 5, 2, 3, 6, 7),
+)  # positions after an exchange of two of their bits
 _FIRST_23, _SECOND_23 = (0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15)  # of two vectors side by side
 _TO_EVEN, _TO_ODD = (9, 1, 11, 3, 13, 5, 15, 7), (0, 8, 2, 10, 4, 12, 6, 14)
 
@@ -79,7 +82,7 @@ def exchange_low(typing: Any, y: Any, x: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def exchange_runs(typing: Any, y: Any, x: Any, place: Any, run: Any) -> Any:
-    """Add (P - 1) x to `y` from `place` on, `run` elements and the `run` that follow: they exchange places.
+    """Add (P - 1) x to `y` from `place` on: `run` elements and the following `run` elements are exchanged.
 
     `run` is a multiple of `LANES`.
     """
@@ -120,7 +123,7 @@ def _exchange_ends(lanes: Sequence[int]) -> Any:
 
 
 take_even = _exchange_ends(_TO_ODD)
-"""(y, x, row): add to the odd places of `y` the even ones of `row`, less what `x` has there; of `LANES` elements."""
+"""(y, x, row): add to odd elements of `y` the even elements of `row` minus the odd ones of `x`; `LANES` elements."""
 
 take_odd = _exchange_ends(_TO_EVEN)
-"""The same to even places, from odd ones."""
+"""The same for even elements of `y` and `x`, and odd elements of `row`."""

@@ -1,6 +1,7 @@
-"""Rows over ranks: before each product every rank gives the others the elements that their bonds bring.
+"""Rows are partitioned over ranks: before each product every rank sends the elements that the others' bonds couple.
 
-Two messages between each two ranks that share a bond, one either way, and two sums over all ranks a step.
+In each step, every two ranks that share a bond exchange two messages, one in each direction, and there are two sums
+over all ranks.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from daasbench.authoring import Partitioned, Resources
 
 from . import recurrence
-from .layout import Plan, plan_of
+from .layout import RankLayout, layout_of
 from .with_numba import Rows
 
 if TYPE_CHECKING:
@@ -25,13 +26,13 @@ F64 = NDArray[np.float64]
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way in which each rank holds its rows of the vectors."""
+    """Return the functions with which each rank computes its rows of the vectors."""
     numba.set_num_threads(resources.threads)
     comm = resources.comm
-    plan = plan_of(problem.length, comm.size, comm.rank)
-    ranks = Ranks(Rows(plan, resources.threads), comm)
+    layout = layout_of(problem.length, comm.size, comm.rank)
+    ranks = DistributedRows(Rows(layout, resources.threads), comm)
     spare = ranks.rows.vector(), ranks.rows.vector()
-    mine = slice(plan.first * plan.width, (plan.first + plan.own) * plan.width)
+    mine = slice(layout.first * layout.width, (layout.first + layout.own) * layout.width)
 
     def put(state: F64) -> Any:
         part = ranks.rows.vector()
@@ -45,20 +46,22 @@ def prepare(problem: Problem, resources: Resources) -> Partitioned:
     )
 
 
-class Ranks:
-    """The steps of the recurrence on vectors whose rows lie on all ranks.
+class DistributedRows:
+    """The steps of the recurrence on vectors whose rows are partitioned over all ranks.
 
     Attributes
     ----------
     messages, sent_bytes
-        What this rank has sent to others until now, sums over all ranks not counted.
+        Messages and bytes that this rank has sent to others so far, without the sums over all ranks.
     """
 
     def __init__(self, rows: Rows, comm: Any) -> None:
         self.rows, self.comm = rows, comm
         self.messages = self.sent_bytes = 0
-        self._gifts = [(rank, given, np.empty(given.size)) for rank, given in enumerate(rows.plan.given) if given.size]
-        self._pieces = _pieces(rows.plan, rows.came)
+        self._outgoing = [
+            (rank, given, np.empty(given.size)) for rank, given in enumerate(rows.layout.given) if given.size
+        ]
+        self._pieces = _pieces(rows.layout, rows.came)
 
     def square(self, vector: F64) -> float:
         """Return vector · vector."""
@@ -74,9 +77,9 @@ class Ranks:
         return self._total(self.rows.subtract(out, vector, weight))
 
     def _exchange(self, vector: F64) -> None:
-        """Give each rank what it needs of `vector`, and take what it has."""
+        """Send each rank the elements of `vector` that it needs, and receive those that this rank needs."""
         requests = [self.comm.Irecv(piece, source=rank) for rank, piece in self._pieces]
-        for rank, given, packed in self._gifts:
+        for rank, given, packed in self._outgoing:
             np.take(vector, given, out=packed, mode="clip")
             requests.append(self.comm.Isend(packed, dest=rank))
             self.messages += 1
@@ -87,11 +90,11 @@ class Ranks:
         return float(self.comm.allreduce(mine))
 
 
-def _pieces(plan: Plan, came: F64) -> list[tuple[int, F64]]:
-    """Return, by rank, the pieces of the buffer that it fills."""
-    ends = np.cumsum(plan.received).tolist()
+def _pieces(layout: RankLayout, came: F64) -> list[tuple[int, F64]]:
+    """Return each rank that sends elements, with the part of the buffer for them."""
+    ends = np.cumsum(layout.received).tolist()
     return [
         (rank, came[end - count : end])
-        for rank, (end, count) in enumerate(zip(ends, plan.received, strict=True))
+        for rank, (end, count) in enumerate(zip(ends, layout.received, strict=True))
         if count
     ]

@@ -1,8 +1,8 @@
-"""Compiled: row by row with all bonds at once, sums in the L1 cache, two passes over memory a step.
+"""Compiled: row by row with all bonds at once, sums in the L1 cache, two passes over memory per step.
 
-A row of sums is 2 H v in units that need no table: (L/2) v + Σ (P - 1) v, then one product with ½ at the end.
-Bonds between places move runs of neighbours, the lowest by shuffles (`with_llvm.py`); rows that high bonds bring
-are added as they lie.
+A row of sums is 2 H v without factors: (L/2) v + Σ (P - 1) v; it is multiplied by ½ at the end. Bonds between
+positions in a row exchange runs of neighbours, the lowest by shuffles (`with_llvm.py`); rows that high bonds couple
+are added without a permutation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from daasbench.authoring import Resources
 from daasbench.compute.simd import aligned_zeros, compiled
 
 from . import recurrence
-from .layout import Plan, plan_of
+from .layout import RankLayout, layout_of
 from .with_llvm import GROUP, LANES, exchange_low, exchange_runs, take_even, take_odd
 
 if TYPE_CHECKING:
@@ -28,34 +28,34 @@ F64 = NDArray[np.float64]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_WORTH_A_THREAD = 2**16  # elements: some 0.2 ms; fewer are done before another thread is awake
+_WORTH_A_THREAD = 2**16  # elements: some 0.2 ms; fewer are computed before another thread has started
 _PAD = 8  # elements between the partial sums of two threads: a cache line
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[F64], dict[str, F64]]:
     """Return the function that runs `steps` Lanczos steps from a state."""
     numba.set_num_threads(resources.threads)
-    steps = Rows(plan_of(problem.length), resources.threads)
+    steps = Rows(layout_of(problem.length), resources.threads)
     spare = steps.vector(), steps.vector()
     return lambda state: recurrence.run(state, spare, problem.steps, steps.square, steps.product, steps.subtract)
 
 
 class Rows:
-    """The steps of the recurrence on the rows of a plan, shared between threads.
+    """The steps of the recurrence on the rows of a layout, divided among threads.
 
-    `came` f64 is the buffer of what came from other ranks.
+    `came` f64 is the buffer of elements received from other ranks.
     """
 
-    def __init__(self, plan: Plan, threads: int) -> None:
-        self.plan = plan
-        self.threads = max(1, min(threads, plan.own * plan.width // _WORTH_A_THREAD))
-        self.came: F64 = aligned_zeros((sum(plan.received),), np.float64)
+    def __init__(self, layout: RankLayout, threads: int) -> None:
+        self.layout = layout
+        self.threads = max(1, min(threads, layout.own * layout.width // _WORTH_A_THREAD))
+        self.came: F64 = aligned_zeros((sum(layout.received),), np.float64)
         self._sums = np.zeros((self.threads, _PAD))
-        self._buffers = aligned_zeros((self.threads, plan.width), np.float64)
+        self._buffers = aligned_zeros((self.threads, layout.width), np.float64)
 
     def vector(self) -> Any:
         """Return f64[own rows x width], zeros, on a cache line."""
-        return aligned_zeros((self.plan.own * self.plan.width,), np.float64)
+        return aligned_zeros((self.layout.own * self.layout.width,), np.float64)
 
     def square(self, vector: F64) -> float:
         """Return vector · vector."""
@@ -66,11 +66,11 @@ class Rows:
 
     def product(self, out: F64, vector: F64, before: F64, scale: float, weight: float) -> float:
         """See :data:`.recurrence.Product`."""
-        plan = self.plan
-        tables = (plan.partners, plan.halves, plan.ends, plan.end_strides)
-        given = (out, vector, before, self.came, scale, weight, plan.length, plan.first, *tables)
+        layout = self.layout
+        tables = (layout.partners, layout.halves, layout.ends, layout.end_strides)
+        given = (out, vector, before, self.came, scale, weight, layout.length, layout.first, *tables)
         if self.threads == 1:
-            return float(_rows(*given, self._buffers[0], 0, plan.own))
+            return float(_rows(*given, self._buffers[0], 0, layout.own))
         _product(*given, self._buffers, self._sums, self.threads)
         return float(self._sums[:, 0].sum())
 
@@ -83,7 +83,7 @@ class Rows:
 
 
 def _summing(function: Function) -> Function:
-    """Compile a loop whose sums may be taken in any order, as vectors are; not a number stays what it is."""
+    """Compile a loop whose sums may be computed in any order, so that it is vectorised; NaN remains NaN."""
     fast = {"reassoc", "contract", "nsz"}
     made: Function = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=fast)(function)
     return made
@@ -122,7 +122,7 @@ def _product(
     buffers: Any,
     sums: Any,
     parts: int,
-) -> None:  # fmt: skip  (one line a kind)
+) -> None:  # fmt: skip  (one line per kind)
     rows = partners.shape[0]
     for part in numba.prange(parts):
         sums[part, 0] = _rows(
@@ -149,8 +149,8 @@ def _rows(
     y: Any,
     begin: int,
     end: int,
-) -> float:  # fmt: skip  (one line a kind)
-    """Compute the rows from `begin` to `end`, with `y` f64[width] to sum one; return vector · out over them."""
+) -> float:  # fmt: skip  (one line per kind)
+    """Compute the rows from `begin` to `end` with `y` f64[width] for the sums of a row; return vector · out of them."""
     total, width, top = 0.0, y.size, partners.shape[1] + 1
     for row in range(begin, end):
         mine = slice(row * width, (row + 1) * width)
@@ -166,9 +166,9 @@ def _rows(
         half = slice(middle, middle + width // 2)
         _move(y[half], x[half], _piece(vector, came, halves[row], width // 2))
         stride = end_strides[row]
-        to = 1 - ((first + row) >> (top - 1) & 1)  # places whose spin differs from the last site's
+        to = 1 - ((first + row) >> (top - 1) & 1)  # positions whose first spin differs from the last site's
         if width >= GROUP and stride == 2:
-            brought = _piece(vector, came, ends[row] - (1 - to), width)  # the whole row, though half is taken
+            brought = _piece(vector, came, ends[row] - (1 - to), width)  # the whole row, although half of it is used
             if to == 1:
                 take_even(y, x, brought)
             else:
@@ -207,7 +207,7 @@ def _move(y: Any, x: Any, other: Any) -> None:
 
 @compiled()
 def _move_ends(y: Any, x: Any, source: Any, stride: int, to: int) -> None:
-    """Exchange the last site and the first: places of parity `to` take what is brought."""
+    """Exchange the last site and the first: positions of parity `to` get the elements of the partner row."""
     if stride == 2:
         for pair in range(y.size // 2):
             y[2 * pair + to] += source[2 * pair] - x[2 * pair + to]
@@ -218,7 +218,7 @@ def _move_ends(y: Any, x: Any, source: Any, stride: int, to: int) -> None:
 
 @compiled()
 def _move_places(y: Any, x: Any) -> None:
-    """Exchange the spins of every bond inside a row: |01> and |10> move towards each other."""
+    """Exchange the spins of every bond inside a row: |01> and |10> are exchanged."""
     run = 1
     if y.size >= GROUP:
         exchange_low(y, x)

@@ -1,4 +1,4 @@
-"""The reference: the bonds one after the other, each an exchange of two bits of the index."""
+"""The reference: one bond after the other, each an exchange of two bits of the index."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F64], dict[str,
 def lanczos(state: F64, length: int, steps: int, product: Callable[[F64, int], F64] | None = None) -> dict[str, F64]:
     """Return `alpha`, `beta` and `energy` (see :func:`.definition.coefficients`) of a run from `state` f64[2^length].
 
-    `product` replaces the ring's own H.
+    `product` replaces the product with the ring's H.
     """
     product = product or ring_product
     vector, before = state / np.linalg.norm(state), np.zeros_like(state)
@@ -45,9 +45,9 @@ def lanczos(state: F64, length: int, steps: int, product: Callable[[F64, int], F
 
 
 def ring_product(vector: F64, length: int) -> F64:
-    """Return H v: L/4 v + ½ Σ (P - 1) v, where P exchanges the spins at both ends of a bond.
+    """Return H v = L/4 v + ½ Σ (P - 1) v, where P exchanges the spins at both ends of a bond.
 
-    P changes a state only if the two spins differ: |01> and |10> move towards each other.
+    P changes a state only if the two spins differ: it exchanges |01> and |10>.
     """
     product = length / 4 * vector
     for site in range(length - 1):

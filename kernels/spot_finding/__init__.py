@@ -1,9 +1,9 @@
-"""Spot finding: frames of a counting detector become masks of strong pixels and lists of Bragg spots.
+"""Spot finding: masks of strong pixels and lists of Bragg spots from the frames of a counting detector.
 
-Read `definition.py` first: what a strong pixel and a spot are; then `with_numpy.py`, which computes it as DIALS does.
-Then `problem.py` (what is searched), `pattern.py` (frames whose spots are known), `oracle.py` (what is right) and
-`readers.py` (real frames). The other ``with_*.py`` compute the same faster; `peers/` are the packages that they
-are compared with.
+Read `definition.py` first: it defines strong pixels and spots. Then read `with_numpy.py`, which computes them as DIALS
+does, `problem.py` (the inputs), `pattern.py` (frames whose spots are known), `oracle.py` (the verification) and
+`readers.py` (real frames). The other ``with_*.py`` compute the same results faster; `peers/` has the packages for
+comparison.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, implementation
@@ -19,22 +19,22 @@ kernel = FolderKernel(
         stands_for="DIALS (dispersion), the hit finders of serial crystallography (peakfinder8), ImageD11, HEXRD",
         community="macromolecular and serial crystallography, three-dimensional X-ray diffraction",
         method=(
-            "of the m pixels that count in the 7 x 7 window about one of p counts, with sum x and sum of squares y: "
-            "strong where m y - x² - x (m - 1) > nsig_b x √(2 (m - 1)) and m p - x > nsig_s √(m x), nsig_b = 6, "
+            "m counted pixels in the 7 x 7 window around a pixel of p counts, with sum x and sum of squares y: strong "
+            "where m y - x² - x (m - 1) > nsig_b x √(2 (m - 1)) and m p - x > nsig_s √(m x), nsig_b = 6, "
             "nsig_s = 3; spots are 8-connected strong pixels of one frame, 3 to 1000 of them, with their "
             "centroid by counts. Method threshold: strong where p is above a number"
         ),
         leaves_out=(
-            "spots that go on over several frames, gain maps, hot-pixel search, resolution and ice-ring filters, "
+            "spots that extend over several frames, gain maps, hot-pixel search, resolution and ice-ring filters, "
             "indexing; intensities have no background subtracted"
         ),
         tolerance=(
-            "mask and spots identical to the definition in exact integers, which are DIALS' own of double-precision "
-            "frames (its components are 4-connected, and compared with such); and of the planted spots above 200 "
-            "counts 98 % are found, 99 % of what is found was planted, and the median error of the centroid is "
-            "0.15 pixel at most"
+            "mask and spots identical to the definition in exact integers, which agrees with DIALS for "
+            "double-precision frames (the components of DIALS are 4-connected, and are compared with such "
+            "components); of the simulated spots above 200 counts 98 % are found, 99 % of the found spots were "
+            "simulated, and the median error of the centroid is at most 0.15 pixel"
         ),
-        real_work="a rotation scan is 1800 to 3600 frames, a serial one 10⁵ to 10⁶; an Eiger 4M writes 550 a second",
+        real_work="a rotation scan is 1800 to 3600 frames, a serial experiment 10⁵ to 10⁶; an Eiger 4M runs at 550 Hz",
         literature=(
             Reference(
                 text="Winter et al., Acta Cryst. D 74, 85 (2018): DIALS, spot finding in section 3.1",
@@ -58,7 +58,7 @@ kernel = FolderKernel(
     },
     options=SpotOptions,
     judgements={
-        "four_connected": "its spots hang together by edges only, not by corners: by the definition's list of these",
+        "four_connected": "its spots are 4-connected: verified against the definition's list of 4-connected spots",
     },
     implementations=[
         implementation("numpy", threads=False, memory_factor=4.0),
@@ -75,8 +75,9 @@ kernel = FolderKernel(
             fix="apt install dials",
             memory_factor=4.0,
             adds=(
-                "components are 4-connected; it works on double precision, made beforehand, in a process of its own "
-                "with one thread; bringing its mask over (a copy, some 2 % of the time) is part of the measured time"
+                "components are 4-connected; computes in double precision, converted beforehand, in a separate "
+                "process with one thread; the copy of its mask to this process (some 2 % of the time) is part of the "
+                "measured time"
             ),
         ),
         implementation(

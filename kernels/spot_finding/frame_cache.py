@@ -15,7 +15,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class FrameCache:
-    """The sparse frames that HEXRD keeps: rows, columns and counts of the pixels above its threshold, as npz."""
+    """The sparse frames of HEXRD: rows, columns and counts of the pixels above its threshold, as npz."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
@@ -32,12 +32,12 @@ class FrameCache:
             self.shape = (int(cache["nframes"]), rows, columns)
         except (KeyError, ValueError, TypeError, AttributeError, zlib.error, zipfile.BadZipFile) as error:
             raise InputError(
-                f"{path}: is no frame cache of HEXRD ({error}); it holds shape, nframes, dtype and, for every frame, "
-                "N_row, N_col and N_data"
+                f"{path}: is not a frame cache of HEXRD ({error}); such a file has shape, nframes, dtype and, for "
+                "every frame, N_row, N_col and N_data"
             ) from error
 
     def read(self, start: int, frames: int) -> Array:
-        """Return `frames` frames from `start` on; what the cache does not hold is 0."""
+        """Return `frames` frames from `start` on; pixels that are not in the cache are 0."""
         return np.stack([self._frame(index) for index in range(start, start + frames)])
 
     def _frame(self, index: int) -> Array:

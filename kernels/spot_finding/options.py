@@ -1,4 +1,4 @@
-"""What a person may choose about finding spots."""
+"""Options of the kernel `spot_finding`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class SpotOptions(Options, frozen=True, kw_only=True):
     Attributes
     ----------
     method
-        ``dispersion``: a pixel is strong where it stands out of a 7 x 7 window that is more dispersed than Poisson
-        noise, as in DIALS; ``threshold``: where it has more counts than `threshold`, as in HEXRD.
+        ``dispersion``: a pixel is strong if it exceeds the mean of a 7 x 7 window that is more dispersed than Poisson
+        noise, as in DIALS; ``threshold``: if it has more counts than `threshold`, as in HEXRD.
     nsig_b, nsig_s
-        By how many standard deviations the window's dispersion, and the pixel, must stand out.
+        Standard deviations by which the dispersion of the window, and the pixel, must exceed the expectation.
     min_count
         Fewest counted pixels in the window.
     threshold
@@ -33,12 +33,12 @@ class SpotOptions(Options, frozen=True, kw_only=True):
         Path of the frames inside the HDF5 file; default: NeXus default, a DECTRIS series, or
         the only stack of frames.
     mask
-        Image file with the detector's shape; pixels that are not 0 in it are left out. Negative values, not finite
-        ones, and for unsigned integers the largest value of their type, are no data anyway.
+        Image file with the detector's shape; pixels that are not 0 in it are excluded. Negative values, values that
+        are not finite, and the largest value of unsigned integers are never data.
     first
-        First frame of the file to take, counted from 0.
+        First frame of the file to search, counted from 0.
     frames
-        With ``--input``: how many frames one repeat searches, at most.
+        With ``--input``: the most frames that one repeat searches.
     """
 
     method: Literal["dispersion", "threshold"] = "dispersion"

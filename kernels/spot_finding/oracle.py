@@ -1,4 +1,4 @@
-"""What is right: the definition in exact integers at every pixel, and the spots that were planted."""
+"""Verification: by the definition in exact integers at every pixel, and by the simulated spots."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from daasbench.authoring import Verdict, worst_of
 
-from .definition import COUNTED_BELOW, WINDOW, Criteria, Found
+from .definition import COUNTED_BELOW, WINDOW, Criteria, FoundSpots
 from .options import SpotOptions
 from .pattern import Planted
 from .problem import Problem
@@ -20,15 +20,15 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 FOUR_CONNECTED = "four_connected"  # a judgement
 
-BRIGHT = 200.0  # counts from which on a planted spot must be found
+BRIGHT = 200.0  # counts from which on a simulated spot must be found
 RECALL, PRECISION, CENTROID = 0.98, 0.99, 0.15  # docs/reference/kernel-definitions.md; the last in pixels
-NEAR = 2.0  # pixels: a found spot is the planted one this close
+NEAR = 2.0  # pixels: a found spot within this distance is the simulated spot
 PLACES = 1e-9  # pixels: centroids are quotients of exact integers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spots:
-    """The list of spots of a block, as in :class:`~.definition.Found`."""
+    """The list of spots of a block, as in :class:`~.definition.FoundSpots`."""
 
     spots: Array
     y: Array
@@ -39,16 +39,16 @@ class Spots:
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What a block must give: where strong pixels are (flat indices), its spots by either way to hang together."""
+    """The expected result of a block: flat indices of strong pixels, and its spots by either connectivity."""
 
     strong: Array
     eight: Spots
     four: Spots
-    planted: Planted | None  # where known, and searched for by the criteria that they were made for
+    planted: Planted | None  # if known, and if the criteria are those for which the spots were made
 
 
 def expect(problem: Problem, options: SpotOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
-    """Return what each block must give."""
+    """Return the expected result of each block."""
     criteria = problem.criteria
     made = []
     for index, frames in enumerate(problem.blocks):
@@ -65,8 +65,8 @@ def expect(problem: Problem, options: SpotOptions) -> list[Expectation]:  # noqa
     return made
 
 
-def verify(problem: Problem, expectation: list[Expectation], block: int, result: Found, judged_as: str) -> Verdict:
-    """Return the verdict on what was found in a block: first that it is the definition's, then that it is true."""
+def verify(problem: Problem, expectation: list[Expectation], block: int, result: FoundSpots, judged_as: str) -> Verdict:
+    """Return the verdict on the result of a block: by the definition first, then by the truth."""
     expected = expectation[block]
     shape = problem.blocks[block].shape
     if result.mask.shape != shape or result.mask.dtype != np.uint8:
@@ -82,7 +82,7 @@ def verify(problem: Problem, expectation: list[Expectation], block: int, result:
     message = f"{wrong} pixels of the mask and {differ} spots differ from the definition"
     exact = Verdict(error=float(wrong + differ), tolerance=0.0, verified_by="oracle", message=message)
     if not exact.ok or expected.planted is None:
-        return exact  # a list of spots that is not the definition's may not even be one
+        return exact  # a list of spots that differs from the definition's may not even be valid
     return worst_of((_against_truth(result, expected.planted), exact))
 
 
@@ -92,7 +92,7 @@ def verify(problem: Problem, expectation: list[Expectation], block: int, result:
 def strong_pixels(frame: Array, mask: Array, criteria: Criteria) -> Array:
     """Return bool[rows, columns]: which pixels are strong, decided in integers of any length.
 
-    Both inequalities are squared. The second is decided for all pixels; the first for those few that are left.
+    Both inequalities are squared. The second is evaluated for all pixels, the first for the few pixels that pass it.
     """
     data = (frame >= 0) & ~mask
     bright = data & (frame > criteria.threshold)
@@ -102,7 +102,7 @@ def strong_pixels(frame: Array, mask: Array, criteria: Criteria) -> Array:
     counts = np.where(counted, frame, 0)
     m, x = _box(counted.astype(np.int64)), _box(counts.astype(np.int64))
     over = m * frame - x
-    # generous by more than the rounding of the squares; what is left is decided exactly
+    # generous by more than the rounding of the squares; the pixels that pass are decided exactly
     near = over.astype(float) ** 2 >= criteria.nsig_s**2 * (1 - 1e-9) * (m * x).astype(float)
     rows, columns = np.nonzero(bright & (m >= criteria.min_count) & (over > 0) & near)
     padded = np.pad(counts.astype(np.int64), WINDOW // 2)
@@ -163,8 +163,8 @@ def _spots(frames: Array, strong: Array, criteria: Criteria, connected: int) -> 
     )
 
 
-def _wrong_type(result: Found) -> str:
-    """Return which column of the list of spots has not the type of the definition; nothing if all have."""
+def _wrong_type(result: FoundSpots) -> str:
+    """Return which column of the list of spots has a wrong type; an empty text if all types are correct."""
     kinds = {"spots": "int32", "y": "float64", "x": "float64", "intensity": "int64", "pixels": "int32"}
     for name, kind in kinds.items():
         if getattr(result, name).dtype != kind:
@@ -172,29 +172,29 @@ def _wrong_type(result: Found) -> str:
     return ""
 
 
-def _differing(result: Found, expected: Spots) -> int:
-    """Return how many entries of the list of spots are not the expected ones; all if their numbers differ."""
+def _differing(result: FoundSpots, expected: Spots) -> int:
+    """Return how many entries of the list of spots differ from the expected list; all if the lengths differ."""
     ours = (result.spots, result.y, result.x, result.intensity, result.pixels)
     theirs = (expected.spots, expected.y, expected.x, expected.intensity, expected.pixels)
     if [len(one) for one in ours] != [len(other) for other in theirs]:
         return max(1, *(len(one) for one in (*ours, *theirs)))
     exact = [one == other for one, other in zip(ours, theirs, strict=True)]
     for at in (1, 2):
-        exact[at] = np.abs(ours[at] - theirs[at]) <= PLACES  # NaN is not
+        exact[at] = np.abs(ours[at] - theirs[at]) <= PLACES  # NaN is not close
     return int(np.count_nonzero(~exact[0]) + np.count_nonzero(~np.logical_and.reduce(exact[1:])))
 
 
 # --- the truth -----------------------------------------------------------------------------------------------
 
 
-def _against_truth(result: Found, planted: Planted) -> Verdict:
-    """Return the verdict on recall, precision and centroids: of the three what comes closest to failing."""
+def _against_truth(result: FoundSpots, planted: Planted) -> Verdict:
+    """Return the verdict on recall, precision and centroids: the worst of the three."""
     frame = np.repeat(np.arange(len(result.spots)), result.spots)
-    apart = 1e6  # pixels between frames, so that no spot is near one of another
+    apart = 1e6  # pixels between frames, so that no spot is near a spot of another frame
     found = np.column_stack([result.y + apart * frame, result.x])
     known = np.column_stack([planted.y + apart * planted.frame, planted.x])
     bright = known[planted.counts > BRIGHT]
-    distance = _nearest(found, bright)  # infinite: none so close
+    distance = _nearest(found, bright)  # infinite: no spot within the distance
     missed = float(np.mean(~np.isfinite(distance))) if len(bright) else 0.0
     nearest = _nearest(known, found)
     false = float(np.mean(~np.isfinite(nearest))) if len(found) else 0.0
@@ -209,5 +209,5 @@ def _against_truth(result: Found, planted: Planted) -> Verdict:
 
 
 def _nearest(points: Array, places: Array) -> Array:
-    """Return the distance of each place to the nearest point, infinite if none is near."""
+    """Return the distance of each place to the nearest point; infinite if no point is near."""
     return np.asarray(cKDTree(points).query(places, distance_upper_bound=NEAR)[0])

@@ -1,4 +1,4 @@
-"""Frames of a rotating or jetted crystal whose spots are known.
+"""Simulated frames of a rotating or jetted crystal whose spots are known.
 
 A counting detector with gaps, a few bad pixels, air and solvent scattering, an ice ring, and Bragg spots with Gaussian
 profiles.
@@ -20,12 +20,12 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 GAP_ROWS, GAP_COLUMNS = 37, 10  # between the modules of an Eiger; a Pilatus has much the same
 BAD_PIXELS = 1e-4  # of all: dead or hot
-LOST_PIXELS = 2e-6  # of a frame: values that were not recorded
+LOST_PIXELS = 2e-6  # per frame: values that were not recorded
 HOT_COUNTS = 1_048_574
 LEAST_COUNTS, MOST_COUNTS = 60.0, 30_000.0  # of a spot; their logarithms are evenly spread
 SIGMA = (0.75, 1.15)  # pixels, each way
-CELL = 16  # pixels: spots lie in cells of a grid, so that no two touch
-FOOTPRINT = 6  # pixels about a spot that must be good
+CELL = 16  # pixels: spots are in cells of a grid, so that no two touch
+FOOTPRINT = 6  # pixels around a spot that must be good
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +40,16 @@ class Planted:
 
 @dataclass(frozen=True, kw_only=True)
 class Detector:
-    """What all frames of a problem share.
+    """The properties of the detector that all frames share.
 
     Attributes
     ----------
     gaps
         bool[rows, columns]: no pixel there; frames hold -1.
     mask
-        bool[rows, columns]: left out; gaps, the beam stop's shadow, dead and hot pixels.
+        bool[rows, columns]: excluded; gaps, the beam stop's shadow, dead and hot pixels.
     hot
-        bool[rows, columns]: these count by themselves.
+        bool[rows, columns]: pixels that count without photons.
     mean
         f64[rows, columns]: expected background.
     """
@@ -78,7 +78,7 @@ def make_detector(size: Mapping[str, Any], rng: np.random.Generator) -> Detector
 
 
 def background(radius: Array, reach: float) -> Array:
-    """Return expected counts by the distance from the beam as a part of `reach` pixels: air, solvent, ice."""
+    """Return expected counts by the distance from the beam in units of `reach` pixels: air, solvent, ice."""
     air = 4.0 * np.exp(-radius / 0.3)
     solvent = 1.5 * np.exp(-(((radius - 0.45) / 0.15) ** 2))
     ice = 1.0 * np.exp(-0.5 * ((radius - 0.62) * reach / 6) ** 2)
@@ -86,12 +86,12 @@ def background(radius: Array, reach: float) -> Array:
 
 
 def make_frames(detector: Detector, frames: int, spots: int, seed: list[int]) -> tuple[Array, Planted]:
-    """Return frames i32[frames, rows, columns] with `spots` spots each (fewer where there is no room), and those.
+    """Return frames i32[frames, rows, columns] with `spots` spots each (fewer if there is no space), and the spots.
 
-    Each frame has a generator of its own, so that the frames do not depend on how many threads draw them.
+    Each frame has its own generator, so that the frames do not depend on the number of threads.
     """
     free = _free_cells(detector.mask)
-    with ThreadPoolExecutor() as pool:  # numpy draws without the interpreter's lock
+    with ThreadPoolExecutor() as pool:  # numpy draws numbers without the interpreter lock
         made = list(pool.map(lambda index: _make_frame(detector, free, spots, [*seed, index]), range(frames)))
     whole = [np.concatenate([planted[part] for _, planted in made]) for part in range(3)]
     numbers = np.repeat(np.arange(frames), [planted[0].size for _, planted in made])
@@ -99,7 +99,7 @@ def make_frames(detector: Detector, frames: int, spots: int, seed: list[int]) ->
 
 
 def _free_cells(mask: Array) -> Array:
-    """Return i64[cells, 2]: the middles of grid cells about which no pixel is masked."""
+    """Return i64[cells, 2]: the centres of grid cells around which no pixel is masked."""
     ny, nx = mask.shape
     middles = np.stack(np.meshgrid(*(np.arange(CELL // 2, end - CELL // 2, CELL) for end in (ny, nx))), -1).reshape(
         -1, 2
@@ -127,6 +127,6 @@ def _make_frame(detector: Detector, free: Array, spots: int, seed: list[int]) ->
 
 
 def _in_pixels(offsets: Array, rng: np.random.Generator) -> Array:
-    """Return the share of a Gaussian in each pixel, f64[spots, pixels], for widths drawn by chance."""
+    """Return the share of a Gaussian in each pixel, f64[spots, pixels], for random widths."""
     scale = np.sqrt(2) * rng.uniform(*SIGMA, (len(offsets), 1))
     return np.asarray(erf((offsets + 0.5) / scale) - erf((offsets - 0.5) / scale)) / 2

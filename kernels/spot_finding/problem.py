@@ -1,4 +1,4 @@
-"""What is searched: generated frames whose spots are known, or the frames of a file."""
+"""The inputs: generated frames whose spots are known, or the frames of a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .pattern import Planted
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_INTEGER_STEPS = 10  # a pixel: four additions of running sums, those of the window, three products, a comparison
+_INTEGER_STEPS = 10  # per pixel: four additions of running sums, those of the window, three products, a comparison
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +30,11 @@ class Problem:
     blocks
         Each i32[frames, rows, columns], counts; negative where there is no data. One repeat searches one block.
     mask
-        bool[rows, columns]: pixels that are left out, whatever they hold.
+        bool[rows, columns]: pixels that are excluded, whatever their value is.
     criteria
-        What makes a pixel strong and a spot a spot.
+        The criteria for strong pixels and spots.
     planted
-        The spots of each block, where they are known; None for a file.
+        The spots of each block of simulated frames; None for a file.
     masked_pixels, lost_values
         Pixels in the mask; values without data outside the mask, over the blocks.
     """
@@ -48,7 +48,7 @@ class Problem:
 
 
 def criteria_of(options: SpotOptions) -> Criteria:
-    """Return the criteria; raise UsageError if no spot could be of such a size."""
+    """Return the criteria; raise UsageError if no spot could have such a size."""
     if options.max_pixels < options.min_pixels:
         raise UsageError(
             f"max_pixels = {options.max_pixels} is below min_pixels = {options.min_pixels}: no spot could be found"
@@ -58,13 +58,13 @@ def criteria_of(options: SpotOptions) -> Criteria:
 
 
 def survey(path: Path, options: SpotOptions) -> Parameters:
-    """Return the parameters of the file `path`: frames a block, rows and columns."""
+    """Return the parameters of the file `path`: frames per block, rows and columns."""
     criteria_of(options)
     return readers.survey(path, options)
 
 
 def work(parameters: Parameters, options: SpotOptions) -> Work:
-    """Return the least work of one block: each pixel read once, the mask once a block, the result written."""
+    """Return the minimum work of one block: each pixel read once, the mask once per block, the result written."""
     criteria_of(options)
     frames = float(parameters["frames"])
     pixels = float(parameters["ny"]) * float(parameters["nx"])
@@ -84,7 +84,7 @@ def make(parameters: Parameters, options: SpotOptions, seed: int, blocks: int) -
     criteria = criteria_of(options)
     of_file = SpotOptions.__struct_fields__[-4:]
     if any(getattr(options, name) != getattr(SpotOptions(), name) for name in of_file):
-        raise UsageError(f"{', '.join(of_file)} describe a file; give it with --input FILE")
+        raise UsageError(f"{', '.join(of_file)} describe a file; add --input FILE, or remove them")
     detector = pattern.make_detector(parameters, np.random.default_rng([seed]))
     count, spots = int(parameters["frames"]), int(parameters["spots"])
     made = [pattern.make_frames(detector, count, spots, [seed, block]) for block in range(blocks)]
@@ -92,7 +92,7 @@ def make(parameters: Parameters, options: SpotOptions, seed: int, blocks: int) -
 
 
 def read(path: Path, parameters: Parameters, options: SpotOptions, blocks: int) -> Problem:
-    """Return the frames of a file: block after block, as many as there are."""
+    """Return the blocks of successive frames of a file, as many as the file has."""
     found = readers.read(path, options, int(parameters["frames"]), blocks)
     return _problem(found.blocks, found.mask, criteria_of(options), None)
 

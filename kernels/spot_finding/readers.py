@@ -1,4 +1,4 @@
-"""From frames in files to blocks of counts, and the mask."""
+"""Read blocks of counts and the mask from files of frames."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ MOST_COUNTS = np.iinfo(np.int32).max
 
 @dataclass(frozen=True, kw_only=True)
 class Frames:
-    """What was read: `blocks` of i32[frames, rows, columns], and the mask.
+    """Frames from a file: `blocks` of i32[frames, rows, columns], and the mask.
 
-    The mask, bool[rows, columns], has the user's and every pixel that has no data in any frame.
+    The mask, bool[rows, columns], has the pixels of the user's mask and those without data in every frame.
     """
 
     blocks: tuple[Array, ...]
@@ -43,7 +43,7 @@ def survey(path: Path, options: SpotOptions) -> Mapping[str, Any]:
 
 
 def read(path: Path, options: SpotOptions, frames: int, blocks: int) -> Frames:
-    """Return at most `blocks` blocks of `frames` frames, in their order."""
+    """Return at most `blocks` blocks of `frames` successive frames."""
     with _open(path, options) as stack:
         count = min(blocks, max(1, _frames_left(path, stack, options) // frames))
         starts = [options.first + frames * index for index in range(count)]
@@ -60,10 +60,10 @@ def read(path: Path, options: SpotOptions, frames: int, blocks: int) -> Frames:
 
 
 def to_counts(raw: Array, path: Path) -> Array:
-    """Return a frame as i32, -1 where there is no data.
+    """Return a frame as i32; -1 where there is no data.
 
-    No data are negative and not finite values, for unsigned integers the largest of their type (which detectors
-    use for gaps and saturation), and all from 2**31 - 1 on. Floating-point numbers must be whole.
+    Values without data are negative, not finite, the largest value of unsigned integers (which detectors use for
+    gaps and saturation), or at least 2**31 - 1. Floating-point numbers must be whole.
     """
     if raw.dtype.kind not in "iuf":
         raise InputError(f"{path}: frames are of type {raw.dtype}; expected integers, or floating-point counts")
@@ -72,7 +72,7 @@ def to_counts(raw: Array, path: Path) -> Array:
             data = np.isfinite(raw) & (raw >= 0) & (raw < MOST_COUNTS)
         counts = np.where(data, raw, 0)
         if not np.array_equal(counts, np.rint(counts)):
-            raise InputError(f"{path}: pixels are not whole numbers; spots are found in counts: take the raw frames")
+            raise InputError(f"{path}: pixels are not whole numbers; spot finding needs counts: use the raw frames")
         return np.where(data, counts, NO_DATA).astype(np.int32)
     data = raw >= 0 if raw.dtype.kind == "i" else raw < np.iinfo(raw.dtype).max
     data &= raw < MOST_COUNTS
@@ -89,9 +89,9 @@ def _open(path: Path, options: SpotOptions) -> Iterator[Stack]:
             yield stack
         return
     if options.dataset is not None:
-        raise InputError(f"{path}: dataset = {options.dataset!r} is for HDF5 files, and this is none")
+        raise InputError(f"{path}: dataset = {options.dataset!r} is for HDF5 files, but this is not an HDF5 file")
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
+        raise InputError(f"{path}: no such file")
     with open(path, "rb") as cache:
         yield FrameCache(path, cache)
 

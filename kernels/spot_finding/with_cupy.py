@@ -1,12 +1,12 @@
-"""CUDA through CuPy: one pass that marks strong pixels, then union-find over the list of those.
+"""CUDA with CuPy: one pass that marks strong pixels, then union-find over the list of strong pixels.
 
-A thread goes down one column of a band of a frame. For each row it adds up the seven pixels about its own, keeps the
-last seven such sums in registers, and so has count and sum of its window; neighbours in a warp read the same cache
-lines. As in `with_numba.py`, few pixels need more than that, and for these it reads the whole window and decides in
-double precision. The strong pixels, in their order, are listed by CuPy; a thread each looks for its four
-neighbours before it in the list by bisection and unites their trees.
+A thread processes one column of a band of a frame. For each row it adds the seven pixels around its column and keeps
+the last seven such sums in registers, which gives the count and the sum of its window; neighbours in a warp read the
+same cache lines. As in `with_numba.py`, only few pixels need more; for these the thread reads the whole window and
+decides in double precision. CuPy lists the strong pixels in order. One thread per strong pixel finds its four
+preceding neighbours in the list by bisection and unites their trees.
 
-Device memory beside the frames: the mask, and some 60 bytes a strong pixel.
+Device memory in addition to the frames: the mask, and some 60 bytes per strong pixel.
 
 `SOURCE` is plain CUDA C++. A test compiles it for sm_90 without a driver, and runs it on the host thread by thread.
 """
@@ -20,13 +20,13 @@ import numpy as np
 
 from daasbench.authoring import Resources
 
-from .definition import Found
+from .definition import FoundSpots
 
 if TYPE_CHECKING:
     from .problem import Problem
 
 THREADS = 128
-BAND_ROWS = 64  # a thread's; six more are read
+BAND_ROWS = 64  # rows per thread; six more are read
 
 SOURCE = r"""
 typedef long long Index;
@@ -62,7 +62,7 @@ __device__ inline bool is_dispersed(
     return a > __dmul_rn(__dmul_rn(x_, nsig_b), sqrt(2 * (m_ - 1))) && b > __dmul_rn(nsig_s, sqrt(__dmul_rn(x_, m_)));
 }
 
-// One thread a column of a band: grid [columns / threads, bands, frames]. `strong` u8[frames, ny, nx].
+// One thread per column of a band: grid [columns / threads, bands, frames]. `strong` u8[frames, ny, nx].
 extern "C" __global__ void mark_strong(
     const int* frames, const unsigned char* masked, int ny, int nx, int band_rows,
     int by_dispersion, double nsig_b, double nsig_s, int min_count, int threshold, unsigned char* strong)
@@ -83,10 +83,10 @@ extern "C" __global__ void mark_strong(
     int x = 0, m = 0;
     const float factor = (float) (nsig_s * nsig_s) * GENEROUS;
     const int left = max(column - REACH, 0), right = min(column + REACH, nx - 1);
-    for (int turn = first - REACH; turn < last + REACH; turn += WINDOW) {
+    for (int base = first - REACH; base < last + REACH; base += WINDOW) {
         #pragma unroll
         for (int k = 0; k < WINDOW; ++k) {
-            const int enters = turn + k, row = enters - REACH;
+            const int enters = base + k, row = enters - REACH;
             if (row >= last) break;
             x -= sums[k];
             m -= counts[k];
@@ -128,11 +128,11 @@ __device__ inline void unite(int* parent, int one, int other)
         const int was = atomicMin(parent + high, low);
         if (was == high) return;
         one = low;
-        other = was;  // another thread hung it elsewhere meanwhile: that one and ours belong together too
+        other = was;  // another thread has linked it meanwhile: unite with that pixel too
     }
 }
 
-// One thread a strong pixel; `pixels` are their places in the block, ascending.
+// One thread per strong pixel; `pixels` are their indices in the block, ascending.
 extern "C" __global__ void join_neighbours(const Index* pixels, int total, int ny, int nx, int* parent)
 {
     const int k = blockIdx.x * blockDim.x + threadIdx.x;
@@ -166,8 +166,8 @@ extern "C" __global__ void sum_spots(
 """
 
 
-def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Found]:  # noqa: ARG001  (one device)
-    """Return the function that finds the spots in a block of frames on the device; its result is there too."""
+def prepare(problem: Problem, resources: Resources) -> Callable[[Any], FoundSpots]:  # noqa: ARG001  (one device)
+    """Return the function that finds the spots in a block of frames on the device; its result is on the device too."""
     import cupy
 
     module = cupy.RawModule(code=SOURCE)
@@ -182,7 +182,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Found]:  
         np.int32(criteria.threshold),
     )
 
-    def compute(frames: Any) -> Found:
+    def compute(frames: Any) -> FoundSpots:
         count, ny, nx = frames.shape
         size = (np.int32(ny), np.int32(nx))
         mask = cupy.empty(frames.shape, cupy.uint8)
@@ -195,10 +195,10 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Found]:  
             blocks = (-(-total // THREADS), 1, 1)
             link(blocks, (THREADS, 1, 1), (pixels, np.int32(total), *size, parent))
             add_up(blocks, (THREADS, 1, 1), (frames, pixels, np.int32(total), *size, parent, sums))
-        # a root is the first pixel of its spot, and only there are sums
+        # a root is the first pixel of its spot; only roots have sums
         kept = cupy.flatnonzero((sums[:, 3] >= criteria.min_pixels) & (sums[:, 3] <= criteria.max_pixels))
         whole, frame = sums[kept].astype(cupy.int64), pixels[kept] // (ny * nx)
-        return Found(
+        return FoundSpots(
             mask=mask,
             spots=cupy.bincount(frame, minlength=count).astype(cupy.int32),
             y=whole[:, 1] / whole[:, 0],

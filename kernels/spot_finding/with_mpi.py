@@ -1,4 +1,4 @@
-"""Frames are shared between ranks; each searches its own as `with_numba.py` does."""
+"""Frames are partitioned over ranks; each rank computes as `with_numba.py` does."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the frames of a block between ranks."""
+    """Return the functions that compute a block whose frames are partitioned over ranks."""
     return partition_over_ranks(with_numba.prepare, problem, resources)

@@ -1,15 +1,15 @@
-"""One pass over each frame in bands of rows, with running sums of columns; spots from the strong pixels alone.
+"""One pass over each frame in bands of rows, with running sums of columns; spots from the list of strong pixels.
 
 A window's count m, sum x and sum of squares y follow from running sums of seven rows for each column, kept in the
-first-level cache. The second inequality of the definition needs m and x only. In the form ``b |b| > nsig_s² m x`` it
-is decided without root or division for sixteen pixels at once, in single precision and a little too generously. The
-few pixels that pass (0.4 % of Poisson noise, 4 % where a count is rare) are decided by the definition itself in double
-precision; where a running sum cannot hold the counts of the window, from its 49 pixels. The strong pixels are listed
-as they are found: in the order of their rows, so that the neighbours that come before one are met by a second pointer
-into the same list, and union-find touches nothing else.
+first-level cache. The second inequality of the definition needs only m and x. In the form ``b |b| > nsig_s² m x`` it
+is evaluated without root or division for sixteen pixels at once, in single precision and slightly too generously. The
+few pixels that pass (0.4 % of Poisson noise, 4 % where counts are rare) are decided by the definition itself in double
+precision; if a running sum cannot hold the counts of the window, from its 49 pixels. The strong pixels are listed in
+the order of their rows. A second pointer into the same list finds the preceding neighbours of a pixel, so that
+union-find accesses only this list.
 
-Not much is written: the mask is taken zeroed from the operating system, so that pages without a strong pixel are
-never touched.
+Little is written: the operating system provides the mask zeroed, so that pages without a strong pixel are never
+accessed.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from numba.cpython.unsafe.numbers import trailing_zeros
 from daasbench.authoring import Resources
 from daasbench.compute.simd import Threads, compiled
 
-from .definition import COUNTED_BELOW, REACH, WINDOW, Found
+from .definition import COUNTED_BELOW, REACH, WINDOW, FoundSpots
 
 if TYPE_CHECKING:
     from .problem import Problem
 
 Array = Any
 
-BAND_ROWS = 240  # a band starts with 6 rows of its neighbour's
-ROOM = 8  # a band's list of strong pixels is made for one in so many; if there are more, all is done again with 1
-CAPPED = 1 << 25  # counts above are certain to pass; 49 times as many still fit into 32 bits
-SHIFT = 6  # a column sum holds, in one word, counts and below them the number of pixels: 49 is less than 2**6
-CLIPPED = (1 << 20) - 1  # 49 times as many fit beside; a sum too small only lets more pass
+BAND_ROWS = 240  # a band starts with 6 rows of its neighbour
+ROOM = 8  # the list of a band has space for one strong pixel in so many; if there are more, all is repeated with 1
+CAPPED = 1 << 25  # larger counts certainly pass; 49 times as many still fit into 32 bits
+SHIFT = 6  # a column sum holds counts and, in its low bits, the number of pixels: 49 is less than 2**6
+CLIPPED = (1 << 20) - 1  # 49 times as many fit into the other bits; a sum that is too small only lets more pixels pass
 SQUARED_UP_TO = 6600  # counts; 49 times its square fits into 32 bits
 EVIDENT = SQUARED_UP_TO**2
 GENEROUS = 1 - 1e-5  # single precision is good to 3e-7 here
 DISPERSION, THRESHOLD = 0, 1
 
 
-def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:
+def prepare(problem: Problem, resources: Resources) -> Callable[[Array], FoundSpots]:
     """Return the function that finds the spots in a block of frames."""
     share = Threads(resources.threads)
     valid = np.ascontiguousarray(~problem.mask).view(np.uint8)
@@ -51,12 +51,12 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:
     sizes = (criteria.min_pixels, criteria.max_pixels)
     rooms = [ROOM]
 
-    def compute(frames: Array) -> Found:
+    def compute(frames: Array) -> FoundSpots:
         mask = np.zeros(frames.shape, np.uint8)
         bands = -(-frames.shape[1] // BAND_ROWS)
         while True:
             room = BAND_ROWS * frames.shape[2] // rooms[-1] + 1
-            strong = np.empty((frames.shape[0], bands, room), np.int32)  # its pages are touched only where used
+            strong = np.empty((frames.shape[0], bands, room), np.int32)  # only used pages are accessed
             counts = np.zeros((frames.shape[0], bands), np.int64)
             share(_find, counts.size, frames, valid, limits, mask, strong, counts)
             if counts.max() <= room:
@@ -70,7 +70,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:
         spots = np.zeros(frames.shape[0], np.int32)
         share(_join, len(frames), frames, strong, counts, starts, sizes, spots, y, x, intensity, pixels)
         kept = np.concatenate([np.arange(start, start + n) for start, n in zip(starts, spots, strict=False)])
-        return Found(mask=mask, spots=spots, y=y[kept], x=x[kept], intensity=intensity[kept], pixels=pixels[kept])
+        return FoundSpots(mask=mask, spots=spots, y=y[kept], x=x[kept], intensity=intensity[kept], pixels=pixels[kept])
 
     return compute
 
@@ -110,7 +110,7 @@ def _band_dispersed(
     frame: Array, valid: Array, limits: Array, first: int, last: int, mask: Array, strong: Array
 ) -> int:
     ny, nx = frame.shape
-    sums = np.zeros(nx + 2 * REACH, np.uint32)  # of seven rows, for each column; a margin of nothing on either side
+    sums = np.zeros(nx + 2 * REACH, np.uint32)  # of seven rows, for each column; with a margin of zeros on both sides
     squares = np.zeros(nx + 2 * REACH, np.uint32)
     passed = np.zeros((nx + 63) // 64 * 64, np.uint8)
     eight = passed.view(np.uint64)
@@ -176,7 +176,7 @@ def _exchange_rows(new: Array, new_valid: Array, old: Array, old_valid: Array, s
 
 @compiled()
 def _sift(values: Array, valid: Array, s: Array, factor: Any, passed: Array) -> None:
-    """Write 1 where a pixel may stand out of its window."""
+    """Write 1 where a pixel may exceed the mean of its window."""
     for i in range(values.size):
         window = np.uint32(s[i] + s[i + 1] + s[i + 2] + s[i + 3] + s[i + 4] + s[i + 5] + s[i + 6])
         x, m = np.int32(window >> np.uint32(SHIFT)), np.int32(window & np.uint32(63))
@@ -200,7 +200,7 @@ def _is_strong(frame: Array, valid: Array, row: int, column: int, sums: Array, s
         m += np.int64(sums[i] & np.uint32(63))
         x += np.int64(sums[i] >> np.uint32(SHIFT))
         y += np.int64(squares[i])
-    if y >= EVIDENT:  # one of them may have been cut
+    if y >= EVIDENT:  # a sum may have been cut
         m, x, y = _whole_window(frame, valid, row, column)
     m_, x_, y_ = np.float64(m), np.float64(x), np.float64(y)
     value = np.float64(frame[row, column])

@@ -1,4 +1,4 @@
-"""Spots as DIALS finds them: summed-area tables, then both inequalities everywhere. The reference, to be read first."""
+"""The reference: spots as DIALS finds them, by summed-area tables and both inequalities at every pixel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from daasbench.authoring import Resources
 
-from .definition import COUNTED_BELOW, REACH, Criteria, Found
+from .definition import COUNTED_BELOW, REACH, Criteria, FoundSpots
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:  # noqa: ARG001  (one thread)
+def prepare(problem: Problem, resources: Resources) -> Callable[[Array], FoundSpots]:  # noqa: ARG001  (one thread)
     """Return the function that finds the spots in a block of frames; it uses one thread."""
     criteria, mask = problem.criteria, problem.mask
     strong_pixels = above if criteria.method == "threshold" else dispersed
 
-    def compute(frames: Array) -> Found:
+    def compute(frames: Array) -> FoundSpots:
         strong = np.stack([strong_pixels(frame, mask, criteria) for frame in frames])
         return spots_of(frames, strong, criteria)
 
@@ -41,7 +41,7 @@ def dispersed(frame: Array, mask: Array, criteria: Criteria) -> Array:
     counted = data & (frame < COUNTED_BELOW)
     counts = np.where(counted, frame, 0).astype(np.int64)
     m, x, y = (window_sums(each).astype(np.float64) for each in (counted.astype(np.int64), counts, counts**2))
-    more = np.maximum(m - 1, 0)  # a window of none has no strong pixel
+    more = np.maximum(m - 1, 0)  # a window without counted pixels has no strong pixel
     is_dispersed = m * y - x * x - x * more > x * criteria.nsig_b * np.sqrt(2 * more)
     stands_out = m * frame - x > criteria.nsig_s * np.sqrt(x * m)
     return np.asarray(data & (m >= criteria.min_count) & (frame > criteria.threshold) & is_dispersed & stands_out)
@@ -58,8 +58,8 @@ def window_sums(values: Array) -> Array:
     return np.asarray(strips[:, right] - strips[:, left])
 
 
-def spots_of(frames: Array, strong: Array, criteria: Criteria, corners: bool = True) -> Found:
-    """Return the spots that the pixels `strong`, bool[frames, rows, columns], are; joined at `corners` too, or not."""
+def spots_of(frames: Array, strong: Array, criteria: Criteria, corners: bool = True) -> FoundSpots:
+    """Return the spots of the pixels `strong`, bool[frames, rows, columns]; with `corners`, they are 8-connected."""
     neighbours = np.ones((3, 3), int) if corners else None
     columns: list[list[Array]] = [[] for _ in range(5)]
     for frame, pixels in zip(frames, strong, strict=True):
@@ -73,7 +73,7 @@ def spots_of(frames: Array, strong: Array, criteria: Criteria, corners: bool = T
             column.append(part[kept])
         columns[4].append(np.array([np.count_nonzero(kept)]))
     y, x, intensity, size, spots = (np.concatenate(column) for column in columns)
-    return Found(
+    return FoundSpots(
         mask=strong.astype(np.uint8),
         spots=spots.astype(np.int32),
         y=y,

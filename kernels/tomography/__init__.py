@@ -1,8 +1,8 @@
-"""Tomography: sinograms of a parallel beam become slices of an object, by filtered back-projection.
+"""Tomography: slices of an object from the sinograms of a parallel beam, by filtered back-projection.
 
-Read `with_numpy.py` first: it is the algorithm, and `definition.py` its formula. Then `problem.py` (what is
-computed on), `oracle.py` (what is right), `phantom.py` (an object known exactly) and `readers.py` (real scans).
-The other ``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are compared with.
+Read `with_numpy.py` first: it has the algorithm, and `definition.py` has its formula. Then read `problem.py` (the
+inputs), `oracle.py` (the verification), `phantom.py` (an object known exactly) and `readers.py` (real scans). The
+other ``with_*.py`` compute the same numbers faster; `peers/` has the packages for comparison.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, along, implementation
@@ -20,13 +20,13 @@ kernel = FolderKernel(
         method=(
             "f(x, y) = π/Nθ Σ_θ q_θ(x cos θ + y sin θ + c): q the projections filtered with the Ram-Lak ramp "
             "(1/4 at 0, -1/(πn)² at odd n), padded to a power of two of at least twice the detector; c the rotation "
-            "centre; interpolated linearly (nufft: band-limited). N² Nθ updates a slice: GUPS = N² Nθ Nz / 10⁹ / s"
+            "centre; interpolated linearly (nufft: band-limited). N² Nθ updates per slice: GUPS = N² Nθ Nz / 10⁹ / s"
         ),
         leaves_out="ring and stripe removal, phase retrieval, the writing of slices; cone beams and laminography",
         tolerance=(
-            "1e-4 rms of the definition in float64 at pixels drawn by chance (nufft: 1e-3 max(1, N/512)² of the "
+            "1e-4 rms of the definition in float64 at randomly drawn pixels (nufft: 1e-3 max(1, N/512)² of the "
             "band-limited definition); and 0.04 √(512/N) rms of a known object within 0.45 N, where edges finer than a "
-            "pixel leave 0.017 √(512/N)"
+            "pixel cause 0.017 √(512/N)"
         ),
         real_work="a scan is 500 to 2000 slices of 2048 pixels squared from 1500 to 6000 angles",
         literature=(
@@ -58,12 +58,12 @@ kernel = FolderKernel(
     grows=along("slices"),
     judgements={
         "bandlimited": (
-            "interpolates by the band-limited function through the samples: by the sum over frequencies instead of "
-            "the linear definition"
+            "interpolates with the band-limited function through the samples: verified by the sum over frequencies "
+            "instead of the linear definition"
         ),
         "own_filter": (
-            "pads, filters or masks in its own manner: by the known object; without one 0.05 of the definition in "
-            "means of 5 x 5 pixels"
+            "pads, filters or masks differently: verified by the known object; without a known object 0.05 of the "
+            "definition in means of 5 x 5 pixels"
         ),
     },
     implementations=[
@@ -75,7 +75,7 @@ kernel = FolderKernel(
             requires=("finufft",),
             packages=("finufft",),
             memory_factor=8.0,
-            adds="interpolates by the band-limited function through the samples instead of linearly",
+            adds="interpolates with the band-limited function through the samples instead of linearly",
         ),
         implementation("cupy", backend="cuda", memory_factor=4.0),
         implementation("mpi", backend="mpi", memory_factor=2.0),
@@ -90,7 +90,7 @@ kernel = FolderKernel(
             memory_factor=8.0,
             adds=(
                 "pads by 15 % with zeros, filters in complex128, weights by π / (Nθ - 1); its threads add to one image "
-                "without a lock and lose some additions: results differ from repeat to repeat"
+                "without a lock and lose some additions, so that results differ between repeats"
             ),
         ),
         implementation(

@@ -1,4 +1,4 @@
-"""The formula, and its plain evaluation at single pixels: what implementations are checked against.
+"""The formula, and its direct evaluation at single pixels, with which implementations are compared.
 
 A pixel in row i and column j of an image of N x N lies at ``x = j - (N - 1) / 2``, ``y = i - (N - 1) / 2``.
 At the angle theta it projects to the detector position ``t = x cos(theta) + y sin(theta) + centre``, in
@@ -7,10 +7,10 @@ pixels. With the projections p and the ramp h [1]_ ::
     q(theta, k) = sum over n of h(k - n) p(theta, n)
     f(x, y)     = pi / Ntheta * sum over theta of q(theta, t)
 
-where q between two pixels is interpolated linearly, and is zero beyond the detector; or, for methods that work
-in Fourier space, is the one band-limited function through its samples (of a period of `padded_length`).
+where q is interpolated linearly between two pixels and is zero beyond the detector. For methods that work in Fourier
+space, q is the band-limited function through its samples (with the period `padded_length`).
 
-Nothing here is shared with an implementation, but the numbers of the ramp and the geometry.
+This module shares only the values of the ramp and the geometry with the implementations.
 
 References
 ----------
@@ -29,7 +29,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-_ANGLES = 16  # at a time, which bounds the memory for exponentials
+_ANGLES = 16  # angles at a time, which bounds the memory for exponentials
 
 
 def padded_length(detector: int) -> int:
@@ -59,7 +59,7 @@ def linear_at(sinograms: F32, angles: F64, centre: float, slices: Index, rows: I
     sinograms
         f32[Nz, Ntheta, Nd], line integrals.
     slices, rows, columns
-        The pixels, each of the same length.
+        The indices of the pixels, arrays of equal length.
     """
     detector = sinograms.shape[2]
     x, y = pixel_grid(detector)[columns], pixel_grid(detector)[rows]
@@ -78,8 +78,8 @@ def linear_at(sinograms: F32, angles: F64, centre: float, slices: Index, rows: I
 def bandlimited_at(blocks: Sequence[F32], angles: F64, centre: float, rows: Index, columns: Index) -> F64:
     """Return f64[blocks, Nz, points]: the definition with band-limited interpolation, at single pixels.
 
-    Each point is a plain sum over frequencies; they are the same points in all slices of all blocks, whose
-    exponentials are then shared.
+    Each value is a direct sum over frequencies. The points are the same in all slices of all blocks, so that the
+    exponentials are computed once.
     """
     slices, _, detector = blocks[0].shape
     length = padded_length(detector)
@@ -89,8 +89,8 @@ def bandlimited_at(blocks: Sequence[F32], angles: F64, centre: float, rows: Inde
     response[-1] = 0  # the last frequency has no partner
     values = np.zeros((len(blocks) * slices, rows.size))
     for first in range(0, angles.size, _ANGLES):
-        round_ = angles[first : first + _ANGLES]
-        t = np.outer(np.cos(round_), x) + np.outer(np.sin(round_), y) + centre
+        batch = angles[first : first + _ANGLES]
+        t = np.outer(np.cos(batch), x) + np.outer(np.sin(batch), y) + centre
         waves = np.exp(2j * np.pi / length * np.arange(response.size)[:, None] * t[:, None])
         projections = np.concatenate([block[:, first : first + _ANGLES] for block in blocks]).astype(np.float64)
         spectra = np.fft.rfft(projections, length) * (response / length)

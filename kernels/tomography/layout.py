@@ -1,4 +1,4 @@
-"""Where the parts of a scan lie in an HDF5 file: DXchange, NXtomo, or as the user says."""
+"""The parts of a scan in an HDF5 file: by DXchange, by NXtomo, or by the user's options."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _PROJECTION, _FLAT, _DARK = 0, 1, 2  # NXtomo's image_key
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """An open scan: its frames are read when they are sliced.
+    """An open scan; its frames are read when they are sliced.
 
     Attributes
     ----------
     frames
         The dataset [frame, row, column].
     projections
-        Index of the frames that are projections.
+        Indices of the frames that are projections.
     flats, darks
         Open-beam frames and frames without beam, [frame, row, column] as stored; None if there are none.
     angles
@@ -42,13 +42,13 @@ class Scan:
     path: Path
     frames: Any
     projections: Index
-    flats: _Stack | None
-    darks: _Stack | None
+    flats: _FrameSelection | None
+    darks: _FrameSelection | None
     angles: F64
 
 
 @dataclass(frozen=True)
-class _Stack:
+class _FrameSelection:
     """Frames of a dataset: those at `index`, or all."""
 
     dataset: Any
@@ -65,36 +65,36 @@ class _Stack:
 
 @contextmanager
 def open_scan(path: Path, options: TomographyOptions) -> Iterator[Scan]:
-    """Open a scan; raise InputError, here and while it is read, on anything that is wrong with the file."""
+    """Open a scan; raise InputError, now or while it is read, if the file is not usable."""
     with open_hdf5(path) as file:
         try:
             yield _Layout(path, file, options).scan()
-        except (OSError, RuntimeError) as error:  # of HDF5, when it reads
+        except (OSError, RuntimeError) as error:  # raised by HDF5 during a read
             raise InputError(
-                f"{path}: cannot be read to its end ({error}); it is truncated, damaged or of a compression not known"
+                f"{path}: cannot be read to its end ({error}); it is truncated, damaged or has an unknown compression"
             ) from error
 
 
 class _Layout:
-    """An open file, what is in it, and what the user says of it."""
+    """An open file, its contents, and the user's options for it."""
 
     def __init__(self, path: Path, file: Any, options: TomographyOptions) -> None:
         self.path, self.file, self.options = path, file, options
         self.found = contents(file)
 
     def scan(self) -> Scan:
-        """Return the parts of the scan, by the user's word, NXtomo's ``image_key`` or the names of DXchange."""
+        """Return the parts of the scan, by the user's options, NXtomo's ``image_key`` or the names of DXchange."""
         frames, kinds = self._frames()
         flats = self._reference("flats", self.options.flats, "exchange/data_white", frames, kinds == _FLAT)
         darks = self._reference("darks", self.options.darks, "exchange/data_dark", frames, kinds == _DARK)
         if self.options.minus_log and flats is None and self.options.flats != "":
             raise InputError(
-                f"{self.path}: no open-beam frames (flats) found; name them with --set flats=PATH, say --set flats= "
-                "if the frames are divided by them already, or --set minus_log=false if these are line integrals; "
+                f"{self.path}: no open-beam frames (flats) found; name them with --set flats=PATH; use --set flats= "
+                "if the frames are already divided by them, or --set minus_log=false if these are line integrals; "
                 f"the file has: {self.found}"
             )
         if flats is None and self.options.darks is None:
-            darks = None  # frames that are divided by their flats have no dark left in them
+            darks = None  # frames that are divided by their flats no longer contain the dark signal
         projections = np.flatnonzero(kinds == _PROJECTION)
         if projections.size == 0:
             raise InputError(f"{self.path}: none of the {kinds.size} frames is a projection by their image_key (0)")
@@ -102,7 +102,7 @@ class _Layout:
         return Scan(path=self.path, frames=frames, projections=projections, flats=flats, darks=darks, angles=angles)
 
     def _frames(self) -> tuple[Any, NDArray[Any]]:
-        """Return the dataset of the frames, and of each frame its kind by NXtomo: of DXchange, all projections."""
+        """Return the dataset of the frames, and the kind of each frame by NXtomo; in DXchange all are projections."""
         beside_key = [f"{key.rpartition('/')[0]}/data" for key in self.found.called("image_key")]
         places = (*beside_key, "exchange/data")
         frames = at_known_path(
@@ -110,7 +110,7 @@ class _Layout:
         )
         if frames is None:
             raise InputError(
-                f"{self.path}: no projections found (looked for NeXus' default, exchange/data and for data beside "
+                f"{self.path}: no projections found (looked for NeXus' default, exchange/data and for data next to "
                 f"image_key); name them with --set dataset=PATH; the file has: {self.found}"
             )
         if not _may_be_projections(frames):
@@ -118,7 +118,7 @@ class _Layout:
                 f"{self.path}: {frames.name} is {frames.dtype}{list(frames.shape)}; projections are numbers in the "
                 "shape [projection, row, column] with two columns or more"
             )
-        keys = [key for key in self.found.called("image_key") if self._lies_beside(key, frames)]
+        keys = [key for key in self.found.called("image_key") if self._is_next_to(key, frames)]
         if not keys:
             return frames, np.full(frames.shape[0], _PROJECTION)
         kinds = np.asarray(self.file[keys[0]][()])
@@ -129,16 +129,16 @@ class _Layout:
             )
         return frames, kinds
 
-    def _lies_beside(self, key: str, frames: Any) -> bool:
+    def _is_next_to(self, key: str, frames: Any) -> bool:
         neighbour = dataset_at(self.file, f"{key.rpartition('/')[0]}/data")
         return neighbour is not None and identity(neighbour) == identity(frames)
 
     def _reference(
         self, option: str, wanted: str | None, place: str, frames: Any, chosen: NDArray[np.bool_]
-    ) -> _Stack | None:
-        """Return flats or darks: what the user names, else the `chosen` frames, else those at `place`."""
+    ) -> _FrameSelection | None:
+        """Return flats or darks: those that the user names, else the `chosen` frames, else those at `place`."""
         if wanted is None and chosen.any():
-            return _Stack(frames, np.flatnonzero(chosen))
+            return _FrameSelection(frames, np.flatnonzero(chosen))
         dataset = self._dataset(option, wanted, (place,))
         if dataset is None:
             return None
@@ -148,7 +148,7 @@ class _Layout:
                 f"{frames.shape[1]}, {frames.shape[2]}] or one frame, as {frames.name} is {list(frames.shape)}; "
                 f"name others with --set {option}=PATH, none with --set {option}="
             )
-        return _Stack(dataset)
+        return _FrameSelection(dataset)
 
     def _angles(self, frames: int, projections: Index) -> F64:
         """Return the angles of the projections in radian."""
@@ -159,7 +159,7 @@ class _Layout:
                 f"--set angles=PATH; the file has: {self.found}"
             )
         if dataset.dtype.kind not in "iuf":
-            raise InputError(f"{self.path}: {dataset.name} is of type {dataset.dtype}; angles are numbers")
+            raise InputError(f"{self.path}: {dataset.name} is of type {dataset.dtype}; angles must be numbers")
         angles = np.asarray(dataset[()], np.float64).ravel()
         if angles.size == frames and frames != projections.size:
             angles = angles[projections]
@@ -176,13 +176,13 @@ class _Layout:
         word = unit.strip().lower()
         if not word.startswith(("rad", "deg", "°")) and word:
             raise InputError(
-                f"{self.path}: {dataset.name} is in {unit!r}; angles are in degree or radian: say which with "
+                f"{self.path}: {dataset.name} is in {unit!r}; angles must be in degree or radian: set the unit with "
                 "--set angle_unit=degree or radian"
             )
         return word.startswith("rad")
 
     def _dataset(self, option: str, wanted: str | None, places: Iterable[str]) -> Any | None:
-        """Return the dataset `wanted`, or the first that is there of `places`, or None."""
+        """Return the dataset `wanted`, else the first of `places` that exists, else None."""
         if wanted == "":
             return None
         return at_known_path(self.path, self.file, option, wanted, places)

@@ -1,4 +1,4 @@
-"""What a user may say of a tomogram."""
+"""Options of the kernel `tomography`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class TomographyOptions(Options, frozen=True, kw_only=True):
     Attributes
     ----------
     centre
-        Where the rotation axis falls on the detector, in pixels; the middle of the first pixel is 0. None: the
-        middle of the detector for generated inputs; estimated from projections half a turn apart for a file.
+        Position of the rotation axis on the detector, in pixels; the centre of the first pixel is 0. None: the centre
+        of the detector for generated inputs; for a file, estimated from projections 180 degrees apart.
     dataset, flats, darks, angles
         Paths inside the HDF5 file of the frames [projection, row, column], the open-beam frames, the frames
         without beam and the angles. None: found by the DXchange and NXtomo conventions, frames first by NeXus default.
         ``""``: there are none.
     angle_unit
-        None: as the file says, else degrees.
+        None: the unit in the file, else degrees.
     minus_log
-        Whether the frames are intensities, to become ``-log((frame - dark) / (flat - dark))``. False: they are
-        line integrals already; flats and darks are left alone.
+        Whether the frames are intensities, which are converted to ``-log((frame - dark) / (flat - dark))``. False:
+        they are already line integrals; flats and darks are not used.
     rows
         Detector rows to reconstruct, ``"first:last"`` with `last` excluded; None: all.
     slices

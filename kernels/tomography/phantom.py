@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-_FINE = 4  # points a pixel and axis over which a density is averaged
+_FINE = 4  # points per pixel and axis over which a density is averaged
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phantom:
-    """Ellipses whose outlines are shared by all slices and whose densities are not.
+    """Ellipses whose outlines are the same in all slices and whose densities differ.
 
     Attributes
     ----------
@@ -51,18 +51,18 @@ def random_phantom(size: int, slices: int, rng: np.random.Generator) -> Phantom:
     """Return a body with eight inclusions that fills 0.8 of an image of `size` pixels squared."""
     radius, count = size / 2, 8
     body = [0.0, 0.0, 0.62 * radius, 0.80 * radius, rng.uniform(0, np.pi)]
-    round_, distance = rng.uniform(0, 2 * np.pi, count), rng.uniform(0.05, 0.40, count) * radius
+    polar_angle, distance = rng.uniform(0, 2 * np.pi, count), rng.uniform(0.05, 0.40, count) * radius
     inclusions = np.column_stack(
         [
-            distance * np.cos(round_),
-            distance * np.sin(round_),
+            distance * np.cos(polar_angle),
+            distance * np.sin(polar_angle),
             rng.uniform(0.06, 0.20, count) * radius,
             rng.uniform(0.06, 0.20, count) * radius,
             rng.uniform(0, np.pi, count),
         ]
     )
     densities = rng.choice([-1.0, 1.0], count) * rng.uniform(0.1, 0.4, count)
-    growth = rng.uniform(0.5, 1.5, (slices, count + 1))  # every slice is another
+    growth = rng.uniform(0.5, 1.5, (slices, count + 1))  # every slice is different
     return Phantom(outlines=np.vstack([body, inclusions]), densities=growth * np.concatenate([[1.0], densities]))
 
 
@@ -72,7 +72,7 @@ def _shadow(outline: F64, angles: F64, edges: F64) -> F64:
     half = np.hypot(a * np.cos(angles - tilt), b * np.sin(angles - tilt))[:, None]  # half width of the shadow
     offset = edges - (x * np.cos(angles) + y * np.sin(angles))[:, None]
     s = np.clip(offset / half, -1, 1)
-    area = a * b * (s * np.sqrt(1 - s * s) + np.arcsin(s))  # of the ellipse left of s
+    area = a * b * (s * np.sqrt(1 - s * s) + np.arcsin(s))  # area of the ellipse on the left of s
     mean: F64 = np.diff(area, axis=1)
     return mean
 

@@ -1,4 +1,4 @@
-"""What is reconstructed: generated sinograms of a known object, or those of a file."""
+"""The inputs: generated sinograms of a known object, or the sinograms of a file."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Problem:
     angles
         f64[angles], radian.
     centre
-        Where the rotation axis falls on the detector, pixels.
+        Position of the rotation axis on the detector, pixels.
     phantoms
-        What each block shows, where that is known; None for a measured file.
+        The object of each generated block; None for a measured file.
     repaired
-        Samples of a file that were dead or not finite and are interpolated.
+        Number of samples of a file that were dead or not finite and are interpolated.
     """
 
     blocks: Sequence[F32]
@@ -52,9 +52,9 @@ def survey(path: Path, options: TomographyOptions) -> Parameters:
 
 
 def work(parameters: Parameters, options: TomographyOptions) -> Work:  # noqa: ARG001  (of the contract)
-    """Return the work of the definition: two transforms of each projection, two FMA a pixel and angle.
+    """Return the work of the definition: two transforms of each projection, two FMA per pixel and angle.
 
-    Fourier methods need less; their fraction of the machine's limit says how much work they save as well.
+    Fourier methods need less; their share of the machine's limit includes the work that they save.
     """
     slices, angles, detector = (parameters[key] for key in ("slices", "angles", "detector"))
     length = padded_length(detector)
@@ -75,14 +75,10 @@ def make(parameters: Parameters, options: TomographyOptions, seed: int, blocks: 
     """Return generated sinograms of ellipses over half a turn."""
     slices, count, detector = (parameters[key] for key in ("slices", "angles", "detector"))
     if msgspec.structs.replace(options, centre=None) != TomographyOptions():
-        raise UsageError(
-            "of the options only centre is for generated inputs; the others describe a file (--input FILE)"
-        )
+        raise UsageError("the options except centre describe a file; add --input FILE, or remove them")
     centre = (detector - 1) / 2 if options.centre is None else options.centre
     if not 0 <= centre <= detector - 1:
-        raise UsageError(
-            f"centre: {centre} lies outside the detector; with {detector} pixels it is 0 to {detector - 1}"
-        )
+        raise UsageError(f"centre: {centre} is outside the detector; with {detector} pixels it is 0 to {detector - 1}")
     angles = np.arange(count) * np.pi / count
     phantoms = [random_phantom(detector, slices, np.random.default_rng([seed, block])) for block in range(blocks)]
     sinograms = [phantom.sinograms(angles, centre, detector) for phantom in phantoms]

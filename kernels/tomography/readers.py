@@ -1,4 +1,4 @@
-"""From the frames of a detector to sinograms: dark, flat, minus log, dead pixels, rotation centre."""
+"""Read sinograms from the frames of a detector: dark, flat, minus log, dead pixels, rotation centre."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _COARSE, _FINE = 0.5, 0.05  # pixels: steps in which the rotation centre is sear
 
 @dataclass(frozen=True, kw_only=True)
 class Sinograms:
-    """What was read: `blocks` of f32[slices, angles, detector] line integrals, and how they lie.
+    """Sinograms from a file: `blocks` of f32[slices, angles, detector] line integrals, and their geometry.
 
-    `repaired` counts the samples that were dead, masked or not finite and are interpolated along the detector.
+    `repaired` is the number of samples that were dead, masked or not finite and are interpolated along the detector.
     """
 
     blocks: tuple[F32, ...]
@@ -37,7 +37,7 @@ class Sinograms:
 
 
 def survey(path: Path, options: TomographyOptions) -> Mapping[str, Any]:
-    """Return the numbers of slices (of one block), angles and detector pixels of a file, from its headers."""
+    """Return the numbers of slices of a block, of angles and of detector pixels of a file, from its headers."""
     with open_scan(path, options) as scan:
         rows = _row_range(scan, options)
         _check_centre(scan, options.centre)
@@ -68,11 +68,11 @@ def read(path: Path, options: TomographyOptions, slices: int, blocks: int) -> Si
 
 
 def estimate_centre(scan: Scan, rows: slice, options: TomographyOptions) -> float:
-    """Return the rotation centre in pixels: the mirror line between two projections half a turn apart.
+    """Return the rotation centre in pixels: the mirror line between two projections 180 degrees apart.
 
-    The pair is the one closest to half a turn. About its centre the one is the mirror image of the other; the
-    centre with the least mean square difference over their overlap is searched in the middle three fifths of the
-    detector, in steps of 0.5 and 0.05 pixel. InputError where it does not lie there.
+    The pair is the one closest to 180 degrees. The two projections are mirror images about the centre. The centre
+    with the smallest mean square difference over their overlap is searched in the middle three fifths of the
+    detector, in steps of 0.5 and 0.05 pixel. Raise InputError if it is not in this range.
     """
     one, other = (_sinograms(scan, rows, options, [index])[0][:, 0] for index in _half_turn_apart(scan))
     detector = one.shape[1]
@@ -81,21 +81,22 @@ def estimate_centre(scan: Scan, rows: slice, options: TomographyOptions) -> floa
     if best in (coarse[0], coarse[-1]):
         raise InputError(
             f"{scan.path}: no rotation centre is found between {coarse[0]:.0f} and {coarse[-1]:.0f} of {detector} "
-            "columns; say --set centre=PIXEL"
+            "columns; set it with --set centre=PIXEL"
         )
     fine = np.arange(best - _COARSE, best + _COARSE + _FINE / 2, _FINE)
     return float(fine[np.argmin([_mirror_mismatch(one, other, centre) for centre in fine])])
 
 
 def _half_turn_apart(scan: Scan) -> tuple[int, int]:
-    """Return the two projections whose angles differ by half a turn, as nearly as any."""
+    """Return the two projections whose difference in angle is closest to 180 degrees."""
     apart = np.abs(np.abs(scan.angles[:, None] - scan.angles[None]) - np.pi)
     first, second = np.unravel_index(np.argmin(apart), apart.shape)
     if apart[first, second] > _HALF_TURN_TOLERANCE:
         raise InputError(
             f"{scan.path}: the angles go from {np.rad2deg(scan.angles.min()):.4g} to "
-            f"{np.rad2deg(scan.angles.max()):.4g} degrees, no two half a turn apart, so the rotation centre cannot be "
-            "estimated; say --set centre=PIXEL, or, if these are radians, --set angle_unit=radian"
+            f"{np.rad2deg(scan.angles.max()):.4g} degrees, no two are 180 degrees apart, so the rotation centre "
+            "cannot be estimated; set it with --set centre=PIXEL, or, if the angles are in radian: --set "
+            "angle_unit=radian"
         )
     return int(first), int(second)
 
@@ -116,8 +117,7 @@ def _row_range(scan: Scan, options: TomographyOptions) -> slice:
     first, last = (int(part) for part in options.rows.split(":")) if options.rows else (0, height)
     if not first < last <= height:
         raise InputError(
-            f"{scan.path}: rows {options.rows} is no range of its {height} rows; right is first:last with "
-            f"first < last <= {height}"
+            f"{scan.path}: rows {options.rows} is not a valid range; write first:last with first < last <= {height}"
         )
     return slice(first, last)
 
@@ -126,12 +126,12 @@ def _check_centre(scan: Scan, centre: float | None) -> None:
     width = scan.frames.shape[2]
     if centre is not None and not 0 <= centre <= width - 1:
         raise InputError(
-            f"{scan.path}: centre {centre} lies outside the detector; with {width} columns it is 0 to {width - 1}"
+            f"{scan.path}: centre {centre} is outside the detector; with {width} columns it is 0 to {width - 1}"
         )
 
 
 def _sinograms(scan: Scan, rows: slice, options: TomographyOptions, chosen: list[Any] | None = None) -> tuple[F32, int]:
-    """Return f32[rows, projections, columns] of the `chosen` projections (default all), and what was repaired."""
+    """Return f32[rows, projections, columns] of the `chosen` projections (default all), and how many are repaired."""
     wanted = scan.projections if chosen is None else scan.projections[chosen]
     frames = np.asarray(scan.frames[wanted, rows] if wanted.size < scan.frames.shape[0] else scan.frames[:, rows])
     if options.minus_log:
@@ -143,25 +143,25 @@ def _sinograms(scan: Scan, rows: slice, options: TomographyOptions, chosen: list
 
 
 def _minus_log(scan: Scan, frames: NDArray[Any], rows: slice) -> tuple[F32, Mask]:
-    """Return f32[projections, rows, columns] line integrals, and which samples have none."""
+    """Return f32[projections, rows, columns] line integrals, and which samples have no value."""
     dark = scan.darks.mean(rows) if scan.darks else np.zeros(frames.shape[1:])
     flat = scan.flats.mean(rows) if scan.flats else np.ones(frames.shape[1:])
     beam = flat - dark
-    dead = ~(beam > 0)  # NaN is dead too
+    dead = ~(beam > 0)  # NaN counts as dead
     transmission = ((frames - dark) / np.where(dead, 1, beam)).astype(np.float32)
     bad = dead | ~np.isfinite(transmission) | ~(transmission > 0)
     return -np.log(np.where(bad, np.float32(1), transmission)), bad
 
 
 def _repair(path: Path, projections: F32, bad: Mask) -> int:
-    """Interpolate bad samples along their detector row, in place; return how many there were."""
+    """Interpolate bad samples along their detector row, in place; return their number."""
     pixels = np.arange(projections.shape[2])
     for index in np.argwhere(bad.any(axis=2)):
         line, broken = projections[tuple(index)], bad[tuple(index)]
         if broken.all():
             raise InputError(
                 f"{path}: row {index[1]} of the block has no usable pixel in projection {index[0]}; check flats and "
-                "darks, or leave the row out with --set rows=first:last"
+                "darks, or exclude the row with --set rows=first:last"
             )
         line[broken] = np.interp(pixels[broken], pixels[~broken], line[~broken])
     return int(bad.sum())

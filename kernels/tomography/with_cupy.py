@@ -1,8 +1,8 @@
-"""Direct back-projection on a CUDA device: four slices a thread, interpolated from the L1 cache.
+"""Direct back-projection on a CUDA device: four slices per thread, interpolated from the L1 cache.
 
-The filtered projections of four slices lie together as one ``float4``: ``[group of slices, angle, detector]``. A
-thread owns one pixel of the image in four slices; the threads of a warp own neighbours in a row, so their
-reads at one angle fall into a few cache lines. Slices are taken sixteen at a time, which bounds the memory.
+The filtered projections of four slices are stored together as a ``float4``: ``[group of slices, angle, detector]``. A
+thread computes one pixel of the image in four slices. The threads of a warp compute neighbours in a row, so that
+their reads at an angle are in a few cache lines. Sixteen slices are computed at a time, which bounds the memory.
 
 `SOURCE` is plain CUDA C++. A test compiles it for sm_90 without a driver, and runs it on the host thread by thread.
 """
@@ -64,7 +64,7 @@ extern "C" __global__ void back_project(
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (one device)
-    """Return the function that turns a block of sinograms on the device into a volume there."""
+    """Return the function that turns a block of sinograms on the device into a volume on the device."""
     import cupy
 
     kernel = cupy.RawKernel(SOURCE, "back_project")
@@ -100,7 +100,7 @@ def filter_projections(xp: Any, sinograms: Any, response: Any) -> Any:
     """Return f32[groups, angles, detector + 3, 4] filtered projections, by the array library `xp`.
 
     The last group is filled up with zeros. One group is transformed at a time, so that the padded spectra take
-    four slices' memory.
+    the memory of four slices.
     """
     slices, angles, detector = sinograms.shape
     groups, length = -(-slices // LANES), padded_length(detector)

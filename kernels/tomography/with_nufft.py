@@ -1,11 +1,11 @@
-"""Filtered back-projection by one non-uniform FFT: the Fourier slice theorem, as fast as it gets.
+"""Filtered back-projection by one non-uniform FFT, after the Fourier slice theorem.
 
-The transform of a projection is the image's transform along a line through the origin. So the filtered spectra
-are Fourier coefficients at points of a polar grid, and their sum at all pixels is a two-dimensional non-uniform
-transform of type 1 [1]_: N² log N work instead of N² Ntheta. It interpolates between detector pixels by the
-band-limited function through them, not linearly.
+The transform of a projection is the transform of the image along a line through the origin. Therefore the filtered
+spectra are Fourier coefficients at the points of a polar grid, and their sum at all pixels is a two-dimensional
+non-uniform transform of type 1 [1]_: N² log N work instead of N² Ntheta. Values between detector pixels are those of
+the band-limited function through the pixels, not linearly interpolated.
 
-Two slices travel as the real and the imaginary part of one complex transform: all that happens to them is real.
+Two slices are the real and the imaginary part of one complex transform, because all operations on them are real.
 
 References
 ----------
@@ -33,7 +33,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 C64 = NDArray[np.complex64]
 
-_ACCURACY = 1e-4  # relative, asked of the transform
+_ACCURACY = 1e-4  # relative, requested from the transform
 _SLICES = 16  # transformed together, to share the search for each point's neighbours
 
 
@@ -42,7 +42,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F32], F32]:
     detector = problem.blocks[0].shape[2]
     length = padded_length(detector)
     weights = _weights(problem.angles, problem.centre, detector)
-    rounds = 2 * np.pi * scipy.fft.fftfreq(length)
+    frequencies = 2 * np.pi * scipy.fft.fftfreq(length)
     pairs = (min(problem.blocks[0].shape[0], _SLICES) + 1) // 2
     plan = finufft.Plan(
         1,
@@ -54,8 +54,8 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F32], F32]:
         nthreads=resources.threads,
     )
     plan.setpts(
-        np.outer(np.sin(problem.angles), rounds).astype(np.float32).ravel(),
-        np.outer(np.cos(problem.angles), rounds).astype(np.float32).ravel(),
+        np.outer(np.sin(problem.angles), frequencies).astype(np.float32).ravel(),
+        np.outer(np.cos(problem.angles), frequencies).astype(np.float32).ravel(),
     )
 
     def compute(sinograms: F32) -> F32:

@@ -1,14 +1,13 @@
 """Direct back-projection of sixteen slices at a time, in registers (``daasbench.compute.simd``).
 
-Sixteen slices share their geometry, so they lie innermost: ``[angle, detector, slice]``. Linear interpolation at
-a pixel then is two contiguous loads, whose place and weight are found once for sixteen slices. Tiles of the
-image are shared between threads; within one, a few angles at a time keep their piece of the filtered
-projections in the first-level cache.
+Sixteen slices have the same geometry and are the innermost axis: ``[angle, detector, slice]``. The linear
+interpolation at a pixel then needs two contiguous loads, whose address and weight are computed once for sixteen
+slices. Tiles of the image are divided among threads. In a tile, a few angles are added at a time, so that their part
+of the filtered projections stays in the first-level cache.
 
-The filter works in the same layout. The ramp is symmetric, so its transform is real, and two angles go
-through one complex transform as its real and its imaginary part. The transforms
-(``daasbench.compute.transforms``) leave frequencies in an order of their own and expect them so: the response
-is reordered instead, once.
+The filter uses the same layout. The ramp is symmetric, so its transform is real, and two angles are the real and the
+imaginary part of one complex transform. The transforms (``daasbench.compute.transforms``) produce and expect
+frequencies in an order of their own; instead of the frequencies, the response is reordered once.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 F32 = NDArray[np.float32]
 
-_ROWS, _COLUMNS, _GROUP = 16, 32, 8  # pixels of a tile; of a row, as many as there are registers for
+_ROWS, _COLUMNS, _GROUP = 16, 32, 8  # pixels of a tile; per row, as many as there are registers
 _ANGLES = 16  # at a time; 16 angles x 40 detector pixels x 64 bytes: a first-level cache
 
 
@@ -88,7 +87,7 @@ def _filter(first: int, end: int, sinograms: F32, response: F32, plan: Plan, fil
 
 @compiled()
 def _take_angle(sinograms: F32, angle: int, signals: F32, half: int) -> None:
-    """Write the projections at an angle to the real (`half` 0) or imaginary parts; zeros behind the last angle."""
+    """Write the projections at an angle to the real (`half` 0) or imaginary parts; zeros after the last angle."""
     slices, angles, detector = sinograms.shape
     samples, size = sinograms.reshape(-1), angles * detector
     whole = detector // LANES * LANES if slices == LANES and angle < angles else 0
@@ -128,7 +127,7 @@ def _back_project(first: int, end: int, filtered: F32, cosines: Any, sines: Any,
 
 @compiled(inline=True)
 def _locate(position: Any, step: Any, angle: int, detector: int, places: Any, weights: F32) -> None:
-    """Write, for a row of a tile at one angle, where the left neighbour begins and the right one's weight."""
+    """Write, for a row of a tile at one angle, the address of the left neighbour and the weight of the right one."""
     last, first = np.float32(detector + 1), angle * _COLUMNS
     row = np.int32(angle * (detector + 3))
     for j in range(_COLUMNS):
@@ -142,7 +141,7 @@ def _locate(position: Any, step: Any, angle: int, detector: int, places: Any, we
 def _add_angles(
     filtered: F32, base: int, places: Any, weights: F32, angles: int, group: int, sums: F32, at: int
 ) -> None:
-    """Add the angles to eight pixels of a row, whose sums stay in registers meanwhile."""
+    """Add the angles to eight pixels of a row, whose sums stay in registers."""
     s0, s1, s2, s3 = load(sums, at), load(sums, at + 16), load(sums, at + 32), load(sums, at + 48)
     s4, s5, s6, s7 = load(sums, at + 64), load(sums, at + 80), load(sums, at + 96), load(sums, at + 112)
     for a in range(angles):

@@ -1,4 +1,4 @@
-"""Filtered back-projection as the textbook has it: the reference, to be read first."""
+"""Filtered back-projection as in the textbooks: the reference."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F32], F32]:  # 
         filtered = filter_projections(sinograms, response)
         volume = np.zeros((sinograms.shape[0], detector, detector), np.float32)
         for index, angle in enumerate(problem.angles):
-            # where every pixel of the image projects to; + 1 for the zero put before the detector's first pixel
+            # position of every pixel on the detector; + 1 for the zero before the detector's first pixel
             position = np.add.outer(across * np.sin(angle), across * np.cos(angle)) + problem.centre + 1
             position = position.clip(0, detector + 1)
             left = np.minimum(position.astype(np.intp), detector)
@@ -51,8 +51,8 @@ def filter_projections(sinograms: F32, response: F32) -> F32:
 def ramp_response(detector: int, angles: int) -> F32:
     """Return f32[padded_length / 2 + 1]: the Fourier transform of the ramp, times pi / Ntheta.
 
-    The ramp is sampled in space and transformed: sampled in Fourier space, as a modulus, it would be zero
-    at frequency zero, and the mean of the image be lost.
+    The ramp is sampled in space and transformed. If it were sampled in Fourier space, as a modulus, it would be zero
+    at frequency zero, and the mean of the image would be lost.
     """
     length = padded_length(detector)
     offsets = (np.arange(length) + length // 2) % length - length // 2  # 0, 1, ... -2, -1

@@ -1,8 +1,8 @@
-"""Iterative tomography: sinograms become slices by SIRT, where angles are too few for filtered back-projection.
+"""Iterative tomography: slices from sinograms by SIRT, for too few angles for filtered back-projection.
 
-Read `definition.py` first: the projector, and the iteration on top of it; `with_numpy.py` is both, plainly. Then
-`problem.py` (what is computed on), `oracle.py` (what is right) and `phantom.py` (an object known exactly). The other
-``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are compared with.
+Read `definition.py` first: it defines the projector and the iteration; `with_numpy.py` has their plain code. Then
+read `problem.py` (the inputs), `oracle.py` (the verification) and `phantom.py` (an object known exactly). The other
+``with_*.py`` compute the same numbers faster; `peers/` has the packages for comparison.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, along, implementation
@@ -23,15 +23,15 @@ kernel = FolderKernel(
             "x ← x + C Aᵀ R (y - A x) from 0, R and C the inverses of the sums of rows and columns of A; A is "
             "Joseph's projector: max(0, 1 - |t - k| / m) / m for pixel at detector position t = x cos θ + y sin θ + c "
             "and ray k, m = max(|cos θ|, |sin θ|); |y - A x| of each slice at each iteration. 2 N² Nθ updates of two "
-            "FMA a slice and iteration"
+            "FMA per slice and iteration"
         ),
         leaves_out=(
-            "positivity and other constraints, ordered subsets, regularisation; cone beams; flats and darks. Memory, "
-            "beside inputs and results, is that of sixteen slices: 64 (N² + N Nθ) bytes and 60 MB"
+            "positivity and other constraints, ordered subsets, regularisation; cone beams; flats and darks. The "
+            "memory, in addition to inputs and results, is that of sixteen slices: 64 (N² + N Nθ) bytes and 60 MB"
         ),
         tolerance=(
             "1e-4 rms of the reference in float64, of a random combination of all slices (SIRT is linear) and of the "
-            "residuals of a slice drawn by chance; the error against the known object within 0.5 % of the reference's. "
+            "residuals of a randomly drawn slice; the error against the known object within 0.5 % of the reference's. "
             "Peers: 5e-3 rms, and the same 0.5 %"
         ),
         real_work="500 to 2000 slices of 1024 to 2048 pixels squared, 100 to 700 angles, 30 to 200 iterations each",
@@ -60,7 +60,7 @@ kernel = FolderKernel(
     options=IterativeOptions,
     grows=along("slices"),
     judgements={
-        "no_residuals": "gives no residuals, and its float32 and corners are its own: 5e-3 of the reference",
+        "no_residuals": "gives no residuals, and treats float32 and corners differently: 5e-3 of the reference",
     },
     implementations=[
         implementation("numpy", threads=False, memory_factor=8.0),
@@ -77,7 +77,7 @@ kernel = FolderKernel(
             packages=("astra-toolbox",),
             extra="peers-gpl",
             memory_factor=2.0,
-            adds="makes the sums of rows and columns anew for every slice; gives no residuals; one thread",
+            adds="computes the sums of rows and columns again for every slice; gives no residuals; one thread",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The projector, exactly, and SIRT on top of it: what `with_numpy.py` computes and all others must.
+"""The exact definition of the projector and of SIRT, which all implementations compute.
 
 A pixel p in row i and column j of an image of N x N lies at ``x = j - (N - 1) / 2``, ``y = i - (N - 1) / 2``. At
 the angle theta it projects to the detector position ``t = x cos(theta) + y sin(theta) + centre``, in pixels. Its
@@ -6,11 +6,11 @@ weight in the ray through the middle of the detector pixel k is ::
 
     a(k, p) = max(0, 1 - |t - k| / m) / m      m = max(|cos(theta)|, |sin(theta)|)
 
-That is Joseph's projector [1]_ written from the pixel's side: a ray takes one sample in every row of the image (or
-every column, if it runs along the rows), interpolated linearly between the two pixels it passes between, times
-the length 1 / m of its way through the row. ASTRA calls it "linear". As m <= 1, a pixel has weight in at most
-two rays, the detector pixels to the left and right of t; so projecting is a gather along rays, back-projecting the
-transpose of the same matrix a gather at pixels, and they are adjoint to the last bit of the weights. (The
+That is Joseph's projector [1]_ written for pixels: a ray takes one sample in every row of the image (or in every
+column, if it runs along the rows), interpolated linearly between its two neighbouring pixels, times the length 1 / m
+of its path through the row. ASTRA calls it "linear". As m <= 1, a pixel has weight in at most two rays, those of the
+detector pixels to the left and right of t. Therefore projection is a gather along rays, back-projection with the
+transpose of the same matrix is a gather at pixels, and the two are adjoint to the last bit of the weights. (The
 filtered back-projection of the kernel `tomography` interpolates on the detector: the same with m = 1.)
 
 SIRT [2]_ from x = 0, with the diagonal matrices R of 1 / (sum of a row of A) and C of 1 / (sum of a column)::
@@ -18,7 +18,7 @@ SIRT [2]_ from x = 0, with the diagonal matrices R of 1 / (sum of a row of A) an
     residual[n] = |y - A x|        before the n-th correction, n = 0, 1, ...; so residual[0] = |y|
     x <- x + C A^T R (y - A x)
 
-A ray whose sum is below `LEAST_RAY` pixels misses the image: its R is 0; a pixel no ray passes keeps 0.
+A ray whose sum is below `LEAST_RAY` pixels misses the image: its R is 0. A pixel that no ray passes remains 0.
 
 References
 ----------
@@ -36,11 +36,11 @@ from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
 
-LEAST_RAY = 0.01  # pixels of the image; what a ray that grazes a corner may be without being counted
+LEAST_RAY = 0.01  # pixels of the image; rays that graze a corner with a smaller sum are ignored
 
 
 class Reconstruction(NamedTuple):
-    """What a repeat makes of a block.
+    """The result of a repeat.
 
     Attributes
     ----------
@@ -60,11 +60,11 @@ def pixel_grid(size: int) -> F64:
 
 
 def slope(angle: F64 | float) -> Any:
-    """Return m: of the cosine and the sine of an angle the larger in size."""
+    """Return m: the larger absolute value of the cosine and the sine of an angle."""
     return np.maximum(np.abs(np.cos(angle)), np.abs(np.sin(angle)))
 
 
 def inverse(sums: Any, least: float) -> Any:
-    """Return 1 / `sums` where they are above `least`, else 0; of any array library."""
+    """Return 1 / `sums` where they are above `least`, else 0; for any array library."""
     counts = sums > least
     return counts / (sums + ~counts)

@@ -1,4 +1,4 @@
-"""What a user may say of a reconstruction by iterations."""
+"""Options of the kernel `tomography_iterative`."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ class IterativeOptions(Options, frozen=True, kw_only=True):
     Attributes
     ----------
     iterations
-        How often the volume is corrected.
+        Number of corrections of the volume.
     arc_deg
-        Of generated inputs: the angles go from -arc_deg / 2 to just below arc_deg / 2. 140 is the tilt range of
-        flat samples (electron tomography, laminography); 180 leaves no missing wedge. None: 140.
+        For generated inputs: the angles go from -arc_deg / 2 to just below arc_deg / 2. 140 is the tilt range of
+        flat samples (electron tomography, laminography); 180 has no missing wedge. None: 140.
     photons
-        Of generated inputs: counts of a detector pixel in the open beam, whose Poisson noise the projections
-        have; the densest ray lets exp(-2) of them through. None: no noise.
+        For generated inputs: counts of a detector pixel in the open beam, which determine the Poisson noise; the
+        densest ray transmits exp(-2) of them. None: no noise.
     centre
-        Where the rotation axis falls on the detector, in pixels; the middle of the first pixel is 0. None: the
-        middle of the detector.
+        Position of the rotation axis on the detector, in pixels; the centre of the first pixel is 0. None: the centre
+        of the detector.
     dataset
         Path inside an HDF5 file of the sinograms [slice, angle, detector pixel], line integrals. None: NeXus
         default, or the only dataset of three axes.
     angles
         Path inside the file of the angles. None: the only dataset called ``angles``, ``theta`` or
-        ``rotation_angle``. Degrees, unless its attribute ``units`` says radian.
+        ``rotation_angle``. In degrees, unless its attribute ``units`` is radian.
     slices
         Slices in one block, reconstructed in one repeat (fewer if the file has fewer).
     """

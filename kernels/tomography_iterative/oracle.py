@@ -1,9 +1,9 @@
-"""What is right: the reference on a random combination of all slices, which SIRT, being linear, must follow.
+"""Verification by the reference on a random combination of all slices: SIRT is linear.
 
-``SIRT(sum of g[z] y[z]) = sum of g[z] SIRT(y[z])``: one slice's computation by the reference checks every pixel of
-every slice, for g is drawn anew for each comparison. A second run, on one slice drawn by chance, checks its
-residuals, which are not linear. Where the object is known, the error of a result against it must be that of the
-reference.
+``SIRT(sum of g[z] y[z]) = sum of g[z] SIRT(y[z])``: the reconstruction of one combined slice by the reference
+verifies every pixel of every slice, because g is drawn anew for each comparison. A second run, on a randomly drawn
+slice, verifies its residuals, which are not linear. If the object is known, the error of a result must be the same as
+that of the reference.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ F64 = NDArray[np.float64]
 
 NO_RESIDUALS = "no_residuals"  # a judgement
 
-TOLERANCE = 1e-4  # of float32 against float64, after 30 iterations; ours are ten times better
-OWN_TOLERANCE = 5e-3  # of packages whose float32 and corners are their own
+TOLERANCE = 1e-4  # of float32 against float64, after 30 iterations; the implementations here are ten times better
+OWN_TOLERANCE = 5e-3  # of packages with other float32 arithmetic and other corners
 ERROR_TOLERANCE = 5e-3  # of the error against the truth, relative: docs/reference/kernel-definitions.md
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What the result of a block must be.
+    """The expected result of a block.
 
     Attributes
     ----------
     combination
         f64[slices]: the numbers g.
     volume
-        f64[N, N]: the reference's sum over the slices, each times its g.
+        f64[N, N]: the sum of the slices, each times its g, by the reference.
     drawn
-        The slice whose `residuals`, f64[iterations], are known.
+        Index of the slice whose `residuals`, f64[iterations], are known.
     starts
         f64[slices]: the first residual of every slice, |y|.
     truth
@@ -57,7 +57,7 @@ class Expectation:
 
 
 def expect(problem: Problem, options: IterativeOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
-    """Return what each block must become, by combinations that are drawn anew for each comparison."""
+    """Return the expected result of each block, for combinations that are drawn anew for each comparison."""
     rng = np.random.default_rng()
     made = []
     for index, block in enumerate(problem.blocks):
@@ -82,7 +82,7 @@ def expect(problem: Problem, options: IterativeOptions) -> list[Expectation]:  #
 def verify(
     problem: Problem, expectation: list[Expectation], block: int, result: Reconstruction, judged_as: str
 ) -> Verdict:
-    """Return the verdict on the reconstruction of a block: of all checks the one that comes closest to failing."""
+    """Return the verdict on the reconstruction of a block: that of the worst check."""
     slices, _, size = problem.blocks[block].shape
     volume, residuals = result
     if volume.shape != (slices, size, size) or volume.dtype != np.float32:
@@ -100,7 +100,7 @@ def _refused(message: str) -> Verdict:
 
 
 def _checks(expected: Expectation, result: Reconstruction, judged_as: str) -> list[Verdict]:
-    """Return the verdicts of every oracle that applies."""
+    """Return the verdicts of all checks that apply."""
     complete = judged_as != NO_RESIDUALS
     made: list[Verdict] = []
 
@@ -117,7 +117,12 @@ def _checks(expected: Expectation, result: Reconstruction, judged_as: str) -> li
     if expected.truth is not None:
         right = _apart(expected.volume, expected.truth)
         error = abs(_apart(volume, expected.truth) - right) / right
-        check(error, ERROR_TOLERANCE, "truth", f"of the reference's error against the known object ({right:.3g})")
+        check(
+            error,
+            ERROR_TOLERANCE,
+            "truth",
+            f"difference from the reference's error against the known object ({right:.3g})",
+        )
     if complete:
         error = _apart(result.residuals[expected.drawn], expected.residuals)
         check(error, TOLERANCE, "oracle", f"rms difference of the residuals of slice {expected.drawn}")
@@ -127,7 +132,7 @@ def _checks(expected: Expectation, result: Reconstruction, judged_as: str) -> li
 
 
 def _apart(found: F64, expected: F64) -> float:
-    """Return the rms difference relative to what is expected; infinite where nothing is and something was found."""
+    """Return the rms difference relative to the expected values; infinite if only these are all zero."""
     with np.errstate(invalid="ignore", over="ignore"):
         scale, missed = np.linalg.norm(expected), np.linalg.norm(found - expected)
         return float(missed / scale) if scale > 0 else float("inf") if missed > 0 else float(missed)

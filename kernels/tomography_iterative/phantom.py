@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-_FINE = 4  # points a pixel and axis over which a density is averaged
+_FINE = 4  # points per pixel and axis over which a density is averaged
 _INCLUSIONS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phantom:
-    """Ellipses along the axes: outlines shared by all slices, densities not.
+    """Ellipses along the axes, with the same outlines and different densities in all slices.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Phantom:
     densities: F64
 
     def sinograms(self, angles: F64, centre: float, detector: int) -> F64:
-        """Return f64[slices, angles, detector]: the line integrals through the middles of the detector pixels."""
+        """Return f64[slices, angles, detector]: the line integrals through the centres of the detector pixels."""
         rays = np.arange(detector) - centre
         chords = np.zeros((len(self.outlines), angles.size, detector))
         for chord, (x, y, a, b) in zip(chords, self.outlines, strict=True):
@@ -57,12 +57,12 @@ def random_phantom(size: int, slices: int, rng: np.random.Generator) -> Phantom:
     axes = rng.uniform(0.015, 0.06, (_INCLUSIONS, 2))
     inclusions = np.column_stack([along, through, axes]) * size
     densities = rng.choice([-1.0, 1.0], _INCLUSIONS) * rng.uniform(0.2, 0.8, _INCLUSIONS)
-    growth = rng.uniform(0.5, 1.5, (slices, _INCLUSIONS + 1))  # every slice is another
+    growth = rng.uniform(0.5, 1.5, (slices, _INCLUSIONS + 1))  # every slice is different
     return Phantom(outlines=np.vstack([body, inclusions]), densities=growth * np.concatenate([[1.0], densities]))
 
 
 def with_noise(integrals: F64, photons: float | None, rng: np.random.Generator) -> F32:
-    """Return f32 line integrals as counted with `photons` in the open beam; the densest ray lets exp(-2) through."""
+    """Return f32 line integrals as measured with `photons` in the open beam; the densest ray transmits exp(-2)."""
     if photons is None:
         return integrals.astype(np.float32)
     scale = 2 / integrals.max()

@@ -1,4 +1,4 @@
-"""What is reconstructed: generated sinograms of a known object, or those of a file."""
+"""The inputs: generated sinograms of a known object, or the sinograms of a file."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Problem:
     angles
         f64[angles], radian.
     centre
-        Where the rotation axis falls on the detector, pixels.
+        Position of the rotation axis on the detector, pixels.
     iterations
-        How often the volume is corrected.
+        Number of corrections of the volume.
     phantoms
-        What each block shows, where that is known; None for a measured file.
+        The object of each generated block; None for a measured file.
     """
 
     blocks: Sequence[F32]
@@ -55,9 +55,9 @@ def survey(path: Path, options: IterativeOptions) -> Parameters:
 
 
 def work(parameters: Parameters, options: IterativeOptions) -> Work:
-    """Return the work of the definition: two FMA a pixel and angle to project, two to back-project.
+    """Return the work of the definition: two FMA per pixel and angle to project, two to back-project.
 
-    The least traffic is that of one iteration in fast memory: sinograms in, volume and residuals out.
+    The minimum traffic assumes that the iterations stay in fast memory: sinograms in, volume and residuals out.
     """
     slices, angles, detector = (parameters[key] for key in ("slices", "angles", "detector"))
     input_bytes = 4.0 * slices * angles * detector
@@ -74,16 +74,14 @@ def work(parameters: Parameters, options: IterativeOptions) -> Work:
 
 
 def make(parameters: Parameters, options: IterativeOptions, seed: int, blocks: int) -> Problem:
-    """Return generated sinograms of a flat sample, over a limited arc, with the noise of counting."""
+    """Return generated sinograms of a flat sample over a limited arc, with counting noise."""
     slices, count, detector = (parameters[key] for key in ("slices", "angles", "detector"))
     described = [name for name in ("dataset", "angles", "slices") if getattr(options, name) != _default(name)]
     if described:
-        raise UsageError(f"{', '.join(described)}: of a file, not of generated inputs; give --input FILE or leave out")
+        raise UsageError(f"{', '.join(described)}: only for a file; add --input FILE, or remove them")
     centre = (detector - 1) / 2 if options.centre is None else options.centre
     if not 0 <= centre <= detector - 1:
-        raise UsageError(
-            f"centre: {centre} lies outside the detector; with {detector} pixels it is 0 to {detector - 1}"
-        )
+        raise UsageError(f"centre: {centre} is outside the detector; with {detector} pixels it is 0 to {detector - 1}")
     arc = np.deg2rad(_ARC_DEG if options.arc_deg is None else options.arc_deg)
     angles = arc * (np.arange(count) / count - 0.5)
     made, phantoms = [], []
@@ -109,7 +107,7 @@ def read(path: Path, parameters: Parameters, options: IterativeOptions, blocks: 
 def _refuse_generated(options: IterativeOptions) -> None:
     given = [name for name in _OF_GENERATED if getattr(options, name) != _default(name)]
     if given:
-        raise UsageError(f"{', '.join(given)}: of generated inputs, not of a file (--input); leave out")
+        raise UsageError(f"{', '.join(given)}: only for generated inputs, not for a file (--input); remove them")
 
 
 def _default(name: str) -> object:

@@ -1,6 +1,6 @@
-"""Sinograms from HDF5: one dataset [slice, angle, detector pixel] of line integrals, and its angles.
+"""Read sinograms from HDF5: a dataset [slice, angle, detector pixel] of line integrals, and its angles.
 
-Raw scans (DXchange, NXtomo; flats and darks) are made into such files by the software of the beamline.
+The software of the beamline makes such files from raw scans (DXchange, NXtomo; flats and darks).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ANGLES = ("angles", "theta", "rotation_angle")
 
 @dataclass(frozen=True, kw_only=True)
 class Sinograms:
-    """What was read: `blocks` of f32[slices, angles, detector], `angles` in radian, `centre` in pixels."""
+    """Sinograms from a file: `blocks` of f32[slices, angles, detector], `angles` in radian, `centre` in pixels."""
 
     blocks: tuple[F32, ...]
     angles: F64
@@ -38,7 +38,7 @@ class Sinograms:
 
 
 def survey(path: Path, options: IterativeOptions) -> Mapping[str, Any]:
-    """Return the numbers of slices (of one block), angles and detector pixels of a file, from its headers."""
+    """Return the numbers of slices of a block, of angles and of detector pixels of a file, from its headers."""
     with _opened(path, options) as (sinograms, angles):
         _centre(path, options, sinograms.shape[2])
         return {
@@ -67,23 +67,23 @@ def _block(path: Path, sinograms: Any, first: int, slices: int) -> F32:
         z, angle, pixel = bad[0]
         raise InputError(
             f"{path}: {sinograms.name} has {len(bad)} numbers that are not finite in slices {first} to "
-            f"{first + slices - 1}, the first in slice {first + z}, angle {angle}, pixel {pixel}; line integrals are "
-            "finite: repair dead pixels first"
+            f"{first + slices - 1}, the first in slice {first + z}, angle {angle}, pixel {pixel}; line integrals must "
+            "be finite: repair dead pixels first"
         )
     return block
 
 
 @contextmanager
 def _opened(path: Path, options: IterativeOptions) -> Iterator[tuple[Any, F64]]:
-    """Open a file; give the dataset of the sinograms and the angles in radian."""
+    """Open a file; yield the dataset of the sinograms and the angles in radian."""
     with open_hdf5(path) as file:
         try:
             found = contents(file)
             sinograms = _sinograms(path, file, found, options)
             yield sinograms, _angles(path, file, found, options, sinograms)
-        except (OSError, RuntimeError) as error:  # of HDF5, when it reads
+        except (OSError, RuntimeError) as error:  # raised by HDF5 during a read
             raise InputError(
-                f"{path}: cannot be read to its end ({error}); it is truncated, damaged or of a compression not known"
+                f"{path}: cannot be read to its end ({error}); it is truncated, damaged or has an unknown compression"
             ) from error
 
 
@@ -95,7 +95,7 @@ def _sinograms(path: Path, file: Any, found: Contents, options: IterativeOptions
         dataset = only(path, file, _SINOGRAMS, cubes, found)
     if dataset.ndim != 3 or dataset.dtype.kind not in "iuf" or min(dataset.shape) < 1 or dataset.shape[2] < 2:
         raise InputError(
-            f"{path}: {dataset.name} is {dataset.dtype}{list(dataset.shape)}; sinograms are numbers in the shape "
+            f"{path}: {dataset.name} is {dataset.dtype}{list(dataset.shape)}; sinograms must be numbers in the shape "
             "[slice, angle, detector pixel] with two pixels or more"
         )
     return dataset
@@ -124,7 +124,5 @@ def _angles(path: Path, file: Any, found: Contents, options: IterativeOptions, s
 def _centre(path: Path, options: IterativeOptions, width: int) -> float:
     centre = (width - 1) / 2 if options.centre is None else options.centre
     if not 0 <= centre <= width - 1:
-        raise InputError(
-            f"{path}: centre {centre} lies outside the detector; with {width} pixels it is 0 to {width - 1}"
-        )
+        raise InputError(f"{path}: centre {centre} is outside the detector; with {width} pixels it is 0 to {width - 1}")
     return centre

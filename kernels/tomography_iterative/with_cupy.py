@@ -1,9 +1,9 @@
-"""SIRT on a CUDA device: four slices a thread, a thread for each ray and then for each pixel.
+"""SIRT on a CUDA device: four slices per thread; one thread per ray, and then one thread per pixel.
 
-Four slices lie together as one ``float4``: images ``[group of slices, row, column]``, residuals ``[group, angle,
-detector pixel]``. Neighbouring threads own neighbouring rays, or pixels in a row, so their reads fall into a few
-cache lines; for rays that run along the rows there is a transposed copy of the image, made once an iteration.
-Slices are taken sixteen at a time, which bounds the memory.
+Four slices are stored together as a ``float4``: images ``[group of slices, row, column]``, residuals ``[group, angle,
+detector pixel]``. Neighbouring threads compute neighbouring rays, or pixels in a row, so that their reads are in a few
+cache lines. For rays that run along the rows there is a transposed copy of the image, made once per iteration.
+Sixteen slices are computed at a time, which bounds the memory.
 
 `SOURCE` is plain CUDA C++. A test compiles it for sm_90 without a driver, and runs it on the host thread by thread.
 """
@@ -29,9 +29,9 @@ RAYS = 128  # threads of a block that projects
 PIXELS = (32, 8)  # threads of a block that back-projects: across and down
 
 SOURCE = r"""
-// Joseph's projector: a ray takes one sample a line, a line being a row of the image, or, in `round_result`, a column.
+// Joseph's projector: a ray takes one sample per line; a line is a row of `image` or of `transposed`.
 extern "C" __global__ void project(
-    const float4 *image, const float4 *turned,  // [groups, size, size]
+    const float4 *image, const float4 *transposed,  // [groups, size, size]
     const float2 *directions,  // [angles]: cosine and sine
     const float4 *measured,  // [groups, angles, size]
     const int angles, const int size, const float centre,
@@ -42,12 +42,12 @@ extern "C" __global__ void project(
     const float2 direction = directions[blockIdx.y];
     const bool down = fabsf(direction.x) >= fabsf(direction.y);
     const float major = down ? direction.x : direction.y, minor = down ? direction.y : direction.x;
-    const float middle = 0.5f * (size - 1), turn = -minor / major;
-    const float start = (ray - centre) / major + middle - middle * turn;
-    const float4 *line = (down ? image : turned) + (size_t)blockIdx.z * size * size;
+    const float middle = 0.5f * (size - 1), shift = -minor / major;
+    const float start = (ray - centre) / major + middle - middle * shift;
+    const float4 *line = (down ? image : transposed) + (size_t)blockIdx.z * size * size;
     float4 sum = make_float4(0.f, 0.f, 0.f, 0.f);
     for (int i = 0; i < size; ++i, line += size) {
-        const float position = start + i * turn;
+        const float position = start + i * shift;
         if (!(position > -1.f && position < size)) continue;
         const int pixel = (int)floorf(position);
         const float weight = position - pixel;
@@ -67,7 +67,7 @@ extern "C" __global__ void project(
     left[at] = make_float4(y.x - scale * sum.x, y.y - scale * sum.y, y.z - scale * sum.z, y.w - scale * sum.w);
 }
 
-// Its transpose: a pixel has weight in the rays to the left and right of where it falls.
+// Its transpose: a pixel has weight in the rays to the left and right of its projection.
 extern "C" __global__ void back_project(
     const float4 *left,  // [groups, angles, size]
     const float2 *directions,
@@ -109,7 +109,7 @@ extern "C" __global__ void back_project(
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Reconstruction]:  # noqa: ARG001  (one device)
-    """Return the function that turns a block of sinograms on the device into a volume there."""
+    """Return the function that turns a block of sinograms on the device into a volume on the device."""
     import cupy
 
     detector = problem.blocks[0].shape[2]
@@ -162,10 +162,10 @@ class _Solver:
 
     def _project(self, image: Any, measured: Any) -> Any:
         """Return y - A x, f32[groups, angles, detector, 4]."""
-        round_result = self._xp.ascontiguousarray(image.transpose(0, 2, 1, 3))
+        transposed = self._xp.ascontiguousarray(image.transpose(0, 2, 1, 3))
         left = self._xp.empty(measured.shape, self._xp.float32)
         grid = (-(-int(self._size) // RAYS), int(self._angles), len(image))
-        arguments = (image, round_result, self._directions, measured, self._angles, self._size, self._centre, left)
+        arguments = (image, transposed, self._directions, measured, self._angles, self._size, self._centre, left)
         self._project_kernel(grid, (RAYS, 1, 1), arguments)
         return left
 

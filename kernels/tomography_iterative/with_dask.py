@@ -1,4 +1,4 @@
-"""Slices are shared between the workers of a Dask cluster; each computes its own as `with_numba.py` does."""
+"""Slices are partitioned over the workers of a Dask cluster; each worker computes as `with_numba.py` does."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the slices of a block between Dask workers."""
+    """Return the functions that compute a block whose slices are partitioned over Dask workers."""
     return partition_over_workers(with_numba.prepare, problem, resources)

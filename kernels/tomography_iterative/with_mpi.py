@@ -1,4 +1,4 @@
-"""Slices are shared between ranks; each computes its own as `with_numba.py` does."""
+"""Slices are partitioned over ranks; each rank computes as `with_numba.py` does."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the slices of a block between ranks."""
+    """Return the functions that compute a block whose slices are partitioned over ranks."""
     return partition_over_ranks(with_numba.prepare, problem, resources)

@@ -1,15 +1,15 @@
 """SIRT of sixteen slices at a time, projected and back-projected in registers (``daasbench.compute.simd``).
 
-Sixteen slices share their geometry, so they lie innermost, in the image ``[row, column, slice]`` as in the
-residual ``[angle, detector pixel, slice]``: place and weight of a pixel in a ray are found once for sixteen, and
-each is one vector.
+Sixteen slices have the same geometry and are the innermost axis, in the image ``[row, column, slice]`` as in the
+residual ``[angle, detector pixel, slice]``: position and weight of a pixel in a ray are computed once for sixteen
+slices, and each pixel is one vector.
 
-Both directions are gathers that keep their sums in registers. Projecting: eight neighbouring rays go together
-through sixteen lines of the image, for several neighbouring angles in turn, so that these lines stay in the
-first-level cache; threads share the angles. Back-projecting: a patch of 4 x 4 pixels falls onto less than eight
-detector pixels at any angle; tiles of such patches, a few angles at a time, stay in the first-level cache, and
-threads share the tiles. The correction of a tile is added to the image as soon as it is known, so no second
-volume is needed; and the residual is taken as soon as a ray is complete.
+Both directions are gathers that keep their sums in registers. Projection: eight neighbouring rays pass together
+through sixteen lines of the image, for several neighbouring angles one after the other, so that these lines stay in
+the first-level cache; the angles are divided among threads. Back-projection: a patch of 4 x 4 pixels is projected to
+fewer than eight detector pixels at any angle. Tiles of such patches stay in the first-level cache, for a few angles
+at a time; the tiles are divided among threads. The correction of a tile is added to the image as soon as it is
+complete, so that no second volume is needed. The residual is computed as soon as a ray is complete.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-_RAYS, _LINES = 8, 16  # that are projected together: as many sums as there are registers for, through these lines
-_TOGETHER = 16  # neighbouring angles, at most, that pass the same lines in turn ...
-_BATCHES = 4  # ... so many times that each thread has some
+_RAYS, _LINES = 8, 16  # projected together: as many sums as there are registers, through these lines
+_TOGETHER = 16  # most neighbouring angles that pass the same lines one after the other ...
+_BATCHES = 4  # ... in at least so many batches per thread
 _PATCH, _PATCHES = 4, 4  # pixels of a patch, and patches of a tile, down and across
 _TILE = _PATCH * _PATCHES
 _FOUR = np.int32(_PATCH)  # of the width of a float32, so that loops become vectors
 _ANGLES = 16  # back-projected at a time
-_RIGHT = _ANGLES * _PATCH * _PATCH  # where the weights in the right ray begin, behind those in the left one
+_RIGHT = _ANGLES * _PATCH * _PATCH  # offset of the weights in the right ray, after those in the left ray
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[F32], Reconstruction]:
-    """Return the function that turns a block of sinograms into a volume; the sums of rows and columns are made here."""
+    """Return the function that turns a block of sinograms into a volume; the sums of rows and columns are set up."""
     detector = problem.blocks[0].shape[2]
     solver = _Solver(problem.angles, problem.centre, detector, resources.threads)
 
@@ -94,7 +94,7 @@ class _Solver:
             self._back_project()
 
     def _project(self, sinograms: F32) -> F64:
-        """Make the weighted residual R (y - A x); return f64[16]: the sums of the squares of y - A x."""
+        """Compute the weighted residual R (y - A x); return f64[16]: the sums of the squares of y - A x."""
         squares = np.zeros((len(self._batches), LANES))
         rays = self._centre, sinograms, self._R, self._left, squares
         self._share(_project, len(self._batches), self._x, self._pitch, self._angles, self._batches, *rays)
@@ -121,8 +121,8 @@ class _Solver:
 def _batches(directions: F64, together: int) -> Index:
     """Return intp[batches, 2]: first and last + 1 of neighbouring angles whose rays run along rows, or columns."""
     down = np.abs(directions[:, 0]) >= np.abs(directions[:, 1])
-    rounds = np.flatnonzero(np.diff(down)) + 1
-    starts = [np.arange(a, b, together) for a, b in zip([0, *rounds], [*rounds, down.size], strict=True)]
+    changes = np.flatnonzero(np.diff(down)) + 1
+    starts = [np.arange(a, b, together) for a, b in zip([0, *changes], [*changes, down.size], strict=True)]
     first = np.concatenate(starts)
     return np.column_stack([first, np.append(first[1:], down.size)]).astype(np.intp)
 
@@ -141,7 +141,7 @@ def _project(
     left: F32,
     squares: F64,
 ) -> None:
-    """Write the weighted residual of the rays of some batches, and each batch's sums of squares before that."""
+    """Write the weighted residual of the rays of some batches, and each batch's sums of squares without weights."""
     length = left.size // directions.shape[0]
     for batch in range(first_batch, last):
         first, end = batches[batch, 0], batches[batch, 1]
@@ -173,8 +173,8 @@ def _project_batch(
             for angle in range(first, end):
                 ray = ranges[angle - first, 0] + step
                 if ray < ranges[angle - first, 1]:
-                    start, round_, apart = _ray(directions, angle, down, line, ray, centre, size)
-                    _locate_rays(start, round_, apart, lines, size, across, places, weights)
+                    start, shift, apart = _ray(directions, angle, down, line, ray, centre, size)
+                    _locate_rays(start, shift, apart, lines, size, across, places, weights)
                     at = angle * length + (ray + 1) * LANES
                     _add_lines(image, (line + 1) * along, along, across, places, weights, lines, left, at)
 
@@ -183,7 +183,7 @@ def _project_batch(
 def _ray(
     directions: F64, angle: int, down: bool, line: int, ray: int, centre: float, size: int
 ) -> tuple[float, float, float]:
-    """Return where a ray passes a line of the image, in its pixels, how far the next line and the next ray are off."""
+    """Return the position of a ray in a line of the image, in pixels, and the shifts per line and per ray."""
     major, minor = directions[angle, 0], directions[angle, 1]
     if not down:
         major, minor = minor, major
@@ -195,9 +195,9 @@ def _ray(
 def _range_of_rays(
     directions: F64, angle: int, down: bool, line: int, lines: int, centre: float, size: int, found: Index
 ) -> None:
-    """Write the first and the last + 1 of the rays that touch one of some lines of the image."""
-    start, round_, apart = _ray(directions, angle, down, line, 0, centre, size)
-    drift = round_ * (lines - 1)
+    """Write the first and the last + 1 of the rays that cross one of some lines of the image."""
+    start, shift, apart = _ray(directions, angle, down, line, 0, centre, size)
+    drift = shift * (lines - 1)
     nearest, furthest = -start - max(drift, 0.0), size + 1 - start - min(drift, 0.0)
     low, high = min(nearest / apart, furthest / apart), max(nearest / apart, furthest / apart)
     found[0] = max(0, int(np.floor(low)))
@@ -206,11 +206,11 @@ def _range_of_rays(
 
 @compiled(inline=True)
 def _locate_rays(
-    start: float, round_: float, apart: float, lines: int, size: int, across: int, places: Any, weights: F32
+    start: float, shift: float, apart: float, lines: int, size: int, across: int, places: Any, weights: F32
 ) -> None:
-    """Write where eight rays find their left pixel in each line (from the line's first), and the right one's weight."""
+    """Write, for eight rays, the left pixel in each line (from the line's first), and the weight of the right pixel."""
     for i in range(lines):
-        position = start + i * round_
+        position = start + i * shift
         base = np.floor(min(position, position + (_RAYS - 1) * apart))
         offset, step = np.float32(position - base), np.float32(apart)
         least, last = np.float32(-base), np.float32(size + 1 - base)
@@ -234,7 +234,7 @@ def _add_lines(
     sums: F32,
     at: int,
 ) -> None:
-    """Add some lines of the image to eight rays, whose sums stay in registers meanwhile."""
+    """Add some lines of the image to eight rays, whose sums stay in registers."""
     s0, s1, s2, s3 = load(sums, at), load(sums, at + 16), load(sums, at + 32), load(sums, at + 48)
     s4, s5, s6, s7 = load(sums, at + 64), load(sums, at + 80), load(sums, at + 96), load(sums, at + 112)
     for i in range(lines):
@@ -300,7 +300,7 @@ def _back_project(
 
 @compiled()
 def _sum_tile(left: F32, directions: F64, centre: float, size: int, top: int, side: int, sums: F32) -> None:
-    """Add to a tile, patch by patch, what all rays give its pixels, a few angles at a time."""
+    """Add the contributions of all rays to a tile, patch by patch, a few angles at a time."""
     length = left.size // directions.shape[0]
     places = np.empty(_ANGLES * _PATCH * _PATCH, np.int32)
     weights = np.empty(2 * _RIGHT, np.float32)
@@ -321,7 +321,7 @@ def _sum_tile(left: F32, directions: F64, centre: float, size: int, top: int, si
 def _locate_pixels(
     position: float, cosine: float, sine: float, angle: int, length: int, detector: int, places: Any, weights: F32
 ) -> None:
-    """Write, for 4 x 4 pixels at one angle, where the left ray lies, and the weights in the left and right one."""
+    """Write, for 4 x 4 pixels at one angle, the left ray, and the weights in the left and the right ray."""
     reach = _PATCH - 1
     base = np.floor(position + min(reach * cosine, 0.0) + min(reach * sine, 0.0))
     offset, across, down = np.float32(position - base), np.float32(cosine), np.float32(sine)
@@ -344,7 +344,7 @@ def _locate_pixels(
 
 @compiled(inline=True)
 def _add_angles(left: F32, base: int, places: Any, weights: F32, angles: int, sums: F32, at: int) -> None:
-    """Add some angles to 4 x 4 pixels, whose sums stay in registers meanwhile."""
+    """Add some angles to 4 x 4 pixels, whose sums stay in registers."""
     s0, s1, s2, s3 = load(sums, at), load(sums, at + 16), load(sums, at + 32), load(sums, at + 48)
     s4, s5, s6, s7 = load(sums, at + 64), load(sums, at + 80), load(sums, at + 96), load(sums, at + 112)
     s8, s9, s10, s11 = load(sums, at + 128), load(sums, at + 144), load(sums, at + 160), load(sums, at + 176)
@@ -373,7 +373,7 @@ def _add_angles(left: F32, base: int, places: Any, weights: F32, angles: int, su
 
 @compiled(inline=True)
 def _rays_at(left: F32, base: int, places: Any, weights: F32, pixel: Any, total: Any) -> Any:
-    """Return `total` plus what a pixel is given by the rays to its left and right."""
+    """Return `total` plus the contributions of the rays to the left and right of a pixel."""
     place = base + places[pixel]
     total = fma(splat(weights[pixel]), load(left, place), total)
     return fma(splat(weights[pixel + np.uint64(_RIGHT)]), load(left, place + LANES), total)

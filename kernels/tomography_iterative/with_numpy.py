@@ -1,4 +1,4 @@
-"""SIRT as it is written down: the reference, to be read first."""
+"""SIRT by its definition: the reference."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F32], Reconstru
 
 
 def sirt(sinograms: NDArray[Any], angles: F64, centre: float, iterations: int) -> Reconstruction:
-    """Return the reconstruction in float64. The rows of A are made anew, angle by angle: A is too large to keep."""
+    """Return the reconstruction in float64. The rows of A are computed angle by angle: A is too large to keep."""
     slices, _, detector = sinograms.shape
     y = np.asarray(sinograms, np.float64).transpose(1, 2, 0)  # [angle, detector pixel, slice]
     row_sums = np.zeros(y.shape[:2])
@@ -55,7 +55,7 @@ def sirt(sinograms: NDArray[Any], angles: F64, centre: float, iterations: int) -
 
 
 def projector(angle: float, centre: float, detector: int) -> Any:
-    """Return the rows of A of one angle, sparse f64[detector, N * N]: two weights a pixel, as the definition says."""
+    """Return the rows of A of one angle, sparse f64[detector, N * N]: two weights per pixel, by the definition."""
     across, m = pixel_grid(detector), slope(angle)
     t = np.add.outer(across * np.sin(angle), across * np.cos(angle)).ravel() + centre
     rays = np.floor(t).astype(np.int32)[:, None] + np.array([0, 1], np.int32)

@@ -1,9 +1,9 @@
-"""X-ray photon correlation spectroscopy: series of speckle frames become g2, how long a sample remembers itself.
+"""X-ray photon correlation spectroscopy: the correlation function g2 of a series of speckle frames.
 
-Read `with_numpy.py` first: it is the algorithm, and `definition.py` the lags and sums of multi-tau. Then `problem.py`
-(what is computed on), `oracle.py` (what is right), `speckle.py` (a sample whose dynamics are known) and `readers.py`
-(real series). The other ``with_*.py`` compute the same numbers faster; `peers/` are the packages that they are
-compared with.
+Read `with_numpy.py` first: it has the algorithm, and `definition.py` has the lags and sums of multi-tau. Then read
+`problem.py` (the inputs), `oracle.py` (the verification), `speckle.py` (a sample whose dynamics are known) and
+`readers.py` (real series). The other ``with_*.py`` compute the same numbers faster; `peers/` has the packages for
+comparison.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, implementation
@@ -20,16 +20,17 @@ kernel = FolderKernel(
         community="dynamics of soft matter, glasses, alloys and biological fluids at coherent beamlines",
         method=(
             "g2(q, k) = <I(p, t) I(p, t + k)> / (<I(p, t)> <I(p, t + k)>), averaged over the pixels p of a ring q and "
-            "over all pairs of rows a lag apart, normalised symmetrically; multi-tau: lags of 0 to 7 frames, then 4 to "
-            "7 rows of 2^l frames, each level averaging the pairs of the one before. 12 FMA a pixel and frame"
+            "over all pairs of rows with this lag, normalised symmetrically; multi-tau: lags of 0 to 7 frames, then 4 "
+            "to 7 rows of 2^l frames, each level averaging the pairs of the one before. 12 FMA per pixel and frame"
         ),
         leaves_out=(
             "flat field and dark, correction of the beam's intensity, two-time correlation, errors and fits; "
-            "event lists of sparse frames, where most pixels see no photon: every count is read here"
+            "event lists of sparse frames, in which most pixels have no photon: this kernel reads every count"
         ),
         tolerance=(
-            "1e-6 absolute of the definition in double precision, which scikit-beam meets with 1e-12; of generated "
-            "speckles also 0.03 of known dynamics, or 6 standard deviations where pixels and pairs are too few for that"
+            "1e-6 absolute of the definition in double precision, with which scikit-beam agrees to 1e-12; for "
+            "generated speckles also 0.03 of known dynamics, or 6 standard deviations if pixels and pairs are too few "
+            "for that"
         ),
         real_work="a series is 10^3 to 10^5 frames of 0.5 to 4 million pixels: 10^9 to 10^11",
         literature=(
@@ -51,9 +52,9 @@ kernel = FolderKernel(
     },
     options=XpcsOptions,
     judgements={
-        "reference": "the reference itself: by the known dynamics or scikit-beam, for it always agrees with itself",
+        "reference": "the reference itself: verified by known dynamics or scikit-beam; it always agrees with itself",
         "frame_by_frame": (
-            "normalises each pair of frames by the means of these two at every lag: 1e-4 of this definition"
+            "normalises each pair of frames by the means of these two frames at every lag: 1e-4 of this definition"
         ),
     },
     implementations=[
@@ -69,7 +70,7 @@ kernel = FolderKernel(
             requires=("skbeam",),
             packages=("scikit-beam",),
             extra="peers-built",
-            adds="works in double precision, on one thread; normalises after every frame; looks for frames of NaN",
+            adds="computes in double precision on one thread; normalises after every frame; checks for frames of NaN",
         ),
         implementation(
             "dynamix",
@@ -80,8 +81,8 @@ kernel = FolderKernel(
             extra="peers",
             memory_factor=4.0,
             adds=(
-                "computes every lag of the series, by a product of all frames of a ring with all, and multi-tau is "
-                "averaged from them; normalises each pair of frames by the means of these two"
+                "computes every lag of the series by a matrix product of all frames of a ring, from which multi-tau is "
+                "averaged; normalises each pair of frames by the means of these two frames"
             ),
         ),
     ],

@@ -1,9 +1,9 @@
-"""Multi-tau: which lags there are, what is summed for each, and how the sums become g2.
+"""Multi-tau: the lags, the sums for each lag, and g2 from the sums.
 
-Level 0 holds the frames, and every level after it the sums of successive pairs of rows of the level before; a
-last row without a partner is left out. Level 0 has the lags 0 to 7 rows, every other level 4 to 7 rows of
-``2**level`` frames. That is the convention of scikit-beam's `multi_tau_auto_corr` with 8 buffers (Lumma et al.
-2000), which averages the pairs instead of summing them: the factor falls out of g2.
+Level 0 has the frames, and every following level has the sums of successive pairs of rows of the level before; a
+last row without a partner is omitted. Level 0 has the lags 0 to 7 rows, every other level 4 to 7 rows of
+``2**level`` frames. This is the convention of scikit-beam's `multi_tau_auto_corr` with 8 buffers (Lumma et al.
+2000), which averages the pairs instead of summing them: the factor cancels in g2.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Schedule:
     rows
         Rows of each level: ``frames >> level``.
     level, channel
-        i64[lags]: the level of each lag, and how many rows of it the lag is.
+        i64[lags]: the level of each lag, and the lag in rows of this level.
     """
 
     rows: tuple[int, ...]
@@ -38,7 +38,7 @@ class Schedule:
 
     @classmethod
     def of(cls, frames: int, levels: int | None = None) -> Schedule:
-        """Return the lags of `frames` frames, on at most `levels` levels: all for which there is at least one pair."""
+        """Return the lags of `frames` frames, on at most `levels` levels, as far as there is at least one pair."""
         half = CHANNELS // 2
         most = 1
         while frames >> most > half and (levels is None or most < levels):
@@ -66,15 +66,15 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class Sums:
-    """What pixels add up to, ring by ring: of some pixels, or of all.
+    """Sums over pixels, ring by ring: over some pixels, or over all.
 
     Attributes
     ----------
     product, past, future
-        f64[lags, q]: over all pairs of rows a lag apart and over the pixels of the ring, the sum of the product of
-        the two, of the earlier and of the later one. Counts; integers as long as they are below 2**53.
+        f64[lags, q]: over all pairs of rows with this lag and over the pixels of the ring, the sum of the products,
+        of the earlier rows and of the later rows. Counts; exact integers below 2**53.
     pixels
-        f64[q]: how many pixels of the ring are in it.
+        f64[q]: how many pixels of the ring are included.
     """
 
     product: F64
@@ -83,7 +83,7 @@ class Sums:
     pixels: F64
 
     def g2(self, schedule: Schedule) -> F64:
-        """Return g2: f64[lags, q]; 0 where no photon fell into the earlier or the later rows."""
+        """Return g2: f64[lags, q]; 0 where the earlier or the later rows have no photon."""
         mean_squares = self.past * self.future
         counts = np.multiply.outer(schedule.pairs, self.pixels)
         g2: F64 = np.divide(self.product * counts, mean_squares, out=np.zeros_like(self.past), where=mean_squares > 0)
@@ -91,7 +91,7 @@ class Sums:
 
 
 def added(parts: Sequence[Sums]) -> Sums:
-    """Return the sums of several parts of the detector as those of all of them."""
+    """Return the sums over several parts of the detector together."""
     return Sums(
         product=np.sum([part.product for part in parts], axis=0),
         past=np.sum([part.past for part in parts], axis=0),
@@ -101,15 +101,15 @@ def added(parts: Sequence[Sums]) -> Sums:
 
 
 def slots_of(levels: int) -> int:
-    """Return how many sums of a pixel are kept: 8 products, the first 7 and the last 7 rows of each level, and all."""
+    """Return how many sums are kept per pixel: 8 products, the first 7 and the last 7 rows per level, and the total."""
     return levels * (CHANNELS + 2 * (CHANNELS - 1)) + 1
 
 
 def sums_of_slots(slots: F64, schedule: Schedule, pixels: F64) -> Sums:
-    """Return the sums of f64[slots, q]: what :func:`slots_of` says, added over the pixels of each ring.
+    """Return the sums from f64[slots, q]: the slots of :func:`slots_of`, added over the pixels of each ring.
 
-    A level is the sum of the next one and of the row that had no partner. The earlier rows of the pairs of a lag are
-    all rows but the last ones, the later rows all but the first ones.
+    The sum of a level is the sum of the next level plus the row without a partner. The earlier rows of the pairs of a
+    lag are all rows but the last, the later rows are all rows but the first.
     """
     levels, past = len(schedule.rows), CHANNELS - 1
     products, heads, tails, total = np.split(slots, np.cumsum([levels * CHANNELS, levels * past, levels * past]))
@@ -127,10 +127,10 @@ def sums_of_slots(slots: F64, schedule: Schedule, pixels: F64) -> Sums:
 
 
 def level_averages(g2: F64, schedule: Schedule) -> F64:
-    """Return what the lags of a schedule show of a correlation that is known at every lag.
+    """Return the values that a schedule measures of a correlation function that is known at every lag.
 
-    Rows of ``m = 2**level`` frames see it averaged over the lags around theirs, with weights that fall from 1 at the
-    lag to 0 at m frames from it.
+    Rows of ``m = 2**level`` frames measure its average over neighbouring lags, with weights that decrease from 1 at
+    the lag to 0 at a distance of m frames.
 
     Parameters
     ----------

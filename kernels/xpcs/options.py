@@ -1,4 +1,4 @@
-"""What a person may choose about a correlation."""
+"""Options of the kernel `xpcs`."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ class XpcsOptions(Options, frozen=True, kw_only=True):
     Attributes
     ----------
     levels
-        How many levels of multi-tau at most; default: all on which there is at least one pair. 1: the lags 0 to 7.
+        The most levels of multi-tau; default: all that have at least one pair. 1: the lags 0 to 7.
     rings
-        Number of rings, of equal width, where no map tells the rings by their numbers.
+        Number of rings of equal width, if no map gives the numbers of the rings.
     dataset
         Path of the frames inside the HDF5 file; default: NeXus default, a DECTRIS series, or
         the only stack of frames.
     first, frames
-        The series begins with the frame `first`, counted from 0, and has `frames` of them; default: all. What then
-        follows in the file makes further blocks.
+        The series begins with the frame `first`, counted from 0, and has `frames` frames; default: all. The following
+        frames of the file are further blocks.
     qmap
-        File with an image of the detector's shape that says which ring a pixel belongs to: integers (0 and negative
-        ones: to none), or q itself (0, negative or not finite: none), which is cut into `rings` rings. HDF5, .npy, or
-        any image that fabio reads. Default: rings about `centre`.
+        File with an image of the detector's shape that gives the ring of each pixel: integers (0 and negative: no
+        ring), or q itself (0, negative or not finite: no ring), which is divided into `rings` rings. HDF5, .npy, or
+        any image that fabio reads. Default: rings around `centre`.
     mask
-        Such a file; pixels that are not 0 in it are left out.
+        Such a file; pixels that are not 0 in it are excluded.
     qmap_dataset, mask_dataset
         Path inside an HDF5 file of a map or mask; default: NeXus default, or the only image of
         the frames' shape.
     centre
-        Where the beam hits the detector, ``"row,column"``, in pixels; the middle of the first pixel is 0,0. Default:
-        the middle of the frames.
+        Position of the beam on the detector, ``"row,column"``, in pixels; the centre of the first pixel is 0,0.
+        Default: the centre of the frames.
     """
 
     levels: Positive | None = None

@@ -1,4 +1,4 @@
-"""What is right, and by whose word."""
+"""Verification: by known dynamics, by the reference, and by scikit-beam."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from .definition import F64, level_averages
 from .problem import Problem
 
 TOLERANCE = 1e-6
-"""Absolute: integers are exact, larger products rounded in float32; scikit-beam's running means leave 1e-13."""
+"""Absolute: integers are exact, larger products are rounded in float32; scikit-beam's running means give 1e-13."""
 
 TRUTH_TOLERANCE = 0.03
-"""Or six standard deviations of what the pixels and frames of a ring can tell, where that is more."""
+"""Or six standard deviations for the pixels and frames of a ring, if that is larger."""
 
 DYNAMIX_TOLERANCE = 1e-4
-"""Of its own definition: it works in float32."""
+"""For its own definition: it computes in float32."""
 
 REFERENCE, FRAME_BY_FRAME = "reference", "frame_by_frame"
 """Judgements."""
 
-LARGE_BLOCK_BYTES = 10**9  # above it, rings drawn anew for every result are compared
+LARGE_BLOCK_BYTES = 10**9  # above this size, only some rings are compared, drawn anew for every result
 DRAWN = 2  # rings
 _DEVIATIONS = 6.0
 _NUMBERS = 1 << 21  # float64 in memory at a time
@@ -37,16 +37,16 @@ _NUMBERS = 1 << 21  # float64 in memory at a time
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What the oracle needs to know of a problem.
+    """The expected results of a problem.
 
     Attributes
     ----------
     reference
-        The numpy result of each block; None where blocks are too large to compute all of them.
+        The numpy result of each block; None if the blocks are too large to compute all of them.
     peer
-        What scikit-beam says, for a file, where it is installed.
+        The result of scikit-beam for a file, if it is installed.
     truth, allowed
-        f64[lags, q]: the g2 that generated frames were drawn from, and how far a result may be from it.
+        f64[lags, q]: the g2 of the generated frames, and the largest allowed difference from it.
     """
 
     reference: Sequence[F64] | None
@@ -56,7 +56,7 @@ class Expectation:
 
 
 def expect(problem: Problem, options: Options) -> Expectation:  # noqa: ARG001  (they are in the problem)
-    """Return the reference results, and the truth where it is known."""
+    """Return the reference results, and the truth if it is known."""
     large = problem.blocks[0].nbytes > LARGE_BLOCK_BYTES
     reference = None if large else [with_numpy.prepare(problem)(block) for block in problem.blocks]
     peer = None
@@ -73,10 +73,10 @@ def expect(problem: Problem, options: Options) -> Expectation:  # noqa: ARG001  
 
 
 def verify(problem: Problem, expectation: Expectation, block: int, result: Any, judged_as: str) -> Verdict:
-    """Return the verdict on g2 of a block by truth and reference: the check that comes closest to failing.
+    """Return the verdict on g2 of a block by truth and reference: that of the worse check.
 
-    Of the reference itself the second only says that it agrees with itself: it is judged by the truth, by
-    scikit-beam, or, where there is neither, by agreement.
+    The reference always agrees with itself. It is verified by the truth, by scikit-beam, or, without both, only by
+    agreement.
     """
     right = (problem.schedule.lags.size, problem.rings)
     if np.shape(result) != right or result.dtype != np.float64:
@@ -93,11 +93,11 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Any, 
 
 
 def _independent(expectation: Expectation, block: int, result: F64, compared: Verdict) -> Verdict:
-    """Return the difference of the reference from scikit-beam; without it that from itself, by its true name."""
+    """Return the verdict on the reference by scikit-beam; without scikit-beam, by agreement with itself."""
     if expectation.peer is not None:
         error = _largest(result - expectation.peer[block])
         return Verdict(error=error, tolerance=TOLERANCE, verified_by="peer", message="scikit-beam")
-    message = "numpy against itself; install scikit-beam for an independent judgement"
+    message = "numpy compared with itself; install scikit-beam for an independent verification"
     return Verdict(error=compared.error, tolerance=TOLERANCE, verified_by="agreement", message=message)
 
 
@@ -106,17 +106,19 @@ def _largest(difference: F64) -> float:
 
 
 def _truth(expectation: Expectation, result: F64) -> Verdict | None:
-    """Return how far g2 is from the truth, in units of what is allowed at 0.03; None where no truth is known."""
+    """Return the difference of g2 from the truth, scaled so that 0.03 is allowed; None if the truth is not known."""
     if expectation.truth is None or expectation.allowed is None:
         return None
     error = _largest((result - expectation.truth) * (TRUTH_TOLERANCE / expectation.allowed))
     strict = float(np.mean(expectation.allowed <= TRUTH_TOLERANCE))
-    message = f"known dynamics; {strict:.0%} of the values are many enough to be within 0.03, the others within 6 sigma"
+    message = (
+        f"known dynamics; {strict:.0%} of the values have enough pixels for 0.03, the others must be within 6 sigma"
+    )
     return Verdict(error=error, tolerance=TRUTH_TOLERANCE, verified_by="truth", message=message)
 
 
 def _against_reference(problem: Problem, expectation: Expectation, block: int, result: F64) -> Verdict:
-    """Return the largest difference to the numpy reference, in all rings or, if blocks are large, in some."""
+    """Return the largest difference from the numpy reference, in all rings or, if blocks are large, in some."""
     if expectation.reference is not None:
         error = _largest(result - expectation.reference[block])
         return Verdict(error=error, tolerance=TOLERANCE, verified_by="oracle", message="plain numpy reference")
@@ -128,7 +130,7 @@ def _against_reference(problem: Problem, expectation: Expectation, block: int, r
 
 
 def _frame_by_frame(problem: Problem, block: int, result: F64) -> Verdict:
-    """Return the largest difference to the definition of dynamix, in some rings."""
+    """Return the largest difference from the definition of dynamix, in some rings."""
     rings = _drawn(problem)
     counts, labels = problem.blocks[block].reshape(problem.frames, -1), problem.labels.ravel()
     exact = np.stack([linear_g2(counts, np.flatnonzero(labels == ring)) for ring in rings], axis=1)

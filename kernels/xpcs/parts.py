@@ -1,4 +1,4 @@
-"""Parts of the detector: pixels of every frame, for ranks and workers that share them."""
+"""Parts of the detector: ranges of pixels of every frame, for partition over ranks and workers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ U16 = NDArray[np.uint16]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartialColumns:
+class PixelRange:
     """Some neighbouring pixels of all frames: u16[frames, pixels], from the pixel `first` of the detector on."""
 
     counts: U16
@@ -30,26 +30,26 @@ def pixel_count(frames: U16) -> int:
     return int(frames[0].size)
 
 
-def part_of(frames: U16, pixels: slice) -> PartialColumns:
-    """Return these pixels of all frames of a block, in memory of their own."""
-    return PartialColumns(counts=frames.reshape(len(frames), -1)[:, pixels].copy(), first=pixels.start)
+def part_of(frames: U16, pixels: slice) -> PixelRange:
+    """Return a copy of these pixels of all frames of a block."""
+    return PixelRange(counts=frames.reshape(len(frames), -1)[:, pixels].copy(), first=pixels.start)
 
 
 def frames_of(block: Any) -> U16:
     """Return u16[frames, pixels] of a block or of a part."""
-    counts: U16 = block.counts if isinstance(block, PartialColumns) else block.reshape(len(block), -1)
+    counts: U16 = block.counts if isinstance(block, PixelRange) else block.reshape(len(block), -1)
     return counts
 
 
 def labels_of(problem: Problem, block: Any) -> NDArray[np.int32]:
     """Return i32[pixels]: the ring of each pixel of a block or of a part; 0 for none."""
     labels = problem.labels.reshape(-1)
-    return labels[block.first :][: block.counts.shape[1]] if isinstance(block, PartialColumns) else labels
+    return labels[block.first :][: block.counts.shape[1]] if isinstance(block, PixelRange) else labels
 
 
 @dataclass(frozen=True)
 class Joined:
-    """Called with the sums of all parts of the detector, it returns g2, f64[lags, q]."""
+    """Returns g2, f64[lags, q], when it is called with the sums of all parts of the detector."""
 
     schedule: Schedule
 

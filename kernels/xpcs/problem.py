@@ -1,4 +1,4 @@
-"""What is correlated: generated speckles of known dynamics, or the frames of a file."""
+"""The inputs: generated speckles with known dynamics, or the frames of a file."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from .speckle import Sample, frames_of_sample, random_sample
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """The series of one case and what they share.
+    """The series of one case, and the properties that they share.
 
     Attributes
     ----------
     blocks
         Each u16[frames, rows, columns], counts; a repeat correlates one.
     labels
-        i32[rows, columns]: the ring of each pixel, 1 to `rings`, none of them empty; 0 for none.
+        i32[rows, columns]: the ring of each pixel, 1 to `rings`, no ring is empty; 0 for no ring.
     frames
         Frames of a block.
     levels
-        At most so many levels of multi-tau; None: all.
+        The most levels of multi-tau; None: all.
     sample
-        What generated frames show; None for a file.
+        The sample of generated frames; None for a file.
     masked_pixels
-        Pixels of a file that the mask leaves out, or that hold no data in some frame.
+        Number of pixels of a file that the mask excludes, or that have no data in some frame.
     """
 
     blocks: Sequence[Any]
@@ -54,14 +54,14 @@ class Problem:
 
 
 def survey(path: Path, options: XpcsOptions) -> Parameters:
-    """Return the frames of a block, rows, columns, pixels in rings, and the blocks that a file holds."""
+    """Return the frames of a block, rows, columns, pixels in rings, and the number of blocks of a file."""
     return readers.survey(path, options)
 
 
 def work(parameters: Parameters, options: XpcsOptions) -> Work:
-    """Return the least work of one block: every count read once, one FMA a lag and row, one addition a pair of rows.
+    """Return the minimum work of a block: each count read once, one FMA per lag and row, one addition per pair of rows.
 
-    Only pixels in a ring are units and work; the block holds the others as well.
+    Only pixels in a ring count as units and work; the block contains the other pixels too.
     """
     frames, ny, nx = (int(parameters[key]) for key in ("frames", "ny", "nx"))
     if "pixels" in parameters:
@@ -96,7 +96,7 @@ def make(parameters: Parameters, options: XpcsOptions, seed: int, blocks: int) -
 
 
 def read(path: Path, parameters: Parameters, options: XpcsOptions, blocks: int) -> Problem:
-    """Return the series of a file: one after the other, as many as there are."""
+    """Return the successive series of a file, as many as the file has."""
     found = readers.read(path, options, int(parameters["frames"]), blocks)
     return Problem(
         blocks=found.series,

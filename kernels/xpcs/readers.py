@@ -1,4 +1,4 @@
-"""From the frames of a file, a map and a mask to series of counts and rings."""
+"""Read series of counts and the rings from the frames of a file, a map and a mask."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FRAMES = 64  # read at a time
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """What was read: u16[frames, rows, columns] one after the other, and the ring of each pixel."""
+    """Series from a file: successive u16[frames, rows, columns], and the ring of each pixel."""
 
     series: list[NDArray[np.uint16]]
     labels: I32
@@ -38,7 +38,7 @@ def survey(path: Path, options: XpcsOptions) -> Mapping[str, Any]:
     labels, mask = _labels(path, options, (ny, nx))
     labels, rings = numbered(labels, mask)
     if rings == 0:
-        raise InputError(f"{path}: no pixel is left in a ring: mask and map exclude each other; check mask and qmap")
+        raise InputError(f"{path}: no pixel remains in a ring: mask and map exclude each other; check mask and qmap")
     return {
         "frames": frames, "ny": ny, "nx": nx, "pixels": int(np.count_nonzero(labels)), "rings": rings,
         "in_file": in_file,
@@ -46,7 +46,7 @@ def survey(path: Path, options: XpcsOptions) -> Mapping[str, Any]:
 
 
 def read(path: Path, options: XpcsOptions, frames: int, blocks: int) -> Series:
-    """Return up to `blocks` series of `frames` frames that follow each other in the file."""
+    """Return up to `blocks` successive series of `frames` frames of the file."""
     with open_stack(path, options.dataset, fewest=2) as stack:
         in_file, ny, nx = stack.shape
         lost = np.zeros((ny, nx), bool)
@@ -56,7 +56,9 @@ def read(path: Path, options: XpcsOptions, frames: int, blocks: int) -> Series:
     mask = mask | lost
     labels, rings = numbered(labels, mask)
     if rings == 0:
-        raise InputError(f"{path}: no pixel in a ring holds data in all {frames} frames; choose others: first, frames")
+        raise InputError(
+            f"{path}: no pixel in a ring has data in all {frames} frames; choose other frames with first and frames"
+        )
     for counts in series:
         counts[:, lost] = 0
         if not counts[:, labels > 0].any():
@@ -70,13 +72,14 @@ def _frames(path: Path, options: XpcsOptions, in_file: int) -> int:
     frames = left if options.frames is None else options.frames
     if not 2 <= frames <= left:
         raise InputError(
-            f"{path}: first={options.first}, frames={frames}: a series is 2 frames or more of the {in_file} in the file"
+            f"{path}: first={options.first}, frames={frames}: a series needs 2 frames or more of the {in_file} in the "
+            "file"
         )
     return frames
 
 
 def _labels(path: Path, options: XpcsOptions, shape: tuple[int, int]) -> tuple[NDArray[Any], Mask]:
-    """Return the ring of each pixel and which pixels are masked, by the options."""
+    """Return the ring of each pixel and the mask, by the options."""
     if options.qmap is None:
         if options.qmap_dataset is not None:
             raise InputError(f"{path}: qmap_dataset is for a file given by qmap=FILE")
@@ -104,7 +107,7 @@ def _of_map(image: NDArray[Any], options: XpcsOptions) -> NDArray[Any]:
     held = np.isfinite(image) & (image > 0)
     if not held.any():
         raise InputError(
-            f"{options.qmap}: no pixel of the map has a q above 0; a map says the ring or the q of a pixel"
+            f"{options.qmap}: no pixel of the map has a q above 0; a map must have the ring or the q of each pixel"
         )
     values = np.where(held, image, 0.0)
     if (values == np.rint(values)).all():
@@ -116,12 +119,12 @@ def _place(path: Path, text: str) -> tuple[float, float]:
     try:
         row, column = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise InputError(f"{path}: centre={text!r} is no pixel; right is centre=ROW,COLUMN") from error
+        raise InputError(f"{path}: centre={text!r} is not a pixel; write centre=ROW,COLUMN") from error
     return row, column
 
 
 def _counts(path: Path, stack: Stack, first: int, frames: int, lost: Mask) -> NDArray[np.uint16]:
-    """Return u16[frames, rows, columns] from frame `first` on; mark in `lost` the pixels that hold no data in one."""
+    """Return u16[frames, rows, columns] from frame `first` on; mark in `lost` the pixels without data in a frame."""
     counts = np.empty((frames, *stack.shape[1:]), np.uint16)
     for start in range(0, frames, FRAMES):
         stop = min(frames, start + FRAMES)
@@ -129,16 +132,16 @@ def _counts(path: Path, stack: Stack, first: int, frames: int, lost: Mask) -> ND
         missing = _missing(raw)
         held = np.where(missing, 0, raw)
         if held.max(initial=0) >= MOST:
-            raise InputError(f"{path}: counts up to {held.max()}; the kernel takes at most {MOST - 1}")
+            raise InputError(f"{path}: has counts up to {held.max()}; the kernel accepts at most {MOST - 1}")
         if held.dtype.kind == "f" and not (held == np.rint(held)).all():
-            raise InputError(f"{path}: holds fractions; the kernel takes counts: give the raw frames")
+            raise InputError(f"{path}: has fractions, but the kernel needs counts: use the raw frames")
         lost |= missing.any(axis=0)
         counts[start:stop] = held
     return counts
 
 
 def _missing(raw: NDArray[Any]) -> Mask:
-    """Return where there is no data: negative, not finite, or the largest value of an integer type."""
+    """Return which values are not data: negative, not finite, or the largest value of an integer type."""
     if raw.dtype.kind == "f":
         return np.asarray(~np.isfinite(raw) | (raw < 0))
     if raw.dtype.kind == "b":

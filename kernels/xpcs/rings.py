@@ -1,4 +1,4 @@
-"""Which ring a pixel belongs to."""
+"""The rings of the detector."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Mask = NDArray[np.bool_]
 
 
 def radius(shape: tuple[int, int], centre: tuple[float, float]) -> F64:
-    """Return how far each pixel is from the beam: f64[rows, columns], in pixels."""
+    """Return the distance of each pixel from the beam: f64[rows, columns], in pixels."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     distance: F64 = np.hypot(rows - centre[0], columns - centre[1])
     return distance
@@ -28,7 +28,7 @@ def equal_rings(values: F64, rings: int, low: float, high: float) -> I32:
 
 
 def numbered(labels: NDArray[Any], mask: Mask) -> tuple[I32, int]:
-    """Return labels without those of masked pixels, renumbered 1, 2, ... so that no ring is empty, and how many."""
+    """Return labels without masked pixels, renumbered 1, 2, ... so that no ring is empty, and the number of rings."""
     kept = np.where(mask | (labels <= 0), 0, labels)
     values, places = np.unique(kept, return_inverse=True)
     renumbered = places.reshape(labels.shape).astype(np.int32) + (values[0] > 0)

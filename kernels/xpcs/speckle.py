@@ -1,6 +1,6 @@
-"""A sample whose dynamics are known: speckles of particles that diffuse, photon by photon, on a detector.
+"""A sample with known dynamics: speckles of diffusing particles, counted photon by photon on a detector.
 
-The field of a mode at a pixel is a complex Gaussian that forgets itself: ``E(t + 1) = r E(t) + sqrt(1 - r^2) n(t)``,
+The field of a mode at a pixel is a complex Gaussian process: ``E(t + 1) = r E(t) + sqrt(1 - r^2) n(t)``,
 so that g1 = exp(-t / tau). The intensity of `MODES` such modes has the contrast 1 / `MODES`, and
 ``g2 = 1 + exp(-2 t / tau) / MODES``; counting photons adds ``1 / mean`` at lag 0 and nothing elsewhere.
 """
@@ -19,23 +19,23 @@ from .definition import F64, Schedule, level_averages
 from .rings import I32, equal_rings, numbered, radius
 
 MODES = 2
-BRIGHTEST, SLOWEST = 6.0, 40.0  # photons a pixel and frame, and correlation time in frames, of the innermost ring
+BRIGHTEST, SLOWEST = 6.0, 40.0  # photons per pixel and frame, and correlation time in frames, of the innermost ring
 MOST = 65_534  # 2**16 - 1 is no count
-BAND = 1 << 14  # pixels made at a time
+BAND = 1 << 14  # pixels generated at a time
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What is known of the pixels of each ring.
+    """The known properties of the pixels of each ring.
 
     Attributes
     ----------
     labels
         i32[rows, columns]: the ring of each pixel, from 1 on; 0 behind the beamstop, in a gap, outside, or dead.
     mean
-        f64[q], photons a pixel and frame: falls with q^-1.5.
+        f64[q], photons per pixel and frame: decreases with q^-1.5.
     tau
-        f64[q], correlation time of the field, frames: 1 / (D q^2), as particles diffuse.
+        f64[q], correlation time of the field, frames: 1 / (D q^2) for diffusion.
     """
 
     labels: I32
@@ -43,7 +43,7 @@ class Sample:
     tau: F64
 
     def g2(self, schedule: Schedule) -> F64:
-        """Return g2 as the levels of a schedule see it: f64[lags, q]."""
+        """Return g2 as the levels of a schedule measure it: f64[lags, q]."""
         longest = int(schedule.lags[-1]) + (1 << int(schedule.level[-1]))
         lags = np.arange(longest + 1)
         exact = 1 + np.exp(-2 * lags[:, None] / self.tau) / MODES
@@ -51,10 +51,10 @@ class Sample:
         return level_averages(exact, schedule)
 
     def deviation(self, schedule: Schedule) -> F64:
-        """Return about how far, as a standard deviation, a series of these pixels is from that: f64[lags, q].
+        """Return the approximate standard deviation of g2 of a series of these pixels: f64[lags, q].
 
-        The relative variance of a row of m frames is at most that of the field (what the pairs see of it: one
-        independent value in about tau frames) and that of its photons.
+        The relative variance of a row of m frames is at most that of the field (one independent value in about tau
+        frames) plus that of its photons.
         """
         pixels = np.bincount(self.labels.ravel(), minlength=self.mean.size + 1)[1:]
         rows = (1 << schedule.level)[:, None]
@@ -65,9 +65,9 @@ class Sample:
 
 
 def random_sample(shape: tuple[int, int], rings: int) -> Sample:
-    """Return rings about a beam at the left of the detector, with a beamstop, a gap between modules and dead pixels.
+    """Return rings around a beam at the left of the detector, with a beamstop, a gap between modules and dead pixels.
 
-    The same for all seeds: the detector does not change from one measurement to the next.
+    The sample is the same for all seeds, because the detector is the same in all measurements.
     """
     rows, columns = shape
     distance = radius(shape, (0.45 * rows, 0.1 * columns))
@@ -82,30 +82,30 @@ def random_sample(shape: tuple[int, int], rings: int) -> Sample:
 
 
 def frames_of_sample(sample: Sample, frames: int, seed: Sequence[int]) -> NDArray[np.uint16]:
-    """Return photons counted: u16[frames, rows, columns]; 0 at pixels without a ring."""
+    """Return photon counts: u16[frames, rows, columns]; 0 at pixels without a ring."""
     labels = sample.labels.ravel()
     counts = np.zeros((frames, labels.size), np.uint16)
     bands = range(0, labels.size, BAND)
     seeds = np.random.SeedSequence(seed).spawn(len(bands))
 
-    def make(first: int, chance: np.random.SeedSequence) -> None:
-        _count(sample, labels[first : first + BAND], np.random.default_rng(chance), counts[:, first : first + BAND])
+    def make(first: int, seed: np.random.SeedSequence) -> None:
+        _count(sample, labels[first : first + BAND], np.random.default_rng(seed), counts[:, first : first + BAND])
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
         list(threads.map(make, bands, seeds))
     return counts.reshape(frames, *sample.labels.shape)
 
 
-def _count(sample: Sample, labels: I32, chance: np.random.Generator, counts: NDArray[np.uint16]) -> None:
+def _count(sample: Sample, labels: I32, random: np.random.Generator, counts: NDArray[np.uint16]) -> None:
     """Write the photons of some pixels, u16[frames, pixels]."""
     held = np.flatnonzero(labels)
     ring = labels[held] - 1
     memory = np.exp(-1 / sample.tau)[ring].astype(np.float32)
     fresh = np.sqrt(1 - memory**2)
     brightness = sample.mean[ring] / (2 * MODES)
-    field = chance.standard_normal((2 * MODES, held.size), np.float32)  # real and imaginary parts, of unit variance
+    field = random.standard_normal((2 * MODES, held.size), np.float32)  # real and imaginary parts, of unit variance
     for frame in counts:
         intensity = np.einsum("mp,mp->p", field, field)
-        frame[held] = np.minimum(chance.poisson(brightness * intensity), MOST)
+        frame[held] = np.minimum(random.poisson(brightness * intensity), MOST)
         field *= memory
-        field += fresh * chance.standard_normal(field.shape, np.float32)
+        field += fresh * random.standard_normal(field.shape, np.float32)

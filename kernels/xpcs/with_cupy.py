@@ -1,8 +1,8 @@
-"""A thread follows one pixel through the series: level 0 in registers, the others in its local memory.
+"""CUDA with CuPy: a thread processes one pixel of the series, with level 0 in registers, the others in local memory.
 
-The threads of a warp read neighbouring pixels of a frame, eight frames ahead at a time. Products are summed in
-float32, 32 rows at most, and these sums in float64. What a thread knows in the end are the slots of
-:func:`~.definition.slots_of`; rings are added up by a matrix product with what pixels belong to them, some pixels at a
+The threads of a warp read neighbouring pixels of a frame, eight frames ahead at a time. Products of at most 32 rows
+are summed in float32, and these sums are added in float64. The result of a thread are the slots of
+:func:`~.definition.slots_of`. A matrix product with the rings of the pixels adds them to rings, for some pixels at a
 time, which bounds the memory.
 
 `SOURCE` is plain CUDA C++. A test compiles it for sm_90 without a driver, and runs it on the host thread by thread.
@@ -34,7 +34,7 @@ SOURCE = r"""
 extern "C" __global__ void multi_tau(
     const unsigned short *counts,  // [frames, pixels]
     const int frames, const long long pixels, const long long first,
-    const int batch,  // pixels from `first` on that are followed
+    const int batch,  // number of pixels from `first` on
     double *slots)  // [LEVELS * (8 + 7 + 7) + 1, batch]
 {
     const int lane = blockIdx.x * blockDim.x + threadIdx.x;
@@ -98,11 +98,13 @@ extern "C" __global__ void multi_tau(
     *slot = total;
 }
 """
-SOURCE_OPTIONS = tuple((f"-DLEVELS={levels}",) for levels in (1, 2, 12))  # some of those with which it is compiled
+SOURCE_OPTIONS = tuple(
+    (f"-DLEVELS={levels}",) for levels in (1, 2, 12)
+)  # some of the numbers of levels for which it is compiled
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (one device)
-    """Return the function that turns a block of frames on the device into g2 there."""
+    """Return the function that turns a block of frames on the device into g2 on the device."""
     import cupy
 
     schedule, rings = problem.schedule, problem.rings

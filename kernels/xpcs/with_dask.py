@@ -1,4 +1,4 @@
-"""Pixels are shared between the workers of a Dask cluster; each sums its own as `with_numba.py` does."""
+"""Pixels are partitioned over the workers of a Dask cluster; each worker sums as `with_numba.py` does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the pixels of a block between Dask workers."""
+    """Return the functions that compute a block whose pixels are partitioned over Dask workers."""
     join = Joined(problem.schedule)
     return partition_over_workers(
         with_numba.prepare_sums, problem, resources, count=pixel_count, cut=part_of, join=join

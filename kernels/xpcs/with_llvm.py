@@ -1,6 +1,6 @@
-"""Instructions that numba cannot express, on sixteen numbers at once.
+"""Instructions for sixteen numbers at once that numba cannot express.
 
-Sixteen 16-bit counts become numbers, sixteen numbers are added to float64, and a cache line is fetched.
+They convert sixteen 16-bit counts to float32, add sixteen numbers to float64, and prefetch a cache line.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def accumulate(_: Any, sums: Any, index: Any, vector: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def prefetch(_: Any, counts: Any, index: Any) -> Any:
-    """Ask for the cache line of an item of a flat uint16 array; an item beyond its end asks for nothing."""
+    """Ask for the cache line of an item of a flat uint16 array; an item beyond its end is ignored."""
     if not _is_flat(counts, types.uint16) or not isinstance(index, types.Integer):
         return None
 

@@ -1,4 +1,4 @@
-"""Pixels are shared between ranks; each sums its own as `with_numba.py` does, and rank 0 adds the sums of rings up."""
+"""Pixels are partitioned over ranks; each rank sums as `with_numba.py` does, and rank 0 adds the sums of the rings."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the pixels of a block between ranks."""
+    """Return the functions that compute a block whose pixels are partitioned over ranks."""
     join = Joined(problem.schedule)
     return partition_over_ranks(with_numba.prepare_sums, problem, resources, count=pixel_count, cut=part_of, join=join)

@@ -1,14 +1,14 @@
-"""Sixteen pixels in a register, and their whole past in the second-level cache: memory is read once.
+"""Sixteen pixels in a register, and their past rows in the second-level cache: memory is read once.
 
-A tile is some groups of sixteen pixels, followed through the whole series. Chunk by chunk its counts become
-float32 rows ``[group, row, 16]``, seven rows of the past before them. Four rows are correlated at a time, eight
-lags in eight registers, and their two pair sums go to the next level, which is worked on when it has a chunk of
-rows. Meanwhile the counts of the next chunk are on their way from memory.
+A tile is some groups of sixteen pixels, processed through the whole series. Its counts are converted chunk by chunk to
+float32 rows ``[group, row, 16]``, after seven rows of the past. Four rows are correlated at a time, eight lags in
+eight registers, and their two pair sums are written to the next level, which is processed when it has a chunk of
+rows. Meanwhile the counts of the next chunk are prefetched from memory.
 
-Counts, and sums of counts, are integers: float32 holds them, their products and their sums exactly up to 2**24.
-Beyond, products are rounded; those of a chunk are added to float64, so that rounding does not pile up.
-The sums of the earlier and of the later rows of the pairs need no work for each lag: they are that of all rows,
-less the last ones or the first ones.
+Counts and sums of counts are integers: float32 represents them, their products and their sums exactly up to 2**24.
+Larger products are rounded; those of a chunk are added to float64, so that rounding errors do not accumulate.
+The sums of the earlier and of the later rows of the pairs need no work per lag: they are the sum of all rows minus
+the last or the first rows.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ I64 = NDArray[np.int64]
 U16 = NDArray[np.uint16]
 
 GROUPS = 8  # of a tile: 256 bytes of every frame
-CHUNK = 32  # rows worked on at a time; a multiple of 4
-AHEAD = 2  # shares of a chunk between asking for a cache line and using it
+CHUNK = 32  # rows processed at a time; a multiple of 4
+AHEAD = 2  # parts of a chunk between the prefetch of a cache line and its use
 _PAST = (CHANNELS - 1) * LANES  # numbers of a group: the past of a level, that and its new rows, its products
 _ROWS = _PAST + CHUNK * LANES
 _LAGS = CHANNELS * LANES
-_FOLD = 4  # pixels of a group that are added together last
+_FOLD = 4  # sums per group that are added last
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], F64]:
@@ -54,7 +54,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], F64]:
 
 
 def prepare_sums(problem: Problem, resources: Resources) -> Callable[[Any], Sums]:
-    """Return the function that sums the pixels of a block, or of the part of one that stands in its place."""
+    """Return the function that sums the pixels of a block, or of a part of a block."""
     share = Threads(resources.threads)
     schedule, rings, threads = problem.schedule, problem.rings, resources.threads
     labels = labels_of(problem, problem.blocks[0])
@@ -67,7 +67,7 @@ def prepare_sums(problem: Problem, resources: Resources) -> Callable[[Any], Sums
 
     def compute(block: Any) -> Sums:
         frames = frames_of(block)
-        if frames.shape[1] < LANES:  # of a group that is read whole
+        if frames.shape[1] < LANES:  # of a group that is read completely
             frames = np.pad(frames, ((0, 0), (0, LANES - frames.shape[1])))
         lanes = np.zeros((threads, rings + 1, slots_of(rows.size), _FOLD))
         flat = frames.reshape(-1)
@@ -80,7 +80,7 @@ def prepare_sums(problem: Problem, resources: Resources) -> Callable[[Any], Sums
 def groups_of(labels: NDArray[np.int32]) -> tuple[I64, NDArray[np.int32]]:
     """Return the first pixel of each group of sixteen that holds a label, and i32[groups, 16] the labels.
 
-    The last group of a row of pixels may reach back into the one before; pixels in both count in one.
+    The last group of a row of pixels may overlap the group before; pixels in both are counted once.
     """
     count = -(-labels.size // LANES)
     starts = np.minimum(np.arange(count) * LANES, max(labels.size - LANES, 0))
@@ -98,10 +98,11 @@ def _correlate(
     first: int, end: int,
     counts: U16, pixels: int, starts: I64, labels: Any, rows: I64, work: F32, products: F64, lanes: F64,
 ) -> None:  # fmt: skip
-    """Add what the tiles of parts `first` to `end` hold to `lanes`, f64[parts, rings + 1, slots, 4].
+    """Add the sums of the tiles of parts `first` to `end` to `lanes`, f64[parts, rings + 1, slots, 4].
 
-    The rows of a level lie in its plane of the buffer; those of level 0 in turn in plane 0 and in the last one, where
-    the next chunk is written while this one is worked on. Pair sums of the highest level go to the last but one.
+    The rows of a level are in its plane of the buffer. Those of level 0 alternate between plane 0 and the last plane:
+    the next chunk is written to one while the other is processed. Pair sums of the highest level go to the last but
+    one plane.
     """
     levels, parts = rows.size, lanes.shape[0]
     tiles = (starts.size + GROUPS - 1) // GROUPS
@@ -113,7 +114,7 @@ def _correlate(
         for tile in range(tiles * part // parts, tiles * (part + 1) // parts):
             places = starts[tile * GROUPS : (tile + 1) * GROUPS]
             _clear(levels, buffer, products[part], totals, filled, chunks)
-            plane: Any = np.int64(0)  # not a literal, for each of which all that is called would be compiled again
+            plane: Any = np.int64(0)  # not a literal: for each literal, all called functions would be compiled again
             _fill(counts, pixels, places, 0, min(CHUNK, rows[0]), plane, buffer)
             for row in range(0, rows[0], CHUNK):
                 filled[0] = min(CHUNK, rows[0] - row)
@@ -139,7 +140,7 @@ def _correlate(
 
 @compiled()
 def _clear(levels: int, buffer: F32, products: F64, totals: F64, filled: I64, chunks: I64) -> None:
-    """Begin a tile: nothing is past, nothing is summed."""
+    """Begin a tile: set its past rows and sums to zero."""
     for level_group in range((levels + 2) * GROUPS):
         for i in range(0, _PAST, LANES):
             store(buffer, level_group * _ROWS + i, splat(0.0))
@@ -151,7 +152,7 @@ def _clear(levels: int, buffer: F32, products: F64, totals: F64, filled: I64, ch
 
 @compiled()
 def _fill(counts: U16, pixels: int, places: I64, row: int, new: int, plane: int, buffer: F32) -> None:
-    """Write the counts of `new` frames from `row` on behind the past of level 0."""
+    """Write the counts of `new` frames from `row` on after the past rows of level 0."""
     for r in range(new):
         for g in range(places.size):
             to = (plane * GROUPS + g) * _ROWS + _PAST + r * LANES
@@ -160,10 +161,9 @@ def _fill(counts: U16, pixels: int, places: I64, row: int, new: int, plane: int,
 
 @compiled()
 def _fill_share(counts: U16, pixels: int, places: I64, row: int, end: int, share: int, plane: int, buffer: F32) -> None:
-    """Write some frames of the chunk from `row` on, and ask for those that are written two shares later.
+    """Write some frames of the chunk from `row` on, and prefetch those that are written two parts later.
 
-    No more are asked for at a time: frames of 2**n bytes share their places in the cache, and would drive each other
-    out.
+    No more frames are prefetched at a time: frames of 2**n bytes use the same cache sets and would evict each other.
     """
     size = -(-CHUNK // places.size)
     for r in range(share * size, (share + 1) * size):
@@ -180,7 +180,7 @@ def _fill_share(counts: U16, pixels: int, places: I64, row: int, end: int, share
 def _advance(
     plane: int, other: int, level: int, g: int, new: int, above: int, chunk: int, buffer: F32, products: F64, heads: F32
 ) -> None:
-    """Correlate the new rows of a group with themselves and the seven before, and hand their pair sums on."""
+    """Correlate the new rows of a group with themselves and the seven before; write pair sums to the next level."""
     at, past = (plane * GROUPS + g) * _ROWS + _PAST, (other * GROUPS + g) * _ROWS
     to = ((level + 1) * GROUPS + g) * _ROWS + _PAST + above * LANES
     sums = (level * GROUPS + g) * _LAGS
@@ -231,7 +231,7 @@ def _all_lags(buffer: F32, at: int, new: int, above: int, products: F64, sums: i
 def _upper_lags(buffer: F32, at: int, new: int, above: int, products: F64, sums: int) -> None:
     """Add the products of `new` rows with those 4 to 7 rows before, four rows at a time."""
     p4 = p5 = p6 = p7 = splat(0.0)
-    q4 = q5 = q6 = q7 = splat(0.0)  # twice as many sums: an addition waits for the one before
+    q4 = q5 = q6 = q7 = splat(0.0)  # twice as many sums: an addition waits for the previous addition
     for r in range(0, new - 3, 4):
         k = at + r * LANES
         h7, h6, h5 = load(buffer, k - 7 * LANES), load(buffer, k - 6 * LANES), load(buffer, k - 5 * LANES)
@@ -254,7 +254,7 @@ def _upper_lags(buffer: F32, at: int, new: int, above: int, products: F64, sums:
 
 @compiled(inline=True)
 def _odd_rows(buffer: F32, at: int, new: int, above: int, least: int, products: F64, sums: int) -> None:
-    """Do the same for the last rows, which make no four: at the end of the series only."""
+    """Do the same for the last rows, fewer than four, at the end of the series."""
     for r in range(new // 4 * 4, new):
         for lag in range(least, CHANNELS):
             now, then = load(buffer, at + r * LANES), load(buffer, at + (r - lag) * LANES)
@@ -266,7 +266,7 @@ def _odd_rows(buffer: F32, at: int, new: int, above: int, least: int, products: 
 
 @compiled()
 def _sum_rows(plane: int, groups: int, new: int, buffer: F32, totals: F64) -> None:
-    """Add the new rows of the highest level to those before."""
+    """Add the new rows of the highest level to the sum of its rows."""
     for g in range(groups):
         for r in range(new):
             at = (plane * GROUPS + g) * _ROWS + _PAST + r * LANES
@@ -305,7 +305,7 @@ def _reduce(rows: I64, rings: Any, plane: int, buffer: F32, products: F64, heads
 
 @compiled(inline=True)
 def _seen(rings: Any, g: int, lane: int) -> bool:
-    """Return whether the ring of a pixel is that of one before it in the group."""
+    """Return whether an earlier pixel of the group has the same ring."""
     found = False
     for before in range(lane):
         found |= rings[g, before] == rings[g, lane]
@@ -314,7 +314,7 @@ def _seen(rings: Any, g: int, lane: int) -> bool:
 
 @compiled(inline=True)
 def _fold(numbers: Any, at: int, chosen: F64, sums: F64, slot: int) -> None:
-    """Add the chosen ones of sixteen numbers to four sums."""
+    """Add the chosen numbers of sixteen to four sums."""
     for i in range(_FOLD):
         some = chosen[i] * numbers[at + i] + chosen[i + 4] * numbers[at + i + 4]
         sums[slot, i] += some + chosen[i + 8] * numbers[at + i + 8] + chosen[i + 12] * numbers[at + i + 12]

@@ -1,4 +1,4 @@
-"""Multi-tau by the book: ring by ring, some pixels at a time, level by level and lag by lag, in double precision.
+"""Multi-tau as in the textbooks: ring by ring, some pixels at a time, level by level, lag by lag, in double precision.
 
 g2 of a ring q at a lag of k rows of a level::
 

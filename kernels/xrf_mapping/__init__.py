@@ -1,9 +1,9 @@
-"""X-ray fluorescence maps: a spectrum in every pixel becomes the counts of every element.
+"""X-ray fluorescence maps: the counts of every element from the spectrum of every pixel.
 
-Read `with_numpy.py` first: it is the three fits. Then `model.py` (what a spectrum is made of), `lines.py` (what an
-element emits), `sample.py` (a specimen known exactly), `problem.py`, `oracle.py` (what is right) and `readers.py`
-(real maps; `configuration.py` and `mda.py` help it). The other ``with_*.py`` compute the same numbers faster;
-`peers/` are the packages that they are compared with.
+Read `with_numpy.py` first: it has the three fits. Then read `model.py` (the model of a spectrum), `lines.py` (the
+emission lines of elements), `sample.py` (a specimen known exactly), `problem.py` (the inputs), `oracle.py` (the
+verification) and `readers.py` (real maps, with `configuration.py` and `mda.py`). The other ``with_*.py`` compute the
+same numbers faster; `peers/` has the packages for comparison.
 """
 
 from daasbench.authoring import Card, FolderKernel, Reference, implementation
@@ -31,9 +31,9 @@ kernel = FolderKernel(
         tolerance=(
             "linear and snip: 1e-5 of the spectrum's largest area (float32 sums over 1600 channels); nnls: conditions "
             "of the optimum to 2e-5; pulls of the areas of a known specimen: mean 0 ± 0.05, deviation 1 ± 0.1 by "
-            "Poisson's law; snip: summed areas of strong lines to 20 %, as it follows the lower edge of the noise"
+            "Poisson's law; snip: summed areas of strong lines to 20 %, because it follows the lower edge of the noise"
         ),
-        real_work="a fly-scan map is 10^4 to 10^6 spectra, of each of 1 to 7 detector elements; a tomogram 10^7",
+        real_work="a fly-scan map is 10^4 to 10^6 spectra for each of 1 to 7 detector elements; a tomogram 10^7",
         literature=(
             Reference(
                 text="Solé et al., Spectrochim. Acta B 62, 63 (2007): PyMca",
@@ -72,14 +72,14 @@ kernel = FolderKernel(
             requires=("PyMca5",),
             packages=("PyMca5",),
             extra="peers",
-            adds="uncertainties, and in float64; linear and snip; SNIP on one thread, after a filter of width 1",
+            adds="uncertainties; float64; only linear and snip; SNIP on one thread, after a filter of width 1",
         ),
         implementation(
             "scipy",
             peer=True,
             requires=("scipy",),
             packages=("scipy",),
-            adds="nothing; linear (lstsq) and nnls (one spectrum at a time, on one thread), in float64",
+            adds="nothing; only linear (lstsq) and nnls (one spectrum at a time, on one thread), in float64",
         ),
     ],
 )

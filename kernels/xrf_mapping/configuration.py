@@ -1,4 +1,4 @@
-"""What the detector is and what to fit, from a PyMca ``.cfg`` or a MAPS ``maps_fit_parameters_override.txt``."""
+"""The detector and the lines to fit, from a PyMca ``.cfg`` or a MAPS ``maps_fit_parameters_override.txt``."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _MAPS_FANO = 2.96  # MAPS: sigma^2 = (FWHM_OFFSET / 2.3548)^2 + 2.96 FWHM_FANOPR
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """What a configuration says.
+    """The contents of a configuration.
 
     Attributes
     ----------
     families
-        Of lines to fit.
+        Families of lines to fit.
     unknown
-        Families that are named there and that the table of lines does not have.
+        Families in the configuration that are not in the table of lines.
     channels
-        First and last channel to fit, the latter excluded; or None.
+        First and last channel to fit, the last excluded; or None.
     energies
-        The same in keV.
+        The same range in keV.
     """
 
     detector: Detector
@@ -41,12 +41,12 @@ class Configuration:
 
 
 def load(path: Path) -> Configuration:
-    """Return what the file `path` says.
+    """Return the contents of the configuration `path`.
 
     Raises
     ------
     InputError
-        If it is neither of the two, or lacks what a fit needs.
+        If the file has neither of the two formats, or if a value that a fit needs is missing.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
@@ -56,15 +56,15 @@ def load(path: Path) -> Configuration:
         return reader(text)
     except (KeyError, configparser.Error) as error:
         raise InputError(
-            f"{path}: {str(error).splitlines()[0]} is missing or wrong; a configuration is a PyMca .cfg with "
+            f"{path}: {str(error).splitlines()[0]} is missing or wrong; a configuration must be a PyMca .cfg with "
             "[detector], [fit] and [peaks], or a MAPS maps_fit_parameters_override.txt"
         ) from error
     except ValueError as error:
-        raise InputError(f"{path}: {error}; there must be a number") from error
+        raise InputError(f"{path}: {error}; a number is expected") from error
 
 
 def known(names: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return those of the families `names` that the table of lines has, and those that it has not."""
+    """Return those of the families `names` that are in the table of lines, and those that are not."""
     wanted = list(dict.fromkeys(names))
     return tuple(name for name in wanted if name in table()), tuple(name for name in wanted if name not in table())
 
@@ -93,7 +93,7 @@ def _pymca(text: str) -> Configuration:
 
 
 def _pymca_angle(parser: configparser.ConfigParser) -> float:
-    """Return the scattering angle: the last number of the matrix, if that is there."""
+    """Return the scattering angle: the last number of the matrix, if the configuration has one."""
     matrix = parser.get("attenuators", "Matrix", fallback="").split(",")
     scattering = 7  # flag, material, density, thickness, two angles, whether it is given, scattering angle
     return float(matrix[scattering]) if len(matrix) > scattering else 90.0

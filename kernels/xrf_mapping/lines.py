@@ -1,11 +1,11 @@
-"""Emission lines: the families that an element's fluorescence comes in, in a small table.
+"""A small table of the emission lines of elements, in families.
 
-A family is what one vacancy, or the vacancies of one shell, emit: ``Fe K``. The ratios within it are fixed by the
-atom, so that a family is one column of the model, and its area one number.
+A family, such as ``Fe K``, is the lines that one vacancy, or the vacancies of one shell, emit. Their ratios are
+properties of the atom, so that a family is one column of the model, and its area is one number.
 
 Energies are differences of binding energies [1]_; shares of K lines are Scofield's with exchange corrections
 [2]_, of L lines his Hartree-Slater rates [3]_, of M lines Bhalla's [4]_, the subshells of L and M weighted as they
-are excited far above the edge; all as compiled by fisx [5]_, lines within 6 eV joined, those below 0.6 % left out.
+are excited far above the edge; all as compiled by fisx [5]_, lines within 6 eV joined, those below 0.6 % omitted.
 
 References
 ----------
@@ -24,7 +24,7 @@ from collections.abc import Mapping
 Lines = tuple[tuple[float, float], ...]
 """Energy in keV and share of the family's photons, of each line."""
 
-_ALPHA = 1.04  # K lines up to so many times the first are K-alpha
+_ALPHA = 1.04  # K lines up to this multiple of the first energy are K-alpha
 
 _TABLE = """
 Al K 1.4867:0.9870 1.5541:0.0130
@@ -110,7 +110,7 @@ Pb M 1.8217:0.0419 1.8395:0.0387 2.1728:0.0123 2.3474:0.5749 2.4010:0.0072 2.444
 
 @functools.cache
 def table() -> Mapping[str, Lines]:
-    """Return the lines of every family that is known, by names such as ``Fe K``, ``Fe Ka`` or ``Pb L3``."""
+    """Return the lines of every known family, by names such as ``Fe K``, ``Fe Ka`` or ``Pb L3``."""
     families: dict[str, list[tuple[float, float]]] = {}
     words = iter(_TABLE.split())
     current: list[tuple[float, float]] = []

@@ -1,7 +1,8 @@
-"""The spectra of an EPICS ``.mda`` file (saveData of the synApps sscan module), as the APS writes them.
+"""Read the spectra of an EPICS ``.mda`` file (saveData of the synApps sscan module), as the APS writes them.
 
-Numbers are XDR: big-endian, strings counted and filled up to four bytes. A scan of rank n holds the offsets of its
-scans of rank n - 1; those of rank 1 are spectra, their points channels, their detectors the elements of a detector.
+Numbers are XDR: big-endian, strings with their length and padded to four bytes. A scan of rank n has the offsets of
+its scans of rank n - 1. Scans of rank 1 are spectra: their points are channels, and their detectors are the elements
+of a detector.
 Format: saveData documentation of https://github.com/epics-modules/sscan.
 """
 
@@ -17,7 +18,7 @@ from daasbench.authoring import InputError
 
 F32 = NDArray[np.float32]
 
-_LONGEST, _HIGHEST = 4096, 4  # a string; a rank: what is larger is no .mda file
+_LONGEST, _HIGHEST = 4096, 4  # a string; a rank: a file with larger values is not an .mda file
 _RANK = 3  # rows, columns, channels
 
 
@@ -35,7 +36,7 @@ class _Cursor:
     def skip_text(self) -> None:
         (length,) = self.integers(1)
         if length:
-            (length,) = self.integers(1)  # once more, as an XDR string has it
+            (length,) = self.integers(1)  # the length again, as in an XDR string
             if not 0 < length < _LONGEST:
                 raise struct.error(f"a string of {length} bytes")
             self.at += (length + 3) // 4 * 4
@@ -46,12 +47,12 @@ class _Cursor:
 
 
 def shape(path: Path) -> tuple[int, int, int]:
-    """Return the numbers of rows, columns and channels that were asked for.
+    """Return the numbers of rows, columns and channels that were requested for the scan.
 
     Raises
     ------
     InputError
-        If it is no ``.mda`` file, or one without spectra.
+        If the file is not an ``.mda`` file, or has no spectra.
     """
     content = _content(path)
     cursor = _Cursor(content, 4)
@@ -62,22 +63,24 @@ def shape(path: Path) -> tuple[int, int, int]:
             raise struct.error("wrong version or rank")
         dimensions = cursor.integers(rank)
     except struct.error as error:
-        raise InputError(f"{path}: is no .mda file ({error}); it must begin with version, number and rank") from error
+        raise InputError(
+            f"{path}: is not an .mda file ({error}); it must begin with version, number and rank"
+        ) from error
     if rank != _RANK:
         raise InputError(
             f"{path}: is a scan of {rank} dimensions {list(dimensions)} without spectra; "
-            "a map has three: rows, columns and channels (fly scans have theirs in an HDF5 file beside it)"
+            "a map has three: rows, columns and channels (the spectra of fly scans are in a separate HDF5 file)"
         )
     return dimensions[0], dimensions[1], dimensions[2]
 
 
 def spectra(path: Path) -> F32:
-    """Return f32[rows, columns, detector elements, channels]; rows that were not scanned are left out.
+    """Return f32[rows, columns, detector elements, channels]; rows that were not scanned are omitted.
 
     Raises
     ------
     InputError
-        If the file is not whole.
+        If the file is not complete.
     """
     shape(path)
     content = _content(path)
@@ -88,7 +91,7 @@ def spectra(path: Path) -> F32:
         counted = [[_counts(content, point) for point in row] for row in rows]
         stack = np.array([row for row in counted if len(row) == len(counted[0])], np.float32)
     except (struct.error, ValueError) as error:
-        raise InputError(f"{path}: ends too soon or is damaged ({error}); copy it again") from error
+        raise InputError(f"{path}: is truncated or damaged ({error}); copy it again") from error
     if stack.ndim != _RANK + 1 or not stack.size:
         raise InputError(f"{path}: no row of spectra was finished")
     return stack
@@ -101,7 +104,7 @@ def _content(path: Path) -> bytes:
 
 
 def _offsets(content: bytes, at: int) -> tuple[int, ...]:
-    """Return where the finished scans of the next lower rank lie."""
+    """Return the offsets of the finished scans of the next lower rank."""
     cursor = _Cursor(content, at)
     rank, points, done = cursor.integers(3)
     if not 1 < rank <= _HIGHEST or not 0 <= done <= points:

@@ -1,12 +1,12 @@
-"""The linear model of a spectrum: one column a family of lines, a scatter peak or a piece of the continuum.
+"""The linear model of a spectrum: one column per family of lines, scatter peak or component of the continuum.
 
 The spectrum expected in channel c is ``sum over k of A[c, k] a[k]``, where a[k] is the number of counts of component
 k. A line at energy E is a Gaussian of the detector's resolution [1]_ ::
 
     sigma(E)^2 = (noise / 2.3548)^2 + 3.85 eV * fano * E
 
-Scatter is a peak at the beam's energy, and the Compton peak, which is wider, at ``E / (1 + E / 511 keV (1 - cos))``.
-The continuum is a polynomial, written in Bernstein's basis: a combination of the not negative is not negative.
+Scatter is a peak at the beam's energy and the wider Compton peak at ``E / (1 + E / 511 keV (1 - cos))``.
+The continuum is a polynomial in the Bernstein basis: a combination with non-negative coefficients is non-negative.
 
 References
 ----------
@@ -27,21 +27,21 @@ from .lines import Lines, table
 F64 = NDArray[np.float64]
 
 FWHM = 2.3548  # of a Gaussian, in standard deviations
-PAIR_KEV = 0.00385  # energy of an electron-hole pair in silicon, as PyMca has it
+PAIR_KEV = 0.00385  # energy of an electron-hole pair in silicon, the value of PyMca
 ELECTRON_KEV = 510.99895
 LEAST_SEEN = 0.05  # of a family's photons that must fall into the fitted range
 
 
 @dataclass(frozen=True, kw_only=True)
 class Detector:
-    """How energies become channels, and lines peaks.
+    """The energy calibration and the resolution of the detector.
 
     Attributes
     ----------
     offset, gain, curvature
         Energy of channel c in keV: ``offset + gain c + curvature c^2``.
     noise
-        Full width at half maximum of a line of no energy, keV.
+        Full width at half maximum of a line at zero energy, keV.
     fano
         Fano factor of silicon.
     """
@@ -64,7 +64,7 @@ class Detector:
 
 @dataclass(frozen=True, kw_only=True)
 class Beam:
-    """What is scattered: energy in keV, angle in degree, and how much wider than a line the Compton peak is."""
+    """The beam: energy in keV, scattering angle in degree, and width of the Compton peak relative to a line."""
 
     energy: float
     angle: float = 90.0
@@ -78,20 +78,20 @@ class Beam:
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """Everything that the model of a spectrum is made of.
+    """The parameters of the model of a spectrum.
 
     Attributes
     ----------
     families
         Names as ``Fe K`` or ``Pb L``.
     channels
-        Of a spectrum.
+        Number of channels of a spectrum.
     first, last
         Channels from `first` on and before `last` are fitted.
     beam
         None: no scatter peaks.
     degree
-        Of the continuum's polynomial; None: there is none.
+        Degree of the polynomial of the continuum; None: no continuum.
     """
 
     detector: Detector
@@ -120,7 +120,7 @@ class Setup:
         return self.last - self.first, len(self.families) + 2 * (self.beam is not None) + continuum
 
     def columns(self) -> dict[str, F64]:
-        """Return every component over all channels, of one count each: f64[channels] by name."""
+        """Return every component over all channels, normalised to one count: f64[channels] by name."""
         made = {name: self._peaks(table()[name]) for name in self.families}
         if self.beam is not None:
             made["elastic"] = self._peak(self.beam.energy, self.detector.sigma(self.beam.energy))
@@ -158,7 +158,7 @@ class Model:
     Attributes
     ----------
     names
-        Of the components; the first `elements` are families of lines.
+        Names of the components; the first `elements` are families of lines.
     matrix
         f64[last - first, components].
     first, last
@@ -173,7 +173,7 @@ class Model:
 
     @functools.cached_property
     def pseudo_inverse(self) -> F64:
-        """Return f64[components, channels]: what a spectrum is multiplied by for its areas."""
+        """Return f64[components, channels]: the matrix whose product with a spectrum is its areas."""
         return np.asarray(np.linalg.pinv(self.matrix), np.float64)
 
     @functools.cached_property
@@ -183,6 +183,6 @@ class Model:
 
     @functools.cached_property
     def gram(self) -> F64:
-        """Return f64[components, components]: the products of the columns, each of length one."""
+        """Return f64[components, components]: the products of the columns, which are normalised to length one."""
         unit = self.matrix / self.norms
         return np.asarray(unit.T @ unit, np.float64)

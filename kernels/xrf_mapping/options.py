@@ -1,4 +1,4 @@
-"""What a person may choose about the fit of fluorescence spectra."""
+"""Options of the kernel `xrf_mapping`."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ class XrfOptions(Options, frozen=True, kw_only=True):
     Attributes
     ----------
     method
-        ``linear``: unweighted least squares, the continuum one of the components; ``snip``: the continuum is taken
-        away first, then least squares of the peaks; ``nnls``: least squares under the condition that no component
-        is negative.
+        ``linear``: unweighted least squares with the continuum as components; ``snip``: the continuum is subtracted
+        first, then least squares of the peaks; ``nnls``: least squares under the condition that no component is
+        negative.
     snip_width
-        Half width in channels of the first of the passes of method ``snip``.
+        Half width in channels of the first pass of method ``snip``.
     continuum
         Degree of the polynomial of the continuum (methods ``linear`` and ``nnls``).
     configuration
-        With ``--input``: what the detector is and what to fit: a PyMca fit configuration (``.cfg``) or a MAPS
+        With ``--input``: the detector and the lines to fit: a PyMca fit configuration (``.cfg``) or a MAPS
         ``maps_fit_parameters_override.txt``.
     elements
-        Families of lines to fit, ``"Ca, Fe, Pb L"``, instead of those that the configuration or the file names.
+        Families of lines to fit, ``"Ca, Fe, Pb L"``; replaces those of the configuration or the file.
     calibration
-        ``"offset, gain"`` in keV and keV per channel, instead of those of the configuration or the file.
+        ``"offset, gain"`` in keV and keV per channel; replaces that of the configuration or the file.
     beam_kev
-        Energy of the beam, for the scatter peaks, instead of that of the configuration; 0: no scatter peaks.
+        Energy of the beam, for the scatter peaks; replaces that of the configuration; 0: no scatter peaks.
     energies
         Range to fit, ``"first : last"`` in keV.
     dataset
         Path of the spectra inside an HDF5 file; None: found by the MAPS conventions, else NeXus default.
     detector
-        Which element of a multi-element detector, counted from 0, where the file has several.
+        Index of the element of a multi-element detector, counted from 0, if the file has several.
     pixels
         Spectra in one block, fitted in one repeat (fewer if the file has fewer).
     """

@@ -1,4 +1,4 @@
-"""What is right: by least squares of single spectra, by the conditions of an optimum, and by truth."""
+"""Verification: by least squares of single spectra, by the conditions of an optimum, and by the truth."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ Index = NDArray[np.intp]
 AREA_TOLERANCE = 1e-5  # of the largest area of a spectrum: sums of float32 over 1600 channels
 KKT_TOLERANCE = 2e-5  # of the largest product of a spectrum with a component
 MEAN_TOLERANCE, SPREAD_TOLERANCE = 0.05, 0.1  # of the pulls
-SNIP_TOLERANCE = 0.20  # of the summed area of a strong line: SNIP follows the lower edge of the noise (0.13 seen)
+SNIP_TOLERANCE = 0.20  # of the summed area of a strong line: SNIP follows the lower edge of the noise (0.13 measured)
 
 _POINTS = 2048  # spectra that are fitted again
-_SURE = 8.0  # standard deviations above which the condition of NNLS hardly ever binds
+_SURE = 8.0  # standard deviations above which the condition of NNLS is hardly ever active
 _STRONG = 0.05  # of all counts of families
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What the result of a block must be.
+    """The expected result of a block.
 
     Attributes
     ----------
     pixels
-        Spectra drawn by chance.
+        Indices of the randomly drawn spectra.
     areas
         f64[drawn, components] by least squares.
     products
-        f64[drawn, components]: of the spectra with the components, each of length one; None but for ``nnls``.
+        f64[drawn, components]: of the spectra with the normalised components; None except for ``nnls``.
     sigma
         f64[pixels, families]: standard deviation of a least-squares area by Poisson's law; None without truth.
     """
@@ -51,13 +51,13 @@ class Expectation:
 
 
 def expect(problem: Problem, options: XrfOptions) -> list[Expectation]:  # noqa: ARG001  (of the contract)
-    """Return what each block must become, at spectra that are drawn anew for each comparison."""
+    """Return the expected result of each block, for spectra that are drawn anew for each comparison."""
     rng = np.random.default_rng()
     return [_expected(problem, index, block, rng) for index, block in enumerate(problem.blocks)]
 
 
-def verify(problem: Problem, expectation: list[Expectation], block: int, result: F32, judged_as: str) -> Verdict:  # noqa: ARG001  (all are held to the same)
-    """Return the verdict on the areas of a block: of all checks the one that comes closest to failing."""
+def verify(problem: Problem, expectation: list[Expectation], block: int, result: F32, judged_as: str) -> Verdict:  # noqa: ARG001  (all are verified alike)
+    """Return the verdict on the areas of a block: that of the worst check."""
     shape = (len(problem.blocks[block]), len(problem.model.names))
     if result.shape != shape or result.dtype != np.float32:
         message = f"the areas are {result.dtype}{list(result.shape)}, not float32{list(shape)}"
@@ -114,9 +114,9 @@ def _against_definition(model: Model, expected: Expectation, result: F32) -> Ver
 
 
 def kkt_violation(x: F64, products: F64, gram: F64) -> F64:
-    """Return f64[pixels]: how far `x` is from the not negative least-squares solution, of the largest product.
+    """Return f64[pixels]: the violation of the conditions of non-negative least squares, of the largest product.
 
-    The gradient must be zero where x is positive, and not negative where x is zero; x must not be negative.
+    The gradient must be zero where x is positive, and non-negative where x is zero; x must not be negative.
     """
     gradient = x @ gram - products
     wrong = np.where(x > 0, np.abs(gradient), np.maximum(-gradient, 0))
@@ -138,5 +138,5 @@ def _against_truth(problem: Problem, areas: F64, sigma: F64, result: F32) -> Ver
     sure = true > _SURE * sigma if problem.method == "nnls" else np.ones_like(true, bool)
     pulls = ((found - true) / sigma)[sure]
     error = float(np.maximum(np.abs(pulls.mean()) / MEAN_TOLERANCE, np.abs(pulls.std() - 1) / SPREAD_TOLERANCE))
-    message = f"pulls: mean {pulls.mean():.3f}, deviation {pulls.std():.3f}, as parts of what is allowed"
+    message = f"pulls: mean {pulls.mean():.3f}, deviation {pulls.std():.3f}, relative to the tolerance"
     return Verdict(error=error, tolerance=1.0, verified_by="truth", message=message)

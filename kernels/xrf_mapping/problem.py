@@ -1,4 +1,4 @@
-"""What is fitted: spectra of a known specimen, or those of a file."""
+"""The inputs: spectra of a known specimen, or the spectra of a file."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ TRUE_DEGREE = 3  # of the continuum of generated spectra
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """What generated spectra were drawn from.
+    """The truth of generated spectra.
 
     Attributes
     ----------
     areas
-        Of each block f64[pixels, true components], counts; the first components are the families of the model.
+        For each block f64[pixels, true components], counts; the first components are the families of the model.
     columns
         f64[fitted channels, true components]: the mean spectrum is ``areas @ columns.T``.
     """
@@ -53,7 +53,7 @@ class Problem:
     truth
         None for a measured file.
     lost
-        Spectra of a file with values that are negative or not finite; they are fitted as zeros.
+        Number of spectra of a file with values that are negative or not finite; they are fitted as zeros.
     """
 
     blocks: Sequence[Spectra]
@@ -70,9 +70,10 @@ def survey(path: Path, options: XrfOptions) -> Parameters:
 
 
 def work(parameters: Parameters, options: XrfOptions) -> Work:
-    """Return the work of the definition: every count read once, one FMA a fitted channel and component.
+    """Return the work of the definition: every count read once, one FMA per fitted channel and component.
 
-    SNIP adds three operations a channel and pass, NNLS one sweep over the components; it needs some to some dozens.
+    SNIP adds three operations per channel and pass, NNLS adds one sweep over the components; it needs several to
+    dozens of sweeps.
     """
     pixels, channels = _pixels(parameters), parameters["channels"]
     if "fitted" in parameters:
@@ -100,9 +101,11 @@ def make(parameters: Parameters, options: XrfOptions, seed: int, blocks: int) ->
     """Return generated maps of a known specimen."""
     given = [name for name in readers.OF_FILE if getattr(options, name) != getattr(XrfOptions(), name)]
     if given:
-        raise UsageError(f"{', '.join(given)}: describes a file; give it with --input FILE")
+        raise UsageError(f"{', '.join(given)}: describes a file; add --input FILE, or remove it")
     if options.method != "snip" and options.continuum < TRUE_DEGREE:
-        raise UsageError(f"continuum: {options.continuum}; that of generated spectra is of degree {TRUE_DEGREE}")
+        raise UsageError(
+            f"continuum: {options.continuum}; the continuum of generated spectra is of degree {TRUE_DEGREE}"
+        )
     setup = sample.make_setup(parameters["channels"], TRUE_DEGREE)
     model = replace(setup, degree=_degree(options)).model()
     if options.snip_width > (model.last - model.first - 1) // 2:
@@ -123,7 +126,7 @@ def make(parameters: Parameters, options: XrfOptions, seed: int, blocks: int) ->
 
 
 def read(path: Path, parameters: Parameters, options: XrfOptions, blocks: int) -> Problem:
-    """Return the spectra of a file: block after block, as many as there are."""
+    """Return the blocks of successive spectra of a file, as many as the file has."""
     found = readers.read(path, options, parameters["pixels"], blocks)
     return Problem(
         blocks=found.blocks,

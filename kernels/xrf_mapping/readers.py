@@ -1,4 +1,4 @@
-"""Spectra of files: MAPS and other HDF5, EPICS ``.mda``, and the single spectra ``.spe`` and ``.mca``."""
+"""Read spectra from files: MAPS and other HDF5, EPICS ``.mda``, and single spectra ``.spe`` and ``.mca``."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _MOST_DEPENDENT = 1e6  # condition of the model's matrix
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """The blocks of a file: u16 or f32[pixels, channels]; `lost` spectra were no counts."""
+class SpectrumBlocks:
+    """The blocks of a file: u16 or f32[pixels, channels]; `lost` spectra had invalid counts."""
 
     blocks: Sequence[Spectra]
     model: Model
@@ -38,14 +38,14 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """The spectra of a file, u16 or f32[pixels, channels], and the calibration that it names."""
+    """The spectra of a file, u16 or f32[pixels, channels], and the calibration in the file."""
 
     spectra: Spectra
     calibration: tuple[float, float, float] | None = None
 
 
 def survey(path: Path, options: XrfOptions) -> Parameters:
-    """Return the numbers of pixels in a block, of channels, fitted channels and components, and bytes a channel."""
+    """Return the numbers of pixels of a block, channels, fitted channels and components, and the bytes per channel."""
     content = _content(path, options)
     total, channels = content.spectra.shape
     setup = _setup(path, content, options)
@@ -60,13 +60,13 @@ def survey(path: Path, options: XrfOptions) -> Parameters:
     }
 
 
-def read(path: Path, options: XrfOptions, pixels: int, blocks: int) -> Found:
+def read(path: Path, options: XrfOptions, pixels: int, blocks: int) -> SpectrumBlocks:
     """Return the spectra of a file in at most `blocks` blocks of `pixels`."""
     content = _content(path, options)
     spectra, lost = _repaired(content.spectra)
     count = min(blocks, len(spectra) // pixels)
     made = [spectra[pixels * block : pixels * (block + 1)].copy() for block in range(count)]
-    return Found(blocks=made, model=_model(path, _setup(path, content, options)), lost=lost)
+    return SpectrumBlocks(blocks=made, model=_model(path, _setup(path, content, options)), lost=lost)
 
 
 def _content(path: Path, options: XrfOptions) -> Content:
@@ -96,7 +96,7 @@ def _hdf5(path: Path, options: XrfOptions) -> Content:
             "dataset",
             options.dataset,
             places[options.detector : options.detector + 1],
-            may_be=None if places else _may_be_spectra,  # MAPS files are no NeXus, and have one dataset an element
+            may_be=None if places else _may_be_spectra,  # MAPS files are not NeXus, and have one dataset per element
         )
         if dataset is None:
             raise InputError(
@@ -105,7 +105,7 @@ def _hdf5(path: Path, options: XrfOptions) -> Content:
             )
         if not _may_be_spectra(dataset):
             raise InputError(
-                f"{path}: {dataset.name} is {dataset.dtype}{list(dataset.shape)}; spectra are numbers, "
+                f"{path}: {dataset.name} is {dataset.dtype}{list(dataset.shape)}; spectra must be numbers, "
                 "[channel, row, column] in MAPS files, else with the channel last"
             )
         small = dataset.dtype.kind in "iu" and dataset.dtype.itemsize <= 2
@@ -126,7 +126,7 @@ def _may_be_spectra(dataset: Any) -> bool:
 
 
 def _text(path: Path) -> NDArray[np.float32]:
-    """Return f32[channels]: the counts after ``$DATA:`` and its two channel numbers, or all that are there."""
+    """Return f32[channels]: the counts after ``$DATA:`` and its two channel numbers, or all numbers of the file."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     lines = [line.strip() for line in path.read_text("latin-1").splitlines()]
@@ -138,14 +138,14 @@ def _text(path: Path) -> NDArray[np.float32]:
     try:
         counts = np.array(words, np.float32)
     except ValueError as error:
-        raise InputError(f"{path}: {error}; a .spe has counts after $DATA:, a .mca one count a line") from error
+        raise InputError(f"{path}: {error}; a .spe has counts after $DATA:, a .mca one count per line") from error
     if counts.size < 16:
         raise InputError(f"{path}: has {counts.size} channels; a spectrum has hundreds")
     return counts
 
 
 def _repaired(spectra: Spectra) -> tuple[Spectra, int]:
-    """Return counts, u16 or f32, with zeros for the spectra that are none, and how many these are."""
+    """Return counts, u16 or f32, with zeros for invalid spectra, and the number of invalid spectra."""
     good = np.isfinite(spectra).all(axis=1) & (spectra >= 0).all(axis=1)
     repaired = spectra.astype(np.float32 if spectra.dtype.kind == "f" else np.uint16)
     repaired[~good] = 0
@@ -195,7 +195,7 @@ def _detector(path: Path, content: Content, options: XrfOptions, said: Configura
             "--set configuration=FILE, or --set calibration=OFFSET,GAIN in keV"
         )
     if not gain > 0:
-        raise InputError(f"{path}: the energy calibration has a gain of {gain} keV a channel; it must be positive")
+        raise InputError(f"{path}: the energy calibration has a gain of {gain} keV per channel; it must be positive")
     return Detector(offset=offset, gain=gain, curvature=curvature, noise=noise, fano=fano)
 
 
@@ -256,12 +256,12 @@ def _between(energy: float, detector: Detector, first: int, last: int) -> bool:
 
 
 def _model(path: Path, setup: Setup) -> Model:
-    """Return the model; raise InputError where two components cannot be told apart."""
+    """Return the model; raise InputError if components are not distinguishable."""
     model = setup.model()
     condition = float(np.linalg.cond(model.matrix / model.norms))
     if not condition < _MOST_DEPENDENT:
         raise InputError(
-            f"{path}: some of {', '.join(model.names)} cannot be told apart in this range (condition {condition:.1g}); "
-            "leave some out with --set elements=..."
+            f"{path}: some of {', '.join(model.names)} are not distinguishable in this range (condition "
+            f"{condition:.1g}); choose fewer with --set elements=..."
         )
     return model

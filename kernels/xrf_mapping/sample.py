@@ -11,7 +11,7 @@ from .model import Beam, Detector, Setup
 F64 = NDArray[np.float64]
 U16 = NDArray[np.uint16]
 
-# Mean counts a pixel. Of the first only traces lie outside grains, of the others outside cells.
+# Mean counts per pixel. Outside grains there are only traces of the first elements, outside cells of the others.
 GRAINS = {"Ti K": 500.0, "Cr K": 400.0, "Mn K": 500.0, "Ni K": 400.0, "As K": 200.0}
 CELLS = {
     "P K": 300.0, "S K": 700.0, "Cl K": 900.0, "K K": 2500.0, "Ca K": 2500.0, "Fe K": 4000.0, "Cu K": 900.0,
@@ -20,7 +20,7 @@ CELLS = {
 SCATTER = {"elastic": 3000.0, "Compton": 6000.0}
 CONTINUUM = (2500.0, 700.0, 500.0, 1300.0)  # more at low energies, and below the scatter peaks
 SPAN_KEV, RANGE_KEV = 20.48, (1.5, 18.2)
-_SPECTRA = 1024  # drawn at a time
+_SPECTRA = 1024  # spectra drawn at a time
 
 
 def make_setup(channels: int, degree: int | None) -> Setup:
@@ -39,7 +39,7 @@ def make_setup(channels: int, degree: int | None) -> Setup:
 
 
 def make_areas(setup: Setup, rows: int, columns: int, rng: np.random.Generator) -> F64:
-    """Return f64[rows * columns, components]: the counts that every component has in every pixel on average."""
+    """Return f64[rows * columns, components]: the mean counts of every component in every pixel."""
     cells, grains = _cells(rows, columns, rng), _grains(rows, columns, rng)
     thickness = 0.85 + 0.3 * _cells(rows, columns, rng)
     made = []
@@ -55,7 +55,7 @@ def make_areas(setup: Setup, rows: int, columns: int, rng: np.random.Generator) 
 
 
 def make_spectra(columns: F64, areas: F64, rng: np.random.Generator) -> U16:
-    """Return u16[pixels, channels]: photons counted, by Poisson's law, of the mean ``areas @ columns.T``."""
+    """Return u16[pixels, channels]: photon counts, Poisson-distributed with the mean ``areas @ columns.T``."""
     spectra = np.empty((areas.shape[0], columns.shape[0]), np.uint16)
     for start in range(0, areas.shape[0], _SPECTRA):
         chunk = slice(start, start + _SPECTRA)
@@ -64,7 +64,7 @@ def make_spectra(columns: F64, areas: F64, rng: np.random.Generator) -> U16:
 
 
 def _cells(rows: int, columns: int, rng: np.random.Generator) -> F64:
-    """Return f64[rows, columns], 0 to about 1: some soft discs, whose size goes with the map's."""
+    """Return f64[rows, columns], 0 to about 1: some soft discs, whose size is proportional to the map's."""
     y, x = np.mgrid[:rows, :columns]
     size, count = (rows * columns) ** 0.5, 6
     filled = np.zeros((rows, columns))

@@ -1,8 +1,8 @@
 """On a CUDA device: matrix products by cuBLAS, SNIP in shared memory, coordinate descent in registers.
 
-A block of threads owns a spectrum in SNIP: each pass reads one copy in shared memory and writes the other. In NNLS a
-thread owns a pixel: its solution and its products stay in registers, the matrix of all in shared memory. Spectra
-are taken some thousands at a time, which bounds the memory.
+In SNIP a block of threads computes a spectrum: each pass reads one copy in shared memory and writes the other. In NNLS
+a thread computes a pixel: its solution and its products stay in registers, the common matrix in shared memory. Some
+thousands of spectra are computed at a time, which bounds the memory.
 
 `SOURCE` is plain CUDA C++. A test compiles it for sm_90 without a driver, and runs it on the host with threads.
 """
@@ -27,7 +27,7 @@ SNIP_THREADS, NNLS_THREADS = 256, 128
 SWEEPS, ACCURACY = 5000, 2e-7  # of coordinate descent; relative to the largest area of a pixel
 
 SOURCE = r"""
-// Takes the SNIP background away from f32[pixels, channels]; a block owns a pixel. Shared: 2 * channels floats.
+// Subtracts the SNIP background from f32[pixels, channels]; one block per pixel. Shared: 2 * channels floats.
 extern "C" __global__ void subtract_background(float* spectra, const int channels, const int width)
 {
     extern __shared__ float memory[];
@@ -50,8 +50,8 @@ extern "C" __global__ void subtract_background(float* spectra, const int channel
     for (int c = threadIdx.x; c < channels; c += blockDim.x) spectrum[c] -= before[c];
 }
 
-// Not negative least squares. `start` and `products` are f32[pixels, 2 * COMPONENTS], side by side; a thread owns
-// a pixel. Shared: COMPONENTS * COMPONENTS floats.
+// Non-negative least squares. `start` and `products` are f32[pixels, 2 * COMPONENTS], side by side; one thread per
+// pixel. Shared: COMPONENTS * COMPONENTS floats.
 extern "C" __global__ void descend(
     const float* start_and_products, const float* gram, const float* norms, const int pixels, const int sweeps,
     const float accuracy, float* areas)
@@ -89,7 +89,7 @@ extern "C" __global__ void descend(
 
 
 def options_for(components: int) -> tuple[str, ...]:
-    """Return the compiler's options for so many components."""
+    """Return the compiler's options for this number of components."""
     return (f"-DCOMPONENTS={components}",)
 
 
@@ -97,7 +97,7 @@ SOURCE_OPTIONS = (options_for(21),)  # of the model of generated spectra
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (one device)
-    """Return the function that turns spectra on the device into areas there."""
+    """Return the function that turns spectra on the device into areas on the device."""
     import cupy
 
     model = problem.model

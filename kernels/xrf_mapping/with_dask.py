@@ -1,4 +1,4 @@
-"""Pixels are shared between the workers of a Dask cluster; each fits its own as `with_numba.py` does."""
+"""Pixels are partitioned over the workers of a Dask cluster; each worker fits as `with_numba.py` does."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the pixels of a block between workers."""
+    """Return the functions that compute a block whose pixels are partitioned over Dask workers."""
     return partition_over_workers(with_numba.prepare, problem, resources)

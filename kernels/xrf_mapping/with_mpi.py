@@ -1,4 +1,4 @@
-"""Pixels are shared between ranks; each fits its own as `with_numba.py` does."""
+"""Pixels are partitioned over ranks; each rank fits as `with_numba.py` does."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
-    """Return the way to share the pixels of a block between ranks."""
+    """Return the functions that compute a block whose pixels are partitioned over ranks."""
     return partition_over_ranks(with_numba.prepare, problem, resources)

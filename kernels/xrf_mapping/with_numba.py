@@ -1,15 +1,15 @@
-"""Products with sparse columns, then sixteen pixels at a time, each a lane (``daasbench.compute.simd``).
+"""Products with sparse columns, then sixteen pixels at a time, one per lane (``daasbench.compute.simd``).
 
-*Products.* The pseudo-inverse is ``(A^T A)^-1 A^T``, and a column of A is a few narrow lines: multiplying by A first,
-only where its columns are not zero, and by the small inverse afterwards takes a quarter of the operations of the
-whole pseudo-inverse. In float32 that is as exact while the columns are far from dependent; where they are not, the
-whole pseudo-inverse is used. Counts become float32 in a buffer of four spectra that stays in the first-level
-cache; nothing else is read from memory, once.
+*Products.* The pseudo-inverse is ``(A^T A)^-1 A^T``, and a column of A has a few narrow lines. The product with A,
+only where its columns are not zero, and then with the small inverse takes a quarter of the operations of the whole
+pseudo-inverse. In float32 this is equally exact if the columns are far from dependent; otherwise the whole
+pseudo-inverse is used. Counts are converted to float32 in a buffer of four spectra that stays in the first-level
+cache; only the counts are read from memory, once.
 
 *SNIP* works on that buffer: each pass reads one copy and writes the other, sixteen channels at a time.
 
-*NNLS* goes on from the solution without the condition, clipped, by coordinate descent on sixteen pixels until none
-of them moves; for most pixels the start is right already.
+*NNLS* starts from the clipped solution without the condition, and continues by coordinate descent on sixteen pixels
+until no pixel changes; for most pixels the start is already the solution.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 _GROUP = 4  # spectra whose products are summed together
-_PIXELS = 64  # a task
+_PIXELS = 64  # spectra per task
 _SWEEPS, _ACCURACY = 5000, 2e-7  # of coordinate descent; relative to the largest area of sixteen pixels
 _NOTHING = 1e-9  # of the largest value of a column, below which it counts as zero
-_BROAD = 0.5  # of the channels, from which on a column is not worth being called narrow
+_BROAD = 0.5  # share of the channels from which on a column is treated as broad
 _DEPENDENT = 30.0  # condition of the products' matrix from which on the whole pseudo-inverse is used
 
 
@@ -70,7 +70,7 @@ def background_of(spectra: Any, width: int) -> F32:
 def _factors(matrix: F64) -> tuple[F64, F64]:
     """Return rows f64[components, channels] and a small matrix whose product is the pseudo-inverse.
 
-    The rows are the narrow columns, and an orthonormal basis of the broad ones, which would be near dependent.
+    The rows are the narrow columns, and an orthonormal basis of the broad columns, which are almost dependent.
     """
     ends = _support(matrix.T)
     broad = ends[:, 1] - ends[:, 0] > _BROAD * len(matrix)
@@ -91,7 +91,7 @@ def _padded(rows: F64) -> F32:
 
 
 def _support(rows: F64) -> NDArray[np.int64]:
-    """Return i64[components, 2]: the channels, in whole vectors, outside of which a row is nothing."""
+    """Return i64[components, 2]: the channels, in whole vectors, outside of which a row is zero."""
     ends = []
     for row in np.abs(rows):
         inside = np.flatnonzero(row > _NOTHING * row.max())
@@ -161,14 +161,14 @@ def _combine(numbers: F32, matrix: F32, into: F32, components: int) -> None:
 
 @compiled(inline=True)
 def _copy(numbers: Any, into: F32) -> None:
-    """Copy, and convert; of slices, whose loop from zero LLVM turns into vectors."""
+    """Copy and convert; for slices LLVM vectorises this loop, which starts from zero."""
     for c in range(numbers.size):
         into[c] = numbers[c]
 
 
 @compiled()
 def _subtract_background(counts: F32, passes: int, work: F32) -> None:
-    """Take the SNIP background away from one spectrum."""
+    """Subtract the SNIP background from one spectrum."""
     channels = counts.size
     _copy(counts, work[:channels])
     final = _snip(work, work.size // 2, channels, passes)
@@ -179,7 +179,7 @@ def _subtract_background(counts: F32, passes: int, work: F32) -> None:
 
 @compiled()
 def _snip(work: F32, width: int, channels: int, passes: int) -> int:
-    """Return where the background is in `work`, f32[2, width], whose first row is the spectrum."""
+    """Return the row of the background in `work`, f32[2, width], whose first row is the spectrum."""
     before, after = 0, width
     for p in range(passes, 0, -1):
         for c in range(p):
@@ -218,7 +218,7 @@ def _backgrounds(spectra: Any, passes: int, background: F32) -> None:
 
 @compiled()
 def _descend(products: F32, gram: F32, x: F32, components: int, sweeps: int) -> None:
-    """Turn the solutions x f32[components, 16] into those that are not negative."""
+    """Replace the solutions x f32[components, 16] by the non-negative solutions."""
     zero, minus = splat(0.0), splat(-1.0)
     largest = zero
     moved = np.empty(LANES, np.float32)

@@ -1,4 +1,4 @@
-"""The three fits as they are defined: the reference, to be read first."""
+"""The three fits by their definition: the reference."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[Any], F32]:  # 
 def snip(spectra: F64, width: int) -> F64:
     """Return f64[pixels, channels]: the background, by passes of decreasing width.
 
-    No channel is higher than the mean of its two neighbours at that distance; peaks narrower than `width` go.
+    No channel is higher than the mean of its two neighbours at that distance; peaks narrower than `width` are removed.
     """
     background = spectra.copy()
     for p in range(width, 0, -1):
@@ -55,9 +55,9 @@ def snip(spectra: F64, width: int) -> F64:
 
 
 def non_negative(products: F64, gram: F64) -> F64:
-    """Return f64[pixels, components]: the not negative x of least ``x gram x / 2 - products x``, one coordinate a time.
+    """Return f64[pixels, components]: non-negative x with minimum ``x gram x / 2 - products x``, by coordinate descent.
 
-    The start is the solution without the condition, clipped: where nothing is negative, that is the end too.
+    The start is the clipped solution without the condition; if no component is negative, this is the solution.
     """
     x = np.maximum(np.linalg.solve(gram, products.T), 0)
     for _ in range(SWEEPS):

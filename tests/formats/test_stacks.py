@@ -36,7 +36,7 @@ def test_an_image_of_any_format_of_fabio_is_a_stack_of_one_frame(image: Any, fra
     path = tmp_path / f"frame.{image.DEFAULT_EXTENSIONS[0]}"
     image(data=frames[0].astype(np.int32)).write(str(path))
     np.testing.assert_array_equal(whole(path), frames[:1])
-    assert "is for HDF5 files, and this is none" in refused(path, "entry/data")
+    assert "is for HDF5 files, but this is not an HDF5 file" in refused(path, "entry/data")
 
 
 def test_an_edf_of_several_frames_is_read_from_any_frame_on(frames: Any, tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Benchmarks of the field, through adapters of the same form as our own ways."""
+"""Established benchmarks, through adapters of the same form as the implementations."""

@@ -1,1 +1,1 @@
-"""What the kernel is compared with."""
+"""The packages with which the kernel is compared."""

@@ -1,6 +1,6 @@
-"""scipy.fft with as many workers as threads, and vectorised numpy: what one writes without a package of the field.
+"""scipy.fft with as many workers as threads, and vectorised numpy: typical code without a specialised package.
 
-ptypy and PyNX, which the field uses, are licensed for academic use or not on PyPI: not to be measured here.
+ptypy and PyNX, which the field uses, are licensed for academic use or not on PyPI, and are therefore not measured.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..with_numpy import add
 if TYPE_CHECKING:
     from ..problem import Problem
 
-_BATCH = 16  # frames transformed together: on two cores quicker than the whole scan, or than eight
+_BATCH = 16  # frames transformed together: on two cores faster than the whole scan or than eight
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Reconstruction]:

@@ -1,1 +1,1 @@
-"""SciPy, through adapters of the same form as our own ways."""
+"""SciPy, through adapters of the same form as the implementations."""

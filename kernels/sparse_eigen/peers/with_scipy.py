@@ -1,8 +1,8 @@
 """SciPy: the matrix stored in compressed rows; ARPACK (`eigsh`) as its users call it, and the plain recurrence.
 
-With a Krylov space of one vector less than there are steps, ARPACK converges without a restart and makes exactly
-as many products as the others (counted: another number is an error, not a comparison). By itself it takes a
-space of 20 vectors: then it makes 1.5 to 3 times as many products to the same energy.
+With a Krylov space of one vector less than the number of steps, ARPACK converges without a restart and computes
+exactly as many products as the other implementations. The products are counted; another number is an error. With its
+default, a space of 20 vectors, ARPACK needs 1.5 to 3 times as many products for the same energy.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ def prepare_eigsh(problem: Problem, resources: Resources) -> Callable[[F64], dic
     def compute(state: F64) -> dict[str, F64]:
         energy, products = lowest_energy(matrix, state, problem.steps - 1)
         if products != problem.steps:
-            raise RuntimeError(f"eigsh made {products} products, the others {problem.steps}: not the same work")
+            raise RuntimeError(f"eigsh made {products} products instead of {problem.steps}: the work is not comparable")
         return {"energy": energy}
 
     return compute
 
 
 def lowest_energy(matrix: Any, state: F64, vectors: int | None = None) -> tuple[F64, int]:
-    """Return f64[1], the lowest eigenvalue by ARPACK, and how many products it made.
+    """Return f64[1], the lowest eigenvalue by ARPACK, and how many products it computed.
 
-    `vectors` are those of the Krylov space, None: as many as eigsh takes by itself.
+    `vectors` is the number of vectors of the Krylov space; None: the default of eigsh.
     """
     products = 0
 
@@ -67,7 +67,7 @@ def lowest_energy(matrix: Any, state: F64, vectors: int | None = None) -> tuple[
 
 
 def ring_matrix(length: int) -> Any:
-    """Return H as a sparse array [2^length, 2^length] of compressed rows."""
+    """Return H as a sparse array [2^length, 2^length] in compressed rows."""
     states = np.arange(2**length)
     ends = [(site, (site + 1) % length) for site in range(length)]
     differ = np.stack([(states >> one ^ states >> other) & 1 for one, other in ends], axis=1).astype(bool)

@@ -1,7 +1,8 @@
-"""Runs in the Python that DIALS is installed for, without daasbench: finds spots in frames in shared memory.
+"""Find spots in frames in shared memory; runs in the Python for which DIALS is installed, without daasbench.
 
-Commands come through standard input and answers go to standard output, pickled, each after its length; it ends when
-its input ends. Nothing is timed here. DIALS' names are looked up when it runs, for our environment has none of them.
+It reads commands from standard input and writes answers to standard output, both pickled and each after its length.
+It ends when its input ends. It does not time anything. DIALS is imported at run time, because it is not installed in
+the environment of daasbench.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Finder:
         self._columns = nx
 
     def __call__(self, slot: int) -> dict[str, tuple[str, bytes]]:
-        """Return the list of spots of a block; its mask is in the shared memory then."""
+        """Return the list of spots of a block, and write its mask to the shared memory."""
         if slot < len(self._good):
             good = self._good[slot]
         else:
@@ -81,7 +82,7 @@ class Finder:
 
 
 def receive(pipe: BinaryIO) -> Any:
-    """Return the next message; None when there will be none."""
+    """Return the next message; None at the end of the input."""
     head = pipe.read(LENGTH.size)
     return pickle.loads(pipe.read(*LENGTH.unpack(head))) if len(head) == LENGTH.size else None
 
@@ -96,7 +97,7 @@ def send(pipe: BinaryIO, message: Any) -> None:
 def main(descriptor: int) -> None:
     """Serve until the input ends."""
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints shall not get between
+    os.dup2(2, 1)  # the output of a library must not mix with the answers
     commands = sys.stdin.buffer
     find = Finder(descriptor, receive(commands))
     send(answers, "ready")

@@ -1,9 +1,9 @@
-"""DIALS: its dispersion threshold and its pixel labels, in a process of the Python that it is installed for.
+"""DIALS: its dispersion threshold and its pixel labels, in a process of the Python for which it is installed.
 
-DIALS is no package of our environment: Debian brings it for the system's Python, conda in an environment of its own.
-`dials_server.py` runs there, as a child of this process, and ends with it. Frames are handed over once,
-in double precision as DIALS' own spot finder takes them, in memory that both share; so is its mask handed back. It
-computes frame after frame with one thread.
+DIALS is not a package of this environment: Debian installs it for the system's Python, conda in a separate
+environment. `dials_server.py` runs in that Python as a child of this process and ends with it. The frames are copied
+once to shared memory, in double precision as DIALS' own spot finder uses them; the mask is returned in shared memory
+too. It computes frame after frame with one thread.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 
 from daasbench.authoring import DaasbenchError, MissingRequirement, Resources
 
-from ..definition import REACH, Found
+from ..definition import REACH, FoundSpots
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -35,18 +35,18 @@ Array = np.ndarray[Any, np.dtype[Any]]
 CURE = "apt install dials"
 SERVER = Path(__file__).with_name("dials_server.py")
 _LENGTH = struct.Struct("<q")
-_STRIDE = 61  # every so manieth pixel of every so manieth row is looked at, to see that a block is what it was
+_STRIDE = 61  # step of rows and of pixels that are compared, to find out whether a block has changed
 
 
-def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:  # noqa: ARG001  (one thread)
-    """Return the function that finds the spots in a block of frames; raise Lacking where DIALS is not installed."""
+def prepare(problem: Problem, resources: Resources) -> Callable[[Array], FoundSpots]:  # noqa: ARG001  (one thread)
+    """Return the function that finds the spots in a block of frames; raise MissingRequirement without DIALS."""
     if problem.criteria.method != "dispersion":
-        raise MissingRequirement("DIALS' dispersion threshold has no method 'threshold'", "leave method out")
+        raise MissingRequirement("DIALS' dispersion threshold has no method 'threshold'", "remove method")
     return Server(find_python(), problem).compute
 
 
 def find_python() -> list[str]:
-    """Return the command of the Python that has DIALS; raise Lacking if there is none."""
+    """Return the command of the Python that has DIALS; raise MissingRequirement if there is none."""
     if dispatcher := shutil.which("dials.python"):
         return [dispatcher]
     script = shutil.which("dials.find_spots")
@@ -60,13 +60,13 @@ def find_python() -> list[str]:
 
 
 class Server:
-    """The process that DIALS runs in, and the memory that it shares with us."""
+    """The process in which DIALS runs, and the memory that it shares with this process."""
 
     def __init__(self, python: list[str], problem: Problem) -> None:
         blocks, shape = _different(problem.blocks), problem.blocks[0].shape
         self._blocks = blocks
         self._seen: dict[int, tuple[Array, int, int]] = {}
-        # frames, one block more than there are: for one that is not among them; our mask; DIALS' own
+        # frames, with one slot more than there are blocks, for another block; our mask; the mask of DIALS
         slots, pixels = len(blocks) + 1, int(np.prod(shape))
         descriptor = _shared_memory(slots * pixels * 8 + pixels + problem.mask.size)
         memory = mmap.mmap(descriptor, 0)
@@ -86,7 +86,7 @@ class Server:
         os.close(descriptor)
         weakref.finalize(self, _end, self._process)
         limits = problem.criteria
-        self._tell(
+        self._send(
             {
                 "shape": shape,
                 "slots": slots,
@@ -97,26 +97,26 @@ class Server:
         )
         self._answer()
 
-    def compute(self, frames: Array) -> Found:
+    def compute(self, frames: Array) -> FoundSpots:
         """Return what DIALS finds in a block."""
-        self._tell(self._slot(frames))
+        self._send(self._slot(frames))
         listed = {name: np.frombuffer(content, kind).copy() for name, (kind, content) in self._answer().items()}
-        return Found(mask=self._mask.copy(), **listed)
+        return FoundSpots(mask=self._mask.copy(), **listed)
 
     def _slot(self, frames: Array) -> int:
-        """Return where the block lies in the shared memory; it is brought there if it is none of the problem's."""
+        """Return the slot of the block in the shared memory; copy the block if it is not one of the problem's."""
         mark = zlib.crc32(frames[:, ::_STRIDE, ::_STRIDE].tobytes())
         kept, slot, marked = self._seen.get(id(frames), (None, 0, 0))
         if kept is frames and mark == marked:
             return slot
         for index, block in enumerate(self._blocks):
             if np.array_equal(block, frames):
-                self._seen[id(frames)] = (frames, index, mark)  # kept, so that no other array gets its id
+                self._seen[id(frames)] = (frames, index, mark)  # kept, so that no other array can have its id
                 return index
         self._frames[-1] = frames
         return len(self._blocks)
 
-    def _tell(self, message: Any) -> None:
+    def _send(self, message: Any) -> None:
         content = pickle.dumps(message, protocol=4)
         assert self._process.stdin is not None
         self._process.stdin.write(_LENGTH.pack(len(content)) + content)
@@ -127,7 +127,9 @@ class Server:
         head = self._process.stdout.read(_LENGTH.size)
         if len(head) < _LENGTH.size:
             code = self._process.wait()
-            raise DaasbenchError(f"the process that DIALS runs in ended with exit code {code}; the log says why")
+            raise DaasbenchError(
+                f"the process that DIALS runs in ended with exit code {code}; see its messages on standard error"
+            )
         return pickle.loads(self._process.stdout.read(*_LENGTH.unpack(head)))
 
 
@@ -141,7 +143,7 @@ def _different(blocks: Sequence[Array]) -> list[Array]:
 
 
 def _shared_memory(size: int) -> int:
-    """Return the descriptor of memory, zeroed, that a child can inherit and that nobody needs to clean up."""
+    """Return the descriptor of zeroed memory that a child can inherit and that is freed by itself."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("frames")
     else:
@@ -152,7 +154,7 @@ def _shared_memory(size: int) -> int:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Let the process end: it does when its input does."""
+    """End the process by closing its input."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             pipe.close()

@@ -1,4 +1,4 @@
-"""scipy.ndimage: what a script at the beamline would do, box means and labels."""
+"""scipy.ndimage: box means and labels, as in a typical script at a beamline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from daasbench.authoring import Resources
 
-from ..definition import COUNTED_BELOW, WINDOW, Criteria, Found
+from ..definition import COUNTED_BELOW, WINDOW, Criteria, FoundSpots
 from ..with_numpy import above, spots_of
 
 if TYPE_CHECKING:
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def prepare(problem: Problem, resources: Resources) -> Callable[[Array], Found]:  # noqa: ARG001  (one thread)
+def prepare(problem: Problem, resources: Resources) -> Callable[[Array], FoundSpots]:  # noqa: ARG001  (one thread)
     """Return the function that finds the spots in a block of frames."""
     criteria, mask = problem.criteria, problem.mask
     strong_pixels = above if criteria.method == "threshold" else dispersed
 
-    def compute(frames: Array) -> Found:
+    def compute(frames: Array) -> FoundSpots:
         return spots_of(frames, np.stack([strong_pixels(frame, mask, criteria) for frame in frames]), criteria)
 
     return compute
 
 
 def dispersed(frame: Array, mask: Array, criteria: Criteria) -> Array:
-    """Return bool[rows, columns]: which pixels are strong; sums are box means times 49, made whole again."""
+    """Return bool[rows, columns]: which pixels are strong; sums are box means times 49, rounded to integers."""
     data = ~mask & (frame >= 0)
     counted = data & (frame < COUNTED_BELOW)
     counts = np.where(counted, frame, 0).astype(np.float64)

@@ -1,1 +1,1 @@
-"""Production packages that the kernel is compared with, each through one adapter."""
+"""Production packages with which the kernel is compared, each through an adapter."""

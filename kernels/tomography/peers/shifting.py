@@ -1,4 +1,4 @@
-"""Projections moved along the detector by fractions of a pixel, for packages whose rotation axis is fixed."""
+"""Shift projections along the detector by fractions of a pixel, for packages with a fixed rotation axis."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Shift:
     detector
         Pixels of a projection.
     columns
-        Pixels that it shall have afterwards.
+        Pixels of a shifted projection.
     pixels
-        f64[angles]: how far each projection moves towards higher pixels.
+        f64[angles]: the shift of each projection towards higher pixels.
     """
 
     def __init__(self, detector: int, columns: int, pixels: F64) -> None:
@@ -32,7 +32,7 @@ class Shift:
         self._columns = columns
 
     def __call__(self, sinogram: F32) -> F32:
-        """Return f32[angles, columns]: the projections, moved."""
+        """Return f32[angles, columns]: the shifted projections."""
         spectra = scipy.fft.rfft(sinogram, self._length) * self._waves
         moved: F32 = scipy.fft.irfft(spectra, self._length)[:, : self._columns]
         return np.ascontiguousarray(moved)

@@ -1,10 +1,10 @@
 """algotom: filter by numpy, back-projection by numba with threads over the angles.
 
-The threads add to one image without a lock (algotom 1.7, ``back_projection_cpu``), and an addition of one that
-falls between the reading and the writing of another is lost. Measured with 2 threads at
-512 pixels and 720 angles: 6 to 8e-4 rms of the volume, single pixels up to 9 % of the maximum, others in every
-repeat. The oracle, whose tolerance allows for its padding, cannot see that; the harness does, when a block is
-computed again, and the record is `wrong`. With one thread nothing is lost.
+The threads add to one image without a lock (algotom 1.7, ``back_projection_cpu``). An addition of one thread between
+the read and the write of another thread is lost. Measured with 2 threads at 512 pixels and 720 angles: 6 to 8e-4 rms
+of the volume, single pixels up to 9 % of the maximum, different pixels in every repeat. The oracle, whose tolerance
+allows for algotom's padding, cannot detect this. The harness detects it when a block is computed again; the record is
+`wrong`. With one thread no addition is lost.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F32], F32]:
         volume = reconstruction.fbp_reconstruction(
             sinograms.transpose(1, 0, 2),
             problem.centre,
-            angles=-problem.angles,  # its rows run the other way
+            angles=-problem.angles,  # its rows are in reverse order
             ratio=None,
             ramp_win=ramp,
             filter_name=None,

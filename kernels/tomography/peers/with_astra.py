@@ -1,6 +1,6 @@
 """ASTRA toolbox: filtered back-projection on the CPU, with its linear projector, slice by slice.
 
-ASTRA is licensed under the GPL; it is imported here only, and only if a user has installed it.
+ASTRA is licensed under the GPL; it is imported only here, and only if a user has installed it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ F64 = NDArray[np.float64]
 def prepare(problem: Problem, resources: Resources) -> Callable[[F32], F32]:  # noqa: ARG001  (one thread)
     """Return the function that turns a block of sinograms into a volume.
 
-    Its filtered back-projection has the rotation axis in the middle of the detector. Where it lies elsewhere
-    the sinogram is widened and moved.
+    Its filtered back-projection has the rotation axis at the centre of the detector. For another axis the sinogram is
+    widened and shifted.
     """
     _, angles, detector = problem.blocks[0].shape
     columns = detector + 2 * int(np.ceil(abs((detector - 1) / 2 - problem.centre)))
@@ -44,7 +44,7 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F32], F32]:  # 
 
 
 def linear_projector(angles: F64, columns: int, size: int) -> int:
-    """Return ASTRA's linear projector of images of `size` pixels squared; its rows run upwards, ours downwards."""
+    """Return ASTRA's linear projector of images of `size` pixels squared; its rows are in reverse order."""
     projections = astra.create_proj_geom("parallel", 1.0, columns, -angles)
     projector: int = astra.create_projector("linear", projections, astra.create_vol_geom(size, size))
     return projector

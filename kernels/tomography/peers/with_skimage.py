@@ -1,4 +1,4 @@
-"""scikit-image: `iradon`, slice by slice, after the projections are moved to its grid of pixels."""
+"""scikit-image: `iradon`, slice by slice, after the projections are shifted to its pixel grid."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _iradon: Any = transform.iradon  # untyped
 def prepare(problem: Problem, resources: Resources) -> Callable[[F32], F32]:  # noqa: ARG001  (one thread)
     """Return the function that turns a block of sinograms into a volume.
 
-    `iradon` has the rotation axis in the middle of pixel ``Nd // 2``, and of that pixel of the image. Where it
-    lies elsewhere the sinogram is widened, so that nothing is lost.
+    `iradon` has the rotation axis at the centre of pixel ``Nd // 2`` of the detector and of the image. For another
+    axis the sinogram is widened, so that no data are lost.
     """
     detector = problem.blocks[0].shape[2]
     margin = int(np.ceil(abs((detector - 1) / 2 - problem.centre)))
     columns = detector + 2 * margin
-    grid = (columns - 1) / 2 - columns // 2  # of our image's middle in its pixels
+    grid = (columns - 1) / 2 - columns // 2  # centre of the kernel's image in the pixels of iradon
     across = grid * (np.cos(problem.angles) + np.sin(problem.angles))
     shift = Shift(detector, columns, columns // 2 + across - problem.centre)
-    degrees = -np.rad2deg(problem.angles)  # its rows run the other way
+    degrees = -np.rad2deg(problem.angles)  # its rows are in reverse order
     kept = slice(margin, margin + detector)
 
     def compute(sinograms: F32) -> F32:

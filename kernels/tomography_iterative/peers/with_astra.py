@@ -1,6 +1,6 @@
 """ASTRA toolbox: SIRT on the CPU, with its linear projector, slice by slice.
 
-Its linear projector is the kernel's definition. ASTRA is licensed under the GPL; it is imported here only, and only
+Its linear projector is the kernel's definition. ASTRA is licensed under the GPL; it is imported only here, and only
 if a user has installed it.
 """
 
@@ -25,7 +25,7 @@ F64 = NDArray[np.float64]
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[F32], Reconstruction]:  # noqa: ARG001  (one thread)
-    """Return the function that turns a block of sinograms into a volume; its CPU code tells no residuals."""
+    """Return the function that turns a block of sinograms into a volume; its CPU code returns no residuals."""
     detector = problem.blocks[0].shape[2]
     projector = linear_projector(problem.angles, problem.centre, detector)
 
@@ -39,9 +39,9 @@ def prepare(problem: Problem, resources: Resources) -> Callable[[F32], Reconstru
 
 
 def linear_projector(angles: F64, centre: float, size: int) -> int:
-    """Return ASTRA's projector of images of `size` pixels squared; its rows run upwards, ours downwards.
+    """Return ASTRA's projector of images of `size` pixels squared; its rows are in reverse order.
 
-    The detector is moved so that the axis falls on `centre`: as vectors (ray, middle of the detector, pixel).
+    The detector is shifted so that the axis is at `centre`; the vectors are ray, centre of the detector, pixel.
     """
     cosines, sines = np.cos(-angles), np.sin(-angles)
     shift = (size - 1) / 2 - centre

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def prepare(problem: Problem, resources: Resources) -> Callable[[NDArray[np.uint16]], F64]:  # noqa: ARG001  (one thread)
     """Return the function that turns a block of frames into g2, f64[lags, q].
 
-    It has every lag of a level, also those for which there is no pair; and it stops where some ring has had no photon,
-    behind which g2 is 0 here.
+    It returns every lag of a level, also those without a pair. It stops at the lag at which a ring has had no photon;
+    the following values of g2 are set to 0.
     """
     schedule = problem.schedule
     at = np.where(schedule.level > 0, schedule.level * CHANNELS // 2, 0) + schedule.channel

@@ -1,7 +1,8 @@
-"""PyMca: the fit step of its fast linear fit, with or without its SNIP, on our matrix.
+"""PyMca: the fit step of its fast linear fit, with or without its SNIP, with the matrix of this kernel.
 
 ``FastXRFLinearFit.fitMultipleSpectra`` builds its own matrix from a configuration and then calls the two methods
-used here (PyMca5 5.9): they are given ours, so that the same is computed, and its set-up is not timed.
+used here (PyMca5 5.9). Here they get the matrix of this kernel, so that the same fit is computed and the set-up of
+PyMca is not timed.
 """
 
 from __future__ import annotations

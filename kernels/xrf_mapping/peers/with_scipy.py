@@ -1,4 +1,4 @@
-"""scipy: `lstsq` of all spectra together, or `nnls` of one after the other."""
+"""scipy: `lstsq` of all spectra together, or `nnls` of one spectrum after the other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _nnls: Any = optimize.nnls
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], F32]:  # noqa: ARG001  (BLAS has its threads)
     """Return the function that turns spectra into areas.
 
-    `nnls` needs as many calls as spectra; its columns are scaled to length one, for which it converges best.
+    `nnls` needs one call per spectrum; its columns are scaled to length one, because it then converges best.
     """
     model = problem.model
     fitted = slice(model.first, model.last)

@@ -1,4 +1,4 @@
-"""The probes: both ways are right, the oracles let nothing wrong pass, and every limit is the machine's."""
+"""The probes: both implementations are correct, the oracles detect every error, and the limits are the machine's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from daasbench.errors import InputError, MissingRequirement
 from daasbench.model import Limit, Verdict
 
 PROBES = get_args(Numbers)
-WAYS = ["numpy", "numba"]
+IMPLEMENTATIONS = ["numpy", "numba"]
 THREADS = [count for count in (1, 2, 3) if count <= numba.config.NUMBA_NUM_THREADS]
 
 
@@ -51,8 +51,8 @@ def judge(problem: ProbesProblem, result: Any, block: int = 0) -> Verdict:
 
 
 @pytest.mark.parametrize("threads", THREADS)
-@pytest.mark.parametrize("implementation", WAYS)
-def test_every_way_is_right_with_any_number_of_threads(
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_every_implementation_is_correct_with_any_number_of_threads(
     problem: ProbesProblem, implementation: str, threads: int
 ) -> None:
     for block in range(2):
@@ -69,7 +69,7 @@ def test_no_element_is_lost_at_the_end(probe: Probe, elements: int) -> None:
     assert judge(problem, compute(problem, threads=THREADS[-1])).ok
 
 
-def test_inputs_that_do_not_lie_on_cache_lines_are_right() -> None:
+def test_inputs_that_are_not_aligned_to_cache_lines_are_correct() -> None:
     b, c = (np.arange(1025.0)[1:] * factor for factor in (1, 2))
     problem = ProbesProblem(probe="triad", blocks=[{"b": b, "c": c}])
     np.testing.assert_array_equal(compute(problem), 7 * b)
@@ -120,7 +120,7 @@ def test_a_result_of_another_shape_is_caught(problem: ProbesProblem) -> None:
 
 @pytest.mark.parametrize("probe", ["matmul_float32", "matmul_float64"])
 def test_a_product_of_rounded_factors_is_caught(probe: Probe) -> None:
-    """TF32 keeps 11 bits, bfloat16 8, float32 24: what fast units do when nobody looks."""
+    """TF32 keeps 11 bits, bfloat16 8, float32 24: fast units round to them without a warning."""
     problem = make(probe)
     a, b = problem.blocks[0]["a"], problem.blocks[0]["b"]
     rounded = a.astype(np.float32) if probe == "matmul_float64" else _tf32(a)
@@ -175,11 +175,11 @@ def test_an_unknown_probe_is_refused() -> None:
 
 
 def test_the_probes_read_no_files() -> None:
-    with pytest.raises(InputError, match="leave --input out"):
+    with pytest.raises(InputError, match="remove --input"):
         kernel.survey(Path("frame.tif"), ProbesOptions())
 
 
-def test_the_room_is_entered_without_numpy() -> None:
+def test_the_kernel_is_imported_without_numpy() -> None:
     code = "import sys, daasbench.kernels.probes; print({'numpy', 'numba', 'scipy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
@@ -193,8 +193,8 @@ def test_more_threads_than_the_process_was_started_with_are_refused() -> None:
 # --- limits ---------------------------------------------------------------------------------------------------
 
 
-def run_steered(code: str, **threads: int) -> subprocess.CompletedProcess[str]:
-    """Run code in a process that was started for so many threads, as the harness does."""
+def run_with_threads(code: str, **threads: int) -> subprocess.CompletedProcess[str]:
+    """Run code in a process that was started for these numbers of threads, as the harness does."""
     thread_variables = os.environ | {f"{library}_NUM_THREADS": str(count) for library, count in threads.items()}
     return subprocess.run(
         [sys.executable, "-c", code], env=thread_variables, capture_output=True, text=True, check=True
@@ -206,7 +206,7 @@ def test_every_limit_is_measured_and_is_the_best_of_its_repeats() -> None:
         "import msgspec; from daasbench.kernels.probes import kernel\n"
         "print(msgspec.json.encode(kernel.measure_limits(1, seconds=0.02)).decode())"
     )
-    done = run_steered(code, NUMBA=1, OPENBLAS=1, OMP=1, MKL=1)
+    done = run_with_threads(code, NUMBA=1, OPENBLAS=1, OMP=1, MKL=1)
     values, failed = msgspec.json.decode(done.stdout, type=tuple[dict[str, Limit], dict[str, str]])
     assert failed == {}
     assert set(values) == set(PROBES)
@@ -222,12 +222,12 @@ def test_a_matrix_product_with_other_threads_than_asked_is_no_limit() -> None:
         "print([limits._blas(np.float32, threads, 0.0) is None for threads in (1, 2)])"
     )
     if len(os.sched_getaffinity(0)) > 1:
-        done = run_steered(code, NUMBA=2, OPENBLAS=2, OMP=2, MKL=2)
+        done = run_with_threads(code, NUMBA=2, OPENBLAS=2, OMP=2, MKL=2)
         assert done.stdout.strip() == "[True, False]"
         assert "used 2 threads, not 1" in done.stderr
 
 
-def test_a_probe_without_a_value_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probe_without_a_value_gives_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "usable_memory_bytes", lambda: 2**20)
     monkeypatch.setattr(limits, "_product", lambda *_: None)
     monkeypatch.setattr(limits, "_transform", lambda *_: {})

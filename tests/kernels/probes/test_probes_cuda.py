@@ -1,4 +1,4 @@
-"""The probes of a GPU move and compute the right things: run here with numpy in the place of CuPy."""
+"""The probes of a GPU copy and compute correctly, tested with numpy in place of CuPy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROBES = (*get_args(Numbers), *get_args(Copies))
 
 
 class OnDevice(np.ndarray[Any, Any]):
-    """An array that plays one on the device."""
+    """An array in place of an array on the device."""
 
     def set(self, host: Any) -> None:
         self[...] = host

@@ -1,4 +1,4 @@
-"""Messages arrive whole on any number of ranks, and one that does not is caught."""
+"""Messages arrive complete on any number of ranks, and a wrong message is detected."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def test_every_message_arrives_on_two_three_and_four_ranks(needs: Any, probe: An
         assert len(results[0]["checks"]) == receivers
 
 
-def test_one_rank_has_nobody_to_speak_to(needs: Any) -> None:
+def test_one_rank_alone_is_refused(needs: Any) -> None:
     needs("mpi4py")
-    with pytest.raises(MissingRequirement, match="write ranks = 2 or more"):
+    with pytest.raises(MissingRequirement, match="set ranks = 2 or more"):
         kernel.implementations["mpi"].load()(make("mpi_latency"), Resources(comm=SimpleNamespace(size=1, rank=0)))
 
 

@@ -1,4 +1,4 @@
-"""Files and processes: what is read is what was written, what is started says where it runs."""
+"""Files and processes: the bytes read are those written, and a started process prints where it runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIZES = [1, 4095, 4096, 4097, 3 * 4096 + 5, 2**23 + 1]
 @pytest.fixture
 def folder(tmp_path: Path) -> str:
     if files.filesystem_of(tmp_path) in ("tmpfs", "ramfs"):
-        pytest.skip("absent: storage below the folder for temporary files, which lies in memory")
+        pytest.skip("absent: storage below the folder for temporary files, which is in memory")
     return str(tmp_path)
 
 
@@ -76,7 +76,7 @@ def test_no_byte_is_lost_at_the_end_of_a_page(folder: str, probe: Any, implement
 
 @pytest.mark.parametrize("implementation", ["numpy", "system"])
 @pytest.mark.parametrize("probe", STORAGE)
-def test_nothing_is_left_in_the_folder(folder: str, probe: Any, implementation: str) -> None:
+def test_no_file_remains_in_the_folder(folder: str, probe: Any, implementation: str) -> None:
     free = open_files()
     problem = make(probe=probe, folder=folder)
     compute = prepare(problem, implementation)
@@ -122,7 +122,7 @@ def test_a_cold_read_of_what_stays_in_memory_is_refused(folder: str, monkeypatch
     from daasbench.kernels.probes import files as room
 
     monkeypatch.setattr(room, "resident_share", lambda *_: 0.5)
-    with pytest.raises(MissingRequirement, match="50% of a file's pages stay in memory"):
+    with pytest.raises(MissingRequirement, match="50% of a file's pages stay in the page cache"):
         prepare(make(probe="storage_read_cold", folder=folder), "numpy")
 
 
@@ -134,10 +134,10 @@ def test_a_folder_that_is_none_is_refused_with_the_option_to_change(folder_: str
 
 def test_a_folder_in_memory_or_too_small_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "filesystem_of", lambda _: "tmpfs")
-    with pytest.raises(MissingRequirement, match="lies in memory"):
+    with pytest.raises(MissingRequirement, match="is in memory"):
         files.storage_folder(str(tmp_path), 1)
     monkeypatch.setattr(files, "filesystem_of", lambda _: "ext4")
-    with pytest.raises(MissingRequirement, match="are to be written"):
+    with pytest.raises(MissingRequirement, match="will be written"):
         files.storage_folder(str(tmp_path), 2**62)
 
 
@@ -152,7 +152,7 @@ def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("probe", get_args(StartStates))
-def test_every_process_that_is_started_says_where_it_runs(probe: Any) -> None:
+def test_every_started_process_prints_where_it_runs(probe: Any) -> None:
     problem = make(1, probe=probe)
     try:
         compute = prepare(problem, "system")
@@ -185,21 +185,23 @@ def test_a_container_that_shares_our_namespace_is_none(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("probe", ["start_user_namespace", "start_bwrap", "start_podman"])
-def test_what_is_not_installed_is_named_with_its_cure(probe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_installed_is_named_with_its_fix(probe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(starts.shutil, "which", lambda _: None)
-    with pytest.raises(MissingRequirement, match=r"there is no \w+ here; install"):
+    with pytest.raises(MissingRequirement, match=r"the program \w+ was not found; install"):
         starts.start_of(ProbesOptions(probe=probe))
 
 
-def test_a_container_that_may_not_start_is_told_in_its_own_words() -> None:
+def test_the_message_of_a_container_that_may_not_start_is_its_own() -> None:
     options = ProbesOptions(probe="start_podman")
     code = "import sys; sys.exit('newuidmap: not permitted')"
-    start = starts.Start(command=(sys.executable, "-c", code), is_right=lambda _: True)
-    with pytest.raises(MissingRequirement, match="start_podman does not work here: newuidmap: not permitted"):
+    start = starts.StartCommand(command=(sys.executable, "-c", code), is_right=lambda _: True)
+    with pytest.raises(
+        MissingRequirement, match="start_podman does not work on this machine: newuidmap: not permitted"
+    ):
         starts.require_start(start, options)
 
 
-def test_a_library_that_is_not_there_is_named() -> None:
+def test_a_missing_library_is_named() -> None:
     with pytest.raises(MissingRequirement, match="pip install nonesuch"):
         prepare(make(1, probe="import_library", library="nonesuch.part"), "system")
 
@@ -226,8 +228,10 @@ def test_units_are_bytes_and_starts(probe: Any, units: float, unit: str) -> None
 
 @pytest.mark.parametrize("implementation", ["numpy", "numba", "system", "mpi", "cupy"])
 @pytest.mark.parametrize("probe", ["triad", "storage_write", "start_python", "mpi_latency", "copy_to_device"])
-def test_a_probe_that_a_way_does_not_have_is_named_with_the_ways_that_do(probe: Any, implementation: str) -> None:
-    from daasbench.kernels.probes.options import require_way
+def test_a_probe_that_an_implementation_does_not_have_is_named_with_those_that_have_it(
+    probe: Any, implementation: str
+) -> None:
+    from daasbench.kernels.probes.options import require_implementation
 
     implementations = {
         "triad": {"numpy", "numba", "cupy"},
@@ -236,7 +240,7 @@ def test_a_probe_that_a_way_does_not_have_is_named_with_the_ways_that_do(probe: 
     }
     implementations |= {"mpi_latency": {"mpi"}, "copy_to_device": {"cupy"}}
     if implementation in implementations[probe]:
-        require_way(probe, implementation)
+        require_implementation(probe, implementation)
     else:
-        with pytest.raises(MissingRequirement, match="it is measured by"):
-            require_way(probe, implementation)
+        with pytest.raises(MissingRequirement, match="; use "):
+            require_implementation(probe, implementation)

@@ -28,10 +28,10 @@ def generated() -> Callable[..., Problem]:
 
 @pytest.fixture
 def cxi_file(hdf5_file: Callable[..., Path], generated: Any) -> Callable[..., Path]:
-    """Return a function that writes a generated scan as CXI, and changes what it is told to.
+    """Return a function that writes a generated scan as CXI, with the changes of its arguments.
 
-    The arguments replace datasets by their path below ``entry_1`` with ``__`` for ``/``; None leaves one out. A pixel
-    of the object is 20 nm.
+    The arguments replace datasets by their path below ``entry_1`` with ``__`` for ``/``; None omits a dataset. A
+    pixel of the object is 20 nm.
     """
 
     def write(**changes: Any) -> Path:

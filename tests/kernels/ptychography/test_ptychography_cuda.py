@@ -1,4 +1,4 @@
-"""The CUDA way is right without a GPU: its array code by numpy, its kernel for sm_90 and, as C++, thread by thread."""
+"""The CUDA implementation is tested without a GPU: array code with numpy, its kernel as C++ and compiled for sm_90."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every implementation finds the object that is there, and what does not is called wrong."""
+"""Every implementation finds the true object, and wrong results are detected."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from daasbench.contracts import Resources
 from daasbench.errors import UsageError
 from daasbench.testing.ranks import results_on_ranks
 
-WAYS = ["numpy", "numba", "scipy"]
+IMPLEMENTATIONS = ["numpy", "numba", "scipy"]
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize(("frames", "pixels", "scan"), [(25, 32, "spiral"), (30, 64, "raster")])
-def test_every_way_finds_the_object_and_ends_at_the_noise(
+def test_every_implementation_finds_the_object_and_ends_at_the_noise(
     generated: Any, compute: Any, verdict: Any, name: str, frames: int, pixels: int, scan: str
 ) -> None:
     problem = generated(frames, pixels, 25, 40, scan=scan)
@@ -31,7 +31,7 @@ def test_every_way_finds_the_object_and_ends_at_the_noise(
 @pytest.mark.parametrize("name", ["numba", "scipy"])
 @pytest.mark.parametrize("pixels", [16, 32, 64, 128, 256])
 @pytest.mark.parametrize("frames", [1, 7])
-def test_a_way_does_what_the_reference_does_for_every_size(
+def test_an_implementation_agrees_with_the_reference_for_every_size(
     generated: Any, compute: Any, name: str, pixels: int, frames: int
 ) -> None:
     problem = generated(frames, pixels, 4, 2)
@@ -43,7 +43,7 @@ def test_a_way_does_what_the_reference_does_for_every_size(
     assert np.abs(result.object - reference.object)[seen, seen].max() < 1e-3
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_pixels_that_were_not_measured_do_not_count(generated: Any, compute: Any, verdict: Any, name: str) -> None:
     problem = generated()
     problem.blocks[0][:, 5:7, :] = -1
@@ -57,7 +57,7 @@ def test_pixels_that_were_not_measured_do_not_count(generated: Any, compute: Any
 def test_counts_may_be_integers(generated: Any, compute: Any) -> None:
     problem = generated(iterations=4, finish=2, photons=1e5)
     whole = dataclasses.replace(problem, blocks=[problem.blocks[0].astype(np.uint16)])
-    for name in WAYS:
+    for name in IMPLEMENTATIONS:
         np.testing.assert_array_equal(compute(whole, name).object, compute(problem, name).object)
 
 
@@ -94,7 +94,7 @@ def test_chunks_have_all_frames_once_and_their_sums_cover_the_windows(generated:
 def test_the_law_of_scaling_four_times_the_light_is_twice_the_probe(generated: Any, compute: Any) -> None:
     problem = generated(iterations=6, finish=6)
     brighter = dataclasses.replace(problem, blocks=[4 * problem.blocks[0]], probe=2 * problem.probe)
-    for name in WAYS:
+    for name in IMPLEMENTATIONS:
         one, other = compute(problem, name), compute(brighter, name)
         np.testing.assert_allclose(other.object, one.object, atol=1e-5)
         np.testing.assert_allclose(other.probe, 2 * one.probe, atol=1e-5 * np.abs(one.probe).max())
@@ -108,8 +108,8 @@ def test_the_truth_itself_has_the_r_of_the_noise_and_no_error(generated: Any) ->
     assert own == pytest.approx(truth.floor, rel=1e-3)
     expected = kernel.expect(problem, kernel.options())[0]
     y, x = np.indices(problem.shape)
-    round_result = truth.object * (0.7 * np.exp(1j * (0.4 + 0.031 * y - 0.0173 * x))).astype(np.complex64)
-    assert oracle.object_error(round_result, truth.object, expected.light) < 1e-3
+    with_linear_phase = truth.object * (0.7 * np.exp(1j * (0.4 + 0.031 * y - 0.0173 * x))).astype(np.complex64)
+    assert oracle.object_error(with_linear_phase, truth.object, expected.light) < 1e-3
     bent = truth.object * np.exp(3e-3j * (y - 20) ** 2).astype(np.complex64)
     assert oracle.object_error(bent, truth.object, expected.light) > oracle.OBJECT_TOLERANCE
 
@@ -196,9 +196,9 @@ def test_lost_updates_of_a_race_are_wrong(generated: Any, compute: Any, verdict:
     raced = result.object.copy()
     raced[18:26, 16:32] *= np.float32(0.8)  # rows to which another thread wrote meanwhile
     assert not verdict(problem, result._replace(object=raced)).ok
-    message = result.r.copy()
-    message[-1] *= 0.9
-    assert not verdict(problem, result._replace(r=message)).ok
+    misfits = result.r.copy()
+    misfits[-1] *= 0.9
+    assert not verdict(problem, result._replace(r=misfits)).ok
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -1,4 +1,4 @@
-"""A file becomes a scan; one that cannot is refused in one sentence that says what would be right."""
+"""Scans are read from files; an unusable file is refused in one sentence that says what is expected."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_frames_are_cut_about_the_beam_and_the_pixel_of_the_object_grows(cxi_fil
     assert np.abs(half.corners - whole / 2).max() <= 0.5
 
 
-def test_frames_in_the_order_of_the_transform_are_turned(cxi_file: Any, generated: Any) -> None:
+def test_frames_in_the_order_of_the_transform_are_shifted(cxi_file: Any, generated: Any) -> None:
     made = generated().blocks[0]
     problem = read(cxi_file(data_1__data=np.fft.ifftshift(made, axes=(1, 2))))
     np.testing.assert_array_equal(problem.blocks[0], made)
@@ -145,7 +145,7 @@ def test_an_npz_with_positions_in_pixels_is_understood(tmp_path: Path, generated
     assert "npz" in refused(path)
 
 
-def test_what_is_wrong_is_said_in_one_sentence(cxi_file: Any, tmp_path: Path) -> None:
+def test_errors_are_reported_in_one_sentence(cxi_file: Any, tmp_path: Path) -> None:
     assert "no such file" in refused(tmp_path / "none.cxi")
     (tmp_path / "text.cxi").write_text("frames")
     assert "HDF5" in refused(tmp_path / "text.cxi")

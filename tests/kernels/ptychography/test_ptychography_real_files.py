@@ -15,7 +15,7 @@ SPOKES = 30
 
 
 def spokes(image: Any, radius: float) -> tuple[int, float]:
-    """Return how many spokes a circle about the star's middle crosses, and their share of the phase's variation."""
+    """Return how many spokes a circle around the star's centre crosses, and their share of the phase's variation."""
     middle = image[100:350, 100:350].mean()
     phase = np.angle(image * np.exp(-1j * np.angle(middle)))
     angle = np.linspace(0, 2 * np.pi, 720, endpoint=False)
@@ -26,7 +26,7 @@ def spokes(image: Any, radius: float) -> tuple[int, float]:
 
 @pytest.fixture(scope="module")
 def star(real_file: Any) -> Any:
-    """Return the scan: read once, it takes longer to unpack than to reconstruct."""
+    """Return the scan, which is read only once: unpacking takes longer than the reconstruction."""
     path, options = real_file(STAR), kernel.options(iterations=20, finish=20)
     return kernel.read(path, kernel.survey(path, options), options, 1)
 

@@ -1,4 +1,4 @@
-"""Every way gives the exact energy and the reference's coefficients, and what does not is called wrong."""
+"""Every implementation gives the exact energy and the reference's coefficients, and wrong results are detected."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from daasbench.kernels.sparse_eigen import kernel, with_numba, with_numpy
 from daasbench.kernels.sparse_eigen.definition import exact_energy
-from daasbench.kernels.sparse_eigen.layout import plan_of
+from daasbench.kernels.sparse_eigen.layout import layout_of
 from daasbench.kernels.sparse_eigen.options import SparseEigenOptions
-from daasbench.kernels.sparse_eigen.problem import round_result
+from daasbench.kernels.sparse_eigen.problem import transformed
 from daasbench.kernels.sparse_eigen.with_numba import Rows
 from daasbench.kernels.sparse_eigen.with_numpy import lanczos, ring_product
 
@@ -35,7 +35,7 @@ def dense(length: int) -> Any:
 
 
 def compiled_product(vector: Any, length: int, threads: int = 1) -> Any:
-    rows = Rows(plan_of(length), threads)
+    rows = Rows(layout_of(length), threads)
     out = rows.vector()
     rows.product(out, vector, np.zeros_like(vector), 1.0, 0.0)
     return out
@@ -131,7 +131,7 @@ def test_the_energy_sinks_with_every_step_and_never_below_the_exact_one(generate
     assert min(energies) > exact_energy(12) - 1e-12
 
 
-def test_a_turned_state_is_another_one_with_the_same_coefficients(generated: Any, compute: Any) -> None:
+def test_a_transformed_state_is_another_state_with_the_same_coefficients(generated: Any, compute: Any) -> None:
     problem = generated(6, 6, blocks=25)
     states = np.stack(problem.blocks)
     assert len(np.unique(states.round(12), axis=0)) == 25
@@ -141,11 +141,11 @@ def test_a_turned_state_is_another_one_with_the_same_coefficients(generated: Any
     assert np.abs(compute(problem, "numpy", block=24)["alpha"] - results[0]).max() > 1e-3
 
 
-def test_turning_by_a_site_moves_every_spin_to_the_next_place() -> None:
+def test_a_rotation_by_one_site_moves_every_spin_to_the_next_site() -> None:
     state = np.arange(16.0)
-    assert round_result(state, 4, 1)[0b0011] == state[0b1001]
-    assert round_result(state, 4, 4)[0b0001] == state[0b1000]
-    assert round_result(state, 4, 8)[0b0001] == state[0b1110]
+    assert transformed(state, 4, 1)[0b0011] == state[0b1001]
+    assert transformed(state, 4, 4)[0b0001] == state[0b1000]
+    assert transformed(state, 4, 8)[0b0001] == state[0b1110]
 
 
 # --- wrong ----------------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_missing_coefficients_are_caught_except_of_a_peer_that_has_none(generate
     assert verdict(problem, {"energy": result["energy"]}, "scipy").ok
 
 
-def test_not_a_number_in_a_state_is_called_wrong(generated: Any, compute: Any, verdict: Any) -> None:
+def test_not_a_number_in_a_state_is_wrong(generated: Any, compute: Any, verdict: Any) -> None:
     problem = generated(10, 24)
     spoilt = generated(10, 24)
     spoilt.blocks[0][77] = np.nan
@@ -206,7 +206,7 @@ def test_not_a_number_in_a_state_is_called_wrong(generated: Any, compute: Any, v
 
 @pytest.mark.parametrize("name", ["scipy", "scipy_csr"])
 @pytest.mark.parametrize("size", ["tiny", "small"])
-def test_scipy_makes_as_many_products_and_finds_the_same(compute: Any, verdict: Any, name: str, size: str) -> None:
+def test_scipy_computes_as_many_products_and_finds_the_same(compute: Any, verdict: Any, name: str, size: str) -> None:
     problem = kernel.make(kernel.sizes[size], OPTIONS, 5, 1)
     found = verdict(problem, compute(problem, name), name)
     assert found.ok, found
@@ -225,13 +225,13 @@ def test_a_ring_of_fewer_than_four_sites_is_refused(length: int) -> None:
         kernel.make({"length": length, "steps": 3}, OPTIONS, 0, 1)
 
 
-def test_a_ring_is_no_file() -> None:
-    with pytest.raises(InputError, match="leave --input out"):
+def test_a_ring_reads_no_files() -> None:
+    with pytest.raises(InputError, match="remove --input"):
         kernel.survey(Path("ring.h5"), OPTIONS)
 
 
-def test_steps_leave_the_start_as_it_is_and_need_two_vectors() -> None:
-    assert with_numba.Rows(plan_of(10), 4).threads == 1  # too little for two
+def test_steps_do_not_change_the_start_and_need_two_vectors() -> None:
+    assert with_numba.Rows(layout_of(10), 4).threads == 1  # too little for two
     state = np.random.default_rng(0).standard_normal(2**10)
     before = state.copy()
     with_numpy.lanczos(state, 10, 5)

@@ -1,4 +1,4 @@
-"""The plan says where everything is, sends nothing twice, and ranks find the same numbers."""
+"""The layout of a rank is correct and sends nothing twice, and ranks find the same numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from daasbench.kernels.sparse_eigen import kernel
-from daasbench.kernels.sparse_eigen.layout import plan_of
+from daasbench.kernels.sparse_eigen.layout import layout_of
 from daasbench.kernels.sparse_eigen.with_numba import Rows
 from daasbench.kernels.sparse_eigen.with_numpy import ring_product
 
@@ -15,14 +15,14 @@ RANKS = [1, 2, 3, 4, 5, 8]
 
 
 def product_of_parts(vector: Any, length: int, ranks: int) -> Any:
-    """Return H v, each rank's rows computed alone from what the plan says that it is given."""
-    plans = [plan_of(length, ranks, rank) for rank in range(ranks)]
-    parts = [vector[p.first * p.width : (p.first + p.own) * p.width] for p in plans]
+    """Return H v; each rank's rows are computed only from the elements that its layout receives."""
+    layouts = [layout_of(length, ranks, rank) for rank in range(ranks)]
+    parts = [vector[p.first * p.width : (p.first + p.own) * p.width] for p in layouts]
     outs = []
-    for rank, plan in enumerate(plans):
-        rows = Rows(plan, 1)
-        gifts = [parts[other][plans[other].given[rank]] for other in range(ranks)]
-        assert [gift.size for gift in gifts] == plan.received
+    for rank, layout in enumerate(layouts):
+        rows = Rows(layout, 1)
+        gifts = [parts[other][layouts[other].given[rank]] for other in range(ranks)]
+        assert [gift.size for gift in gifts] == layout.received
         rows.came[:] = np.concatenate(gifts)
         out = rows.vector()
         rows.product(out, np.ascontiguousarray(parts[rank]), np.zeros(parts[rank].size), 1.0, 0.0)
@@ -38,9 +38,9 @@ def test_parts_of_any_number_of_ranks_make_the_whole_product(length: int, ranks:
 
 
 def needed(length: int, ranks: int, rank: int) -> set[int]:
-    """Return the elements of others that a rank's elements are coupled to, from the definition."""
-    plan = plan_of(length, ranks, rank)
-    first, last = plan.first * plan.width, (plan.first + plan.own) * plan.width
+    """Return the elements of other ranks to which a rank's elements are coupled, by the definition."""
+    layout = layout_of(length, ranks, rank)
+    first, last = layout.first * layout.width, (layout.first + layout.own) * layout.width
     states = np.arange(first, last)
     found: set[int] = set()
     for site in range(length):
@@ -53,43 +53,43 @@ def needed(length: int, ranks: int, rank: int) -> set[int]:
 @pytest.mark.parametrize("ranks", [2, 3, 4, 8])
 def test_a_rank_receives_what_its_bonds_need_and_nothing_else(ranks: int) -> None:
     for rank in range(ranks):
-        plan = plan_of(12, ranks, rank)
+        layout = layout_of(12, ranks, rank)
         received = set()
         for other in range(ranks):
-            theirs = plan_of(12, ranks, other)
+            theirs = layout_of(12, ranks, other)
             received |= set((theirs.given[rank] + theirs.first * theirs.width).tolist())
         assert received >= needed(12, ranks, rank)
-        assert sum(plan.received) == len(received)  # nothing twice
+        assert sum(layout.received) == len(received)  # nothing twice
         assert len(received) == len(needed(12, ranks, rank))
 
 
 def test_two_ranks_send_the_bytes_that_are_counted() -> None:
     work = kernel.work({"length": 16, "steps": 1}, kernel.options())
     for rank in range(2):
-        assert 8 * sum(plan_of(16, 2, rank).received) == work.messages_bytes
+        assert 8 * sum(layout_of(16, 2, rank).received) == work.messages_bytes
 
 
 @pytest.mark.parametrize(("ranks", "most"), [(3, 1.04), (16, 1.0), (24, 1.05)])
 def test_shares_of_rows_are_nearly_even(ranks: int, most: float) -> None:
-    shares = [plan_of(20, ranks, rank).own * plan_of(20, ranks, rank).width for rank in range(ranks)]
+    shares = [layout_of(20, ranks, rank).own * layout_of(20, ranks, rank).width for rank in range(ranks)]
     assert sum(shares) == 2**20
     assert max(shares) <= most * 2**20 / ranks
 
 
 def test_more_ranks_than_rows_leave_some_without_work() -> None:
-    plans = [plan_of(4, 6, rank) for rank in range(6)]
-    assert [plan.own for plan in plans] == [1, 1, 1, 1, 0, 0]
-    assert plans[5].given[0].size == sum(plans[5].received) == 0
+    layouts = [layout_of(4, 6, rank) for rank in range(6)]
+    assert [layout.own for layout in layouts] == [1, 1, 1, 1, 0, 0]
+    assert layouts[5].given[0].size == sum(layouts[5].received) == 0
 
 
 def test_one_message_goes_to_each_rank_that_shares_a_bond(needs: Any) -> None:
     needs("mpi4py")
-    from daasbench.kernels.sparse_eigen.with_mpi import Ranks
+    from daasbench.kernels.sparse_eigen.with_mpi import DistributedRows
     from mpi4py import MPI
 
-    ranks = Ranks(Rows(plan_of(8), 1), MPI.COMM_SELF)
+    ranks = DistributedRows(Rows(layout_of(8), 1), MPI.COMM_SELF)
     vector = np.random.default_rng(0).standard_normal(2**8)
     out = ranks.rows.vector()
     assert ranks.product(out, vector, vector, 1.0, 0.0) == pytest.approx(vector @ ring_product(vector, 8))
     assert (ranks.messages, ranks.sent_bytes) == (0, 0)
-    assert sum(given.size > 0 for given in plan_of(12, 2, 0).given) == 1
+    assert sum(given.size > 0 for given in layout_of(12, 2, 0).given) == 1

@@ -42,7 +42,7 @@ def problem_of() -> Callable[..., Problem]:
 
 
 def frames_full_of_trouble(ny: int = 61, nx: int = 83, seed: int = 3) -> tuple[Any, Any]:
-    """Return frames i32[6, ny, nx] and a mask that meet every edge of the definition.
+    """Return frames i32[6, ny, nx] and a mask with every special case of the definition.
 
     Sparse noise, counts of many millions on both sides of 2**24, values without data, spots on edges and corners, a
     frame of zeros, one without data; masked pixels that hold anything, and some pixels all of whose neighbours are
@@ -68,5 +68,5 @@ def frames_full_of_trouble(ny: int = 61, nx: int = 83, seed: int = 3) -> tuple[A
 
 @pytest.fixture(scope="session")
 def trouble() -> tuple[Any, Any]:
-    """Return frames and a mask that meet every edge of the definition."""
+    """Return frames and a mask with every special case of the definition."""
     return frames_full_of_trouble()

@@ -1,4 +1,4 @@
-"""The CUDA source is right without a GPU: it compiles for sm_90, and run as C++ it finds what the reference finds."""
+"""The CUDA source is tested without a GPU: it compiles for sm_90 and, run as C++, gives the reference's spots."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ static double __dmul_rn(double a, double b) { return a * b; }
 static int atomicMin(int* at, int value) { int was = *at; *at = min(was, value); return was; }
 static void atomicAdd(unsigned long long* at, unsigned long long value) { *at += value; }
 """
-# The threads run in an order of their own: what they leave must not depend on it.
+# The threads run in another order: the result must not depend on it.
 EVERY_THREAD = """
 template <class Kernel> static void each(const int* grid, int threads, bool backwards, Kernel kernel) {
     blockDim = {threads, 1, 1};

@@ -1,4 +1,4 @@
-"""Every implementation finds what is there, and what does not is called wrong."""
+"""Every implementation finds the simulated spots, and wrong results are detected."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from daasbench.kernels.spot_finding import kernel, oracle, with_numba
-from daasbench.kernels.spot_finding.definition import Criteria, Found
+from daasbench.kernels.spot_finding.definition import Criteria, FoundSpots
 from scipy import ndimage
 
 from daasbench.errors import UsageError
 
-WAYS = ["numpy", "numba", "scipy"]
+IMPLEMENTATIONS = ["numpy", "numba", "scipy"]
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize("seed", [2, 3])
 def test_planted_spots_are_found_where_they_are(
     generated: Any, compute: Any, verdict: Any, name: str, seed: int
@@ -27,7 +27,7 @@ def test_planted_spots_are_found_where_they_are(
     assert found.verified_by == "truth"
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize(
     "criteria",
     [
@@ -56,7 +56,7 @@ def test_frames_smaller_than_a_window_and_larger_than_a_band_are_searched(
     frames = rng.poisson(0.7, (3, *shape)).astype(np.int32)
     frames[rng.random(frames.shape) < 0.02] += 20
     problem = problem_of(frames, min_pixels=1)
-    for name in WAYS:
+    for name in IMPLEMENTATIONS:
         found = verdict(problem, compute(problem, name), name)
         assert found.ok, (name, found)
 
@@ -67,7 +67,7 @@ def test_a_pixel_exactly_at_the_threshold_is_not_strong(problem_of: Any, compute
     # the window has x = 52; without the second inequality's tie at p: m p - x = nsig_s sqrt(m x)
     m, x = 49, 52
     tie = (m * 4 - x) / np.sqrt(m * x)
-    for name in WAYS:
+    for name in IMPLEMENTATIONS:
         for nsig_s in (tie * (1 + 1e-12), tie * (1 - 1e-12)):
             problem = problem_of(frame, min_pixels=1, nsig_b=0.0, nsig_s=nsig_s)
             frame_mask = compute(problem, name).mask
@@ -91,9 +91,9 @@ def test_more_strong_pixels_than_there_is_room_for_are_listed_all_the_same(
     assert found.ok, found
 
 
-def test_spots_are_what_hangs_together_however_it_winds(problem_of: Any, compute: Any) -> None:
+def test_spots_are_connected_components_of_any_shape(problem_of: Any, compute: Any) -> None:
     rng = np.random.default_rng(7)
-    for share in (0.3, 0.41, 0.6):  # about where everything begins to hang together
+    for share in (0.3, 0.41, 0.6):  # near the percolation threshold
         frames = (rng.random((2, 70, 90)) < share).astype(np.int32) * rng.integers(1, 9, (2, 70, 90))
         problem = problem_of(frames, method="threshold", min_pixels=1, max_pixels=10**6)
         result = compute(problem, "numba")
@@ -103,7 +103,7 @@ def test_spots_are_what_hangs_together_however_it_winds(problem_of: Any, compute
         assert result.intensity.sum() == frames.sum()
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_counts_of_strong_pixels_are_shared_out_among_spots(generated: Any, compute: Any, name: str) -> None:
     problem = generated(min_pixels=1, max_pixels=10**6)
     result = compute(problem, name)
@@ -112,11 +112,11 @@ def test_counts_of_strong_pixels_are_shared_out_among_spots(generated: Any, comp
     assert result.pixels.sum() == strong.sum()
 
 
-@pytest.mark.parametrize("name", WAYS)
-def test_turning_the_frames_turns_the_spots(generated: Any, problem_of: Any, compute: Any, name: str) -> None:
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
+def test_rotating_the_frames_rotates_the_spots(generated: Any, problem_of: Any, compute: Any, name: str) -> None:
     problem = generated()
-    round_result = problem_of(problem.blocks[0].transpose(0, 2, 1)[:, ::-1], problem.mask.T[::-1])
-    plain, other = compute(problem, name), compute(round_result, name)
+    rotated = problem_of(problem.blocks[0].transpose(0, 2, 1)[:, ::-1], problem.mask.T[::-1])
+    plain, other = compute(problem, name), compute(rotated, name)
     np.testing.assert_array_equal(plain.mask.transpose(0, 2, 1)[:, ::-1], other.mask)
     np.testing.assert_array_equal(plain.spots, other.spots)
     here = sorted(zip(plain.y.round(6), plain.x.round(6), plain.intensity, strict=True))
@@ -124,7 +124,7 @@ def test_turning_the_frames_turns_the_spots(generated: Any, problem_of: Any, com
     assert here == sorted(there)
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_what_masked_pixels_hold_changes_nothing(generated: Any, problem_of: Any, compute: Any, name: str) -> None:
     problem = generated()
     other = problem.blocks[0].copy()
@@ -134,7 +134,7 @@ def test_what_masked_pixels_hold_changes_nothing(generated: Any, problem_of: Any
     np.testing.assert_array_equal(one.intensity, two.intensity)
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_flat_frames_and_empty_ones_have_no_spots(problem_of: Any, compute: Any, verdict: Any, name: str) -> None:
     for frames in (np.zeros((2, 30, 30)), np.full((2, 30, 30), 7), np.full((2, 30, 30), -1)):
         problem = problem_of(frames)
@@ -165,7 +165,7 @@ def test_options_that_leave_nothing_or_describe_a_file_are_refused() -> None:
 # --- mutants: each must be called wrong --------------------------------------------------------------------------
 
 
-def altered(result: Found, **columns: Any) -> Found:
+def altered(result: FoundSpots, **columns: Any) -> FoundSpots:
     return dataclasses.replace(result, **columns)
 
 

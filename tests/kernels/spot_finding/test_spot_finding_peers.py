@@ -1,4 +1,4 @@
-"""DIALS itself, through its adapter, marks the same pixels; where it is not installed, that is said with its cure."""
+"""DIALS, through its adapter, marks the same pixels; if it is not installed, the message has the fix."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from daasbench.errors import MissingRequirement
 
 @pytest.fixture
 def dials(program: Any) -> None:
-    """Leave the test out where DIALS is not installed."""
+    """Skip the test if DIALS is not installed."""
     program("dials.find_spots", fix=with_dials.CURE)
 
 
@@ -56,7 +56,7 @@ def test_dials_searches_the_block_that_it_is_given(generated: Any, compute: Any,
 
 
 @pytest.mark.usefixtures("dials")
-def test_its_process_ends_when_nobody_needs_it(generated: Any) -> None:
+def test_its_process_ends_when_it_is_no_longer_needed(generated: Any) -> None:
     run = kernel.implementations["dials"].load()(generated(), Resources())
     children = psutil.Process().children()
     ours = [child for child in children if any("dials_server" in word for word in child.cmdline())]
@@ -66,14 +66,14 @@ def test_its_process_ends_when_nobody_needs_it(generated: Any) -> None:
     assert not ours[0].is_running()
 
 
-def test_where_dials_is_absent_the_cure_is_said(generated: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_dials_the_message_has_the_fix(generated: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MissingRequirement, match="apt install dials"):
         kernel.implementations["dials"].load()(generated(), Resources())
 
 
 def test_what_dials_has_no_method_for_is_skipped(generated: Any) -> None:
-    with pytest.raises(MissingRequirement, match="leave method out"):
+    with pytest.raises(MissingRequirement, match="remove method"):
         kernel.implementations["dials"].load()(generated(method="threshold"), Resources())
 
 

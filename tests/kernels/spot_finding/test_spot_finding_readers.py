@@ -1,4 +1,4 @@
-"""Frames become counts; a file that cannot is refused in one sentence that says what would be right."""
+"""Counts are read from frames; an unusable file is refused in one sentence that says what is expected."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_mask_is_joined_to_the_pixels_without_data(hdf5_file: Any, tmp_path: P
 
 
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
-    assert "there is no such file" in refused(tmp_path / "none.cbf")
+    assert "no such file" in refused(tmp_path / "none.cbf")
     for name, said in (("a.cbf", "cannot be read as an image"), ("a.npz", "frame cache"), ("a.h5", "read as HDF5")):
         (tmp_path / name).write_bytes(b"nothing of the kind")
         assert said in refused(tmp_path / name)
@@ -117,7 +117,7 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
 
 
 def test_frame_caches_that_are_damaged_are_refused(tmp_path: Path) -> None:
-    assert "no frame cache of HEXRD" in refused(write_cache(tmp_path / "a.npz", nframes=None))
+    assert "not a frame cache of HEXRD" in refused(write_cache(tmp_path / "a.npz", nframes=None))
     assert "frame 0 is damaged" in refused(write_cache(tmp_path / "b.npz", **{"0_row": None}))
     assert "frame 0 is damaged" in refused(write_cache(tmp_path / "c.npz", **{"0_row": np.array([99])}))
     path = write_cache(tmp_path / "d.npz")

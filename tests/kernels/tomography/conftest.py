@@ -41,9 +41,9 @@ def problem_of() -> Callable[..., Problem]:
 
 @pytest.fixture
 def scan_file(hdf5_file: Callable[..., Path]) -> Callable[..., Path]:
-    """Return a function that writes a scan of a known object, raw, as DXchange, and changes what it is told to.
+    """Return a function that writes a raw scan of a known object as DXchange, with the changes of its arguments.
 
-    The arguments replace datasets by their path with ``__`` for ``/``; None leaves one out.
+    The arguments replace datasets by their path with ``__`` for ``/``; None omits a dataset.
     """
 
     def write(**changes: Any) -> Path:

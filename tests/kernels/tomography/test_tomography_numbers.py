@@ -1,4 +1,4 @@
-"""Every implementation reconstructs what is there, and what does not is called wrong."""
+"""Every implementation reconstructs the object, and wrong results are detected."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from daasbench.authoring.folder import FolderKernel, implementation
 from daasbench.contracts import Implementation, Resources
 from daasbench.errors import PluginError
 
-WAYS = ["numpy", "numba", "nufft"]
+IMPLEMENTATIONS = ["numpy", "numba", "nufft"]
 DIRECT = ["numpy", "numba"]
 
 
@@ -23,9 +23,9 @@ def error_of(result: Any, expected: Any) -> float:
     return float(np.linalg.norm(result - expected) / np.linalg.norm(expected))
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize(("slices", "angles", "detector"), [(1, 40, 32), (2, 41, 33), (17, 30, 40), (16, 30, 31)])
-def test_every_way_is_right_for_odd_and_even_numbers_of_everything(
+def test_every_implementation_is_correct_for_odd_and_even_numbers_of_everything(
     generated: Any, compute: Any, verdict: Any, name: str, slices: int, angles: int, detector: int
 ) -> None:
     problem = generated(slices, angles, detector)
@@ -33,7 +33,7 @@ def test_every_way_is_right_for_odd_and_even_numbers_of_everything(
     assert found.ok, found
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_the_rotation_axis_may_lie_anywhere_on_the_detector(
     generated: Any, compute: Any, verdict: Any, name: str
 ) -> None:
@@ -54,7 +54,7 @@ def test_a_known_object_comes_out_within_an_eighth_at_512_pixels_and_720_angles(
     assert verdict(problem, volume, name).ok
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_a_point_stays_a_point(compute: Any, problem_of: Any, name: str) -> None:
     angles, detector, row, column = 90, 49, 30, 17
     theta = np.arange(angles) * np.pi / angles
@@ -66,7 +66,7 @@ def test_a_point_stays_a_point(compute: Any, problem_of: Any, name: str) -> None
     assert np.abs(image[around]).max() < 0.1 * image.max()
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_scaling_and_adding_sinograms_scales_and_adds_slices(
     generated: Any, problem_of: Any, compute: Any, name: str
 ) -> None:
@@ -104,7 +104,7 @@ def test_one_angle_smears_its_filtered_projection(problem_of: Any, compute: Any,
     np.testing.assert_allclose(image[0], filtered, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_the_next_block_does_not_change_the_last_result(generated: Any, name: str) -> None:
     problem = generated(blocks=2)
     run = kernel.implementations[name].load()(problem, Resources(threads=2))
@@ -132,15 +132,15 @@ def test_work_counts_slices_and_two_fused_operations_an_update() -> None:
 # --- mutants: each must be called wrong --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*WAYS, "astra"])
+@pytest.mark.parametrize("name", [*IMPLEMENTATIONS, "astra"])
 def test_a_centre_half_a_pixel_off_is_wrong(generated: Any, verdict: Any, name: str) -> None:
     problem, shifted = generated(angles=90, detector=64), generated(angles=90, detector=64, centre=32.0)
-    implementation = name if name in WAYS else "numpy"
+    implementation = name if name in IMPLEMENTATIONS else "numpy"
     result = kernel.implementations[implementation].load()(shifted, Resources())(problem.blocks[0])
     assert not verdict(problem, result, name).ok
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize("factor", [np.pi, 1 / np.pi, 2.0, 1.001])
 def test_a_wrong_normalisation_is_wrong(generated: Any, compute: Any, verdict: Any, name: str, factor: float) -> None:
     problem = generated()
@@ -173,7 +173,7 @@ def test_a_race_in_a_later_call_is_wrong(generated: Any, compute: Any, verdict: 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
 def test_a_result_that_is_not_finite_is_wrong(generated: Any, compute: Any, verdict: Any, bad: float) -> None:
-    for name in WAYS:
+    for name in IMPLEMENTATIONS:
         problem = generated()
         result = compute(problem, name)
         result[0] = bad
@@ -211,11 +211,11 @@ def test_a_third_partys_band_limited_implementation_is_judged_as_such_whatever_i
 
 def test_a_judgement_that_tomography_does_not_know_is_refused_when_the_kernel_is_loaded() -> None:
     theirs = implementation("fourier_on_gpu", judged_as="band_limited")
-    sentence = (
+    message = (
         "implementation 'fourier_on_gpu' of kernel tomography: judged_as: no judgement 'band_limited'; "
         "did you mean 'bandlimited'? (known: bandlimited, own_filter)"
     )
-    with pytest.raises(PluginError, match=re.escape(sentence)):
+    with pytest.raises(PluginError, match=re.escape(message)):
         FolderKernel(
             name=kernel.name,
             folder=kernel.folder,

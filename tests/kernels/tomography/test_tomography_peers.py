@@ -98,7 +98,7 @@ def test_our_pixels_and_angles_are_those_of_astras_linear_projection(needs: Any,
     assert np.linalg.norm(exact - theirs) < 0.02 * np.linalg.norm(exact)  # the phantom's are exact, not of pixels
 
 
-def test_every_way_names_what_it_needs_and_the_command_that_brings_it() -> None:
+def test_every_implementation_names_what_it_needs_and_the_command_that_brings_it() -> None:
     for implementation in kernel.implementations.values():
         if implementation.peer or implementation.backend == "cuda":
             assert implementation.requires

@@ -1,4 +1,4 @@
-"""A scan becomes sinograms; a file that cannot is refused in one sentence that says what would be right."""
+"""Sinograms are read from a scan; an unusable file is refused in one sentence that says what is expected."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_shapes_that_do_not_fit_are_refused(scan_file: Any) -> None:
 
 
 def test_angles_that_are_none_are_refused(scan_file: Any) -> None:
-    assert "angles are numbers" in refused(scan_file(exchange__theta=np.array([b"0"] * 41)))
+    assert "angles must be numbers" in refused(scan_file(exchange__theta=np.array([b"0"] * 41)))
     said = refused(scan_file(exchange__theta=np.linspace(0, np.pi, 41)))
     assert "from 0 to 3.142 degrees" in said
     assert "angle_unit=radian" in said

@@ -1,4 +1,4 @@
-"""The CUDA source is right without a GPU: it compiles for sm_90, and run as C++ it gives the reference's numbers."""
+"""The CUDA source is tested without a GPU: it compiles for sm_90 and, run as C++, gives the reference's numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every implementation iterates to the same volume, and what does not is called wrong."""
+"""Every implementation iterates to the same volume, and wrong results are detected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from daasbench.kernels.tomography_iterative.definition import Reconstruction
 from daasbench.contracts import Resources
 from daasbench.errors import UsageError
 
-WAYS = ["numpy", "numba"]
+IMPLEMENTATIONS = ["numpy", "numba"]
 
 
 def error_of(result: Any, expected: Any) -> float:
@@ -20,7 +20,7 @@ def error_of(result: Any, expected: Any) -> float:
 
 
 def joseph(image: Any, angles: Any, centre: float) -> Any:
-    """Return f64[angles, size]: each ray sampled once a row or column, as Joseph writes it, from the ray's side."""
+    """Return f64[angles, size]: each ray sampled once per row or column, as in Joseph's paper, ray by ray."""
     size = len(image)
     grid, padded = definition.pixel_grid(size), np.arange(-1, size + 1)
     sums = np.zeros((len(angles), size))
@@ -44,8 +44,8 @@ def test_the_pixels_weights_are_the_samples_of_josephs_rays(angle: float) -> Non
 @pytest.mark.parametrize(("size", "angles", "centre"), [(32, 20, 15.5), (41, 33, 17.2), (50, 7, 30.0), (9, 5, 4.0)])
 def test_numbas_projector_and_back_projector_are_adjoint(size: int, angles: int, centre: float) -> None:
     rng = np.random.default_rng(3)
-    rounds = rng.uniform(-np.pi, np.pi, angles)
-    solver = with_numba._Solver(rounds, centre, size)
+    directions = rng.uniform(-np.pi, np.pi, angles)
+    solver = with_numba._Solver(directions, centre, size)
     solver._R[:], solver._C[:] = 1, 1
     x = rng.random((size, size, 16), np.float32)
     y = rng.random((angles, size, 16), np.float32)
@@ -58,13 +58,13 @@ def test_numbas_projector_and_back_projector_are_adjoint(size: int, angles: int,
     back = solver.image().astype(np.float64)
     one, other = np.einsum("akz,akz->z", projected, y), np.einsum("ijz,ijz->z", x, back)
     np.testing.assert_allclose(one, other, rtol=2e-6)
-    expected = joseph(x[..., 5], rounds, centre)
+    expected = joseph(x[..., 5], directions, centre)
     assert error_of(projected[..., 5], expected) < 1e-6
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize(("slices", "angles", "detector"), [(1, 20, 32), (2, 21, 33), (17, 9, 20), (16, 10, 31)])
-def test_every_way_is_right_for_odd_and_even_numbers_of_everything(
+def test_every_implementation_is_correct_for_odd_and_even_numbers_of_everything(
     generated: Any, compute: Any, verdict: Any, name: str, slices: int, angles: int, detector: int
 ) -> None:
     problem = generated(slices, angles, detector)
@@ -85,7 +85,7 @@ def test_every_pixel_is_the_references(generated: Any, compute: Any) -> None:
     np.testing.assert_allclose(ours.residuals, reference.residuals, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_the_residual_falls_from_the_norm_of_the_sinogram_at_every_iteration(
     generated: Any, compute: Any, name: str
 ) -> None:
@@ -95,7 +95,7 @@ def test_the_residual_falls_from_the_norm_of_the_sinogram_at_every_iteration(
     assert (np.diff(residuals, axis=1) < 0).all()
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_scaling_and_adding_sinograms_scales_and_adds_slices(
     generated: Any, problem_of: Any, compute: Any, name: str
 ) -> None:
@@ -123,13 +123,13 @@ def test_sinograms_are_the_line_integrals_of_the_phantom(generated: Any) -> None
 
 def test_a_pixel_that_no_ray_passes_stays_empty(problem_of: Any, compute: Any) -> None:
     problem = problem_of(np.ones((1, 1, 20)), 3, angles=np.array([0.0]), centre=2.0)  # the left 8 columns fall outside
-    for name in WAYS:
+    for name in IMPLEMENTATIONS:
         volume = compute(problem, name).volume
         assert (volume[..., :7] == 0).all()
         assert (volume[..., 9:] > 0).all()
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_the_next_block_does_not_change_the_last_result(generated: Any, name: str) -> None:
     problem = generated(blocks=2)
     run = kernel.implementations[name].load()(problem, Resources(threads=2))
@@ -158,7 +158,7 @@ def test_options_that_do_not_fit_generated_inputs_are_refused(options: Any) -> N
 
 
 def mutant(generated: Any, change: Any) -> Any:
-    """Return what numba makes of a problem whose solver was changed."""
+    """Return a problem and its result by numba with a changed solver."""
     problem = generated(4)
     solver = with_numba._Solver(problem.angles, problem.centre, 40)
     change(solver)
@@ -167,7 +167,7 @@ def mutant(generated: Any, change: Any) -> Any:
     return problem, Reconstruction(solver.image()[..., :4].transpose(2, 0, 1).copy(), residuals)
 
 
-def round_(solver: Any) -> None:
+def swapped_axes(solver: Any) -> None:
     solver._angles = solver._angles[:, ::-1].copy()
     solver._batches = with_numba._batches(solver._angles, 4)
 
@@ -190,7 +190,13 @@ def half_a_pixel(solver: Any) -> None:
 
 @pytest.mark.parametrize(
     ("change", "right"),
-    [(nothing, True), (round_, False), (no_column_weights, False), (no_row_weights, False), (half_a_pixel, False)],
+    [
+        (nothing, True),
+        (swapped_axes, False),
+        (no_column_weights, False),
+        (no_row_weights, False),
+        (half_a_pixel, False),
+    ],
 )
 @pytest.mark.parametrize("judged_as", ["numba", "astra"])
 def test_a_mutant_is_called_wrong(generated: Any, verdict: Any, change: Any, right: bool, judged_as: str) -> None:

@@ -44,7 +44,7 @@ def test_our_error_after_30_iterations_is_astras(needs: Any, generated: Any, com
     assert abs(ours - theirs) / theirs < 0.005
 
 
-def test_every_way_names_what_it_needs_and_the_command_that_brings_it() -> None:
+def test_every_implementation_names_what_it_needs_and_the_command_that_brings_it() -> None:
     for declared in kernel.implementations.values():
         if declared.peer or declared.backend == "cuda":
             assert declared.requires

@@ -1,4 +1,4 @@
-"""Sinograms come from a file as they lie there; a file that cannot is refused in one sentence."""
+"""Sinograms are read from a file without change; an unusable file is refused in one sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from daasbench.errors import InputError, UsageError
 
 @pytest.fixture
 def sinogram_file(hdf5_file: Callable[..., Path]) -> Callable[..., Path]:
-    """Return a function that writes sinograms, and changes what it is told to (``__`` for ``/``; None: left out)."""
+    """Return a function that writes sinograms with changed datasets (``__`` for ``/``; None: omitted)."""
 
     def write(**changes: Any) -> Path:
         made = kernel.make({"slices": 5, "angles": 12, "detector": 20}, kernel.options(), 3, 1)
@@ -65,7 +65,7 @@ def test_angles_may_be_in_radian(sinogram_file: Any) -> None:
         ({"entry__theta": np.zeros(11)}, {}, "one finite angle for each of the 12"),
         ({"entry__theta": np.full(12, np.nan)}, {}, "one finite angle for each of the 12"),
         ({"entry__sinograms": np.full((5, 12, 20), np.nan)}, {}, "not finite"),
-        ({"entry__sinograms": np.zeros((5, 12, 20), complex)}, {}, "sinograms are numbers"),
+        ({"entry__sinograms": np.zeros((5, 12, 20), complex)}, {}, "sinograms must be numbers"),
         ({}, {"dataset": "nowhere"}, "no dataset at dataset = 'nowhere'"),
         ({}, {"dataset": "entry/theta"}, "in the shape"),
         ({}, {"centre": 20.0}, "0 to 19"),

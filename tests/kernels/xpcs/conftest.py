@@ -43,7 +43,7 @@ def problem_of() -> Callable[..., Problem]:
 
 @pytest.fixture
 def series_file(hdf5_file: Callable[..., Path]) -> Callable[..., Path]:
-    """Return a function that writes a NeXus file of 40 frames of 9 x 11 pixels, with the datasets it is told of."""
+    """Return a function that writes a NeXus file of 40 frames of 9 x 11 pixels, with the datasets of its arguments."""
 
     def write(frames: Any = None, name: str = "series.h5", **more: Any) -> Path:
         if frames is None:

@@ -1,4 +1,4 @@
-"""The CUDA source is right without a GPU: it compiles for sm_90, and run as C++ it gives the reference's numbers."""
+"""The CUDA source is tested without a GPU: it compiles for sm_90 and, run as C++, gives the reference's numbers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ extern "C" void launch(int grid, int block, const unsigned short* counts, int fr
 
 @pytest.fixture
 def cupy_on_the_host(as_cpp: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Put numpy, and the source compiled as C++, in the place of cupy; return how many pixels each launch followed."""
+    """Put numpy, and the source compiled as C++, in the place of cupy; return how many pixels each launch processed."""
     launches: list[int] = []
 
     class RawKernel:

@@ -1,4 +1,4 @@
-"""Every implementation finds the dynamics that are there, and what does not is called wrong."""
+"""Every implementation finds the known dynamics, and wrong results are detected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from daasbench.kernels.xpcs.parts import Joined, part_of
 from daasbench.contracts import Resources
 from daasbench.model import Work
 
-WAYS = ["numpy", "numba"]
+IMPLEMENTATIONS = ["numpy", "numba"]
 
 
 def brute_force(frames: Any, labels: Any, schedule: Schedule) -> Any:
@@ -41,13 +41,13 @@ def test_the_lags_are_those_of_eight_a_level_as_far_as_there_is_a_pair() -> None
     assert Schedule.of(1).lags.tolist() == [0]
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize(
     ("frames", "shape"),
     [(1, (2, 3)), (2, (1, 1)), (7, (3, 5)), (31, (1, 16)), (32, (1, 17)), (33, (4, 4)), (63, (5, 7)), (64, (3, 3)),
      (65, (9, 2)), (130, (2, 40)), (257, (17, 19)), (1031, (5, 7))],
 )  # fmt: skip
-def test_every_way_is_right_for_any_number_of_frames_and_pixels(
+def test_every_implementation_is_correct_for_any_number_of_frames_and_pixels(
     problem_of: Any, compute: Any, name: str, frames: int, shape: tuple[int, int]
 ) -> None:
     chance = np.random.default_rng(frames)
@@ -69,7 +69,7 @@ def test_any_number_of_threads_gives_the_same(generated: Any, compute: Any, thre
 
 
 @pytest.mark.parametrize("levels", [1, 2, 4])
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_levels_may_be_limited(generated: Any, compute: Any, name: str, levels: int) -> None:
     limited, all_ = generated(levels=levels), generated()
     lags = 8 + 4 * (levels - 1)
@@ -107,8 +107,8 @@ def test_counting_photons_adds_to_lag_zero_only(generated: Any, compute: Any) ->
     np.testing.assert_allclose(at_zero, 1 + 1 / speckle.MODES + 1 / problem.sample.mean, rtol=0.03)
 
 
-@pytest.mark.parametrize("name", WAYS)
-def test_shuffled_frames_remember_nothing(generated: Any, problem_of: Any, compute: Any, name: str) -> None:
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
+def test_shuffled_frames_are_not_correlated(generated: Any, problem_of: Any, compute: Any, name: str) -> None:
     problem = generated(1000, 48, 80)
     frames = problem.blocks[0][np.random.default_rng(3).permutation(1000)]
     shuffled = problem_of(frames, problem.labels)
@@ -117,7 +117,7 @@ def test_shuffled_frames_remember_nothing(generated: Any, problem_of: Any, compu
     assert (compute(problem, name)[1] - 1).min() > 0.1
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_time_may_run_backwards_and_the_beam_be_brighter(
     generated: Any, problem_of: Any, compute: Any, name: str
 ) -> None:
@@ -129,7 +129,7 @@ def test_time_may_run_backwards_and_the_beam_be_brighter(
     np.testing.assert_allclose(compute(bright, name), g2, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_a_level_is_level_zero_of_frames_added_in_pairs(
     generated: Any, problem_of: Any, compute: Any, name: str
 ) -> None:
@@ -155,7 +155,7 @@ def test_a_ring_without_a_photon_is_zero(problem_of: Any, compute: Any) -> None:
     frames = np.zeros((20, 2, 8), np.uint16)
     frames[:, 0] = 2
     labels = np.repeat([[1], [2]], 8, axis=1)
-    for name in WAYS:
+    for name in IMPLEMENTATIONS:
         g2 = compute(problem_of(frames, labels), name)
         assert (g2[:, 0] == 1).all()
         assert (g2[:, 1] == 0).all()

@@ -1,4 +1,4 @@
-"""The packages that XPCS is compared with compute what they are said to compute."""
+"""The packages with which XPCS is compared compute what their adapters declare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A series is read with its map and mask; a file that cannot be is refused in one sentence that says what would be."""
+"""A series is read with its map and mask; an unusable file is refused in one sentence that says what is expected."""
 
 from __future__ import annotations
 
@@ -127,14 +127,14 @@ def test_a_file_without_a_series_is_refused_with_its_contents(series_file: Any) 
 
 
 def test_counts_that_are_none_are_refused(series_file: Any) -> None:
-    assert "holds fractions" in refused(series_file(np.full((4, 3, 3), 0.5)))
+    assert "has fractions" in refused(series_file(np.full((4, 3, 3), 0.5)))
     assert "counts up to 70000" in refused(series_file(np.full((4, 3, 3), 70_000)))
     assert "no photon" in refused(series_file(np.zeros((4, 3, 3), np.uint16)))
-    assert "no pixel in a ring holds data" in refused(series_file(np.full((4, 3, 3), -1)))
+    assert "no pixel in a ring has data" in refused(series_file(np.full((4, 3, 3), -1)))
 
 
 def test_frames_that_are_not_there_are_refused(series_file: Any) -> None:
-    assert "a series is 2 frames or more of the 40 in the file" in refused(series_file(), first=39)
+    assert "a series needs 2 frames or more of the 40 in the file" in refused(series_file(), first=39)
     assert "first=10, frames=31" in refused(series_file(), first=10, frames=31)
     assert "frames=1:" in refused(series_file(), frames=1)
 
@@ -147,12 +147,12 @@ def test_maps_and_masks_that_do_not_fit_are_refused(series_file: Any, tmp_path: 
     (tmp_path / "text.tif").write_text("no image")
     said = refused(series_file(), qmap=str(tmp_path / "small.npy"))
     assert "the map has 3 x 3 pixels (rows x columns), the frames have 9 x 11" in said
-    assert "no pixel is left" in refused(series_file(), mask=str(tmp_path / "all.npy"))
+    assert "no pixel remains" in refused(series_file(), mask=str(tmp_path / "all.npy"))
     assert "no pixel of the map has a q" in refused(series_file(), qmap=str(tmp_path / "none.npy"))
     assert "text.npy: cannot be read as an image" in refused(series_file(), mask=str(tmp_path / "text.npy"))
     assert "as an image" in refused(series_file(), mask=str(tmp_path / "text.tif"))
     assert "no such file" in refused(series_file(), mask=str(tmp_path / "absent.tif"))
-    assert "this is none" in refused(series_file(), mask=str(tmp_path / "all.npy"), mask_dataset="m")
+    assert "this is not an HDF5 file" in refused(series_file(), mask=str(tmp_path / "all.npy"), mask_dataset="m")
     two = series_file(False, "two.h5", a=np.ones((9, 11)), b=np.zeros((9, 11)))
     assert "several datasets that could be the mask; name it with --set mask_dataset=PATH" in refused(
         series_file(), mask=str(two)
@@ -164,4 +164,4 @@ def test_options_that_contradict_each_other_are_refused(series_file: Any, tmp_pa
     np.save(tmp_path / "all.npy", np.ones((9, 11), int))
     assert "contradict" in refused(series_file(), qmap=str(tmp_path / "all.npy"), centre="1,1")
     assert "qmap=FILE" in refused(series_file(), qmap_dataset="q")
-    assert "right is centre=ROW,COLUMN" in refused(series_file(), centre="1.2.3,4")
+    assert "write centre=ROW,COLUMN" in refused(series_file(), centre="1.2.3,4")

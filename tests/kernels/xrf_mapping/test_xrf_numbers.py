@@ -1,4 +1,4 @@
-"""Every implementation finds what is there, and what does not is called wrong."""
+"""Every implementation finds the true areas, and wrong results are detected."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from daasbench.contracts import Resources
 from daasbench.errors import UsageError
 
 METHODS = ["linear", "snip", "nnls"]
-WAYS = ["numpy", "numba"]
+IMPLEMENTATIONS = ["numpy", "numba"]
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 17), (9, 15)])
-def test_every_way_agrees_with_least_squares_for_any_number_of_pixels(
+def test_every_implementation_agrees_with_least_squares_for_any_number_of_pixels(
     generated: Any, compute: Any, name: str, method: str, rows: int, columns: int
 ) -> None:
     problem = generated(rows, columns, method=method)
@@ -30,7 +30,7 @@ def test_every_way_agrees_with_least_squares_for_any_number_of_pixels(
 
 
 @pytest.mark.parametrize("method", ["linear", "nnls"])
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_the_pulls_of_a_known_specimen_are_standard(
     generated: Any, compute: Any, verdict: Any, name: str, method: str
 ) -> None:
@@ -46,7 +46,7 @@ def test_the_pulls_of_a_known_specimen_are_standard(
     assert pulls.std() == pytest.approx(1, abs=0.1)
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_least_squares_areas_scale_and_add(generated: Any, compute: Any, name: str) -> None:
     problem = generated(blocks=2)
     one, other = (block.astype(np.float32) for block in problem.blocks)
@@ -55,7 +55,7 @@ def test_least_squares_areas_scale_and_add(generated: Any, compute: Any, name: s
 
 
 @pytest.mark.parametrize("method", ["linear", "nnls"])
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_a_spectrum_without_noise_gives_its_areas_back(generated: Any, compute: Any, name: str, method: str) -> None:
     problem = generated(method=method)
     model = problem.model
@@ -67,13 +67,13 @@ def test_a_spectrum_without_noise_gives_its_areas_back(generated: Any, compute: 
     np.testing.assert_allclose(found, areas, atol=2e-5 * areas.max())
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_nnls_is_never_negative_where_least_squares_is(generated: Any, compute: Any, name: str) -> None:
     assert (compute(generated(), name) < 0).mean() > 0.01
     assert not (compute(generated(method="nnls"), name) < 0).any()
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize("method", METHODS)
 def test_an_empty_spectrum_has_no_areas(generated: Any, compute: Any, verdict: Any, name: str, method: str) -> None:
     problem = generated(method=method)

@@ -1,4 +1,4 @@
-"""The production packages find the same, where they compute the same."""
+"""The production packages find the same areas if they compute the same fit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_peer_is_right_by_the_same_oracle(
 
 
 @pytest.mark.parametrize(("peer", "method"), [("pymca", "nnls"), ("scipy", "snip")])
-def test_what_a_peer_cannot_do_is_said(needs: Any, generated: Any, peer: str, method: str) -> None:
+def test_what_a_peer_cannot_compute_is_reported(needs: Any, generated: Any, peer: str, method: str) -> None:
     needs(MODULES[peer])
     with pytest.raises(MissingRequirement, match="method"):
         kernel.implementations[peer].load()(generated(method=method), Resources())
@@ -49,7 +49,7 @@ def test_snip_is_pymca_s(needs: Any, generated: Any) -> None:
         np.testing.assert_allclose(ours, theirs, atol=1e-6 * theirs.max())
 
 
-def test_every_way_names_what_it_needs() -> None:
+def test_every_implementation_names_what_it_needs() -> None:
     for implementation in kernel.implementations.values():
         if implementation.peer or implementation.backend == "cuda":
             assert implementation.requires

@@ -1,4 +1,4 @@
-"""Files of the field are read as they were written, and what is wrong with one is said in a sentence."""
+"""Files of common formats are read as they were written, and errors in a file are reported in one sentence."""
 
 from __future__ import annotations
 
@@ -163,12 +163,12 @@ def test_blocks_are_parts_of_the_map_as_many_as_there_are(
     [
         ({"elements": "Fe"}, UNCALIBRATED),
         ({"calibration": "0, 0.02"}, "which elements to fit is not known"),
-        ({"calibration": "0, -0.02", "elements": "Fe"}, "gain of -0.02 keV a channel; it must be positive"),
+        ({"calibration": "0, -0.02", "elements": "Fe"}, "gain of -0.02 keV per channel; it must be positive"),
         ({"calibration": "none", "elements": "Fe"}, "calibration: 'none' is not 'offset, gain in keV'"),
         ({"calibration": "0, 0.02", "elements": "Fe, Xx"}, "no lines are known for Xx K; known are Al K"),
         ({"calibration": "0, 0.02", "elements": "Fe", "energies": "8:12"}, "none of Fe K has lines between 8.00"),
         ({"calibration": "0, 0.02", "elements": "Fe", "energies": "6:6.1"}, "channels are to be fitted; at least 41"),
-        ({"calibration": "0, 0.02", "elements": "Fe K, Fe Ka, Fe Kb"}, "cannot be told apart"),
+        ({"calibration": "0, 0.02", "elements": "Fe K, Fe Ka, Fe Kb"}, "not distinguishable"),
         ({"calibration": "0, 0.02", "elements": "Fe", "detector": 3}, "detector elements 0 to 0"),
         (
             {"calibration": "0, 0.02", "elements": "Fe", "dataset": "nowhere"},
@@ -177,7 +177,7 @@ def test_blocks_are_parts_of_the_map_as_many_as_there_are(
         ({"configuration": "nowhere.cfg"}, "nowhere.cfg: there is no such file"),
     ],
 )
-def test_what_is_missing_or_contradicts_is_said(tmp_path: Path, spectra: Any, options: Any, says: str) -> None:
+def test_missing_and_contradictory_options_are_reported(tmp_path: Path, spectra: Any, options: Any, says: str) -> None:
     path = maps_file(tmp_path, np.moveaxis(spectra, -1, 0))
     with pytest.raises(UsageError, match=says) as raised:
         kernel.survey(path, kernel.options(**options))
@@ -187,8 +187,8 @@ def test_what_is_missing_or_contradicts_is_said(tmp_path: Path, spectra: Any, op
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.mda", b"", "is no .mda file"),
-        ("a.mda", b"not an mda file at all, but words", "is no .mda file"),
+        ("a.mda", b"", "is not an .mda file"),
+        ("a.mda", b"not an mda file at all, but words", "is not an .mda file"),
         ("a.h5", b"not HDF5", "cannot be read as HDF5"),
         ("a.spe", b"$DATA:\n0 3\n1 2 3 4\n", "has 4 channels"),
         ("a.mca", b"1\n2\nthree\n", "could not convert string"),
@@ -208,7 +208,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str, content: b
 def test_a_truncated_mda_file_is_refused(mda_file: Any, spectra: Any) -> None:
     path = mda_file(spectra[:, :, None])
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(InputError, match="ends too soon or is damaged"):
+    with pytest.raises(InputError, match="is truncated or damaged"):
         mda.spectra(path)
 
 
