@@ -117,7 +117,7 @@ def test_a_phase_that_was_not_measured_is_named_with_its_reason(filled: Any, tmp
     said = plain(texts(filled.gather(), tmp_path)["time_to_science.html"])
     assert "GPU context: no GPU is used" in said
     assert "start of ranks or workers: a single process computes" in said
-    assert "stage-in, queue, boot and stage-out: the journal does not tell of the job's end" in said
+    assert "stage-in, queue, boot and stage-out: the journal does not have the end of the job" in said
 
 
 def test_the_times_around_the_job_come_from_the_journal(filled: Any, tmp_path: Path) -> None:

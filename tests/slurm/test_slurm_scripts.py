@@ -105,7 +105,7 @@ def test_a_script_requests_what_its_cases_need(tmp_path: Path) -> None:
         f'--chdir="{folder}/001-site"',
         f'--output="{folder}/001-site/log"',
         "--open-mode=append",
-        "--time=10",  # 300 s for the input process, 120 s for the limits, 26 s for the case, 120 s more
+        "--time=12",  # 300 s for the input process, 120 s for the limits, 126 s for the case, 120 s more
         "--signal=B:TERM@30",
         "--partition=gpu",
         "--nodes=2",

@@ -241,7 +241,7 @@ def test_a_job_that_its_queue_does_not_know_is_lost_with_a_message(go: Callable[
     queue.held.clear()
     ended = study.collect(the_run())
     assert (ended.under_way, ended.left) == (0, 6)
-    assert "nobody knows it" in ended.messages[0]
+    assert "unknown job" in ended.messages[0]
     queue.states = [DONE]
     assert go(queue).outcomes == {"ok": 6}
 
@@ -278,14 +278,14 @@ def test_thousands_of_jobs_keep_their_order(go: Callable[..., RunSummary], the_r
 def test_the_three_verbs_of_a_queue(say: Callable[..., Any], queue: FakeQueue) -> None:
     sent = say("run", "./q.toml", "--detach")
     assert sent.code == 3
-    assert "2 of them are in jobs on the way; next: daasbench collect" in sent.out
+    assert "2 of them are in unfinished jobs; next: daasbench collect" in sent.out
     waiting = say("status")
     assert (waiting.code, "PENDING" in waiting.out, "Resources" in waiting.out) == (0, True, True)
     assert json.loads(say("status", "--json").out)["runs"][0]["jobs"][0]["native"] == "RUNNING"
     back = say("collect", "--wait")
     assert back.code == 0, back
-    assert "2 ok; 0 left" in back.out
-    assert say("collect").out == "no job is on the way\n"
+    assert "2 ok; 0 remaining" in back.out
+    assert say("collect").out == "no unfinished jobs\n"
     assert say("run", "./q.toml").code == 0
     assert len(queue.held) == 1
 
@@ -321,4 +321,4 @@ def test_a_run_of_this_machine_that_was_killed_has_no_job_to_collect(
     say("collect", "--wait")
     run.note("2026-01-01T00:00:00Z", "submitting", "002-here", runner="local")
     with run.locked("2026-01-01T00:00:00Z"):
-        assert say("collect").out == "no job is on the way\n"
+        assert say("collect").out == "no unfinished jobs\n"

@@ -112,12 +112,12 @@ def test_a_cold_start_has_its_files_read_from_storage_and_a_warm_one_does_not(
     assert {state: one["outcome"] for state, one in found.items()} == {"warm": "ok", "cold": "ok"}, found
     inputs = found["cold"]["work"]["input_bytes"] or 280 * 256 * 1024 * 4
     cold, warm = found["cold"]["start_evidence"], found["warm"]["start_evidence"]
-    assert cold["implementation"] == page_cache.METHOD
+    assert cold["evicted_by"] == page_cache.METHOD
     assert cold["left_bytes"] < 0.1 * (cold["left_bytes"] + cold["came_bytes"])
     assert cold["read_bytes"] >= inputs
     assert cold["came_bytes"] >= inputs
     assert cold["major_faults"] > warm["major_faults"]
-    assert warm["implementation"] == ""
+    assert warm["evicted_by"] == ""
     assert warm["left_bytes"] >= inputs
     assert warm["read_bytes"] < 0.05 * inputs
     for one in found.values():
@@ -293,7 +293,7 @@ def test_a_rate_in_another_unit_is_refused_with_the_fix(tmp_path: Path, refused:
     text = SCENARIO.format(implementations=["numpy"], size="tiny", starts=["any"], processes=1)
     (tmp_path / "starts.toml").write_text(text.replace('unit = "frame"', 'unit = "spectrum"'))
     said = refused("./starts.toml")
-    assert "beamline.unit: 'spectrum' is not what cases[0] counts: frame_sums computes so many of 'frame'" in said
+    assert "beamline.unit: 'spectrum' is not the unit of cases[0]: frame_sums counts its work in 'frame'" in said
     assert "give the rate in that unit" in said
 
 
