@@ -136,21 +136,40 @@ def module_pages() -> Iterator[tuple[str, str]]:
         "reference/python/index.md",
         "\n".join(["# Python", "", words, "", *(f"- [`{n}`]({n}.md)" for n in modules), ""]),
     )
+    homes = home_pages(modules)
     for name in modules:
         lines = [f"# {name}", "", "```{eval-rst}", f".. automodule:: {name}", "   :no-members:", ""]
         for public in make_api.public_names(name):
-            lines += directive(name, public)
+            at_home = homes.get(id(make_api.value_of(name, public)), name) == name
+            lines += directive(name, public, at_home=at_home)
         yield f"reference/python/{name}.md", "\n".join([*lines, "```", ""])
 
 
-def directive(module: str, name: str) -> list[str]:
-    """Return the lines that render one public name."""
+def home_pages(modules: list[str]) -> dict[int, str]:
+    """Return the module whose page links lead to, by the identity of a class or function that several modules export.
+
+    That is the module that defines it, else the one that defines its package, else the first.
+    """
+    homes: dict[int, tuple[int, str]] = {}
+    for place, module in enumerate(modules):
+        for public in make_api.public_names(module):
+            value = make_api.value_of(module, public)
+            defined = str(getattr(value, "__module__", ""))
+            rank = place if defined == module else len(modules) * (1 if defined.startswith(f"{module}.") else 2) + place
+            if make_api.kind_of(value) != "value":
+                homes[id(value)] = min(homes.get(id(value), (rank, module)), (rank, module))
+    return {key: module for key, (_, module) in homes.items()}
+
+
+def directive(module: str, name: str, *, at_home: bool) -> list[str]:
+    """Return the lines that render one public name; links lead to it only where it is `at_home`."""
     kind = make_api.kind_of(make_api.value_of(module, name))
+    unlinked = [] if at_home else ["   :no-index:"]
     if kind == "value":
-        return [f".. py:data:: {module}.{name}", "", f"   {make_api.sentence_of(module, name)}", ""]
+        return [f".. py:data:: {module}.{name}", *unlinked, "", f"   {make_api.sentence_of(module, name)}", ""]
     if kind == "function":
-        return [f".. autofunction:: {module}.{name}", ""]
-    options = ["   :members:", ""]
+        return [f".. autofunction:: {module}.{name}", *unlinked, ""]
+    options = ["   :members:", *unlinked, ""]
     if kind == "protocol":  # never called: it has no arguments to show
         return [f".. autoclass:: {module}.{name}()", *options]
     return [f".. auto{'exception' if kind == 'error' else 'class'}:: {module}.{name}", *options]

@@ -44,7 +44,7 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 def median_interval(samples: Sequence[float]) -> Interval:
     """Return the median of the repeats within one process, with its 95 % interval.
 
-    Six samples and more: order statistics, interpolated after Hettmansperger and Sheather [1]_, which assume
+    Six samples and more: order statistics, interpolated after Hettmansperger and Sheather (reference 1), which assume
     nothing about the distribution. Two to five: a t interval on logarithms, which assumes one mode; it always
     encloses the median. One sample, or a sample that is not positive among fewer than six: no bounds.
 
@@ -109,7 +109,7 @@ def relative_half_width(interval: Interval) -> float | None:
 def across_processes(medians: Sequence[float]) -> Interval:
     """Return the geometric mean of the medians of processes, with its t interval on logarithms.
 
-    For one process there are no bounds: its repeats do not show how the next process differs [3]_.
+    For one process there are no bounds: its repeats do not show how the next process differs (reference 3).
 
     Raises
     ------
@@ -128,7 +128,7 @@ def ratio(base: Mapping[int, float], new: Mapping[int, float]) -> Interval:
     base, new
         Median of each process, by the index of its set of processes. Where both have the same indices, both were
         measured in alternating rounds of the same sets: drift affects both, and the logarithms of the ratios are
-        paired. Otherwise the two means of logarithms are compared after Welch [2]_.
+        paired. Otherwise the two means of logarithms are compared after Welch (reference 2).
 
     Raises
     ------
