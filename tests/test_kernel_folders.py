@@ -93,8 +93,8 @@ def test_a_module_outside_of_the_folder_is_imported_by_its_whole_name():
 
 def test_a_judgement_that_a_kernel_does_not_know_is_refused():
     kernel = made(implementations=[], judgements={"loosely": "to some 10 %"})
-    with pytest.raises(ValueError, match=r"kernel mine: no judgement 'loosly'; did you mean 'loosely'"):
-        kernel.verify(None, None, 0, None, "loosly")
+    with pytest.raises(ValueError, match=r"kernel mine: no judgement 'looselly'; did you mean 'loosely'"):
+        kernel.verify(None, None, 0, None, "looselly")
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
