@@ -126,7 +126,7 @@ SCENARIOS = [
     (edit('"here"', '"./nowhere.toml"'), "platforms[0]: 'nowhere.toml': no such file"),
     # options that contradict each other, as the kernel says
     (with_options("radial_min = 5\nradial_max = 3"), "cases[0].options: radial_min: 5.0 is not below radial_max = 3.0"),
-    (with_options("bins = 10000000"), "cases[0].options: bins: 10000000 x 1 bins are more than"),
+    (with_options("bins = 10000000"), "cases[0].options: bins: 10000000 x 1 bins are too many"),
     # files
     (in_case('input = "frames.h5"'), "cases[0].input: no such file 'frames.h5' in /"),
     (in_case('input = ""'), "cases[0].input: is empty; name a file"),
