@@ -1,6 +1,6 @@
 """Files that a person asked for: written whole or not at all, and what to do where they cannot be.
 
-A file is written under a temporary name beside its own and renamed, so that nobody ever reads half a page, and an
+A file is written under a temporary name in the same folder and renamed: a reader never sees half a page, and an
 older file of the same name stays until the new one is whole.
 """
 
