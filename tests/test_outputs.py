@@ -44,7 +44,7 @@ def test_a_file_in_the_path_of_the_folder_is_a_usage_error_with_the_fix() -> Non
         write_texts(Path("/dev/null/x"), PAGES)
     assert str(caught.value) == (
         "/dev/null/x: cannot be written (Not a directory); nothing of the report was written, the records are"
-        " untouched; choose a folder that can be written, with --out"
+        " untouched; a file has the name of a folder: rename it, or name another path with --out"
     )
     assert isinstance(caught.value, UsageError)
     assert caught.value.exit_code == 2
@@ -52,7 +52,7 @@ def test_a_file_in_the_path_of_the_folder_is_a_usage_error_with_the_fix() -> Non
 
 def test_a_folder_that_may_not_be_written_is_refused_with_the_fix(tmp_path: Path) -> None:
     refused = "|".join(map(os.strerror, (errno.EACCES, errno.EPERM, errno.EROFS)))
-    with pytest.raises(OutputError, match=rf"cannot be written \(({refused})\); nothing .*, with --out"):
+    with pytest.raises(OutputError, match=rf"cannot be written \(({refused})\); nothing .* with --out"):
         write_texts(locked_folder(tmp_path), PAGES)
 
 

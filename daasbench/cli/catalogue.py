@@ -11,28 +11,57 @@ from typing import Any
 import click
 import msgspec
 
+from daasbench.cli.completion import complete_shown
 from daasbench.cli.options import json_option
 from daasbench.cli.tables import print_json, show_table
-from daasbench.errors import unknown
+from daasbench.errors import unknown, unknown_sentence
 
 KINDS = ("kernels", "scenarios", "platforms", "runners", "reports")
+SHOWN = ("kernel", "scenario", "platform", "report")
 
 
-@click.command("list", short_help="list installed kernels, scenarios, platforms, runners or reports")
-@click.argument("kind", type=click.Choice(KINDS))
+class Kind(click.Choice[str]):
+    """The kind of a thing, in the singular or the plural."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the kind as it is spelled in the choices."""
+        kinds = list(self.choices)
+        for kind in kinds:
+            if str(value).removesuffix("s") == kind.removesuffix("s"):
+                return kind
+        self.fail(unknown_sentence("kind", str(value), kinds), param, ctx)
+
+
+@click.command("list")
+@click.argument("kind", type=Kind(KINDS), metavar="[KIND]", required=False)
 @json_option
-def list_command(kind: str, as_json: bool) -> None:
-    """List everything of one KIND that is installed; an entry that cannot be loaded is listed with its error."""
+def list_command(kind: str | None, as_json: bool) -> None:
+    """List what is installed.
+
+    KIND is kernels, scenarios, platforms, runners or reports. Without KIND, all of them are listed. An entry that
+    cannot be loaded is listed with its error.
+    """
     from daasbench import registry
 
-    rows = {"scenarios": _scenarios, "platforms": _platforms}.get(kind, lambda: _plugins(kind))()
+    listed = {one: _rows(one) for one in ([kind] if kind else KINDS)}
     warnings = registry.warnings()
-    if as_json:
-        print_json({"schema": 1, "kind": kind, "entries": rows, "warnings": warnings})
+    if as_json and kind:
+        print_json({"schema": 1, "kind": kind, "entries": listed[kind], "warnings": warnings})
         return
-    show_table(("name", "what"), [(row["name"], row["what"]) for row in rows])
-    for message in [*(row["error"] for row in rows if row["error"]), *warnings]:
+    if as_json:
+        print_json({"schema": 1, "kinds": listed, "warnings": warnings})
+        return
+    for number, (one, rows) in enumerate(listed.items()):
+        if not kind:
+            click.echo(("\n" if number else "") + one)
+        show_table(("name", "what"), [(row["name"], row["what"]) for row in rows])
+    errors = [row["error"] for rows in listed.values() for row in rows if row["error"]]
+    for message in [*errors, *warnings]:
         click.echo(f"warning: {message}", err=True)
+
+
+def _rows(kind: str) -> list[dict[str, Any]]:
+    return {"scenarios": _scenarios, "platforms": _platforms}.get(kind, lambda: _plugins(kind))()
 
 
 def _row(name: str, what: str, origin: str, error: str | None = None) -> dict[str, Any]:
@@ -55,7 +84,7 @@ def _what(kind: str, name: str) -> str:
     if kind == "kernels":
         kernel = registry.kernel(name)
         implementations = ", ".join(f"{w.name} (peer)" if w.peer else w.name for w in kernel.implementations.values())
-        return f"{kernel.card.title}; a unit is a {kernel.card.unit}; {implementations}"
+        return f"{kernel.card.title}; unit: {kernel.card.unit}; {implementations}"
     if kind == "reports":
         return registry.report(name).title
     return (type(registry.runner(name)).__doc__ or "").strip().partition("\n")[0]
@@ -83,15 +112,19 @@ def _files(folder: str, what: Callable[[dict[str, Any]], str]) -> list[dict[str,
     return rows
 
 
-@click.command("show", short_help="show one kernel, scenario, platform or report")
-@click.argument("kind", type=click.Choice(("kernel", "scenario", "platform", "report")))
-@click.argument("name")
+@click.command("show")
+@click.argument("kind", type=Kind(SHOWN), metavar="KIND")
+@click.argument("name", shell_complete=complete_shown)
 @json_option
 def show_command(kind: str, name: str, as_json: bool) -> None:
-    """Show the KIND called NAME: the card and the implementations of a kernel, or the text of a file.
+    """Show one thing: the description and the implementations of a kernel, or the text of a file.
 
-    NAME may be a path: daasbench show kernel ./my_kernel.py
-    """
+    KIND is kernel, scenario, platform or report. NAME is a name that daasbench list prints, or the path of a file:
+
+    \b
+    daasbench show kernel tomography
+    daasbench show kernel ./my_kernel.py
+    """  # noqa: D301  (the character \b tells click not to fill these lines)
     shown: dict[str, Callable[[str], dict[str, Any]]] = {
         "kernel": _kernel,
         "scenario": lambda stem: _file(stem, "", "scenario"),

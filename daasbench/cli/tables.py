@@ -84,4 +84,4 @@ def seconds(value: float, low: float | None, high: float | None) -> str:
 
 def print_json(thing: Any) -> None:
     """Print an object as indented JSON."""
-    click.echo(msgspec.json.format(msgspec.json.encode(thing), indent=1).decode())
+    click.echo(msgspec.json.format(msgspec.json.encode(thing), indent=1))  # bytes: JSON is always UTF-8
