@@ -1,7 +1,10 @@
 """daasbench: verified kernels, dated prices and real queues, joined to decisions with error bars.
 
 >>> import daasbench
->>> table = daasbench.load("results")        # the tidy pandas DataFrame      # doctest: +SKIP
+>>> table = daasbench.load("results")                # a pandas DataFrame: help(daasbench.load)   # doctest: +SKIP
+>>> daasbench.ratio(table, base="numpy")             # how many times as fast                    # doctest: +SKIP
+
+``daasbench.kernel`` makes a kernel of your own from Python functions. The command line has the rest: daasbench --help
 """
 
 from __future__ import annotations
@@ -12,11 +15,16 @@ from daasbench.version import __version__
 
 if TYPE_CHECKING:
     from daasbench.authoring.function import kernel
+    from daasbench.evidence.ratios import ratio
     from daasbench.evidence.table import load
 
-__all__ = ["__version__", "kernel", "load"]
+__all__ = ["__version__", "kernel", "load", "ratio"]
 
-_MODULES = {"kernel": "daasbench.authoring.function", "load": "daasbench.evidence.table"}  # imported on first use
+_MODULES = {  # imported on first use
+    "kernel": "daasbench.authoring.function",
+    "load": "daasbench.evidence.table",
+    "ratio": "daasbench.evidence.ratios",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -24,7 +32,7 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return getattr(importlib.import_module(_MODULES[name]), name)
-    raise AttributeError(f"module 'daasbench' has no attribute {name!r}")
+    raise AttributeError(f"module 'daasbench' has no attribute {name!r}; it has: {', '.join(__all__)}")
 
 
 def __dir__() -> list[str]:

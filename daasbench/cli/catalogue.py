@@ -12,24 +12,13 @@ import click
 import msgspec
 
 from daasbench.cli.completion import complete_shown
+from daasbench.cli.kinds import Kind
 from daasbench.cli.options import json_option
 from daasbench.cli.tables import print_json, show_table
-from daasbench.errors import unknown, unknown_sentence
+from daasbench.errors import unknown
 
 KINDS = ("kernels", "scenarios", "platforms", "runners", "reports")
 SHOWN = ("kernel", "scenario", "platform", "report")
-
-
-class Kind(click.Choice[str]):
-    """The kind of a thing, in the singular or the plural."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the kind as it is spelled in the choices."""
-        kinds = list(self.choices)
-        for kind in kinds:
-            if str(value).removesuffix("s") == kind.removesuffix("s"):
-                return kind
-        self.fail(unknown_sentence("kind", str(value), kinds), param, ctx)
 
 
 @click.command("list")

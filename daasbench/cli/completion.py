@@ -42,7 +42,7 @@ def complete_platform(context: click.Context, parameter: click.Parameter, typed:
     return _names_or_files(typed, shipped_names("platforms"), SUFFIXES["platform"])
 
 
-def complete_shown(context: click.Context, parameter: click.Parameter, typed: str) -> Items:  # noqa: ARG001  (click's)
+def complete_shown(context: click.Context, parameter: click.Parameter, typed: str) -> Items:
     """Return the names of the kind that was chosen before: ``daasbench show KIND``."""
     kind = str(context.params.get("kind") or "")
     if kind == "log":

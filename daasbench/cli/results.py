@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,14 +28,12 @@ STDOUT = Path("-")
     "--columns",
     metavar="A,B,...",
     shell_complete=complete_column,
-    help="Only these columns, in this order: kernel,median_s",
+    help="Only these columns, in this order, joined with commas.",
 )
 @click.option("--csv", "csv", type=click.Path(path_type=Path), metavar="FILE", help="Write CSV; - is standard output.")
-@click.option(
-    "--parquet", type=click.Path(path_type=Path), metavar="FILE", help="Write Parquet; - is standard output."
-)
+@click.option("--parquet", type=click.Path(path_type=Path), metavar="FILE", help="Write Parquet; - is standard output.")
 @json_option
-def results_command(  # noqa: PLR0913  (click gives every option by its name)
+def results_command(
     results: tuple[Path, ...],
     attempts: bool,
     columns: str | None,
@@ -124,11 +123,16 @@ def _show(table: Any, wanted: Sequence[str]) -> None:
     notes: dict[str, int] = {}
     cells = [_cells(row, notes) for row in rows]
     constant = [name for name in DROPPED_IF_CONSTANT if len({row[name] for row in cells}) == 1]
-    click.echo(", ".join(f"{name} {cells[0][name]}" for name in constant) + "\n" if constant else "", nl=False)
+    if constant:
+        click.echo(_wrapped(", ".join(f"{name} {cells[0][name]}" for name in constant)))
     shown = [name for name in SHOWN if name not in constant and any(row[name] for row in cells)]
     show_table(shown, [[row[name] for name in shown] for row in cells])
     for message, number in notes.items():
-        click.echo(f"[{number}] {message}")
+        click.echo(_wrapped(f"[{number}] {message}"))
+
+
+def _wrapped(text: str) -> str:
+    return click.wrap_text(text, width=shutil.get_terminal_size().columns, subsequent_indent="    ")
 
 
 def _text(value: Any) -> str:
@@ -150,9 +154,17 @@ def _cells(row: dict[str, Any], notes: dict[str, int]) -> dict[str, str]:
         "process": str(row["process"]),
         "outcome": str(row["outcome"]),
         "time [95 %]": "" if row["median_s"] is None else seconds(row["median_s"], row["low_s"], row["high_s"]),
-        "rate": "" if row["units_per_s"] is None else f"{row['units_per_s']:.4g} {row['unit']}/s",
+        "rate": "" if row["units_per_s"] is None else f"{row['units_per_s']:.4g} {_plural(row)}/s",
         "note": f"[{notes.setdefault(message, len(notes) + 1)}]" if message else "",
     }
+
+
+def _plural(row: dict[str, Any]) -> str:
+    """Return the unit of a row in the plural, as its kernel has it."""
+    from daasbench.evidence.entries import card
+
+    kernel = card(row["kernel"])
+    return str(kernel.card.units) if kernel else f"{row['unit']}s"
 
 
 def _implementation(row: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from daasbench.cli.completion import complete_file, complete_platform, complete_target
 from daasbench.cli.options import json_option, results_option
 from daasbench.cli.scenario_options import ScenarioRequest
 from daasbench.errors import UsageError
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
     epilog="Exit codes: 0 every case is ok or skipped, 1 a case is wrong, failed or timed out; the others: see"
     " daasbench --help.",
 )
-@click.argument("what", metavar="SCENARIO|KERNEL")
+@click.argument("what", metavar="SCENARIO|KERNEL", shell_complete=complete_target)
 @click.option(
     "--platform",
     "platforms",
     multiple=True,
     metavar="P",
+    shell_complete=complete_platform,
     help="A platform instead of the scenario's platforms: a name, or a TOML file; may be given several times.",
 )
 @results_option
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     "--input",
     "input_file",
     metavar="FILE",
+    shell_complete=complete_file,
     help="Measure on this file: HDF5, NeXus, or a format of the kernel's field.",
 )
 @click.option(

@@ -134,7 +134,13 @@ def ratio(base: Mapping[int, float], new: Mapping[int, float]) -> Interval:
     ------
     ValueError
         If either is empty, or a median is not positive and finite.
+    TypeError
+        If either is not a mapping: a column of a table does not say which process a median is of.
     """
+    for medians in (base, new):
+        if not isinstance(medians, Mapping):
+            message = f"ratio takes two mappings from process to median, not {type(medians).__name__}"
+            raise TypeError(f'{message}; for a table of daasbench.load: daasbench.ratio(table, base="numpy")')
     if base.keys() == new.keys():
         order = sorted(base)
         logs = _logarithms([new[i] for i in order]) - _logarithms([base[i] for i in order])
