@@ -47,9 +47,11 @@ def complete_shown(context: click.Context, parameter: click.Parameter, typed: st
     kind = str(context.params.get("kind") or "")
     if kind == "log":
         return complete_run(context, parameter, typed)
-    names = {"kernel": lambda: plugin_names("kernels"), "report": lambda: plugin_names("reports"),
-             "scenario": shipped_names, "platform": lambda: shipped_names("platforms")}.get(kind)  # fmt: skip
-    return _names_or_files(typed, names(), SUFFIXES[kind]) if names else []
+    if kind not in SUFFIXES:
+        return []
+    shipped = {"scenario": "", "platform": "platforms"}
+    names = shipped_names(shipped[kind]) if kind in shipped else plugin_names(f"{kind}s")
+    return _names_or_files(typed, names, SUFFIXES[kind])
 
 
 def complete_report(context: click.Context, parameter: click.Parameter, typed: str) -> Items:  # noqa: ARG001  (click's)
