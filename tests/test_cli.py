@@ -97,7 +97,7 @@ def test_a_run_is_measured_once_continued_by_the_same_command_and_begun_again_on
     ] * 2
     assert say("status", message["run"]).out.count("\n") == 2
     assert message["run"] in say("status", message["run"][:-1]).out
-    assert "'sums' is the beginning of 2 runs; name one of them" in say("status", "sums").err
+    assert "2 runs match 'sums'; name one: " in say("status", "sums").err
     assert "no run 'smus'" in say("status", "smus").err
 
 

@@ -62,6 +62,8 @@ def environment() -> dict[str, str]:
         (["daasbench", "collect", "quick"], ["quickstart-abcdef"]),
         (["daasbench", "init", "sc"], ["scenario"]),
         (["daasbench", "list", "kern"], ["kernels"]),
+        (["daasbench", "run", "quickstart", "--only", "nuf"], ["nufft"]),
+        (["daasbench", "show", "log", "quick", "00"], ["001-here"]),
         (["daasbench", "report", "nothing"], []),
         (["daasbench", "wrong", "x"], []),
     ],
@@ -70,7 +72,7 @@ def environment() -> dict[str, str]:
 def test_a_real_bash_completes_names(tmp_path: Path, words: list[str], expected: list[str]) -> None:
     for name in ("my_kernel.py", "my_scenario.toml", "my_notes.txt"):
         (tmp_path / name).write_text("")
-    (tmp_path / "results" / "runs" / "20260101T000000Z-quickstart-abcdef").mkdir(parents=True)
+    (tmp_path / "results" / "runs" / "20260101T000000Z-quickstart-abcdef" / "jobs" / "001-here").mkdir(parents=True)
     assert completed(words, tmp_path) == expected
 
 
@@ -130,7 +132,7 @@ def test_the_parts_of_a_scenario_are_its_kernels_and_their_implementations() -> 
 def test_every_argument_and_option_that_takes_a_name_is_completed(command: str) -> None:
     found = daasbench.get_command(click.Context(daasbench), command)
     assert found is not None
-    free = {"settings", "budget", "wait_s", "only"}  # numbers and texts that only the person knows
+    free = {"settings", "budget"}  # numbers and texts that only the person knows
     for parameter in found.params:
         is_flag = isinstance(parameter, click.Option) and (parameter.is_flag or parameter.count)
         typed = isinstance(parameter.type, click.Choice | click.Path)

@@ -19,7 +19,7 @@ from daasbench.version import __version__
 COMMANDS = {
     "doctor": ("daasbench.cli.doctor", "check what runs on this machine, or check a platform"),
     "list": ("daasbench.cli.catalogue", "list kernels, scenarios, platforms, runners and reports"),
-    "show": ("daasbench.cli.catalogue", "show one kernel, scenario, platform or report"),
+    "show": ("daasbench.cli.catalogue", "show a kernel, scenario, platform or report, or the log of a run"),
     "init": ("daasbench.cli.init", "write a template of a scenario, a platform or a kernel"),
     "run": ("daasbench.cli.run", "measure a scenario, a kernel, or a kernel of your own"),
     "status": ("daasbench.cli.jobs", "list runs, their state and their queued jobs"),
@@ -31,7 +31,7 @@ COMMANDS = {
 
 EXIT_CODES = """\b
 Exit codes:
-  0    done; run: every case is ok, or was skipped
+  0    done; run: every case is ok or skipped, or was submitted (--detach)
   1    run: a case is wrong, failed or timed out
        doctor --platform: a run on the platform would fail
   2    a wrong option, or a file that cannot be used; nothing was run

@@ -11,14 +11,15 @@ from typing import Any
 import click
 import msgspec
 
-from daasbench.cli.completion import complete_shown
+from daasbench.cli.completion import complete_job, complete_shown
 from daasbench.cli.kinds import Kind
-from daasbench.cli.options import json_option
+from daasbench.cli.log import show_log
+from daasbench.cli.options import json_option, results_option
 from daasbench.cli.tables import print_json, show_table
-from daasbench.errors import unknown
+from daasbench.errors import UsageError, unknown
 
 KINDS = ("kernels", "scenarios", "platforms", "runners", "reports")
-SHOWN = ("kernel", "scenario", "platform", "report")
+SHOWN = ("kernel", "scenario", "platform", "report", "log")
 
 
 @click.command("list")
@@ -104,16 +105,30 @@ def _files(folder: str, what: Callable[[dict[str, Any]], str]) -> list[dict[str,
 @click.command("show")
 @click.argument("kind", type=Kind(SHOWN), metavar="KIND")
 @click.argument("name", shell_complete=complete_shown)
+@click.argument("job", required=False, shell_complete=complete_job)
+@results_option
 @json_option
-def show_command(kind: str, name: str, as_json: bool) -> None:
-    """Show one thing: the description and the implementations of a kernel, or the text of a file.
+def show_command(kind: str, name: str, job: str | None, results: Path, as_json: bool) -> None:
+    """Show one thing: the description and the implementations of a kernel, the text of a file, or a log.
 
-    KIND is kernel, scenario, platform or report. NAME is a name that daasbench list prints, or the path of a file:
+    KIND is kernel, scenario, platform, report or log. NAME is a name that daasbench list prints, or the path of a
+    file:
 
     \b
     daasbench show kernel tomography
     daasbench show kernel ./my_kernel.py
+
+    For a log, NAME is a run. A log has what a job printed, and the whole message of a failure. The beginning of a
+    name is enough for RUN and JOB:
+
+    \b
+    daasbench show log RUN [JOB]
     """  # noqa: D301  (the character \b tells click not to fill these lines)
+    if kind == "log":
+        show_log(name, job, results, as_json)
+        return
+    if job is not None:
+        raise UsageError(f"show {kind}: takes one name, got {name!r} and {job!r}; JOB is for show log")
     shown: dict[str, Callable[[str], dict[str, Any]]] = {
         "kernel": _kernel,
         "scenario": lambda stem: _file(stem, "", "scenario"),

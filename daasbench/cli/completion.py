@@ -6,6 +6,7 @@ docs/how-to/completion.md says how a person switches completion on.
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable
 from importlib import metadata, util
 from pathlib import Path
@@ -66,8 +67,20 @@ def complete_run(context: click.Context, parameter: click.Parameter, typed: str)
     results = context.params.get("results") or "results"
     folders = results if isinstance(results, tuple) else (results,)
     names = sorted(path.name for folder in folders for path in (Path(folder) / RUNS_FOLDER).glob("*/"))
-    short = [name.partition("-")[2] for name in names]  # without the time: what status and collect take as well
-    return _starting(typed, names) or _starting(typed, short)
+    undated = [name.partition("-")[2] for name in names]  # the commands take a part of the name, too
+    return _starting(typed, names) or _starting(typed, undated)
+
+
+def complete_job(context: click.Context, parameter: click.Parameter, typed: str) -> Items:  # noqa: ARG001  (click's)
+    """Return the jobs of the run that was named before: ``daasbench show log RUN JOB``."""
+    from daasbench.records.layout import JOBS_FOLDER, RUNS_FOLDER
+
+    if context.params.get("kind") != "log":
+        return []
+    results = context.params.get("results") or "results"
+    run = str(context.params.get("name") or "")
+    jobs = (Path(results) / RUNS_FOLDER).glob(f"*{glob.escape(run)}*/{JOBS_FOLDER}/*/")
+    return _starting(typed, sorted({path.name for path in jobs}))
 
 
 def complete_column(context: click.Context, parameter: click.Parameter, typed: str) -> Items:  # noqa: ARG001  (click's)

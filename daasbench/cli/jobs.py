@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,9 +11,11 @@ import click
 import msgspec
 
 from daasbench.cli.completion import complete_run
+from daasbench.cli.log import chosen
+from daasbench.cli.names import command
 from daasbench.cli.options import DEFAULT_FOLDER, json_option, nothing_yet, results_option
 from daasbench.cli.tables import print_json, show_table
-from daasbench.errors import DaasbenchError, Unfinished, UsageError, unknown
+from daasbench.errors import DaasbenchError, Unfinished, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +37,7 @@ _run_argument = click.argument("run", required=False, shell_complete=complete_ru
 def status_command(run: str | None, results: Path, verbose: bool, as_json: bool) -> None:
     """List the runs of a results folder: how much is done, and which process holds a run.
 
-    RUN is the name of a run, or the beginning of it, with or without the date. The scheduler is asked for the state
-    of queued jobs.
+    RUN is the name of a run, or a part of it. The scheduler is asked for the state of queued jobs.
     """
     rows = [_run_row(folder) for folder in _runs(run, results, as_json)]
     if as_json:
@@ -51,7 +51,7 @@ def status_command(run: str | None, results: Path, verbose: bool, as_json: bool)
     show_table(("run", "job", "job in the queue", "state", "reason"), jobs)
     if ended := sum(bool(job["handle"]) and job["state"] not in WAITING for row in rows for job in row["jobs"]):
         noun = "1 job has" if ended == 1 else f"{ended} jobs have"
-        click.echo(f"\n{noun} ended; to fetch the records: daasbench collect{_results_words(results)}")
+        click.echo(f"\n{noun} ended; to fetch the records: {command('collect', results=results)}")
 
 
 @click.command("collect")
@@ -62,7 +62,7 @@ def status_command(run: str | None, results: Path, verbose: bool, as_json: bool)
 def collect_command(run: str | None, results: Path, wait: bool, as_json: bool) -> int:
     """Fetch the records of the queued jobs of a run, or of all runs.
 
-    RUN is the name of a run, or the beginning of it. The command may be repeated. Its exit code is 3 while jobs or
+    RUN is the name of a run, or a part of it. The command may be repeated. Its exit code is 3 while jobs or
     measurements are unfinished; otherwise it is that of daasbench run.
     """
     from daasbench import study
@@ -82,7 +82,7 @@ def collect_command(run: str | None, results: Path, wait: bool, as_json: bool) -
 def cancel_command(run: str | None, results: Path, as_json: bool) -> int:
     """Cancel the queued jobs of a run, or of all runs.
 
-    RUN is the name of a run, or the beginning of it. Records that were measured are kept. A job on this machine ends
+    RUN is the name of a run, or a part of it. Records that were measured are kept. A job on this machine ends
     with the command that started it: press Ctrl-C in its terminal. Exit code 0: no job remains.
     """
     from daasbench import study
@@ -98,13 +98,14 @@ def _runs(run: str | None, results: Path, as_json: bool) -> list[RunFolder]:
     Raises
     ------
     UsageError
-        If there is no such run, or several have that beginning; if there are no runs, except where JSON can say so.
+        If there is no such run, or several match; if there are no runs, except where JSON can say so.
     """
     from daasbench.records.runs import runs
 
     folders = runs(results)
     if run is not None:
-        return [_named(run, folders)]
+        name = chosen("run", run, [folder.id for folder in folders], f"--results {results}")
+        return [folder for folder in folders if folder.id == name]
     if not folders and not (as_json and (results.is_dir() or results == DEFAULT_FOLDER)):
         raise _no_runs(results)
     return folders
@@ -113,31 +114,9 @@ def _runs(run: str | None, results: Path, as_json: bool) -> list[RunFolder]:
 def _no_runs(results: Path) -> UsageError:
     """Return the error for a folder without runs."""
     if nothing_yet((results,)):
-        return UsageError(f"{results}: nothing measured yet: daasbench run quickstart{_results_words(results)}")
+        return UsageError(f"{results}: nothing measured yet: {command('run', 'quickstart', results=results)}")
     what = "holds no runs" if results.is_dir() else "no such folder"
     return UsageError(f"{results}: {what}; name a results folder with --results DIR")
-
-
-def _named(run: str, folders: list[RunFolder]) -> RunFolder:
-    """Return the run of a name, or of the beginning of its name, with or without the date."""
-    exact = [folder for folder in folders if folder.id == run]
-    beginning = [folder for folder in folders if folder.id.startswith(run) or _undated(folder).startswith(run)]
-    found = exact or beginning
-    if not run or not found:
-        raise unknown("run", run, [folder.id for folder in folders])
-    if len(found) > 1:
-        names = ", ".join(folder.id for folder in found)
-        raise UsageError(f"{run!r} is the beginning of {len(found)} runs; name one of them: {names}")
-    return found[0]
-
-
-def _undated(folder: RunFolder) -> str:
-    return folder.id.partition("-")[2]
-
-
-def _results_words(results: Path) -> str:
-    """Return the option that names the folder; nothing for the default."""
-    return "" if results == DEFAULT_FOLDER else f" --results {shlex.quote(str(results))}"
 
 
 def _each(
