@@ -89,7 +89,7 @@ def test_files_and_reports_are_shown(say, sums):
         (["show", "scenario", "./nowhere.toml"], "nowhere.toml: no such file"),
         (["show", "platform", "hear"], "no platform 'hear'; did you mean 'here'"),
         (["show", "report", "sumary"], "no report 'sumary'; did you mean 'summary'"),
-        (["show", "colour", "red"], "no kind 'colour' (known: kernel, platform, report, scenario"),
+        (["show", "colour", "red"], "no kind 'colour' (known: kernel, log, platform, report, scenario"),
         (["show", "kernal", "tomography"], "no kind 'kernal'; did you mean 'kernel'"),
         (["show"], "show: missing argument 'KIND'; it is one of: kernel, scenario, platform, report"),
         (["list", "kernals"], "no kind 'kernals'; did you mean 'kernels'"),

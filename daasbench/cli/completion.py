@@ -97,7 +97,8 @@ def complete_format(context: click.Context, parameter: click.Parameter, typed: s
 
 def complete_only(context: click.Context, parameter: click.Parameter, typed: str) -> Items:  # noqa: ARG001  (click's)
     """Return the kernels of the scenario that was named before, and their implementations."""
-    return _starting(typed, parts_of(str(context.params.get("what") or "")))
+    named = context.params.get("what") or next(iter(context.args), "")  # click stops at the option without a value
+    return _starting(typed, parts_of(str(named)))
 
 
 def complete_file(context: click.Context, parameter: click.Parameter, typed: str) -> Items:  # noqa: ARG001  (click's)

@@ -12,14 +12,11 @@ from typing import Any
 import click
 
 from daasbench.cli.completion import complete_column
-from daasbench.cli.figures import bounds, duration, rate
-from daasbench.cli.names import kernel_of
 from daasbench.cli.options import json_option, nothing_yet, results_options
 from daasbench.cli.tables import print_json, show_table
 from daasbench.errors import UsageError, unknown
-from daasbench.statistics.intervals import Interval
 
-SHOWN = ("run", "platform", "kernel", "implementation", "size", "process", "outcome", "time (95 %)", "rate", "note")
+SHOWN = ("run", "platform", "kernel", "implementation", "size", "process", "outcome", "time (95 %)", "rate")
 DROPPED_IF_CONSTANT = ("run", "platform", "kernel", "size")
 STDOUT = Path("-")
 
@@ -147,6 +144,8 @@ def _text(value: Any) -> str:
 
 def _cells(row: dict[str, Any], notes: dict[str, int]) -> dict[str, str]:
     """Return the cells of one row by their heading; a message goes to `notes` and gets a number."""
+    from daasbench.cli.figures import rate
+
     message = row["message"]
     return {
         "run": str(row["run"]),
@@ -155,15 +154,17 @@ def _cells(row: dict[str, Any], notes: dict[str, int]) -> dict[str, str]:
         "implementation": _implementation(row),
         "size": str(row["size"] or row["input"] or ""),
         "process": str(row["process"]),
-        "outcome": str(row["outcome"]),
+        "outcome": f"{row['outcome']} [{notes.setdefault(message, len(notes) + 1)}]" if message else row["outcome"],
         "time (95 %)": "" if row["median_s"] is None else _time(row),
         "rate": "" if row["units_per_s"] is None else rate(row["units_per_s"], _plural(row)),
-        "note": f"[{notes.setdefault(message, len(notes) + 1)}]" if message else "",
     }
 
 
 def _time(row: dict[str, Any]) -> str:
     """Return the median of a process with its interval: ``"11.7 ms (11.5 to 11.9)"``."""
+    from daasbench.cli.figures import bounds, duration
+    from daasbench.statistics import Interval
+
     found = Interval(value=row["median_s"], low=row["low_s"], high=row["high_s"], n=row["repeats"] or 0, method="")
     interval = bounds(found)
     return duration(row["median_s"]) + (f" ({interval})" if interval else "")
@@ -171,6 +172,8 @@ def _time(row: dict[str, Any]) -> str:
 
 def _plural(row: dict[str, Any]) -> str:
     """Return the unit of a row in the plural."""
+    from daasbench.cli.names import kernel_of
+
     kernel = kernel_of(row["kernel"])
     return str(kernel.card.units) if kernel else f"{row['unit']}s"
 
