@@ -1,10 +1,13 @@
 """daasbench: verified kernels, dated prices and real queues, joined to decisions with error bars.
 
->>> import daasbench
->>> table = daasbench.load("results")                # a pandas DataFrame: help(daasbench.load)   # doctest: +SKIP
->>> daasbench.ratio(table, base="numpy")             # how many times as fast                    # doctest: +SKIP
+::
 
-``daasbench.kernel`` makes a kernel of your own from Python functions. The command line has the rest: daasbench --help
+    import daasbench
+
+    table = daasbench.load("results")         # a pandas DataFrame: one row per case, platform and process
+    daasbench.ratio(table, base="numpy")      # how many times as fast the others are
+
+``daasbench.kernel`` makes a kernel of your own from Python functions. The command line measures: ``daasbench --help``.
 """
 
 from __future__ import annotations

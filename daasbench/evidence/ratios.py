@@ -66,9 +66,12 @@ def ratio(table: pd.DataFrame, by: str = "implementation", *, base: Any, new: An
 
     Examples
     --------
-    >>> table = daasbench.load("results")  # doctest: +SKIP
-    >>> daasbench.ratio(table, base="numpy", new="numba")  # doctest: +SKIP
-    >>> daasbench.ratio(table, by="threads", base=1, new=2)  # doctest: +SKIP
+    ::
+
+        table = daasbench.load("results")
+        daasbench.ratio(table, base="numpy", new="numba")
+        daasbench.ratio(table, by="threads", base=1, new=2)
+        daasbench.ratio(table, by="commit", base="3f2a1c0d9e8b")
     """
     _check(table, by)
     wanted = None if new is None else list(new) if isinstance(new, list | tuple | set) else [new]

@@ -86,8 +86,10 @@ def load(*folders: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], at
 
     Examples
     --------
-    >>> table = daasbench.load("results")  # doctest: +SKIP
-    >>> table[["kernel", "implementation", "threads", "median_s", "units_per_s"]]  # doctest: +SKIP
+    ::
+
+        table = daasbench.load("results")
+        table[["kernel", "implementation", "threads", "median_s", "units_per_s"]]
     """
     columns = read_columns(*_each_folder(folders))
     return table_of(columns, ordered_rows(columns, attempts=attempts))
