@@ -24,7 +24,11 @@ EVERY = (
     ["show", "kernel", "tomography"],
     ["show", "scenario", "quickstart"],
     ["show", "platform", "esrf-slurm-gpu"],
+    ["run", "quickstart", "--dry-run", "--files"],
+    ["init", "kernel"],
     ["status"],
+    ["collect"],
+    ["cancel"],
     ["results"],
     ["report", "summary"],
 )

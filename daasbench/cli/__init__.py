@@ -31,10 +31,11 @@ COMMANDS = {
 
 EXIT_CODES = """\b
 Exit codes:
-  0    done; run: every case is ok or skipped, or was submitted (--detach)
+  0    done
+       run: every case is ok, skipped or submitted
   1    run: a case is wrong, failed or timed out
-       doctor --platform: a run on the platform would fail
-  2    a wrong option, or a file that cannot be used; nothing was run
+       doctor --platform: a run on it would fail
+  2    a wrong option or file; nothing was run
   3    unfinished; to continue: run the same command again
        if jobs are in a queue: daasbench collect
   4    the budget is too small; nothing was run
@@ -93,9 +94,9 @@ def daasbench(context: click.Context, debug: bool) -> None:  # noqa: ARG001  (ma
     """Measure analysis kernels, verify every result, and write reports.
 
     \b
-    daasbench run quickstart       measure on this machine
-    daasbench report summary       write one page that answers the question
-    daasbench run tomography --input scan.h5      measure a kernel on a file
+    daasbench run quickstart    measure on this machine
+    daasbench report summary    write a page with the answer
+    daasbench init kernel       measure code of your own
     """  # noqa: D301  (the character \b tells click not to fill these lines)
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -15,10 +15,11 @@ from daasbench.cli.completion import complete_job, complete_shown
 from daasbench.cli.kinds import Kind
 from daasbench.cli.log import show_log
 from daasbench.cli.options import json_option, results_option
-from daasbench.cli.tables import print_json, show_table
+from daasbench.cli.tables import KINDS_LEGEND, print_json, show_table, wrapped
 from daasbench.errors import UsageError, unknown
 
 KINDS = ("kernels", "scenarios", "platforms", "runners", "reports")
+_HEADERS = {"in_addition": "computes in addition", "leaves_out": "does not include"}
 SHOWN = ("kernel", "scenario", "platform", "report", "log")
 
 
@@ -144,16 +145,23 @@ def show_command(kind: str, name: str, job: str | None, results: Path, as_json: 
 
 
 def _show_fact(key: str, value: Any) -> None:
+    """Print one fact: a text, some lines, or a table."""
+    title = _HEADERS.get(key, key.replace("_", " "))
     if key == "text":
         click.echo(f"\n{value}", nl=False)
     elif isinstance(value, list) and value and isinstance(value[0], dict):
-        click.echo(f"\n{key.replace('_', ' ')}")
-        columns = list(value[0])
-        headers = [column.replace("_", " ") for column in columns]
+        click.echo(f"\n{title}")
+        columns = [column for column in value[0] if any(row[column] not in ("", None) for row in value)]
+        headers = [_HEADERS.get(column, column.replace("_", " ")) for column in columns]
         show_table(headers, [[_cell(row[column]) for column in columns] for row in value])
+        if key == "implementations":
+            click.echo("\n" + wrapped(f"{KINDS_LEGEND} threads: any = their number can be chosen.", indent=0))
+    elif value and isinstance(value, list):
+        click.echo(f"{title}:")
+        for line in value:
+            click.echo(wrapped(str(line), indent=4, first=2))
     elif value:
-        text = "\n" + "\n".join(f"  {line}" for line in value) if isinstance(value, list) else f" {value}"
-        click.echo(f"{key.replace('_', ' ')}:{text}")
+        click.echo(wrapped(f"{title}: {value}"))
 
 
 def _kernel(name: str) -> dict[str, Any]:
@@ -210,6 +218,9 @@ def _attributes(doc: str) -> dict[str, str]:
 
 
 def _cell(value: Any) -> str:
+    """Return one cell; JSON has ``"axis"`` where the number of threads can be chosen."""
+    if value == "axis":
+        return "any"
     if isinstance(value, dict):
         return ", ".join(f"{key} = {entry}" for key, entry in value.items())
     return "none" if value is None else str(value)

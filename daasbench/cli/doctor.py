@@ -11,7 +11,7 @@ import click
 
 from daasbench.cli.completion import complete_platform
 from daasbench.cli.options import json_option, results_option
-from daasbench.cli.tables import print_json, show_table
+from daasbench.cli.tables import KINDS_LEGEND, print_json, show_table, wrapped
 from daasbench.errors import MissingRequirement
 from daasbench.inspection.platform import Inspection, check_platform
 
@@ -49,7 +49,7 @@ def _show_inspections(inspections: Sequence[Inspection]) -> None:
         click.echo(("\n" if number else "") + f"{inspection.platform}: {description}")
         for finding in inspection.findings:
             fix = f"; {finding.fix}" if finding.fix else ""
-            click.echo(f"  {finding.level:8} {finding.check:10} {finding.message}{fix}")
+            click.echo(wrapped(f"{finding.level:8} {finding.check:10} {finding.message}{fix}", indent=22, first=2))
 
 
 @click.command("doctor")
@@ -108,7 +108,7 @@ def _check_this_machine(as_json: bool, show_all: bool) -> None:
     click.echo(f"{usable} of {len(implementations)} implementations run on this machine\n")
     _show_machine(seen)
     for engine in engines:
-        click.echo(f"{engine['name']:9} {engine['what'] or 'none: ' + engine['missing']}")
+        click.echo(wrapped(f"{engine['name']:9} {engine['what'] or 'none: ' + engine['missing']}", indent=10))
     if show_all:
         _show_all(implementations)
     _show_missing([*implementations, *engines])
@@ -122,7 +122,7 @@ def _show_machine(seen: Machine) -> None:
     memory = f"{seen.usable_memory_bytes / 2**30:.1f} of {seen.memory_bytes / 2**30:.1f} GiB usable"
     cache = f", last-level cache {seen.last_level_cache_bytes / 2**20:.0f} MiB" if seen.last_level_cache_bytes else ""
     cpu = f"{seen.cpu} ({seen.microarchitecture})" if seen.microarchitecture else seen.cpu
-    click.echo(f"machine   {cpu}, {seen.usable_cores} usable cores of {seen.threads}{cache}")
+    click.echo(wrapped(f"machine   {cpu}, {seen.usable_cores} usable cores of {seen.threads}{cache}", indent=10))
     click.echo(f"memory    {memory}")
     click.echo(f"GPU       {seen.gpu or 'none'}")
     click.echo(f"suite     commit {seen.commit}, {seen.python}")
@@ -133,7 +133,7 @@ def _show_all(implementations: Sequence[dict[str, Any]]) -> None:
     click.echo()
     rows = [(row["kernel"], row["implementation"], row["kind"], row["missing"] or "yes") for row in implementations]
     show_table(("kernel", "implementation", "kind", "runs on this machine"), rows)
-    click.echo("\nkind: ours = written for daasbench; peer = a package of others, measured for comparison")
+    click.echo("\n" + wrapped(KINDS_LEGEND, indent=0))
 
 
 def _show_missing(rows: Sequence[dict[str, Any]]) -> None:
@@ -149,7 +149,7 @@ def _show_missing(rows: Sequence[dict[str, Any]]) -> None:
     click.echo("\nnot available:")
     for (missing, fix), names in sorted(needing.items(), key=lambda item: (-len(item[1]), item[0])):
         shown = f"; {fix}" if fix and not one_command([fix]) else ""
-        click.echo(f"  {len(names):3}  {', '.join(dict.fromkeys(names))}: {missing}{shown}")
+        click.echo(wrapped(f"{len(names):3}  {', '.join(dict.fromkeys(names))}: {missing}{shown}", indent=7, first=2))
     if command := one_command(fix for _, fix in needing):
         click.echo(f"\nto install what is missing:\n  {command}")
 

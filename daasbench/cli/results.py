@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import click
 
 from daasbench.cli.completion import complete_column
 from daasbench.cli.options import json_option, nothing_yet, results_options
-from daasbench.cli.tables import print_json, show_table
+from daasbench.cli.tables import print_json, show_table, wrapped
 from daasbench.errors import UsageError, unknown
 
 SHOWN = ("run", "platform", "kernel", "implementation", "size", "process", "outcome", "time (95 %)", "rate")
@@ -124,15 +123,11 @@ def _show(table: Any, wanted: Sequence[str]) -> None:
     cells = [_cells(row, notes) for row in rows]
     constant = [name for name in DROPPED_IF_CONSTANT if len({row[name] for row in cells}) == 1]
     if constant:
-        click.echo(_wrapped(", ".join(f"{name} {cells[0][name]}" for name in constant)))
+        click.echo(wrapped(", ".join(f"{name} {cells[0][name]}" for name in constant)))
     shown = [name for name in SHOWN if name not in constant and any(row[name] for row in cells)]
     show_table(shown, [[row[name] for name in shown] for row in cells])
     for message, number in notes.items():
-        click.echo(_wrapped(f"[{number}] {message}"))
-
-
-def _wrapped(text: str) -> str:
-    return click.wrap_text(text, width=shutil.get_terminal_size().columns, subsequent_indent="    ")
+        click.echo(wrapped(f"[{number}] {message}"))
 
 
 def _text(value: Any) -> str:

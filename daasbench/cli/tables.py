@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 import msgspec
+
+KINDS_LEGEND = "kind: ours = written for daasbench; peer = a package of others, measured for comparison."
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -24,6 +27,14 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[index]) for row in [columns, *rows]) for index in range(len(columns))]
     for row in [columns, *rows]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def wrapped(text: str, indent: int = 4, first: int = 0) -> str:
+    """Return a line as lines of the terminal's width, the first indented by `first`; one line in a pipe or a file."""
+    if not sys.stdout.isatty():
+        return " " * first + text
+    width = shutil.get_terminal_size().columns
+    return click.wrap_text(text, width, initial_indent=" " * first, subsequent_indent=" " * indent)
 
 
 def print_json(thing: Any) -> None:
