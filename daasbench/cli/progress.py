@@ -87,11 +87,15 @@ class Shown:
         columns = (
             BarColumn(bar_width=BAR),
             MofNCompleteColumn(table_column=Column(no_wrap=True)),
-            TimeElapsedColumn(),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
             TextColumn("{task.fields[left]}", markup=False, table_column=Column(no_wrap=True)),
-            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+            TextColumn(  # has the rest of the line, whatever that is
+                "{task.description}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
         )
-        self._bar = Progress(*columns, console=self._terminal, transient=True)
+        self._bar = Progress(*columns, console=self._terminal, transient=True, expand=True)
         self._task = self._bar.add_task("starting", total=None, left="")
         self._bar.tasks[0].start_time = self._bar.get_time() - _age_s()
         self._bar.start()
@@ -145,7 +149,8 @@ def _age_s() -> float:
     """Return the seconds since this command was started."""
     import psutil
 
-    return max(0.0, time.time() - psutil.Process().create_time())
+    started: float = psutil.Process().create_time()
+    return max(0.0, time.time() - started)
 
 
 def _speed(record: Record) -> list[str]:

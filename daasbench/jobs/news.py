@@ -43,6 +43,11 @@ class NewsFeed:
         """Count the measurements of more jobs."""
         self._total += sum(len(job.planned) for job in jobs)
 
+    def started(self, job: Job) -> None:
+        """Report that a job of this machine has started."""
+        if text := _next_measured(job, set()):
+            self.phase(job, text)
+
     def record(self, job: Job, record: Record) -> None:
         """Report a new record of a job."""
         self._done += 1

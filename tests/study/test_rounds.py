@@ -18,9 +18,9 @@ from daasbench.host.clock import utc_now
 from daasbench.host.load_monitor import Load
 from daasbench.measure.bench import Bench
 from daasbench.measure.comparison import ComparisonRunner
-from daasbench.measure.messages import Command, Made, Prepared, RoundResult
+from daasbench.measure.messages import Command, Failure, Made, Prepared, RoundResult
 from daasbench.measure.rounds import Interleaving
-from daasbench.model import Outcome, Record, Repeat, Samples, Verdict, Work
+from daasbench.model import Outcome, Reason, Record, Repeat, Samples, Verdict, Work
 from daasbench.testing.runners import sample_job
 
 from .campaign import Campaign
@@ -109,7 +109,7 @@ class Slow:
     def __init__(self) -> None:
         self.active_s = 0.0
 
-    def ask(self, command: Command, answer: type[Any], *, timeout_s: float) -> Prepared | RoundResult:
+    def ask(self, command: Command, answer: type[Any], *, timeout_s: float, **_: object) -> Prepared | RoundResult:
         verdict = Verdict(error=0.0, tolerance=1.0, verified_by="oracle")
         self.active_s += 0.5 * (1 + command.repeats)  # a warm-up, and the repeats
         if command.step == "prepare":
@@ -134,25 +134,68 @@ class Quiet:
         return Load(foreign=0.0, threads=1, cpus=[0])
 
 
-@pytest.mark.parametrize(("limit_s", "repeats"), [(3.5, 2), (4.0, 3), (4.5, 3), (10.0, 9)])
-def test_a_round_that_cannot_end_within_the_limit_is_not_begun(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit_s: float, repeats: int
-) -> None:
-    monkeypatch.setattr("daasbench.measure.rounds.LoadMonitor", Quiet)
+def measured_by(
+    process: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repeat: Repeat, attempt: int = 1
+) -> Record:
+    """Return the record of a case that this process computes."""
     job = sample_job(tmp_path, runner="local", cases=1)
-    job = msgspec.structs.replace(job, repeat=Repeat(processes=1, min_repeats=1000, limit_s=limit_s))
+    planned = [msgspec.structs.replace(one, attempt=attempt) for one in job.planned]
+    job = msgspec.structs.replace(job, repeat=repeat, planned=planned)
     records: list[Any] = []
     seen = machine.observe(commit="c", observed_at="t")
     with open(tmp_path / "log", "wb") as log:
         comparison = ComparisonRunner(
             job, seen, {}, write=records.append, now=utc_now, scratch=tmp_path / "scratch", log=log
         )
-        slow = Slow()
-        monkeypatch.setattr(Bench, "start", lambda *_: slow)
+        monkeypatch.setattr(Bench, "start", lambda *_: process)
         made = Made(make_s=0.0, work=Work(unit="frame", units=2.0), blocks=1, exceeds_cache=None, expect_s=0.0, bytes=1)
         Interleaving(comparison.bench, comparison.start_states, job.planned, made, "alone").run()
     (record,) = [one for one in records if isinstance(one, Record)]
+    return record
+
+
+@pytest.mark.parametrize(("limit_s", "repeats"), [(3.5, 2), (4.0, 3), (4.5, 3), (10.0, 9)])
+def test_a_round_that_cannot_end_within_the_limit_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit_s: float, repeats: int
+) -> None:
+    monkeypatch.setattr("daasbench.measure.rounds.LoadMonitor", Quiet)
+    slow = Slow()
+    repeat = Repeat(processes=1, min_repeats=1000, limit_s=limit_s)
+    record = measured_by(slow, tmp_path, monkeypatch, repeat)
     assert (record.outcome, record.stop_reason) == (Outcome.OK, "limit")
     assert record.samples is not None
     assert len(record.samples.counted()) == repeats
     assert limit_s - 1.1 <= slow.active_s <= limit_s  # a further round takes 1 s, and 0.1 s are for its spread
+
+
+class Hanging(Slow):
+    """A measuring process whose rounds never end."""
+
+    def ask(self, command: Command, answer: type[Any], *, timeout_s: float, **more: Any) -> Any:
+        if command.step == "prepare":
+            return super().ask(command, answer, timeout_s=timeout_s)
+        more["before_kill"]()
+        message = f"time limit: the process did not finish its repeats in {timeout_s:.3g} s and was stopped"
+        return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=message)
+
+
+@pytest.mark.parametrize(
+    ("foreign", "attempt", "reason"),
+    [(0.0, 1, Reason.KERNEL), (0.05, 1, Reason.KERNEL), (0.6, 1, Reason.CAPACITY), (0.6, 2, Reason.CAPACITY),
+     (0.6, 3, Reason.KERNEL)],
+)  # fmt: skip
+def test_a_time_limit_that_others_caused_is_no_end_before_the_third_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, foreign: float, attempt: int, reason: Reason
+) -> None:
+    class Busy(Quiet):
+        def stop(self) -> Load:
+            return Load(foreign=foreign, threads=1, cpus=[0])
+
+    monkeypatch.setattr("daasbench.measure.rounds.LoadMonitor", Busy)
+    record = measured_by(Hanging(), tmp_path, monkeypatch, Repeat(processes=1, limit_s=20.0), attempt)
+    assert (record.outcome, record.reason) == (Outcome.TIMEOUT, reason)
+    assert "the process did not finish its repeats in 25.5 s and was stopped (repeat.limit_s = 20 per case)" in (
+        record.message
+    )
+    cause = "; other programs used 60 % of the processors; run the same command again to repeat it"
+    assert record.message.endswith(cause) == (reason is Reason.CAPACITY)

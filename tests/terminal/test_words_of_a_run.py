@@ -122,7 +122,7 @@ def test_the_last_line_says_what_is_done_and_what_to_do(summary, code, sentence)
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0117, "11.7 ms"), (1.0, "1.00 s"), (0.0009999, "1000 µs"), (123.4, "123 s"), (3.2e-8, "32.0 ns")],
+    [(0.0117, "11.7 ms"), (1.0, "1.00 s"), (0.0009999, "1 000 µs"), (123.4, "123 s"), (3.2e-8, "32.0 ns")],
 )
 def test_a_time_has_three_digits_and_a_unit(value, text):
     assert figures.duration(value) == text
