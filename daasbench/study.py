@@ -67,7 +67,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
         if self.refused:
             return f"{done} The scheduler refused jobs: correct what it names, and run the same command again."
         if self.under_way == self.left:
-            return f"{done} The others are in submitted jobs."
+            return f"{done} {self.left} {'is' if self.left == 1 else 'are'} in submitted jobs."
         return f"{done} Run the same command again to continue."
 
 

@@ -201,6 +201,6 @@ def _show_end(ended: RunSummary, plan: Plan, results: Path) -> None:
     if ended.measured == 0 and not ended.left:
         click.echo("Nothing was measured now: all of it was done before. To measure again: add --again")
     if ended.under_way:
-        click.echo(f"To fetch what is in submitted jobs: {command('collect', ended.run, results=results)}")
+        click.echo(f"To fetch their records: {command('collect', ended.run, results=results)}")
     if Outcome.OK in ended.outcomes:
         click.echo(f"records: {ended.folder}\nnext:    {command('report', report_of(plan), results=results)}")

@@ -18,6 +18,7 @@ from daasbench import study
 from daasbench.errors import BudgetError, LedgerError, Unreachable
 from daasbench.evidence.phases import of_job
 from daasbench.jobs.accounting import record_missing_results
+from daasbench.jobs.news import News
 from daasbench.model import (
     Case,
     Job,
@@ -236,7 +237,8 @@ def test_progress_counts_what_an_earlier_controller_sent(go: Callable[..., RunSu
     go(FakeQueue(states=[PENDING, DONE]), detach=True)
     news: list[Any] = []
     study.collect(the_run(), wait=True, tell=news.append)
-    assert {(one.done, one.total) for one in news if one.record} == {(done, 6) for done in range(1, 7)}
+    ended = [one for one in news if isinstance(one, News) and one.record]
+    assert {(one.done, one.total) for one in ended} == {(done, 6) for done in range(1, 7)}
 
 
 def test_an_end_that_was_not_observed_has_no_time(go: Callable[..., RunSummary], the_run: Any) -> None:

@@ -108,11 +108,11 @@ def test_the_feed_says_which_comparison_is_measured_next():
         ({"outcomes": {}, "left": 2, "planned": 2, "refused": 2}, 3,
          REFUSED),
         ({"outcomes": {}, "left": 2, "planned": 2, "under_way": 2, "detached": True}, 0,
-         "0 of 2 measurements done. The others are in submitted jobs."),
+         "0 of 2 measurements done. 2 are in submitted jobs."),
         ({"outcomes": {}, "left": 2, "planned": 2, "under_way": 1, "refused": 1, "detached": True}, 3,
          REFUSED),
         ({"outcomes": {}, "left": 2, "planned": 2, "under_way": 2}, 3,
-         "0 of 2 measurements done. The others are in submitted jobs."),
+         "0 of 2 measurements done. 2 are in submitted jobs."),
     ],
 )  # fmt: skip
 def test_the_last_line_says_what_is_done_and_what_to_do(summary, code, sentence):
