@@ -203,4 +203,6 @@ def _show_end(ended: RunSummary, plan: Plan, results: Path) -> None:
     if ended.under_way:
         click.echo(f"To fetch their records: {command('collect', ended.run, results=results)}")
     if Outcome.OK in ended.outcomes:
-        click.echo(f"records: {ended.folder}\nnext:    {command('report', report_of(plan), results=results)}")
+        click.echo(f"records: {ended.folder}")
+        if not ended.left:
+            click.echo(f"next:    {command('report', report_of(plan), results=results)}")

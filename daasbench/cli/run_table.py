@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from daasbench.cli import figures
 from daasbench.cli.names import (
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
     from daasbench.evidence.entries import Entry
 
 
+FEW = 3  # processes: fewer give no interval
+WIDEST = 3.0  # ratio of the ends of an interval: a wider one says nothing
+UNCERTAIN = "too uncertain to compare"
 GAP = 2  # spaces between columns
 COLOURS = {Outcome.OK: "green", Outcome.SKIPPED: "yellow"}
 BAD = "bold red"
@@ -94,6 +100,7 @@ def show_run(folder: Path, console: Console) -> None:
             _print_footnote(note, console)
         console.print()
     _print_logs(folder, every, console)
+    _print_doubts(every, console)
     if install := one_command(fixes):
         console.print(f"To install what is missing: {install}", markup=False, soft_wrap=True)
     if caution := busy_caution(evidence.records):
@@ -129,7 +136,7 @@ def _row(entry: Entry, layout: Layout) -> Row:
         work = entry.units or 1.0
         cells |= {
             "speed": figures.rate(work / time.value, units(entry.case, entry.unit)),
-            "range": f"({spread})" if (spread := figures.bounds(time, work)) else "",
+            "range": f"({spread})" if (spread := _spread(entry, work)) else "",
             "time": f"{figures.duration(time.value)} each",
         }
         if entry.fraction and entry.limit_name:
@@ -139,6 +146,35 @@ def _row(entry: Entry, layout: Layout) -> Row:
     else:
         outcome = str(entry.outcome)
     return Row(cells={**cells, "outcome": outcome}, outcome=entry.outcome)
+
+
+def _spread(entry: Entry, work: float) -> str:
+    """Return the interval of a rate; of fewer than three processes their range, and no interval that says nothing."""
+    time = entry.time
+    if time is None or len(entry.medians) < 2:
+        return ""
+    if len(entry.medians) < FEW:
+        seen = entry.medians.values()
+        return figures.bounds(msgspec.structs.replace(time, low=min(seen), high=max(seen)), work)
+    return UNCERTAIN if _is_uncertain(entry) else figures.bounds(time, work)
+
+
+def _is_uncertain(entry: Entry) -> bool:
+    time = entry.time
+    return time is not None and time.low is not None and time.high is not None and time.high > WIDEST * time.low
+
+
+def _print_doubts(entries: Sequence[Entry], console: Console) -> None:
+    """Print what the ranges mean where they are no intervals, and what makes a figure certain enough."""
+    counts = {len(entry.medians) for entry in entries if entry.counted}
+    few = sorted(count for count in counts if count < FEW)
+    if few:
+        said = " or ".join(map(str, few))
+        text = f"{said} process{'' if few == [1] else 'es'} per case: too few for an interval, and no comparison."
+        console.print(f"{text} At least {FEW}: --set repeat.processes=5", markup=False)
+    if any(_is_uncertain(entry) for entry in entries if len(entry.medians) >= FEW):
+        more = max(5, 2 * max(counts))
+        console.print(f"{UNCERTAIN}: measure on a quiet machine with --set repeat.processes={more}", markup=False)
 
 
 def _widths(rows: Sequence[Row], width: int) -> dict[str, int]:
@@ -185,6 +221,7 @@ def _nodes(case: Case) -> str:
 def _footnotes(problem: ProblemResults, layout: Layout, fixes: dict[str, None]) -> list[Footnote]:
     """Return what is said below the rows; what can be installed is collected in `fixes`."""
     found: dict[tuple[Outcome, str], Footnote] = {}
+    several = Counter(entry.case.implementation for entry in problem.newest)
     for entry in problem.newest:
         for row in entry.rows:
             record = row.record
@@ -193,7 +230,8 @@ def _footnotes(problem: ProblemResults, layout: Layout, fixes: dict[str, None]) 
             skipped = record.outcome is Outcome.SKIPPED
             reason = skip_reason(record.message, fixes) if skipped else first_line(record.message)
             note = found.setdefault((record.outcome, reason), Footnote(outcome=record.outcome, reason=reason))
-            name = layout.name(entry) + (f" on {entry.platform}" if layout.with_platform else "")
+            name = layout.name(entry) if several[entry.case.implementation] > 1 else entry.case.implementation
+            name += f" on {entry.platform}" if layout.with_platform else ""
             if name not in note.names:
                 note.names.append(name)
     order = list(Outcome)
