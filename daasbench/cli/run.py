@@ -123,7 +123,9 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     from daasbench.cli.progress import Detail, Shown
 
     detail = Detail.QUIET if quiet else Detail.FULL if verbose else Detail.NORMAL
-    processes = str(plan.scenario.repeat.processes)
+    repeat = plan.scenario.repeat
+    several = f"{repeat.least_processes} to {repeat.most_processes}"
+    processes = several if repeat.adds_processes else str(repeat.least_processes)
     command = "daasbench " + shlex.join(sys.argv[1:])
     with Shown(quiet=as_json, detail=detail, processes=processes, with_platform=len(plan.platforms) > 1) as shown:
         ended = study.run(

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from daasbench.evidence.entries import Entry
 
 
-FEW = 3  # processes: fewer give no interval
-WIDEST = 3.0  # ratio of the ends of an interval: a wider one says nothing
 UNCERTAIN = "too uncertain to compare"
 GAP = 2  # spaces between columns
 COLOURS = {Outcome.OK: "green", Outcome.SKIPPED: "yellow"}
@@ -149,31 +147,29 @@ def _row(entry: Entry, layout: Layout) -> Row:
 
 
 def _spread(entry: Entry, work: float) -> str:
-    """Return the interval of a rate; of fewer than three processes their range, and no interval that says nothing."""
-    time = entry.time
-    if time is None or len(entry.medians) < 2:
-        return ""
-    if len(entry.medians) < FEW:
-        seen = entry.medians.values()
-        return figures.bounds(msgspec.structs.replace(time, low=min(seen), high=max(seen)), work)
-    return UNCERTAIN if _is_uncertain(entry) else figures.bounds(time, work)
+    """Return the interval of a rate; of too few processes their range, and no interval that says nothing."""
+    from daasbench.statistics.intervals import too_uncertain
 
-
-def _is_uncertain(entry: Entry) -> bool:
     time = entry.time
-    return time is not None and time.low is not None and time.high is not None and time.high > WIDEST * time.low
+    if time is None or too_uncertain(time):
+        return UNCERTAIN if time else ""
+    if time.low is None:  # too few processes
+        time = msgspec.structs.replace(time, low=time.least, high=time.greatest)
+    return figures.bounds(time, work)
 
 
 def _print_doubts(entries: Sequence[Entry], console: Console) -> None:
     """Print what the ranges mean where they are no intervals, and what makes a figure certain enough."""
-    counts = {len(entry.medians) for entry in entries if entry.counted}
-    few = sorted(count for count in counts if count < FEW)
+    from daasbench.statistics.intervals import too_uncertain
+
+    counted = [entry for entry in entries if entry.time]
+    few = sorted({len(entry.medians) for entry in counted if entry.time and entry.time.low is None})
     if few:
         said = " or ".join(map(str, few))
         text = f"{said} process{'' if few == [1] else 'es'} per case: too few for an interval, and no comparison."
-        console.print(f"{text} At least {FEW}: --set repeat.processes=5", markup=False)
-    if any(_is_uncertain(entry) for entry in entries if len(entry.medians) >= FEW):
-        more = max(5, 2 * max(counts))
+        console.print(f"{text} More: --set repeat.processes=5", markup=False)
+    if any(entry.time and too_uncertain(entry.time) for entry in counted):
+        more = max(5, *(2 * len(entry.medians) for entry in counted))
         console.print(f"{UNCERTAIN}: measure on a quiet machine with --set repeat.processes={more}", markup=False)
 
 

@@ -57,6 +57,10 @@ class NewsFeed:
         if text := _next_measured(job, ended):
             self.phase(job, text)
 
+    def note(self, message: str) -> None:
+        """Report a message on the run."""
+        self._tell(News(job="", done=self._done, total=self._total, message=message))
+
     def message(self, job: Job, message: str) -> None:
         """Report a message on a job."""
         self._tell(News(job=job.id, done=self._done, total=self._total, message=message))
