@@ -180,7 +180,6 @@ class JobTracker:
         handle = runner.submit(request, folder, keep)
         self.jobs.track(job, handle, submitted_at)
         self.folder.note(utc_now(), "submitted", job.id, runner=request.runner, handle=handle)
-        self.news.started(job)
 
     def _pause_s(self) -> float:
         """Return how long to wait until the jobs are polled again."""

@@ -8,8 +8,8 @@ from daasbench.cli import figures
 from daasbench.cli.names import first_line, options_of, resources, skip_reason
 from daasbench.cli.progress import Detail, Shown
 from daasbench.evidence.disturbance import busy_caution, disturbed_share, was_busy
-from daasbench.jobs.news import News, NewsFeed, Phase
-from daasbench.model import SCHEMA, Case, Job, Outcome, Planned, Platform, Record, Repeat, Samples, Work
+from daasbench.jobs.news import News, Phase
+from daasbench.model import SCHEMA, Case, Outcome, Record, Samples, Work
 from daasbench.scenario.answering_report import report_of
 from daasbench.statistics import Interval
 from daasbench.study import RunSummary
@@ -77,24 +77,6 @@ def test_a_log_says_what_is_done_before_the_first_measurement_and_only_then(caps
     text = shown(phase, News(job="j", done=1, total=2, record=record()), phase, capsys=capsys)
     assert text.startswith("measuring the limits of this machine (2 threads)\n[1/2] ")
     assert text.count("measuring the limits") == 1
-
-
-def test_the_feed_says_which_comparison_is_measured_next():
-    def planned(name: str, process: int) -> Planned:
-        case = Case(kernel="tomography", implementation=name, version="1", size="small")
-        return Planned(key=f"{name}{process}", case=case, process=process)
-
-    both = [planned(name, process) for process in range(2) for name in ("numpy", "numba")]
-    job = Job(id="001", run="r", platform_name="here", platform=Platform(runner="local"), planned=both,
-              repeat=Repeat(), commit="c")  # fmt: skip
-    told: list[News | Phase] = []
-    feed = NewsFeed(told.append)
-    feed.expect([job])
-    for one in both[:2]:
-        feed.record(job, record(one.case, key=one.key))
-    assert [one.text for one in told if isinstance(one, Phase)] == [
-        "measuring tomography, small, process 2: numpy, numba"
-    ]
 
 
 @pytest.mark.parametrize(
