@@ -15,7 +15,7 @@ from daasbench import study
 from daasbench.errors import BudgetError, LedgerError
 from daasbench.evidence import gather
 from daasbench.jobs.budget import ceiling, check_budget
-from daasbench.jobs.outstanding import outstanding
+from daasbench.jobs.outstanding import outstanding, sets
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Case, Job, JobState, JobStatus, Outcome, Planned, Platform, Price, Reason, Repeat
 from daasbench.records.progress import Progress
@@ -74,7 +74,7 @@ def test_only_a_measurement_without_a_record_is_measured_again(go: Callable[...,
     runner = FakeRunner(answer=lambda job, one: measured(job, one) if one.case.seed else None)
     ended = go(runner)
     assert (ended.exit_code, ended.left, ended.outcomes) == (3, 1, {"ok": 1})
-    assert "1 of 2 measurements remain" in ended.messages[0]
+    assert "1 of 2 measurements gave no result" in ended.messages[0]
     whole = FakeRunner()
     assert go(whole).exit_code == 0
     assert [seeds_of(job) for job in whole.submitted] == [{0}]
@@ -171,19 +171,20 @@ def test_the_exit_code_says_how_the_cases_ended(
 
 def test_a_skipped_case_is_looked_at_again_when_it_may_run_now(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = a_plan(seeds=1)
-    key = outstanding(plan, "c0", Progress())["there"][0].key
+    key = outstanding(plan, sets(plan, 1), "c0", Progress())["there"][0].key
     skipped = Progress(outcomes={key: Outcome.SKIPPED}, attempts={key: 1})
     monkeypatch.setattr("daasbench.jobs.outstanding.may_run_now", lambda case, source: False)
-    assert outstanding(plan, "c0", skipped) == {}
+    assert outstanding(plan, sets(plan, 1), "c0", skipped) == {}
     monkeypatch.setattr("daasbench.jobs.outstanding.may_run_now", lambda case, source: True)
-    assert [one.attempt for one in outstanding(plan, "c0", skipped)["there"]] == [2]
+    assert [one.attempt for one in outstanding(plan, sets(plan, 1), "c0", skipped)["there"]] == [2]
 
 
 # --- money ----------------------------------------------------------------------------------------------------
 
 
 def jobs_of(plan: Plan) -> list[Job]:
-    return group(plan, outstanding(plan, "c0", Progress()), run="r", first=1, commit="c0")
+    measurements = sets(plan, plan.scenario.repeat.least_processes)
+    return group(plan, outstanding(plan, measurements, "c0", Progress()), run="r", first=1, commit="c0")
 
 
 def test_the_longest_time_counts_every_process_and_every_making_of_inputs() -> None:
@@ -218,7 +219,7 @@ def test_a_budget_that_applies_to_no_platform_is_refused_and_one_for_a_part_is_n
     with pytest.raises(BudgetError, match=r"platform laptop declares no price.*remove --budget"):
         check_budget(free, (Decimal(5), "EUR"))
     message = check_budget([*free, *jobs_of(a_plan(price=PRICE))], (Decimal(5), "EUR"))
-    assert message == ["--budget does not apply to platform laptop: no price is declared"]
+    assert message == ["--budget has no effect on platform laptop: no price is declared"]
     assert check_budget(jobs_of(a_plan(price=PRICE)), (Decimal(5), "EUR")) == []
 
 

@@ -13,6 +13,7 @@ from daasbench.cli.completion import complete_platform
 from daasbench.cli.options import json_option, results_option
 from daasbench.cli.tables import KINDS_LEGEND, print_json, show_table, wrapped
 from daasbench.errors import MissingRequirement
+from daasbench.host.installation import one_command
 from daasbench.inspection.platform import Inspection, check_platform
 
 if TYPE_CHECKING:
@@ -138,8 +139,6 @@ def _show_all(implementations: Sequence[dict[str, Any]]) -> None:
 
 def _show_missing(rows: Sequence[dict[str, Any]]) -> None:
     """Print each missing requirement once, and one command for all that can be installed."""
-    from daasbench.host.installation import one_command
-
     needing: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row["missing"]:

@@ -30,7 +30,7 @@ def duration(seconds: float) -> str:
 def span(seconds: float) -> str:
     """Return how long something takes, roughly: ``"12 s"``, ``"3 min"``."""
     if seconds < 1:
-        return "less than 1 s"
+        return "under 1 s"
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
@@ -50,10 +50,11 @@ def bounds(found: Interval | None, units: float | None = None) -> str:
     if found is None or found.low is None or found.high is None:
         return ""
     if units is None:
-        ends, value, scales = (found.low, found.high), found.value, _TIMES
+        ends = found.low, found.high
+        scale = next((scale for scale, _ in _TIMES if found.value >= scale), 1e-9)
     else:
-        ends, value, scales = (units / found.high, units / found.low), units / found.value, (*_LARGE, (1.0, ""))
-    scale = next((scale for scale, _ in scales if value >= scale), 1.0)
+        ends = units / found.high, units / found.low
+        scale = next((scale for scale, _ in _LARGE if units / found.value >= scale), 1.0)
     return f"{number(ends[0] / scale)} to {number(ends[1] / scale)}"
 
 

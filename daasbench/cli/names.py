@@ -44,9 +44,12 @@ def input_of(case: Case) -> str:
     return PurePosixPath(case.input).name if case.input else str(case.size or "a file")
 
 
-def options_of(case: Case) -> str:
-    """Return the options that differ from their defaults, and the start state: ``"mode=nosplit, warm start"``."""
-    options = case.options | {name: PurePosixPath(path).name for name, path in case.files.items()}
+def options_of(case: Case, *, files: bool = True) -> str:
+    """Return the options that differ from their defaults, and the start state: ``"mode=nosplit, warm start"``.
+
+    With `files` also the names of the files that options name.
+    """
+    options = case.options | ({name: PurePosixPath(path).name for name, path in case.files.items()} if files else {})
     parts = [f"{name}={value}" for name, value in sorted(options.items())]
     parts += ["within the cache"] if case.cache else []
     parts += [f"{case.start} start"] if case.start else []

@@ -21,7 +21,7 @@ from daasbench.statistics.intervals import median_interval
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from daasbench.cli.terminal import Terminal
+    from daasbench.cli.terminal import Terminal, TimeLeft
 
 BAR = 16  # columns of the bar: with the counts and the times it leaves half of 60 columns for what is going on
 DOT = " · "
@@ -58,6 +58,7 @@ class Shown:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._terminal: Terminal | None = None
+        self._left: TimeLeft | None = None
         self._started, self._done_before = time.monotonic(), -1
 
     def __enter__(self) -> Shown:
@@ -81,18 +82,22 @@ class Shown:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
         from rich.table import Column
 
-        from daasbench.cli.terminal import errors
+        from daasbench.cli.terminal import TimeLeft, errors
 
-        self._terminal = errors()
+        self._terminal, self._left = errors(), TimeLeft()
         columns = (
             BarColumn(bar_width=BAR),
             MofNCompleteColumn(table_column=Column(no_wrap=True)),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}", markup=False, table_column=Column(no_wrap=True)),
-            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            self._left,
+            TextColumn(  # has the rest of the line, whatever that is
+                "{task.description}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
         )
-        self._bar = Progress(*columns, console=self._terminal, transient=True)
-        self._task = self._bar.add_task("starting", total=None, left="")
+        self._bar = Progress(*columns, console=self._terminal, transient=True, expand=True)
+        self._task = self._bar.add_task("starting", total=None)
         self._bar.tasks[0].start_time = self._bar.get_time() - _age_s()
         self._bar.start()
 
@@ -111,18 +116,20 @@ class Shown:
             click.echo(line, err=True)
             return
         self._terminal.print(line, style=_style(news.record), markup=False)
-        self._bar.update(self._task, completed=news.done, total=news.total, left=self._time_left(news))
+        self._bar.update(self._task, completed=news.done, total=news.total)
+        self._set_end(news)
 
-    def _time_left(self, news: News) -> str:
-        """Return how long the rest takes at the speed so far; empty before two measurements have ended."""
-        done = news.done - self._done_before
-        if done < 2 or news.done >= news.total:
-            return ""
-        return f"{figures.span((time.monotonic() - self._started) / done * (news.total - news.done))} left"
+    def _set_end(self, news: News) -> None:
+        """Expect the end as if the rest were as fast as what is done; nothing before two measurements have ended."""
+        done, now = news.done - self._done_before, time.monotonic()
+        if self._left is not None:
+            known = done >= 2 and news.done < news.total
+            self._left.ends_at = now + (now - self._started) / done * (news.total - news.done) if known else None
 
     def _sentence(self, record: Record) -> str:
         case = record.case
-        what = [case.kernel, f"{case.implementation} ({resources(case)})", input_of(case), options_of(case)]
+        what = [case.kernel, f"{case.implementation} ({resources(case)})", input_of(case)]
+        what.append(options_of(case, files=False))
         what += [record.platform] if self.with_platform else []
         of = f" of {self.processes}" if self.processes else ""
         what.append(f"process {record.process + 1}{of}")
@@ -145,7 +152,8 @@ def _age_s() -> float:
     """Return the seconds since this command was started."""
     import psutil
 
-    return max(0.0, time.time() - psutil.Process().create_time())
+    started: float = psutil.Process().create_time()
+    return max(0.0, time.time() - started)
 
 
 def _speed(record: Record) -> list[str]:

@@ -127,7 +127,9 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     from daasbench.cli.progress import Detail, Shown
 
     detail = Detail.QUIET if quiet else Detail.FULL if verbose else Detail.NORMAL
-    processes = str(plan.scenario.repeat.processes)
+    repeat = plan.scenario.repeat
+    several = f"{repeat.least_processes} to {repeat.most_processes}"
+    processes = several if repeat.adds_processes else str(repeat.least_processes)
     command = "daasbench " + shlex.join(sys.argv[1:])
     with Shown(quiet=as_json, detail=detail, processes=processes, with_platform=len(plan.platforms) > 1) as shown:
         ended = study.run(
@@ -205,6 +207,8 @@ def _show_end(ended: RunSummary, plan: Plan, results: Path) -> None:
     if ended.measured == 0 and not ended.left:
         click.echo("Nothing was measured now: all of it was done before. To measure again: add --again")
     if ended.under_way:
-        click.echo(f"To fetch what is in submitted jobs: {command('collect', ended.run, results=results)}")
+        click.echo(f"To fetch their records: {command('collect', ended.run, results=results)}")
     if Outcome.OK in ended.outcomes:
-        click.echo(f"records: {ended.folder}\nnext:    {command('report', report_of(plan), results=results)}")
+        click.echo(f"records: {ended.folder}")
+        if not ended.left:
+            click.echo(f"next:    {command('report', report_of(plan), results=results)}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from daasbench.cli import figures
 from daasbench.cli.names import (
@@ -23,6 +26,8 @@ from daasbench.cli.names import (
 from daasbench.evidence.unit_size import unit_words
 from daasbench.host.installation import one_command
 from daasbench.model import Case, Outcome
+from daasbench.records.layout import LOG_FILE
+from daasbench.records.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from daasbench.evidence.entries import Entry
 
 
+UNCERTAIN = "too uncertain to compare"
 GAP = 2  # spaces between columns
 COLOURS = {Outcome.OK: "green", Outcome.SKIPPED: "yellow"}
 BAD = "bold red"
@@ -94,6 +100,7 @@ def show_run(folder: Path, console: Console) -> None:
             _print_footnote(note, console)
         console.print()
     _print_logs(folder, every, console)
+    _print_doubts(every, console)
     if install := one_command(fixes):
         console.print(f"To install what is missing: {install}", markup=False, soft_wrap=True)
     if caution := busy_caution(evidence.records):
@@ -129,7 +136,7 @@ def _row(entry: Entry, layout: Layout) -> Row:
         work = entry.units or 1.0
         cells |= {
             "speed": figures.rate(work / time.value, units(entry.case, entry.unit)),
-            "range": f"({spread})" if (spread := figures.bounds(time, work)) else "",
+            "range": f"({spread})" if (spread := _spread(entry, work)) else "",
             "time": f"{figures.duration(time.value)} each",
         }
         if entry.fraction and entry.limit_name:
@@ -139,6 +146,33 @@ def _row(entry: Entry, layout: Layout) -> Row:
     else:
         outcome = str(entry.outcome)
     return Row(cells={**cells, "outcome": outcome}, outcome=entry.outcome)
+
+
+def _spread(entry: Entry, work: float) -> str:
+    """Return the interval of a rate; of too few processes their range, and no interval that says nothing."""
+    from daasbench.statistics.intervals import too_uncertain
+
+    time = entry.time
+    if time is None or too_uncertain(time):
+        return UNCERTAIN if time else ""
+    if time.low is None:  # too few processes
+        time = msgspec.structs.replace(time, low=time.least, high=time.greatest)
+    return figures.bounds(time, work)
+
+
+def _print_doubts(entries: Sequence[Entry], console: Console) -> None:
+    """Print what the ranges mean where they are no intervals, and what makes a figure certain enough."""
+    from daasbench.statistics.intervals import too_uncertain
+
+    counted = [entry for entry in entries if entry.time]
+    few = sorted({len(entry.medians) for entry in counted if entry.time and entry.time.low is None})
+    if few:
+        said = " or ".join(map(str, few))
+        text = f"{said} process{'' if few == [1] else 'es'} per case: too few for an interval, and no comparison."
+        console.print(f"{text} More: --set repeat.processes=5", markup=False)
+    if any(entry.time and too_uncertain(entry.time) for entry in counted):
+        more = max(5, *(2 * len(entry.medians) for entry in counted))
+        console.print(f"{UNCERTAIN}: measure on a quiet machine with --set repeat.processes={more}", markup=False)
 
 
 def _widths(rows: Sequence[Row], width: int) -> dict[str, int]:
@@ -185,6 +219,7 @@ def _nodes(case: Case) -> str:
 def _footnotes(problem: ProblemResults, layout: Layout, fixes: dict[str, None]) -> list[Footnote]:
     """Return what is said below the rows; what can be installed is collected in `fixes`."""
     found: dict[tuple[Outcome, str], Footnote] = {}
+    several = Counter(entry.case.implementation for entry in problem.newest)
     for entry in problem.newest:
         for row in entry.rows:
             record = row.record
@@ -193,7 +228,8 @@ def _footnotes(problem: ProblemResults, layout: Layout, fixes: dict[str, None]) 
             skipped = record.outcome is Outcome.SKIPPED
             reason = skip_reason(record.message, fixes) if skipped else first_line(record.message)
             note = found.setdefault((record.outcome, reason), Footnote(outcome=record.outcome, reason=reason))
-            name = layout.name(entry) + (f" on {entry.platform}" if layout.with_platform else "")
+            name = layout.name(entry) if several[entry.case.implementation] > 1 else entry.case.implementation
+            name += f" on {entry.platform}" if layout.with_platform else ""
             if name not in note.names:
                 note.names.append(name)
     order = list(Outcome)
@@ -212,11 +248,11 @@ def _print_footnote(note: Footnote, console: Console) -> None:
 def _print_logs(folder: Path, entries: Sequence[Entry], console: Console) -> None:
     """Print where the logs of the jobs are in which something failed, and the command that shows them."""
     bad = [row.record for entry in entries for row in entry.rows if row.record.outcome not in COLOURS]
-    jobs = list(dict.fromkeys(record.job for record in bad))
+    jobs, run = list(dict.fromkeys(record.job for record in bad)), RunFolder(folder)
     for job in jobs[:3]:
-        console.print(f"log: {folder / 'jobs' / job / 'log'}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"log: {run.job_folder(job) / LOG_FILE}", markup=False, highlight=False, soft_wrap=True)
     if jobs:
         results = folder.parent.parent
-        shown = command("show", "log", folder.name, *(jobs[:1] if len(jobs) == 1 else ()), results=results)
+        shown = command("show", "log", run.id, *(jobs[:1] if len(jobs) == 1 else ()), results=results)
         more = f" ({len(jobs)} jobs)" if len(jobs) > 1 else ""
         console.print(f"to read it{more}: {shown}", markup=False, highlight=False, soft_wrap=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from daasbench.contracts import Kernel
     from daasbench.scenario.plan import Plan
 
-KERNEL_REPEAT = {"processes": 3, "limit_s": 60.0, "interval": 0.05, "max_repeats": 200}
+KERNEL_REPEAT = {"processes": 5, "limit_s": 60.0, "interval": 0.05, "max_repeats": 200}
 
 _KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+|\[\d+\])*")
 _DATA = "data:"
@@ -78,7 +78,7 @@ class ScenarioRequest:
         """
         if not patterns:
             return
-        from daasbench.scenario.grid import named_implementations
+        from daasbench.scenario.implementations import named_implementations
 
         unused, known, kept = set(patterns), dict[str, None](), []
         for block in self._blocks():

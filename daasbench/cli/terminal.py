@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 
 from rich.console import Console
+from rich.progress import ProgressColumn, Task
+from rich.text import Text
+
+from daasbench.cli.figures import span
 
 WIDE = 500  # columns of an output that is no terminal: a pipe or a file cuts no line
 
@@ -15,6 +20,21 @@ class Terminal(Console):
     def on_broken_pipe(self) -> None:
         """Raise the error that rich is handling when it calls this; rich would end the command with exit code 1."""
         raise
+
+
+class TimeLeft(ProgressColumn):
+    """The time until the end, counted down while nothing ends; empty as long as it is not known."""
+
+    def __init__(self) -> None:
+        self.ends_at: float | None = None  # by the monotonic clock
+        super().__init__()
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002  (the form of a column)
+        """Return ``"2 min left"``."""
+        if self.ends_at is None:
+            return Text("")
+        left_s = self.ends_at - time.monotonic()
+        return Text(f"{span(left_s)} left" if left_s >= 1 else "ends soon")
 
 
 def output() -> Terminal:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from daasbench.model import Job, Record, sets_of
+from daasbench.model import Job, Record
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,6 @@ class NewsFeed:
 
     def __init__(self, tell: Tell) -> None:
         self._tell, self._done, self._total = tell, 0, 0
-        self._ended: dict[str, set[str]] = {}  # by job: the keys of the measurements that have a record
 
     def expect(self, jobs: Iterable[Job]) -> None:
         """Count the measurements of more jobs."""
@@ -47,10 +46,10 @@ class NewsFeed:
         """Report a new record of a job."""
         self._done += 1
         self._tell(News(job=job.id, done=self._done, total=self._total, record=record))
-        ended = self._ended.setdefault(job.id, set())
-        ended.add(record.key)
-        if text := _next_measured(job, ended):
-            self.phase(job, text)
+
+    def note(self, message: str) -> None:
+        """Report a message on the run."""
+        self._tell(News(job="", done=self._done, total=self._total, message=message))
 
     def message(self, job: Job, message: str) -> None:
         """Report a message on a job."""
@@ -59,14 +58,3 @@ class NewsFeed:
     def phase(self, job: Job, text: str) -> None:
         """Report what a job is doing."""
         self._tell(Phase(job=job.id, text=text))
-
-
-def _next_measured(job: Job, ended: Set[str]) -> str:
-    """Return which comparison a job measures now: the first without all of its records; empty if there is none."""
-    remaining = next((cases for cases in sets_of(job) if any(one.key not in ended for one in cases)), [])
-    if not remaining or any(one.key in ended for one in remaining):  # the rest of these comes at the same time
-        return ""
-    first = remaining[0]
-    what = first.case.size or (first.case.input or "").rpartition("/")[2]
-    names = ", ".join(dict.fromkeys(one.case.implementation for one in remaining))
-    return f"measuring {first.case.kernel}, {what}, process {first.process + 1}: {names}"

@@ -15,6 +15,7 @@ from daasbench.contracts import Queue
 from daasbench.errors import BudgetError
 from daasbench.host.containers import container_of
 from daasbench.jobs.budget import ceiling, check_budget
+from daasbench.jobs.further_sets import measurements_so_far
 from daasbench.jobs.outstanding import jobs_of, missing_now, outstanding
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Case, Job, Request
@@ -31,7 +32,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     platform: str
     processes: int  # that have no outcome yet
     expected_s: float | None  # of one process, by earlier records; None: it was never measured
-    limit_s: float  # at which a process is stopped
+    limit_s: float  # repeat.limit_s: of one process
     missing: str | None = None  # why this machine would skip it, with the fix
 
 
@@ -60,7 +61,8 @@ def preview(
     folder = begun or runs.dry_run(results_folder)
     queued = _queued(folder)
     active = {planned.key for job in queued for planned in job.planned}
-    todo = outstanding(plan, commit, progress(folder.path), active)
+    measurements = measurements_so_far(plan, folder, commit)
+    todo = outstanding(plan, measurements, commit, progress(folder.path), active)
     jobs = jobs_of(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
     history = durations(results_folder)
     expected, ceilings = {}, {}
@@ -83,7 +85,7 @@ def preview(
 def _forecasts(plan: Plan, jobs: Sequence[Job], history: Mapping[tuple[str, str], float]) -> list[Forecast]:
     """Return the cases of the jobs, in the order of the plan."""
     counts = Counter((planned.case.id, job.platform_name) for job in jobs for planned in job.planned)
-    limit_s = plan.scenario.repeat.hard_limit_s
+    limit_s = plan.scenario.repeat.limit_s
     return [
         Forecast(
             case=cell.case,

@@ -8,8 +8,8 @@ from daasbench.cli import figures
 from daasbench.cli.names import first_line, options_of, resources, skip_reason
 from daasbench.cli.progress import Detail, Shown
 from daasbench.evidence.disturbance import busy_caution, disturbed_share, was_busy
-from daasbench.jobs.news import News, NewsFeed, Phase
-from daasbench.model import SCHEMA, Case, Job, Outcome, Planned, Platform, Record, Repeat, Samples, Work
+from daasbench.jobs.news import News, Phase
+from daasbench.model import SCHEMA, Case, Outcome, Record, Samples, Work
 from daasbench.scenario.answering_report import report_of
 from daasbench.statistics import Interval
 from daasbench.study import RunSummary
@@ -79,24 +79,6 @@ def test_a_log_says_what_is_done_before_the_first_measurement_and_only_then(caps
     assert text.count("measuring the limits") == 1
 
 
-def test_the_feed_says_which_comparison_is_measured_next():
-    def planned(name: str, process: int) -> Planned:
-        case = Case(kernel="tomography", implementation=name, version="1", size="small")
-        return Planned(key=f"{name}{process}", case=case, process=process)
-
-    both = [planned(name, process) for process in range(2) for name in ("numpy", "numba")]
-    job = Job(id="001", run="r", platform_name="here", platform=Platform(runner="local"), planned=both,
-              repeat=Repeat(), commit="c")  # fmt: skip
-    told: list[News | Phase] = []
-    feed = NewsFeed(told.append)
-    feed.expect([job])
-    for one in both[:2]:
-        feed.record(job, record(one.case, key=one.key))
-    assert [one.text for one in told if isinstance(one, Phase)] == [
-        "measuring tomography, small, process 2: numpy, numba"
-    ]
-
-
 @pytest.mark.parametrize(
     ("summary", "code", "sentence"),
     [
@@ -108,11 +90,11 @@ def test_the_feed_says_which_comparison_is_measured_next():
         ({"outcomes": {}, "left": 2, "planned": 2, "refused": 2}, 3,
          REFUSED),
         ({"outcomes": {}, "left": 2, "planned": 2, "under_way": 2, "detached": True}, 0,
-         "0 of 2 measurements done. The others are in submitted jobs."),
+         "0 of 2 measurements done. 2 are in submitted jobs."),
         ({"outcomes": {}, "left": 2, "planned": 2, "under_way": 1, "refused": 1, "detached": True}, 3,
          REFUSED),
         ({"outcomes": {}, "left": 2, "planned": 2, "under_way": 2}, 3,
-         "0 of 2 measurements done. The others are in submitted jobs."),
+         "0 of 2 measurements done. 2 are in submitted jobs."),
     ],
 )  # fmt: skip
 def test_the_last_line_says_what_is_done_and_what_to_do(summary, code, sentence):
@@ -122,7 +104,7 @@ def test_the_last_line_says_what_is_done_and_what_to_do(summary, code, sentence)
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0117, "11.7 ms"), (1.0, "1.00 s"), (0.0009999, "1000 µs"), (123.4, "123 s"), (3.2e-8, "32.0 ns")],
+    [(0.0117, "11.7 ms"), (1.0, "1.00 s"), (0.0009999, "1 000 µs"), (123.4, "123 s"), (3.2e-8, "32.0 ns")],
 )
 def test_a_time_has_three_digits_and_a_unit(value, text):
     assert figures.duration(value) == text
