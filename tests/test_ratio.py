@@ -60,6 +60,13 @@ def test_one_process_gives_a_ratio_without_an_interval() -> None:
     assert math.isnan(row["high"])
 
 
+def test_two_processes_give_a_range_and_no_interval() -> None:
+    [row] = daasbench.ratio(table(rows("numpy", 4.0, 6.0), rows("numba", 2.0, 2.0)), base="numpy").to_dict("records")
+    assert (row["n"], row["method"], row["least"], row["greatest"]) == (2, "range", pytest.approx(2), pytest.approx(3))
+    assert math.isnan(row["low"])
+    assert math.isnan(row["high"])
+
+
 def test_each_problem_and_each_number_of_threads_has_a_row_of_its_own() -> None:
     both = table(
         rows("numpy", 4.0, 4.0, 4.0),
