@@ -132,3 +132,25 @@ def read() -> str:
 def test_every_term_of_the_glossary_is_used_on_a_page_or_in_a_report(term: str, read: str) -> None:
     words = re.escape(term.lower()).replace(r"\ ", r"[\s_]+").replace("process", "process(?:es)?")
     assert re.search(rf"\b{words}s?\b", read)
+
+
+OF_A_SITE = re.compile(r"^(?:host|folder|partition|queue|account|cores_per_node|memory_gb) = ", re.MULTILINE)
+
+
+def test_every_line_of_a_platform_that_differs_between_sites_is_marked() -> None:
+    lines = [
+        (page.name, line)
+        for page in (ROOT / "docs/how-to").glob("*.md")
+        for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        for line in block.splitlines()
+        if OF_A_SITE.match(line)
+    ]
+    assert {name for name, _ in lines} >= {"slurm.md", "remote-cluster.md", "platforms.md"}
+    assert [f"{name}: {line}" for name, line in lines if "# edit" not in line] == []
+
+
+def test_a_page_about_slurm_says_what_happens_without_memory_gb() -> None:
+    for name in ("slurm", "remote-cluster", "platforms"):
+        page = " ".join((ROOT / f"docs/how-to/{name}.md").read_text(encoding="utf-8").split())
+        assert "If you omit `memory_gb`" in page
+        assert "too little" in page
