@@ -6,7 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from daasbench.evidence.claims import Comparison, ComparisonGroup, Decision, EvidenceLevel, ProblemResults, compare
+from daasbench.evidence.claims import (
+    UNCOMPARED,
+    Comparison,
+    ComparisonGroup,
+    Decision,
+    EvidenceLevel,
+    ProblemResults,
+    compare,
+)
 from daasbench.evidence.entries import Entry, card
 from daasbench.model import Case, Outcome
 from daasbench.statistics import Interval
@@ -16,8 +24,11 @@ from .numbers import counted, duration, factor, listed, price, rate
 LEVELS = {
     EvidenceLevel.NONE: ("no evidence", "nothing finished with a result"),
     EvidenceLevel.RUNS: ("L0", "it runs; its results are not verified"),
-    EvidenceLevel.VERIFIED: ("L1", "every repeat verified; one process, so no interval and no comparison"),
-    EvidenceLevel.INTERVAL: ("L2", "every repeat verified, several processes and an interval"),
+    EvidenceLevel.VERIFIED: ("L1", "every repeat verified; no interval, or one too wide to compare"),
+    EvidenceLevel.INTERVAL: (
+        "L2",
+        "every repeat verified, 3 processes or more, an interval within a factor of 3",
+    ),
     EvidenceLevel.PLATFORMS: ("L3", "verified, with intervals, on two platforms or more"),
 }
 OUTCOMES = {
@@ -104,11 +115,14 @@ def group_answer(group: ComparisonGroup) -> str:
     others = len(group.comparable) - 1
     if not others:
         return f"{place}{name(fastest)} is the only implementation with a verified result: {reached}."
-    unknown = [rival for rival in group.rivals if rival.decision is Decision.UNKNOWN]
-    if unknown:
+    uncompared = [rival for rival in group.rivals if rival.decision in UNCOMPARED]
+    if uncompared:
+        why = "some of them ran in fewer than 3 processes, which gives no interval"
+        if all(rival.decision is Decision.UNCERTAIN for rival in uncompared):
+            why = "some intervals span more than a factor of 3"
         return (
-            f"{place}{name(fastest)} has the shortest median of {others + 1} verified implementations: {reached};"
-            " some of them ran in one process only, which gives no interval, so no comparison is claimed."
+            f"{place}{name(fastest)} has the shortest time of {others + 1} verified implementations: {reached};"
+            f" {why}, so no comparison is claimed."
         )
     if group.rivals:
         first = group.rivals[0]
@@ -139,7 +153,7 @@ def _against(group: ComparisonGroup) -> list[str]:
 
 
 def _clause(pair: Comparison | None, subject: str, against: str) -> str:
-    if pair is None or pair.ratio is None or pair.decision is Decision.UNKNOWN:
+    if pair is None or pair.ratio is None or pair.decision in UNCOMPARED:
         return ""
     if pair.decision is Decision.UNDECIDED:
         question = f"whether {subject.rstrip(',')} is faster than {against}"
@@ -182,7 +196,9 @@ def across_platforms(problem: ProblemResults) -> str:
     for other in groups[1:]:
         pair = compare(best.fastest, other.fastest) if best.fastest else None
         if pair is None or pair.ratio is None or pair.decision is Decision.UNKNOWN:
-            parts.append(f"with {other.platform} no comparison is claimed (one process gives no interval)")
+            parts.append(f"with {other.platform} no comparison is claimed (fewer than 3 processes give no interval)")
+        elif pair.decision is Decision.UNCERTAIN:
+            parts.append(f"with {other.platform} no comparison is claimed (the interval spans more than a factor of 3)")
         elif pair.decision is Decision.UNDECIDED:
             parts.append(f"it cannot be told yet whether faster than {other.platform} ({ratio(pair.ratio)} includes 1)")
         else:
