@@ -46,6 +46,10 @@ class DaskRunner(LocalRunner):
         if "launcher" in options:
             check_options({"launcher": options["launcher"]}, where, runner=self.name)
 
+    def is_here(self, options: Mapping[str, Option]) -> bool:
+        """Return whether the workers run on this machine."""
+        return options.get("cluster") == "local"
+
     def inspect(self, platform: Platform, folder: Path) -> list[Finding]:
         """Return the findings about this machine, where the client runs, and about the source of the workers."""
         return check_dask(platform, folder)

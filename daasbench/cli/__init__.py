@@ -32,7 +32,7 @@ COMMANDS = {
 
 EXIT_CODES = """\b
 Exit codes:
-  0    done; run: every case is ok, or skipped because a requirement is missing
+  0    done; run: every case is ok, or skipped because a requirement is missing, or submitted
   1    run: a case is wrong, failed or timed out; doctor --platform: a run on it would fail
   2    a wrong option, or a bad file; nothing was run
   3    unfinished: run the same command again to continue; daasbench collect fetches queued jobs

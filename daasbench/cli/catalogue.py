@@ -11,9 +11,10 @@ from typing import Any
 import click
 import msgspec
 
-from daasbench.cli.options import json_option
+from daasbench.cli.log import show_log
+from daasbench.cli.options import json_option, results_option
 from daasbench.cli.tables import print_json, show_table
-from daasbench.errors import unknown
+from daasbench.errors import UsageError, unknown
 
 KINDS = ("kernels", "scenarios", "platforms", "runners", "reports")
 
@@ -83,15 +84,25 @@ def _files(folder: str, what: Callable[[dict[str, Any]], str]) -> list[dict[str,
     return rows
 
 
-@click.command("show", short_help="show one kernel, scenario, platform or report")
-@click.argument("kind", type=click.Choice(("kernel", "scenario", "platform", "report")))
+@click.command("show", short_help="show one kernel, scenario, platform or report, or the log of a run")
+@click.argument("kind", type=click.Choice(("kernel", "scenario", "platform", "report", "log")))
 @click.argument("name")
+@click.argument("job", required=False)
+@results_option
 @json_option
-def show_command(kind: str, name: str, as_json: bool) -> None:
+def show_command(kind: str, name: str, job: str | None, results: Path, as_json: bool) -> None:
     """Show the KIND called NAME: the card and the implementations of a kernel, or the text of a file.
 
     NAME may be a path: daasbench show kernel ./my_kernel.py
+
+    daasbench show log RUN [JOB] prints what the jobs of a run wrote: the whole message of a failure, and whatever
+    a kernel prints. The first letters of RUN and JOB are enough.
     """
+    if kind == "log":
+        show_log(name, job, results, as_json)
+        return
+    if job is not None:
+        raise UsageError(f"show {kind}: takes one name, got {name!r} and {job!r}; JOB is for show log")
     shown: dict[str, Callable[[str], dict[str, Any]]] = {
         "kernel": _kernel,
         "scenario": lambda stem: _file(stem, "", "scenario"),

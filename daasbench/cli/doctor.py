@@ -12,6 +12,7 @@ import click
 from daasbench.cli.options import json_option, results_option
 from daasbench.cli.tables import print_json, show_table
 from daasbench.errors import MissingRequirement
+from daasbench.host.installation import one_command
 from daasbench.inspection.platform import Inspection, check_platform
 
 
@@ -109,10 +110,8 @@ def _check_this_machine(as_json: bool) -> None:
     problems = [f"broken plug-in: {plugin.error}" for plugin in broken] + [f"warning: {text}" for text in warnings]
     for problem in problems:
         click.echo(f"\n{problem}")
-    commands = {str(row["fix"]).removeprefix("install it: ") for row in [*implementations, *engines]}
-    fixes = sorted(command for command in commands if command.startswith("pip install"))
-    if fixes:
-        click.echo("\nto add what is missing:\n" + "\n".join(f"  {fix}" for fix in fixes))
+    if install := one_command(str(row["fix"]) for row in [*implementations, *engines] if row["fix"]):
+        click.echo(f"\nto add what is missing: {install}")
 
 
 def _engines() -> list[dict[str, Any]]:

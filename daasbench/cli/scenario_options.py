@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daasbench.errors import DaasbenchError, ScenarioError, UnknownName, unknown_sentence
 
 if TYPE_CHECKING:
+    from daasbench.contracts import Kernel
     from daasbench.scenario.plan import Plan
 
 KERNEL_REPEAT = {"processes": 5, "limit_s": 60.0, "interval": 0.05, "max_repeats": 200}
@@ -59,6 +61,40 @@ class ScenarioRequest:
                 raise ScenarioError(f"--set {setting}: {message}")
             self._set(re.findall(r"[\w-]+", key), text.strip(), f"--set {setting}")
             self._changes.append(f"--set {setting}")
+
+    def set_only(self, patterns: Sequence[str]) -> None:
+        """Keep the kernels, and the implementations of all kernels, whose names match any of the patterns.
+
+        Raises
+        ------
+        UnknownName
+            If a pattern matches nothing of the scenario.
+        """
+        if not patterns:
+            return
+        from daasbench.scenario.grid import named_implementations
+
+        unused, known, kept = set(patterns), dict[str, None](), []
+        for block in self._blocks():
+            kernel = self._kernel_of(block)
+            if kernel is None:
+                return  # the check of the scenario reports what is wrong with the kernel
+            try:
+                names = [one.name for one in named_implementations(kernel, block.get("implementations", "all"))]
+            except (UnknownName, TypeError):
+                return  # as above
+            known |= dict.fromkeys([kernel.name, *names])
+            whole = {pattern for pattern in patterns if fnmatchcase(kernel.name, pattern)}
+            chosen = {name: {one for one in patterns if fnmatchcase(name, one)} for name in names}
+            unused -= whole.union(*chosen.values())
+            wanted = names if whole else [name for name in names if chosen[name]]
+            if wanted:
+                kept.append(block if whole else {**block, "implementations": wanted})
+        for pattern in patterns:
+            if pattern in unused:
+                raise UnknownName(unknown_sentence("kernel or implementation", pattern, known, f"--only {pattern}"))
+        self.raw["cases"] = kept
+        self._changes += [f"--only {pattern}" for pattern in patterns]
 
     def plan(self) -> Plan:
         """Return the plan: everything resolved and checked."""
@@ -118,15 +154,19 @@ class ScenarioRequest:
 
     def _options_of(self, block: dict[str, Any]) -> dict[str, Any] | None:
         """Return the types of the options of the kernel of a block; None if there is no such kernel."""
-        from daasbench import registry
         from daasbench.model import parsing
+
+        kernel = self._kernel_of(block)
+        return None if kernel is None else parsing.fields(kernel.options)
+
+    def _kernel_of(self, block: dict[str, Any]) -> Kernel | None:
+        from daasbench import registry
 
         name = str(block.get("kernel", ""))
         try:
-            kernel = registry.kernel_from_file(self.folder / name) if registry.is_file(name) else registry.kernel(name)
+            return registry.kernel_from_file(self.folder / name) if registry.is_file(name) else registry.kernel(name)
         except DaasbenchError:
             return None
-        return parsing.fields(kernel.options)
 
 
 def _find(what: str) -> tuple[dict[str, Any], str, str, Path]:

@@ -24,6 +24,7 @@ ONE_NODE = ("host", "cuda")  # backends that compute on one node only
 
 _WORDS = 'a count of 1 or more, or "max"'
 Counts = Annotated[int, msgspec.Meta(ge=1, le=MOST_COUNT)] | Literal["max"]
+SIZE = "small"  # if a table names none
 SERIES = "ladder"  # 1, 2, 4 ... and as many as there are
 Axis = Annotated[
     Counts
@@ -47,7 +48,7 @@ class CaseBlock(Written, frozen=True, kw_only=True):
     implementations: Annotated[Names, msgspec.Meta(description='names of implementations, or "all", or "peers"')] = (
         "all"
     )
-    sizes: Annotated[Names, msgspec.Meta(description="names of sizes")] = "small"
+    sizes: Annotated[Names, msgspec.Meta(description="names of sizes")] = SIZE
     seed: Seeds = 0
     nodes: Axis = 1
     ranks: Axis = 1
@@ -131,6 +132,13 @@ class CaseGrid:
             cell = self._cell(name, point, cores)
             if cell is not None:
                 yield cell
+
+    def probed(self, name: str, platform: Platform, cores: int, gpus: int) -> list[Cell]:
+        """Return the cells that a node with `cores` and `gpus` would have; no note is taken."""
+        notes = list(self.notes)
+        cells = list(self.cells(name, platform, cores, gpus))
+        self.notes[:] = notes
+        return cells
 
     @property
     def across_sizes(self) -> bool:
@@ -239,18 +247,10 @@ class CaseGrid:
         return parsing.convert(raw, self.kernel.options, self.where, f"{self.at}.options")
 
     def _implementations(self) -> list[Implementation]:
-        from daasbench.compute.backends import is_installed
-
-        known = self.kernel.implementations
-        found: dict[str, Implementation] = {}
-        for name in _listed(self.block.implementations):
-            if name in ("all", "peers"):
-                found |= {k: w for k, w in known.items() if not w.peer or (name == "peers" and is_installed(w))}
-            elif name in known:
-                found[name] = known[name]
-            else:
-                self._refuse(".implementations", unknown_sentence("implementation", name, [*known, "all", "peers"]))
-        return list(found.values())
+        try:
+            return named_implementations(self.kernel, self.block.implementations)
+        except UnknownName as error:
+            self._refuse(".implementations", error, error)
 
     def _note_ranks(self) -> None:
         """Note how implementations use the cores that were not named: a user may expect one rank per core."""
@@ -263,11 +263,12 @@ class CaseGrid:
             self.notes.append(f"{self.kernel.name}: {message}; {fix}")
 
     def _sizes(self) -> Sequence[str | None]:
-        if "input" in self.paths:
-            return [None]
-        for size in _listed(self.block.sizes):
+        written = self.block.sizes != SIZE or "input" not in self.paths
+        for size in _listed(self.block.sizes) if written else ():
             if size not in self.kernel.sizes:
                 self._refuse(".sizes", unknown_sentence("size", size, self.kernel.sizes))
+        if "input" in self.paths:
+            return [None]
         return list(dict.fromkeys(_listed(self.block.sizes)))
 
     def _check_problem(self) -> None:
@@ -340,6 +341,22 @@ class CaseGrid:
             grown=grown,
         )
         return Cell(case=case, platform=platform, paths=self.paths, source=str(self.source) if self.source else None)
+
+
+def named_implementations(kernel: Kernel, names: Names) -> list[Implementation]:
+    """Return the implementations that a table names: by their names, ``"all"`` (no peers) or ``"peers"`` (all)."""
+    from daasbench.compute.backends import is_installed
+
+    known = kernel.implementations
+    found: dict[str, Implementation] = {}
+    for name in _listed(names):
+        if name in ("all", "peers"):
+            found |= {k: w for k, w in known.items() if not w.peer or (name == "peers" and is_installed(w))}
+        elif name in known:
+            found[name] = known[name]
+        else:
+            raise UnknownName(unknown_sentence("implementation", name, [*known, "all", "peers"]))
+    return list(found.values())
 
 
 def share_cores(cores: int, nodes: int, ranks: Counts, threads: Counts) -> tuple[int, int]:

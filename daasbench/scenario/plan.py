@@ -13,10 +13,11 @@ from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.model import Beamline, Goal, Platform, Repeat, Written, digest, parsing
 from daasbench.scenario.goal import goal_note
 from daasbench.scenario.grid import CaseBlock, CaseGrid, Cell
-from daasbench.scenario.platforms import load_platform
+from daasbench.scenario.platforms import is_this_machine, load_platform
 from daasbench.scenario.scaling_series import CasePoint, Intent, breach, planned_series
 
 MOST_MEASUREMENTS = 1_000_000  # cells x processes of a scenario
+SOME = 97  # cores or GPUs of a node that is only thought of
 LONGEST_LIMIT_S = 365 * 86400.0  # upper bound of repeat.limit_s
 
 
@@ -83,6 +84,7 @@ def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_h
     cells: dict[tuple[str, str], Cell] = {}
     for grid in grids:
         for stem, platform in _asked(grid, platforms, where).items():
+            _check_node(grid, stem, platform, where)
             cores = platform.cores_per_node or cores_here
             gpus = gpus_here if platform.gpus_per_node is None else platform.gpus_per_node
             mine = {(cell.case.id, stem): cell for cell in grid.cells(stem, platform, cores, gpus)}
@@ -110,6 +112,25 @@ def _check_repeat(repeat: Repeat, where: str) -> None:
         raise ScenarioError(f"{where}: repeat.max_repeats: {message}")
     if repeat.limit_s > LONGEST_LIMIT_S:
         raise ScenarioError(f"{where}: repeat.limit_s: {repeat.limit_s:g} s is more than a year; write less")
+
+
+def _check_node(grid: CaseGrid, name: str, platform: Platform, where: str) -> None:
+    """Refuse a table whose cases depend on what a node of another machine has and its platform does not declare.
+
+    This machine's own numbers would be taken for those of the node, without a word.
+    """
+    if is_this_machine(platform):
+        return
+    for key, counts, axes in (
+        ("cores_per_node", ((1, 1), (SOME, 1)), "threads or ranks"),
+        ("gpus_per_node", ((1, 1), (1, SOME)), "gpus"),
+    ):
+        declared = getattr(platform, key) is not None
+        few, many = ({cell.case.id for cell in grid.probed(name, platform, *count)} for count in counts)
+        if not declared and few != many:
+            what = f'{key} is missing; {grid.at} has {axes} = "max" or "ladder", which needs the number of a node'
+            fix = f"write {key} = N into the platform's file; daasbench doctor --platform prints N"
+            raise ScenarioError(f"{where}: platform {name}: {what}; {fix}")
 
 
 def _check_kernels(grids: Sequence[CaseGrid], where: str) -> None:

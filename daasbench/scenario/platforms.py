@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from daasbench import registry
+from daasbench.contracts import Queue
 from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.host import toml_file
 from daasbench.model import Platform, parsing
@@ -34,6 +35,16 @@ def load_platform(named: str, folder: Path, where: str) -> tuple[str, Platform]:
         raise ScenarioError(unknown_sentence("runner", platform.runner, known, f"{path}: runner"))
     registry.runner(platform.runner).check(platform.options, f"{path}: options")
     return path.stem, platform
+
+
+def is_this_machine(platform: Platform) -> bool:
+    """Return whether the cases of a platform compute on this machine, so that what it does not declare is known here.
+
+    A runner may say so by a method ``is_here(options)``; else the jobs of a queue compute elsewhere.
+    """
+    runner = registry.runner(platform.runner)
+    is_here = getattr(runner, "is_here", None)
+    return bool(is_here(platform.options)) if is_here else not isinstance(runner, Queue)
 
 
 def shipped_files(folder: str = "") -> dict[str, Path]:

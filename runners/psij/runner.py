@@ -57,6 +57,10 @@ class PsijRunner:
         """Raise ScenarioError if these are not options of this runner; psij need not be installed."""
         read_options(options, where)
 
+    def is_here(self, options: Mapping[str, Option]) -> bool:
+        """Return whether the jobs run on this machine."""
+        return options.get("executor") == "local"
+
     def inspect(self, platform: Platform, folder: Path) -> list[Finding]:
         """Return whether psij and its scheduler are available, and what this machine knows of the nodes."""
         return check_psij(platform, folder)
