@@ -119,6 +119,8 @@ class PlainPage:
 def render(template: str, frame: PageFrame, folder: Path | None = None, **facts: Any) -> str:
     """Return a template (``scaling.html.j2``, ``scaling.md.j2``) filled with `frame` and `facts`.
 
+    The fact `answered`, a sequence of :class:`Answered`, is the top of the page: questions and answers.
+
     Parameters
     ----------
     folder
