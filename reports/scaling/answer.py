@@ -202,7 +202,7 @@ def several(verdicts: Sequence[ScalingVerdict]) -> list[str]:
 
 
 def _group(cores: int, mine: Sequence[ScalingVerdict], total: int) -> str:
-    """Return the advice that these series share: ``"Use 2 cores for 5 of 7 analyses: 1.6 to 1.9 times as fast as 1"``."""
+    """Return the advice that these series share: ``"Use 2 cores for 5 of 7 analyses: ..."``."""
     who = _names([found.series for found in mine], total)
     start = f"Use {counted(cores, 'core')} for {who}"
     gained = [found.best.speed_up.value for found in mine if found.best and found.best.speed_up]

@@ -19,7 +19,7 @@ from ..blocks.numbers import counted, listed, percent
 from ..blocks.page import CaptionedFigure, page_frame, render
 from ..blocks.ratios import figure
 from .answer import UNASKED, answer_box, by_question, finding, nothing, one_series, runs
-from .pictures import picture
+from .pictures import overview, picture
 from .scaling_series import Communication, ScalingSeries, SeriesPoint, Survey
 from .sentences import HALF, as_factor, as_percent, details, fault, name, noun, sentences, steps
 from .verdict import verdict
@@ -100,9 +100,9 @@ def _answered(evidence: Evidence, every: Sequence[ScalingSeries], *, drawn: bool
         Answered(
             question=text,
             box=answer_box(evidence, text, mine),
-            figure=picture(mine, f"q{number}", finding(mine, text)) if drawn else None,
+            figure=overview(mine, finding(mine, text)) if drawn else None,
         )
-        for number, (text, mine) in enumerate(by_question(evidence, every).items(), 1)
+        for text, mine in by_question(evidence, every).items()
     )
 
 
@@ -111,11 +111,9 @@ def _page(evidence: Evidence, found: Survey, *, drawn: bool) -> ScalingPage:
     grouped: dict[tuple[str, ...], list[ScalingSeries]] = {}
     for series in found.series:
         grouped.setdefault((series.case.kernel, details(series)), []).append(series)
-    several = len(grouped) > 1  # else the figure above shows the same
     return ScalingPage(
         sections=tuple(
-            _section(evidence, alike, f"s{number}", drawn=drawn and several)
-            for number, alike in enumerate(grouped.values(), 1)
+            _section(evidence, alike, f"s{number}", drawn=drawn) for number, alike in enumerate(grouped.values(), 1)
         ),
         facts=tuple(_facts(evidence, found.series)),
         notes=found.notes,
@@ -149,7 +147,7 @@ def _section(evidence: Evidence, alike: Sequence[ScalingSeries], key: str, *, dr
         level=LEVELS[min((series.level for series in alike), default=EvidenceLevel.NONE)],
         rows=tuple(_row(series, point, talks=talks) for series in alike for point in series.points),
         talks=talks,
-        picture=picture(alike, key, finding(alike, "")) if drawn else None,
+        picture=picture(alike, key) if drawn else None,
     )
 
 
@@ -157,7 +155,9 @@ def _answer(evidence: Evidence, series: ScalingSeries) -> SeriesAnswer:
     found = verdict(series)
     missing = found.caveat.missing(evidence, runs([series])) if found.caveat else ""
     return SeriesAnswer(
-        name=name(series), verdict=" ".join(one_series(found)) or f"Cannot be told yet. {missing}", more=tuple(sentences(series))
+        name=name(series),
+        verdict=" ".join(one_series(found)) or f"Cannot be told yet. {missing}",
+        more=tuple(sentences(series)),
     )
 
 
