@@ -36,7 +36,6 @@ class PointRow:
 
     name: str
     first: bool  # of its series
-    points: int  # of its series
     count: str
     nodes: str
     time: Cell
