@@ -99,7 +99,7 @@ def ends(value: float, low: float, high: float, scale: Scale) -> str:
 
 
 def _end(value: float, step: float) -> str:
-    """Return an end of an interval rounded to `step`, the last digit of its value; two digits where that leaves less."""
+    """Return an end of an interval: rounded to `step`, the last digit of its value, if that leaves two digits."""
     if not step or abs(value) < 10 * step:
         return number(value, LEAST_DIGITS)
     if abs(value) >= 1000 * step:

@@ -72,11 +72,11 @@ def _observed(machine: Machine, records: Sequence[Record], limits: Sequence[Limi
         ("Processor", machine.cpu),
         ("Cores", f"{machine.cores} physical, {machine.threads} hardware threads, {machine.usable_cores} usable"),
         ("Memory", f"{memory(machine.memory_bytes)}, {memory(machine.usable_memory_bytes)} usable"),
-        ("Last-level cache", memory(machine.last_level_cache_bytes) if machine.last_level_cache_bytes else "not seen"),
-        ("Vector instructions", ", ".join(machine.instructions) or "not seen"),
-        ("GPU", machine.gpu or "none seen"),
-        ("Frequency governor", machine.governor or "not seen"),
-        ("Virtual", machine.virtual or "no sign of it"),
+        ("Last-level cache", memory(machine.last_level_cache_bytes) if machine.last_level_cache_bytes else "unknown"),
+        ("Vector instructions", ", ".join(machine.instructions) or "unknown"),
+        ("GPU", machine.gpu or "none"),
+        ("Frequency governor", machine.governor or "unknown"),
+        ("Virtual", machine.virtual or "no"),
         (
             "System",
             ", ".join(part for part in (machine.os, f"Python {machine.python}" if machine.python else "") if part),
@@ -108,21 +108,19 @@ def _warnings(machine: Machine, records: Sequence[Record]) -> list[str]:
     """Return what makes the figures of this machine less sure."""
     warned = []
     if machine.virtual:
-        warned.append(f"This machine is virtual ({machine.virtual}): neighbours that it cannot see may share it.")
+        warned.append(f"This machine is virtual ({machine.virtual}). Other virtual machines may share its processor.")
     if machine.governor and machine.governor != "performance":
-        warned.append(f"The frequency governor is {machine.governor!r}, so the clock may change while it measures.")
+        warned.append(f"The frequency governor is {machine.governor!r}: the clock may change during a measurement.")
     flags = [flag for record in records if record.samples for flag in record.samples.flags]
     disturbed = flags.count(DISTURBED)
     if disturbed:
         share = percent(disturbed / len(flags))[0]
-        warned.append(
-            f"{disturbed} of {len(flags)} samples ({share}) were disturbed by foreign processes and repeated."
-        )
+        warned.append(f"Other programs disturbed {disturbed} of {len(flags)} samples ({share}). These were repeated.")
     busy = [record for record in records if _busy(record)]
     if busy:
         warned.append(
-            f"{counted(len(busy), 'process')} of {len(records)} kept samples during which others used more than"
-            f" {percent(BUSY)[0]} of the machine; the raw samples show which."
+            f"{counted(len(busy), 'process')} of {len(records)} kept samples while other programs used more than"
+            f" {number(100 * BUSY, 1)} % of the machine. The raw samples show which."
         )
     wide = sorted({
         f"{record.case.implementation} ({number(record.cores_used)} cores on {counted(record.case.threads, 'thread')})"
@@ -174,6 +172,14 @@ def runs(evidence: Evidence, report: str, among: Collection[str]) -> list[RunPro
             )
         )
     return made
+
+
+def origin(evidence: Evidence, newest: Sequence[RunProvenance]) -> str:
+    """Return where and when the evidence was measured: ``"Example 9000, 2 cores · 2026-11-22 · commit 0123abcd"``."""
+    seen = {f"{one.cpu or one.host}, {counted(one.usable_cores, 'core')}" for one in evidence.machines.values()}
+    where = next(iter(seen)) if len(seen) == 1 else counted(len(seen), "machine") if seen else ""
+    run = newest[0] if newest else None
+    return " · ".join(part for part in (where, run.dates if run else "", f"commit {run.commit}" if run else "") if part)
 
 
 def dates_of(records: Sequence[Record]) -> str:

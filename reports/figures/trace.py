@@ -12,6 +12,7 @@ from . import canvas
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MARKS = ("o", "s", "D", "^", "v", "P")  # entries of one implementation share its colour
 COUNTS, WARM_UP, DISTURBED = 0, 1, 2
 DISTURBING = 0.05  # a block with more foreign processor time than this is repeated (measure)
 
@@ -21,6 +22,7 @@ class Trace:
     """The samples of one implementation; times in seconds, foreign load as a share of the machine (0-1)."""
 
     label: str
+    colour: str
     at_s: Sequence[float]
     seconds: Sequence[float]
     flags: Sequence[int]
@@ -55,7 +57,7 @@ def draw(traces: Sequence[Trace], stretches: Sequence[Stretch], name: str, title
                 textcoords="offset points", ha="center", fontsize=8, color=canvas.MUTED,
             )  # fmt: skip
         for index, trace in enumerate(traces):
-            _draw_trace(samples, load, trace, canvas.SERIES[index % len(canvas.SERIES)], scale)
+            _draw_trace(samples, load, trace, MARKS[index % len(MARKS)], scale)
         for where in (samples, load):
             where.set_xlim(-0.02 * end, 1.02 * end)
             where.grid(axis="y")
@@ -64,8 +66,9 @@ def draw(traces: Sequence[Trace], stretches: Sequence[Stretch], name: str, title
         return canvas.svg(figure, name, title, description)
 
 
-def _draw_trace(samples: Axes, load: Axes, trace: Trace, colour: str, scale: float) -> None:
-    marks = {COUNTS: ("o", colour, 3.0), WARM_UP: ("o", "none", 3.5), DISTURBED: ("x", colour, 4.5)}
+def _draw_trace(samples: Axes, load: Axes, trace: Trace, mark: str, scale: float) -> None:
+    colour = trace.colour
+    marks = {COUNTS: (mark, colour, 3.0), WARM_UP: (mark, "none", 3.5), DISTURBED: ("x", colour, 4.5)}
     for flag, (marker, face, size) in marks.items():
         chosen = [i for i, f in enumerate(trace.flags) if f == flag and trace.seconds[i] > 0]
         if chosen:
@@ -90,23 +93,23 @@ def _finish(samples: Axes, load: Axes, sign: str) -> None:
         samples.yaxis.set_minor_locator(NullLocator())
     samples.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     samples.set_ylabel(f"one repeat, {sign}")
-    samples.set_xlabel("seconds of measuring; pauses between the sets of processes are not shown")
+    samples.set_xlabel("seconds of measuring, without the pauses between the sets of processes")
     load.axhline(100 * DISTURBING, color=canvas.ALARM, linewidth=0.8)
     load.set_ylim(0, max(10.0, load.get_ylim()[1]))
     load.set_xticklabels([])
-    load.set_title("foreign processor time, % of the machine (line: above it a block is repeated)", fontsize=8)
+    load.set_title(
+        "processor time of other programs, % of the machine (above the line, samples are repeated)", fontsize=8
+    )
 
 
 def _draw_legend(where: Axes, traces: Sequence[Trace]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D(
-            [], [], color=canvas.SERIES[i % len(canvas.SERIES)], marker="o", markersize=4, linestyle="", label=t.label
-        )
+        Line2D([], [], color=t.colour, marker=MARKS[i % len(MARKS)], markersize=4, linestyle="", label=t.label)
         for i, t in enumerate(traces)
     ]
-    for marker, face, label in (("o", "none", "warm-up"), ("x", canvas.INK, "disturbed, repeated")):
+    for marker, face, label in (("o", "none", "hollow: warm-up"), ("x", canvas.INK, "disturbed, repeated")):
         handles.append(
             Line2D(
                 [], [], color=canvas.INK, marker=marker, markerfacecolor=face, markersize=4, linestyle="", label=label
