@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 
 from daasbench.evidence.disturbance import medians_disturbed
 from daasbench.model import Record
-from daasbench.records.layout import RUNS_FOLDER, SCENARIO_FILE
 from daasbench.statistics import LEAST_PROCESSES, Interval, too_uncertain
 
+from .mending import ENOUGH, MANY, run_command
 from .numbers import counted
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
-
-PROCESSES = 5  # what a fix asks for: cheap, and an interval of 5 is a third as wide as one of 3
 
 
 class Voids(StrEnum):
@@ -56,7 +54,7 @@ class Caveat:
         """Return why there is no verdict and what to do, the command last."""
         if not self.words:
             return f"{self.sentence} {self.fix}."
-        return f"{self.sentence} {self.fix}: {command(evidence, runs, *self.words)}"
+        return f"{self.sentence} {self.fix}: {' '.join((run_command(evidence, max(runs, default='')), *self.words))}"
 
 
 def caveat(figures: Sequence[Interval], records: Sequence[Record]) -> Caveat | None:
@@ -69,19 +67,25 @@ def caveat(figures: Sequence[Interval], records: Sequence[Record]) -> Caveat | N
         return Caveat(
             kind=Voids.PROCESSES,
             sentence=f"{many}: too few for an interval, which needs {LEAST_PROCESSES}.",
-            fix=f"Measure in {PROCESSES} processes",
-            words=("--set", f"repeat.processes={PROCESSES}"),
+            fix=f"Measure in {ENOUGH} processes",
+            words=("--set", f"repeat.processes={ENOUGH}"),
         )
     wide = [found for found in figures if too_uncertain(found)]
     if wide:
-        wanted = max(PROCESSES, 2 * wide[0].n)
-        return Caveat(
-            kind=Voids.UNCERTAIN,
-            sentence=f"Too uncertain to compare: the {counted(wide[0].n, 'process')} differ too much.",
-            fix=f"Measure in {wanted} processes on a quiet machine",
-            words=("--set", f"repeat.processes={wanted}"),
-        )
+        count = wide[0].n
+        return uncertain(f"Too uncertain to compare: the {counted(count, 'process')} differ too much.", count)
     return None
+
+
+def uncertain(sentence: str, processes: int) -> Caveat:
+    """Return the caveat of a figure whose interval, from so many processes, decides nothing."""
+    wanted = ENOUGH if processes < ENOUGH else max(MANY, 2 * processes)
+    return Caveat(
+        kind=Voids.UNCERTAIN,
+        sentence=sentence,
+        fix=f"Measure in {wanted} processes on a quiet machine",
+        words=("--set", f"repeat.processes={wanted}"),
+    )
 
 
 def disturbed() -> Caveat:
@@ -92,12 +96,3 @@ def disturbed() -> Caveat:
         fix="Measure again on a quiet machine",
         words=("--again",),
     )
-
-
-def command(evidence: Evidence, runs: Iterable[str], *words: str) -> str:
-    """Return the command that measured the newest of these runs, with `words` added."""
-    run = max(runs, default="")
-    asked = (event.detail.get("command") for event in evidence.journals.get(run, []))
-    first = str(next(filter(None, asked), f"daasbench run results/{RUNS_FOLDER}/{run}/{SCENARIO_FILE}"))
-    more = [word for word in words if word != "--again" or word not in first.split()]
-    return " ".join([first, *more])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,8 @@ from daasbench.statistics import Interval, too_uncertain
 
 from ..blocks.answer import Answered
 from ..blocks.csv_table import csv_text
-from ..blocks.numbers import counted, duration, joined
+from ..blocks.intervals import phrase
+from ..blocks.numbers import time_unit
 from ..blocks.page import CaptionedFigure, page_frame, render
 from ..figures import bars, canvas
 from .answer import UNASKED, Speed, answer_box, in_words, missing, question, speed, start_caveat
@@ -31,7 +32,7 @@ def page_text(evidence: Evidence, found: Overhead, wanted: str) -> str:
     """Return the page as ``"html"`` or ``"md"``."""
     drawn = wanted == "html"
     box = answer_box(evidence, found)
-    top = _starts_figure(found, box.sentences) if drawn else None
+    top = _starts_figure(found) if drawn else None
     ratios = _ratios_figure(found) if drawn else None
     return render(
         f"container_overhead.{wanted}.j2",
@@ -51,20 +52,14 @@ def page_text(evidence: Evidence, found: Overhead, wanted: str) -> str:
 
 
 def times(seconds: Interval) -> str:
-    """Return a duration with its interval, in one text; with its range where there is no interval."""
-    if seconds.low is None:
-        return f"{duration(seconds.value)[0]} ({counted(seconds.n, 'process')}: too few for an interval)"
-    return joined(duration(seconds.value, seconds.low, seconds.high))
+    """Return a time with its interval, or with the range of too few processes, in one text."""
+    return phrase(seconds, time_unit)
 
 
 def _start_words(start: ContainerStart) -> tuple[str, str]:
     """Return what a start takes, and why this is too little to go by, if it is."""
     void = start_caveat(start)
-    if void is None or start.seconds.low is None:
-        return times(start.seconds), ""
-    if too_uncertain(start.seconds):
-        return "too uncertain", f"{void.sentence}"
-    return times(start.seconds), void.sentence
+    return times(start.seconds), void.sentence if void else ""
 
 
 def level(found: Overhead) -> tuple[str, str]:
@@ -100,7 +95,7 @@ def _ends_in_full(found: Interval) -> tuple[float | None, float | None, float | 
 # --- the figures ----------------------------------------------------------------------------------------------
 
 
-def _starts_figure(found: Overhead, sentences: Sequence[str]) -> CaptionedFigure | None:
+def _starts_figure(found: Overhead) -> CaptionedFigure | None:
     """Return the starts as bars from zero; one that is too uncertain has no bar but says so."""
     if not found.starts:
         return None
@@ -119,8 +114,16 @@ def _starts_figure(found: Overhead, sentences: Sequence[str]) -> CaptionedFigure
             )
         )
     text = "Time from starting a process until it has ended; the process does next to nothing."
-    caption = " ".join((*sentences[:1], "Thin lines: 95 % intervals."))
-    return CaptionedFigure(svg=bars.draw([bars.BarGroup(title=text, bars=tuple(rows))]), caption=caption)
+    drawn = bars.draw([bars.BarGroup(title=text, bars=tuple(rows))])
+    return CaptionedFigure(svg=drawn, title=_slowest(found), caption="Lines: 95 % intervals.")
+
+
+def _slowest(found: Overhead) -> str:
+    """Return what takes longest to start, if its interval is above all others; else what is drawn."""
+    sure = sorted((one for one in found.starts if start_caveat(one) is None), key=lambda one: one.seconds.value)
+    if len(sure) < 2 or (sure[-1].seconds.low or 0.0) <= max(one.seconds.high or math.inf for one in sure[:-1]):
+        return "Time of one start"
+    return f"{sure[-1].what[0].upper()}{sure[-1].what[1:]} takes longest to start"
 
 
 def _ratios_figure(found: Overhead) -> CaptionedFigure | None:
@@ -145,7 +148,7 @@ def _ratios_figure(found: Overhead) -> CaptionedFigure | None:
         said = "; ".join(f"{_label(one)}: {in_words(one)}" for one in drawn)
         svg = canvas.svg(figure, "overhead", "How many times as long a repeat takes inside a container", said)
     text = "Dots: how many times as long a repeat takes inside; lines: 95 % intervals. Grey: no clear difference."
-    return CaptionedFigure(svg=svg, caption=text)
+    return CaptionedFigure(svg=svg, title=said, caption=text)
 
 
 def _label(one: SlowDown) -> str:

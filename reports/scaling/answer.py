@@ -65,11 +65,17 @@ def nothing() -> AnswerBox:
     )
 
 
-def finding(series: Sequence[ScalingSeries], question: str) -> str:
-    """Return what a figure of these series shows, in a sentence; what is drawn, where a caveat voids the verdict."""
-    verdicts = [verdict(one) for one in series]
-    said = one_series(verdicts[0], question) if len(series) == 1 else several(verdicts)
-    return said[0].removesuffix(".") if said else "Speed and efficiency by the number of cores"
+def finding(series: Sequence[ScalingSeries]) -> str:
+    """Return what a figure of these series shows: how fast the largest points are; only what is drawn, if voided."""
+    sure = [one for one in series if verdict(one).caveat is None and one.largest and one.largest.speed_up]
+    found = [point.speed_up for one in sure if (point := one.largest) and point.speed_up]
+    if not found or any(one.low is None or too_uncertain(one) for one in found):
+        return "Speed by the number of cores"
+    if len(series) > 1:
+        most = max(point.cores for one in sure if (point := one.largest))
+        return f"Speed-up with up to {counted(most, 'core')}: {to([one.value for one in found])} times"
+    only, largest = sure[0], sure[0].measured[-1]
+    return f"{steps(largest.count, only.unit)} {_as_fast(found[0], only.measured[0], only)}"
 
 
 def _shared_cores(series: Sequence[ScalingSeries]) -> str:

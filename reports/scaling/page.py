@@ -13,8 +13,9 @@ from daasbench.statistics import Interval, too_uncertain
 
 from ..blocks import provenance
 from ..blocks.answer import Answered
-from ..blocks.claims_in_words import LEVELS, time, title
+from ..blocks.claims_in_words import LEVELS, title
 from ..blocks.comparison_table import EMPTY, Cell, outcome
+from ..blocks.intervals import time
 from ..blocks.numbers import counted, listed, percent
 from ..blocks.page import CaptionedFigure, page_frame, render
 from ..blocks.ratios import figure
@@ -99,7 +100,7 @@ def _answered(evidence: Evidence, every: Sequence[ScalingSeries], *, drawn: bool
         Answered(
             question=text,
             box=answer_box(evidence, text, mine),
-            figure=overview(mine, finding(mine, text)) if drawn else None,
+            figure=overview(mine, finding(mine)) if drawn else None,
         )
         for text, mine in by_question(evidence, every).items()
     )

@@ -34,7 +34,8 @@ def overview(series: Sequence[ScalingSeries], finding: str) -> CaptionedFigure |
     chosen = colours(one.case.implementation for one in shown)
     groups = [_bars(one, chosen[one.case.implementation]) for one in shown]
     more = f" {len(drawable) - len(shown)} more are in the tables." if len(drawable) > len(shown) else ""
-    return CaptionedFigure(svg=bars.draw(groups), caption=f"{finding}. Thin lines: 95 % intervals.{more}")
+    caption = f"Lines: 95 % intervals. A value of 4 with 4 ranks would be ideal.{more}"
+    return CaptionedFigure(svg=bars.draw(groups), title=finding, caption=caption)
 
 
 def _bars(series: ScalingSeries, colour: str) -> bars.BarGroup:
@@ -71,11 +72,11 @@ def picture(series: Sequence[ScalingSeries], key: str) -> CaptionedFigure | None
     dashed = " Dashed: the law that was fitted, a projection, not measured." if any(one.law for one in curves) else ""
     spread = " Right: share of the time in calls to MPI." if any(one.shares for one in curves) else ""
     text = (
-        f"{said} Points: measured, geometric mean of the processes; vertical lines: 95 % intervals; hollow: no"
+        f"Points: measured, geometric mean of the processes; vertical lines: 95 % intervals; hollow: no"
         f" interval. Dotted: ideal.{dashed}{spread}"
     )
     more = len(drawable) - len(shown)
-    return CaptionedFigure(svg=svg, caption=f"{text} {more} more are in the table." if more else text)
+    return CaptionedFigure(svg=svg, title=said, caption=f"{text} {more} more are in the table." if more else text)
 
 
 def _curve(series: ScalingSeries) -> slopes.Curve:

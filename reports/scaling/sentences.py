@@ -12,6 +12,7 @@ from daasbench.statistics import Fit, Interval
 from daasbench.statistics.scaling_laws import LEAST_POINTS
 
 from ..blocks.claims_in_words import details as problem_details
+from ..blocks.claims_in_words import on
 from ..blocks.comparison_table import why
 from ..blocks.numbers import factor, joined, listed, number, percent
 from ..blocks.ratios import times
@@ -44,7 +45,7 @@ def name(series: ScalingSeries) -> str:
 def details(series: ScalingSeries) -> str:
     """Return which problem is scaled, how and on which platform."""
     of = "" if series.intent is Intent.STRONG else " for each core"
-    return f"{_problem(series.case)}{of}, {NAMES[series.intent][0]} on {series.platform}"
+    return f"{_problem(series.case)}{of}, {NAMES[series.intent][0]} {on(series.platform)}"
 
 
 def _problem(case: Case) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from daasbench.statistics import too_uncertain
 
-from ..blocks.caveats import PROCESSES, Caveat, Voids, caveat
+from ..blocks.caveats import Caveat, Voids, caveat, uncertain
 from ..blocks.numbers import number
 from .scaling_series import ENOUGH, ScalingSeries, SeriesPoint
 
@@ -102,10 +102,5 @@ def _scatter(point: SeriesPoint, before: SeriesPoint) -> Caveat:
     """Return the caveat of a first step whose interval decides nothing."""
     step = point.step
     between = f": {number(step.low)} to {number(step.high)} times the speed" if step and step.low and step.high else ""
-    wanted = max(PROCESSES, 2 * step.n) if step else PROCESSES
-    return Caveat(
-        kind=Voids.UNCERTAIN,
-        sentence=f"Whether {point.count} are worth it instead of {before.count} is not clear{between}.",
-        fix=f"Measure in {wanted} processes on a quiet machine",
-        words=("--set", f"repeat.processes={wanted}"),
-    )
+    sentence = f"Whether {point.count} are worth it instead of {before.count} is not clear{between}."
+    return uncertain(sentence, step.n if step else 0)

@@ -14,9 +14,10 @@ from daasbench.statistics import Interval, too_uncertain
 
 from ..blocks.answer import Answered
 from ..blocks.caveats import Voids
-from ..blocks.claims_in_words import LEVELS, details, name, speed, title
+from ..blocks.claims_in_words import LEVELS, details, name, on, title
 from ..blocks.comparison_table import EMPTY, Cell, outcome, why
-from ..blocks.numbers import NOTHING, duration, factor, listed, memory, percent
+from ..blocks.intervals import cell, speed
+from ..blocks.numbers import NOTHING, duration, factor, listed, memory, percent, time_unit
 from ..blocks.page import CaptionedFigure, page_frame, render
 from ..blocks.questions import asked
 from ..figures import canvas, stacks
@@ -156,7 +157,7 @@ def _section(evidence: Evidence, problem: ProblemStarts, key: str) -> StartSecti
         key=key,
         title=title(case),
         details=details(case),
-        platform=f"platform {entry.platform}{measured}",
+        platform=f"{on(entry.platform)}{measured}",
         answers=tuple(sentences.answers(problem, kept)),
         level=LEVELS[min(totals, default=EvidenceLevel.NONE)],
         columns=tuple(WORDS[phase] for phase in columns),
@@ -194,9 +195,9 @@ def _row(start: EntryStarts, mine: Sequence[EntryStarts], columns: Sequence[str]
 def _cell(found: Interval | None) -> Cell:
     if found is None:
         return EMPTY
-    if found.low is not None and too_uncertain(found):
-        return "too uncertain", f"{duration(found.low)[0]} to {duration(found.high or found.low)[0]}"
-    return duration(found.value, found.low, found.high)
+    if found.method == "none" and found.n > 1:  # a phase that was 0 in some process has its median only
+        return duration(found.value)
+    return cell(found, time_unit)
 
 
 def _most(start: EntryStarts) -> str:
@@ -255,26 +256,35 @@ def _real_time_row(one: RealTime) -> RealTimeRow:
 
 def _figures(problem: ProblemStarts, around: phases.Parts, key: str) -> list[CaptionedFigure]:
     what = f"{title(problem.first.case)}, {details(whatever_start(problem.first.case))}"
-    platform = f"platform {problem.first.entry.platform} ({problem.basis.value})"
+    platform = f"{on(problem.first.entry.platform)} ({problem.basis.value})"
     bars = [_bar(start) for mine in problem.by_implementation for start in mine if start.total]
     drawn = []
     if bars:
         said = "; ".join(f"{bar.label}: {bar.note}" for bar in bars)
-        svg = stacks.draw(bars, f"{key}-starts", f"Starts: {what}, on {platform}", said, _legend(phases.PROCESS))
+        svg = stacks.draw(bars, f"{key}-starts", f"Starts: {what}, {platform}", said, _legend(phases.PROCESS))
         text = (
-            f"From the start of the process to its first result: {what}, on {platform}. A phase that was not measured"
+            f"From the start of the process to its first result: {what}, {platform}. A phase that was not measured"
             " is not drawn; at the end of a bar is the total."
         )
-        drawn.append(CaptionedFigure(name=f"{key}-starts", svg=svg, caption=text))
+        drawn.append(CaptionedFigure(name=f"{key}-starts", svg=svg, title=_finding(problem), caption=text))
     if any(around.seconds.values()):
         bar = stacks.StackedBar(label=problem.first.entry.platform, seconds=around.seconds,
                            note=duration(around.total_s)[0])  # fmt: skip
         svg = stacks.draw([bar], f"{key}-job", f"Around the job: {platform}", f"{bar.label}: {bar.note}",
                           _legend(phases.JOB))  # fmt: skip
-        text = f"Times around the job on {platform}, shared by all its cases; not measured: "
+        text = f"Overhead of the job system {platform}, once for all cases of a job. Not measured: "
         rest = listed(WORDS[phase] for phase in around.missing) or "nothing"
-        drawn.append(CaptionedFigure(name=f"{key}-job", svg=svg, caption=f"{text}{rest}."))
+        finding = f"The job system adds {bar.note} to the starts of a job"
+        drawn.append(CaptionedFigure(name=f"{key}-job", svg=svg, title=finding, caption=f"{text}{rest}."))
     return drawn
+
+
+def _finding(problem: ProblemStarts) -> str:
+    """Return what takes the largest part of the slowest start."""
+    starts = [start for start in problem.starts if start.total]
+    slowest = max(starts, key=lambda start: start.total.value if start.total else 0.0)
+    which = f"the {slowest.case.start} start of {name(slowest.entry)}"
+    return f"Longest phases of {which}: {_most(slowest)}"
 
 
 def _bar(start: EntryStarts) -> stacks.StackedBar:

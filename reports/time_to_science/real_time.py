@@ -65,7 +65,7 @@ class RealTime:
         fitting = sizes_like(case, declared)
         return Caveat(
             kind=Voids.SIZE,
-            sentence=f"A {unit} of this measurement has {memory(measured)}, one of {self.detector} {memory(declared)}.",
+            sentence=f"A measured {unit} has {memory(measured)}, one of {self.detector} {memory(declared)}.",
             fix=f"Measure {plural(unit)} of that size" + ("" if fitting else ": name a file with --input"),
             words=("--set", f"cases.sizes={fitting[0]}") if fitting else (),
         )

@@ -22,12 +22,9 @@ def answers(problem: ProblemStarts, kept: Sequence[RealTime]) -> list[str]:
     said = [sentence for mine in problem.by_implementation if (sentence := first_result(mine))]
     for one in kept:
         found = reading_first(problem, one)
-        if one.caveat:
-            who = f"{name(one.entry)}: whether it keeps up with {one.detector} cannot be told"
-            said.append(f"{who}: {one.caveat.sentence[0].lower()}{one.caveat.sentence[1:]}")
-        else:
+        if not one.caveat:  # else the page says what is missing
             said.append(f"{name(one.entry)}: {keeping_up(one)}{f' {read_first(one, found)}' if found else ''}")
-    return said or ["No start has a figure to go by; the gaps and the notes say why."]
+    return said
 
 
 def counted_units(units: float, unit: str) -> str:
