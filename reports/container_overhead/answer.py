@@ -61,7 +61,9 @@ def question(evidence: Evidence, found: Overhead) -> str:
 
 def runs(found: Overhead) -> list[str]:
     """Return the runs behind the figures."""
-    return sorted({record.run for one in (*found.starts, *found.slow_downs) for record in one.records})
+    records = [record for start in found.starts for record in start.records]
+    records += [record for one in found.slow_downs for record in one.records]
+    return sorted({record.run for record in records})
 
 
 def answer_box(evidence: Evidence, found: Overhead) -> AnswerBox:

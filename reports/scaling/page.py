@@ -14,8 +14,8 @@ from daasbench.statistics import Interval, too_uncertain
 from ..blocks import provenance
 from ..blocks.answer import Answered
 from ..blocks.claims_in_words import LEVELS, title
-from ..blocks.comparison_table import EMPTY, Cell, outcome
-from ..blocks.intervals import time
+from ..blocks.comparison_table import EMPTY, outcome
+from ..blocks.intervals import Cell, time
 from ..blocks.numbers import counted, listed, percent
 from ..blocks.page import CaptionedFigure, page_frame, render
 from ..blocks.ratios import figure

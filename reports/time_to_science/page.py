@@ -15,8 +15,8 @@ from daasbench.statistics import Interval, too_uncertain
 from ..blocks.answer import Answered
 from ..blocks.caveats import Voids
 from ..blocks.claims_in_words import LEVELS, details, name, on, title
-from ..blocks.comparison_table import EMPTY, Cell, outcome, why
-from ..blocks.intervals import cell, speed
+from ..blocks.comparison_table import EMPTY, outcome, why
+from ..blocks.intervals import Cell, cell, speed
 from ..blocks.numbers import NOTHING, duration, factor, listed, memory, percent, time_unit
 from ..blocks.page import CaptionedFigure, page_frame, render
 from ..blocks.questions import asked

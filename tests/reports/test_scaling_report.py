@@ -276,7 +276,7 @@ def test_a_wrong_point_enters_nothing_and_keeps_its_reason(folder: Any, tmp_path
             ]
         rows = lines(made.gather(), tmp_path / f"wrong-{number}")
         assert rows[:4] == lines(right.gather(), tmp_path / "right")
-        assert (rows[4]["ranks"], rows[4]["speed_up"], rows[4]["median_s"]) == ("16", "", "")
+        assert (rows[4]["ranks"], rows[4]["speed_up"], rows[4]["time_s"]) == ("16", "", "")
         assert "a plane is missing" in rows[4]["message"]
 
 
