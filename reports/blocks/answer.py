@@ -12,7 +12,7 @@ from daasbench.evidence.disturbance import busy_caution, disturbed_share
 from daasbench.evidence.entries import Entry
 from daasbench.model import Basis, Outcome, Record
 
-from .numbers import counted, listed, percent
+from .numbers import counted, listed, number
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
@@ -130,7 +130,7 @@ def _conditions(records: Sequence[Record]) -> str:
     share = disturbed_share(records)
     if share is None or busy_caution(records):
         return ""  # the caution says it
-    return "quiet machine" if share < QUIET else f"{percent(share)[0]} of the samples disturbed"
+    return "quiet machine" if share < QUIET else f"{number(100 * share, 1)} % of the samples disturbed"
 
 
 def _prices(problems: Sequence[ProblemResults]) -> str:

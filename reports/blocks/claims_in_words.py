@@ -14,7 +14,7 @@ from daasbench.statistics import Interval
 from .intervals import phrase, speed_phrase, times_in_words
 from .intervals import speed as speed
 from .intervals import time as time
-from .numbers import counted, listed, memory, plural, price
+from .numbers import counted, listed, memory, plural, price_unit
 
 LEVELS = {
     EvidenceLevel.NONE: ("no evidence", "nothing finished with a result"),
@@ -167,20 +167,21 @@ def cost_sentence(group: ComparisonGroup) -> str:
     fastest, cheapest = group.fastest, group.cheapest
     if fastest is None or fastest.cost is None:
         return ""
-    text = f"With {name(fastest)} the cost is {' '.join(cost(fastest))}, at the price {price_note(fastest)}."
+    text = f"With {name(fastest)} the cost is {' '.join(cost(fastest, cheapest))}, at the price {price_note(fastest)}."
     if cheapest and cheapest is not fastest and cheapest.cost:
         text += f" The lowest cost is {' '.join(cost(cheapest))}, with {name(cheapest)}."
     return text
 
 
-def cost(entry: Entry) -> tuple[str, str]:
-    """Return the cost of an entry with its currency, and for how many units of which size."""
+def cost(entry: Entry, like: Entry | None = None) -> tuple[str, str]:
+    """Return the cost of an entry with its currency, and for how many units: as many as for the cost of `like`."""
     if entry.cost is None:
         return "", ""
     currency = entry.counted[0].currency or "of unknown currency"
-    amount, per = price(entry.cost.value, currency, entry.unit, entry.cost.low, entry.cost.high)
+    value = like.cost.value if like and like.cost else entry.cost.value
+    scale, per = price_unit(value, currency, entry.unit)
     size = unit_size(entry)
-    return amount, f"{per} of {size}" if size else per
+    return phrase(entry.cost, lambda _: scale), f"{per} of {size}" if size else per
 
 
 def price_note(entry: Entry) -> str:

@@ -175,11 +175,10 @@ def runs(evidence: Evidence, report: str, among: Collection[str]) -> list[RunPro
 
 
 def origin(evidence: Evidence, newest: Sequence[RunProvenance]) -> str:
-    """Return where and when the evidence was measured: ``"Example 9000, 2 cores · 2026-11-22 · commit 0123abcd"``."""
+    """Return where and when the evidence was measured: ``"Example 9000, 2 cores · 2026-11-22"``."""
     seen = {f"{one.cpu or one.host}, {counted(one.usable_cores, 'core')}" for one in evidence.machines.values()}
     where = next(iter(seen)) if len(seen) == 1 else counted(len(seen), "machine") if seen else ""
-    run = newest[0] if newest else None
-    return " · ".join(part for part in (where, run.dates if run else "", f"commit {run.commit}" if run else "") if part)
+    return " · ".join(part for part in (where, newest[0].dates if newest else "") if part)
 
 
 def dates_of(records: Sequence[Record]) -> str:

@@ -13,7 +13,7 @@ from daasbench.evidence.entries import Entry, ProcessResult
 
 from ..blocks.claims_in_words import details, group_answer, name, on, title
 from ..blocks.comparison_table import limit_words, role
-from ..blocks.intervals import cell, share, speed_of
+from ..blocks.intervals import cell, share, speed_of, time
 from ..blocks.numbers import counted, plural
 from ..blocks.page import CaptionedFigure
 from ..figures import canvas, dots, roof, stacks, trace
@@ -94,7 +94,8 @@ def _phases(group: ComparisonGroup, what: str, key: str) -> CaptionedFigure:
     bars = []
     for entry in shown:
         seconds = {phase: entry.phase(phase) for phase in stacks.PHASES} | {"compute": entry.seconds}
-        bars.append(stacks.StackedBar(label=name(entry), seconds={p: s for p, s in seconds.items() if s is not None}))
+        known = {phase: value for phase, value in seconds.items() if value is not None}
+        bars.append(stacks.StackedBar(label=name(entry), seconds=known, note=f"{time(entry)[0]} per repeat"))
     total = "; ".join(f"{bar.label}: {counted(len(bar.seconds), 'phase')}" for bar in bars)
     svg = stacks.draw(bars, key, f"Phases: {what}", f"Seconds by phase, stacked. {total}.")
     text = (
