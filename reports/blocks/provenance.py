@@ -74,7 +74,7 @@ def _observed(machine: Machine, records: Sequence[Record], limits: Sequence[Limi
         ("Memory", f"{memory(machine.memory_bytes)}, {memory(machine.usable_memory_bytes)} usable"),
         ("Last-level cache", memory(machine.last_level_cache_bytes) if machine.last_level_cache_bytes else "unknown"),
         ("Vector instructions", ", ".join(machine.instructions) or "unknown"),
-        ("GPU", machine.gpu or "none"),
+        ("GPU", machine.gpu or "none seen"),
         ("Frequency governor", machine.governor or "unknown"),
         ("Virtual", machine.virtual or "no"),
         (

@@ -140,7 +140,7 @@ def _fastest_code(groups: Sequence[ComparisonGroup]) -> str:
         return f"Code: {names}."
     rivals = [rival for group in groups for rival in group.rivals]
     if any(rival.decision is not Decision.UNDECIDED for rival in rivals):
-        return f"Which code is the fastest cannot be told yet: {names}."
+        return f"The fastest code cannot be told yet: {names}."
     return f"Fastest code: {names}{' (no clear difference)' if rivals else ''}."
 
 

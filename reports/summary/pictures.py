@@ -67,7 +67,7 @@ def _comparison(group: ComparisonGroup, what: str, key: str, colours: Mapping[st
         " processes. Right: share of the machine's speed limit."
     )
     return CaptionedFigure(
-        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "verified implementation")
+        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "correct implementation")
     )
 
 
@@ -103,7 +103,7 @@ def _phases(group: ComparisonGroup, what: str, key: str) -> CaptionedFigure:
         " code for the first time. A steady repeat then computes and copies the result (get). Medians of the processes."
     )
     return CaptionedFigure(
-        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "verified implementation")
+        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "correct implementation")
     )
 
 
@@ -123,7 +123,7 @@ def _samples(group: ComparisonGroup, what: str, key: str, colours: Mapping[str, 
     if step > 1:
         text += f" Of the samples that count, 1 in {step} is drawn."
     return CaptionedFigure(
-        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "verified implementation")
+        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "correct implementation")
     )
 
 

@@ -89,6 +89,10 @@ def how_sure(evidence: Evidence, problems: Sequence[ProblemResults]) -> list[str
         if clear:
             sentences.append(f"{all_of} the fastest code is clearly faster than the others (95 % confidence).")
         sentences += [sentence for group in groups if (sentence := _unclear(group))]
+    without = [problem for problem in problems if problem.measured and not any(g.fastest for g in problem.measured)]
+    if without:
+        names = listed(f"{title(problem.first.case)} ({details(problem.first.case)})" for problem in without)
+        sentences.append(f"No implementation has a correct result: {names}.")
     weak = [entry for problem in problems for entry in problem.newest if _is_weak(entry)]
     if weak:
         sentences.append(
