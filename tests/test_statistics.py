@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from scipy.special import bdtr, stdtrit
 
 from daasbench.statistics import intervals
-from daasbench.statistics.intervals import Interval, across_processes, median_interval, ratio, relative_half_width
+from daasbench.statistics.intervals import (
+    Interval,
+    across_processes,
+    median_interval,
+    ratio,
+    relative_half_width,
+    too_uncertain,
+)
 
 times = st.floats(1e-9, 1e6)
 
@@ -114,6 +121,37 @@ def test_one_process_says_nothing_of_the_next() -> None:
     assert across_processes([0.2]) == Interval(value=pytest.approx(0.2), low=None, high=None, n=1, method="none")
 
 
+def test_two_processes_give_their_range_and_no_interval() -> None:
+    found = across_processes([1.2, 1.0])
+    assert (found.low, found.high, found.method) == (None, None, "range")
+    assert (found.least, found.value, found.greatest) == pytest.approx((1.0, np.sqrt(1.2), 1.2))
+    assert not too_uncertain(found)
+
+
+def test_an_interval_of_three_processes_has_their_range_too() -> None:
+    found = across_processes([1.0, 1.2, 1.1])
+    assert found.low is not None
+    assert (found.least, found.greatest) == pytest.approx((1.0, 1.2))
+
+
+def test_the_range_of_two_ratios_is_that_of_the_pairs_or_of_all_that_are_possible() -> None:
+    paired = ratio({0: 1.0, 1: 2.0}, {0: 2.0, 1: 5.0})
+    assert (paired.low, paired.high, paired.method) == (None, None, "range")
+    assert (paired.least, paired.greatest) == pytest.approx((2.0, 2.5))
+    apart = ratio({0: 1.0, 1: 2.0, 2: 1.5}, {7: 2.0, 8: 5.0})
+    assert (apart.low, apart.high, apart.method) == (None, None, "range")
+    assert (apart.least, apart.greatest) == pytest.approx((1.0, 5.0))
+
+
+def test_one_process_on_each_side_gives_a_ratio_without_interval_and_range() -> None:
+    assert ratio({0: 1.0}, {1: 2.0}) == Interval(value=pytest.approx(2.0), low=None, high=None, n=1, method="none")
+
+
+@pytest.mark.parametrize(("low", "high", "wide"), [(1.0, 3.0, False), (1.0, 3.01, True), (0.0, 1e-300, True)])
+def test_an_interval_beyond_a_factor_of_three_is_too_uncertain(low: float, high: float, wide: bool) -> None:
+    assert too_uncertain(Interval(value=1.0, low=low, high=high, n=3, method="x")) is wide
+
+
 @pytest.mark.parametrize("medians", [[], [0.0, 1.0], [1.0, float("nan")]])
 def test_medians_that_are_not_times_are_refused(medians: list[float]) -> None:
     with pytest.raises(ValueError, match="at least one median"):
@@ -128,18 +166,18 @@ def test_processes_of_the_same_sets_are_paired_so_that_drift_cancels() -> None:
 
 
 def test_processes_of_different_sets_are_compared_after_welch() -> None:
-    base, new = {0: 1.0, 1: 1.1, 2: 0.9}, {0: 2.0, 1: 2.1}
+    base, new = {0: 1.0, 1: 1.1, 2: 0.9, 3: 1.0}, {0: 2.0, 1: 2.1, 2: 2.3}
     found = ratio(base, new)
     old, now = np.log(list(base.values())), np.log(list(new.values()))
-    errors = np.array([old.var(ddof=1) / 3, now.var(ddof=1) / 2])
-    degrees = errors.sum() ** 2 / (errors**2 / [2, 1]).sum()
+    errors = np.array([old.var(ddof=1) / 4, now.var(ddof=1) / 3])
+    degrees = errors.sum() ** 2 / (errors**2 / [3, 2]).sum()
     half = stdtrit(degrees, 0.975) * np.sqrt(errors.sum())
     middle = now.mean() - old.mean()
     assert found.method == "Welch on log ratios"
     assert np.log([found.low, found.value, found.high]) == pytest.approx([middle - half, middle, middle + half])
 
 
-@given(st.lists(times, min_size=2, max_size=8), st.lists(times, min_size=2, max_size=8))
+@given(st.lists(times, min_size=3, max_size=8), st.lists(times, min_size=3, max_size=8))
 def test_the_ratio_the_other_way_round_is_its_inverse(left: list[float], right: list[float]) -> None:
     base, new = dict(enumerate(left)), dict(enumerate(right))
     there, back = ratio(base, new), ratio(new, base)
@@ -155,5 +193,5 @@ def test_one_process_against_three_has_a_ratio_without_bounds() -> None:
 
 
 def test_equal_processes_have_a_ratio_without_width() -> None:
-    found = ratio({0: 1.0, 1: 1.0}, {5: 2.0, 6: 2.0})
+    found = ratio({0: 1.0, 1: 1.0, 2: 1.0}, {5: 2.0, 6: 2.0, 7: 2.0})
     assert (found.low, found.high) == pytest.approx((2.0, 2.0))

@@ -13,7 +13,7 @@ from functools import cached_property
 from daasbench.evidence.entries import Entry
 from daasbench.model import Basis
 from daasbench.model.sizes import size_order
-from daasbench.statistics import Interval
+from daasbench.statistics import Interval, too_uncertain
 
 
 class EvidenceLevel(IntEnum):
@@ -32,25 +32,44 @@ class Decision(IntEnum):
     SLOWER = -1
     UNDECIDED = 0
     FASTER = 1
-    UNKNOWN = 2  # fewer than two processes on either side: no interval, no comparison
+    UNKNOWN = 2  # fewer than three processes on a side: no interval, no comparison
+    UNCERTAIN = 3  # the interval spans more than a factor of 3: too uncertain to compare
+
+    @property
+    def claimed(self) -> bool:
+        """Return whether it says which is faster."""
+        return self in (Decision.SLOWER, Decision.FASTER)
+
+
+UNCOMPARED = (Decision.UNKNOWN, Decision.UNCERTAIN)
 
 
 def decision(ratio: Interval | None) -> Decision:
-    """Return what the ratio decides: nothing without an interval, and nothing if the interval holds 1."""
+    """Return what the ratio decides.
+
+    Nothing without an interval, nothing if the interval spans more than a factor of 3, and nothing if it holds 1.
+    """
     if ratio is None or ratio.low is None or ratio.high is None:
         return Decision.UNKNOWN
+    if too_uncertain(ratio):
+        return Decision.UNCERTAIN
     if ratio.low > 1:
         return Decision.FASTER
     return Decision.SLOWER if ratio.high < 1 else Decision.UNDECIDED
 
 
 def level(entry: Entry) -> EvidenceLevel:
-    """Return the level of an entry's own figure."""
+    """Return the level of an entry's own figure; L2 needs an interval that is not too uncertain."""
     if not entry.counted:
         return EvidenceLevel.NONE
     if entry.verified_by is None:
         return EvidenceLevel.RUNS
-    return EvidenceLevel.INTERVAL if entry.time and entry.time.low is not None else EvidenceLevel.VERIFIED
+    return EvidenceLevel.INTERVAL if is_certain(entry.time) else EvidenceLevel.VERIFIED
+
+
+def is_certain(interval: Interval | None) -> bool:
+    """Return whether there is an interval, of three processes or more, within a factor of 3."""
+    return interval is not None and interval.low is not None and not too_uncertain(interval)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +148,7 @@ class ComparisonGroup:
         if self.fastest is None:
             ran = [level(entry) for entry in self.entries]
             return max(ran, default=EvidenceLevel.NONE)
-        if any(rival.decision is Decision.UNKNOWN for rival in self.rivals):
+        if any(rival.decision in UNCOMPARED for rival in self.rivals):
             return EvidenceLevel.VERIFIED
         return level(self.fastest)
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from daasbench import registry
 from daasbench.errors import UsageError
+from daasbench.evidence.cores import cores_used
 from daasbench.model import Basis, Case, Machine, Outcome, Price, Record
-from daasbench.statistics import Interval, across_processes, median_interval, ratio
+from daasbench.statistics import Interval, across_processes, phase_interval, ratio
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
@@ -164,19 +165,18 @@ class Entry:
 
     @property
     def cores_used(self) -> float | None:
-        """Return the processor seconds per second that were observed, the median of the processes."""
-        seen = [row.record.cores_used for row in self.counted if row.record.cores_used]
-        return median_interval(seen).value if seen else None
+        """Return the processor seconds per second that were observed; None where the repeats are too short to tell."""
+        return cores_used([row.record for row in self.counted], self._usable_cores)
 
     def phase(self, name: str) -> float | None:
-        """Return the seconds of a phase, the median of the processes that saw it."""
+        """Return the seconds of a phase across the processes that saw it; `compute` is the :attr:`time`."""
         if name == "compute":
-            seen = list(self.medians.values())
-        elif name == "get":
+            return self.time.value if self.time else None
+        if name == "get":
             seen = [row.get_s for row in self.counted if row.get_s is not None]
         else:
             seen = [row.record.phases[name] for row in self.counted if name in row.record.phases]
-        return median_interval(seen).value if seen else None
+        return phase_interval(seen).value if seen else None
 
     def times_as_fast_as(self, base: Entry, per_core: bool = False) -> Interval | None:
         """Return the ratio of speeds, this over `base`, with its interval; None if either has nothing to compare.
@@ -194,13 +194,15 @@ class Entry:
     def _measures(self, per_core: bool) -> Mapping[int, float]:
         if not per_core:
             return self.medians
-        return self._by_set(
-            {
-                row: row.median_s * row.record.cores_used
-                for row in self.counted
-                if row.median_s and row.record.cores_used
-            }
-        )
+        used = {row: cores_used([row.record], self._usable_cores) for row in self.counted}
+        return self._by_set({row: row.median_s * cores for row, cores in used.items() if row.median_s and cores})
+
+    @property
+    def _usable_cores(self) -> float | None:
+        """Return how many cores the case could use at most; None where the machine is not known."""
+        if self.machine is None or self.first.workers:
+            return None
+        return float(self.machine.usable_cores * self.case.nodes)
 
     def _by_set(self, seconds: Mapping[ProcessResult, float]) -> Mapping[int, float]:
         """Return `seconds` by a number for each set of processes: its index, counted on through several runs."""

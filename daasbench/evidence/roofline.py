@@ -22,12 +22,19 @@ Floats = NDArray[np.float64]
 
 
 def rates(limits: Sequence[Limits | None]) -> Floats:
-    """Return the measured limits, one row per machine, one column per NAMES; in bytes/s and flop/s, or NaN."""
+    """Return the measured limits, one row per machine, one column per NAMES; in bytes/s and flop/s, or NaN.
+
+    A machine that moves some bytes per second in a triad reads at least as many: where the probe of reading was slower,
+    something disturbed it, and the rate of the triad is the limit.
+    """
     table = np.full((len(limits), len(PROBES)), np.nan)
     for row, measured in enumerate(limits):
         for column, probe in enumerate(PROBES):
             if measured is not None and probe in measured.values:
                 table[row, column] = measured.values[probe].value
+    read = NAMES.index("memory_read")
+    slower = table[:, read] < table[:, NAMES.index("memory_triad")]
+    table[slower, read] = table[slower, NAMES.index("memory_triad")]
     return table
 
 

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from daasbench.statistics.intervals import (
     CONFIDENCE,
+    LEAST_PROCESSES,
     Interval,
     across_processes,
     median_interval,
     median_intervals,
+    phase_interval,
     ratio,
     relative_half_width,
+    too_uncertain,
 )
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIDENCE",
+    "LEAST_PROCESSES",
     "Fit",
     "Interval",
     "Law",
@@ -27,9 +31,11 @@ __all__ = [
     "gain",
     "median_interval",
     "median_intervals",
+    "phase_interval",
     "ratio",
     "relative_half_width",
     "scaled",
+    "too_uncertain",
 ]
 
 

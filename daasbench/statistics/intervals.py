@@ -27,18 +27,26 @@ from numpy.typing import NDArray
 CONFIDENCE = 0.95
 _T_OF_FEW = (12.706204736432095, 4.302652729911275, 3.182446305284263, 2.7764451051977934)  # 1-4 degrees
 ORDER_STATISTICS_FROM = 6  # fewest samples whose extremes cover the median with 95 %: 1 - 2 / 2**6
+LEAST_PROCESSES = 3  # fewest whose medians give an interval: of two, t spans the 12.7-fold of their standard error
+UNCERTAIN = 3.0  # above this ratio of the bounds, an interval compares nothing
 
 Floats = NDArray[np.float64]
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):
-    """A value and its 95 % interval; the bounds are None where the samples give none."""
+    """A value and its 95 % interval; the bounds are None where the samples give none.
+
+    `least` and `greatest` are the smallest and the largest median (or ratio) across processes: the range, which is no
+    interval. They are None for one process, and within a process.
+    """
 
     value: float
     low: float | None
     high: float | None
     n: int
-    method: str  # order statistics, t on logarithms, paired t on log ratios, Welch on log ratios, none
+    method: str  # order statistics, t on logarithms, paired t on log ratios, Welch on log ratios, range, none
+    least: float | None = None
+    greatest: float | None = None
 
 
 def median_interval(samples: Sequence[float]) -> Interval:
@@ -106,10 +114,18 @@ def relative_half_width(interval: Interval) -> float | None:
     return (interval.high - interval.low) / (2 * interval.value)
 
 
+def too_uncertain(interval: Interval) -> bool:
+    """Return whether the interval of a positive quantity is too wide to compare with: high is over 3 times low."""
+    if interval.low is None or interval.high is None:
+        return False
+    return interval.high > UNCERTAIN * interval.low
+
+
 def across_processes(medians: Sequence[float]) -> Interval:
     """Return the geometric mean of the medians of processes, with its t interval on logarithms.
 
-    For one process there are no bounds: its repeats do not show how the next process differs (reference 3).
+    Below three processes there are no bounds. Two have their range (method ``range``); one has none: its repeats do
+    not show how the next process differs (reference 3).
 
     Raises
     ------
@@ -117,7 +133,22 @@ def across_processes(medians: Sequence[float]) -> Interval:
         If there is no median, or a median is not positive and finite.
     """
     logs = _logarithms(medians)
-    return _exponential(_mean(logs), _half_width(logs), len(logs), "t on logarithms")
+    return _exponential(_mean(logs), _half_width(logs), len(logs), "t on logarithms", _ends(logs))
+
+
+def phase_interval(seconds: Sequence[float]) -> Interval:
+    """Return the seconds of a phase across processes, as :func:`across_processes`.
+
+    A phase that took 0 s in some process has no logarithm: its value is the median, without an interval.
+
+    Raises
+    ------
+    ValueError
+        If there is no value, or a value is not finite.
+    """
+    if seconds and min(seconds) > 0:
+        return across_processes(seconds)
+    return Interval(value=median_interval(seconds).value, low=None, high=None, n=len(seconds), method="none")
 
 
 def ratio(base: Mapping[int, float], new: Mapping[int, float]) -> Interval:
@@ -128,7 +159,8 @@ def ratio(base: Mapping[int, float], new: Mapping[int, float]) -> Interval:
     base, new
         Median of each process, by the index of its set of processes. Where both have the same indices, both were
         measured in alternating rounds of the same sets: drift affects both, and the logarithms of the ratios are
-        paired. Otherwise the two means of logarithms are compared after Welch (reference 2).
+        paired. Otherwise the two means of logarithms are compared after Welch (reference 2). With fewer than three
+        processes on a side there are no bounds, only the range of the ratios.
 
     Raises
     ------
@@ -138,10 +170,11 @@ def ratio(base: Mapping[int, float], new: Mapping[int, float]) -> Interval:
     if base.keys() == new.keys():
         order = sorted(base)
         logs = _logarithms([new[i] for i in order]) - _logarithms([base[i] for i in order])
-        return _exponential(_mean(logs), _half_width(logs), len(logs), "paired t on log ratios")
+        return _exponential(_mean(logs), _half_width(logs), len(logs), "paired t on log ratios", _ends(logs))
     old, now = _logarithms(list(base.values())), _logarithms(list(new.values()))
     difference = _mean(now) - _mean(old)
-    return _exponential(difference, _welch(old, now), min(len(old), len(now)), "Welch on log ratios")
+    ends = None if len(old) == len(now) == 1 else (float(now.min() - old.max()), float(now.max() - old.min()))
+    return _exponential(difference, _welch(old, now), min(len(old), len(now)), "Welch on log ratios", ends)
 
 
 def _by_length(values: Floats, lengths: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Floats]]:
@@ -215,14 +248,18 @@ def _mean(logs: Floats) -> float:
     return float(logs.mean())
 
 
+def _ends(logs: Floats) -> tuple[float, float] | None:
+    return (float(logs.min()), float(logs.max())) if len(logs) > 1 else None
+
+
 def _half_width(logs: Floats) -> float | None:
-    if len(logs) < 2:
+    if len(logs) < LEAST_PROCESSES:
         return None
     return _t(len(logs) - 1) * float(logs.std(ddof=1)) / float(np.sqrt(len(logs)))
 
 
 def _welch(old: Floats, now: Floats) -> float | None:
-    if min(len(old), len(now)) < 2:
+    if min(len(old), len(now)) < LEAST_PROCESSES:
         return None
     errors = np.array([old.var(ddof=1) / len(old), now.var(ddof=1) / len(now)])
     total = float(errors.sum())
@@ -232,9 +269,12 @@ def _welch(old: Floats, now: Floats) -> float | None:
     return _t(degrees) * float(np.sqrt(total))
 
 
-def _exponential(mean: float, half: float | None, n: int, method: str) -> Interval:
+def _exponential(mean: float, half: float | None, n: int, method: str, ends: tuple[float, float] | None) -> Interval:
     value = float(np.exp(mean))
+    least, greatest = (None, None) if ends is None else (float(end) for end in np.exp(ends))
     if half is None:
-        return Interval(value=value, low=None, high=None, n=n, method="none")
+        method = "none" if ends is None else "range"
+        return Interval(value=value, low=None, high=None, n=n, method=method, least=least, greatest=greatest)
     bounds: Any = np.exp([mean - half, mean + half])
-    return Interval(value=value, low=float(bounds[0]), high=float(bounds[1]), n=n, method=method)
+    low, high = float(bounds[0]), float(bounds[1])
+    return Interval(value=value, low=low, high=high, n=n, method=method, least=least, greatest=greatest)

@@ -14,7 +14,7 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import fdtri
 
-from daasbench.statistics.intervals import CONFIDENCE, Interval
+from daasbench.statistics.intervals import CONFIDENCE, LEAST_PROCESSES, Interval
 
 LEAST_POINTS = 3  # any law with two parameters fits two points
 LOWEST, HIGHEST = -10.0, 10.0  # of a serial fraction: below 0 faster than ideal, above 1 slower than one core
@@ -115,8 +115,9 @@ def fit(law: Law, speeds: Mapping[int, Mapping[int, float]]) -> Fit | str:
     if len(measured) < LEAST_POINTS:
         message = f"{len(measured)} numbers of cores were measured, and two points fit any law"
         return f"{message}: a fit needs {LEAST_POINTS} or more"
-    if min(len(sets) for sets in measured.values()) < 2:
-        return "a point was measured in one process only, so its scatter is unknown: a fit needs two or more per point"
+    if min(len(sets) for sets in measured.values()) < LEAST_PROCESSES:
+        message = f"a point was measured in fewer than {LEAST_PROCESSES} processes, so its scatter is not known"
+        return f"{message}: a fit needs {LEAST_PROCESSES} or more per point"
     points = _Points(law, measured)
     least, serial = points.best()
     error, degrees, lack_of_fit = points.scatter(least)
@@ -220,16 +221,17 @@ def gain(ratio: Interval, before: int, after: int) -> Interval:
     after over the speed before, with its interval.
     """
     more = after / before - 1
-
-    def worth(end: float | None) -> float | None:
-        return None if end is None else (end - 1) / more
-
-    return Interval(
-        value=(ratio.value - 1) / more, low=worth(ratio.low), high=worth(ratio.high), n=ratio.n, method=ratio.method
-    )
+    return _each_end(ratio, lambda end: (end - 1) / more)
 
 
 def scaled(interval: Interval, factor: float) -> Interval:
     """Return the interval times a factor that is known exactly."""
-    low, high = (None if end is None else end * factor for end in (interval.low, interval.high))
-    return Interval(value=interval.value * factor, low=low, high=high, n=interval.n, method=interval.method)
+    return _each_end(interval, lambda end: end * factor)
+
+
+def _each_end(interval: Interval, change: Callable[[float], float]) -> Interval:
+    """Return the interval with value, bounds and range changed by an increasing function."""
+    ends = (interval.low, interval.high, interval.least, interval.greatest)
+    low, high, least, greatest = (None if end is None else change(end) for end in ends)
+    value, n, method = change(interval.value), interval.n, interval.method
+    return Interval(value=value, low=low, high=high, n=n, method=method, least=least, greatest=greatest)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from daasbench.evidence.claims import Comparison, ComparisonGroup, Decision, EvidenceLevel, ProblemResults, compare
+from daasbench.evidence.claims import (
+    UNCOMPARED,
+    Comparison,
+    ComparisonGroup,
+    Decision,
+    EvidenceLevel,
+    ProblemResults,
+    compare,
+)
 from daasbench.evidence.entries import Entry, card
 from daasbench.evidence.unit_size import unit_size as size_of_generated
 from daasbench.model import Case, Outcome
-from daasbench.statistics import Interval
+from daasbench.statistics import LEAST_PROCESSES, Interval
 
 from .intervals import phrase, speed_phrase, times_in_words
 from .intervals import speed as speed
@@ -19,8 +28,11 @@ from .numbers import counted, listed, memory, plural, price_unit
 LEVELS = {
     EvidenceLevel.NONE: ("no evidence", "nothing finished with a result"),
     EvidenceLevel.RUNS: ("L0", "it runs; its results are not verified"),
-    EvidenceLevel.VERIFIED: ("L1", "every result is verified; processes are too few, or differ too much, to compare"),
-    EvidenceLevel.INTERVAL: ("L2", "every result is verified; three processes or more give an interval"),
+    EvidenceLevel.VERIFIED: ("L1", "every result is verified; no interval, or one too wide to compare"),
+    EvidenceLevel.INTERVAL: (
+        "L2",
+        "every result is verified; 3 processes or more, and an interval within a factor of 3",
+    ),
     EvidenceLevel.PLATFORMS: ("L3", "every result is verified, with intervals, on two machines or more"),
 }
 HERE = "here"  # the platform that is the machine of the command
@@ -119,10 +131,11 @@ def group_answer(group: ComparisonGroup) -> str:
     others, place, reached = len(group.comparable) - 1, on(group.platform), speed_phrase(fastest)
     if not others:
         return f"{name(fastest)} reaches {reached} {place}. Nothing else has a correct result to compare with."
-    if any(not _is_known(rival) for rival in group.rivals):
+    uncompared = [rival for rival in group.rivals if rival.decision in UNCOMPARED]
+    if uncompared:
         return (
             f"The shortest time of {others + 1} implementations {place} is that of {name(fastest)}: {reached}."
-            " No comparison is claimed: the processes are too few, or differ too much."
+            f" No comparison is claimed: {_why_uncompared(uncompared)}."
         )
     if group.rivals:
         first = group.rivals[0].ratio
@@ -134,9 +147,11 @@ def group_answer(group: ComparisonGroup) -> str:
     return " ".join([start, *_against(group)])
 
 
-def _is_known(pair: Comparison) -> bool:
-    """Return whether there are processes enough to say anything about two entries."""
-    return pair.decision in (Decision.FASTER, Decision.SLOWER, Decision.UNDECIDED)
+def _why_uncompared(pairs: Sequence[Comparison]) -> str:
+    """Return why no order is claimed."""
+    if all(pair.decision is Decision.UNCERTAIN for pair in pairs):
+        return "an interval spans more than a factor of 3"
+    return f"fewer than {LEAST_PROCESSES} processes give no interval"
 
 
 def _against(group: ComparisonGroup) -> list[str]:
@@ -155,7 +170,7 @@ def _against(group: ComparisonGroup) -> list[str]:
 
 
 def _sentence(pair: Comparison | None, subject: str, base: str) -> str:
-    if pair is None or pair.ratio is None or not _is_known(pair):
+    if pair is None or pair.ratio is None or pair.decision in UNCOMPARED:
         return ""
     if pair.decision is Decision.UNDECIDED:
         return f"{subject} is not clearly faster or slower than {base} ({ratio(pair.ratio)})."
@@ -200,8 +215,9 @@ def across_platforms(problem: ProblemResults) -> str:
     parts = []
     for other in groups[1:]:
         pair = compare(best.fastest, other.fastest) if best.fastest else None
-        if pair is None or pair.ratio is None or not _is_known(pair):
-            parts.append(f"No comparison with {other.platform}: the processes are too few, or differ too much.")
+        if pair is None or pair.ratio is None or pair.decision in UNCOMPARED:
+            reason = f": {_why_uncompared([pair])}" if pair else ""
+            parts.append(f"No comparison with {other.platform} is claimed{reason}.")
         elif pair.decision is Decision.UNDECIDED:
             parts.append(f"{best.platform} and {other.platform} do not differ clearly ({ratio(pair.ratio)}).")
         else:

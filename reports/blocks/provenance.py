@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from daasbench.evidence.claims import ProblemResults
+from daasbench.evidence.cores import cores_used
 from daasbench.evidence.entries import Entry
 from daasbench.model import Limits, Machine, Record
 from daasbench.records.layout import RUNS_FOLDER, SCENARIO_FILE
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
 DISTURBED, BUSY = 2, 0.05
+MORE = 1.1  # times the declared cores: less is the error of the clock of processor time
 MACHINES, RUNS = 12, 5  # shown on a page; more are counted
 
 
@@ -122,14 +124,22 @@ def _warnings(machine: Machine, records: Sequence[Record]) -> list[str]:
             f"{counted(len(busy), 'process')} of {len(records)} kept samples while other programs used more than"
             f" {number(100 * BUSY, 1)} % of the machine. The raw samples show which."
         )
-    wide = sorted({
-        f"{record.case.implementation} ({number(record.cores_used)} cores on {counted(record.case.threads, 'thread')})"
-        for record in records
-        if record.cores_used and record.cores_used > 1.1 * record.case.threads * record.case.ranks
-    })  # fmt: skip
-    if wide:
-        warned.append(f"More cores were used than declared: {listed(wide[:5])}.")
-    return warned
+    return [*warned, *_more_cores_than_declared(machine, records)]
+
+
+def _more_cores_than_declared(machine: Machine, records: Sequence[Record]) -> list[str]:
+    """Return the warning on implementations that used more cores than their threads, where that can be told."""
+    alike: dict[tuple[str, int], list[Record]] = {}
+    for record in records:
+        key = (record.case.implementation, record.case.threads * record.case.ranks)
+        alike.setdefault(key, []).append(record)
+    found = {key: cores_used(mine, float(machine.usable_cores)) for key, mine in alike.items()}
+    wide = [
+        f"{name} ({number(used, 2)} cores on {counted(threads, 'thread')})"
+        for (name, threads), used in sorted(found.items())
+        if used and used > MORE * threads
+    ]
+    return [f"More cores were used than declared: {listed(wide[:5])}."] if wide else []
 
 
 def _busy(record: Record) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from daasbench.evidence.claims import decision
 from daasbench.host.containers import container_of
 from daasbench.model import Basis, Case, Outcome, Record
 from daasbench.statistics import Interval, across_processes, ratio
@@ -56,9 +57,8 @@ class SlowDown:
 
     @property
     def decided(self) -> bool:
-        """Return whether its interval excludes 1; without an interval nothing is claimed."""
-        low, high = self.ratio.low, self.ratio.high
-        return low is not None and high is not None and not low <= 1 <= high
+        """Return whether its interval excludes 1; without an interval within a factor of 3, nothing is claimed."""
+        return decision(self.ratio).claimed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ def _row(series: ScalingSeries, point: SeriesPoint) -> dict[str, object]:
     good = point.fault is None
     return (
         dict(zip(HEAD, words, strict=True))
-        | interval_cells("median_s", point.entry.time if good else None)
+        | interval_cells("time_s", point.entry.time if good else None)
         | {"base": series.base.count if good and series.base else None}
         | interval_cells("speed_up", _sure(point.speed_up))
         | interval_cells("efficiency", _sure(point.efficiency))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from daasbench.evidence.claims import Comparison, ComparisonGroup, Decision, ProblemResults
+from daasbench.evidence.claims import UNCOMPARED, Comparison, ComparisonGroup, Decision, ProblemResults
 from daasbench.evidence.entries import Entry, card
 from daasbench.model import Outcome
 from daasbench.statistics import too_uncertain
@@ -139,7 +139,7 @@ def _fastest_code(groups: Sequence[ComparisonGroup]) -> str:
     if all(len({entry.case.implementation for entry in group.comparable}) == 1 for group in groups):
         return f"Code: {names}."
     rivals = [rival for group in groups for rival in group.rivals]
-    if any(rival.decision is not Decision.UNDECIDED for rival in rivals):
+    if any(rival.decision in UNCOMPARED for rival in rivals):
         return f"The fastest code cannot be told yet: {names}."
     return f"Fastest code: {names}{' (no clear difference)' if rivals else ''}."
 
@@ -155,7 +155,7 @@ def _axis_answer(axis: Axis, question: str) -> tuple[str, ...]:
     """Return what one property changes; nothing if the processes do not tell."""
     pair = axis.pairs[0]
     ratio = pair.ratio
-    if ratio is None or pair.decision not in (Decision.FASTER, Decision.SLOWER, Decision.UNDECIDED):
+    if ratio is None or pair.decision in UNCOMPARED:
         return ()
     more, less = value_words(axis.noun, pair.new), value_words(axis.noun, pair.base)
     are, yes_or_no = "is" if axis.noun == "platform" or more.startswith("1 ") else "are", YES_OR_NO.match(question)

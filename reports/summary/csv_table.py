@@ -44,7 +44,7 @@ def _row(problem: ProblemResults, entry: Entry, group: ComparisonGroup) -> dict[
             "processes": len(entry.rows), "processes_counted": len(entry.counted),
             "evidence_level": LEVELS[level(entry)][0],
         }
-        | interval_cells("median_s", entry.time)
+        | interval_cells("time_s", entry.time)
         | {"interval_method": entry.time.method if entry.time else None}
         | {"unit": work.unit if work else None, "units_per_repeat": work.units if work else None}
         | interval_cells("units_per_s", speed_of(entry) if entry.units else None)

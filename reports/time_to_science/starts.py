@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from daasbench.evidence import phases
-from daasbench.evidence.claims import EvidenceLevel, level
+from daasbench.evidence.claims import EvidenceLevel, is_certain, level
 from daasbench.evidence.entries import Entry, ProcessResult, entries
 from daasbench.model import Basis, Beamline, Case, StartEvidence
-from daasbench.statistics import Interval, across_processes, median_interval, ratio
+from daasbench.statistics import Interval, across_processes, median_interval, phase_interval, ratio
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
@@ -52,11 +52,7 @@ class EntryStarts:
     def phase(self, name: str) -> Interval | None:
         """Return the seconds of a phase, with the interval across processes where it allows one; None: not seen."""
         seen = [parts.seconds[name] for parts in self.parts.values() if name in parts.seconds]
-        if not seen:
-            return None
-        if min(seen) > 0:
-            return across_processes(seen)
-        return Interval(value=median_interval(seen).value, low=None, high=None, n=len(seen), method="none")
+        return phase_interval(seen) if seen else None
 
     @cached_property
     def totals(self) -> Mapping[int, float]:
@@ -74,7 +70,7 @@ class EntryStarts:
         if self.total is None:
             return EvidenceLevel.NONE
         found = level(self.entry)
-        return min(found, EvidenceLevel.VERIFIED) if self.total.low is None else found
+        return found if is_certain(self.total) else min(found, EvidenceLevel.VERIFIED)
 
     def times_as_long_as(self, base: EntryStarts) -> Interval | None:
         """Return how many times as long this start takes; they did not run alternately, so nothing is paired."""

@@ -143,7 +143,7 @@ def test_one_process_claims_nothing(folder: Any, tmp_path: Path) -> None:
     evidence = add_series(folder(scenario=STRONG), sets=1).gather()
     assert "no speed-up is claimed: one process gives no interval" in prose(evidence, tmp_path)
     assert {row["speed_up"] for row in lines(evidence, tmp_path)} == {""}
-    assert "one process only" in lines(evidence, tmp_path)[0]["projection_missing_because"]
+    assert "fewer than 3 processes" in lines(evidence, tmp_path)[0]["projection_missing_because"]
 
 
 def test_a_wrong_point_enters_nothing_and_keeps_its_reason(folder: Any, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_wrong_point_enters_nothing_and_keeps_its_reason(folder: Any, tmp_path
             ]
         rows = lines(made.gather(), tmp_path / f"wrong-{number}")
         assert rows[:4] == lines(right.gather(), tmp_path / "right")
-        assert (rows[4]["ranks"], rows[4]["speed_up"], rows[4]["median_s"]) == ("16", "", "")
+        assert (rows[4]["ranks"], rows[4]["speed_up"], rows[4]["time_s"]) == ("16", "", "")
         assert "a plane is missing" in rows[4]["message"]
 
 
