@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,18 +9,18 @@ from typing import TYPE_CHECKING
 from daasbench.evidence.claims import ProblemResults
 from daasbench.evidence.disturbance import busy_caution, disturbed_share
 from daasbench.evidence.entries import Entry
+from daasbench.evidence.tally import Tally, tally
 from daasbench.model import Basis, Outcome, Record
+from daasbench.statistics import LEAST_PROCESSES
 
-from .numbers import counted, listed, percent
+from .numbers import counted, listed, number
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
     from .page import CaptionedFigure
 
-TOO_FEW = 3  # below this number of processes there is no interval
 QUIET = 0.02  # of the samples disturbed: less than this is a quiet machine
-ENDED = {Outcome.WRONG: "wrong", Outcome.FAILED: "failed", Outcome.TIMEOUT: "stopped at the time limit"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +65,8 @@ def trust_line(evidence: Evidence, problems: Sequence[ProblemResults]) -> str:
     For example ``"All 21 measurements correct; 9 not possible here (no GPU); 5 processes each; quiet machine"``.
     """
     records = _records(problems)
-    parts = [_correct(records), *_others(records), _skipped(records, evidence)]
-    parts += [f"{len(evidence.planned_missing)} not yet run" if evidence.planned_missing else ""]
+    counts = tally(records, missing=len(evidence.planned_missing))
+    parts = [_correct(counts), *_others(counts), _skipped(records, evidence)]
     parts += [_processes(problems), _conditions(records), _prices(problems)]
     return "; ".join(part for part in parts if part)
 
@@ -80,26 +79,24 @@ def _records(problems: Sequence[ProblemResults]) -> list[Record]:
     return [row.record for entry in _measured(problems) for row in entry.rows]
 
 
-def _is_correct(record: Record) -> bool:
-    return record.outcome is Outcome.OK and record.verified_by is not None
-
-
-def _correct(records: Sequence[Record]) -> str:
-    total = sum(record.outcome is not Outcome.SKIPPED for record in records)
-    good = sum(map(_is_correct, records))
-    if not total:
+def _correct(counts: Tally) -> str:
+    if not counts.measured:
         return "Nothing was measured"
-    if good < total:
-        return f"{good} of {counted(total, 'measurement')} correct"
-    return "The only measurement is correct" if total == 1 else f"All {total} measurements correct"
+    if not counts.all_correct:
+        return f"{counts.correct} of {counted(counts.measured, 'measurement')} correct"
+    return "The only measurement is correct" if counts.correct == 1 else f"All {counts.correct} measurements correct"
 
 
-def _others(records: Sequence[Record]) -> list[str]:
-    """Return how many measurements have no correct result, by outcome: ``["1 wrong", "2 failed"]``."""
-    totals = Counter(record.outcome for record in records)
-    unverified = totals[Outcome.OK] - sum(map(_is_correct, records))
-    parts = [f"{totals[outcome]} {word}" for outcome, word in ENDED.items() if totals[outcome]]
-    return [*parts, f"{unverified} not verified"] if unverified else parts
+def _others(counts: Tally) -> list[str]:
+    """Return how many measurements have no correct result, by what happened: ``["1 wrong", "2 failed"]``."""
+    words = {
+        "wrong": counts.wrong,
+        "failed": counts.failed,
+        "stopped at the time limit": counts.timeout,
+        "not verified": counts.unverified,
+        "not yet run": counts.missing,
+    }
+    return [f"{count} {word}" for word, count in words.items() if count]
 
 
 def _skipped(records: Sequence[Record], evidence: Evidence) -> str:
@@ -123,14 +120,14 @@ def _processes(problems: Sequence[ProblemResults]) -> str:
     count = counted(most, "process") if least == most else f"{least} to {counted(most, 'process')}"
     if most == 1:
         return "1 process each: no interval"
-    return f"{count} each: too few for an interval" if most < TOO_FEW else f"{count} each"
+    return f"{count} each: too few for an interval" if most < LEAST_PROCESSES else f"{count} each"
 
 
 def _conditions(records: Sequence[Record]) -> str:
     share = disturbed_share(records)
     if share is None or busy_caution(records):
         return ""  # the caution says it
-    return "quiet machine" if share < QUIET else f"{percent(share)[0]} of the samples disturbed"
+    return "quiet machine" if share < QUIET else f"{number(100 * share, 1)} % of the samples disturbed"
 
 
 def _prices(problems: Sequence[ProblemResults]) -> str:

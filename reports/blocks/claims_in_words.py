@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from daasbench.evidence.claims import Comparison, ComparisonGroup, Decision, EvidenceLevel, ProblemResults, compare
+from daasbench.evidence.claims import (
+    UNCOMPARED,
+    Comparison,
+    ComparisonGroup,
+    Decision,
+    EvidenceLevel,
+    ProblemResults,
+    compare,
+)
 from daasbench.evidence.entries import Entry, card
 from daasbench.evidence.unit_size import unit_size as size_of_generated
 from daasbench.model import Case, Outcome
-from daasbench.statistics import Interval
+from daasbench.statistics import LEAST_PROCESSES, Interval
 
 from .intervals import phrase, speed_phrase, times_in_words
 from .intervals import speed as speed
 from .intervals import time as time
-from .numbers import counted, listed, memory, plural, price
+from .numbers import counted, listed, memory, plural, price_unit
 
 LEVELS = {
     EvidenceLevel.NONE: ("no evidence", "nothing finished with a result"),
     EvidenceLevel.RUNS: ("L0", "it runs; its results are not verified"),
-    EvidenceLevel.VERIFIED: ("L1", "every result is verified; processes are too few, or differ too much, to compare"),
-    EvidenceLevel.INTERVAL: ("L2", "every result is verified; three processes or more give an interval"),
+    EvidenceLevel.VERIFIED: ("L1", "every result is verified; no interval, or one too wide to compare"),
+    EvidenceLevel.INTERVAL: (
+        "L2",
+        "every result is verified; 3 processes or more, and an interval within a factor of 3",
+    ),
     EvidenceLevel.PLATFORMS: ("L3", "every result is verified, with intervals, on two machines or more"),
 }
 HERE = "here"  # the platform that is the machine of the command
@@ -119,10 +131,11 @@ def group_answer(group: ComparisonGroup) -> str:
     others, place, reached = len(group.comparable) - 1, on(group.platform), speed_phrase(fastest)
     if not others:
         return f"{name(fastest)} reaches {reached} {place}. Nothing else has a correct result to compare with."
-    if any(not _is_known(rival) for rival in group.rivals):
+    uncompared = [rival for rival in group.rivals if rival.decision in UNCOMPARED]
+    if uncompared:
         return (
             f"The shortest time of {others + 1} implementations {place} is that of {name(fastest)}: {reached}."
-            " No comparison is claimed: the processes are too few, or differ too much."
+            f" No comparison is claimed: {_why_uncompared(uncompared)}."
         )
     if group.rivals:
         first = group.rivals[0].ratio
@@ -134,9 +147,11 @@ def group_answer(group: ComparisonGroup) -> str:
     return " ".join([start, *_against(group)])
 
 
-def _is_known(pair: Comparison) -> bool:
-    """Return whether there are processes enough to say anything about two entries."""
-    return pair.decision in (Decision.FASTER, Decision.SLOWER, Decision.UNDECIDED)
+def _why_uncompared(pairs: Sequence[Comparison]) -> str:
+    """Return why no order is claimed."""
+    if all(pair.decision is Decision.UNCERTAIN for pair in pairs):
+        return "an interval spans more than a factor of 3"
+    return f"fewer than {LEAST_PROCESSES} processes give no interval"
 
 
 def _against(group: ComparisonGroup) -> list[str]:
@@ -155,7 +170,7 @@ def _against(group: ComparisonGroup) -> list[str]:
 
 
 def _sentence(pair: Comparison | None, subject: str, base: str) -> str:
-    if pair is None or pair.ratio is None or not _is_known(pair):
+    if pair is None or pair.ratio is None or pair.decision in UNCOMPARED:
         return ""
     if pair.decision is Decision.UNDECIDED:
         return f"{subject} is not clearly faster or slower than {base} ({ratio(pair.ratio)})."
@@ -167,20 +182,21 @@ def cost_sentence(group: ComparisonGroup) -> str:
     fastest, cheapest = group.fastest, group.cheapest
     if fastest is None or fastest.cost is None:
         return ""
-    text = f"With {name(fastest)} the cost is {' '.join(cost(fastest))}, at the price {price_note(fastest)}."
+    text = f"With {name(fastest)} the cost is {' '.join(cost(fastest, cheapest))}, at the price {price_note(fastest)}."
     if cheapest and cheapest is not fastest and cheapest.cost:
         text += f" The lowest cost is {' '.join(cost(cheapest))}, with {name(cheapest)}."
     return text
 
 
-def cost(entry: Entry) -> tuple[str, str]:
-    """Return the cost of an entry with its currency, and for how many units of which size."""
+def cost(entry: Entry, like: Entry | None = None) -> tuple[str, str]:
+    """Return the cost of an entry with its currency, and for how many units: as many as for the cost of `like`."""
     if entry.cost is None:
         return "", ""
     currency = entry.counted[0].currency or "of unknown currency"
-    amount, per = price(entry.cost.value, currency, entry.unit, entry.cost.low, entry.cost.high)
+    value = like.cost.value if like and like.cost else entry.cost.value
+    scale, per = price_unit(value, currency, entry.unit)
     size = unit_size(entry)
-    return amount, f"{per} of {size}" if size else per
+    return phrase(entry.cost, lambda _: scale), f"{per} of {size}" if size else per
 
 
 def price_note(entry: Entry) -> str:
@@ -199,8 +215,9 @@ def across_platforms(problem: ProblemResults) -> str:
     parts = []
     for other in groups[1:]:
         pair = compare(best.fastest, other.fastest) if best.fastest else None
-        if pair is None or pair.ratio is None or not _is_known(pair):
-            parts.append(f"No comparison with {other.platform}: the processes are too few, or differ too much.")
+        if pair is None or pair.ratio is None or pair.decision in UNCOMPARED:
+            reason = f": {_why_uncompared([pair])}" if pair else ""
+            parts.append(f"No comparison with {other.platform} is claimed{reason}.")
         elif pair.decision is Decision.UNDECIDED:
             parts.append(f"{best.platform} and {other.platform} do not differ clearly ({ratio(pair.ratio)}).")
         else:

@@ -10,7 +10,8 @@ from daasbench.evidence.entries import Entry
 from daasbench.model import Basis, Outcome
 
 from .claims_in_words import OUTCOMES, cost, price_note, resources, speed, time
-from .intervals import Cell, cell, share, times
+from .intervals import Cell as Cell
+from .intervals import cell, share, times
 from .numbers import NOTHING, counted, number, spans
 
 EMPTY: Cell = (NOTHING, "")
@@ -100,7 +101,7 @@ def table_row(entry: Entry, group: ComparisonGroup) -> ComparisonRow:
         per_core=_ratio(entry, group.best_peer or group.reference, per_core=True) if good else EMPTY,
         limit=_limit(entry),
         accuracy=_accuracy(entry),
-        cost=cost(entry) if entry.cost else EMPTY,
+        cost=cost(entry, group.cheapest) if entry.cost else EMPTY,
         outcome=entry.outcome,
         outcome_words=outcome(entry),
         why=why(entry),

@@ -174,19 +174,18 @@ def flow(value: float, unit: str) -> str:
     return f"{number(value / scale)} {sign}{written}"
 
 
-def price(
-    cost: float | Decimal, currency: str, unit: str, low: float | None = None, high: float | None = None
-) -> tuple[str, str]:
-    """Return a cost with its interval, and for how many units: as many as make it readable.
-
-    For example ``("0.21 EUR (0.19 to 0.23)", "per 1000 frames")``.
-    """
+def price_unit(cost: float | Decimal, currency: str, unit: str) -> tuple[Scale, str]:
+    """Return the scale of a cost, and for how many units it is: ``"per 1000 frames"``, as many as make it readable."""
     value = float(cost)
     steps = ((1, ""), (10**3, "1000 "), (10**6, "million "), (10**9, "billion "))
     count, word = next((step for step in steps if value * step[0] >= 0.01 or not value), steps[-1])
-    return joined(figure(value, low, high, Scale(1 / count, "", f" {currency}"))), (
-        f"per {word}{plural(unit) if word else unit}"
-    )
+    return Scale(1 / count, "", f" {currency}"), f"per {word}{plural(unit) if word else unit}"
+
+
+def price(cost: float | Decimal, currency: str, unit: str) -> tuple[str, str]:
+    """Return a cost, and for how many units: ``("0.210 EUR", "per 1000 frames")``."""
+    scale, per = price_unit(cost, currency, unit)
+    return figure(float(cost), None, None, scale)[0], per
 
 
 def plural(unit: str) -> str:

@@ -48,10 +48,10 @@ def _row(bar: Bar, most: float) -> str:
     if bar.value is not None:
         colour = css_colour(bar.colour)
         kind = html.escape(bar.basis)
-        drawn = f'<i class="{kind}" style="width:{_share(bar.value, most)};--bar:{colour}"></i>'
+        drawn = f'<span class="fill {kind}" style="width:{_share(bar.value, most)};--bar:{colour}"></span>'
     if bar.low is not None and bar.high is not None:
         start, width = _share(bar.low, most), _share(bar.high - bar.low, most)
-        drawn += f'<b style="left:{start};width:{width}"></b>'
+        drawn += f'<span class="interval" style="left:{start};width:{width}"></span>'
     return (
         f'<li><span class="label">{html.escape(bar.label)}</span><span class="track" aria-hidden="true">{drawn}</span>'
         f'<span class="value">{html.escape(bar.text)}</span></li>'

@@ -61,7 +61,7 @@ def draw(traces: Sequence[Trace], stretches: Sequence[Stretch], name: str, title
         for where in (samples, load):
             where.set_xlim(-0.02 * end, 1.02 * end)
             where.grid(axis="y")
-        _finish(samples, load, sign)
+        _finish(samples, load, sign, [s / scale for trace in traces for s in trace.seconds if s > 0])
         _draw_legend(samples, traces)
         return canvas.svg(figure, name, title, description)
 
@@ -81,15 +81,15 @@ def _draw_trace(samples: Axes, load: Axes, trace: Trace, mark: str, scale: float
         load.vlines(where, 0, [100 * share for share in trace.foreign], color=colour, linewidth=1.2)
 
 
-def _finish(samples: Axes, load: Axes, sign: str) -> None:
+def _finish(samples: Axes, load: Axes, sign: str, shown: Sequence[float]) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     from ..blocks.numbers import short
 
-    low, high = samples.get_ylim()
-    if low <= 0 or high > 5 * low:
+    low, high = min(shown), max(shown)
+    if high > 5 * low:
         samples.set_yscale("log")
-        samples.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 300 * max(low, 1e-3) else (1.0, 2.0, 5.0)))
+        samples.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 300 * low else (1.0, 2.0, 5.0)))
         samples.yaxis.set_minor_locator(NullLocator())
     samples.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     samples.set_ylabel(f"one repeat, {sign}")

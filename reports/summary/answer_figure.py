@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from daasbench.evidence.claims import ComparisonGroup, Decision, compare
+from daasbench.evidence.claims import Comparison, ComparisonGroup, Decision, ProblemResults, compare
 from daasbench.evidence.entries import Entry
 from daasbench.statistics import Interval, too_uncertain
 
-from ..blocks.claims_in_words import cost, name, title, units
+from ..blocks.claims_in_words import cost, details, name, title, units
 from ..blocks.intervals import phrase, speed_of, speed_phrase, times_in_words
+from ..blocks.numbers import listed
 from ..blocks.page import CaptionedFigure
 from ..blocks.questions import AnsweredQuestion
 from ..figures import bars, canvas
-from .answers import leading
+from .answers import SHOWN, by_cost, is_about_money, leading
 from .axes import AXES, Axis, find_axis, value_words
 
 GROUPS = 3  # problems in the figure
@@ -27,13 +28,14 @@ def answer_figure(asked: AnsweredQuestion, colours: Mapping[str, str]) -> Captio
     if not groups:
         return None
     axis = find_axis(asked.problems)
+    if is_about_money(asked, axis):
+        priced = [problem for problem in asked.problems if by_cost(problem)][:GROUPS]
+        return _figure([_costs(problem, colours) for problem in priced], _cheapest(priced[0]), "Cost")
     if axis:
         return _of_axis(axis, groups, colours)
-    if asked.priced:
-        return _figure([_costs(group, colours) for group in groups], "What it costs", "Cost")
     rows = ROWS.get(len(groups), FEW_ROWS)
     drawn = [_speeds(group, _chosen(group, rows), colours, len(groups) > 1) for group in groups]
-    return _figure(drawn, "; ".join(filter(None, map(_finding, groups))) or "How fast each implementation is", "Speed")
+    return _figure(drawn, _finding(groups[:SHOWN]) or "How fast each implementation is", "Speed")
 
 
 def _figure(groups: Sequence[bars.BarGroup], title_: str, what: str) -> CaptionedFigure:
@@ -72,8 +74,10 @@ def _chosen(group: ComparisonGroup, rows: int) -> list[Entry]:
 def _speeds(
     group: ComparisonGroup, entries: Sequence[Entry], colours: Mapping[str, str], several: bool
 ) -> bars.BarGroup:
-    what = f"{units(entries[0])} per second"
-    heading = f"{title(group.entries[0].case).split(' of ')[0]}: {what}" if several else what
+    case, what = group.entries[0].case, units(entries[0])
+    options = details(case).partition(", ")[2]
+    heading = ", ".join(part for part in (title(case).split(" of ")[0], options, what) if part)
+    heading = heading if several else f"{what} per second"
     return bars.BarGroup(title=heading, bars=tuple(_bar(entry, name(entry), colours) for entry in entries))
 
 
@@ -98,30 +102,44 @@ def _high(found: Interval | None) -> float | None:
     return None if found is None else found.high if found.high is not None else found.greatest
 
 
-def _costs(group: ComparisonGroup, colours: Mapping[str, str]) -> bars.BarGroup:
-    priced = sorted((entry for entry in group.comparable if entry.cost), key=lambda entry: entry.cost.value)  # type: ignore[union-attr]  # filtered
-    rows = []
-    for entry in priced[: ROWS[1]]:
-        found = entry.cost
-        rows.append(
-            bars.Bar(
-                label=name(entry),
-                text=" ".join(cost(entry)),
-                value=found.value if found else None,
-                colour=colours.get(entry.case.implementation, canvas.REFERENCE),
-                low=_low(found),
-                high=_high(found),
-            )
+def _costs(problem: ProblemResults, colours: Mapping[str, str]) -> bars.BarGroup:
+    """Return the costs of a problem, the lowest first, all for the same number of units."""
+    priced = by_cost(problem)
+    several = len({entry.platform for entry in priced}) > 1
+    rows = [
+        bars.Bar(
+            label=f"{name(entry)}, {entry.platform}" if several else name(entry),
+            text=cost(entry, priced[0])[0],
+            colour=colours.get(entry.case.implementation, canvas.REFERENCE),
+            value=entry.cost.value if entry.cost else None,
+            low=_low(entry.cost),
+            high=_high(entry.cost),
         )
-    return bars.BarGroup(title=f"{title(group.entries[0].case).split(' of ')[0]}, {group.platform}", bars=tuple(rows))
+        for entry in priced[: ROWS[1]]
+    ]
+    per = cost(priced[0])[1] if priced else ""
+    return bars.BarGroup(title=f"{title(problem.first.case).split(' of ')[0]}, {per}", bars=tuple(rows))
 
 
-def _finding(group: ComparisonGroup) -> str:
-    """Return what a group shows: how many times as fast the fastest is as the reference, or as the next."""
-    fastest = group.fastest
-    base = group.reference if group.reference is not fastest else None
-    pair = compare(fastest, base) if fastest and base else None
-    if fastest is None or pair is None or pair.ratio is None or pair.decision is not Decision.FASTER:
+def _cheapest(problem: ProblemResults) -> str:
+    best = by_cost(problem)[0]
+    return f"The lowest cost: {' '.join(cost(best))}"
+
+
+def _finding(groups: Sequence[ComparisonGroup]) -> str:
+    """Return what the bars show: ``"numba is 14 and nufft 22 times as fast as numpy"``; empty if nothing is clear."""
+    found = [pair for group in groups if (pair := _against_reference(group))]
+    if not found:
         return ""
-    factor = phrase(pair.ratio, times_in_words).partition(" (")[0]
-    return f"{fastest.case.implementation} is {factor} as fast as {base.case.implementation}" if base else ""
+    factors = [phrase(pair.ratio, times_in_words).partition(" times")[0] for pair in found if pair.ratio]
+    names = [pair.new.case.implementation for pair in found]
+    said = listed([f"{names[0]} is {factors[0]}", *(f"{n} {f}" for n, f in zip(names[1:], factors[1:], strict=True))])
+    return f"{said} times as fast as {found[0].base.case.implementation}"
+
+
+def _against_reference(group: ComparisonGroup) -> Comparison | None:
+    """Return the fastest against the reference if it is clearly faster."""
+    if group.fastest is None or group.reference is None:
+        return None
+    pair = compare(group.fastest, group.reference)
+    return pair if pair and pair.ratio and pair.decision is Decision.FASTER else None

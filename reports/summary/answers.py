@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from daasbench.evidence.claims import Comparison, ComparisonGroup, Decision, ProblemResults
+from daasbench.evidence.claims import UNCOMPARED, Comparison, ComparisonGroup, Decision, ProblemResults
 from daasbench.evidence.entries import Entry, card
 from daasbench.model import Outcome
 from daasbench.statistics import too_uncertain
 
 from ..blocks.answer import AnswerBox, caution, trust_line
-from ..blocks.claims_in_words import HERE, OUTCOMES, cost, title, unit_size, units
+from ..blocks.claims_in_words import HERE, OUTCOMES, cost, on, title, unit_size, units
 from ..blocks.intervals import per_second, phrase, speed_of, speed_phrase, times_in_words
 from ..blocks.mending import more_processes
 from ..blocks.numbers import counted, listed, number
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
 SHOWN = 2  # problems in the answer box; the table has all
+SPEED = re.compile(r"\b(fast|faster|fastest|speed|quick|slow|slower|help)\b", re.IGNORECASE)
+MONEY = re.compile(r"\b(cost|costs|cheap|cheaper|cheapest|price|money|pay|EUR)\b", re.IGNORECASE)
 YES_OR_NO = re.compile(r"\s*(does|do|is it worth)\b.*\b(help|faster|worth|pay|gain|speed)", re.IGNORECASE)
 
 
@@ -32,11 +34,13 @@ def answer_box(asked: AnsweredQuestion, evidence: Evidence) -> AnswerBox:
     sentences: tuple[str, ...] = ()
     if not missing:
         axis = find_axis(asked.problems)
-        if axis:
+        if is_about_money(asked, axis):
+            sentences = _cost_answer(asked)
+        elif axis:
             sentences = _axis_answer(axis, asked.text)
             missing = "" if sentences else _too_few(axis, asked, evidence)
         else:
-            sentences = _cost_answer(asked) if asked.priced else _speed_answer(asked)
+            sentences = _speed_answer(asked)
     return AnswerBox(
         sentences=sentences,
         trust=trust_line(evidence, asked.problems),
@@ -88,6 +92,8 @@ def _speed_answer(asked: AnsweredQuestion) -> tuple[str, ...]:
     for index, group in enumerate(shown):
         same = index > 0 and group.platform == shown[0].platform
         sentences.append(_speed_sentence(group, "It" if same else _subject(group.platform)))
+    if asked.priced and len(shown) == 1 and shown[0].fastest:
+        sentences.append(f"The cost is {' '.join(cost(shown[0].fastest))}.")
     more = len(groups) - len(shown)
     beside = f" {counted(more, 'more problem')} {'is' if more == 1 else 'are'} in the table below." if more else ""
     return (*sentences, _fastest_code(shown) + beside)
@@ -133,8 +139,8 @@ def _fastest_code(groups: Sequence[ComparisonGroup]) -> str:
     if all(len({entry.case.implementation for entry in group.comparable}) == 1 for group in groups):
         return f"Code: {names}."
     rivals = [rival for group in groups for rival in group.rivals]
-    if any(rival.decision is not Decision.UNDECIDED for rival in rivals):
-        return f"Which code is the fastest cannot be told yet: {names}."
+    if any(rival.decision in UNCOMPARED for rival in rivals):
+        return f"The fastest code cannot be told yet: {names}."
     return f"Fastest code: {names}{' (no clear difference)' if rivals else ''}."
 
 
@@ -149,7 +155,7 @@ def _axis_answer(axis: Axis, question: str) -> tuple[str, ...]:
     """Return what one property changes; nothing if the processes do not tell."""
     pair = axis.pairs[0]
     ratio = pair.ratio
-    if ratio is None or pair.decision not in (Decision.FASTER, Decision.SLOWER, Decision.UNDECIDED):
+    if ratio is None or pair.decision in UNCOMPARED:
         return ()
     more, less = value_words(axis.noun, pair.new), value_words(axis.noun, pair.base)
     are, yes_or_no = "is" if axis.noun == "platform" or more.startswith("1 ") else "are", YES_OR_NO.match(question)
@@ -189,19 +195,46 @@ def _too_few(axis: Axis, asked: AnsweredQuestion, evidence: Evidence) -> str:
     return f"The ratio of {more} to {less} is {how}. To measure more: {more_processes(evidence, asked.problems)}"
 
 
+def is_about_money(asked: AnsweredQuestion, axis: Axis | None) -> bool:
+    """Return whether the answer is a cost: the problems are priced, and the question is not of speed or threads."""
+    about_speed = SPEED.search(asked.text) and not MONEY.search(asked.text)
+    priced = asked.priced and all(by_cost(problem) for problem in asked.problems if problem.measured)
+    return bool(priced) and not about_speed and (axis is None or axis.noun == "platform")
+
+
+def by_cost(problem: ProblemResults) -> list[Entry]:
+    """Return the priced entries of a problem on all platforms, the lowest cost first; none in several currencies."""
+    priced = [entry for group in problem.measured for entry in group.comparable if entry.cost]
+    if len({entry.counted[0].currency for entry in priced}) != 1:
+        return []
+    return sorted(priced, key=lambda entry: entry.cost.value if entry.cost else 0.0)
+
+
 def _cost_answer(asked: AnsweredQuestion) -> tuple[str, ...]:
-    """Return what the leading problems cost where that is lowest, and how fast that is."""
+    """Return what the first problems cost where that is lowest, and what they cost on the other platforms."""
     sentences = []
-    groups = leading(asked.problems)
-    for group in groups[:SHOWN]:
-        entry = group.cheapest or group.fastest
-        if entry is not None:
-            what = f"{title(entry.case).split(' of ')[0]}: " if len(groups) > 1 else ""
-            sentences.append(f"{what}{' '.join(cost(entry))}, with {entry.case.implementation} {_where(group)}.")
-    if len(groups) == 1:
-        sentences.append(_speed_sentence(groups[0], _subject(groups[0].platform)))
-    return (*sentences, _fastest_code(groups[:SHOWN]))
+    several = len(asked.problems) > 1
+    for problem in asked.problems[:SHOWN]:
+        priced = by_cost(problem)
+        if priced:
+            best = priced[0]
+            what = f"{title(best.case).split(' of ')[0]}: " if several else ""
+            code = best.case.implementation
+            sentences.append(f"{what}{' '.join(cost(best))}, with {code} {on(best.platform)}.")
+    if several:
+        more = len(asked.problems) - SHOWN
+        return (*sentences, f"{counted(more, 'more problem')} in the table below.") if more > 0 else tuple(sentences)
+    others = _elsewhere(by_cost(asked.problems[0]))
+    group = leading(asked.problems)[0]
+    speed = _speed_sentence(group, _subject(group.platform))
+    return (*sentences, *([others] if others else [speed, _fastest_code([group])]))
 
 
-def _where(group: ComparisonGroup) -> str:
-    return "on this machine" if group.platform == HERE else f"on {group.platform}"
+def _elsewhere(priced: Sequence[Entry]) -> str:
+    """Return the lowest cost on each platform but the cheapest one."""
+    lowest = {entry.platform: entry for entry in reversed(priced)}
+    rest = [entry for entry in priced[1:] if lowest[entry.platform] is entry and entry.platform != priced[0].platform]
+    if not rest:
+        return ""
+    parts = [f"{cost(entry, priced[0])[0]} {on(entry.platform)}" for entry in rest[:3]]
+    return f"It costs {listed(parts)}."

@@ -13,7 +13,7 @@ from daasbench.evidence.entries import Entry, ProcessResult
 
 from ..blocks.claims_in_words import details, group_answer, name, on, title
 from ..blocks.comparison_table import limit_words, role
-from ..blocks.intervals import cell, share, speed_of
+from ..blocks.intervals import cell, share, speed_of, time
 from ..blocks.numbers import counted, plural
 from ..blocks.page import CaptionedFigure
 from ..figures import canvas, dots, roof, stacks, trace
@@ -67,7 +67,7 @@ def _comparison(group: ComparisonGroup, what: str, key: str, colours: Mapping[st
         " processes. Right: share of the machine's speed limit."
     )
     return CaptionedFigure(
-        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "verified implementation")
+        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "correct implementation")
     )
 
 
@@ -94,7 +94,8 @@ def _phases(group: ComparisonGroup, what: str, key: str) -> CaptionedFigure:
     bars = []
     for entry in shown:
         seconds = {phase: entry.phase(phase) for phase in stacks.PHASES} | {"compute": entry.seconds}
-        bars.append(stacks.StackedBar(label=name(entry), seconds={p: s for p, s in seconds.items() if s is not None}))
+        known = {phase: value for phase, value in seconds.items() if value is not None}
+        bars.append(stacks.StackedBar(label=name(entry), seconds=known, note=f"{time(entry)[0]} per repeat"))
     total = "; ".join(f"{bar.label}: {counted(len(bar.seconds), 'phase')}" for bar in bars)
     svg = stacks.draw(bars, key, f"Phases: {what}", f"Seconds by phase, stacked. {total}.")
     text = (
@@ -102,7 +103,7 @@ def _phases(group: ComparisonGroup, what: str, key: str) -> CaptionedFigure:
         " code for the first time. A steady repeat then computes and copies the result (get). Medians of the processes."
     )
     return CaptionedFigure(
-        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "verified implementation")
+        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "correct implementation")
     )
 
 
@@ -122,7 +123,7 @@ def _samples(group: ComparisonGroup, what: str, key: str, colours: Mapping[str, 
     if step > 1:
         text += f" Of the samples that count, 1 in {step} is drawn."
     return CaptionedFigure(
-        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "verified implementation")
+        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "correct implementation")
     )
 
 

@@ -40,7 +40,7 @@ def why_table(problems: Sequence[ProblemResults]) -> WhyTable | None:
         return _implementations(*groups[0])
     return WhyTable(
         caption="The fastest correct implementation of each problem. In brackets: 95 % interval across processes.",
-        columns=("Problem", "Fastest", "Speed", "Against numpy", "Share of the machine's limit", "Evidence"),
+        columns=("Problem", "Fastest", "Speed", "Times as fast as numpy", "Share of the machine's limit", "Evidence"),
         rows=tuple(_fastest(problem, group) for problem, group in groups),
     )
 
@@ -89,6 +89,10 @@ def how_sure(evidence: Evidence, problems: Sequence[ProblemResults]) -> list[str
         if clear:
             sentences.append(f"{all_of} the fastest code is clearly faster than the others (95 % confidence).")
         sentences += [sentence for group in groups if (sentence := _unclear(group))]
+    without = [problem for problem in problems if problem.measured and not any(g.fastest for g in problem.measured)]
+    if without:
+        names = listed(f"{title(problem.first.case)} ({details(problem.first.case)})" for problem in without)
+        sentences.append(f"No implementation has a correct result: {names}.")
     weak = [entry for problem in problems for entry in problem.newest if _is_weak(entry)]
     if weak:
         sentences.append(
@@ -132,12 +136,9 @@ def what_would_change(problems: Sequence[ProblemResults]) -> list[str]:
     generated = [problem for problem in problems if not (problem.first.case.input_hash or problem.first.case.input)]
     if generated and len(generated) == len(problems):
         sentences.append("Real data: the inputs were generated.")
-    low = dict.fromkeys(
-        f"{group.fastest.case.implementation} ({number(100 * group.fastest.fraction.value, 2)} %)"
-        for problem in problems
-        for group in problem.measured
-        if group.fastest and group.fastest.fraction and group.fastest.fraction.value < MOST_OF_LIMIT
-    )
+    leaders = [group.fastest for problem in problems for group in problem.measured if group.fastest]
+    low = sorted(entry.fraction.value for entry in leaders if entry.fraction and entry.fraction.value < MOST_OF_LIMIT)
     if low:
-        sentences.append(f"Faster code: the fastest uses little of what the machine allows: {listed(low)}.")
+        range_ = " to ".join(dict.fromkeys(number(100 * value, 2) for value in (low[0], low[-1])))
+        sentences.append(f"Faster code: the fastest reaches {range_} % of what the machine allows.")
     return sentences
