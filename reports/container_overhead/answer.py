@@ -71,7 +71,8 @@ def answer_box(evidence: Evidence, found: Overhead) -> AnswerBox:
     problems = problem_results(entries(evidence))
     apart = any(not one.interleaved for one in found.slow_downs)
     drift = "the platforms did not run alternately: drift may be in the ratios" if apart else ""
-    said = [sentence for sentence in (*_starting(found), *_running(found)) if sentence][:3]
+    starting = _starting(found)
+    said = [*starting, *_running(found, starting=bool(starting))][:3]
     return AnswerBox(
         sentences=tuple(said),
         trust="; ".join(filter(None, (trust_line(evidence, problems), drift))),
@@ -106,8 +107,11 @@ def duration_of(found: Interval) -> str:
     return duration(found.value, found.low, found.high)[0]
 
 
-def _running(found: Overhead) -> list[str]:
-    """Return how an analysis runs inside; of probes only if there is no analysis."""
+def _running(found: Overhead, *, starting: bool) -> list[str]:
+    """Return how an analysis runs inside; of probes only if there is no analysis.
+
+    Without `starting`, a sentence on starts, the box says what is missing if no verdict holds.
+    """
     analyses = [one for one in found.slow_downs if one.case.kernel != "probes"] or found.slow_downs
     verdicts = [(one, speed(one)) for one in analyses]
     who = _subject([one for one, _ in verdicts])
@@ -120,7 +124,7 @@ def _running(found: Overhead) -> list[str]:
         places = listed(dict.fromkeys(one.where for one in unclear))
         said.append(f"{who} shows no clear difference in {places}: {_times_as_long(worst.ratio)}.")
     void = [(one, verdict) for one, verdict in verdicts if isinstance(verdict, Caveat)]
-    if void and found.starts:
+    if void and (starting or said):
         why = listed(dict.fromkeys(verdict.kind.value for _, verdict in void))
         places = listed(dict.fromkeys(one.where for one, _ in void))
         said.append(f"How fast {who[0].lower()}{who[1:]} runs in {places} cannot be told yet ({why}).")

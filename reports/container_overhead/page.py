@@ -10,8 +10,8 @@ from daasbench.statistics import Interval, too_uncertain
 
 from ..blocks.answer import Answered
 from ..blocks.csv_table import csv_text
-from ..blocks.intervals import phrase
-from ..blocks.numbers import time_unit
+from ..blocks.intervals import Cell, cell
+from ..blocks.numbers import joined, time_unit
 from ..blocks.page import CaptionedFigure, page_frame, render
 from ..figures import bars, canvas
 from .answer import UNASKED, Speed, answer_box, in_words, missing, question, speed, start_caveat
@@ -44,22 +44,25 @@ def page_text(evidence: Evidence, found: Overhead, wanted: str) -> str:
         missing=missing(evidence, found),
         level=level(found),
         starts=[(start, *_start_words(start)) for start in found.starts],
-        rows=[
-            (one, title(one.case), times(one.outside), times(one.inside), in_words(one)) for one in found.slow_downs
-        ],
+        rows=[_row(one) for one in found.slow_downs],
         ratios=ratios if top else None,
     )  # fmt: skip
 
 
-def times(seconds: Interval) -> str:
-    """Return a time with its interval, or with the range of too few processes, in one text."""
-    return phrase(seconds, time_unit)
+def _row(one: SlowDown) -> tuple[SlowDown, str, Cell, Cell, str]:
+    """Return a case, what it is, its times outside and inside, and the verdict."""
+    return one, title(one.case).replace("_", " "), times(one.outside), times(one.inside), in_words(one)
 
 
-def _start_words(start: ContainerStart) -> tuple[str, str]:
+def times(seconds: Interval) -> Cell:
+    """Return a time, and below it its interval or the range of too few processes."""
+    return cell(seconds, time_unit)
+
+
+def _start_words(start: ContainerStart) -> tuple[Cell, str]:
     """Return what a start takes, and why this is too little to go by, if it is."""
     void = start_caveat(start)
-    return times(start.seconds), void.sentence if void else ""
+    return times(start.seconds), void.kind.value if void else ""
 
 
 def level(found: Overhead) -> tuple[str, str]:
@@ -97,7 +100,7 @@ def _ends_in_full(found: Interval) -> tuple[float | None, float | None, float | 
 
 def _starts_figure(found: Overhead) -> CaptionedFigure | None:
     """Return the starts as bars from zero; one that is too uncertain has no bar but says so."""
-    if not found.starts:
+    if not any(start_caveat(start) is None for start in found.starts):
         return None
     rows = []
     for start in found.starts:
@@ -106,7 +109,7 @@ def _starts_figure(found: Overhead) -> CaptionedFigure | None:
         rows.append(
             bars.Bar(
                 label=start.what,
-                text=times(start.seconds) if sure else "cannot be told yet",
+                text=joined(times(start.seconds)) if sure else "cannot be told yet",
                 colour=colour,
                 value=start.seconds.value if sure else None,
                 low=start.seconds.low if sure else None,

@@ -14,6 +14,7 @@ from ..figures import bars, slopes
 from ..figures.palette import colours
 from .scaling_series import Communication, ScalingSeries, SeriesPoint, speed_of
 from .sentences import as_factor, details, name, reached, steps
+from .verdict import verdict
 
 MOST_BARS = 16  # of the figure above
 MOST = 6  # series in a figure: as many as there are colours to distinguish
@@ -22,8 +23,8 @@ CURVE_POINTS = 24  # of a law's curve
 
 
 def overview(series: Sequence[ScalingSeries], finding: str) -> CaptionedFigure | None:
-    """Return the speed-ups of the first series as bars, which a phone shows too; None if no series has two points."""
-    drawable = [one for one in series if one.largest]
+    """Return the speed-ups of the first series as bars, which a phone shows too; None if none has a verdict."""
+    drawable = [one for one in series if verdict(one).caveat is None]
     shown: list[ScalingSeries] = []
     for one in drawable:
         if shown and sum(len(other.measured) for other in (*shown, one)) > MOST_BARS:

@@ -28,7 +28,7 @@ def overview(problem: ProblemStarts) -> CaptionedFigure | None:
         for start in mine
         if start.total and (start.compiles or start.case.start not in UNCOMPILED)
     ][:MOST_BARS]
-    if not starts:
+    if all(start.caveat for start in starts):
         return None
     chosen = colours(start.case.implementation for start in starts)
     finding = _finding(problem)
