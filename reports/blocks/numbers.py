@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 NOTHING = "–"
 MOST_DIGITS, LEAST_DIGITS = 3, 2
+LEAST_PERCENT = 0.001  # an interval that is narrower is not told in digits
 GROUP = "\u202f"  # narrow no-break space: between thousands
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -94,7 +95,8 @@ def ends(value: float, low: float, high: float, scale: Scale) -> str:
     step = 10.0 ** (math.floor(math.log10(abs(value))) - digits + 1) if value else 0.0
     first, last = (_end(end, step) for end in (low, high))
     if first == last and high > low:
-        return f"± {number(50 * (high - low) / abs(value), 1)} %"
+        percent_ = 50 * (high - low) / abs(value)
+        return f"± {number(percent_, 1)} %" if percent_ >= LEAST_PERCENT else f"± less than {LEAST_PERCENT} %"
     return f"{first} to {last}{scale.word}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from daasbench.evidence.claims import Comparison, ComparisonGroup, Decision, ProblemResults, compare
+from daasbench.evidence.claims import UNCOMPARED, Comparison, ComparisonGroup, Decision, ProblemResults, compare
 from daasbench.evidence.entries import Entry
 from daasbench.statistics import Interval, too_uncertain
 
@@ -14,8 +14,9 @@ from ..blocks.numbers import listed
 from ..blocks.page import CaptionedFigure
 from ..blocks.questions import AnsweredQuestion
 from ..figures import bars, canvas
-from .answers import SHOWN, by_cost, is_about_money, leading
 from .axes import AXES, Axis, find_axis, value_words
+from .money import by_cost, is_about_money
+from .speeds import SHOWN, leading
 
 GROUPS = 3  # problems in the figure
 ROWS = {1: 6, 2: 3}  # bars of each group, by the number of groups
@@ -56,8 +57,10 @@ def _of_axis(axis: Axis, groups: Sequence[ComparisonGroup], colours: Mapping[str
     ordered = sorted(alike.values(), key=lambda entry: str(value(entry)).zfill(9))
     rows = tuple(_bar(entry, value_words(axis.noun, entry), colours) for entry in ordered)
     pair = axis.pairs[0]
-    said = phrase(pair.ratio, times_in_words) if pair.ratio else ""
-    finding = f"{value_words(axis.noun, first)}: {said} the speed of {value_words(axis.noun, pair.base)}"
+    finding = f"Speed by {axis.noun}"
+    if pair.ratio and pair.decision not in UNCOMPARED:
+        said = phrase(pair.ratio, times_in_words)
+        finding = f"{value_words(axis.noun, first)}: {said} the speed of {value_words(axis.noun, pair.base)}"
     group = bars.BarGroup(title=f"{first.case.implementation}, {units(first)} per second", bars=rows)
     return _figure([group], finding, "Speed")
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from daasbench.evidence.claims import Comparison, ProblemResults, compare
+from daasbench.evidence.claims import UNCOMPARED, Comparison, Decision, ProblemResults, compare
 from daasbench.evidence.entries import Entry
 
-from ..blocks.claims_in_words import HERE
-from ..blocks.numbers import counted
+from ..blocks.claims_in_words import HERE, units
+from ..blocks.intervals import phrase, speed_phrase, times_in_words
+from ..blocks.numbers import counted, listed, number
 
+YES_OR_NO = re.compile(r"\s*(does|do|is it worth)\b.*\b(help|faster|worth|pay|gain|speed)", re.IGNORECASE)
 AXES: dict[str, Callable[[Entry], Hashable]] = {
     "thread": lambda entry: entry.case.threads,
     "rank": lambda entry: entry.case.ranks,
@@ -42,6 +45,43 @@ def value_words(noun: str, entry: Entry) -> str:
     if noun == "platform":
         return "this machine" if value == HERE else str(value)
     return f"{value} {noun}{'s' if value != 1 else ''}" if noun == "GPU" else counted(int(str(value)), noun)
+
+
+def axis_answer(axis: Axis, question: str) -> tuple[str, ...]:
+    """Return what one property changes; nothing if the processes do not tell."""
+    pair = axis.pairs[0]
+    ratio = pair.ratio
+    if ratio is None or pair.decision in UNCOMPARED:
+        return ()
+    more, less = value_words(axis.noun, pair.new), value_words(axis.noun, pair.base)
+    are, yes_or_no = "is" if axis.noun == "platform" or more.startswith("1 ") else "are", YES_OR_NO.match(question)
+    size = phrase(ratio, times_in_words)
+    value, _, interval = size.partition(" times")
+    if pair.decision is Decision.FASTER:
+        first = f"{more} {are} {value} times as fast as {less}{interval}."
+    elif pair.decision is Decision.SLOWER:
+        first = f"{more} {are} slower than {less}: {value} times the speed{interval}."
+    else:
+        first = f"no clear difference between {more} and {less}: {value} times the speed{interval}."
+    prefix = {Decision.FASTER: "Yes: ", Decision.SLOWER: "No: "}.get(pair.decision, "") if yes_or_no else ""
+    first = f"{prefix}{first}" if prefix else f"{first[0].upper()}{first[1:]}"
+    return first, _both_speeds(axis.noun, pair), *_others(axis)
+
+
+def _both_speeds(noun: str, pair: Comparison) -> str:
+    word = "on" if noun == "platform" else "with"
+    parts = [f"{speed_phrase(entry)} {word} {value_words(noun, entry)}" for entry in (pair.base, pair.new)]
+    return f"{pair.new.case.implementation} reaches {listed(parts)}: {units(pair.new)}."
+
+
+def _others(axis: Axis) -> list[str]:
+    """Return the sentence on the other pairs: between which factors they lie."""
+    values = [pair.ratio.value for pair in axis.pairs[1:] if pair.ratio and pair.ratio.low is not None]
+    if not values:
+        return []
+    first, last = number(min(values), 2), number(max(values), 2)
+    range_ = first if first == last else f"{first} to {last}"
+    return [f"In {counted(len(values), 'other comparison')} of the table the ratio is {range_}."]
 
 
 def _pairs(noun: str, problems: Sequence[ProblemResults]) -> list[Comparison]:

@@ -54,12 +54,17 @@ def _implementations(problem: ProblemResults, group: ComparisonGroup) -> WhyTabl
         rows.append(tuple(cells))
     columns = ["Implementation", f"Speed: {units(group.comparable[0])}", "Times as fast as numpy",
                "Times as fast as the best peer", "Share of the machine's limit", "Cost"]  # fmt: skip
-    kept = [0, 1, *(at for at in range(2, 6) if any(row[at] != EMPTY for row in rows))]
+    kept = [0, 1, *(at for at in range(2, 6) if any(_says_something(row[at]) for row in rows))]
     return WhyTable(
         caption=f"{title(problem.first.case)}, fastest first. In brackets: 95 % interval across processes.",
         columns=tuple(columns[at] for at in kept),
         rows=tuple(tuple(row[at] for at in kept) for row in rows),
     )
+
+
+def _says_something(found: Cell) -> bool:
+    """Return whether a cell has a figure: a column of "not compared" is left out."""
+    return found != EMPTY and found[0] not in ("1 ×", "not compared")
 
 
 def _fastest(problem: ProblemResults, group: ComparisonGroup) -> tuple[Cell, ...]:

@@ -184,6 +184,12 @@ def folder(tmp_path: Path) -> Callable[..., Folder]:
     return make
 
 
+@pytest.fixture
+def price() -> Price:
+    """Return a price of the own books."""
+    return PRICE
+
+
 @pytest.fixture(scope="session")
 def fill() -> Callable[[Path], Folder]:
     """Return :func:`every_outcome`."""
