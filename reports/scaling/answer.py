@@ -65,6 +65,25 @@ def nothing() -> AnswerBox:
     )
 
 
+def missing(evidence: Evidence, series: Sequence[ScalingSeries]) -> list[str]:
+    """Return what voids a verdict or leaves it open, each once, with the command that measures what is missing."""
+    found = [(one, verdict(one).lacking) for one in series]
+    return list(dict.fromkeys(lacking.missing(evidence, runs([one])) for one, lacking in found if lacking))
+
+
+def worth_using(found: ScalingVerdict) -> str:
+    """Return how many ranks or threads are worth using, in two or three words."""
+    series, best = found.series, found.best
+    if best is None:
+        return "cannot be told yet"
+    if found.unsure and found.limit:
+        least = "at most" if best is series.base else f"{best.count} to"
+        return f"{least} {steps(found.limit.count, series.unit)}"
+    if best is series.base and found.worse is None:
+        return "cannot be told yet"
+    return steps(best.count, series.unit) if found.worse else f"at least {steps(best.count, series.unit)}"
+
+
 def finding(series: Sequence[ScalingSeries]) -> str:
     """Return what a figure of these series shows: how fast the largest points are; only what is drawn, if voided."""
     sure = [one for one in series if verdict(one).caveat is None and one.largest and one.largest.speed_up]

@@ -13,13 +13,13 @@ from daasbench.statistics import Interval, too_uncertain
 
 from ..blocks import provenance
 from ..blocks.answer import Answered
-from ..blocks.claims_in_words import LEVELS, title
+from ..blocks.claims_in_words import LEVELS, on, title
 from ..blocks.comparison_table import EMPTY, outcome
 from ..blocks.intervals import Cell, time
 from ..blocks.numbers import counted, listed, percent
 from ..blocks.page import CaptionedFigure, page_frame, render
 from ..blocks.ratios import figure
-from .answer import UNASKED, answer_box, by_question, finding, nothing, one_series, runs
+from .answer import UNASKED, answer_box, by_question, finding, missing, nothing, one_series, worth_using
 from .pictures import overview, picture
 from .scaling_series import Communication, ScalingSeries, SeriesPoint, Survey
 from .sentences import HALF, as_factor, as_percent, details, fault, name, noun, sentences, steps
@@ -78,6 +78,7 @@ class ScalingPage:
     """Everything that a template may show, beside the answers and the frame."""
 
     sections: tuple[SeriesSection, ...]
+    why: tuple[tuple[Cell, ...], ...]  # a row for each series, where there are several problems
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     enough: str
@@ -112,11 +113,10 @@ def _page(evidence: Evidence, found: Survey, *, drawn: bool) -> ScalingPage:
     for series in found.series:
         grouped.setdefault((series.case.kernel, details(series)), []).append(series)
     return ScalingPage(
-        sections=tuple(
-            _section(evidence, alike, f"s{number}", drawn=drawn) for number, alike in enumerate(grouped.values(), 1)
-        ),
+        sections=tuple(_section(alike, f"s{number}", drawn=drawn) for number, alike in enumerate(grouped.values(), 1)),
         facts=tuple(_facts(evidence, found.series)),
-        notes=found.notes,
+        why=_why(found.series) if len(grouped) > 1 else (),
+        notes=(*missing(evidence, found.series), *found.notes),
         enough=HALF,
     )
 
@@ -135,7 +135,7 @@ def _facts(evidence: Evidence, every: Sequence[ScalingSeries]) -> list[tuple[str
     ]
 
 
-def _section(evidence: Evidence, alike: Sequence[ScalingSeries], key: str, *, drawn: bool) -> SeriesSection:
+def _section(alike: Sequence[ScalingSeries], key: str, *, drawn: bool) -> SeriesSection:
     first = alike[0]
     talks = any(isinstance(point.communication, Communication) for series in alike for point in series.measured)
     return SeriesSection(
@@ -143,7 +143,7 @@ def _section(evidence: Evidence, alike: Sequence[ScalingSeries], key: str, *, dr
         title=title(first.case),
         details=details(first),
         weak=first.intent is Intent.WEAK,
-        answers=tuple(_answer(evidence, series) for series in alike),
+        answers=tuple(_answer(series) for series in alike),
         level=LEVELS[min((series.level for series in alike), default=EvidenceLevel.NONE)],
         rows=tuple(_row(series, point, talks=talks) for series in alike for point in series.points),
         talks=talks,
@@ -151,14 +151,30 @@ def _section(evidence: Evidence, alike: Sequence[ScalingSeries], key: str, *, dr
     )
 
 
-def _answer(evidence: Evidence, series: ScalingSeries) -> SeriesAnswer:
+def _answer(series: ScalingSeries) -> SeriesAnswer:
     found = verdict(series)
-    missing = found.caveat.missing(evidence, runs([series])) if found.caveat else ""
-    return SeriesAnswer(
-        name=name(series),
-        verdict=" ".join(one_series(found)) or f"Cannot be told yet. {missing}",
-        more=tuple(sentences(series)),
-    )
+    said = " ".join(one_series(found)) or (f"Cannot be told yet. {found.caveat.sentence}" if found.caveat else "")
+    return SeriesAnswer(name=name(series), verdict=said, more=tuple(sentences(series)))
+
+
+def _why(every: Sequence[ScalingSeries]) -> tuple[tuple[Cell, ...], ...]:
+    """Return a row for each series: what is worth using, and what the most cores gave."""
+    rows = []
+    for series in every:
+        found, largest = verdict(series), series.largest
+        what = f"{series.case.kernel.replace('_', ' ')}, {series.case.implementation}"
+        where = f"size {series.case.size or 'of the file'}, {on(series.platform)}"
+        shown = found.caveat is None and largest is not None
+        share = largest.communication if largest else ""
+        rows.append((
+            (what, where),
+            (worth_using(found), found.caveat.kind.value if found.caveat else ""),
+            (steps(largest.count, series.unit) if largest else "–", ""),
+            _ratio(largest.speed_up, as_factor) if shown and largest else EMPTY,
+            _ratio(largest.efficiency, as_percent) if shown and largest else EMPTY,
+            as_percent(share.share) if isinstance(share, Communication) else EMPTY,
+        ))  # fmt: skip
+    return tuple(rows)
 
 
 def _row(series: ScalingSeries, point: SeriesPoint, *, talks: bool) -> PointRow:

@@ -46,7 +46,7 @@ def _bars(series: ScalingSeries, colour: str) -> bars.BarGroup:
     rows = [bars.Bar(label=steps(base.count, series.unit), text="1 ×", colour=colour, value=1.0)]
     for point in series.measured[1:]:
         found = point.speed_up
-        sure = found is not None and found.low is not None and not too_uncertain(found)
+        sure = _is_sure(point)
         rows.append(
             bars.Bar(
                 label=steps(point.count, series.unit),
@@ -61,13 +61,14 @@ def _bars(series: ScalingSeries, colour: str) -> bars.BarGroup:
 
 
 def picture(series: Sequence[ScalingSeries], key: str) -> CaptionedFigure | None:
-    """Return the figure of the series of one problem on one platform; None if no series has two points."""
-    drawable = [one for one in series if one.largest]
+    """Return the figure of the series of one problem on one platform; None if none has a speed-up to draw."""
+    drawable = [one for one in series if any(map(_is_sure, one.measured[1:]))]
     shown = drawable[:MOST]
     if not shown:
         return None
     what = f"{title(shown[0].case)}, {details(shown[0])}"
-    curves = [_curve(one) for one in shown]
+    chosen = colours(one.case.implementation for one in shown)
+    curves = [_curve(one, chosen[one.case.implementation]) for one in shown]
     said = " ".join(map(reached, shown))
     svg = slopes.draw(curves, key, f"Scaling: {what}", said)
     dashed = " Dashed: the law that was fitted, a projection, not measured." if any(one.law for one in curves) else ""
@@ -80,17 +81,23 @@ def picture(series: Sequence[ScalingSeries], key: str) -> CaptionedFigure | None
     return CaptionedFigure(svg=svg, title=said, caption=f"{text} {more} more are in the table." if more else text)
 
 
-def _curve(series: ScalingSeries) -> slopes.Curve:
+def _is_sure(point: SeriesPoint) -> bool:
+    """Return whether a speed-up has an interval that says something."""
+    found = point.speed_up
+    return found is not None and found.low is not None and not too_uncertain(found)
+
+
+def _curve(series: ScalingSeries, colour: str) -> slopes.Curve:
     base = series.measured[0]
     each = base.cores / base.count  # cores of a rank or thread
     speeds = [slopes.CurvePoint(at=base.cores, value=float(base.cores), low=None, high=None, given=True)]
     efficiencies = [slopes.CurvePoint(at=base.cores, value=100.0, low=None, high=None, given=True)]
     for point in series.measured[1:]:
-        if point.speed_up and point.efficiency and not too_uncertain(point.speed_up):
+        if point.speed_up and point.efficiency and _is_sure(point):
             speeds.append(slopes.dot(point.cores, point.speed_up, base.cores))
             efficiencies.append(slopes.dot(point.cores, point.efficiency, 100.0))
     return slopes.Curve(
-        label=name(series), speeds=speeds, efficiencies=efficiencies,
+        label=name(series), colour=colour, speeds=speeds, efficiencies=efficiencies,
         shares=[slopes.dot(point.cores, point.communication.share, 100.0) for point in series.measured
                 if isinstance(point.communication, Communication)],
         law=_law(series, base, each),

@@ -44,6 +44,14 @@ class ScalingVerdict:
             return None
         return self.series.measured[self.series.measured.index(self.worse) - 1]
 
+    @property
+    def lacking(self) -> Caveat | None:
+        """Return what voids the verdict, or else what leaves its next step open."""
+        if self.caveat or self.unsure is None:
+            return self.caveat
+        measured = self.series.measured
+        return _scatter(self.unsure, measured[measured.index(self.unsure) - 1])
+
 
 def is_trend(series: ScalingSeries) -> bool:
     """Return whether there are enough points to recommend a number of ranks or threads."""
