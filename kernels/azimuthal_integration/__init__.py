@@ -15,6 +15,7 @@ kernel = FolderKernel(
     card=Card(
         title="Azimuthal integration of powder diffraction and small-angle scattering frames",
         unit="frame",
+        verb="integrates",
         stands_for="pyFAI, azint, MatFRAIA, DAWN",
         community="powder diffraction, total scattering, SAXS and WAXS; the first analysis at most beamlines",
         method=(

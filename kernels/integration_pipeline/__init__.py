@@ -16,6 +16,7 @@ kernel = FolderKernel(
     card=Card(
         title="From packed detector frames to I(q): read, unpack, integrate, write",
         unit="frame",
+        verb="reads and integrates",
         stands_for="pyFAI's pipelines (ewoks, pyFAI-integrate, LImA plug-ins), azint, MatFRAIA, DAWN",
         community="powder diffraction, total scattering, SAXS and WAXS: live feedback, and reprocessing of archives",
         method=(

@@ -16,6 +16,7 @@ kernel = FolderKernel(
     card=Card(
         title="Alignment and summation of cryo-EM movies",
         unit="movie frame",
+        verb="aligns",
         stands_for="RELION's own implementation, MotionCor2 and MotionCor3 (whole frames), cryoSPARC, Warp, unblur",
         community="single-particle cryo-electron microscopy; the first step for every data set, often live",
         method=(

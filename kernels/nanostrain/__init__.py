@@ -16,6 +16,7 @@ kernel = FolderKernel(
     card=Card(
         title="Strain and tilt maps from scanning diffraction (5-D k-maps)",
         unit="position",
+        verb="evaluates",
         stands_for="XSOCS, xrayutilities, sxdm, the gridding of silx",
         community="nano-diffraction (ID01, 26-ID, NanoMAX): semiconductors, ferroelectrics, battery materials",
         method=(

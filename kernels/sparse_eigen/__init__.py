@@ -16,6 +16,7 @@ kernel = FolderKernel(
     card=Card(
         title="Lanczos iterations on a quantum spin ring, matrix-free",
         unit="matrix-vector product",
+        verb="computes",
         stands_for="Quanty, EDRIXS, FDMNES and XTLS multiplets; exact diagonalisation (HΦ, QuSpin, SPINPACK)",
         community="X-ray absorption and RIXS spectroscopy, magnetism: sparse matrices that are too large to store",
         method=(
