@@ -16,9 +16,9 @@ from daasbench import registry
 from daasbench.contracts import Queue
 from daasbench.errors import UsageError
 from daasbench.host.clock import utc_now
-from daasbench.jobs.budget import check_budget
+from daasbench.jobs.further_sets import added_message, imprecise, imprecise_message
+from daasbench.jobs.measuring import Measuring
 from daasbench.jobs.news import Tell
-from daasbench.jobs.outstanding import jobs_of, key_of, outstanding, processes
 from daasbench.jobs.preview import Preview, preview
 from daasbench.jobs.tracker import JobTracker
 from daasbench.records import runs
@@ -83,27 +83,16 @@ def run(  # noqa: PLR0913  (what a command line may say, each by its name)
         at=utc_now(),
         again=again,
         command=command,
-        measurements=len(plan.cells) * plan.scenario.repeat.processes,
+        measurements=len(plan.cells) * plan.scenario.repeat.least_processes,
     ) as folder:
         tracker = JobTracker(folder, tell or (lambda _: None))
         tracker.resume()
         folder.sweep(tracker.jobs.names())
-        done = progress(folder.path)
-        todo = outstanding(plan, commit, done, tracker.jobs.keys())
-        jobs = [
-            msgspec.structs.replace(job, redact=redact)
-            for job in jobs_of(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
-        ]
-        queued = [tracked.job for tracked in tracker.jobs.tracked.values()]
-        tracker.jobs.messages += check_budget([*jobs, *queued], budget)
-        if done.unreadable:
-            message = f"{folder.path}: {done.unreadable} unreadable lines (torn by a kill) are excluded"
-            tracker.jobs.messages.append(message)
-        measured = sum(len(job.planned) for job in jobs) + len(tracker.jobs.keys())
-        tracker.send(jobs)
-        tracker.poll() if detach else tracker.follow()
-        keys = [key_of(cell, process, commit) for process in processes(plan) for cell in plan.cells]
-        return conclude(keys, len(keys), folder, measured, tracker)
+        measuring = Measuring(plan, folder, tracker, commit=commit, redact=redact)
+        measuring.check(budget)
+        measuring.run(detach=detach)
+        keys = measuring.keys()
+        return conclude(keys, len(keys), folder, measuring.measured, tracker)
 
 
 def collect(folder: RunFolder, *, wait: bool = False, tell: Tell | None = None) -> RunSummary:
@@ -113,7 +102,20 @@ def collect(folder: RunFolder, *, wait: bool = False, tell: Tell | None = None) 
         tracker.resume()
         before = len(tracker.jobs.keys())
         tracker.follow() if wait else tracker.poll_until_shown()
+        tracker.jobs.messages += _more_wanted(folder, tracker)
         return conclude(*folder.asked(), folder, before - len(tracker.jobs.keys()), tracker)
+
+
+def _more_wanted(folder: RunFolder, tracker: JobTracker) -> list[str]:
+    """Return a message if the run wants further sets of processes, which only the command that started it can add."""
+    jobs = list(folder.jobs())
+    if not jobs or tracker.jobs.keys():
+        return []
+    problems = imprecise(folder, jobs[-1].repeat)
+    if added := added_message(problems, jobs[-1].repeat):
+        return [f"{added}; run the same command again to add them"]
+    message = imprecise_message(problems, jobs[-1].repeat)
+    return [message] if message else []
 
 
 def cancel(folder: RunFolder) -> RunSummary:

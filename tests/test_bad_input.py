@@ -69,9 +69,12 @@ SCENARIOS = [
     (edit("[repeat]", "[[repeat]]"), "repeat: expected a table, got a list"),
     (
         edit("processes = 1", 'processes = "3"'),
-        "repeat.processes: expected a whole number of 1 or more, got the text '3'",
+        "repeat.processes: expected a whole number of 1 or more, or a range such as [3, 12], got the text '3'",
     ),
-    (edit("processes = 1", "processes = true"), "repeat.processes: expected a whole number of 1 or more, got true"),
+    (
+        edit("processes = 1", "processes = true"),
+        "repeat.processes: expected a whole number of 1 or more, or a range such as [3, 12], got true",
+    ),
     (in_case('cache = "yes"'), "cases[0].cache: expected true or false, got the text 'yes'"),
     (with_options('bins = "many"'), "cases[0].options.bins: expected a whole number of 1 or more, got the text 'many'"),
     (
@@ -96,9 +99,12 @@ SCENARIOS = [
     (edit('["tiny"]', '"max"'), "cases[0].sizes: no size 'max'"),
     (
         edit("processes = 1", 'processes = "max"'),
-        "repeat.processes: expected a whole number of 1 or more, got the text 'max'",
+        "repeat.processes: expected a whole number of 1 or more, or a range such as [3, 12], got the text 'max'",
     ),
-    (edit("processes = 1", "processes = 0"), "repeat.processes: expected a whole number of 1 or more, got 0"),
+    (
+        edit("processes = 1", "processes = 0"),
+        "repeat.processes: expected a whole number of 1 or more, or a range such as [3, 12], got 0",
+    ),
     (edit("processes = 1", "processes = 100000000"), "asks for 100000000 measurements (cases x processes), more than"),
     (edit("processes = 1", "min_repeats = 0"), "repeat.min_repeats: expected a whole number of 1 or more, got 0"),
     (edit("processes = 1", "min_repeats = 9\nmax_repeats = 3"), "repeat.max_repeats: 3 is less than min_repeats = 9"),

@@ -15,7 +15,7 @@ from daasbench import study
 from daasbench.errors import BudgetError, LedgerError
 from daasbench.evidence import gather
 from daasbench.jobs.budget import ceiling, check_budget
-from daasbench.jobs.outstanding import outstanding
+from daasbench.jobs.outstanding import outstanding, sets
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Case, Job, JobState, JobStatus, Outcome, Planned, Platform, Price, Reason, Repeat
 from daasbench.records.progress import Progress
@@ -171,19 +171,20 @@ def test_the_exit_code_says_how_the_cases_ended(
 
 def test_a_skipped_case_is_looked_at_again_when_it_may_run_now(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = a_plan(seeds=1)
-    key = outstanding(plan, "c0", Progress())["there"][0].key
+    key = outstanding(plan, sets(plan, 1), "c0", Progress())["there"][0].key
     skipped = Progress(outcomes={key: Outcome.SKIPPED}, attempts={key: 1})
     monkeypatch.setattr("daasbench.jobs.outstanding.may_run_now", lambda case, source: False)
-    assert outstanding(plan, "c0", skipped) == {}
+    assert outstanding(plan, sets(plan, 1), "c0", skipped) == {}
     monkeypatch.setattr("daasbench.jobs.outstanding.may_run_now", lambda case, source: True)
-    assert [one.attempt for one in outstanding(plan, "c0", skipped)["there"]] == [2]
+    assert [one.attempt for one in outstanding(plan, sets(plan, 1), "c0", skipped)["there"]] == [2]
 
 
 # --- money ----------------------------------------------------------------------------------------------------
 
 
 def jobs_of(plan: Plan) -> list[Job]:
-    return group(plan, outstanding(plan, "c0", Progress()), run="r", first=1, commit="c0")
+    measurements = sets(plan, plan.scenario.repeat.least_processes)
+    return group(plan, outstanding(plan, measurements, "c0", Progress()), run="r", first=1, commit="c0")
 
 
 def test_the_longest_time_counts_every_process_and_every_making_of_inputs() -> None:

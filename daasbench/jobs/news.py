@@ -47,6 +47,10 @@ class NewsFeed:
         self._done += 1
         self._tell(News(job=job.id, done=self._done, total=self._total, record=record))
 
+    def note(self, message: str) -> None:
+        """Report a message on the run."""
+        self._tell(News(job="", done=self._done, total=self._total, message=message))
+
     def message(self, job: Job, message: str) -> None:
         """Report a message on a job."""
         self._tell(News(job=job.id, done=self._done, total=self._total, message=message))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -17,10 +17,13 @@ from daasbench.scenario.grid import Cell
 from daasbench.scenario.grouping import group, resume_key
 from daasbench.scenario.plan import Plan
 
+Measurement = tuple[int, Cell]
+"""The index of a set of processes, and the cell that it measures."""
 
-def processes(plan: Plan) -> range:
-    """Return the indices of the sets of processes."""
-    return range(plan.scenario.repeat.processes)
+
+def sets(plan: Plan, count: int) -> list[Measurement]:
+    """Return the measurements of the first `count` sets of processes of all cells."""
+    return [(process, cell) for process in range(count) for cell in plan.cells]
 
 
 def key_of(cell: Cell, process: int, commit: str) -> str:
@@ -28,18 +31,17 @@ def key_of(cell: Cell, process: int, commit: str) -> str:
     return resume_key(cell.case, cell.platform, process, commit)
 
 
-def outstanding(plan: Plan, commit: str, done: Progress, active: Collection[str] = ()) -> Mapping[str, list[Planned]]:
+def outstanding(
+    plan: Plan, measurements: Iterable[Measurement], commit: str, done: Progress, active: Collection[str] = ()
+) -> Mapping[str, list[Planned]]:
     """Return, by platform, the measurements that have no outcome and are in no job; a skipped case is checked again."""
     todo: dict[str, list[Planned]] = {}
-    for process in processes(plan):
-        for cell in plan.cells:
-            key = key_of(cell, process, commit)
-            if key in active or done.ended(key) or (done.skipped(key) and not may_run_now(cell, plan)):
-                continue
-            attempt = done.attempts.get(key, 0) + 1
-            todo.setdefault(cell.platform, []).append(
-                Planned(key=key, case=cell.case, process=process, attempt=attempt)
-            )
+    for process, cell in measurements:
+        key = key_of(cell, process, commit)
+        if key in active or done.ended(key) or (done.skipped(key) and not may_run_now(cell, plan)):
+            continue
+        attempt = done.attempts.get(key, 0) + 1
+        todo.setdefault(cell.platform, []).append(Planned(key=key, case=cell.case, process=process, attempt=attempt))
     return todo
 
 

@@ -13,6 +13,7 @@ from daasbench import registry
 from daasbench.contracts import Queue
 from daasbench.errors import BudgetError
 from daasbench.jobs.budget import ceiling, check_budget
+from daasbench.jobs.further_sets import measurements_so_far
 from daasbench.jobs.outstanding import jobs_of, outstanding
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Job, Request
@@ -46,7 +47,8 @@ def preview(
     folder = begun or runs.dry_run(results_folder)
     queued = _queued(folder)
     active = {planned.key for job in queued for planned in job.planned}
-    todo = outstanding(plan, commit, progress(folder.path), active)
+    measurements = measurements_so_far(plan, folder, commit)
+    todo = outstanding(plan, measurements, commit, progress(folder.path), active)
     jobs = jobs_of(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
     history = durations(results_folder)
     expected, ceilings = {}, {}

@@ -23,6 +23,8 @@ from daasbench.statistics.intervals import median_interval, relative_half_width
 ROUND_S = 0.25  # intended length of a round: long enough for the kernel's processor accounting (10 ms)
 ROUND_REPEATS = 64  # most per round
 LEAST_ROUNDS = 3  # of a measuring process that is interleaved with others
+LEAST_S = 0.3  # of repeats that count: a handful of repeats of 1 ms would show one moment of the machine
+LEAST_REPEATS = 25  # are enough in less time
 FOREIGN = 0.05  # share of the usable processors, used by other processes, above which a round is repeated
 RETAKES = 2
 LATE_ATTEMPTS = 3  # of a case that reaches its limit while others disturb it; the last is final (docs/decisions/0017)
@@ -213,7 +215,8 @@ class Measurement:
             self._finish("wrong")
             return
         counted = self.counted
-        enough = len(counted) >= self.repeat.min_repeats and (alone or self.rounds >= LEAST_ROUNDS)
+        long = sum(counted) >= LEAST_S or len(counted) >= LEAST_REPEATS
+        enough = long and len(counted) >= self.repeat.min_repeats and (alone or self.rounds >= LEAST_ROUNDS)
         width = relative_half_width(median_interval(counted)) if len(counted) > 1 else None
         if enough and width is not None and width <= self.repeat.interval:
             self._finish("interval")

@@ -8,15 +8,42 @@ import msgspec
 
 from daasbench.model.states import Count, Noun, Scalar, Seconds, Written, digest
 
+Processes = (
+    Annotated[  # not tuple[Count, Count]: with it, msgspec 0.22 crashes the interpreter in a collection of garbage
+        Count | Annotated[tuple[Count, ...], msgspec.Meta(min_length=2, max_length=2)],
+        msgspec.Meta(description="a whole number of 1 or more, or a range such as [3, 12]"),
+    ]
+)
+"""How many sets of processes: a number, or the least and the most."""
+Width = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+"""Relative half-width of a 95 % interval."""
+
 
 class Repeat(Written, frozen=True, kw_only=True):
-    """When the repeats of a case stop; not part of the identity of a case."""
+    """When the repeats of a case and its sets of processes stop; not part of the identity of a case."""
 
-    processes: Count = 3
+    processes: Processes = 5
     min_repeats: Count = 5
-    interval: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.02  # relative half-width of the 95 % interval
+    interval: Width = 0.02  # of the median of one process
+    precision: Width = 0.1  # across processes; with a range of processes, sets are added until it is reached
+    time_s: Seconds | None = None  # of the whole run; after it, no set is added
     limit_s: Seconds = 600.0  # per case and process
     max_repeats: Count = 10_000
+
+    @property
+    def least_processes(self) -> int:
+        """Return how many sets of processes are measured in any case."""
+        return self.processes if isinstance(self.processes, int) else self.processes[0]
+
+    @property
+    def most_processes(self) -> int:
+        """Return how many sets of processes are measured at most."""
+        return self.processes if isinstance(self.processes, int) else self.processes[1]
+
+    @property
+    def adds_processes(self) -> bool:
+        """Return whether the number of sets of processes depends on what they measure."""
+        return self.most_processes > self.least_processes
 
     @property
     def hard_limit_s(self) -> float:

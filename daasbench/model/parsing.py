@@ -95,7 +95,9 @@ def _follow(kind: Any, raw: Any, path: str) -> tuple[inspect.Type, Any, Steps]:
             step = next(name for name, entry in value.items() if not _fits(entry, found))
         else:
             step = int(match["index"])
-            found = next(arm.item_type for arm in _arms(info) if isinstance(arm, inspect.ListType))
+            found = next(
+                arm.item_type for arm in _arms(info) if isinstance(arm, inspect.ListType | inspect.VarTupleType)
+            )
         if found is None:
             break
         info, value = found, value[step]

@@ -89,7 +89,7 @@ def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_h
             if scenario.intent is not None:
                 _check_intent(scenario.intent, grid, list(mine.values()), where)
             cells |= mine
-    asked = len(cells) * scenario.repeat.processes
+    asked = len(cells) * scenario.repeat.most_processes
     if asked > MOST_MEASUREMENTS:
         message = f"asks for {asked} measurements (cases x processes), more than {MOST_MEASUREMENTS}"
         raise ScenarioError(f"{where}: {message}; lower repeat.processes or shorten a list")
@@ -100,6 +100,11 @@ def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_h
 
 
 def _check_repeat(repeat: Repeat, where: str) -> None:
+    least, most = repeat.least_processes, repeat.most_processes
+    if least > most:
+        raise ScenarioError(
+            f"{where}: repeat.processes: the range [{least}, {most}] is reversed; write [{most}, {least}]"
+        )
     if repeat.max_repeats < repeat.min_repeats:
         message = f"{repeat.max_repeats} is less than min_repeats = {repeat.min_repeats}; raise it, or lower the other"
         raise ScenarioError(f"{where}: repeat.max_repeats: {message}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -101,23 +102,22 @@ def test_a_disturbed_round_is_repeated_and_its_samples_are_kept_and_marked(tmp_p
         }
 
 
-class Slow:
-    """A measuring process of half a second a call, by a clock that moves only when it computes."""
+class Steady:
+    """A measuring process whose calls all take as long, by a clock that moves only when it computes."""
 
     pid, started, computing = os.getpid(), None, ()
 
-    def __init__(self) -> None:
-        self.active_s = 0.0
+    def __init__(self, call_s: float) -> None:
+        self.call_s, self.active_s = call_s, 0.0
 
     def ask(self, command: Command, answer: type[Any], *, timeout_s: float) -> Prepared | RoundResult:
         verdict = Verdict(error=0.0, tolerance=1.0, verified_by="oracle")
-        self.active_s += 0.5 * (1 + command.repeats)  # a warm-up, and the repeats
+        self.active_s += self.call_s * (1 + command.repeats)  # a warm-up, and the repeats
         if command.step == "prepare":
-            return Prepared(phases={"first_call": 0.5}, verdict=verdict)
+            return Prepared(phases={"first_call": self.call_s}, verdict=verdict)
         count = 1 + command.repeats
-        samples = Samples(
-            seconds=[0.5] * count, flags=[1] + [0] * command.repeats, cpu_s=[0.5] * count, get_s=[0.0] * count
-        )
+        taken = [self.call_s] * count
+        samples = Samples(seconds=taken, flags=[1] + [0] * command.repeats, cpu_s=taken, get_s=[0.0] * count)
         return RoundResult(samples=samples, verdict=verdict, peak_memory_bytes=1, peak_device_bytes=None)
 
     def close(self) -> None:
@@ -134,25 +134,49 @@ class Quiet:
         return Load(foreign=0.0, threads=1, cpus=[0])
 
 
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Steady, Repeat], Record]:
+    """Return a function that measures a case by such a process, alone, and returns its record."""
+
+    def measure(process: Steady, repeat: Repeat) -> Record:
+        monkeypatch.setattr("daasbench.measure.rounds.LoadMonitor", Quiet)
+        job = msgspec.structs.replace(sample_job(tmp_path, runner="local", cases=1), repeat=repeat)
+        records: list[Any] = []
+        seen = machine.observe(commit="c", observed_at="t")
+        with open(tmp_path / "log", "wb") as log:
+            comparison = ComparisonRunner(
+                job, seen, {}, write=records.append, now=utc_now, scratch=tmp_path / "scratch", log=log
+            )
+            monkeypatch.setattr(Bench, "start", lambda *_: process)
+            made = Made(
+                make_s=0.0, work=Work(unit="frame", units=2.0), blocks=1, exceeds_cache=None, expect_s=0.0, bytes=1
+            )
+            Interleaving(comparison.bench, comparison.start_states, job.planned, made, "alone").run()
+        (record,) = [one for one in records if isinstance(one, Record)]
+        return record
+
+    return measure
+
+
 @pytest.mark.parametrize(("limit_s", "repeats"), [(3.5, 2), (4.0, 3), (4.5, 3), (10.0, 9)])
-def test_a_round_that_cannot_end_within_the_limit_is_not_begun(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit_s: float, repeats: int
-) -> None:
-    monkeypatch.setattr("daasbench.measure.rounds.LoadMonitor", Quiet)
-    job = sample_job(tmp_path, runner="local", cases=1)
-    job = msgspec.structs.replace(job, repeat=Repeat(processes=1, min_repeats=1000, limit_s=limit_s))
-    records: list[Any] = []
-    seen = machine.observe(commit="c", observed_at="t")
-    with open(tmp_path / "log", "wb") as log:
-        comparison = ComparisonRunner(
-            job, seen, {}, write=records.append, now=utc_now, scratch=tmp_path / "scratch", log=log
-        )
-        slow = Slow()
-        monkeypatch.setattr(Bench, "start", lambda *_: slow)
-        made = Made(make_s=0.0, work=Work(unit="frame", units=2.0), blocks=1, exceeds_cache=None, expect_s=0.0, bytes=1)
-        Interleaving(comparison.bench, comparison.start_states, job.planned, made, "alone").run()
-    (record,) = [one for one in records if isinstance(one, Record)]
+def test_a_round_that_cannot_end_within_the_limit_is_not_begun(measured: Any, limit_s: float, repeats: int) -> None:
+    slow = Steady(0.5)
+    record = measured(slow, Repeat(processes=1, min_repeats=1000, limit_s=limit_s))
     assert (record.outcome, record.stop_reason) == (Outcome.OK, "limit")
     assert record.samples is not None
     assert len(record.samples.counted()) == repeats
     assert limit_s - 1.1 <= slow.active_s <= limit_s  # a further round takes 1 s, and 0.1 s are for its spread
+
+
+@pytest.mark.parametrize("call_s", [1e-5, 1e-3, 0.02, 0.1, 0.5])
+def test_a_process_measures_a_while_however_steady_its_repeats_are(measured: Any, call_s: float) -> None:
+    record = measured(Steady(call_s), Repeat(processes=1, min_repeats=2))
+    assert record.stop_reason == "interval"
+    counted = record.samples.counted()
+    assert len(counted) >= 25 or sum(counted) >= 0.3
+    assert sum(counted) <= 1.0
+
+
+def test_fewer_repeats_are_measured_where_the_scenario_says_so(measured: Any) -> None:
+    record = measured(Steady(1e-3), Repeat(processes=1, max_repeats=5))
+    assert (record.stop_reason, len(record.samples.counted())) == ("max_repeats", 5)
