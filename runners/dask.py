@@ -41,8 +41,8 @@ class DaskRunner(LocalRunner):
         for key in options:
             if key not in (*CLUSTERS, *known):
                 fix = f"it has: {', '.join(known)}" if known else "it has no options"
-                what = "a cluster that runs already" if kind == "running" else f'cluster = "{kind}"'
-                raise ScenarioError(f"{where}: {key} is no option of {what}; {fix}")
+                what = "a running cluster" if kind == "running" else f'cluster = "{kind}"'
+                raise ScenarioError(f"{where}: {key} is not an option of {what}; {fix}")
         if "launcher" in options:
             check_options({"launcher": options["launcher"]}, where, runner=self.name)
 

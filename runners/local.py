@@ -89,7 +89,7 @@ class LocalRunner:
                 state=JobState.LOST,
                 native="unknown",
                 reason=Reason.INTERRUPTED,
-                message="the controller that started it has ended",
+                message="the daasbench process that started it has ended",
             )
         code = worker.poll()
         if code is None:

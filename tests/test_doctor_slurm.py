@@ -74,15 +74,19 @@ def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, che
 @pytest.mark.parametrize(
     ("declared", "check", "sentence"),
     [
-        ({"nodes": 3}, "nodes", "wrong: 3 are declared, a job may get 2; write nodes = 2"),
+        ({"nodes": 3}, "nodes", "wrong: 3 nodes are declared, but a job can get only 2; write nodes = 2"),
         (
             {"cores_per_node": 128},
             "cores",
             "wrong: 128 declared, a node has 48 to 64: 0 of 2 have as much; write cores",
         ),
-        ({"cores_per_node": 64}, "cores", "warning: 64 declared, a node has 48 to 64: jobs wait for 1 of 2 nodes"),
+        (
+            {"cores_per_node": 64},
+            "cores",
+            "warning: 64 declared, a node has 48 to 64: only 1 of 2 nodes can run the jobs",
+        ),
         ({"cores_per_node": 48}, "cores", "ok: 48 declared"),
-        ({}, "cores", "warning: none declared, a node has 48 to 64"),
+        ({}, "cores", "warning: cores_per_node is missing: "),
         ({"nodes": 2, "gpus_per_node": 4}, "GPUs", "wrong: 4 declared, a node has 2 to 4: 1 of 2 have as much"),
         ({"memory_gb": 600}, "memory", "wrong: 600 GB declared"),
     ],
@@ -97,7 +101,7 @@ def test_what_is_declared_is_compared_with_the_nodes(declared: dict, check: str,
 def test_gpus_that_slurm_does_not_count_are_no_error() -> None:
     nodes, _ = partitions.partition_findings(partitions.parse_nodes(SITE), SlurmOptions())
     found = partitions.declaration_findings(nodes, Platform(runner="slurm", gpus_per_node=4))
-    assert message(found, "GPUs").startswith("warning: 4 declared, Slurm lists none")
+    assert message(found, "GPUs").startswith("warning: 4 declared, but Slurm lists none")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +122,7 @@ def test_a_time_limit_is_parsed_in_every_form_that_slurm_has(limit: str, seconds
 def test_a_longer_time_than_the_partition_gives_is_wrong() -> None:
     nodes, _ = partitions.partition_findings(partitions.parse_nodes(SITE), SlurmOptions(partition="gpu"))
     assert message(partitions.limit_findings(nodes, SlurmOptions(time_limit_s=90000)), "time limit") == (
-        "wrong: time_limit_s is 90000, the partition gives 1-00:00:00; write time_limit_s = 86400"
+        "wrong: time_limit_s is 90000, but the partition allows only 1-00:00:00; write time_limit_s = 86400"
     )
 
 
@@ -199,7 +203,7 @@ def test_a_node_is_checked_from_inside_the_container(slurm, needs, program, tmp_
     ("options", "check", "sentence"),
     [
         ({}, "request", "ok: sbatch would accept"),
-        ({"walltime": "48:00:00"}, "time limit", 'the partition gives 1-00:00:00; write walltime = "24:00:00"'),
+        ({"walltime": "48:00:00"}, "time limit", 'the partition allows only 1-00:00:00; write walltime = "24:00:00"'),
         ({"directives": ["-C nowhere"]}, "request", "wrong: sbatch refuses"),
         (
             {"interface": "ib7"},
@@ -235,7 +239,7 @@ def test_what_sbatch_itself_refuses_is_found_by_a_test_request(slurm, tmp_path: 
     options = {"partition": "main", "reservation": "nothing"}
     declared = Platform(runner="slurm", cores_per_node=4, options=options)
     found, _ = preflight.queue_findings(declared, SlurmOptions(**options), LocalTransport())
-    assert message(found, "request").startswith("wrong: sbatch refuses a job of the whole platform: ")
+    assert message(found, "request").startswith("wrong: sbatch refuses a job on all nodes of the platform: ")
     assert slurm.ask("squeue", "--noheader") == ""
 
 

@@ -43,8 +43,8 @@ def test_a_file_in_the_path_of_the_folder_is_a_usage_error_with_the_fix() -> Non
     with pytest.raises(OutputError) as caught:
         write_texts(Path("/dev/null/x"), PAGES)
     assert str(caught.value) == (
-        "/dev/null/x: cannot be written (Not a directory); nothing of the report was written, the records are"
-        " untouched; choose a folder that can be written, with --out"
+        "/dev/null/x: cannot be written (Not a directory); nothing of the report was written, and the records are"
+        " unchanged; choose a folder that can be written, with --out"
     )
     assert isinstance(caught.value, UsageError)
     assert caught.value.exit_code == 2
@@ -59,7 +59,7 @@ def test_a_folder_that_may_not_be_written_is_refused_with_the_fix(tmp_path: Path
 def test_a_folder_in_the_place_of_a_file_is_named_and_so_is_what_was_written(tmp_path: Path) -> None:
     (tmp_path / "page.md").mkdir()
     with pytest.raises(
-        OutputError, match=r"page\.md: .*; of the report only page\.html could be written, .* with --out"
+        OutputError, match=r"page\.md: .*; only page\.html of the report could be written, .* with --out"
     ):
         write_texts(tmp_path, PAGES)
     assert names(tmp_path) == ["page.html", "page.md"]

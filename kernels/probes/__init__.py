@@ -1,4 +1,4 @@
-"""Probes: how fast a machine can compute, store, copy, send messages and start programs at most.
+"""Probes measure the limits of a machine: how fast it can compute, store, copy, send messages and start programs.
 
 Read `problem.py` first: it says what each probe computes; `oracle.py` says how its result is verified. For storage,
 messages and starts, both are in `storage.py`, `messages.py` and `starts.py`. `with_numpy.py` is the plain

@@ -140,7 +140,9 @@ class PsijRunner:
         try:
             reported = self._schedulers.status(parsed.executor, parsed.native, parsed.folder.parent)
         except LookupError:
-            return self._ended(handle, parsed, lost("gone", "its process is gone and did not write how it ended"))
+            return self._ended(
+                handle, parsed, lost("gone", "its process no longer exists and did not write how it ended")
+            )
         except MissingRequirement as missing:
             message = f"{parsed.executor} cannot be queried for job {parsed.native}: {missing}"
             raise Unreachable(message) from missing
@@ -160,7 +162,7 @@ class PsijRunner:
         if unsure or (status.state is JobState.DONE and started):
             since = self._over_since.setdefault(handle, time.monotonic())
             if time.monotonic() - since < SHOW_S:
-                message = "it has ended; waiting for its files"
+                message = "it has ended, and its files are not visible yet"
                 return JobStatus(state=JobState.RUNNING, native=status.native, message=message)
         if status.state is JobState.FAILED and status.exit is None and started:
             message = f"it was killed after it had started, possibly for its memory; psij reports: {status.message}"

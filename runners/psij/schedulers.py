@@ -70,7 +70,7 @@ def require_scheduler(executor: str) -> None:
     """Raise MissingRequirement if this machine has not the command by which psij would submit."""
     if shutil.which(PROGRAM[executor]) is None:
         fix = "load its module, or use a machine from which jobs are submitted"
-        raise MissingRequirement(f"this machine has no {executor}: there is no {PROGRAM[executor]}", fix)
+        raise MissingRequirement(f"this machine has no {executor}: the command {PROGRAM[executor]} is missing", fix)
 
 
 class Schedulers:

@@ -88,4 +88,6 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> LedgerError:
-    return LedgerError(f"{path}: cannot be written: {error.strerror}; its content is kept where it was measured")
+    return LedgerError(
+        f"{path}: cannot be written: {error.strerror}; the file on the machine that measured is unchanged"
+    )

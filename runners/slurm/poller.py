@@ -167,7 +167,7 @@ class Poller:
         """Keep what is known, report that Slurm does not answer, and wait longer each time."""
         pause = min(self.every_s * 2.0 ** min(self._failures, 10), LONGEST_PAUSE_S)
         self._failures += 1
-        self._failure = f"Slurm does not answer ({error}); nothing is lost: it is queried again"
+        self._failure = f"Slurm does not answer ({error}); nothing is lost: daasbench asks it again"
         log.warning("%s in %.0f s", self._failure, pause)
         self._next_at = self.clock() + pause
 

@@ -97,9 +97,9 @@ class RemotePython:
             return 0
         wheel, sent = self._send_wheel()
         if site.content or site.error:
-            differs = site.error or f"has daasbench {site.label}, this controller {self.own.label}"
+            differs = site.error or f"has daasbench {site.label}, and this machine has {self.own.label}"
             fix = shlex.join([self.site_python, "-m", "pip", "install", "--force-reinstall", "--no-deps", wheel])
-            message = f"{at} {differs}: their records must not be mixed; nothing was submitted"
+            message = f"{at} {differs}: records of both must not be mixed; nothing was submitted"
             raise UsageError(f"{message}: run `{fix}` there, or name a bare Python by the option python")
         named = f"{wheel}[{','.join(self.extras)}]" if self.extras else wheel
         arguments = [environment, own_folder, self.site_python, named]

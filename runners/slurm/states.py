@@ -53,7 +53,7 @@ STATES: dict[str, Meaning] = {
     ),
     # running
     "RUNNING": Meaning(_R),
-    "COMPLETING": Meaning(_R, None, "it has ended, its nodes are being cleaned up"),
+    "COMPLETING": Meaning(_R, None, "it has ended, and its nodes are being cleaned up"),
     "RESIZING": Meaning(_R, None, "its allocation is changing"),
     "SIGNALING": Meaning(_R, None, "it is receiving a signal"),
     "STAGE_OUT": Meaning(_R, None, "its files are being staged out"),

@@ -26,8 +26,10 @@ def accepted(result: CommandResult, where: str, jobs: Sequence[str]) -> tuple[st
     """
     at = f"{where}: " if where else ""
     if result.code == NOT_FOUND:
-        message = f"{at}there is no sbatch: {result.err.strip()}"
-        raise SubmitError(f"{message}; run daasbench on a machine that has it, or name one by the option host")
+        message = f"{at}the command sbatch is missing: {result.err.strip()}"
+        raise SubmitError(
+            f"{message}; run daasbench on a machine that has sbatch, or name such a machine by the option host"
+        )
     lines = [line.strip().removeprefix("sbatch: error: ") for line in result.err.splitlines()]
     reason = " ".join(line for line in lines if line)
     if result.code != 0:
