@@ -36,7 +36,7 @@ MODULES = {"slurm": ("distributed", "dask_jobqueue"), "mpi": ("distributed", "da
 
 
 def scheduler_findings(platform: Platform) -> list[Finding]:
-    """Return the findings about the running Dask cluster that a platform's options name; none if they name none."""
+    """Return the findings about the running Dask cluster that a platform's options name; no findings without one."""
     address, file = scheduler_of(platform.options), platform.options.get("scheduler_file")
     if address is None and file is None:
         return []

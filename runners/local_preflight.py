@@ -13,7 +13,7 @@ from daasbench.inspection.platform import Finding, node_findings, ok, wrong
 from daasbench.model import Platform
 
 CODE = Path(daasbench.__file__).resolve().parent.parent
-ANSWER_S = 180.0  # an upper bound: two ranks have a minute, and a cold file system takes as long for the imports
+ANSWER_S = 180.0  # an upper bound: one minute to start two ranks, and one for the imports from a cold file system
 
 
 def check_this_machine(platform: Platform, folder: Path, *, ranks: int = node.RANKS) -> list[Finding]:

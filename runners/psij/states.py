@@ -46,5 +46,5 @@ def status_of_exit(code: int, native: str, ended_at: str | None) -> JobStatus:
 
 
 def lost(native: str, message: str) -> JobStatus:
-    """Return the status of a job about which nothing more can be found out."""
+    """Return the status of a job whose end cannot be found out."""
     return JobStatus(state=JobState.LOST, native=native, message=message, reason=Reason.INTERRUPTED)

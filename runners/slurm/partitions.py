@@ -113,7 +113,7 @@ def _names(constraint: str) -> set[str]:
 
 
 def _fits(node: Node, constraint: str) -> bool:
-    """Return whether a node has the features of a constraint; of one with brackets or counts, whether it has any."""
+    """Return whether a node has the features of a constraint, or any of them if it has brackets or counts."""
     if re.search(r"[()\[\]*]", constraint):
         return bool(node.features & _names(constraint))
     return any(all(name in node.features for name in re.split(r"[&,]", part)) for part in constraint.split("|"))
@@ -142,7 +142,7 @@ def _declared(check: str, key: str, declared: float | None, has: Sequence[float]
     least, most = min(has), max(has)
     unit = " GB" if check == "memory" else ""
     actual = f"{least:.4g}{unit}" if least == most else f"{least:.4g} to {most:.4g}{unit}"
-    enough = sorted(has, reverse=True)[min(nodes, len(has)) - 1]  # that the declared number of nodes has
+    enough = sorted(has, reverse=True)[min(nodes, len(has)) - 1]  # the most that the declared number of nodes has
     if declared is None:
         if check != "cores" and not (check == "GPUs" and most):
             return ok(check, f"none declared, a node has {actual}")

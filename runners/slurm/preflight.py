@@ -86,7 +86,7 @@ def _is_missing(transport: Transport, program: str) -> bool:
 
 
 def results_findings(transport: Transport, folder: Path, options: SlurmOptions) -> list[Finding]:
-    """Return whether results can be written: on this machine, or into the folder of a machine that shares no files."""
+    """Return whether results can be written, on this machine or into the folder of a machine that shares no files."""
     if not options.apart:
         return folder_findings(folder)
     result = transport.run(["sh", "-c", _WRITABLE, "sh", str(options.folder)])

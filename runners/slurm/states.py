@@ -26,7 +26,7 @@ class SlurmRow(Noun, frozen=True, kw_only=True):
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """The meaning of a state of Slurm's."""
+    """The meaning of one of Slurm's states."""
 
     state: JobState
     reason: Reason | None = None
@@ -80,7 +80,7 @@ STATES: dict[str, Meaning] = {
     ),
 }
 
-BLOCKED: dict[str, str] = {  # reasons for which a job waits, if waiting does not help
+BLOCKED: dict[str, str] = {  # reasons why a job waits, if waiting does not help
     "AccountNotAllowed": "the partition does not accept this account; correct the options account and partition",
     "AssocGrpBillingMinutes": "the account's time is used up; ask for more, or name another account",
     "AssocGrpCPUMinutesLimit": "the account's time is used up; ask for more, or name another account",

@@ -1,4 +1,4 @@
-"""What sbatch answered: the number of the job, or why there is none."""
+"""The answer of sbatch: the number of the job, or the reason why there is none."""
 
 from __future__ import annotations
 
