@@ -18,7 +18,7 @@ from daasbench.formats.bit_planes import GROUP, gather_planes, spread_planes, wo
 from daasbench.formats.chunks import CUT_OFF, DAMAGED, HEADER, MOST_BLOCK, WHOLE, WRONG_BLOCK, WRONG_SIZE
 from daasbench.formats.lz4 import HASH_BITS, SLACK, most_packed, pack_block, unpack_block
 
-_address: Any = np.int64  # numpy gives an unsigned one, and the two kinds do not mix
+_address: Any = np.int64  # numpy's addresses are unsigned, and the two kinds cannot be mixed
 
 
 @compiled(inline=True)

@@ -60,7 +60,9 @@ def expect(problem: Problem, options: PipelineOptions) -> Expectation:  # noqa: 
 
 
 def verify(problem: Problem, expectation: Expectation, block: int, result: Profiles, judged_as: str) -> Verdict:
-    """Return the verdict on file, sums and intensity: that of the check with the largest error per tolerance.
+    """Return the verdict on a result: that of the check with the largest error relative to its tolerance.
+
+    The checks are: the file, the sums and the intensity.
 
     The intensity of the reference itself is compared with that of pyFAI, if it is installed.
     """

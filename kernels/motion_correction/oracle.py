@@ -79,7 +79,7 @@ def expect(problem: Problem, options: MotionOptions) -> list[Expectation]:  # no
 
 
 def verify(problem: Problem, expectation: list[Expectation], block: int, result: Aligned, judged_as: str) -> Verdict:
-    """Return the verdict on the result of a block: that of the check with the largest error per tolerance."""
+    """Return the verdict on a result: that of the check with the largest error relative to its tolerance."""
     movies, frames, rows, columns = problem.blocks[block].shape
     for name, array, kind, shape in (
         ("shifts", result.shifts, "float64", (movies, frames, 2)),

@@ -80,7 +80,7 @@ def expect(problem: Problem, options: NanostrainOptions) -> list[Expectation]:  
 
 
 def verify(problem: Problem, expectation: list[Expectation], block: int, result: Result, judged_as: str) -> Verdict:
-    """Return the verdict on the result of a block: that of the check with the largest error per tolerance."""
+    """Return the verdict on a result: that of the check with the largest error relative to its tolerance."""
     expected = expectation[block]
     if misshapen := _misshapen(problem, len(problem.blocks[block]), result):
         return Verdict(error=float("inf"), tolerance=0.0, verified_by="oracle", message=misshapen)

@@ -114,7 +114,7 @@ def unique_name(job: Job) -> str:
 
 
 def specification(job: Job, folder: Path) -> Specification:
-    """Return the specification of a job; its nodes see `folder`, the job's, at the same path."""
+    """Return the specification of a job; the nodes see its folder, `folder`, at the same path."""
     options = options_of(job.platform)
     allocation, executor = allocation_of([planned.case for planned in job.planned]), options.executor
     by_tasks = executor in BY_TASKS and (allocation.gpus == 0 or allocation.gpus % allocation.tasks == 0)

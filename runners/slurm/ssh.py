@@ -233,7 +233,7 @@ class SshTransport:
         """Write the end of each file, from its offset on, to `out`."""
         for path, _ in wanted:
             if "\n" in path:
-                raise LedgerError(f"{path!r}: a line break in the name of a file or folder; choose another name")
+                raise LedgerError(f"{path!r}: this name of a file or folder has a line break; choose another name")
         with _temporary(b"".join(f"{n}\0{path}\0".encode(errors="surrogateescape") for path, n in wanted)) as offsets:
             code, err = self._connection.run_once(scripts.TAIL, out, stdin=offsets, timeout_s=3600.0)
         if code != 0:
