@@ -40,7 +40,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     unit: str  # the unit of scientific work, singular
-    units: str = ""  # the plural of `unit`; default: the unit with an s
+    units: str = ""  # its plural, if that is not the unit with an s; filled in if not given
     stands_for: str = ""  # the production software that the kernel represents
     community: str = ""  # the fields of science that use it
     method: str = ""  # the formula, in words and symbols

@@ -172,7 +172,7 @@ def work(job_file: Path) -> None:
 
 
 def thread_counts(job: Job) -> list[int]:
-    """Return the numbers of threads for which the machine's limits are needed, to compare the cases with them."""
+    """Return the numbers of threads for which the machine's limits are needed: cases are compared with them."""
     compared = [planned for planned in job.planned if _is_compared_with_limits(planned, job)]
     counts = {planned.case.cores_per_node for planned in compared}
     return sorted(count for count in counts if count <= machine.usable_cores())

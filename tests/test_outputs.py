@@ -43,8 +43,8 @@ def test_a_file_in_the_path_of_the_folder_is_a_usage_error_with_the_fix() -> Non
     with pytest.raises(OutputError) as caught:
         write_texts(Path("/dev/null/x"), PAGES)
     assert str(caught.value) == (
-        "/dev/null/x: cannot be written (Not a directory); nothing of the report was written, and the records are"
-        " unchanged; choose a folder that can be written, with --out"
+        "/dev/null/x: cannot be written (Not a directory); nothing of the report was written, the records are"
+        " untouched; choose a folder that can be written, with --out"
     )
     assert isinstance(caught.value, UsageError)
     assert caught.value.exit_code == 2

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from daasbench.errors import OutputError
 
-NOTHING_WRITTEN = "nothing of the report was written, and the records are unchanged"
+NOTHING_WRITTEN = "nothing of the report was written, the records are untouched"
 _REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT,
             errno.ENAMETOOLONG, errno.ELOOP)  # fmt: skip
 _FIXES = {
@@ -70,7 +70,7 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
             part.replace(where)
             done.append(where.name)
     except OSError as error:
-        part_of_it = f"only {', '.join(done)} of the report could be written, and the records are unchanged"
+        part_of_it = f"only {', '.join(done)} of the report could be written, the records are untouched"
         state = part_of_it if done else NOTHING_WRITTEN
         raise output_error(where, error, option="--out", state=state) from error
     finally:

@@ -147,11 +147,11 @@ def _check_intent(intent: Intent, grid: CaseGrid, cells: Sequence[Cell], where: 
 
 
 def _check_beamline(beamline: Beamline | None, grids: Sequence[CaseGrid], where: str) -> None:
-    """Refuse a beamline whose unit is not the unit of a kernel: the two rates could not be compared."""
+    """Refuse a beamline whose unit is not that of a kernel: the two rates could not be compared."""
     for grid in grids:
         unit = grid.kernel.card.unit
         if beamline and beamline.unit != unit:
-            message = f"{beamline.unit!r} is not the unit of {grid.at}: the kernel {grid.kernel.name} counts {unit!r}"
+            message = f"{beamline.unit!r} is not the unit of {grid.at}: {grid.kernel.name} counts its work in {unit!r}"
             fix = f"give the rate in that unit, or measure {grid.kernel.name} in a scenario of its own"
             raise ScenarioError(f"{where}: beamline.unit: {message}; {fix}")
 

@@ -79,8 +79,8 @@ def test_a_report_that_cannot_be_written_is_a_usage_error(
     said = say("report", name, "--results", results, "--out", "/dev/null/x")
     assert said.code == 2
     assert said.err == (
-        "daasbench: /dev/null/x: cannot be written (Not a directory); nothing of the report was written, and the"
-        " records are unchanged; choose a folder that can be written, with --out\n"
+        "daasbench: /dev/null/x: cannot be written (Not a directory); nothing of the report was written, the records"
+        " are untouched; choose a folder that can be written, with --out\n"
     )
 
 

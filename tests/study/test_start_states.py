@@ -293,7 +293,7 @@ def test_a_rate_in_another_unit_is_refused_with_the_fix(tmp_path: Path, refused:
     text = SCENARIO.format(implementations=["numpy"], size="tiny", starts=["any"], processes=1)
     (tmp_path / "starts.toml").write_text(text.replace('unit = "frame"', 'unit = "spectrum"'))
     said = refused("./starts.toml")
-    assert "beamline.unit: 'spectrum' is not the unit of cases[0]: the kernel frame_sums counts 'frame'" in said
+    assert "beamline.unit: 'spectrum' is not the unit of cases[0]: frame_sums counts its work in 'frame'" in said
     assert "give the rate in that unit" in said
 
 
