@@ -51,7 +51,7 @@ MB = 1e6
 NEEDED = {  # implementations that need a larger factor: the factor, and the reason
     ("distributed_fft", "fftw"): (
         2.05,
-        "each thread plans with an array of its own, which it keeps until the first call",
+        "each thread makes its plan with a separate array, which it keeps until the first call",
     ),
     ("halo_stencil", "numba"): (
         2.3,

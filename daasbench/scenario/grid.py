@@ -87,7 +87,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaseGrid:
-    """One table of cases, checked and resolved as far as this does not depend on the platform.
+    """One table of cases, of which everything is checked that does not depend on the platform.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@
 ``mpi_latency``    rank 0 sends a message to the last rank, which sends it back; half of a round trip
 ``mpi_bandwidth``  rank 0 sends `WINDOW` messages at once to the last rank, which answers when it has them all
 ``mpi_allreduce``  every rank gets the sum of all ranks' vectors
-``mpi_alltoall``   every rank sends a message of its own to every rank
+``mpi_alltoall``   every rank sends another message to every rank
 =================  ============================================================================================
 
 The result has, for each rank that received messages and for each message, the sum of its numbers times `weights`. The

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import psij
 
 INSTALL = "pip install 'daasbench[psij]'"
-WORK = ".psij"  # folder of psij's own scripts and exit codes, beside the folders of the jobs, which the nodes see
+WORK = ".psij"  # folder of psij's own scripts and exit codes, next to the folders of the jobs; the nodes see it
 FIRST_QUERY_S = 0.5  # after the first job was sent
 NEVER = 10**9  # failed queries in a row before psij calls its jobs failed
 QUERY_FAILED = ("Failed to poll", "Failed to update job status", "Error updating job statuses")
@@ -202,7 +202,7 @@ def _make(name: str, work: Path, every_s: float) -> Any:
     else:
         make: Any = (
             batch_scheduler_executor.BatchSchedulerExecutorConfig
-        )  # its type says int; fractions of a second work
+        )  # declared as int, but fractions of a second work
         config = make(
             work_directory=work,
             queue_polling_interval=every_s,

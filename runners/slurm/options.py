@@ -125,7 +125,7 @@ def check_slurm_options(options: Mapping[str, Option], where: str, *, runner: st
         if name in SET_BY_RUNNER:
             raise ScenarioError(f"{where}.sbatch[{index}]: --{name} is set by this runner itself; remove it")
         if name in OWN_OPTION:
-            raise ScenarioError(f"{where}.sbatch[{index}]: --{name} has an option of its own; write {name} = ...")
+            raise ScenarioError(f"{where}.sbatch[{index}]: --{name} has a separate option; write {name} = ...")
     if own.host is None and own.folder is not None:
         raise ScenarioError(f"{where}.folder: is for a remote cluster; name its host too, or remove folder")
     if own.host is not None and own.folder is None:

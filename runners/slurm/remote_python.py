@@ -22,7 +22,7 @@ OLDEST = (3, 11)
 PROBE_S = 120.0  # seconds: a Python on a shared file system may start slowly
 INSTALL_S = 1800.0
 
-# $1: the environment, $2: a folder of its own, $3: the Python, $4: the wheel. The site's own pip fills the environment
+# $1: the environment, $2: a new folder, $3: the Python, $4: the wheel. The site's own pip fills the environment
 # if possible, because installing a pip in each environment takes longer than all other steps.
 _INSTALL = (
     'trap \'c=$?; [ $c -eq 0 ] || rm -rf -- "$2"\' EXIT; mkdir -p -- "$(dirname -- "$2")" && '

@@ -20,7 +20,7 @@ from daasbench.scenario.input_files import content_hash
 from .remote_python import RemotePython
 from .ssh import SshTransport
 
-_BESIDE = re.compile(r"\{folder\}/([\w./-]*\w)")  # a file that a kernel of programs names beside its own file
+_BESIDE = re.compile(r"\{folder\}/([\w./-]*\w)")  # a file next to the kernel's TOML file that it names
 
 
 class Staging:

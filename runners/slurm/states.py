@@ -85,9 +85,9 @@ BLOCKED: dict[str, str] = {  # reasons why a job waits, if waiting does not help
     "AssocGrpBillingMinutes": "the account's time is used up; ask for more, or name another account",
     "AssocGrpCPUMinutesLimit": "the account's time is used up; ask for more, or name another account",
     "AssocMaxJobsLimit": "",  # until other jobs end
-    "AssocMaxCpuPerJobLimit": "the account may not use so many processors per job; lower threads, ranks or nodes",
-    "AssocMaxNodePerJobLimit": "the account may not use so many nodes per job; lower nodes",
-    "AssocMaxWallDurationPerJobLimit": "the account may not run so long; lower repeat.limit_s, or set time_limit_s",
+    "AssocMaxCpuPerJobLimit": "it requests more processors than the account allows; lower threads, ranks or nodes",
+    "AssocMaxNodePerJobLimit": "it requests more nodes than the account allows; lower nodes",
+    "AssocMaxWallDurationPerJobLimit": "it requests more time than the account allows; lower time_limit_s or repeat.limit_s",
     "BadConstraints": "no node has what it requests; correct constraint, gpus, memory_gb or cores_per_node",
     "Dependency": "it waits for another of your jobs",
     "DependencyNeverSatisfied": "the job that it waits for has failed; cancel it",
