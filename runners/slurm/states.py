@@ -87,7 +87,9 @@ BLOCKED: dict[str, str] = {  # reasons why a job waits, if waiting does not help
     "AssocMaxJobsLimit": "",  # until other jobs end
     "AssocMaxCpuPerJobLimit": "it requests more processors than the account allows; lower threads, ranks or nodes",
     "AssocMaxNodePerJobLimit": "it requests more nodes than the account allows; lower nodes",
-    "AssocMaxWallDurationPerJobLimit": "it requests more time than the account allows; lower time_limit_s or repeat.limit_s",
+    "AssocMaxWallDurationPerJobLimit": (
+        "it requests more time than the account allows; lower repeat.limit_s or time_limit_s"
+    ),
     "BadConstraints": "no node has what it requests; correct constraint, gpus, memory_gb or cores_per_node",
     "Dependency": "it waits for another of your jobs",
     "DependencyNeverSatisfied": "the job that it waits for has failed; cancel it",
