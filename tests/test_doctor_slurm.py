@@ -54,7 +54,7 @@ def test_nodes_are_read_with_their_gpus_and_features() -> None:
 @pytest.mark.parametrize(
     ("options", "check", "sentence"),
     [
-        ({"partition": "gpus"}, "partition", "wrong: there is no gpus; write partition = one of cpu, gpu"),
+        ({"partition": "gpus"}, "partition", "wrong: Slurm has no partition gpus; write partition = one of cpu, gpu"),
         ({"partition": "gpu"}, "partition", "ok: gpu: 2 nodes, 1 more are down or drained; "),
         ({}, "partition", "ok: cpu (the default): 1 nodes; "),
         (
@@ -78,7 +78,7 @@ def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, che
         (
             {"cores_per_node": 128},
             "cores",
-            "wrong: 128 declared, a node has 48 to 64: 0 of 2 have as much; write cores",
+            "wrong: 128 declared, but a node has 48 to 64: 0 of 2 nodes have as much; write cores",
         ),
         (
             {"cores_per_node": 64},
@@ -87,7 +87,7 @@ def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, che
         ),
         ({"cores_per_node": 48}, "cores", "ok: 48 declared"),
         ({}, "cores", "warning: cores_per_node is missing: "),
-        ({"nodes": 2, "gpus_per_node": 4}, "GPUs", "wrong: 4 declared, a node has 2 to 4: 1 of 2 have as much"),
+        ({"nodes": 2, "gpus_per_node": 4}, "GPUs", "wrong: 4 declared, but a node has 2 to 4: 1 of 2 nodes have as much"),
         ({"memory_gb": 600}, "memory", "wrong: 600 GB declared"),
     ],
 )
@@ -246,7 +246,7 @@ def test_what_sbatch_itself_refuses_is_found_by_a_test_request(slurm, tmp_path: 
 def test_no_node_is_checked_if_the_partition_does_not_exist(slurm, tmp_path: Path) -> None:
     declared = Platform(runner="slurm", options={"partition": "gpu"})
     found = SlurmRunner().inspect(declared, tmp_path)
-    assert message(found, "partition") == "wrong: there is no gpu; write partition = one of high, low, main"
+    assert message(found, "partition") == "wrong: Slurm has no partition gpu; write partition = one of high, low, main"
     assert "launcher" not in seen(found)
 
 
@@ -254,7 +254,7 @@ def test_a_machine_without_slurm_names_the_login_node_as_fix(monkeypatch: pytest
     monkeypatch.setenv("PATH", str(tmp_path))
     [found] = SlurmRunner().inspect(Platform(runner="slurm"), tmp_path)
     assert (found.level, found.check) == (FindingLevel.WRONG, "scheduler")
-    assert found.message == "there is no sbatch and no squeue and no scancel on this machine"
+    assert found.message == "the commands sbatch, squeue, scancel are missing on this machine"
     assert found.fix == "start daasbench on a login node, or name a login node by the option host"
 
 

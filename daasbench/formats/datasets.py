@@ -211,10 +211,14 @@ def find_frames(
         check_sources(path, part)
         if part.shape[-2:] != series[0].shape[-2:] or part.dtype != series[0].dtype:
             raise InputError(
-                f"{path}: the frames of {part.name}, {part.dtype}{list(part.shape)}, differ from those of "
-                f"{series[0].name}; {FRAMES.fix}"
+                f"{path}: the frames in {_place(part)} differ from those in {_place(series[0])}; {FRAMES.fix}"
             )
     return series
+
+
+def _place(dataset: Any) -> str:
+    """Return file, path and type of a dataset: links of a series lead to the same path in several files."""
+    return f"{Path(dataset.file.filename).name}{dataset.name} ({dataset.dtype}{list(dataset.shape)})"
 
 
 def _text(item: Any, attribute: str) -> str | None:

@@ -69,7 +69,7 @@ def _scheduler(transport: Transport, options: SlurmOptions) -> tuple[list[Findin
     if missing:
         fix = "correct the option host" if transport.where else LOGIN
         count, verb = ("commands", "are") if len(missing) > 1 else ("command", "is")
-        message = f"the {count} {' and '.join(missing)} {verb} missing{at}"
+        message = f"the {count} {', '.join(missing)} {verb} missing{at}"
         return [*findings, wrong("scheduler", message, fix)], []
     result = transport.run(["sinfo", "--noheader", "--Node", "--all", *clusters(options), f"--format={NODE_FIELDS}"])
     nodes = parse_nodes(result.out)

@@ -69,7 +69,9 @@ def test_a_hole_in_a_series_is_named_and_one_at_its_end_is_left_out(series: Path
 def test_the_parts_of_a_series_must_have_frames_of_one_kind(series: Path, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "scan_data_000003.h5", "w") as file:
         file["entry/data/data"] = np.ones((2, 32, 31), np.uint32)
-    assert "other frames, uint32[2, 32, 31]" in refused(series)
+    said = refused(series)
+    assert "the frames in scan_data_000003.h5/entry/data/data (uint32[2, 32, 31]) differ from those in" in said
+    assert "scan_data_000001.h5/entry/data/data (uint32[" in said
 
 
 def test_a_virtual_dataset_over_a_series_stands_for_it(series: Path, frames: Any) -> None:

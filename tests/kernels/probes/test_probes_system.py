@@ -137,7 +137,7 @@ def test_a_folder_in_memory_or_too_small_is_refused(tmp_path: Path, monkeypatch:
     with pytest.raises(MissingRequirement, match="is in memory"):
         files.storage_folder(str(tmp_path), 1)
     monkeypatch.setattr(files, "filesystem_of", lambda _: "ext4")
-    with pytest.raises(MissingRequirement, match="will be written"):
+    with pytest.raises(MissingRequirement, match="the probe writes"):
         files.storage_folder(str(tmp_path), 2**62)
 
 

@@ -134,7 +134,7 @@ def test_counts_that_are_none_are_refused(series_file: Any) -> None:
 
 
 def test_frames_that_are_not_there_are_refused(series_file: Any) -> None:
-    assert "a series needs 2 frames or more of the 40 in the file" in refused(series_file(), first=39)
+    assert "a series needs 2 frames or more, and the file has 40" in refused(series_file(), first=39)
     assert "first=10, frames=31" in refused(series_file(), first=10, frames=31)
     assert "frames=1:" in refused(series_file(), frames=1)
 
