@@ -153,7 +153,7 @@ def _declared(check: str, key: str, declared: float | None, has: Sequence[float]
         return warning(check, message, "look at a node: srun nvidia-smi -L") if declared else ok(check, "none")
     fit = sum(value >= declared for value in has)
     if declared > enough:
-        message = f"{declared:g}{unit} declared, but a node has {actual}: {fit} of {len(has)} nodes have as much"
+        message = f"{declared:g}{unit} declared, but a node has {actual}: {fit} of {len(has)} nodes have enough"
         return wrong(check, message, f"write {key} = {int(enough)}")
     if declared > least:
         message = f"{declared:g}{unit} declared, a node has {actual}: only {fit} of {len(has)} nodes can run the jobs"
