@@ -87,7 +87,11 @@ def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, che
         ),
         ({"cores_per_node": 48}, "cores", "ok: 48 declared"),
         ({}, "cores", "warning: cores_per_node is missing: "),
-        ({"nodes": 2, "gpus_per_node": 4}, "GPUs", "wrong: 4 declared, but a node has 2 to 4: 1 of 2 nodes have enough"),
+        (
+            {"nodes": 2, "gpus_per_node": 4},
+            "GPUs",
+            "wrong: 4 declared, but a node has 2 to 4: 1 of 2 nodes have enough",
+        ),
         ({"memory_gb": 600}, "memory", "wrong: 600 GB declared"),
     ],
 )
