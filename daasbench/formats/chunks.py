@@ -22,8 +22,8 @@ U8 = NDArray[np.uint8]
 DATASET = "entry/data/data"
 FILTER = 32008  # bitshuffle, as registered with the HDF Group
 LZ4 = 2  # its compressor: 0 none, 2 LZ4, 3 zstd
-BLOCK_BYTES = 8192  # of the library
-HEADER = 12  # bytes of a chunk
+BLOCK_BYTES = 8192  # the block size that the library prefers
+HEADER = 12  # bytes of the header of a chunk
 MOST_BLOCK = 1 << 20  # bytes; a larger size is an error
 
 WHOLE, WRONG_SIZE, WRONG_BLOCK, CUT_OFF, DAMAGED = range(5)

@@ -30,7 +30,7 @@ from daasbench.version import __version__
 ANSWER = "daasbench node: "
 RANK = "daasbench rank "
 RANKS = 2
-RANKS_S = 60.0  # for two ranks to start: the file system of a cluster is slow at first
+RANKS_S = 60.0  # time limit for the start of two ranks: the file system of a cluster is slow at first
 _RANK = re.compile(rf"{RANK}(\d+) of (\d+)")
 
 

@@ -22,8 +22,8 @@ from daasbench.model import Noun, Option, Platform, Price
 from daasbench.scenario.platforms import load_platform
 from daasbench.version import __version__
 
-OLD_DAYS = 365  # of a price: cloud lists and energy contracts change about yearly
-SKEW_S = 5.0  # of the clock of a node, beyond the time of its answer: more would contradict the job records
+OLD_DAYS = 365  # an older price gets a warning: cloud lists and energy contracts change about yearly
+SKEW_S = 5.0  # allowed error of the clock of a node; a larger error makes the times in job records wrong
 MEMORY_SLACK = 1.1  # declared over observed memory: firmware and kernel reserve a part
 
 
