@@ -59,7 +59,7 @@ def implementations(kernel: Kernel) -> str:
 def page(kernel: Kernel) -> str:
     """Return the page of one kernel."""
     card = kernel.card
-    lines = [f"# {kernel.name}", "", f"{card.title}. Unit of work: {card.unit}.", ""]
+    lines = [f"# {kernel.name}", "", f"{card.title}. A unit is a {card.unit}.", ""]
     for field in TEXTS:
         if text := getattr(card, field):
             lines += [f"**{field.replace('_', ' ').capitalize()}.** {text}.", ""]

@@ -12,17 +12,17 @@ from pathlib import Path
 from daasbench.errors import LedgerError, UsageError
 from daasbench.host.output_files import fix_of
 
-RUNS_FOLDER = "runs"  # in a results folder; it has one folder per run
+RUNS_FOLDER = "runs"  # of a results folder: one folder per run
 
-SCENARIO_FILE = "scenario.toml"  # in the folder of a run: the scenario, with all changes by the command line
-JOURNAL_FILE = "journal.jsonl"  # in the folder of a run: its events
-LOCK_FILE = "lock"  # in the folder of a run: the controller that holds it
-JOBS_FOLDER = "jobs"  # in the folder of a run; it has one folder per job
+SCENARIO_FILE = "scenario.toml"  # of a run: the scenario, with all changes by the command line
+JOURNAL_FILE = "journal.jsonl"  # of a run: its events
+LOCK_FILE = "lock"  # of a run: the controller that holds it
+JOBS_FOLDER = "jobs"  # of a run: one folder per job
 
-JOB_FILE = "job.json"  # in the folder of a job: what the node is asked to measure
-RECORDS_FILE = "records.jsonl"  # in the folder of a job: the results
-LOG_FILE = "log"  # in the folder of a job: standard output and standard error of its worker
-SCRATCH_FOLDER = "scratch"  # in the folder of a job: inputs and expected results; the worker removes them
+JOB_FILE = "job.json"  # of a job: what the node must measure
+RECORDS_FILE = "records.jsonl"  # of a job: the results
+LOG_FILE = "log"  # of a job: standard output and standard error of its worker
+SCRATCH_FOLDER = "scratch"  # of a job: inputs and expected results; the worker removes them
 
 
 def unwritable(path: Path, error: OSError) -> LedgerError | UsageError:
