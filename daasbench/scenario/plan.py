@@ -101,7 +101,9 @@ def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_h
 
 def _check_repeat(repeat: Repeat, where: str) -> None:
     if repeat.max_repeats < repeat.min_repeats:
-        message = f"{repeat.max_repeats} is less than min_repeats = {repeat.min_repeats}; raise it, or lower min_repeats"
+        message = (
+            f"{repeat.max_repeats} is less than min_repeats = {repeat.min_repeats}; raise it, or lower min_repeats"
+        )
         raise ScenarioError(f"{where}: repeat.max_repeats: {message}")
     if repeat.limit_s > LONGEST_LIMIT_S:
         raise ScenarioError(f"{where}: repeat.limit_s: {repeat.limit_s:g} s is more than a year; write less")
