@@ -43,7 +43,7 @@ def doubling(name: str) -> Growth:
 
     def grow(parameters: Parameters, times: int) -> Parameters:
         if times & (times - 1):
-            raise UsageError(f"can only grow to 2, 4, 8 ... times its size (+ 1 of {name} doubles it), not to {times}")
+            raise UsageError(f"can only grow to 2, 4, 8 ... times its size ({name} + 1 doubles it), not {times} times")
         return {**parameters, name: parameters[name] + times.bit_length() - 1}
 
     return grow

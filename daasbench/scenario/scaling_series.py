@@ -183,8 +183,8 @@ def _in_words(series: CaseSeries[Thing], point: CasePoint[Thing], work: Work, co
     steps = series.step.replace("rank", "ranks", 1).replace("thread", "threads", 1) if count > 1 else series.step
     if series.step.startswith("rank of"):
         steps = f"{'ranks' if count > 1 else 'rank'} of {series.first.threads} threads"
-    amount = f"{problem_amount(work) / cores:.4g} {_measure(work)}"
-    units = f" ({work.units:.6g} {work.unit}{'' if work.units == 1 else 's'})" if cores == 1 else ""
+    amount = f"{problem_amount(work) / cores:,.0f} {_measure(work)}"
+    units = f" ({work.units:,.6g} x {work.unit})" if cores == 1 else ""
     return f"on {count} {steps} {amount}{units}"
 
 
