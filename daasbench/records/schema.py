@@ -26,5 +26,5 @@ def refuse_newer(text: bytes, path: Path) -> None:
     if schema > SCHEMA:
         raise LedgerError(
             f"{path}: a newer daasbench wrote this file (schema {schema}; this daasbench reads schemas up to"
-            f" {SCHEMA}); nothing was changed; use that newer daasbench"
+            f" {SCHEMA}); nothing was changed; upgrade daasbench to that version"
         )
