@@ -48,8 +48,12 @@ def _line(one: Forecast, with_platform: bool, fixes: dict[str, None]) -> str:
     if one.missing:
         return f"{head}: will be skipped ({skip_reason(one.missing, fixes)})"
     processes = counted(one.processes, "process")
-    each = f"about {span(one.expected_s)}" if one.expected_s is not None else f"at most {span(one.limit_s)}"
+    each = _about(one.expected_s) if one.expected_s is not None else f"at most {span(one.limit_s)}"
     return f"{head}: {processes}, {each}{' each' if one.processes > 1 else ''}"
+
+
+def _about(seconds: float) -> str:
+    return f"about {span(seconds)}" if seconds >= 1 else span(seconds)
 
 
 def _time(cases: Sequence[Forecast]) -> str:
@@ -58,14 +62,14 @@ def _time(cases: Sequence[Forecast]) -> str:
     known = [one for one in wanted if one.expected_s is not None]
     if not wanted:
         return "none: nothing is to be measured"
-    about = span(sum(one.processes * (one.expected_s or 0.0) for one in known))
+    about = _about(sum(one.processes * (one.expected_s or 0.0) for one in known))
     most = span(sum(one.processes * one.limit_s for one in wanted if one.expected_s is None))
     source = "by earlier records of these cases"
     if len(known) == len(wanted):
-        return f"about {about} ({source})"
+        return f"{about} ({source})"
     if not known:
         return f"at most {most} (repeat.limit_s; never measured before, and most cases need far less)"
-    return f"about {about} for {counted(len(known), 'case')} ({source}); at most {most} for the others (repeat.limit_s)"
+    return f"{about} for {counted(len(known), 'case')} ({source}); at most {most} for the others (repeat.limit_s)"
 
 
 def _show_job(name: str, request: Request, preview: Preview, *, files: bool) -> None:

@@ -32,7 +32,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     platform: str
     processes: int  # that have no outcome yet
     expected_s: float | None  # of one process, by earlier records; None: it was never measured
-    limit_s: float  # at which a process is stopped
+    limit_s: float  # repeat.limit_s: of one process
     missing: str | None = None  # why this machine would skip it, with the fix
 
 
@@ -85,7 +85,7 @@ def preview(
 def _forecasts(plan: Plan, jobs: Sequence[Job], history: Mapping[tuple[str, str], float]) -> list[Forecast]:
     """Return the cases of the jobs, in the order of the plan."""
     counts = Counter((planned.case.id, job.platform_name) for job in jobs for planned in job.planned)
-    limit_s = plan.scenario.repeat.hard_limit_s
+    limit_s = plan.scenario.repeat.limit_s
     return [
         Forecast(
             case=cell.case,
