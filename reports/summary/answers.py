@@ -28,7 +28,7 @@ FEW = "There are too few processes to tell, or they differ too much."
 
 def answer_box(asked: AnsweredQuestion, evidence: Evidence) -> AnswerBox:
     """Return the answer to a question, or what is missing for one."""
-    missing = _missing(asked, evidence)
+    missing = _missing(asked)
     sentences: tuple[str, ...] = ()
     if not missing:
         sentences, missing = _answer(asked, evidence)
@@ -47,11 +47,13 @@ def _answer(asked: AnsweredQuestion, evidence: Evidence) -> tuple[tuple[str, ...
         said = contrast_answer(contrast)
         few = f"{FEW} To measure more: {more_processes(evidence, asked.problems)}"
         return (*said, *speed_answer(asked)[: 3 - len(said)]) if said else (), "" if said else contrast.missing or few
-    if is_about_money(asked, axis):
-        return cost_answer(asked), ""
-    if axis:
+    if axis and not is_about_money(asked, axis):
         said = axis_answer(axis, asked.text)
         return said, "" if said else _too_few(axis, asked, evidence)
+    if uncertain := _too_uncertain(asked, evidence):
+        return (), uncertain
+    if is_about_money(asked, axis):
+        return cost_answer(asked), ""
     if len(leading(asked.problems)) == 1 and WHICH.match(asked.text):
         said = which_answer(leading(asked.problems)[0])
         few = f"{FEW} To measure more: {more_processes(evidence, asked.problems)}"
@@ -59,7 +61,7 @@ def _answer(asked: AnsweredQuestion, evidence: Evidence) -> tuple[tuple[str, ...
     return speed_answer(asked), ""
 
 
-def _missing(asked: AnsweredQuestion, evidence: Evidence) -> str:
+def _missing(asked: AnsweredQuestion) -> str:
     """Return what is missing for any answer, with the command that gets it; empty if there is an answer."""
     groups = [group for problem in asked.problems for group in problem.measured]
     if not groups:
@@ -72,13 +74,19 @@ def _missing(asked: AnsweredQuestion, evidence: Evidence) -> str:
         how = listed(f"{counted(count, 'case')} {OUTCOMES[outcome]}" for outcome, count in bad.items() if count)
         run = groups[0].entries[0].first.run
         return f"No implementation has a correct result: {how}. The log has the reason: daasbench show log {run}"
-    if all(entry.time and too_uncertain(entry.time) for entry in leaders):
-        reached = speed_phrase(leaders[0])
-        return (
-            f"The speed is too uncertain to state: {reached}. Measure more processes on a quiet machine:"
-            f" {more_processes(evidence, asked.problems)}"
-        )
     return ""
+
+
+def _too_uncertain(asked: AnsweredQuestion, evidence: Evidence) -> str:
+    """Return that no speed can be stated, if all are too uncertain, with the command that mends it."""
+    groups = [group for problem in asked.problems for group in problem.measured]
+    leaders = [group.fastest for group in groups if group.fastest]
+    if not all(entry.time and too_uncertain(entry.time) for entry in leaders):
+        return ""
+    return (
+        f"The speed is too uncertain to state: {speed_phrase(leaders[0])}. Measure more processes on a quiet machine:"
+        f" {more_processes(evidence, asked.problems)}"
+    )
 
 
 def _too_few(axis: Axis, asked: AnsweredQuestion, evidence: Evidence) -> str:

@@ -221,7 +221,9 @@ def _point(entry: Entry, colours: Mapping[str, str]) -> roof.RooflinePoint:
     work = entry.counted[0].record.work
     if work is None:
         raise ValueError("an entry without work has no place under a roof")
+    options = details(entry.case).partition(", ")[2]
+    group = f"{entry.case.kernel}, {options}" if options else entry.case.kernel
     return roof.RooflinePoint(
-        label=entry.case.implementation, group=entry.case.kernel, colour=_colour(entry, colours),
+        label=entry.case.implementation, group=group, colour=_colour(entry, colours),
         intensity=work.flop / work.bytes, speed=work.flop / entry.seconds,
     )  # fmt: skip

@@ -132,11 +132,14 @@ def what_would_change(problems: Sequence[ProblemResults]) -> list[str]:
         names = listed(dict.fromkeys(entry.case.implementation for entry in without))
         sentences.append(f"A GPU: {names} could not be measured.")
     cached = dict.fromkeys(
-        title(entry.case) for entry in entries for row in entry.counted if row.record.exceeds_cache is False
+        title(entry.case).split(" of ")[0]
+        for entry in entries
+        for row in entry.counted
+        if row.record.exceeds_cache is False
     )
     if cached:
         sentences.append(
-            f"Larger data: the inputs of {listed(cached)} fit into the processor cache. Real data would be slower."
+            f"Larger data: the inputs fit into the processor cache ({listed(cached)}). Real data would be slower."
         )
     generated = [problem for problem in problems if not (problem.first.case.input_hash or problem.first.case.input)]
     if generated and len(generated) == len(problems):
