@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from daasbench.statistics import too_uncertain
 
-from ..blocks.claims_in_words import name
+from ..blocks.claims_in_words import name, units
 from ..blocks.intervals import speed
-from ..blocks.numbers import duration, joined, plural, rate
+from ..blocks.numbers import amount, duration, joined, rate
 from ..blocks.page import CaptionedFigure
 from ..blocks.ratios import figure
 from ..figures import bars, canvas
@@ -17,7 +17,7 @@ from .starts import UNCOMPILED, EntryStarts, ProblemStarts
 
 FALLBACK = "Time to the first result"
 MOST_BARS = 10  # of starts
-SHORT = {"warm": "warm start", "uncompiled": "not compiled", "cold": "files on disk", "first": "very first start"}
+SHORT = {"warm": "warm start", "uncompiled": "not compiled", "cold": "files on disk", "first": "first start"}
 
 
 def overview(problem: ProblemStarts) -> CaptionedFigure | None:
@@ -32,12 +32,13 @@ def overview(problem: ProblemStarts) -> CaptionedFigure | None:
         return None
     chosen = colours(start.case.implementation for start in starts)
     finding = _finding(problem)
-    above = "" if finding == FALLBACK else FALLBACK
+    entry = starts[0].entry
+    above = f"{FALLBACK}: {amount(entry.units or 1)} {units(entry)}"
     groups = [bars.BarGroup(title=above, bars=tuple(_start(one, chosen) for one in starts))]
     kept = [one for one in real_time(problem) if not one.caveat]
     if kept:
-        many = plural(kept[0].beamline.unit)
-        title = f"{many[0].upper()}{many[1:]} in memory, and the rate of {kept[0].detector}"
+        many = units(kept[0].entry)
+        title = f"Rate with {many} in memory, and rate of {kept[0].detector}"
         groups.append(bars.BarGroup(title=title, bars=(_detector(kept[0]), *(_rate(one, chosen) for one in kept))))
     caption = "Lines: 95 % intervals. Dotted: assumed." if kept else "Lines: 95 % intervals."
     return CaptionedFigure(svg=bars.draw(groups), title=finding, caption=caption)
