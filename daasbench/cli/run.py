@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from daasbench.cli.completion import complete_file, complete_only, complete_platform, complete_target
 from daasbench.cli.options import json_option, results_option
 from daasbench.cli.scenario_options import ScenarioRequest
 from daasbench.errors import UsageError
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
     epilog="Exit codes: 0 every case is ok or skipped, 1 a case is wrong, failed or timed out; the others: see"
     " daasbench --help.",
 )
-@click.argument("what", metavar="SCENARIO|KERNEL")
+@click.argument("what", metavar="SCENARIO|KERNEL", shell_complete=complete_target)
 @click.option(
     "--platform",
     "platforms",
     multiple=True,
     metavar="P",
+    shell_complete=complete_platform,
     help="A platform instead of the scenario's platforms: a name, or a TOML file; may be given several times.",
 )
 @results_option
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     "--input",
     "input_file",
     metavar="FILE",
+    shell_complete=complete_file,
     help="Measure on this file: HDF5, NeXus, or a format of the kernel's field.",
 )
 @click.option(
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
     "--only",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete_only,
     help="Only this kernel or implementation; * matches any text; may be given several times.",
 )
 @click.option("--again", is_flag=True, help="Start a new run, even if an earlier run is unfinished or done.")

@@ -15,13 +15,20 @@ from pathlib import Path
 from daasbench.errors import OutputError
 
 NOTHING_WRITTEN = "nothing of the report was written, the records are untouched"
-_REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT,
-            errno.ENAMETOOLONG, errno.ELOOP)  # fmt: skip
+_OTHER_PATH = "name another path with {option}"
 _FIXES = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space within your quota",
     errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
-    **dict.fromkeys(_REFUSED, "choose a folder that can be written, with {option}"),
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.EROFS: f"this file system is read-only: {_OTHER_PATH}",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), f"you may not write there: {_OTHER_PATH}, or get permission to write"),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), f"a file has the name of a folder: rename it, or {_OTHER_PATH}"),
+    errno.EISDIR: f"a folder has the name of a file: rename it, or {_OTHER_PATH}",
+    errno.ENOENT: f"that folder cannot be created: {_OTHER_PATH}",
+    errno.ENAMETOOLONG: "use a shorter name with {option}",
+    errno.ELOOP: f"symbolic links point to each other: remove them, or {_OTHER_PATH}",
+    errno.EIO: f"the disk reports an error: tell its administrator, and {_OTHER_PATH}",
 }
 
 

@@ -127,8 +127,8 @@ def _declared(platform: Platform) -> str:
 def price_finding(price: Price | None, today: datetime.date) -> Finding:
     """Return whether a platform has a price, and how old that is."""
     if price is None:
-        fix = "declare a price: docs/how-to/own-platform.md"
-        return warning("price", "none: measurements on this platform have no cost, and --budget alone refuses it", fix)
+        message = "no price is declared: reports show no cost, and --budget cannot be used"
+        return warning("price", message, "to see a declared price: daasbench show platform here-priced")
     days = (today - price.date).days
     message = f"{price.amount} {price.currency} per {price.per} of {price.date} ({price.basis}; {price.source})"
     if days < 0:
@@ -206,8 +206,7 @@ def _count(noun: str, declared: int | None, seen: int, host: str, own: bool) -> 
     if declared is None and (own or (noun == "GPUs" and not seen)):
         return ok(noun, f"{host} has {seen}")
     if declared is None:
-        message = f"none declared, {host} has {seen}: the number of this machine is used instead"
-        return warning(noun, message, f"write {key} = {seen}")
+        return warning(noun, f"{key} is missing; {host} has {seen} {noun}", f"write {key} = {seen}")
     message = f"{declared} declared, {host} has {seen}"
     return wrong(noun, message, f"write {key} = {seen}") if declared > seen else ok(noun, message)
 

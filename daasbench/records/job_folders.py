@@ -60,7 +60,7 @@ def job_folders(folders: Sequence[Path]) -> tuple[list[JobFolder], list[str]]:
     warnings: list[str] = []
     for root, folder in enumerate(folders):
         if not folder.exists():
-            raise UsageError(f"{folder}: no such folder; name a results folder (default: results) with --results DIR")
+            raise _no_folder(folder)
         start = folder.resolve() if folder.is_dir() else folder.resolve().parent
         files = [*start.rglob(RECORDS_FILE), *start.rglob(JOB_FILE)]
         for path in sorted({file.parent for file in files} - found.keys()):
@@ -71,6 +71,12 @@ def job_folders(folders: Sequence[Path]) -> tuple[list[JobFolder], list[str]]:
     if not any(job_folder.records.is_file() for job_folder in found.values()):
         raise no_records(folders)
     return list(found.values()), warnings
+
+
+def _no_folder(folder: Path) -> UsageError:
+    if str(folder) == "results":  # the default: a person who asks before the first run named nothing
+        return UsageError(f"{folder}: nothing measured yet: daasbench run quickstart")
+    return UsageError(f"{folder}: no such folder; name a results folder with --results DIR")
 
 
 def no_records(folders: Sequence[Path]) -> UsageError:

@@ -30,4 +30,4 @@ def unwritable(path: Path, error: OSError) -> LedgerError | UsageError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         safe = f"records written before are safe: {fix_of(error, '--results')} and run the same command again"
         return LedgerError(f"{path}: cannot be written: {error.strerror}; {safe}")
-    return UsageError(f"{path}: cannot be written: {error.strerror}; choose a writable folder with --results DIR")
+    return UsageError(f"{path}: cannot be written: {error.strerror}; {fix_of(error, '--results DIR')}")

@@ -80,7 +80,7 @@ def test_a_report_that_cannot_be_written_is_a_usage_error(
     assert said.code == 2
     assert said.err == (
         "daasbench: /dev/null/x: cannot be written (Not a directory); nothing of the report was written, the records"
-        " are untouched; choose a folder that can be written, with --out\n"
+        " are untouched; a file has the name of a folder: rename it, or name another path with --out\n"
     )
 
 
