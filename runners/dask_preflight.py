@@ -15,6 +15,7 @@ import psutil
 
 from daasbench.compute import backends
 from daasbench.errors import MissingRequirement
+from daasbench.host.installation import command_here
 from daasbench.host.launchers import scheduler_of
 from daasbench.inspection import node
 from daasbench.inspection.platform import Finding, ok, wrong
@@ -73,7 +74,8 @@ def check_dask(platform: Platform, folder: Path) -> list[Finding]:
         findings = [finding for finding in findings if finding.check not in NODE_CHECKS]
     for module in MODULES.get(str(cluster), ("distributed",)):
         if importlib.util.find_spec(module) is None:
-            findings.append(wrong("Dask", f"{module} is not installed", "install it: pip install 'daasbench[dask]'"))
+            fix = command_here("install it: pip install 'daasbench[dask]'")
+            findings.append(wrong("Dask", f"{module} is not installed", fix))
     options = cluster_options(platform)
     if options.interface is not None and options.interface not in psutil.net_if_addrs():
         known = ", ".join(sorted(psutil.net_if_addrs()))

@@ -19,6 +19,7 @@ from daasbench.evidence import roofline
 from daasbench.evidence.columns import Columns, Ending, Scope
 from daasbench.evidence.parallel_read import read_all
 from daasbench.evidence.rows import Floats
+from daasbench.host.installation import command_here
 from daasbench.host.output_files import replacing
 from daasbench.model import Case, Outcome, Price
 from daasbench.model.sizes import size_order
@@ -163,7 +164,8 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
     try:
         import pyarrow  # noqa: F401  (checked before the file is touched)
     except ImportError as error:
-        raise MissingRequirement("Parquet needs pyarrow", "pip install 'daasbench[parquet]'") from error
+        fix = command_here("pip install 'daasbench[parquet]'")
+        raise MissingRequirement("Parquet needs pyarrow", fix) from error
     with replacing(path, "--parquet") as part:
         table.to_parquet(part, index=False, engine="pyarrow")
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from daasbench.errors import MissingRequirement, ScenarioError, unknown_sentence
 from daasbench.host.containers import OPTION, check_container
+from daasbench.host.installation import command_here
 from daasbench.model import Case, Option
 
 OPTIONS = ("launcher", "scheduler", OPTION)  # options of every runner that starts workers
@@ -94,5 +95,7 @@ def require_launcher(options: PlatformOptions) -> None:
             raise MissingRequirement(message, fix)
         message = f"this Python has no mpiexec ({program})"
         raise MissingRequirement(
-            message, "pip install mpich, or name that of your MPI in the platform's option launcher"
+            message,
+            "name the mpiexec of your MPI in the platform's option launcher, or install one:"
+            f" {command_here('pip install mpich')}",
         )

@@ -41,9 +41,14 @@ class LoadMonitor:
         self._own_s = self._ours()
         self._busy_s = self.clock.busy_s()
         self._started = time.monotonic()
+        self._load: Load | None = None
 
     def stop(self) -> Load:
-        """Return the load since this monitor was made."""
+        """Return the load from when this monitor was made until it was first stopped."""
+        self._load = self._load or self._observe()
+        return self._load
+
+    def _observe(self) -> Load:
         elapsed_s = time.monotonic() - self._started
         busy_s = self.clock.busy_s()
         own_s = self._ours() - self._own_s

@@ -240,6 +240,11 @@ def visible_gpus() -> list[str]:
     return [name for name in chosen.split(",") if name]
 
 
+def has_nvidia_gpu() -> bool:
+    """Return whether this machine has an NVIDIA GPU: its driver's device, or one that ``nvidia-smi`` lists."""
+    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists() or bool(_gpus())
+
+
 def gpu_identities(names: Sequence[str]) -> list[str]:
     """Return a unique identifier of each GPU, or its name if the driver gives none.
 
@@ -309,6 +314,7 @@ __all__ = [
     "allowed_cpus",
     "continue_tree",
     "gpu_identities",
+    "has_nvidia_gpu",
     "kill_tree",
     "last_level_cache_bytes",
     "observe",

@@ -25,6 +25,7 @@ ROUND_REPEATS = 64  # most per round
 LEAST_ROUNDS = 3  # of a measuring process that is interleaved with others
 FOREIGN = 0.05  # share of the usable processors, used by other processes, above which a round is repeated
 RETAKES = 2
+LATE_ATTEMPTS = 3  # of a case that reaches its limit while others disturb it; the last is final (docs/decisions/0017)
 
 
 class Interleaving:
@@ -92,14 +93,14 @@ class Measurement:
             self._fail(measuring_process)
             return
         self.measuring_process = measuring_process
-        watch = LoadMonitor([measuring_process.pid], bench.cpus) if case.start else None
+        watch = LoadMonitor([measuring_process.pid], bench.cpus)
         command = Command(step="prepare", spec=bench.spec(planned), origin=measuring_process.started)
         wait_s = bench.wait_s(planned)
-        answer = measuring_process.ask(command, Prepared, timeout_s=limit_s + wait_s)
+        answer = measuring_process.ask(command, Prepared, timeout_s=limit_s + wait_s, before_kill=watch.stop)
         self.queued_s = min(wait_s, answer.phases.get("queue", 0.0))
-        foreign = watch.stop().foreign if watch else 0.0
+        foreign = watch.stop().foreign
         if isinstance(answer, Failure):
-            self._fail(answer)
+            self._fail(answer, foreign)
             return
         start_evidence = guarded(lambda: self.start_states.judge(case, state, answer, foreign))
         if isinstance(start_evidence, Failure):
@@ -162,11 +163,11 @@ class Measurement:
         computing = measuring_process.computing
         watch = LoadMonitor([measuring_process.pid, *computing], self.bench.cpus, computing)
         timeout_s = max(self.repeat.hard_limit_s - used_s, 0.0)
-        answer = measuring_process.ask(command, RoundResult, timeout_s=timeout_s)
+        answer = measuring_process.ask(command, RoundResult, timeout_s=timeout_s, before_kill=watch.stop)
         seen = watch.stop()
         self.attempts += 1
         if isinstance(answer, Failure):
-            self._fail(answer)
+            self._fail(answer, seen.foreign)
             return None
         self.round_result = answer
         if answer.verdict is not None and self.verdict is not None:
@@ -221,18 +222,30 @@ class Measurement:
         elif self._is_out_of_time():
             self._finish("limit")
 
-    def _fail(self, failure: Failure) -> None:
+    def _fail(self, failure: Failure, foreign: float = 0.0) -> None:
+        """Write the record of a failure; `foreign` is the share of the processors that other programs used then."""
         self.active = False
         self.phases = {**failure.phases, **self.phases}
+        if failure.outcome is Outcome.TIMEOUT:
+            failure = self._timed_out(failure.message, foreign)
         self.bench.write(self._record(failure.outcome, failure.reason, failure.message, None))
+
+    def _timed_out(self, message: str, foreign: float) -> Failure:
+        """Return the failure of a case that reached its limit: if others disturbed it, the next run repeats it."""
+        busy = max([foreign, *(share for part in self.parts for share in part.foreign)])
+        limit = f"repeat.limit_s = {self.repeat.limit_s:g} per case"
+        if busy <= FOREIGN or self.planned.attempt >= LATE_ATTEMPTS:
+            return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=f"{message} ({limit})")
+        disturbed = f"other programs used {busy:.0%} of the processors; run the same command again to repeat it"
+        return Failure(outcome=Outcome.TIMEOUT, reason=Reason.CAPACITY, message=f"{message} ({limit}); {disturbed}")
 
     def _finish(self, stop_reason: str) -> None:
         self.active = False
         verdict = self.verdict
         correct = verdict is not None and verdict.ok
         if correct and not self.counted:
-            message = f"no repeat ended within limit_s = {self.repeat.limit_s:g}; raise it"
-            self.bench.write(self._record(Outcome.TIMEOUT, Reason.KERNEL, message, stop_reason))
+            late = self._timed_out("time limit: no repeat ended in time; raise the limit", 0.0)
+            self.bench.write(self._record(late.outcome, late.reason, late.message, stop_reason))
             return
         outcome, reason = (Outcome.OK, None) if correct else (Outcome.WRONG, Reason.KERNEL)
         self.bench.write(self._record(outcome, reason, verdict.message if verdict else "", stop_reason))

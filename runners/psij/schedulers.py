@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from daasbench.errors import MissingRequirement, SubmitError, Unreachable
+from daasbench.host.installation import command_here
 
 from .specification import Specification
 
@@ -62,7 +63,7 @@ PROGRAM = {
 def require_psij() -> None:
     """Raise MissingRequirement, with the fix, if psij is not installed."""
     if importlib.util.find_spec("psij") is None:
-        raise MissingRequirement("psij-python is not installed", f"install it: {INSTALL}")
+        raise MissingRequirement("psij-python is not installed", command_here(f"install it: {INSTALL}"))
 
 
 def require_scheduler(executor: str) -> None:
