@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from daasbench.jobs.news import News
+from daasbench.jobs.news import News, Phase
 from daasbench.model import Record
 
 LINE_EVERY_S = 2.0  # in a log
@@ -41,9 +41,9 @@ class Shown:
         if self._bar is not None:
             self._bar.stop()
 
-    def tell(self, news: News) -> None:
+    def tell(self, news: News | Phase) -> None:
         """Show that a measurement has ended; measuring continues if standard error was closed."""
-        if not self.quiet:
+        if not self.quiet and isinstance(news, News):
             with contextlib.suppress(BrokenPipeError):
                 self._show(news)
 

@@ -53,6 +53,12 @@ if TYPE_CHECKING:
     help="An option of the kernel (bins=500) or a dotted key of the scenario (cases.threads=1, repeat.processes=5);"
     " the value is TOML; may be given several times.",
 )
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="A quick look: one process, about a second per case, no comparison; the limits of the machine are not"
+    " measured, known ones are used.",
+)
 @click.option("--budget", metavar="AMOUNT", help='Refuse if the worst case costs more: "20" or "20 EUR".')
 @click.option("--again", is_flag=True, help="Start a new run, even if an earlier run is unfinished or done.")
 @click.option("--dry-run", is_flag=True, help="Show the requests, expected time and highest price; run nothing.")
@@ -68,6 +74,7 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     results: Path,
     input_file: str | None,
     settings: tuple[str, ...],
+    quick: bool,
     budget: str | None,
     again: bool,
     dry_run: bool,
@@ -93,6 +100,8 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     request.set_platforms(platforms)
     request.set_input(input_file)
     request.set_values(settings)
+    if quick:
+        request.set_quick()
     plan = request.plan()
     commit = suite_commit()
     if dry_run:

@@ -50,6 +50,8 @@ def level(entry: Entry) -> EvidenceLevel:
         return EvidenceLevel.NONE
     if entry.verified_by is None:
         return EvidenceLevel.RUNS
+    if entry.case.quick:  # also where several folders hold a quick look each
+        return EvidenceLevel.VERIFIED
     return EvidenceLevel.INTERVAL if entry.time and entry.time.low is not None else EvidenceLevel.VERIFIED
 
 

@@ -1,0 +1,134 @@
+"""``run --quick``: a first answer in seconds, marked so that it never mixes with full measurements."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from daasbench.cli.scenario_options import ScenarioRequest
+from daasbench.evidence import claims, gather
+from daasbench.evidence.claims import EvidenceLevel, problem_results
+from daasbench.evidence.entries import entries
+from daasbench.host import machine
+from daasbench.host.clock import utc_now
+from daasbench.measure.bench import Bench
+from daasbench.measure.comparison import ComparisonRunner
+from daasbench.measure.messages import Made
+from daasbench.measure.rounds import QUICK_S, Interleaving
+from daasbench.model import Case, Job, Outcome, Record, Repeat, Work
+from daasbench.testing.runners import sample_job
+
+from .test_rounds import Quiet, Slow
+
+KERNEL = """\
+from daasbench import kernel
+
+@kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - int(inputs["frames"].sum())), tolerance=0.5)
+def frame_sums(inputs):
+    return {"total": int(inputs["frames"].sum())}
+
+@frame_sums.implementation("loop")
+def loop(inputs):
+    return {"total": sum(int(frame.sum()) for frame in inputs["frames"])}
+
+@frame_sums.inputs(tiny={"n": 4})
+def frames(n, rng):
+    return {"frames": rng.poisson(3, (n, 64, 64)).astype("u4")}
+"""
+FULL = ("--set", "repeat.processes=1", "--set", "repeat.max_repeats=5", "--set", "cases.cache=true")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    (tmp_path / "own.py").write_text(KERNEL)
+    return tmp_path
+
+
+def records_of(folder: Path) -> list[dict[str, Any]]:
+    texts = [path.read_text() for path in sorted(folder.rglob("records.jsonl"))]
+    lines = [json.loads(line) for text in texts for line in text.splitlines()]
+    return [line for line in lines if line["type"] == "record"]
+
+
+def test_a_quick_look_has_one_process_and_no_limits_and_a_full_measurement_after_it_measures_anew(
+    own: Path, say: Callable[..., Any]
+) -> None:
+    said = say("run", "./own.py", "--quick")
+    assert said.code == 0, said.err
+    records = records_of(own)
+    assert sorted(one["case"]["implementation"] for one in records) == ["loop", "numpy"]
+    assert {(one["process"], one["outcome"], one["case"]["quick"]) for one in records} == {(0, "ok", True)}
+    assert '"type":"limits"' not in next(own.rglob("records.jsonl")).read_text()
+    assert say("run", "./own.py", *FULL).code == 0
+    assert len(records_of(own)) == 4
+    evidence = gather(own / "results")
+    assert len(evidence.table) == 4
+    assert sorted(evidence.table["options"]) == ["cache=true"] * 2 + ["quick=true"] * 2
+    problems = problem_results(entries(evidence))
+    assert [{entry.case.quick for entry in problem.entries} for problem in problems] in (
+        [{False}, {True}],
+        [{True}, {False}],
+    )
+
+
+def test_a_quick_look_is_never_above_level_1_also_in_three_folders(own: Path, say: Callable[..., Any]) -> None:
+    assert say("run", "./own.py", "--quick", "--results", "one").code == 0
+    assert "everything is done" in say("run", "./own.py", "--quick", "--results", "one").out
+    for results in ("two", "three"):
+        shutil.copytree(own / "one", own / results)
+    found = entries(gather(own / "one", own / "two", own / "three"))
+    assert {len(entry.counted) for entry in found} == {3}
+    assert {claims.level(entry) for entry in found} == {EvidenceLevel.VERIFIED}
+    (problem,) = problem_results(found)
+    assert problem.level == EvidenceLevel.VERIFIED
+
+
+def test_a_quick_look_is_another_problem_than_the_full_measurement_and_changes_no_other_case() -> None:
+    full = Case(kernel="xpcs", implementation="numpy", version="1", size="tiny", seed=0)
+    quick = msgspec.structs.replace(full, quick=True)
+    assert (quick.id == full.id, quick.problem_id == full.problem_id) == (False, False)
+    assert (full.id, full.problem_id) == ("bc7a5d5f2a63c7a1", "d2a2ca0519e8c32f")  # as before there were quick looks
+
+
+def test_a_quick_look_changes_only_what_it_names(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(own)
+    request = ScenarioRequest("./own.py")
+    before = request.plan()
+    request.set_quick()
+    after = request.plan()
+    assert after.identity != before.identity
+    assert after.scenario.repeat == msgspec.structs.replace(before.scenario.repeat, processes=1)
+    assert not after.scenario.limits.measure
+    assert [msgspec.structs.replace(cell.case, quick=False) for cell in after.cells] == [
+        cell.case for cell in before.cells
+    ]
+
+
+def test_the_repeats_of_a_quick_look_stop_after_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daasbench.measure.rounds.LoadMonitor", Quiet)
+    job = as_quick(sample_job(tmp_path, runner="local", cases=1))
+    records: list[Any] = []
+    seen = machine.observe(commit="c", observed_at="t")
+    with open(tmp_path / "log", "wb") as log:
+        comparison = ComparisonRunner(
+            job, seen, {}, write=records.append, now=utc_now, scratch=tmp_path / "scratch", log=log
+        )
+        slow = Slow()
+        monkeypatch.setattr(Bench, "start", lambda *_: slow)
+        made = Made(make_s=0.0, work=Work(unit="frame", units=2.0), blocks=1, exceeds_cache=None, expect_s=0.0, bytes=1)
+        Interleaving(comparison.bench, comparison.start_states, job.planned, made, "alone").run()
+    (record,) = [one for one in records if isinstance(one, Record)]
+    assert (record.outcome, record.stop_reason) == (Outcome.OK, "quick")
+    assert slow.active_s == 0.5 + QUICK_S  # the first call, and a round of a warm-up and a repeat
+
+
+def as_quick(job: Job) -> Job:
+    planned = [msgspec.structs.replace(one, case=msgspec.structs.replace(one.case, quick=True)) for one in job.planned]
+    repeat = Repeat(processes=1, min_repeats=1000, limit_s=100.0)
+    return msgspec.structs.replace(job, planned=planned, repeat=repeat)
