@@ -12,11 +12,13 @@ import msgspec
 from daasbench import registry
 from daasbench.contracts import Queue
 from daasbench.errors import BudgetError
+from daasbench.host.clock import utc_now
 from daasbench.jobs.budget import ceiling, check_budget
 from daasbench.jobs.outstanding import jobs_of, outstanding
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Job, Request
 from daasbench.records import runs
+from daasbench.records.known_limits import with_known_limits
 from daasbench.records.progress import durations, progress
 from daasbench.records.run_folder import RunFolder
 from daasbench.scenario.plan import Plan
@@ -48,6 +50,7 @@ def preview(
     active = {planned.key for job in queued for planned in job.planned}
     todo = outstanding(plan, commit, progress(folder.path), active)
     jobs = jobs_of(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
+    jobs = with_known_limits(jobs, results_folder, utc_now())
     history = durations(results_folder)
     expected, ceilings = {}, {}
     for job in jobs:
