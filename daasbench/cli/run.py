@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import re
 import shlex
 import sys
+import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -118,6 +120,8 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
             click.echo(f"note: {note}", err=True)
     from daasbench.cli.progress import Shown
 
+    if quick:
+        _load_tables()
     command = "daasbench " + shlex.join(sys.argv[1:])
     with Shown(quiet=as_json) as shown:
         ended = study.run(
@@ -135,6 +139,12 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     with contextlib.suppress(BrokenPipeError):  # the exit code must not depend on the reader
         _show_summary(ended, plan, results, as_json)
     return ended.exit_code
+
+
+def _load_tables() -> None:
+    """Import what the table at the end needs while the worker starts, which takes as long; nothing is timed yet."""
+    names = ("daasbench.evidence.table",)
+    threading.Thread(target=importlib.import_module, args=names, daemon=True, name="tables").start()
 
 
 def _show_summary(ended: RunSummary, plan: Plan, results: Path, as_json: bool) -> None:

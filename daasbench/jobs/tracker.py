@@ -26,7 +26,7 @@ from daasbench.records.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.1  # between two polls of a job of this machine
+POLL_S = 0.05  # between two polls of a job of this machine
 FETCH_S = 5.0  # between two fetches of the records of running jobs of a queue
 CANCEL_S = 100.0  # for cancelled jobs of a queue to end: Slurm kills after 30 s, files show within 60 s
 

@@ -74,13 +74,19 @@ class ComparisonRunner:
         started_at = self.bench.now()
         first = measurable[0]
         self._say(f"making the inputs of {first.case.kernel}")
-        made = self.input_process.make(first.case.problem_id, self.bench.spec(first))
-        if isinstance(made, Failure):
-            failure = msgspec.structs.replace(made, message=f"no inputs: {made.message}")
-            for planned in measurable:
-                self.bench.write_failure(planned, started_at, failure)
-            return
-        self._measure(measurable, made, started_at)
+        try:
+            if first.case.quick:
+                self.input_process.start()
+                self.bench.start_early(measurable)
+            made = self.input_process.make(first.case.problem_id, self.bench.spec(first))
+            if isinstance(made, Failure):
+                failure = msgspec.structs.replace(made, message=f"no inputs: {made.message}")
+                for planned in measurable:
+                    self.bench.write_failure(planned, started_at, failure)
+                return
+            self._measure(measurable, made, started_at)
+        finally:
+            self.bench.end_early()
 
     def close(self) -> None:
         """End the process that makes inputs, and remove what it made."""

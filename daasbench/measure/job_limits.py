@@ -40,11 +40,14 @@ def limits_of_job(
     say
         Receives what is being done, for the person who waits.
     """
+    now = utc_now()
+    reusable = [line for line in job.known_limits if is_reusable(line, job.limits, now)]
+    if not (reusable or job.limits.measure):
+        return
     cpus = machine.allowed_cpus(os.getpid())
     for threads in thread_counts(job):
         state = conditions(observed, cpus[:threads])
-        now = utc_now()
-        known = chosen([line for line in job.known_limits if is_reusable(line, job.limits, now)], threads, state)
+        known = chosen(reusable, threads, state)
         if known is not None:
             yield msgspec.structs.replace(known, machine=observed.id)
         elif job.limits.measure:
