@@ -222,6 +222,8 @@ def main(arguments: Sequence[str]) -> int:
         log.exception("internal error")
         print(f"{LAST_WORDS}internal error: {type(error).__name__}: {error}", file=sys.stderr)
     finally:
+        with contextlib.suppress(OSError):
+            (folder / PHASE_FILE).unlink()
         _note(folder / ENDED, Left(at=utc_now(), exit=code))
     return code
 
