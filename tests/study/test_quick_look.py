@@ -13,7 +13,7 @@ import pytest
 
 from daasbench.cli.scenario_options import ScenarioRequest
 from daasbench.evidence import claims, gather
-from daasbench.evidence.claims import EvidenceLevel, problem_results
+from daasbench.evidence.claims import Decision, EvidenceLevel, problem_results
 from daasbench.evidence.entries import entries
 from daasbench.host import machine
 from daasbench.host.clock import utc_now
@@ -87,6 +87,8 @@ def test_a_quick_look_is_never_above_level_1_also_in_three_folders(own: Path, sa
     assert {claims.level(entry) for entry in found} == {EvidenceLevel.VERIFIED}
     (problem,) = problem_results(found)
     assert problem.level == EvidenceLevel.VERIFIED
+    (group,) = problem.groups
+    assert {pair.decision for pair in group.rivals} == {Decision.UNKNOWN}
 
 
 def test_a_quick_look_is_another_problem_than_the_full_measurement_and_changes_no_other_case() -> None:
