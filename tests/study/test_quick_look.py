@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,14 +18,13 @@ from daasbench.evidence.claims import Decision, EvidenceLevel, problem_results
 from daasbench.evidence.entries import entries
 from daasbench.host import machine
 from daasbench.host.clock import utc_now
+from daasbench.host.load_monitor import Load
 from daasbench.measure.bench import Bench
 from daasbench.measure.comparison import ComparisonRunner
-from daasbench.measure.messages import Made
+from daasbench.measure.messages import Command, Made, Prepared, RoundResult
 from daasbench.measure.rounds import QUICK_S, Interleaving
-from daasbench.model import Case, Job, Outcome, Record, Repeat, Work
+from daasbench.model import Case, Outcome, Record, Repeat, Samples, Verdict, Work
 from daasbench.testing.runners import sample_job
-
-from .test_rounds import Quiet, Slow
 
 KERNEL = """\
 from daasbench import kernel
@@ -79,7 +79,8 @@ def test_a_quick_look_has_one_process_and_no_limits_and_a_full_measurement_after
 
 def test_a_quick_look_is_never_above_level_1_also_in_three_folders(own: Path, say: Callable[..., Any]) -> None:
     assert say("run", "./own.py", "--quick", "--results", "one").code == 0
-    assert "everything is done" in say("run", "./own.py", "--quick", "--results", "one").out
+    assert say("run", "./own.py", "--quick", "--results", "one").code == 0
+    assert len(records_of(own)) == 2  # the same code was not looked at twice
     for results in ("two", "three"):
         shutil.copytree(own / "one", own / results)
     found = entries(gather(own / "one", own / "two", own / "three"))
@@ -112,25 +113,80 @@ def test_a_quick_look_changes_only_what_it_names(own: Path, monkeypatch: pytest.
     ]
 
 
-def test_the_repeats_of_a_quick_look_stop_after_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daasbench.measure.rounds.LoadMonitor", Quiet)
-    job = as_quick(sample_job(tmp_path, runner="local", cases=1))
-    records: list[Any] = []
-    seen = machine.observe(commit="c", observed_at="t")
-    with open(tmp_path / "log", "wb") as log:
-        comparison = ComparisonRunner(
-            job, seen, {}, write=records.append, now=utc_now, scratch=tmp_path / "scratch", log=log
+class Halves:
+    """A measuring process of half a second per call, by a clock that moves only when it computes."""
+
+    pid, started, computing = os.getpid(), None, ()
+
+    def __init__(self, threads_left: int = 0) -> None:
+        self.active_s, self.threads_left = 0.0, threads_left
+
+    def ask(self, command: Command, *_: object, **__: object) -> Prepared | RoundResult:
+        verdict = Verdict(error=0.0, tolerance=1.0, verified_by="oracle")
+        count = 1 + command.repeats  # a warm-up, and the repeats
+        self.active_s += 0.5 * count
+        if command.step == "prepare":
+            return Prepared(phases={"first_call": 0.5}, verdict=verdict)
+        half = [0.5] * count
+        return RoundResult(
+            samples=Samples(seconds=half, flags=[1] + [0] * command.repeats, cpu_s=half, get_s=[0.0] * count),
+            verdict=verdict,
+            peak_memory_bytes=1,
+            peak_device_bytes=None,
+            threads_left=self.threads_left,
         )
-        slow = Slow()
-        monkeypatch.setattr(Bench, "start", lambda *_: slow)
-        made = Made(make_s=0.0, work=Work(unit="frame", units=2.0), blocks=1, exceeds_cache=None, expect_s=0.0, bytes=1)
-        Interleaving(comparison.bench, comparison.start_states, job.planned, made, "alone").run()
-    (record,) = [one for one in records if isinstance(one, Record)]
-    assert (record.outcome, record.stop_reason) == (Outcome.OK, "quick")
-    assert slow.active_s == 0.5 + QUICK_S  # the first call, and a round of a warm-up and a repeat
+
+    def close(self) -> None:
+        pass
 
 
-def as_quick(job: Job) -> Job:
-    planned = [msgspec.structs.replace(one, case=msgspec.structs.replace(one.case, quick=True)) for one in job.planned]
-    repeat = Repeat(processes=1, min_repeats=1000, limit_s=100.0)
-    return msgspec.structs.replace(job, planned=planned, repeat=repeat)
+class Quiet:
+    """A machine on which nobody else computes."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def stop(self) -> Load:
+        return Load(foreign=0.0, threads=1, cpus=[0])
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Halves], Record]:
+    """Return a function that takes a quick look by such a process and returns its record."""
+
+    def measure(process: Halves) -> Record:
+        monkeypatch.setattr("daasbench.measure.rounds.LoadMonitor", Quiet)
+        monkeypatch.setattr(Bench, "start", lambda *_: process)
+        job = sample_job(tmp_path, runner="local", cases=1)
+        (planned,) = job.planned
+        planned = msgspec.structs.replace(planned, case=msgspec.structs.replace(planned.case, quick=True))
+        repeat = Repeat(processes=1, min_repeats=1000, limit_s=100.0)
+        job = msgspec.structs.replace(job, planned=[planned], repeat=repeat)
+        records: list[Any] = []
+        seen = machine.observe(commit="c", observed_at="t")
+        with open(tmp_path / "log", "wb") as log:
+            comparison = ComparisonRunner(
+                job, seen, {}, write=records.append, now=utc_now, scratch=tmp_path / "scratch", log=log
+            )
+            work = Work(unit="frame", units=2.0)
+            made = Made(make_s=0.0, work=work, blocks=1, exceeds_cache=None, expect_s=0.0, bytes=1)
+            Interleaving(comparison.bench, comparison.start_states, job.planned, made, "alone").run()
+        (record,) = [one for one in records if isinstance(one, Record)]
+        return record
+
+    return measure
+
+
+def test_the_repeats_of_a_quick_look_stop_after_a_second(measured: Callable[[Halves], Record]) -> None:
+    process = Halves()
+    record = measured(process)
+    assert (record.outcome, record.stop_reason, record.message) == (Outcome.OK, "quick", "")
+    assert process.active_s == 0.5 + QUICK_S  # the first call, and a round of a warm-up and a repeat
+
+
+def test_threads_that_each_repeat_leaves_running_are_noted(measured: Callable[[Halves], Record]) -> None:
+    record = measured(Halves(threads_left=9))
+    assert record.outcome is Outcome.OK
+    assert record.message == (
+        "each repeat leaves threads running, 9 in the last round; end them before the function returns"
+    )
