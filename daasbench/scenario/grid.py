@@ -72,6 +72,7 @@ class CaseBlock(Written, frozen=True, kw_only=True):
         StartStates | Annotated[list[StartStates], msgspec.Meta(min_length=1)],
         msgspec.Meta(description='"any", "warm", "uncompiled", "cold" or "first", or a list of them'),
     ] = "any"
+    quick: bool = False
     options: dict[str, Scalar] = {}
 
 
@@ -345,6 +346,7 @@ class CaseGrid:
             gpus=point["gpus"] if implementation.gpus else 0,
             start=point["start"],
             grown=grown,
+            quick=self.block.quick,
         )
         return Cell(case=case, platform=platform, paths=self.paths, source=str(self.source) if self.source else None)
 

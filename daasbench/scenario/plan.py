@@ -10,7 +10,7 @@ import msgspec
 
 from daasbench import registry
 from daasbench.errors import ScenarioError, unknown_sentence
-from daasbench.model import Beamline, Goal, Platform, Repeat, Written, digest, parsing
+from daasbench.model import Beamline, Goal, LimitsRule, Platform, Repeat, Written, digest, parsing
 from daasbench.scenario.beamline import check_beamline
 from daasbench.scenario.goal import goal_note
 from daasbench.scenario.grid import CaseBlock, CaseGrid, Cell
@@ -39,6 +39,7 @@ class Scenario(Written, frozen=True, kw_only=True):
     goal: Goal | None = None
     beamline: Beamline | None = None
     repeat: Repeat = Repeat()
+    limits: LimitsRule = LimitsRule()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
