@@ -1,4 +1,4 @@
-"""daasbench: verified kernels, dated prices and real queues, joined to decisions with error bars.
+"""daasbench: measure analysis kernels of photon and neutron science, verify their results, and compare platforms.
 
 ::
 

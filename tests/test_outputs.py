@@ -59,7 +59,7 @@ def test_a_folder_that_may_not_be_written_is_refused_with_the_fix(tmp_path: Path
 def test_a_folder_in_the_place_of_a_file_is_named_and_so_is_what_was_written(tmp_path: Path) -> None:
     (tmp_path / "page.md").mkdir()
     with pytest.raises(
-        OutputError, match=r"page\.md: .*; of the report only page\.html could be written, .* with --out"
+        OutputError, match=r"page\.md: .*; only page\.html of the report could be written, .* with --out"
     ):
         write_texts(tmp_path, PAGES)
     assert names(tmp_path) == ["page.html", "page.md"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import re
 import shlex
 import sys
+import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +57,12 @@ if TYPE_CHECKING:
     help="An option of the kernel (bins=500) or a dotted key of the scenario (cases.threads=1, repeat.processes=5);"
     " the value is TOML; may be given several times.",
 )
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="A quick look: one process, about a second per case, no comparison; the limits of the machine are not"
+    " measured, known ones are used.",
+)
 @click.option("--budget", metavar="AMOUNT", help='Refuse if the worst case costs more: "20" or "20 EUR".')
 @click.option(
     "--only",
@@ -81,6 +89,7 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     input_file: str | None,
     settings: tuple[str, ...],
     only: tuple[str, ...],
+    quick: bool,
     budget: str | None,
     again: bool,
     dry_run: bool,
@@ -110,6 +119,8 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     request.set_input(input_file)
     request.set_values(settings)
     request.set_only(only)
+    if quick:
+        request.set_quick()
     plan = request.plan()
     commit = suite_commit()
     if dry_run:
@@ -130,6 +141,8 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     repeat = plan.scenario.repeat
     several = f"{repeat.least_processes} to {repeat.most_processes}"
     processes = several if repeat.adds_processes else str(repeat.least_processes)
+    if quick:
+        _load_tables()
     command = "daasbench " + shlex.join(sys.argv[1:])
     with Shown(quiet=as_json, detail=detail, processes=processes, with_platform=len(plan.platforms) > 1) as shown:
         ended = study.run(
@@ -147,6 +160,12 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     with contextlib.suppress(BrokenPipeError):  # the exit code must not depend on the reader
         _show_summary(ended, plan, results, as_json)
     return ended.exit_code
+
+
+def _load_tables() -> None:
+    """Import what the table at the end needs while the worker starts, which takes as long; nothing is timed yet."""
+    names = ("daasbench.evidence.table",)
+    threading.Thread(target=importlib.import_module, args=names, daemon=True, name="tables").start()
 
 
 def _show_summary(ended: RunSummary, plan: Plan, results: Path, as_json: bool) -> None:

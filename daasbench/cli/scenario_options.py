@@ -102,6 +102,16 @@ class ScenarioRequest:
         self.raw["cases"] = kept
         self._changes += [f"--only {pattern}" for pattern in patterns]
 
+    def set_quick(self) -> None:
+        """Take a quick look: one process, a second per case, and no measurement of the machine's limits."""
+        for block in self._blocks():
+            block["quick"] = True
+        for table, key, value in (("repeat", "processes", 1), ("limits", "measure", False)):
+            keys = self.raw.setdefault(table, {})
+            if isinstance(keys, dict):  # else the check of the scenario refuses it
+                keys[key] = value
+        self._changes.append("--quick")
+
     def plan(self) -> Plan:
         """Return the plan: everything resolved and checked."""
         from daasbench.host import machine

@@ -25,6 +25,7 @@ from daasbench.host import machine
 from daasbench.host.output_files import fix_of
 from daasbench.measure.messages import Made, Spec
 from daasbench.model import Case, Work
+from daasbench.model.sizes import size_of_unit
 
 MOST_BLOCKS = 512  # of small inputs, which would need more to exceed the cache
 
@@ -53,6 +54,7 @@ def make_inputs(spec: Spec) -> Made:
 
     started = time.perf_counter()
     problem, work, blocks = _problem(spec, kernel.work(parameters, options), make)
+    work = msgspec.structs.replace(work, unit_size=work.unit_size or size_of_unit(parameters))
     make_s = time.perf_counter() - started
     if not len(problem.blocks):
         raise PluginError(f"kernel {kernel.name}: its problem has no blocks; it must have one at least")

@@ -19,7 +19,7 @@ from daasbench.records.layout import JOB_FILE, JOURNAL_FILE, RECORDS_FILE, SCENA
 
 @dataclass(frozen=True, kw_only=True)
 class JobFolder:
-    """The folder of one job; `root` is the index of the given folder that it was found below."""
+    """The folder of one job; `root` is the index of the given folder that contains it."""
 
     root: int
     path: Path
@@ -38,7 +38,7 @@ class JobFolder:
         return None
 
     def events(self) -> list[Event]:
-        """Return the journal next to the scenario of its run; empty where there is none."""
+        """Return the events of the journal next to the scenario of its run; empty if there is none."""
         scenario = self.scenario()
         if scenario is not None:
             with contextlib.suppress(OSError):
@@ -47,7 +47,7 @@ class JobFolder:
 
 
 def job_folders(folders: Sequence[Path]) -> tuple[list[JobFolder], list[str]]:
-    """Return every job folder below `folders`, sorted by path and each once, and warnings.
+    """Return every job folder below `folders`, sorted by path and without duplicates, and warnings.
 
     Raises
     ------

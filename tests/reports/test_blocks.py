@@ -43,4 +43,4 @@ def test_a_plain_page_has_gaps_machines_and_the_commands_that_repeat_it(folder: 
         text = page.text(frame, wanted)
         assert "node-7" in text
         assert "daasbench report mine --results results" in text
-        assert "None: every planned case has a verified figure." in text
+        assert "Nothing is missing: every planned case has a correct result." in text

@@ -13,7 +13,7 @@ from daasbench.evidence import Evidence
 from daasbench.testing.reports import ReportContract
 
 GOAL = 'question = "Which?"\n[goal]\ndeadline_s = 900\ndataset_gb = 0.5\n'
-NOTE = "The goal (deadline_s = 900, dataset_gb = 0.5) is recorded; this version does not judge it yet."
+NOTE = "The goal (deadline_s = 900, dataset_gb = 0.5) is recorded, but this version does not check it yet."
 NAMES = registry.names("reports")
 
 

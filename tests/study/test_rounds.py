@@ -26,25 +26,12 @@ from daasbench.testing.runners import sample_job
 
 from .campaign import Campaign
 
-
-@pytest.fixture
-def campaign(tmp_path: Path) -> Campaign:
-    return Campaign(tmp_path, seeds=1)
-
-
-def test_every_measuring_process_has_its_first_round_before_any_has_its_second(tmp_path: Path) -> None:
-    campaign = Campaign(tmp_path, seeds=1, repeats=20)
-    assert campaign.run()[0] == 0
-    counted = [one for one in campaign.lines("round") if 2 not in one["samples"]["flags"]]  # type: ignore[index]
-    order = [str(one["case"]["implementation"]) for one in counted]  # type: ignore[index]
-    assert set(order[:2]) == set(order[2:4]) == {"numpy", "again"}
-
-
 LOOK = """
 def look():
     # the others of this worker, as the computing one finds them: it waits until all of them are stopped
-    import psutil
+    import os, psutil
 
+    print("pid", os.getpid(), flush=True)
     me, end = psutil.Process(), time.monotonic() + 100
     others = [one for one in me.parent().children() if one.pid != me.pid]
     resting = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
@@ -56,25 +43,33 @@ def look():
 """
 
 
-def test_waiting_measuring_processes_are_stopped(campaign: Campaign) -> None:
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    """Return a campaign that was measured: two implementations, two sets, two rounds or more of each process."""
+    campaign = Campaign(tmp_path_factory.mktemp("rounds"), seeds=1, processes=2, repeats=12, sleep_s=0.03)
     source = campaign.folder / "sums.py"
     text = source.read_text().replace('return {"total"', 'look()\n    return {"total"')
     source.write_text(text.replace("@kernel(", f"{LOOK}@kernel(", 1))
     code, out, err = campaign.run()
     assert code == 0, out + err
+    return campaign
+
+
+def test_every_measuring_process_has_its_first_round_before_any_has_its_second(campaign: Campaign) -> None:
+    for process in (0, 1):
+        rounds = [one for one in campaign.lines("round") if one["process"] == process]
+        counted = [one for one in rounds if 2 not in one["samples"]["flags"]]  # type: ignore[index]
+        order = [str(one["case"]["implementation"]) for one in counted]  # type: ignore[index]
+        assert set(order[:2]) == set(order[2:4]) == {"numpy", "again"}
+
+
+def test_waiting_measuring_processes_are_stopped(campaign: Campaign) -> None:
     seen = [line.split() for line in (campaign.folder / "seen").read_text().splitlines()]
     assert max(int(others) for others, _ in seen) >= 2  # who makes the inputs, and the other measuring process
     assert {runs for _, runs in seen} == {"0"}
 
 
-def test_each_process_index_has_processes_of_its_own(tmp_path: Path) -> None:
-    campaign = Campaign(tmp_path, processes=2, seeds=1)
-    source = campaign.folder / "sums.py"
-    source.write_text(
-        source.read_text().replace('return {"total"', 'print("pid", os.getpid(), flush=True)\n    return {"total"')
-    )
-    source.write_text("import os\n" + source.read_text())
-    assert campaign.run()[0] == 0
+def test_each_process_index_has_processes_of_its_own(campaign: Campaign) -> None:
     (log,) = campaign.results.rglob("log")
     pids = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("pid ")]
     assert len(set(pids)) == 4  # two implementations, two sets
