@@ -74,6 +74,7 @@ def test_several_folders_are_named_and_so_are_cases_whose_processes_are_counted_
 
 def test_one_folder_with_one_run_needs_no_note(say: Say, measured: Path) -> None:
     assert say("report", "summary", "--results", measured).err == ""
+    assert say("report", "summary", "--results", measured, "--results", f"{measured}/.").err == ""
 
 
 # --- results --------------------------------------------------------------------------------------------------
