@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,9 @@ def by_question(evidence: Evidence, series: Sequence[ScalingSeries]) -> Mapping[
     """Return the series of each question that the scenarios ask, in their order."""
     found: dict[str, list[ScalingSeries]] = {}
     for one in series:
-        text = asked(evidence.scenarios.get(max(runs([one])), "")) or UNASKED
+        measured = Counter(row.record.run for point in one.points for row in point.entry.rows)
+        run = max(measured, key=lambda run: (measured[run], run))  # a point may be shared with another question
+        text = asked(evidence.scenarios.get(run, "")) or UNASKED
         found.setdefault(text, []).append(one)
     return found
 
