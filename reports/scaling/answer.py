@@ -133,11 +133,15 @@ def _pair(series: ScalingSeries, question: str) -> str:
     who = steps(second.count, series.unit)
     if step.high < 1:
         no = "No" if polar else f"Use {steps(first.count, series.unit)}"
-        return f"{no}: {who} are slower than {first.count}, {figure(step)} times the speed."
+        return f"{no}: {who} are slower than {first.count}, {_loss(step, series)}."
     said = f"{who} {_as_fast(step, first, series)}."
     low, high = bounds(second)
     word = "Yes: " if low >= ENOUGH else "A little: " if high < ENOUGH else ""
     return f"{word}{said}" if polar else said
+
+
+def _loss(step: Interval, series: ScalingSeries) -> str:
+    return f"{figure(step)} times the {'work per second' if series.intent is Intent.WEAK else 'speed'}"
 
 
 def _as_fast(step: Interval, before: SeriesPoint, series: ScalingSeries) -> str:
@@ -175,7 +179,7 @@ def _next(found: ScalingVerdict) -> str:
         seen = f": they {_as_fast(point.step, before, series)}" if point.step and not _wide(point) else ""
         return f"Whether {who} are worth it cannot be told yet{seen}."
     if point.step.high is not None and point.step.high < 1:
-        return f"{who} are slower than {before.count}: {figure(point.step)} times the speed."
+        return f"{who} are slower than {before.count}: {_loss(point.step, series)}."
     tail = f", at an efficiency of {_rough(point.efficiency.value)}" if point.efficiency else ""
     return f"{who} {_as_fast(point.step, before, series)}{tail}{_share(point)}."
 

@@ -131,7 +131,8 @@ def shared(made: Any) -> Any:
         (None, {"sets": 2}, "from 2 processes: too few for an interval"),
         (None, {"scatter": 1.0}, "Too uncertain to compare"),
         (busy, {}, "Other work disturbed most of the processes"),
-        (shared, {}, "Only one core count has a correct result"),
+        (shared, {}, "Only one core count can be used: the others have more ranks than the machine has cores"),
+        (None, {"points": (1, 2), "serial": 1.02, "scatter": 0.02}, "Whether 2 are worth it instead of 1 is not clear"),
     ],
 )
 def test_a_verdict_that_a_caveat_voids_is_not_printed(
