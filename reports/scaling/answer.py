@@ -14,7 +14,7 @@ from ..blocks.answer import AnswerBox, caution, trust_line
 from ..blocks.caveats import Voids
 from ..blocks.numbers import counted, joined, listed
 from ..blocks.questions import asked
-from ..blocks.ratios import between, figure, to
+from ..blocks.ratios import between, figure, times, to
 from .scaling_series import ENOUGH, Communication, ScalingSeries, SeriesPoint
 from .sentences import steps
 from .verdict import ScalingVerdict, bounds, is_trend, verdict
@@ -131,8 +131,10 @@ def _pair(series: ScalingSeries, question: str) -> str:
     if step is None or step.high is None or step.low is None:
         return ""
     who = steps(second.count, series.unit)
+    no = "No" if polar else f"Use {steps(first.count, series.unit)}"
+    if step.low <= 1 <= step.high:
+        return f"{no}: {who} are about as fast as {first.count}, {times(step)}."
     if step.high < 1:
-        no = "No" if polar else f"Use {steps(first.count, series.unit)}"
         return f"{no}: {who} are slower than {first.count}, {_loss(step, series)}."
     said = f"{who} {_as_fast(step, first, series)}."
     low, high = bounds(second)
