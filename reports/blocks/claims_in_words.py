@@ -48,13 +48,20 @@ OUTCOMES = {
 def resources(case: Case) -> str:
     """Return what a case may use: ``"2 threads"``, ``"4 ranks × 2 threads"``, ``"1 GPU"``."""
     parts = [counted(case.nodes, "node")] if case.nodes > 1 else []
-    if case.ranks > 1:
+    if case.ranks > 1 or _is_partitioned(case):
         parts.append(counted(case.ranks, "rank"))
-    if case.threads > 1 or not (case.gpus or case.ranks > 1):
+    if case.threads > 1 or not (case.gpus or case.ranks > 1 or _is_partitioned(case)):
         parts.append(counted(case.threads, "thread"))
     if case.gpus:
         parts.append(f"{case.gpus} GPU{'s' if case.gpus > 1 else ''}")
     return " × ".join(parts)
+
+
+def _is_partitioned(case: Case) -> bool:
+    """Return whether an implementation runs on ranks or workers, also where it has only one."""
+    kernel = card(case.kernel)
+    known = kernel.implementations.get(case.implementation) if kernel else None
+    return known is not None and known.backend in ("mpi", "dask")
 
 
 def name(entry: Entry) -> str:

@@ -65,7 +65,7 @@ def _missing(asked: AnsweredQuestion) -> str:
     """Return what is missing for any answer, with the command that gets it; empty if there is an answer."""
     groups = [group for problem in asked.problems for group in problem.measured]
     if not groups:
-        return "Nothing was measured yet that answers it."
+        return "No measurement answers this question yet."
     if any(problem.first.case.start for problem in asked.problems):
         return "These cases measure starts. The report on starts answers it: daasbench report time_to_science"
     leaders = [group.fastest for group in groups if group.fastest]

@@ -101,7 +101,7 @@ def how_sure(evidence: Evidence, problems: Sequence[ProblemResults]) -> list[str
     weak = [entry for problem in problems for entry in problem.newest if _is_weak(entry)]
     if weak:
         sentences.append(
-            f"{counted(len(weak), 'figure')} {'has' if len(weak) == 1 else 'have'} too few processes, or processes that"
+            f"{counted(len(weak), 'speed')} {'has' if len(weak) == 1 else 'have'} too few processes, or processes that"
             f" differ too much, to compare. To measure more: {more_processes(evidence, problems)}"
         )
     return [
