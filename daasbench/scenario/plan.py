@@ -11,6 +11,7 @@ import msgspec
 from daasbench import registry
 from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.model import Beamline, Goal, Platform, Repeat, Written, digest, parsing
+from daasbench.scenario.beamline import check_beamline
 from daasbench.scenario.goal import goal_note
 from daasbench.scenario.grid import CaseBlock, CaseGrid, Cell
 from daasbench.scenario.platforms import load_platform
@@ -79,7 +80,7 @@ def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_h
     platforms = _platforms(scenario.platforms, folder, where)
     grids = [CaseGrid(block, where, f"cases[{index}]", folder) for index, block in enumerate(scenario.cases)]
     _check_kernels(grids, where)
-    _check_beamline(scenario.beamline, grids, where)
+    check_beamline(scenario.beamline, grids, where)
     cells: dict[tuple[str, str], Cell] = {}
     for grid in grids:
         for stem, platform in _asked(grid, platforms, where).items():
@@ -148,16 +149,6 @@ def _check_intent(intent: Intent, grid: CaseGrid, cells: Sequence[Cell], where: 
         runs = "runs" if len(single) == 1 else "run"
         message = f"{', '.join(single)} {runs} on one number of cores only on {platform}: no scaling is measured"
         grid.notes.append(f"{grid.kernel.name}: {message}")
-
-
-def _check_beamline(beamline: Beamline | None, grids: Sequence[CaseGrid], where: str) -> None:
-    """Refuse a beamline whose unit is not that of a kernel: the two rates could not be compared."""
-    for grid in grids:
-        unit = grid.kernel.card.unit
-        if beamline and beamline.unit != unit:
-            message = f"{beamline.unit!r} is not the unit of {grid.at}: {grid.kernel.name} counts its work in {unit!r}"
-            fix = f"give the rate in that unit, or measure {grid.kernel.name} in a scenario of its own"
-            raise ScenarioError(f"{where}: beamline.unit: {message}; {fix}")
 
 
 def _platforms(names: Sequence[str], folder: Path, where: str) -> dict[str, Platform]:

@@ -38,10 +38,17 @@ def cell(found: Interval, unit: Unit) -> Cell:
     """Return a figure for a table, and below it its interval or what is missing for one."""
     scale = unit(found.value)
     if too_uncertain(found) and found.low is not None and found.high is not None:
-        width = ends(found.value, found.low, found.high, scale)
+        width = ends(found.value, *_seen(found), scale)
         return f"{width}{scale.sign}", f"(too uncertain to compare, {counted(found.n, 'process')})"
     main, interval = figure(found.value, found.low, found.high, scale)
     return main, interval or f"({_range(found, scale)})"
+
+
+def _seen(found: Interval) -> tuple[float, float]:
+    """Return between what the processes were: an interval that is too wide reaches over decades that none was at."""
+    if found.least is not None and found.greatest is not None:
+        return found.least, found.greatest
+    return found.low or found.value, found.high or found.value
 
 
 def _range(found: Interval, scale: Scale) -> str:
@@ -59,7 +66,7 @@ def phrase(found: Interval, unit: Unit) -> str:
     """
     scale = unit(found.value)
     if too_uncertain(found) and found.low is not None and found.high is not None:
-        width = ends(found.value, found.low, found.high, scale).replace(" to ", " and ")
+        width = ends(found.value, *_seen(found), scale).replace(" to ", " and ")
         return f"between {width}{scale.sign} in {counted(found.n, 'process')}"
     main, interval = figure(found.value, found.low, found.high, scale)
     if interval:

@@ -16,9 +16,13 @@ import msgspec
 import numpy as np
 import pytest
 from daasbench.reports.scaling import report
+from daasbench.reports.scaling.answer import AnswerBox, answer_box, by_question
+from daasbench.reports.scaling.scaling_series import survey
 
 from daasbench.evidence import Evidence, gather
-from daasbench.model import Basis, Outcome, Samples, Work
+from daasbench.evidence.claims import problem_results
+from daasbench.evidence.entries import entries
+from daasbench.model import Basis, Event, Outcome, Samples, Work
 from daasbench.statistics.scaling_laws import Law
 
 STRONG = 'question = "How much sooner?"\nintent = "strong"\n'
@@ -117,33 +121,147 @@ def test_weak_scaling_counts_the_work_and_not_the_time_alone(folder: Any, tmp_pa
     assert [row["grown"] for row in rows] == ["1", "2", "4", "8"]
 
 
-def test_it_says_beyond_how_many_ranks_the_incremental_efficiency_is_low(folder: Any, tmp_path: Path) -> None:
-    said = prose(add_series(folder(scenario=STRONG), serial=0.3, scatter=0.003).gather(), tmp_path)
-    assert re.search(
-        r"Measured: the incremental efficiency falls below 50 % beyond 2 ranks: from 2 to 4, 3\d\.\d % \[", said
+def boxes(evidence: Evidence) -> list[AnswerBox]:
+    """Return the answer boxes of the page."""
+    series = survey(evidence, problem_results(entries(evidence))).series
+    return [answer_box(evidence, text, mine) for text, mine in by_question(evidence, series).items()]
+
+
+def said(made: Any) -> tuple[str, ...]:
+    """Return the sentences of the only box; each has 25 words at most."""
+    [box] = boxes(made.gather())
+    assert all(len(sentence.split()) <= 25 for sentence in box.sentences)
+    assert len(box.sentences) <= 3
+    return box.sentences
+
+
+def test_the_box_names_the_last_useful_number_of_ranks_and_what_more_of_them_give(folder: Any) -> None:
+    first, second = said(add_series(folder(scenario=STRONG), serial=0.3, scatter=0.003))
+    assert first == "Use 2 ranks."
+    assert re.fullmatch(
+        r"4 ranks are 1\.3\d times as fast as 2 \(1\.3\d to 1\.3\d\), at an efficiency of 5\d %;"
+        r" communication takes 10 % of the time\.",
+        second,
     )
-    assert re.search(r"by it the incremental efficiency falls below 50 % beyond 2 \[2, 2\] ranks", said)
+
+
+def test_where_every_step_is_worth_it_the_box_says_use_the_most_that_was_measured(folder: Any) -> None:
+    first, second = said(add_series(folder(scenario=STRONG), serial=0.01, scatter=0.003))
+    assert first.startswith("Use 8 ranks, the most that were measured: they are 7.")
+    assert re.fullmatch(r"Their efficiency is 9\d %; communication takes 10 % of the time\.", second)
+
+
+def test_weak_scaling_is_answered_in_work_per_second(folder: Any) -> None:
+    first, _ = said(add_series(folder(scenario=WEAK), Law.GUSTAFSON, serial=0.02, scatter=0.003))
+    assert re.match(r"Use 8 ranks, the most that were measured: they do 7\.\d+ times the work of 1 per second", first)
+
+
+def test_a_law_that_is_projected_says_beyond_how_many_ranks_more_gain_little(folder: Any, tmp_path: Path) -> None:
+    few = prose(add_series(folder(scenario=STRONG), serial=0.3, scatter=0.003).gather(), tmp_path)
+    assert "the gain of one more rank falls below 50 % beyond 2 ranks" in few
     well = prose(add_series(folder(scenario=STRONG), serial=0.01, scatter=0.003).gather(), tmp_path / "well")
-    assert "Measured: the incremental efficiency is above 50 % up to 8 ranks" in well
-    projected = re.search(r"by it the incremental efficiency falls below 50 % beyond \d+ \[(\d+), (\d+)\] ranks", well)
-    assert projected
-    assert int(projected[1]) <= 98 <= int(projected[2])  # ((1 - s) / 0.5 - 1) / s
+    found = re.search(r"the gain of one more rank falls below 50 % beyond \d+ ranks \((\d+) to (\d+)\)", well)
+    assert found
+    assert int(found[1]) <= 98 <= int(found[2])  # ((1 - s) / 0.5 - 1) / s
 
 
-def test_two_points_give_a_speed_up_and_no_law(folder: Any, tmp_path: Path) -> None:
-    evidence = add_series(folder(scenario=STRONG), points=(1, 2)).gather()
-    assert "no law is fitted: 2 numbers of cores were measured, and two points fit any law" in prose(evidence, tmp_path)
-    row = lines(evidence, tmp_path)[1]
+def test_two_core_counts_give_a_ratio_and_no_trend(folder: Any, tmp_path: Path) -> None:
+    made = add_series(folder(scenario=STRONG), points=(1, 2))
+    first, *_, last = said(made)
+    assert re.fullmatch(r"2 ranks are 1\.9\d? times as fast as 1 \([12]\.\d+ to [12]\.\d+\)\.", first)
+    assert last == "Two core counts cannot show a trend; measure at least three."
+    assert "No prediction: measure at least 3 core counts." in prose(made.gather(), tmp_path)
+    row = lines(made.gather(), tmp_path)[1]
     assert row["speed_up"]
     assert (row["projected_serial_fraction"], row["projected_beyond"]) == ("", "")
     assert "two points fit any law" in row["projection_missing_because"]
 
 
+@pytest.mark.parametrize(
+    ("serial", "answer"),
+    [(-0.03, "Yes: 2 threads are "), (0.7, "A little: 2 threads are 1.18 times as fast as 1"),
+     (6.4, "No: 2 threads are slower than 1, 0.271 times the speed.")],
+)  # fmt: skip
+def test_a_question_of_yes_or_no_is_answered_with_one_of_them(folder: Any, serial: float, answer: str) -> None:
+    text = 'question = "Does a second thread help?"\nintent = "strong"\n'
+    made = add_series(folder(scenario=text), points=(1, 2), by="threads", name="numba", serial=serial, scatter=0.002)
+    assert said(made)[0].startswith(answer)
+
+
+def test_a_loss_is_a_factor_and_no_negative_share(folder: Any, tmp_path: Path) -> None:
+    made = add_series(folder(scenario=STRONG), points=(1, 2), by="threads", name="numba", serial=6.4, scatter=0.002)
+    page = prose(made.gather(), tmp_path)
+    assert "| none 0.271 times the speed |" in page
+    assert not re.search(r"-\d+(\.\d+)? %", page)
+
+
+def test_series_with_the_same_advice_share_a_sentence(folder: Any) -> None:
+    made = add_series(folder(scenario=STRONG), points=(1, 2), scatter=0.003)
+    add_series(made, points=(1, 2), name="numba", by="threads", scatter=0.003)
+    add_series(made, points=(1, 2), name="dask", by="threads", serial=2.0, scatter=0.003)
+    [box] = boxes(made.gather())
+    first, second = box.sentences
+    assert re.fullmatch(
+        r"Use 2 cores for halo \((mpi|numba)\) and halo \((mpi|numba)\): 1\.9\d? times as fast as 1\.", first
+    )
+    assert re.fullmatch(r"Use 1 core for halo \(dask\): more give 0\.6\d+ times the speed\.", second)
+    assert "two core counts each: no trend" in box.trust
+
+
+def busy(made: Any) -> Any:
+    """Let other programs use half of the machine during every repeat."""
+    made.records["here"] = [
+        msgspec.structs.replace(
+            one, samples=msgspec.structs.replace(one.samples, foreign=[0.5] * len(one.samples.seconds))
+        )
+        for one in made.records["here"]
+    ]
+    return made
+
+
+def shared(made: Any) -> Any:
+    """Let the machine have one core, so that every other point has ranks that share it."""
+    made.machines["here"] = msgspec.structs.replace(made.machines["here"], usable_cores=1)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("change", "facts", "why"),
+    [
+        (None, {"sets": 1}, "from one process: too few for an interval"),
+        (None, {"sets": 2}, "from 2 processes: too few for an interval"),
+        (None, {"scatter": 1.0}, "Too uncertain to compare"),
+        (busy, {}, "Other work disturbed most of the processes"),
+        (shared, {}, "Only one core count has a correct result"),
+    ],
+)
+def test_a_verdict_that_a_caveat_voids_is_not_printed(
+    folder: Any, tmp_path: Path, change: Any, facts: dict[str, Any], why: str
+) -> None:
+    made = add_series(folder(scenario=STRONG), **facts)
+    evidence = (change(made) if change else made).gather()
+    [box] = boxes(evidence)
+    assert box.sentences == ()
+    assert why in box.missing
+    page = prose(evidence, tmp_path)
+    assert "**Cannot be told yet.**" in page
+    assert not re.search(r"Use (at least |at most )?\d|ranks are [\d.]+ times|ranks are slower", page)
+
+
+def test_what_is_missing_ends_with_the_command_that_the_run_began_with(folder: Any) -> None:
+    made = add_series(folder(scenario=STRONG), sets=2)
+    path = made.write()
+    created = Event(at="2026-11-22T10:00:00Z", event="created", detail={"command": "daasbench run ./cores.toml"})
+    (path / "runs" / made.run / "journal.jsonl").write_bytes(msgspec.json.encode(created) + b"\n")
+    [box] = boxes(gather(path))
+    assert box.missing.endswith("Measure in 5 processes: daasbench run ./cores.toml --set repeat.processes=5")
+
+
 def test_one_process_claims_nothing(folder: Any, tmp_path: Path) -> None:
     evidence = add_series(folder(scenario=STRONG), sets=1).gather()
-    assert "no speed-up is claimed: one process gives no interval" in prose(evidence, tmp_path)
     assert {row["speed_up"] for row in lines(evidence, tmp_path)} == {""}
-    assert "fewer than 3 processes" in lines(evidence, tmp_path)[0]["projection_missing_because"]
+    assert "a fit needs 3 or more per point" in lines(evidence, tmp_path)[0]["projection_missing_because"]
+    assert "not given 1 process: too few" in prose(evidence, tmp_path)
 
 
 def test_a_wrong_point_enters_nothing_and_keeps_its_reason(folder: Any, tmp_path: Path) -> None:
@@ -170,7 +288,8 @@ def test_the_first_verified_point_is_the_base_where_the_first_failed(folder: Any
     evidence = add_series(made, points=(2, 4, 8)).gather()
     assert [row["base"] for row in lines(evidence, tmp_path)] == ["", "2", "2", "2"]
     said = prose(evidence, tmp_path)
-    assert "as fast as on 2 ranks, the first point with a verified figure" in said
+    assert "Use 8 ranks, the most that were measured: they are 3." in said
+    assert "as fast as 2" in said
     assert "killed: out of memory" in said
 
 
@@ -243,14 +362,16 @@ def test_of_series_of_two_commits_of_the_suite_the_newest_is_shown(folder: Any, 
     rows = lines(evidence, tmp_path)
     assert [row["ranks"] for row in rows] == ["1", "2"]
     assert float(rows[1]["speed_up"]) == pytest.approx(1.333, rel=0.05)
-    assert "1 series measured with an older commit of the suite is excluded" in prose(evidence, tmp_path)
+    assert "1 series measured with an older version of daasbench is excluded" in prose(evidence, tmp_path)
 
 
 def test_points_of_two_commits_of_the_suite_are_not_compared(folder: Any, tmp_path: Path) -> None:
     made = add_series(folder(scenario=STRONG), points=(1,))
     evidence = add_series(made, points=(2,), commit="0fff").gather()
     assert not lines(evidence, tmp_path)
-    assert "2 cases are on one number of cores only with their commit of the suite" in prose(evidence, tmp_path)
+    assert "2 cases are measured on one core count only with their version of daasbench, and excluded" in prose(
+        evidence, tmp_path
+    )
 
 
 def test_as_many_cores_on_more_nodes_are_named_where_they_are_no_point(folder: Any, tmp_path: Path) -> None:
@@ -259,7 +380,7 @@ def test_as_many_cores_on_more_nodes_are_named_where_they_are_no_point(folder: A
     assert [(row["ranks"], row["nodes"]) for row in lines(evidence, tmp_path)] == [("1", "1"), ("2", "1"), ("4", "1")]
     text = prose(evidence, tmp_path)
     assert "halo / mpi, size small, on here: 2 cores on 2 nodes are not shown, because as many on 1 are" in text
-    assert "one number of cores only" not in text
+    assert "one core count only" not in text
 
 
 def test_the_page_is_whole_and_a_projection_is_drawn_dashed(folder: Any, tmp_path: Path) -> None:
@@ -276,7 +397,9 @@ def test_the_page_is_whole_and_a_projection_is_drawn_dashed(folder: Any, tmp_pat
 def test_evidence_without_any_series_says_what_to_run(folder: Any, tmp_path: Path) -> None:
     evidence = folder().add("numpy", [0.5, 0.51, 0.52]).gather()
     assert "daasbench run strong_scaling" in files(evidence, tmp_path, "html")["scaling.html"]
-    assert "1 case is on one number of cores only with its commit of the suite" in prose(evidence, tmp_path)
+    assert "1 case is measured on one core count only with its version of daasbench, and excluded" in prose(
+        evidence, tmp_path
+    )
 
 
 def test_the_same_evidence_gives_the_same_bytes_in_two_processes(folder: Callable[..., Any], tmp_path: Path) -> None:
