@@ -20,6 +20,7 @@ from daasbench.evidence.unit_size import unit_size as size_of_generated
 from daasbench.model import Case, Outcome
 from daasbench.statistics import LEAST_PROCESSES, Interval
 
+from .caveats import is_disturbed
 from .intervals import phrase, speed_phrase, times_in_words
 from .intervals import speed as speed
 from .intervals import time as time
@@ -139,10 +140,12 @@ def group_answer(group: ComparisonGroup) -> str:
     if not others:
         return f"{name(fastest)} reaches {reached} {place}. Nothing else has a correct result to compare with."
     uncompared = [rival for rival in group.rivals if rival.decision in UNCOMPARED]
-    if uncompared:
+    disturbed = is_disturbed(group)
+    if uncompared or disturbed:
+        why = "other work disturbed most of the processes" if disturbed else _why_uncompared(uncompared)
         return (
             f"The shortest time of {others + 1} implementations {place} is that of {name(fastest)}: {reached}."
-            f" No comparison is claimed: {_why_uncompared(uncompared)}."
+            f" No comparison is claimed: {why}."
         )
     if group.rivals:
         first = group.rivals[0].ratio
