@@ -1,9 +1,9 @@
-"""One job on one node: ``python -m daasbench.worker job.json``.
+"""The worker, which measures one job on one node: ``python -m daasbench.worker job.json``.
 
 The worker reads the job file and writes ``records.jsonl`` into the same folder. With ``--tied`` it ends when its
-standard input closes: a local worker ends with its controller. Where a scheduler may start it twice, it claims the job
-by ``--claim NAME``, and a worker with another name does nothing. Two small files hold the times of its start and its
-end, so that the job's folder has them even when the scheduler has no record of the job.
+standard input closes: a local worker ends with its controller. If a scheduler may start a job twice, the worker claims
+the job by ``--claim NAME``, and a worker with another name does nothing. Two small files contain the times of its start
+and its end, so that they are in the job's folder even if the scheduler has no record of the job.
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ log = logging.getLogger(__name__)
 
 LIMITS_TIMEOUT_S = 120.0
 LAST_WORDS = "daasbench worker: "  # prefix of the last message of a failed worker in its log
-GRACE_S = 4.0  # for cleaning up, once the controller has ended
+GRACE_S = 4.0  # seconds for cleaning up after the controller has ended
 STOPPED = 130  # exit code after SIGTERM, or when the controller has ended
-CLAIMED = 4  # exit code where another worker has the job
+CLAIMED = 4  # exit code if another worker has the job
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # errors of file systems without hard links
 CLAIM, STARTED, ENDED = "claim", "started.json", "ended.json"  # files of a job
 
 
 class Began(Noun, frozen=True, kw_only=True):
-    """When a worker started a job, by the clock of its node."""
+    """The time at which a worker started a job, by the clock of its node."""
 
     at: str  # UTC, ISO 8601
     claim: str = ""
 
 
 class Left(Noun, frozen=True, kw_only=True):
-    """When and how a worker ended."""
+    """The time at which a worker ended, and its exit code."""
 
     at: str
     exit: int
@@ -72,7 +72,7 @@ class Taken(Unfinished):
 
 
 def claim(folder: Path, name: str) -> None:
-    """Claim the job of `folder` for `name`, which may have it already; atomic on any file system.
+    """Claim the job of `folder` for the worker `name`, which may have claimed it before; atomic on any file system.
 
     Raises
     ------
@@ -92,7 +92,9 @@ def claim(folder: Path, name: str) -> None:
     finally:
         mine.unlink(missing_ok=True)
     if holder != name:
-        raise Taken(f"{folder}: {holder} has this job; {name} ends at once and measures nothing")
+        raise Taken(
+            f"{folder}: the worker {holder} has this job; this worker ({name}) ends at once and measures nothing"
+        )
 
 
 def _create_claim(mine: Path, claimed: Path, name: str) -> None:
@@ -115,9 +117,9 @@ def _check_suite(job: Job) -> None:
 
 
 def _close_interrupted_attempts(path: Path, job: Job) -> list[Planned]:
-    """Return the measurements of the job that remain where an earlier worker of the same claim was killed.
+    """Return the measurements of the job that remain if an earlier worker of the same claim was killed.
 
-    The attempts that it had begun get records as interrupted, and are measured again in another attempt.
+    The attempts that this worker had begun are recorded as interrupted, and are measured again in another attempt.
     """
     lines = read_lines(path).lines if path.exists() else []
     if not lines:
@@ -208,7 +210,7 @@ def _end_with_controller() -> None:
         while os.read(0, 4096):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(GRACE_S)  # the process ends meanwhile, unless it hangs
+        time.sleep(GRACE_S)  # normally the process ends meanwhile
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True, name="controller watch").start()
@@ -222,7 +224,7 @@ def _on_sigterm(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  
 def main(arguments: Sequence[str]) -> int:
     """Return the exit code: 0 if the job is done, 3 if not, with a message in its log."""
     signal.signal(signal.SIGTERM, _on_sigterm)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the controller handles Ctrl-C
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
     job_file, *options = arguments
     if "--tied" in options:
@@ -232,7 +234,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if name:
             claim(folder, name)
-    except Unfinished as error:  # the last message of a job is that of the worker that has it
+    except Unfinished as error:  # the last message of a job must be that of the worker that has it
         print(error if isinstance(error, Taken) else f"{LAST_WORDS}{error}", file=sys.stderr)
         return error.exit_code
     code = 70

@@ -209,7 +209,7 @@ def test_inputs_without_arrays_are_refused():
 FILES = [
     ("def f(:\n", "mine.py:1: is not valid Python: invalid syntax"),
     ("import not_there\n", "mine.py:1: does not run: ModuleNotFoundError: No module named 'not_there'; install it"),
-    ("import beside\n", "a kernel's file must be self-contained: copy beside.py into it"),
+    ("import beside\n", "a kernel's file must be self-contained: copy beside.py into the file"),
     (TWELVE + "1 / 0\n", "mine.py:6: does not run: ZeroDivisionError: division by zero"),
     (TWELVE + "raise SystemExit(3)\n", "mine.py:6: does not run: SystemExit: 3"),
     (TWELVE.replace(", tolerance=0.5", ""), "mine.py:2: @kernel: tolerance = None"),

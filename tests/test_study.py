@@ -74,7 +74,7 @@ def test_only_a_measurement_without_a_record_is_measured_again(go: Callable[...,
     runner = FakeRunner(answer=lambda job, one: measured(job, one) if one.case.seed else None)
     ended = go(runner)
     assert (ended.exit_code, ended.left, ended.outcomes) == (3, 1, {"ok": 1})
-    assert "1 of 2 measurements remain" in ended.messages[0]
+    assert "1 of 2 measurements gave no result" in ended.messages[0]
     whole = FakeRunner()
     assert go(whole).exit_code == 0
     assert [seeds_of(job) for job in whole.submitted] == [{0}]
@@ -219,7 +219,7 @@ def test_a_budget_that_applies_to_no_platform_is_refused_and_one_for_a_part_is_n
     with pytest.raises(BudgetError, match=r"platform laptop declares no price.*remove --budget"):
         check_budget(free, (Decimal(5), "EUR"))
     message = check_budget([*free, *jobs_of(a_plan(price=PRICE))], (Decimal(5), "EUR"))
-    assert message == ["--budget does not apply to platform laptop: no price is declared"]
+    assert message == ["--budget has no effect on platform laptop: no price is declared"]
     assert check_budget(jobs_of(a_plan(price=PRICE)), (Decimal(5), "EUR")) == []
 
 

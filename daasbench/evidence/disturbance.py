@@ -47,7 +47,7 @@ def busy_caution(records: Sequence[Record]) -> str:
     if share is None or not was_busy(records):
         return ""
     return (
-        f"Caution: this machine was busy with other work ({share:.0%} of the samples were disturbed)."
+        f"Caution: this machine was busy with other work ({100 * share:.0f} % of the samples were disturbed)."
         " Measure again on a quiet machine."
     )
 

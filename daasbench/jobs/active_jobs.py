@@ -70,6 +70,7 @@ class ActiveJobs:
         self.folder = folder
         self.tracked: dict[str, TrackedJob] = {}  # by the job's name
         self.unknown: dict[str, Job] = {}  # a worker has started them, and their queue does not know them
+        self.refused = 0  # measurements of jobs that a scheduler refused
         self.messages: list[str] = []  # for the person who runs the command
         self._since = utc_now()
         self._runners: dict[str, Runner] = {}

@@ -152,6 +152,7 @@ class JobTracker:
             refused = JobStatus(state=JobState.FAILED, reason=Reason.SCHEDULER, message=str(error))
             for job in jobs:
                 self.jobs.close_untracked(job, now, refused)
+                self.jobs.refused += len(job.planned)
             return
         except Unreachable as error:
             message = f"{error}; it is not known whether {listed(jobs)} arrived"

@@ -22,6 +22,7 @@ from daasbench.errors import (
     Unfinished,
 )
 from daasbench.host import machine
+from daasbench.host.output_files import fix_of
 from daasbench.measure.messages import Made, Spec
 from daasbench.model import Case, Work
 from daasbench.model.sizes import size_of_unit
@@ -67,8 +68,8 @@ def make_inputs(spec: Spec) -> Made:
         if case.start and not file:
             size += scratch.save(inputs_alone(spec), problem)
     except OSError as error:  # a failure of the disk, not of the kernel
-        message = f"{spec.scratch}: the inputs cannot be written: {error.strerror or error}; free some space"
-        raise LedgerError(f"{message} and run the same command again") from error
+        message = f"{spec.scratch}: the inputs cannot be written: {error.strerror or error}"
+        raise LedgerError(f"{message}; {fix_of(error, '--results')} and run the same command again") from error
     _, exceeds = block_count(case, work.input_bytes, spec.cache_bytes)
     return Made(make_s=make_s, work=work, blocks=blocks, exceeds_cache=exceeds, expect_s=expect_s, bytes=size)
 

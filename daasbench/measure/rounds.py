@@ -239,7 +239,7 @@ class Measurement:
         limit = f"repeat.limit_s = {self.repeat.limit_s:g} per case"
         if busy <= FOREIGN or self.planned.attempt >= LATE_ATTEMPTS:
             return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=f"{message} ({limit})")
-        disturbed = f"other programs used {busy:.0%} of the processors; run the same command again to repeat it"
+        disturbed = f"other programs used {100 * busy:.0f} % of the processors; run the same command again to repeat it"
         return Failure(outcome=Outcome.TIMEOUT, reason=Reason.CAPACITY, message=f"{message} ({limit}); {disturbed}")
 
     def _finish(self, stop_reason: str) -> None:

@@ -51,7 +51,7 @@ kernel = FolderKernel(
     options=PipelineOptions,
     repeat_tolerance=None,
     judgements={
-        "reference": "the reference itself: its intensities are judged by pyFAI, as it always agrees with itself",
+        "reference": "the reference itself: pyFAI verifies its intensities, because it always agrees with itself",
     },
     implementations=[
         implementation("numpy", judged_as="reference", threads=False, memory_factor=2.0),

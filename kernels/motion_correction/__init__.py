@@ -58,7 +58,7 @@ kernel = FolderKernel(
     options=MotionOptions,
     judgements={
         "own_estimate": (
-            "has its own weight, stopping rule or reference: judged by the known drift and specimen; without them "
+            "has its own weight, stopping rule or reference: verified by the known drift and specimen; without them "
             "within 0.25 pixel of the shifts of the reference"
         ),
     },

@@ -54,8 +54,8 @@ kernel = FolderKernel(
     },
     options=NanostrainOptions,
     judgements={
-        "fit_1e-5": "stops its fit earlier: judged within 1e-5 sigma of the reference and of scipy",
-        "fit_1e-3": "stops its fit much earlier: judged within 1e-3 sigma of the reference and of scipy",
+        "fit_1e-5": "stops its fit earlier: verified within 1e-5 sigma of the reference and of scipy",
+        "fit_1e-3": "stops its fit much earlier: verified within 1e-3 sigma of the reference and of scipy",
         "own_voxels": (
             "has another rule for the edges of voxels and fits a background: up to 5e-3 of the photons in other "
             "voxels, 0.15 sigma"

@@ -19,9 +19,9 @@ from daasbench.host.clock import utc_now
 from daasbench.host.load_monitor import Load
 from daasbench.measure.bench import Bench
 from daasbench.measure.comparison import ComparisonRunner
-from daasbench.measure.messages import Command, Made, Prepared, RoundResult
+from daasbench.measure.messages import Command, Failure, Made, Prepared, RoundResult
 from daasbench.measure.rounds import Interleaving
-from daasbench.model import Outcome, Record, Repeat, Samples, Verdict, Work
+from daasbench.model import Outcome, Reason, Record, Repeat, Samples, Verdict, Work
 from daasbench.testing.runners import sample_job
 
 from .campaign import Campaign
@@ -110,7 +110,7 @@ class Steady:
     def __init__(self, call_s: float) -> None:
         self.call_s, self.active_s = call_s, 0.0
 
-    def ask(self, command: Command, answer: type[Any], *, timeout_s: float) -> Prepared | RoundResult:
+    def ask(self, command: Command, answer: type[Any], *, timeout_s: float, **_: object) -> Prepared | RoundResult:
         verdict = Verdict(error=0.0, tolerance=1.0, verified_by="oracle")
         self.active_s += self.call_s * (1 + command.repeats)  # a warm-up, and the repeats
         if command.step == "prepare":
@@ -135,12 +135,14 @@ class Quiet:
 
 
 @pytest.fixture
-def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Steady, Repeat], Record]:
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Record]:
     """Return a function that measures a case by such a process, alone, and returns its record."""
 
-    def measure(process: Steady, repeat: Repeat) -> Record:
-        monkeypatch.setattr("daasbench.measure.rounds.LoadMonitor", Quiet)
-        job = msgspec.structs.replace(sample_job(tmp_path, runner="local", cases=1), repeat=repeat)
+    def measure(process: Steady, repeat: Repeat, attempt: int = 1, monitor: type = Quiet) -> Record:
+        monkeypatch.setattr("daasbench.measure.rounds.LoadMonitor", monitor)
+        job = sample_job(tmp_path, runner="local", cases=1)
+        planned = [msgspec.structs.replace(one, attempt=attempt) for one in job.planned]
+        job = msgspec.structs.replace(job, repeat=repeat, planned=planned)
         records: list[Any] = []
         seen = machine.observe(commit="c", observed_at="t")
         with open(tmp_path / "log", "wb") as log:
@@ -180,3 +182,35 @@ def test_a_process_measures_a_while_however_steady_its_repeats_are(measured: Any
 def test_fewer_repeats_are_measured_where_the_scenario_says_so(measured: Any) -> None:
     record = measured(Steady(1e-3), Repeat(processes=1, max_repeats=5))
     assert (record.stop_reason, len(record.samples.counted())) == ("max_repeats", 5)
+
+
+class Hanging(Steady):
+    """A measuring process whose rounds never end."""
+
+    def ask(self, command: Command, answer: type[Any], *, timeout_s: float, **more: Any) -> Any:
+        if command.step == "prepare":
+            return super().ask(command, answer, timeout_s=timeout_s)
+        more["before_kill"]()
+        message = f"time limit: the process did not finish its repeats in {timeout_s:.3g} s and was stopped"
+        return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=message)
+
+
+@pytest.mark.parametrize(
+    ("foreign", "attempt", "reason"),
+    [(0.0, 1, Reason.KERNEL), (0.05, 1, Reason.KERNEL), (0.6, 1, Reason.CAPACITY), (0.6, 2, Reason.CAPACITY),
+     (0.6, 3, Reason.KERNEL)],
+)  # fmt: skip
+def test_a_time_limit_that_others_caused_is_no_end_before_the_third_attempt(
+    measured: Any, foreign: float, attempt: int, reason: Reason
+) -> None:
+    class Busy(Quiet):
+        def stop(self) -> Load:
+            return Load(foreign=foreign, threads=1, cpus=[0])
+
+    record = measured(Hanging(0.5), Repeat(processes=1, limit_s=20.0), attempt, Busy)
+    assert (record.outcome, record.reason) == (Outcome.TIMEOUT, reason)
+    assert "the process did not finish its repeats in 25.5 s and was stopped (repeat.limit_s = 20 per case)" in (
+        record.message
+    )
+    cause = "; other programs used 60 % of the processors; run the same command again to repeat it"
+    assert record.message.endswith(cause) == (reason is Reason.CAPACITY)
