@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from daasbench.evidence.claims import UNCOMPARED, Comparison, ComparisonGroup, Decision, ProblemResults, compare
+from daasbench.evidence.claims import Comparison, ComparisonGroup, Decision, ProblemResults, compare
 from daasbench.evidence.entries import Entry
 from daasbench.statistics import Interval, too_uncertain
 
+from ..blocks.caveats import of_comparison
 from ..blocks.claims_in_words import cost, details, name, title, units
 from ..blocks.intervals import phrase, speed_of, speed_phrase, times_in_words
 from ..blocks.numbers import listed
@@ -58,7 +59,7 @@ def _of_axis(axis: Axis, groups: Sequence[ComparisonGroup], colours: Mapping[str
     rows = tuple(_bar(entry, value_words(axis.noun, entry), colours) for entry in ordered)
     pair = axis.pairs[0]
     finding = f"Speed by {axis.noun}"
-    if pair.ratio and pair.decision not in UNCOMPARED:
+    if pair.ratio and not of_comparison(pair):
         said = phrase(pair.ratio, times_in_words)
         finding = f"{value_words(axis.noun, first)}: {said} the speed of {value_words(axis.noun, pair.base)}"
     group = bars.BarGroup(title=f"{first.case.implementation}, {units(first)} per second", bars=rows)
@@ -145,4 +146,4 @@ def _against_reference(group: ComparisonGroup) -> Comparison | None:
     if group.fastest is None or group.reference is None:
         return None
     pair = compare(group.fastest, group.reference)
-    return pair if pair and pair.ratio and pair.decision is Decision.FASTER else None
+    return pair if pair and pair.decision is Decision.FASTER and not of_comparison(pair) else None
