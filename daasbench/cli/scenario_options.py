@@ -16,7 +16,7 @@ from daasbench.errors import DaasbenchError, ScenarioError, UnknownName, unknown
 if TYPE_CHECKING:
     from daasbench.scenario.plan import Plan
 
-KERNEL_REPEAT = {"processes": 5, "limit_s": 60.0, "interval": 0.05, "max_repeats": 200}
+KERNEL_REPEAT = {"processes": 5, "limit_s": 60.0, "interval": 0.05, "measure_s": 2.0}
 
 _KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+|\[\d+\])*")
 _DATA = "data:"

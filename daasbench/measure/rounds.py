@@ -73,6 +73,7 @@ class Measurement:
         self.phases: dict[str, float] = {}  # of a start that failed
         self.verdict: Verdict | None = None
         self.round_result: RoundResult | None = None
+        self.measured_s = 0.0  # for which its rounds took, samples that do not count included
         self.attempts = self.rounds = 0  # rounds with and without the repeated ones
         self.threads_seen: int | None = None
         self.allowed: list[int] = []  # processors that the process was seen to be allowed to use
@@ -165,6 +166,7 @@ class Measurement:
         watch = LoadMonitor([measuring_process.pid, *computing], self.bench.cpus, computing)
         timeout_s = max(self.repeat.hard_limit_s - used_s, 0.0)
         answer = measuring_process.ask(command, RoundResult, timeout_s=timeout_s)
+        self.measured_s += self._used_s(measuring_process) - used_s
         seen = watch.stop()
         self.attempts += 1
         if isinstance(answer, Failure):
@@ -223,6 +225,8 @@ class Measurement:
             self._finish("max_repeats")
         elif self._is_out_of_time():
             self._finish("limit")
+        elif len(counted) >= self.repeat.min_repeats and self.measured_s >= (self.repeat.measure_s or math.inf):
+            self._finish("measure")
 
     def _fail(self, failure: Failure) -> None:
         self.active = False
