@@ -78,7 +78,7 @@ class ScenarioRequest:
         """
         if not patterns:
             return
-        from daasbench.scenario.grid import named_implementations
+        from daasbench.scenario.implementations import named_implementations
 
         unused, known, kept = set(patterns), dict[str, None](), []
         for block in self._blocks():
