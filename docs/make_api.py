@@ -77,6 +77,7 @@ AUDIENCES = (
             "daasbench.evidence.claims",
             "daasbench.evidence.phases",
             "daasbench.statistics",
+            "daasbench.scenario.beamline",
             "daasbench.scenario.goal",
             "daasbench.scenario.scaling_series",
             "daasbench.host.output_files",
