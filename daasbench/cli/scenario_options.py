@@ -236,7 +236,8 @@ def _list_problem(key: str, path: Sequence[str], text: str, before: str | None) 
     if before is not None:
         return f"{key} is set twice; {_as_list(key, [before, text]) if takes_list else 'set each key once'}"
     bare = "," in text and text[:1] not in "'\"" and isinstance(_value(text), str)  # tiny,small is no TOML value
-    return f"this is one text; {_as_list(key, text.split(','))}" if takes_list and bare else ""
+    takes_range = list(path) == ["repeat", "processes"]
+    return f"this is one text; {_as_list(key, text.split(','))}" if bare and (takes_list or takes_range) else ""
 
 
 def _as_list(key: str, texts: Sequence[str]) -> str:
