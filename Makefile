@@ -19,7 +19,7 @@ DECLARED = pyproject.toml setup.py constraints.txt ci/setup ci/install
 help:  ## show this
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
 
-run: .venv/core.done  ## measure two kernels on this machine and write report/ (goes on where it was interrupted)
+run: .venv/core.done  ## measure two kernels on this machine and write report/ (run it again to continue after an interruption)
 	@ci/quickstart
 
 test: .venv/test.done  ## run the tests, JOBS=2 files of them at a time; FAST=1: those for each change, in 4 minutes

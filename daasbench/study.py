@@ -29,6 +29,9 @@ from daasbench.scenario.plan import Plan
 __all__ = ["Preview", "RunSummary", "cancel", "check_detachable", "collect", "preview", "run"]
 
 
+ENDINGS = {"ok": "correct", "wrong": "wrong", "failed": "failed", "timeout": "timed out", "skipped": "skipped"}
+
+
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a run when its controller ends."""
 
@@ -39,15 +42,33 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: dict[str, int]  # number of planned measurements by outcome
     left: int  # planned measurements without an outcome
     under_way: int = 0  # of those: in jobs of a queue
+    refused: int = 0  # of those: in jobs that a scheduler refused
+    detached: bool = False  # whether the jobs were to be submitted only
     messages: list[str] = []
 
     @property
     def exit_code(self) -> int:
-        """Return 0 if every case is ok or skipped, 1 if some is not, 3 if measurements remain."""
-        if self.left:
+        """Return 0 if every case is ok or skipped, 1 if some is not, 3 if measurements remain.
+
+        If the jobs were to be submitted only, measurements in submitted jobs do not count as remaining.
+        """
+        if self.left > (self.under_way if self.detached else 0):
             return 3
         bad = sum(count for outcome, count in self.outcomes.items() if outcome not in ("ok", "skipped"))
         return 1 if bad else 0
+
+    @property
+    def sentence(self) -> str:
+        """Return how much is done, how it ended, and what remains to do."""
+        counts = ", ".join(f"{self.outcomes[name]} {word}" for name, word in ENDINGS.items() if name in self.outcomes)
+        if not self.left:
+            return f"{_measurements(self.planned)} done: {counts}." if counts else "There is nothing to measure."
+        done = f"{self.planned - self.left} of {_measurements(self.planned)} done{f': {counts}' if counts else ''}."
+        if self.refused:
+            return f"{done} The scheduler refused jobs: correct what it names, and run the same command again."
+        if self.under_way == self.left:
+            return f"{done} {self.left} {'is' if self.left == 1 else 'are'} in submitted jobs."
+        return f"{done} Run the same command again to continue."
 
 
 def run(  # noqa: PLR0913  (what a command line may say, each by its name)
@@ -92,7 +113,8 @@ def run(  # noqa: PLR0913  (what a command line may say, each by its name)
         measuring.check(budget)
         measuring.run(detach=detach)
         keys = measuring.keys()
-        return conclude(keys, len(keys), folder, measuring.measured, tracker)
+        ended = conclude(keys, len(keys), folder, measuring.measured, tracker)
+        return msgspec.structs.replace(ended, detached=detach)
 
 
 def collect(folder: RunFolder, *, wait: bool = False, tell: Tell | None = None) -> RunSummary:
@@ -133,8 +155,14 @@ def check_detachable(plan: Plan) -> None:
     """Raise UsageError if a platform's jobs end with their controller."""
     for name, platform in plan.platforms.items():
         if not isinstance(registry.runner(platform.runner), Queue):
-            message = f"--detach: the jobs of platform {name} (runner {platform.runner}) end with this command"
+            message = (
+                f"--detach: platform {name} (runner {platform.runner}) has no queue, its jobs end with the command"
+            )
             raise UsageError(f"{message}; remove --detach, or choose a platform with a queue")
+
+
+def _measurements(count: int) -> str:
+    return f"{count} measurement{'' if count == 1 else 's'}"
 
 
 def conclude(keys: Sequence[str], requested: int, folder: RunFolder, measured: int, tracker: JobTracker) -> RunSummary:
@@ -154,5 +182,6 @@ def conclude(keys: Sequence[str], requested: int, folder: RunFolder, measured: i
         outcomes=dict(sorted(outcomes.items())),
         left=left,
         under_way=len(tracker.jobs.keys()),
+        refused=tracker.jobs.refused,
         messages=tracker.jobs.messages,
     )

@@ -86,7 +86,7 @@ def test_a_run_is_measured_once_continued_by_the_same_command_and_begun_again_on
     assert (row["kernel"], row["implementation"], row["outcome"]) == ("frame_sums", "numpy", "ok")
     second = say("run", "./sums.toml")
     assert second.code == 0
-    assert f"everything is done: 1 measurement in {message['folder']}; to measure again: --again" in second.out
+    assert "1 measurement done: 1 correct.\nNothing was measured now: all of it was done before." in second.out
     assert json.loads(say("run", "./sums.toml", "--json").out)["measured"] == 0
     again = json.loads(say("run", "./sums.toml", "--again", "--json").out)
     assert again["measured"] == 1
@@ -96,7 +96,9 @@ def test_a_run_is_measured_once_continued_by_the_same_command_and_begun_again_on
         ("finished", 1, 1, None)
     ] * 2
     assert say("status", message["run"]).out.count("\n") == 2
-    assert "did you mean" in say("status", message["run"][:-1]).err
+    assert message["run"] in say("status", message["run"][:-1]).out
+    assert "2 runs match 'sums'; name one: " in say("status", "sums").err
+    assert "no run 'smus'" in say("status", "smus").err
 
 
 def test_whatever_goes_wrong_in_a_users_kernel_is_a_record_with_a_sentence(say, sums):
@@ -111,10 +113,10 @@ def test_whatever_goes_wrong_in_a_users_kernel_is_a_record_with_a_sentence(say, 
     assert "error 1 is not within 0.5" in outcomes["wrong", 1]["message"]
     assert outcomes["lost", 1]["outcome"] == "wrong"
     assert (outcomes["raises", 1]["outcome"], outcomes["raises", 1]["reason"]) == ("failed", "kernel")
-    assert outcomes["raises", 1]["message"] == "RuntimeError: no such lens"
-    assert "the oracle of frame_sums fails: TypeError" in outcomes["undecided", 1]["message"]
+    assert outcomes["raises", 1]["message"] == "sums.py:16 in raises: RuntimeError: no such lens"
+    assert "sums.py:2 in <lambda>: the oracle of frame_sums fails: TypeError" in outcomes["undecided", 1]["message"]
     assert (outcomes["absent", 1]["outcome"], outcomes["absent", 1]["reason"]) == ("skipped", "capacity")
-    assert outcomes["absent", 1]["message"].endswith("install it: pip install not_there_at_all")
+    assert outcomes["absent", 1]["message"].endswith("-m pip install not_there_at_all")
     assert outcomes["absent_part", 1]["outcome"] == "skipped"
     assert outcomes["wrong", 999]["outcome"] == "skipped"
     assert re.search(
@@ -165,15 +167,21 @@ def test_a_dry_run_shows_the_requests_and_makes_no_file(say, sums, tmp_path):
     said = say(*words, "--budget", "0.01 EUR")
     assert said.code == 0
     assert "1 case in 1 job; nothing is run" in said.out
-    assert "-m daasbench.worker" in said.out
-    assert re.search(r"ceiling +\d+\.\d\d EUR", said.out)
-    assert "note: would be refused: the worst case of the remaining measurements costs" in said.err
+    assert "frame_sums, tiny, within the cache\n  numpy (1 thread)  1 process  at most 2 min\n" in said.out
+    assert "time: at most 2 min; most cases need far less (never measured before" in said.out
+    assert re.search(r"price +at most \d+\.\d\d EUR", said.out)
+    assert "-m daasbench.worker" not in said.out
+    assert "note: --budget would refuse this run: the remaining measurements may cost" in said.err
+    files = say(*words, "--files").out
+    assert "-m daasbench.worker" in files
+    assert '"platform_name": "priced"' in files
     message = json.loads(say(*words, "--json").out)
     assert set(message) == {
         "schema",
         "dry_run",
         "notes",
         "cells",
+        "cases",
         "requests",
         "wall_time_limit_s",
         "expected_s",

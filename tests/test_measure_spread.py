@@ -19,7 +19,7 @@ from daasbench.measure.bench import visible_devices
 from daasbench.measure.inputs import predicted_bytes
 from daasbench.measure.rank_checks import RankInfo, check_rank, check_ranks
 from daasbench.measure.requirements import missing_requirement
-from daasbench.model import Case, Work
+from daasbench.model import Case, Platform, Work
 
 CASE = Case(kernel="k", implementation="mpi", version="1", size="small", ranks=4, threads=2)
 
@@ -44,7 +44,9 @@ def test_without_the_option_the_launcher_is_that_of_this_python() -> None:
 
 def test_a_missing_launcher_is_reported_with_its_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sys.prefix", str(tmp_path))
-    with pytest.raises(MissingRequirement, match=r"this Python has no mpiexec .*; pip install mpich, or name"):
+    with pytest.raises(
+        MissingRequirement, match=r"this Python has no mpiexec .*; name the mpiexec of .*-m pip install mpich"
+    ):
         launchers.require_launcher({})
 
 
@@ -65,7 +67,7 @@ def test_mpi4py_without_an_mpi_is_a_missing_requirement_with_its_fix(monkeypatch
     monkeypatch.delitem(__import__("sys").modules, "mpi4py.MPI", raising=False)
     implementation = Implementation(name="mpi", load=lambda: lambda *_: None, backend="mpi")
     with pytest.raises(
-        MissingRequirement, match=r"finds no MPI library \(RuntimeError.*\); install one: pip install mpich"
+        MissingRequirement, match=r"finds no MPI library \(RuntimeError.*\); load the MPI module .*-m pip install mpich"
     ):
         require(implementation)
 
@@ -77,7 +79,7 @@ def test_a_package_that_is_not_installed_is_a_missing_requirement_with_its_fix(
     find_spec = backends.importlib.util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else find_spec(name))
     with pytest.raises(
-        MissingRequirement, match=rf"{package} is not installed; install it: pip install 'daasbench\[{extra}\]'"
+        MissingRequirement, match=rf"{package} is not installed; install it: .*python.* -m pip install .*\[{extra}\]"
     ):
         require(Implementation(name=backend, load=lambda: lambda *_: None, backend=backend))
 
@@ -192,7 +194,11 @@ def test_more_ranks_than_cores_or_more_nodes_than_one_are_a_missing_requirement(
     case = Case(kernel="tomography", implementation="mpi", version="1", size="tiny", ranks=4, threads=2)
     message = missing_requirement(case, None, gpus=0)
     assert message == (
-        '4 ranks of 2 threads requested, 4 cores usable on this machine; write threads = "max" or use a larger machine'
+        '4 ranks of 2 threads requested, 4 cores usable on this machine; write threads = "max", or use a larger machine'
+    )
+    declared = Platform(runner="slurm", cores_per_node=8)
+    assert str(missing_requirement(case, None, gpus=0, platform=declared)).endswith(
+        "; correct the platform file, which declares cores_per_node = 8: cores_per_node = 4"
     )
     far = Case(kernel="tomography", implementation="mpi", version="1", size="tiny", nodes=2)
     assert "2 nodes requested, this is one node" in str(missing_requirement(far, None, gpus=0))

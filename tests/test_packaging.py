@@ -106,6 +106,6 @@ def test_the_installed_wheel_shows_its_help_and_its_kernels(installed: Command) 
 
 def test_the_installed_wheel_measures_a_kernel_of_the_users_own_and_reports_it(installed: Command) -> None:
     quick = ("--set", "repeat.processes=1", "--set", "repeat.max_repeats=5", "--set", "cases.cache=true")
-    assert "1 ok" in installed("run", "./total.py", *quick)
+    assert "1 correct" in installed("run", "./total.py", *quick)
     assert "summary.html" in installed("report", "summary")
     assert "total" in installed("results", "--csv", "-")

@@ -84,7 +84,7 @@ def test_options_are_checked_and_rendered_without_psij(monkeypatch: pytest.Monke
     queue.check(job.platform.options, "p.toml: options")
     [request] = queue.render_all([job], tmp_path)
     monkeypatch.setitem(__import__("sys").modules, "psij", None)
-    with pytest.raises(SubmitError, match=r"psij-python is not installed; install it: pip install 'daasbench\[psij\]'"):
+    with pytest.raises(SubmitError, match=r"psij-python is not installed; install it: .* -m pip install .*\[psij\]"):
         queue.submit_all(request, tmp_path)
 
 

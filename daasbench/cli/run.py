@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import re
 import shlex
 import sys
+import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +15,13 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from daasbench.cli.completion import complete_file, complete_only, complete_platform, complete_target
 from daasbench.cli.options import json_option, results_option
 from daasbench.cli.scenario_options import ScenarioRequest
 from daasbench.errors import UsageError
 from daasbench.model import Outcome
 
 if TYPE_CHECKING:
-    from daasbench.model import Request
     from daasbench.scenario.plan import Plan
     from daasbench.study import Preview, RunSummary
 
@@ -30,12 +32,13 @@ if TYPE_CHECKING:
     epilog="Exit codes: 0 every case is ok or skipped, 1 a case is wrong, failed or timed out; the others: see"
     " daasbench --help.",
 )
-@click.argument("what", metavar="SCENARIO|KERNEL")
+@click.argument("what", metavar="SCENARIO|KERNEL", shell_complete=complete_target)
 @click.option(
     "--platform",
     "platforms",
     multiple=True,
     metavar="P",
+    shell_complete=complete_platform,
     help="A platform instead of the scenario's platforms: a name, or a TOML file; may be given several times.",
 )
 @results_option
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     "--input",
     "input_file",
     metavar="FILE",
+    shell_complete=complete_file,
     help="Measure on this file: HDF5, NeXus, or a format of the kernel's field.",
 )
 @click.option(
@@ -53,14 +57,30 @@ if TYPE_CHECKING:
     help="An option of the kernel (bins=500) or a dotted key of the scenario (cases.threads=1, repeat.processes=5);"
     " the value is TOML; may be given several times.",
 )
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="A quick look: one process, about a second per case, no comparison; the limits of the machine are not"
+    " measured, known ones are used.",
+)
 @click.option("--budget", metavar="AMOUNT", help='Refuse if the worst case costs more: "20" or "20 EUR".')
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_only,
+    help="Only this kernel or implementation; * matches any text; may be given several times.",
+)
 @click.option("--again", is_flag=True, help="Start a new run, even if an earlier run is unfinished or done.")
-@click.option("--dry-run", is_flag=True, help="Show the requests, expected time and highest price; run nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the cases, the expected time and the highest price; run nothing.")
+@click.option("--files", is_flag=True, help="With --dry-run: show the commands and the files of the jobs, too.")
 @click.option(
     "--detach", is_flag=True, help="Submit the jobs to their queue and return; daasbench collect fetches their records."
 )
 @click.option("--redact", is_flag=True, help="Write no host names into the records.")
 @click.option("--yes", is_flag=True, help="Do not ask before a run that costs money.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@click.option("-v", "--verbose", is_flag=True, help="Show whole messages, and what verified each result.")
 @json_option
 def run_command(  # noqa: PLR0913  (click gives every option by its name)
     what: str,
@@ -68,12 +88,17 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     results: Path,
     input_file: str | None,
     settings: tuple[str, ...],
+    only: tuple[str, ...],
+    quick: bool,
     budget: str | None,
     again: bool,
     dry_run: bool,
+    files: bool,
     detach: bool,
     redact: bool,
     yes: bool,
+    quiet: bool,
+    verbose: bool,
     as_json: bool,
 ) -> int:
     """Measure a SCENARIO (a name, or a path with / or .toml), a KERNEL, or your own kernel in a Python file (.py).
@@ -93,24 +118,33 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     request.set_platforms(platforms)
     request.set_input(input_file)
     request.set_values(settings)
+    request.set_only(only)
+    if quick:
+        request.set_quick()
     plan = request.plan()
     commit = suite_commit()
     if dry_run:
         if detach:
             study.check_detachable(plan)
         preview = study.preview(plan, results_folder=results, commit=commit, again=again, budget=limit)
-        _show_preview(preview, plan.notes, as_json)
-        if preview.refused:
-            click.echo(f"note: would be refused: {preview.refused}", err=True)
+        _show_preview(preview, plan, as_json, files)
         return 0
+    if files:
+        raise UsageError("--files: shows the files of a dry run; add --dry-run, or remove --files")
     _ask(plan, yes or as_json or not sys.stdin.isatty())
     if not as_json:
         for note in plan.notes:
             click.echo(f"note: {note}", err=True)
-    from daasbench.cli.progress import Shown
+    from daasbench.cli.progress import Detail, Shown
 
+    detail = Detail.QUIET if quiet else Detail.FULL if verbose else Detail.NORMAL
+    repeat = plan.scenario.repeat
+    several = f"{repeat.least_processes} to {repeat.most_processes}"
+    processes = several if repeat.adds_processes else str(repeat.least_processes)
+    if quick:
+        _load_tables()
     command = "daasbench " + shlex.join(sys.argv[1:])
-    with Shown(quiet=as_json) as shown:
+    with Shown(quiet=as_json, detail=detail, processes=processes, with_platform=len(plan.platforms) > 1) as shown:
         ended = study.run(
             plan,
             results_folder=results,
@@ -128,13 +162,19 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     return ended.exit_code
 
 
+def _load_tables() -> None:
+    """Import what the table at the end needs while the worker starts, which takes as long; nothing is timed yet."""
+    names = ("daasbench.evidence.table",)
+    threading.Thread(target=importlib.import_module, args=names, daemon=True, name="tables").start()
+
+
 def _show_summary(ended: RunSummary, plan: Plan, results: Path, as_json: bool) -> None:
     if as_json:
         facts = {"schema": 1, "exit_code": ended.exit_code, "notes": plan.notes, **msgspec.to_builtins(ended)}
         facts["rows"] = _rows(Path(ended.folder))
         click.echo(msgspec.json.encode(facts).decode())
     else:
-        _show_end(ended, results)
+        _show_end(ended, plan, results)
 
 
 def _amount(text: str) -> tuple[Decimal, str | None]:
@@ -158,69 +198,37 @@ def _rows(folder: Path) -> list[dict[str, object]]:
     return list(msgspec.json.decode(table.to_json(orient="records")))
 
 
-def _show_preview(preview: Preview, notes: list[str], as_json: bool) -> None:
+def _show_preview(preview: Preview, plan: Plan, as_json: bool, files: bool) -> None:
     if as_json:
-        facts = {"schema": 1, "dry_run": True, "notes": notes, **msgspec.to_builtins(preview)}
+        facts = {"schema": 1, "dry_run": True, "notes": plan.notes, **msgspec.to_builtins(preview)}
         click.echo(msgspec.json.encode(facts).decode())
-        return
-    for note in notes:
-        click.echo(f"note: {note}", err=True)
-    cases = f"{preview.cells} case{'' if preview.cells == 1 else 's'}"
-    count = len(preview.wall_time_limit_s)
-    click.echo(f"{cases} in {count} job{'' if count == 1 else 's'}; nothing is run")
-    for name, request in preview.requests.items():
-        jobs = request.jobs or [name]
-        title = f"job {name}" if len(jobs) == 1 else f"jobs {jobs[0]} ... {jobs[-1]}, an array of {len(jobs)}"
-        click.echo(f"\n{title}, by the runner {request.runner}:")
-        click.echo(f"  command  {shlex.join(request.command)}")
-        known = [time_s for job in jobs if (time_s := preview.expected_s[job]) is not None]
-        expected = "unknown: some cases were never measured"
-        if len(known) == len(jobs):
-            expected = f"about {_duration(sum(known))} (from earlier records)"
-        click.echo(f"  expected {expected}")
-        each = "" if len(jobs) == 1 else " each"
-        longest = max(preview.wall_time_limit_s[job] for job in jobs)
-        click.echo(f"  at most  {_duration(longest)}{each} (every process at repeat.limit_s)")
-        money = [preview.ceiling[job] for job in jobs]
-        click.echo(f"  ceiling  {money[0] or 'none: the platform declares no price'}{each if money[0] else ''}")
-        _show_files(request)
+    else:
+        from daasbench.cli.dry_run import show_preview
+
+        for note in plan.notes:
+            click.echo(f"note: {note}", err=True)
+        repeat = plan.scenario.repeat
+        show_preview(preview, files=files, most=repeat.most_processes if repeat.adds_processes else None)
+    if preview.refused:
+        click.echo(f"note: --budget would refuse this run: {preview.refused}", err=True)
 
 
-def _show_files(request: Request) -> None:
-    """Print the files of a request; for an array of jobs, those of the first job."""
-    others = tuple(f"{job}/" for job in request.jobs[1:])
-    for name, text in request.files.items():
-        if not name.startswith(others):
-            click.echo(f"  file {name}:")
-            click.echo("".join(f"    {line}\n" for line in text.splitlines()), nl=False)
-    if others:
-        click.echo(f"  and the same files of {len(others)} more jobs; --json prints them too")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _show_end(ended: RunSummary, results: Path) -> None:
-    from daasbench.cli.tables import show_run
+def _show_end(ended: RunSummary, plan: Plan, results: Path) -> None:
+    from daasbench.cli.names import command
+    from daasbench.cli.run_table import show_run
+    from daasbench.cli.terminal import output
+    from daasbench.scenario.answering_report import report_of
 
     for message in ended.messages:
         click.echo(f"note: {message}", err=True)
-    if ended.measured == 0:
-        click.echo(f"everything is done: {_measurements(ended.planned)} in {ended.folder}; to measure again: --again")
     if ended.outcomes:
-        show_run(Path(ended.folder))
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in ended.outcomes.items()) or "none"
-    remaining = f", {ended.left} remaining: run the same command again to continue" if ended.left else ""
-    click.echo(f"{_measurements(ended.planned)} (cases x processes): {counts}{remaining}")
-    folder = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
+        show_run(Path(ended.folder), output())
+    click.echo(ended.sentence)
+    if ended.measured == 0 and not ended.left:
+        click.echo("Nothing was measured now: all of it was done before. To measure again: add --again")
     if ended.under_way:
-        click.echo(f"{ended.under_way} of them are in unfinished jobs; next: daasbench collect {ended.run}{folder}")
+        click.echo(f"To fetch their records: {command('collect', ended.run, results=results)}")
     if Outcome.OK in ended.outcomes:
-        click.echo(f"records: {ended.folder}\nnext:    daasbench report summary{folder}")
-
-
-def _measurements(count: int) -> str:
-    return f"{count} measurement{'' if count == 1 else 's'}"
+        click.echo(f"records: {ended.folder}")
+        if not ended.left:
+            click.echo(f"next:    {command('report', report_of(plan), results=results)}")

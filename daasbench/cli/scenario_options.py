@@ -8,18 +8,21 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daasbench.errors import DaasbenchError, ScenarioError, UnknownName, unknown_sentence
 
 if TYPE_CHECKING:
+    from daasbench.contracts import Kernel
     from daasbench.scenario.plan import Plan
 
 KERNEL_REPEAT = {"processes": 5, "limit_s": 60.0, "interval": 0.05, "measure_s": 2.0}
 
 _KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+|\[\d+\])*")
 _DATA = "data:"
+_LISTS = ("implementations", "sizes", "seed", "nodes", "ranks", "threads", "gpus", "start", "platforms")
 
 
 class ScenarioRequest:
@@ -50,15 +53,64 @@ class ScenarioRequest:
         self._changes.append(f"--input {path}")
 
     def set_values(self, settings: Sequence[str]) -> None:
-        """Apply ``k=v``: dotted keys of the scenario, bare keys as options of the kernel."""
+        """Apply ``k=v``: dotted keys of the scenario, bare keys as options of the kernel; each key once."""
+        first: dict[tuple[str, ...], str] = {}
         for setting in settings:
             key, equals, text = setting.partition("=")
-            key = key.strip()
+            key, text = key.strip(), text.strip()
             if not equals or not _KEY.fullmatch(key):
                 message = "is not key=value; write an option of the kernel, or a dotted key: cases.threads=1"
                 raise ScenarioError(f"--set {setting}: {message}")
-            self._set(re.findall(r"[\w-]+", key), text.strip(), f"--set {setting}")
+            path = re.findall(r"[\w-]+", key)
+            if problem := _list_problem(key, path, text, first.get(tuple(path))):
+                raise ScenarioError(f"--set {setting}: {problem}")
+            first[tuple(path)] = text
+            self._set(path, text, f"--set {setting}")
             self._changes.append(f"--set {setting}")
+
+    def set_only(self, patterns: Sequence[str]) -> None:
+        """Keep the kernels, and the implementations of all kernels, whose names match any of the patterns.
+
+        Raises
+        ------
+        UnknownName
+            If a pattern matches nothing of the scenario.
+        """
+        if not patterns:
+            return
+        from daasbench.scenario.implementations import named_implementations
+
+        unused, known, kept = set(patterns), dict[str, None](), []
+        for block in self._blocks():
+            kernel = self._kernel_of(block)
+            if kernel is None:
+                return  # the check of the scenario reports what is wrong with the kernel
+            try:
+                names = [one.name for one in named_implementations(kernel, block.get("implementations", "all"))]
+            except (UnknownName, TypeError):
+                return  # as above
+            known |= dict.fromkeys([kernel.name, *names])
+            whole = {pattern for pattern in patterns if fnmatchcase(kernel.name, pattern)}
+            chosen = {name: {one for one in patterns if fnmatchcase(name, one)} for name in names}
+            unused -= whole.union(*chosen.values())
+            wanted = names if whole else [name for name in names if chosen[name]]
+            if wanted:
+                kept.append(block if whole else {**block, "implementations": wanted})
+        for pattern in patterns:
+            if pattern in unused:
+                raise UnknownName(unknown_sentence("kernel or implementation", pattern, known, f"--only {pattern}"))
+        self.raw["cases"] = kept
+        self._changes += [f"--only {pattern}" for pattern in patterns]
+
+    def set_quick(self) -> None:
+        """Take a quick look: one process, a second per case, and no measurement of the machine's limits."""
+        for block in self._blocks():
+            block["quick"] = True
+        for table, key, value in (("repeat", "processes", 1), ("limits", "measure", False)):
+            keys = self.raw.setdefault(table, {})
+            if isinstance(keys, dict):  # else the check of the scenario refuses it
+                keys[key] = value
+        self._changes.append("--quick")
 
     def plan(self) -> Plan:
         """Return the plan: everything resolved and checked."""
@@ -118,15 +170,19 @@ class ScenarioRequest:
 
     def _options_of(self, block: dict[str, Any]) -> dict[str, Any] | None:
         """Return the types of the options of the kernel of a block; None if there is no such kernel."""
-        from daasbench import registry
         from daasbench.model import parsing
+
+        kernel = self._kernel_of(block)
+        return None if kernel is None else parsing.fields(kernel.options)
+
+    def _kernel_of(self, block: dict[str, Any]) -> Kernel | None:
+        from daasbench import registry
 
         name = str(block.get("kernel", ""))
         try:
-            kernel = registry.kernel_from_file(self.folder / name) if registry.is_file(name) else registry.kernel(name)
+            return registry.kernel_from_file(self.folder / name) if registry.is_file(name) else registry.kernel(name)
         except DaasbenchError:
             return None
-        return parsing.fields(kernel.options)
 
 
 def _find(what: str) -> tuple[dict[str, Any], str, str, Path]:
@@ -172,6 +228,23 @@ def _of_kernel(kernel: str, name: str, size: str, title: str) -> dict[str, Any]:
         "cases": [{"kernel": kernel, "implementations": "all", "sizes": [size]}],
         "repeat": dict(KERNEL_REPEAT),
     }
+
+
+def _list_problem(key: str, path: Sequence[str], text: str, before: str | None) -> str:
+    """Return what is wrong with a setting that is meant as a list, or was given `before`; empty if nothing is."""
+    takes_list = path[-1] in _LISTS and (path[0] == "cases" or len(path) == 1)
+    if before is not None:
+        return f"{key} is set twice; {_as_list(key, [before, text]) if takes_list else 'set each key once'}"
+    bare = "," in text and text[:1] not in "'\"" and isinstance(_value(text), str)  # tiny,small is no TOML value
+    takes_range = list(path) == ["repeat", "processes"]
+    return f"this is one text; {_as_list(key, text.split(','))}" if bare and (takes_list or takes_range) else ""
+
+
+def _as_list(key: str, texts: Sequence[str]) -> str:
+    """Return how to set a key to a list of these texts."""
+    words = [text.strip().strip("'\"") for text in texts]
+    parts = ",".join(word if word.isdigit() else f'"{word}"' for word in words)
+    return f"write a list: --set '{key}=[{parts}]'"
 
 
 # --- values ---------------------------------------------------------------------------------------------------

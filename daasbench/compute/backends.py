@@ -1,4 +1,4 @@
-"""Backends: `put`, `get` and `wait` for arrays of the host and of CUDA; and what an implementation requires.
+"""Backends (`put`, `get` and `wait` for arrays of the host and of CUDA), and the check of requirements.
 
 Implementations of the backends ``mpi`` and ``dask`` move their blocks themselves
 (:class:`~daasbench.contracts.Partitioned`).
@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from daasbench.contracts import Backend, Implementation
 from daasbench.errors import MissingRequirement, unknown
+from daasbench.host.installation import command_here
+from daasbench.host.machine import has_nvidia_gpu
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,7 +104,7 @@ class CudaBackend:
         return map_arrays(self._cupy.asnumpy, result)
 
     def wait(self) -> None:
-        """Return when the device has done everything."""
+        """Wait until the device has completed all its work."""
         self._cupy.cuda.get_current_stream().synchronize()
 
     def peak_bytes(self) -> int | None:
@@ -133,14 +135,19 @@ def open_backend(name: str) -> Backend:
 
 
 def require(implementation: Implementation) -> None:
-    """Raise MissingRequirement, with its fix, if this machine does not have what `implementation` requires."""
+    """Raise MissingRequirement, with its fix, if this machine does not have what `implementation` requires.
+
+    A missing GPU comes first: a package for it would be installed for nothing.
+    """
+    if implementation.backend == "cuda" and not has_nvidia_gpu():
+        raise MissingRequirement("no NVIDIA GPU in this machine", "use a machine that has one")
     for module in implementation.requires:
         if not _is_installed(module):
             raise MissingRequirement(f"the Python package {module} is not installed", _fix(implementation, module))
     for program in implementation.programs:
         if shutil.which(program) is None:
             raise MissingRequirement(
-                f"the program {program} is not installed", implementation.fix or f"install it: {program}"
+                f"the program {program} is not installed", command_here(implementation.fix or f"install it: {program}")
             )
     check = {"cuda": _require_cuda, "mpi": _require_mpi, "dask": _require_dask}.get(implementation.backend)
     if check:
@@ -168,7 +175,7 @@ def _is_installed(module: str) -> bool:
 
 def _fix(implementation: Implementation, module: str) -> str:
     package = " ".join(implementation.packages) or module.partition(".")[0]
-    return implementation.fix or f"install it: pip install {package}"
+    return command_here(implementation.fix or f"install it: pip install {package}")
 
 
 def mpi_version_text() -> str:
@@ -180,13 +187,14 @@ def mpi_version_text() -> str:
         mpi4py is not installed, or finds no MPI library.
     """
     if importlib.util.find_spec("mpi4py") is None:
-        raise MissingRequirement("mpi4py is not installed", "install it: pip install 'daasbench[mpi]'")
+        raise MissingRequirement("mpi4py is not installed", command_here("install it: pip install 'daasbench[mpi]'"))
     if "mpi4py.MPI" in sys.modules:
         return str(sys.modules["mpi4py.MPI"].Get_library_version())
     answer, found = _ask_mpi()
     if not found:
         raise MissingRequirement(
-            f"mpi4py finds no MPI library ({answer})", "install one: pip install mpich, or load your site's module"
+            f"mpi4py finds no MPI library ({answer})",
+            f"load the MPI module of your site, or install one: {command_here('pip install mpich')}",
         )
     return answer
 
@@ -199,7 +207,7 @@ def library_name(version_text: str) -> str:
 
 @functools.cache
 def _ask_mpi() -> tuple[str, bool]:
-    """Return the version text, or an error and False, from a separate process: loading MPI can change a process."""
+    """Return the version text and True, or an error and False; a separate process loads MPI, which can change it."""
     code = "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI; print(MPI.Get_library_version())"
     try:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
@@ -216,7 +224,8 @@ def _require_mpi() -> None:
 def dask_version() -> str:
     """Return the version of Dask's `distributed`; raise MissingRequirement if it is not installed."""
     if importlib.util.find_spec("distributed") is None:
-        raise MissingRequirement("Dask's distributed is not installed", "install it: pip install 'daasbench[dask]'")
+        fix = command_here("install it: pip install 'daasbench[dask]'")
+        raise MissingRequirement("Dask's distributed is not installed", fix)
     return importlib.metadata.version("distributed")
 
 
@@ -226,10 +235,8 @@ def _require_dask() -> None:
 
 def _require_cuda() -> None:
     if importlib.util.find_spec("cupy") is None:
-        raise MissingRequirement("CuPy is not installed", "install it: pip install 'daasbench[gpu]'")
+        raise MissingRequirement("CuPy is not installed", command_here("install it: pip install 'daasbench[gpu]'"))
     import cupy
 
     if not cupy.cuda.is_available():
-        raise MissingRequirement(
-            "no CUDA device is usable on this machine", "run on a machine with an NVIDIA GPU and its driver"
-        )
+        raise MissingRequirement("CuPy finds no usable NVIDIA GPU on this machine", "check the driver: nvidia-smi")

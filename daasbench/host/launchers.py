@@ -2,7 +2,7 @@
 
 ``launcher``: the command that starts ranks, as text or as a list of words. ``{ranks}``, ``{threads}``, ``{nodes}`` and
 ``{ranks_per_node}`` are replaced by the numbers of the case; without ``{ranks}``, ``-n`` and the number are added.
-Default: the `mpiexec` in the folder of this Python, because that of another MPI starts ranks that cannot communicate.
+Default: the `mpiexec` in the folder of this Python. The `mpiexec` of another MPI starts ranks that cannot communicate.
 ``scheduler``: the address of the scheduler of a running Dask cluster.
 ``container``: a table, see :mod:`daasbench.host.containers`.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from daasbench.errors import MissingRequirement, ScenarioError, unknown_sentence
 from daasbench.host.containers import OPTION, check_container
+from daasbench.host.installation import command_here
 from daasbench.model import Case, Option
 
 OPTIONS = ("launcher", "scheduler", OPTION)  # options of every runner that starts workers
@@ -27,7 +28,7 @@ PlatformOptions = Mapping[str, Option]
 
 
 def check_options(options: PlatformOptions, where: str, *, runner: str) -> None:
-    """Raise ScenarioError, naming `where`, if these are not the options of a platform that starts ranks."""
+    """Raise ScenarioError, which names `where`, if these are not the options of a platform that starts ranks."""
     for key, value in options.items():
         if key not in OPTIONS:
             message = f"{where}: the runner {runner} has no option {key!r}; it has: {', '.join(OPTIONS)}"
@@ -63,7 +64,7 @@ def scheduler_of(options: PlatformOptions) -> str | None:
 
 
 def default_launcher() -> Path:
-    """Return the path of `mpiexec` in the folder of this Python, whether the file exists or not."""
+    """Return the path of `mpiexec` in the folder of this Python; the file need not exist."""
     return Path(sys.prefix) / "bin" / "mpiexec"
 
 
@@ -94,5 +95,7 @@ def require_launcher(options: PlatformOptions) -> None:
             raise MissingRequirement(message, fix)
         message = f"this Python has no mpiexec ({program})"
         raise MissingRequirement(
-            message, "pip install mpich, or name that of your MPI in the platform's option launcher"
+            message,
+            "name the mpiexec of your MPI in the platform's option launcher, or install one:"
+            f" {command_here('pip install mpich')}",
         )

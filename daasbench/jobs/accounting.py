@@ -46,7 +46,7 @@ def record_missing_results(job: Job, folder: Path, status: JobStatus) -> str:
         return ""
     said = last_words(folder / LOG_FILE)
     why = status.message or status.native or "it ended without a message"
-    message = f"{_beginning(job)}{why}; {len(missing)} of {len(job.planned)} measurements remain"
+    message = f"{_beginning(job)}{why}; {len(missing)} of {_measurements(job)} gave no result"
     message += f": {said}" if said else ""
     blamed = _in_flight(job, missing) if status.reason is Reason.KERNEL else missing
     keys = {planned.key for planned in blamed}
@@ -62,6 +62,10 @@ def record_missing_results(job: Job, folder: Path, status: JobStatus) -> str:
                 if planned.key not in settled:
                     ledger.append(_missing_record(job, planned, _attempt(planned, lines), status, message))
     return message
+
+
+def _measurements(job: Job) -> str:
+    return "1 measurement" if len(job.planned) == 1 else f"{len(job.planned)} measurements"
 
 
 def is_whole(job: Job, folder: Path) -> bool:

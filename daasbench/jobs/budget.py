@@ -41,8 +41,8 @@ def check_budget(jobs: Sequence[Job], budget: tuple[Decimal, str | None] | None)
     free = f"platform{'s' if len(unpriced) > 1 else ''} {', '.join(unpriced)}"
     if not worst:
         raise BudgetError(
-            f"--budget: {free} declare{'' if len(unpriced) > 1 else 's'} no price, so the budget cannot apply; nothing"
-            " was started: declare a price (daasbench list platforms names an example), or remove --budget"
+            f"--budget has no effect: {free} declare{'' if len(unpriced) > 1 else 's'} no price; nothing was started:"
+            " declare a price (daasbench show platform here-priced is an example), or remove --budget"
         )
     for unit, total in worst.items():
         if currency is not None and unit != currency:
@@ -51,9 +51,9 @@ def check_budget(jobs: Sequence[Job], budget: tuple[Decimal, str | None] | None)
             )
         if total > amount:
             raise BudgetError(
-                f"the worst case of the remaining measurements costs {total} {unit}, more than the budget of {amount}"
-                f" {unit}; nothing was started: raise --budget, or lower repeat.limit_s or repeat.processes"
+                f"the remaining measurements may cost up to {total} {unit}, more than the budget of {amount} {unit};"
+                " nothing was started: raise --budget, or lower repeat.limit_s or repeat.processes"
             )
     if len(worst) > 1:
         raise BudgetError(f"the platforms' prices are in {', '.join(sorted(worst))}; a budget needs one currency")
-    return [f"--budget does not apply to {free}: no price is declared"] if unpriced else []
+    return [f"--budget has no effect on {free}: no price is declared"] if unpriced else []

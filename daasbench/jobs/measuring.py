@@ -50,7 +50,8 @@ class Measuring:
         """Raise BudgetError if what is outstanding, with every further set, may cost more than `budget`."""
         done = progress(self.folder.path)
         if done.unreadable:
-            message = f"{self.folder.path}: {done.unreadable} unreadable lines (torn by a kill) are excluded"
+            lines = "1 line is" if done.unreadable == 1 else f"{done.unreadable} lines are"
+            message = f"{self.folder.path}: {lines} incomplete, because a process was killed; not used"
             self.tracker.jobs.messages.append(message)
         if budget is not None:
             jobs = self._jobs(done, sets(self.plan, self.repeat.most_processes))

@@ -1,4 +1,4 @@
-"""What a person sees while a run continues: new records, and changes of state of jobs in a queue."""
+"""What a person sees while a run continues: new records, changes of state of jobs, and what is being done."""
 
 from __future__ import annotations
 
@@ -19,7 +19,17 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
-Tell = Callable[[News], None]
+class Phase(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job is doing while no measurement ends: ``measuring the limits of this machine (2 threads)``.
+
+    The next record or phase of the job replaces it.
+    """
+
+    text: str
+    job: str = ""
+
+
+Tell = Callable[[News | Phase], None]
 
 
 class NewsFeed:
@@ -44,3 +54,7 @@ class NewsFeed:
     def message(self, job: Job, message: str) -> None:
         """Report a message on a job."""
         self._tell(News(job=job.id, done=self._done, total=self._total, message=message))
+
+    def phase(self, job: Job, text: str) -> None:
+        """Report what a job is doing."""
+        self._tell(Phase(job=job.id, text=text))

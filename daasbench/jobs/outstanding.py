@@ -51,10 +51,20 @@ def may_run_now(cell: Cell, plan: Plan) -> bool:
     Requirements of another machine are not visible from this one; ``--again`` asks it.
     """
     platform = plan.platforms[cell.platform]
-    if isinstance(registry.runner(platform.runner), Queue) or missing_here(platform.options) is not None:
+    if isinstance(registry.runner(platform.runner), Queue):
         return False
+    return missing_now(cell, plan) is None
+
+
+def missing_now(cell: Cell, plan: Plan) -> str | None:
+    """Return what this machine misses now for a case, with the fix; None if nothing, or if another machine knows."""
+    platform = plan.platforms[cell.platform]
+    if isinstance(registry.runner(platform.runner), Queue):
+        return None
+    if missing := missing_here(platform.options):
+        return missing
     gpus = cell.case.gpus * cell.case.ranks
-    return missing_requirement(cell.case, cell.source, gpus=gpus, platform=platform) is None
+    return missing_requirement(cell.case, cell.source, gpus=gpus, platform=platform)
 
 
 def jobs_of(plan: Plan, todo: Mapping[str, list[Planned]], *, run: str, first: int, commit: str) -> list[Job]:

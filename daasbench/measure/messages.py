@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from daasbench.model import (
@@ -74,9 +75,16 @@ class RoundResult(Noun, frozen=True, kw_only=True, tag=True):
     verdict: Verdict | None
     peak_memory_bytes: int | None
     peak_device_bytes: int | None
+    threads_left: int = 0  # that the repeats left behind, if each of them left some
 
 
 Step = Literal["make", "prepare", "round", "limits"]
+TASKS: Mapping[Step, str] = {  # what a process did not do, in messages on time limits
+    "make": "make its inputs",
+    "prepare": "compute its first result",
+    "round": "finish its repeats",
+    "limits": "measure the limits of the machine",
+}
 
 
 class Command(Noun, frozen=True, kw_only=True, omit_defaults=True):

@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TypeVar
@@ -30,7 +30,7 @@ from daasbench.host.processes import allowed_cpus, die_with, kill_tree, pin, pro
 from daasbench.host.shared_memory import remove_unused, segments
 from daasbench.measure.failures import guarded
 from daasbench.measure.groups import mpi_library, world
-from daasbench.measure.messages import Command, Failure, Prepared
+from daasbench.measure.messages import TASKS, Command, Failure, Prepared
 from daasbench.measure.process import ResponseChannel, Steps, log_to_stderr
 from daasbench.measure.rank_checks import THREADS, RankInfo, check_rank, check_ranks
 from daasbench.model import Case, Noun, Outcome, Reason
@@ -144,14 +144,18 @@ class MpiMeasuringProcess:
         infos = [connection.info for connection in self._connections if connection.info]
         return sorted({info.pid for info in infos if info.host == host})
 
-    def ask(self, command: Command, answer: type[T], *, timeout_s: float) -> T | Failure:
+    def ask(
+        self, command: Command, answer: type[T], *, timeout_s: float, before_kill: Callable[[], object] = lambda: None
+    ) -> T | Failure:
         """Return rank 0's answer to `command`; a Failure if a rank fails or dies, or if it takes too long."""
         started = time.monotonic()
         try:
             return self._ask(command, answer, started + timeout_s)
         except TimeoutError:
+            before_kill()
             self.close()
-            message = f"no answer to {command.step!r} within {timeout_s:.3g} s; the {self.case.ranks} ranks were ended"
+            task = TASKS[command.step].replace("its", "their")
+            message = f"time limit: the {self.case.ranks} ranks did not {task} in {timeout_s:.3g} s and were stopped"
             return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=message)
         finally:
             self.active_s += time.monotonic() - started

@@ -28,7 +28,7 @@ from daasbench.measure.failures import guarded
 from daasbench.measure.groups import SingleProcess
 from daasbench.measure.inputs import make_inputs
 from daasbench.measure.limits import measure_limits
-from daasbench.measure.messages import Command, Failure, Spec, Step
+from daasbench.measure.messages import TASKS, Command, Failure, Spec, Step
 from daasbench.measure.session import Session
 from daasbench.model import Outcome, Reason
 
@@ -48,7 +48,7 @@ class MeasuringProcess:
         theirs_life, self._life = os.pipe()  # never written to: it closes when this process ends
         theirs = (theirs_read, theirs_write, theirs_life)
         self._pending = b""
-        self.started = time.perf_counter()
+        self.started: float | None = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "daasbench.measure.process", ",".join(map(str, cpus)), *map(str, theirs)],
             env={**os.environ, **thread_variables(threads), **(environment or {})},
@@ -72,7 +72,9 @@ class MeasuringProcess:
         """Return the processes that compute, with all their descendants."""
         return [self.pid]
 
-    def ask(self, command: Command, answer: type[T], *, timeout_s: float) -> T | Failure:
+    def ask(
+        self, command: Command, answer: type[T], *, timeout_s: float, before_kill: Callable[[], object] = lambda: None
+    ) -> T | Failure:
         """Return the answer to `command`; a Failure if the process fails, dies, or takes too long (it is killed)."""
         started = time.monotonic()
         try:
@@ -83,8 +85,9 @@ class MeasuringProcess:
         finally:
             self.active_s += time.monotonic() - started
         if line is None:
+            before_kill()
             self.close()
-            message = f"no answer to {command.step!r} within {timeout_s:.3g} s; the process was ended"
+            message = f"time limit: the process did not {TASKS[command.step]} in {timeout_s:.3g} s and was stopped"
             return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=message)
         if not line:
             return self._death()

@@ -24,12 +24,14 @@ def missing_requirement(case: Case, source: str | None, *, gpus: int, platform: 
     options = platform.options
     wanted = case.gpus * -(-case.ranks // case.nodes)
     if wanted > max(gpus, 1):
-        return f"{wanted} GPUs requested, {gpus} usable on this machine; run on a machine that has them"
+        return f"{wanted} GPUs requested, {gpus} usable on this machine; use a machine that has them"
     try:
         kernel = find_kernel(case, source)
         implementation = kernel.implementations[case.implementation]
         elsewhere = runs_elsewhere(implementation, case, platform)
-        if missing := _missing_workers(implementation, platform) or (None if elsewhere else _missing_cores(case)):
+        if missing := _missing_workers(implementation, platform) or (
+            None if elsewhere else _missing_cores(case, platform)
+        ):
             return missing
         require(implementation)
         if implementation.backend == "mpi":
@@ -62,7 +64,8 @@ def _missing_workers(implementation: Implementation, platform: Platform) -> str 
     )
 
 
-def _missing_cores(case: Case) -> str | None:
+def _missing_cores(case: Case, platform: Platform) -> str | None:
+    """Return the sentence on cores that this node does not have; the fix depends on who asked for so many."""
     cores = machine.usable_cores()
     if case.nodes > 1:
         fix = "name a launcher that starts ranks on several nodes in the platform's option launcher: srun -N {nodes}"
@@ -70,8 +73,12 @@ def _missing_cores(case: Case) -> str | None:
     if case.threads * case.ranks <= cores:
         return None
     requested = f"{case.threads} threads" if case.ranks == 1 else f"{case.ranks} ranks of {case.threads} threads"
-    fix = 'threads = "max"' if case.ranks <= cores else 'ranks = "max"'
-    return f"{requested} requested, {cores} cores usable on this machine; write {fix} or use a larger machine"
+    declared = platform.cores_per_node
+    if declared and declared > cores:  # "max" was read from the declaration
+        fix = f"correct the platform file, which declares cores_per_node = {declared}: cores_per_node = {cores}"
+    else:
+        fix = f'write {"threads" if case.ranks <= cores else "ranks"} = "max", or use a larger machine'
+    return f"{requested} requested, {cores} cores usable on this machine; {fix}"
 
 
 def implementation_of(planned: Planned, job: Job) -> Implementation:

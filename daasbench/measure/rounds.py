@@ -22,11 +22,13 @@ from daasbench.statistics.intervals import median_interval, relative_half_width
 
 ROUND_S = 0.25  # intended length of a round: long enough for the kernel's processor accounting (10 ms)
 ROUND_REPEATS = 64  # most per round
+QUICK_S = 1.0  # after which the repeats of a quick look stop
 LEAST_ROUNDS = 3  # of a measuring process that is interleaved with others
 LEAST_S = 0.3  # of repeats that count: a handful of repeats of 1 ms would show one moment of the machine
 LEAST_REPEATS = 25  # are enough in less time
 FOREIGN = 0.05  # share of the usable processors, used by other processes, above which a round is repeated
 RETAKES = 2
+LATE_ATTEMPTS = 3  # of a case that reaches its limit while others disturb it; the last is final (docs/decisions/0017)
 
 
 class Interleaving:
@@ -95,14 +97,14 @@ class Measurement:
             self._fail(measuring_process)
             return
         self.measuring_process = measuring_process
-        watch = LoadMonitor([measuring_process.pid], bench.cpus) if case.start else None
+        watch = LoadMonitor([measuring_process.pid], bench.cpus)
         command = Command(step="prepare", spec=bench.spec(planned), origin=measuring_process.started)
         wait_s = bench.wait_s(planned)
-        answer = measuring_process.ask(command, Prepared, timeout_s=limit_s + wait_s)
+        answer = measuring_process.ask(command, Prepared, timeout_s=limit_s + wait_s, before_kill=watch.stop)
         self.queued_s = min(wait_s, answer.phases.get("queue", 0.0))
-        foreign = watch.stop().foreign if watch else 0.0
+        foreign = watch.stop().foreign
         if isinstance(answer, Failure):
-            self._fail(answer)
+            self._fail(answer, foreign)
             return
         start_evidence = guarded(lambda: self.start_states.judge(case, state, answer, foreign))
         if isinstance(start_evidence, Failure):
@@ -118,7 +120,8 @@ class Measurement:
             samples = self._run_once()
             if samples is None:
                 return
-            disturbed = max(samples.foreign, default=0.0) > FOREIGN and retake < RETAKES and not self._is_out_of_time()
+            may_repeat = retake < RETAKES and not self._is_out_of_time() and not self._was_quick()
+            disturbed = max(samples.foreign, default=0.0) > FOREIGN and may_repeat
             if disturbed:
                 samples = msgspec.structs.replace(samples, flags=[flag or 2 for flag in samples.flags])
             self._keep(samples)
@@ -165,12 +168,12 @@ class Measurement:
         computing = measuring_process.computing
         watch = LoadMonitor([measuring_process.pid, *computing], self.bench.cpus, computing)
         timeout_s = max(self.repeat.hard_limit_s - used_s, 0.0)
-        answer = measuring_process.ask(command, RoundResult, timeout_s=timeout_s)
+        answer = measuring_process.ask(command, RoundResult, timeout_s=timeout_s, before_kill=watch.stop)
         self.measured_s += self._used_s(measuring_process) - used_s
         seen = watch.stop()
         self.attempts += 1
         if isinstance(answer, Failure):
-            self._fail(answer)
+            self._fail(answer, seen.foreign)
             return None
         self.round_result = answer
         if answer.verdict is not None and self.verdict is not None:
@@ -211,6 +214,10 @@ class Measurement:
         needed_s = 2.2 * max(self.counted, default=0.0)
         return self._used_s(self.measuring_process) + needed_s >= self.repeat.limit_s
 
+    def _was_quick(self) -> bool:
+        """Return whether this is a quick look that has had its time."""
+        return self.planned.case.quick and self.measured_s >= QUICK_S
+
     def _consider_stopping(self, alone: bool) -> None:
         if self.verdict is not None and not self.verdict.ok:
             self._finish("wrong")
@@ -225,24 +232,46 @@ class Measurement:
             self._finish("max_repeats")
         elif self._is_out_of_time():
             self._finish("limit")
+        elif self._was_quick():
+            self._finish("quick")
         elif len(counted) >= self.repeat.min_repeats and self.measured_s >= (self.repeat.measure_s or math.inf):
             self._finish("measure")
 
-    def _fail(self, failure: Failure) -> None:
+    def _fail(self, failure: Failure, foreign: float = 0.0) -> None:
+        """Write the record of a failure; `foreign` is the share of the processors that other programs used then."""
         self.active = False
         self.phases = {**failure.phases, **self.phases}
+        if failure.outcome is Outcome.TIMEOUT:
+            failure = self._timed_out(failure.message, foreign)
         self.bench.write(self._record(failure.outcome, failure.reason, failure.message, None))
+
+    def _timed_out(self, message: str, foreign: float) -> Failure:
+        """Return the failure of a case that reached its limit: if others disturbed it, the next run repeats it."""
+        busy = max([foreign, *(share for part in self.parts for share in part.foreign)])
+        limit = f"repeat.limit_s = {self.repeat.limit_s:g} per case"
+        if busy <= FOREIGN or self.planned.attempt >= LATE_ATTEMPTS:
+            return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=f"{message} ({limit})")
+        disturbed = f"other programs used {100 * busy:.0f} % of the processors; run the same command again to repeat it"
+        return Failure(outcome=Outcome.TIMEOUT, reason=Reason.CAPACITY, message=f"{message} ({limit}); {disturbed}")
 
     def _finish(self, stop_reason: str) -> None:
         self.active = False
         verdict = self.verdict
         correct = verdict is not None and verdict.ok
         if correct and not self.counted:
-            message = f"no repeat ended within limit_s = {self.repeat.limit_s:g}; raise it"
-            self.bench.write(self._record(Outcome.TIMEOUT, Reason.KERNEL, message, stop_reason))
+            late = self._timed_out("time limit: no repeat ended in time; raise the limit", 0.0)
+            self.bench.write(self._record(late.outcome, late.reason, late.message, stop_reason))
             return
         outcome, reason = (Outcome.OK, None) if correct else (Outcome.WRONG, Reason.KERNEL)
-        self.bench.write(self._record(outcome, reason, verdict.message if verdict else "", stop_reason))
+        messages = [verdict.message if verdict else "", self._thread_leak()]
+        self.bench.write(self._record(outcome, reason, "; ".join(filter(None, messages)), stop_reason))
+
+    def _thread_leak(self) -> str:
+        """Return a message if each repeat left a thread behind; else an empty text."""
+        left = self.round_result.threads_left if self.round_result else 0
+        if not left:
+            return ""
+        return f"each repeat leaves threads running, {left} in the last round; end them before the function returns"
 
     def _record(self, outcome: Outcome, reason: Reason | None, message: str, stop_reason: str | None) -> Record:
         samples = Samples.concatenate(self.parts) if self.parts else None

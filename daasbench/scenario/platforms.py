@@ -1,10 +1,11 @@
-"""Platforms by the name of a shipped file or by a path: their declarations."""
+"""Read the declaration of a platform, by the name of a shipped file or by a path."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from daasbench import registry
+from daasbench.contracts import Queue
 from daasbench.errors import ScenarioError, unknown_sentence
 from daasbench.host import toml_file
 from daasbench.model import Platform, parsing
@@ -36,10 +37,20 @@ def load_platform(named: str, folder: Path, where: str) -> tuple[str, Platform]:
     return path.stem, platform
 
 
+def is_this_machine(platform: Platform) -> bool:
+    """Return whether the cases of a platform compute on this machine, so that what it does not declare is known here.
+
+    A runner may say so by a method ``is_here(options)``; else the jobs of a queue compute elsewhere.
+    """
+    runner = registry.runner(platform.runner)
+    is_here = getattr(runner, "is_here", None)
+    return bool(is_here(platform.options)) if is_here else not isinstance(runner, Queue)
+
+
 def shipped_files(folder: str = "") -> dict[str, Path]:
     """Return the TOML files that installed packages ship, by stem: scenarios, or the files of a sub-folder.
 
-    Where two packages ship the same name, the first package counts; daasbench is the first of all.
+    If two packages ship the same name, the file of the first package is used; daasbench is the first of all.
     """
     files: dict[str, Path] = {}
     for package in registry.scenario_folders():

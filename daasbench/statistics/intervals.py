@@ -167,7 +167,11 @@ def ratio(base: Mapping[int, float], new: Mapping[int, float]) -> Interval:
     ------
     ValueError
         If either is empty, or a median is not positive and finite.
+    TypeError
+        If either is not a mapping: a column of a table does not say which process a median is of.
     """
+    _check_mapping(base)
+    _check_mapping(new)
     if base.keys() == new.keys():
         order = sorted(base)
         logs = _logarithms([new[i] for i in order]) - _logarithms([base[i] for i in order])
@@ -176,6 +180,13 @@ def ratio(base: Mapping[int, float], new: Mapping[int, float]) -> Interval:
     difference = _mean(now) - _mean(old)
     ends = None if len(old) == len(now) == 1 else (float(now.min() - old.max()), float(now.max() - old.min()))
     return _exponential(difference, _welch(old, now), min(len(old), len(now)), "Welch on log ratios", ends)
+
+
+def _check_mapping(medians: object) -> None:
+    """Raise TypeError for a column of a table, which does not say which process a median is of."""
+    if not isinstance(medians, Mapping):
+        message = f"ratio takes two mappings from process to median, not {type(medians).__name__}"
+        raise TypeError(f'{message}; for a table of daasbench.load: daasbench.ratio(table, base="numpy")')
 
 
 def _by_length(values: Floats, lengths: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Floats]]:

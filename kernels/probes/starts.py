@@ -3,7 +3,7 @@
 ========================  =====================================================================================
 ``start_process``         ``readlink /proc/self/ns/user``: as little work as /bin/true, with an answer to check
 ``start_user_namespace``  the same by ``unshare --user``
-``start_bwrap``           by bubblewrap, this system's root read-only in a mount namespace of its own
+``start_bwrap``           by bubblewrap, with this system's root read-only in a new mount namespace
 ``start_podman``          by podman, as a worker is started: a container with its files is created and removed
 ``start_python``          this Python, which prints one line
 ``import_library``        this Python, which imports a library; its files come from the page cache
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from daasbench.authoring import MissingRequirement, Parameters, Work
 from daasbench.host.containers import Container, Folders, wrapped
+from daasbench.host.installation import command_here
 
 from .options import ProbesOptions
 
@@ -98,7 +99,7 @@ def require_start(start: StartCommand, options: ProbesOptions) -> None:
     if code == 0 and start.is_right(answer):
         return
     last = complaint.splitlines()[-1] if complaint else f"exit code {code}, its output was {answer!r}"
-    fix = f"install it: pip install {options.library.partition('.')[0]}"
+    fix = command_here(f"install it: pip install {options.library.partition('.')[0]}")
     raise MissingRequirement(
         f"{options.probe} does not work on this machine: {last}", fix if options.probe == "import_library" else _ALLOW
     )

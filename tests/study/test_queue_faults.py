@@ -18,6 +18,7 @@ from daasbench import study
 from daasbench.errors import BudgetError, LedgerError, Unreachable
 from daasbench.evidence.phases import of_job
 from daasbench.jobs.accounting import record_missing_results
+from daasbench.jobs.news import News
 from daasbench.model import (
     Case,
     Job,
@@ -61,7 +62,7 @@ def test_memory_that_a_kernel_took_is_blamed_once_though_the_controller_was_kill
     ended = go(queue)
     assert (ended.left, ended.outcomes) == (5, {"failed": 1})
     assert len(records_of(tmp_path)) == 1
-    assert "6 of 6 measurements remain" in ended.messages[0]
+    assert "6 of 6 measurements gave no result" in ended.messages[0]
 
 
 def test_what_never_came_of_a_job_that_was_begun_again_is_another_attempt(tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_a_folder_that_is_removed_while_its_job_is_followed_leaves_its_cases_to_
     monkeypatch.setattr(queue, "_work", lambda handle: shutil.rmtree(queue.folders[handle], ignore_errors=True))
     ended = study.collect(the_run())
     assert (ended.exit_code, ended.left, ended.under_way) == (3, 6, 0)
-    assert "6 of 6 measurements remain" in ended.messages[0]
+    assert "6 of 6 measurements gave no result" in ended.messages[0]
     assert go(FakeQueue()).outcomes == {"ok": 6}
 
 
@@ -187,7 +188,7 @@ def test_records_that_a_slow_file_system_shows_late_are_waited_for(
     monkeypatch.setattr("daasbench.jobs.active_jobs.LATE_S", 0.0)
     ended = go(FakeQueue(answer=lambda job, one: None, states=[DONE]), again=True)
     assert (ended.exit_code, ended.left) == (3, 6)  # it is not waited for ever
-    assert "COMPLETED; 6 of 6 measurements remain" in ended.messages[0]
+    assert "COMPLETED; 6 of 6 measurements gave no result" in ended.messages[0]
 
 
 def test_collecting_what_was_refused_or_never_sent_is_not_done(go: Callable[..., RunSummary], the_run: Any) -> None:
@@ -236,7 +237,8 @@ def test_progress_counts_what_an_earlier_controller_sent(go: Callable[..., RunSu
     go(FakeQueue(states=[PENDING, DONE]), detach=True)
     news: list[Any] = []
     study.collect(the_run(), wait=True, tell=news.append)
-    assert {(one.done, one.total) for one in news if one.record} == {(done, 6) for done in range(1, 7)}
+    ended = [one for one in news if isinstance(one, News) and one.record]
+    assert {(one.done, one.total) for one in ended} == {(done, 6) for done in range(1, 7)}
 
 
 def test_an_end_that_was_not_observed_has_no_time(go: Callable[..., RunSummary], the_run: Any) -> None:

@@ -20,32 +20,19 @@ from daasbench.host.clock import utc_now
 from daasbench.host.load_monitor import Load
 from daasbench.measure.bench import Bench
 from daasbench.measure.comparison import ComparisonRunner
-from daasbench.measure.messages import Command, Made, Prepared, RoundResult
+from daasbench.measure.messages import Command, Failure, Made, Prepared, RoundResult
 from daasbench.measure.rounds import Interleaving
-from daasbench.model import Outcome, Record, Repeat, Samples, Verdict, Work
+from daasbench.model import Outcome, Reason, Record, Repeat, Samples, Verdict, Work
 from daasbench.testing.runners import sample_job
 
 from .campaign import Campaign
 
-
-@pytest.fixture
-def campaign(tmp_path: Path) -> Campaign:
-    return Campaign(tmp_path, seeds=1)
-
-
-def test_every_measuring_process_has_its_first_round_before_any_has_its_second(tmp_path: Path) -> None:
-    campaign = Campaign(tmp_path, seeds=1, repeats=20)
-    assert campaign.run()[0] == 0
-    counted = [one for one in campaign.lines("round") if 2 not in one["samples"]["flags"]]  # type: ignore[index]
-    order = [str(one["case"]["implementation"]) for one in counted]  # type: ignore[index]
-    assert set(order[:2]) == set(order[2:4]) == {"numpy", "again"}
-
-
 LOOK = """
 def look():
     # the others of this worker, as the computing one finds them: it waits until all of them are stopped
-    import psutil
+    import os, psutil
 
+    print("pid", os.getpid(), flush=True)
     me, end = psutil.Process(), time.monotonic() + 100
     others = [one for one in me.parent().children() if one.pid != me.pid]
     resting = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
@@ -57,25 +44,33 @@ def look():
 """
 
 
-def test_waiting_measuring_processes_are_stopped(campaign: Campaign) -> None:
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    """Return a campaign that was measured: two implementations, two sets, two rounds or more of each process."""
+    campaign = Campaign(tmp_path_factory.mktemp("rounds"), seeds=1, processes=2, repeats=12, sleep_s=0.03)
     source = campaign.folder / "sums.py"
     text = source.read_text().replace('return {"total"', 'look()\n    return {"total"')
     source.write_text(text.replace("@kernel(", f"{LOOK}@kernel(", 1))
     code, out, err = campaign.run()
     assert code == 0, out + err
+    return campaign
+
+
+def test_every_measuring_process_has_its_first_round_before_any_has_its_second(campaign: Campaign) -> None:
+    for process in (0, 1):
+        rounds = [one for one in campaign.lines("round") if one["process"] == process]
+        counted = [one for one in rounds if 2 not in one["samples"]["flags"]]  # type: ignore[index]
+        order = [str(one["case"]["implementation"]) for one in counted]  # type: ignore[index]
+        assert set(order[:2]) == set(order[2:4]) == {"numpy", "again"}
+
+
+def test_waiting_measuring_processes_are_stopped(campaign: Campaign) -> None:
     seen = [line.split() for line in (campaign.folder / "seen").read_text().splitlines()]
     assert max(int(others) for others, _ in seen) >= 2  # who makes the inputs, and the other measuring process
     assert {runs for _, runs in seen} == {"0"}
 
 
-def test_each_process_index_has_processes_of_its_own(tmp_path: Path) -> None:
-    campaign = Campaign(tmp_path, processes=2, seeds=1)
-    source = campaign.folder / "sums.py"
-    source.write_text(
-        source.read_text().replace('return {"total"', 'print("pid", os.getpid(), flush=True)\n    return {"total"')
-    )
-    source.write_text("import os\n" + source.read_text())
-    assert campaign.run()[0] == 0
+def test_each_process_index_has_processes_of_its_own(campaign: Campaign) -> None:
     (log,) = campaign.results.rglob("log")
     pids = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("pid ")]
     assert len(set(pids)) == 4  # two implementations, two sets
@@ -112,7 +107,7 @@ class Steady:
         self.call_s, self.active_s = call_s, 0.0
         self.factors = itertools.cycle([1.0, 1 + scatter, 1 + 2 * scatter])
 
-    def ask(self, command: Command, answer: type[Any], *, timeout_s: float) -> Prepared | RoundResult:
+    def ask(self, command: Command, answer: type[Any], *, timeout_s: float, **_: object) -> Prepared | RoundResult:
         verdict = Verdict(error=0.0, tolerance=1.0, verified_by="oracle")
         self.active_s += self.call_s * (1 + command.repeats)  # a warm-up, and the repeats
         if command.step == "prepare":
@@ -137,12 +132,14 @@ class Quiet:
 
 
 @pytest.fixture
-def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Steady, Repeat], Record]:
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Record]:
     """Return a function that measures a case by such a process, alone, and returns its record."""
 
-    def measure(process: Steady, repeat: Repeat) -> Record:
-        monkeypatch.setattr("daasbench.measure.rounds.LoadMonitor", Quiet)
-        job = msgspec.structs.replace(sample_job(tmp_path, runner="local", cases=1), repeat=repeat)
+    def measure(process: Steady, repeat: Repeat, attempt: int = 1, monitor: type = Quiet) -> Record:
+        monkeypatch.setattr("daasbench.measure.rounds.LoadMonitor", monitor)
+        job = sample_job(tmp_path, runner="local", cases=1)
+        planned = [msgspec.structs.replace(one, attempt=attempt) for one in job.planned]
+        job = msgspec.structs.replace(job, repeat=repeat, planned=planned)
         records: list[Any] = []
         seen = machine.observe(commit="c", observed_at="t")
         with open(tmp_path / "log", "wb") as log:
@@ -190,3 +187,35 @@ def test_repeats_stop_after_the_time_that_is_given_to_them(measured: Any, call_s
 def test_fewer_repeats_are_measured_where_the_scenario_says_so(measured: Any) -> None:
     record = measured(Steady(1e-3), Repeat(processes=1, max_repeats=5))
     assert (record.stop_reason, len(record.samples.counted())) == ("max_repeats", 5)
+
+
+class Hanging(Steady):
+    """A measuring process whose rounds never end."""
+
+    def ask(self, command: Command, answer: type[Any], *, timeout_s: float, **more: Any) -> Any:
+        if command.step == "prepare":
+            return super().ask(command, answer, timeout_s=timeout_s)
+        more["before_kill"]()
+        message = f"time limit: the process did not finish its repeats in {timeout_s:.3g} s and was stopped"
+        return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=message)
+
+
+@pytest.mark.parametrize(
+    ("foreign", "attempt", "reason"),
+    [(0.0, 1, Reason.KERNEL), (0.05, 1, Reason.KERNEL), (0.6, 1, Reason.CAPACITY), (0.6, 2, Reason.CAPACITY),
+     (0.6, 3, Reason.KERNEL)],
+)  # fmt: skip
+def test_a_time_limit_that_others_caused_is_no_end_before_the_third_attempt(
+    measured: Any, foreign: float, attempt: int, reason: Reason
+) -> None:
+    class Busy(Quiet):
+        def stop(self) -> Load:
+            return Load(foreign=foreign, threads=1, cpus=[0])
+
+    record = measured(Hanging(0.5), Repeat(processes=1, limit_s=20.0), attempt, Busy)
+    assert (record.outcome, record.reason) == (Outcome.TIMEOUT, reason)
+    assert "the process did not finish its repeats in 25.5 s and was stopped (repeat.limit_s = 20 per case)" in (
+        record.message
+    )
+    cause = "; other programs used 60 % of the processors; run the same command again to repeat it"
+    assert record.message.endswith(cause) == (reason is Reason.CAPACITY)

@@ -149,7 +149,7 @@ class Process:
     def __init__(self, files: list[Path], reads: bool) -> None:
         self.files, self.reads = files, reads
 
-    def ask(self, command: object, answer: type[Any], *, timeout_s: float) -> Prepared:
+    def ask(self, command: object, answer: type[Any], *, timeout_s: float, **_: object) -> Prepared:
         before = page_cache.storage_reads()
         assert before is not None, "this test needs /proc/self/io"
         if self.reads:

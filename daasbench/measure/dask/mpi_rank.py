@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from daasbench.compute.backends import library_name
+from daasbench.host.installation import command_here
 from daasbench.host.processes import die_with, thread_variables
 from daasbench.measure.dask.mpi_workers import RankProblem, WorkerRendezvous
 from daasbench.measure.dask.settings import HANDED_ON
@@ -44,7 +45,8 @@ def _check(rendezvous: WorkerRendezvous) -> RankProblem | None:
 
         size = MPI.COMM_WORLD.size
     except (ImportError, RuntimeError) as error:  # what mpi4py raises where there is no MPI
-        return RankProblem(message=f"a rank cannot use MPI ({type(error).__name__}: {error})", fix="pip install mpich")
+        message = f"a rank cannot use MPI ({type(error).__name__}: {error})"
+        return RankProblem(message=message, fix=command_here("pip install mpich"))
     if size == rendezvous.ranks:
         return None
     seen = "each sees only itself" if size == 1 else f"each sees {size}"

@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from daasbench.errors import MissingRequirement, NoRoom, SubmitError, Unreachable
+from daasbench.host.installation import command_here
 from daasbench.host.launchers import PlatformOptions, launch_command, require_launcher
 from daasbench.host.processes import thread_variables
 from daasbench.measure.dask import settings
@@ -81,7 +82,7 @@ class Lifelines:
 def ranks(case: Case, options: ClusterOptions, folder: Path, name: str, wall_time_limit_s: float) -> ConnectedWorkers:  # noqa: ARG001
     """Start scheduler and workers by the platform's launcher, and return when all workers have registered."""
     if importlib.util.find_spec("dask_mpi") is None:
-        raise MissingRequirement("dask-mpi is not installed", "install it: pip install 'daasbench[dask]'")
+        raise MissingRequirement("dask-mpi is not installed", command_here("install it: pip install 'daasbench[dask]'"))
     launcher: PlatformOptions = {} if options.launcher is None else {"launcher": options.launcher}
     require_launcher(launcher)
     from distributed import Client

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from daasbench.errors import MissingRequirement, NoRoom, SubmitError
+from daasbench.host.installation import command_here
 from daasbench.host.processes import thread_variables
 from daasbench.measure.dask import settings, slurm_cleanup
 from daasbench.measure.dask.found import ConnectedWorkers
@@ -78,7 +79,8 @@ def jobs(case: Case, options: ClusterOptions, folder: Path, name: str, wall_time
 def require_slurm() -> None:
     """Raise MissingRequirement, with its fix, if this machine cannot submit workers."""
     if importlib.util.find_spec("dask_jobqueue") is None:
-        raise MissingRequirement("dask-jobqueue is not installed", "install it: pip install 'daasbench[dask]'")
+        fix = command_here("install it: pip install 'daasbench[dask]'")
+        raise MissingRequirement("dask-jobqueue is not installed", fix)
     for program in ("sbatch", "squeue", "scancel"):
         if shutil.which(program) is None:
             raise MissingRequirement(

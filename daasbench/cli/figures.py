@@ -1,0 +1,64 @@
+"""Figures as text: three digits at most, each with its unit; the same value that a report shows."""
+
+from __future__ import annotations
+
+import math
+
+from daasbench.statistics.intervals import Interval
+
+_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_LARGE = ((1e9, "billion "), (1e6, "million "))
+
+
+def number(value: float) -> str:
+    """Return a value of 0 or more with three digits, and no exponent."""
+    if not math.isfinite(value):
+        return "not a number"
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.2e}")
+    places = max(0, 2 - math.floor(math.log10(rounded)))
+    return f"{rounded:,.{places}f}".replace(",", " ")
+
+
+def duration(seconds: float) -> str:
+    """Return a time with the unit in which it reads best: ``"11.7 ms"``."""
+    scale, sign = next((pair for pair in _TIMES if seconds >= pair[0]), _TIMES[-1])
+    return f"{number(seconds / scale)} {sign}"
+
+
+def span(seconds: float) -> str:
+    """Return how long something takes, roughly: ``"12 s"``, ``"3 min"``."""
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def rate(value: float, units: str) -> str:
+    """Return units per second; `units` in the plural: ``"160 frames/s"``, ``"1.2 million spectra/s"``."""
+    scale, word = next((pair for pair in _LARGE if value >= pair[0]), (1.0, ""))
+    return f"{number(value / scale)} {word}{units}/s"
+
+
+def bounds(found: Interval | None, units: float | None = None) -> str:
+    """Return the interval of a time, or of the rate of `units` in that time: ``"150 to 170"``; empty without one.
+
+    The ends have the unit in which :func:`duration` or :func:`rate` writes the value.
+    """
+    if found is None or found.low is None or found.high is None:
+        return ""
+    if units is None:
+        ends = found.low, found.high
+        scale = next((scale for scale, _ in _TIMES if found.value >= scale), 1e-9)
+    else:
+        ends = units / found.high, units / found.low
+        scale = next((scale for scale, _ in _LARGE if units / found.value >= scale), 1.0)
+    return f"{number(ends[0] / scale)} to {number(ends[1] / scale)}"
+
+
+def share(fraction: float) -> str:
+    """Return a share in percent: ``"12 %"``, ``"0.75 %"``."""
+    percent = 100 * fraction
+    return f"{percent:.0f} %" if percent >= 9.5 else f"{float(f'{percent:.1e}'):g} %"

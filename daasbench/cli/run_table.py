@@ -1,0 +1,258 @@
+"""The table at the end of a run: problem by problem, the fastest first, and below it what has no figure and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from daasbench.cli import figures
+from daasbench.cli.names import (
+    command,
+    counted,
+    first_line,
+    input_of,
+    kernel_of,
+    listed,
+    options_of,
+    resources,
+    skip_reason,
+    units,
+)
+from daasbench.evidence.unit_size import unit_words
+from daasbench.host.installation import one_command
+from daasbench.model import Case, Outcome
+from daasbench.records.layout import LOG_FILE
+from daasbench.records.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from daasbench.evidence import Evidence
+    from daasbench.evidence.claims import ProblemResults
+    from daasbench.evidence.entries import Entry
+
+
+UNCERTAIN = "too uncertain to compare"
+GAP = 2  # spaces between columns
+COLOURS = {Outcome.OK: "green", Outcome.SKIPPED: "yellow"}
+BAD = "bold red"
+DROPPED = ("time", "range", "limit")  # the columns that a narrow terminal does without, in this order
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One implementation that has a figure; the texts of its cells by column."""
+
+    cells: dict[str, str]
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footnote:
+    """What has no figure, or not all of it: the implementations, and the reason that they share."""
+
+    outcome: Outcome
+    reason: str
+    names: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What the whole table shares: which names need their resources and platform, because these differ."""
+
+    with_resources: bool
+    with_platform: bool
+
+    def name(self, entry: Entry) -> str:
+        """Return the name of an implementation: ``"numba (2 threads)"``."""
+        word = entry.case.implementation
+        return f"{word} ({resources(entry.case)})" if self.with_resources else word
+
+
+def show_run(folder: Path, console: Console) -> None:
+    """Print the table of a run's folder."""
+    from daasbench.evidence.claims import problem_results
+    from daasbench.evidence.collection import gather
+    from daasbench.evidence.disturbance import busy_caution
+    from daasbench.evidence.entries import entries
+
+    evidence = gather(folder)
+    problems = problem_results(entries(evidence))
+    every = [entry for problem in problems for entry in problem.newest]
+    layout = Layout(
+        with_resources=len({resources(entry.case) for entry in every}) > 1,
+        with_platform=len({entry.platform for entry in every}) > 1,
+    )
+    rows = {problem.id: [_row(entry, layout) for entry in _sorted(problem) if entry.counted] for problem in problems}
+    widths = _widths([row for found in rows.values() for row in found], console.width)
+    fixes: dict[str, None] = {}
+    for problem in problems:
+        _print_heading(problem, evidence, console)
+        if rows[problem.id]:
+            console.print(_table(rows[problem.id], widths))
+        for note in _footnotes(problem, layout, fixes):
+            _print_footnote(note, console)
+        console.print()
+    _print_logs(folder, every, console)
+    _print_doubts(every, console)
+    if install := one_command(fixes):
+        console.print(f"To install what is missing: {install}", markup=False, soft_wrap=True)
+    if caution := busy_caution(evidence.records):
+        console.print(caution, style="bold yellow", markup=False)
+
+
+def _sorted(problem: ProblemResults) -> list[Entry]:
+    return sorted(problem.newest, key=lambda entry: (entry.platform, _value(entry)))
+
+
+def _value(entry: Entry) -> float:
+    start = _start(entry)
+    return start if start is not None else entry.seconds
+
+
+def _start(entry: Entry) -> float | None:
+    """Return the seconds until the first result of a case whose start is measured; None for other cases."""
+    from daasbench.evidence.phases import of_process
+    from daasbench.statistics.intervals import across_processes
+
+    if not entry.case.start or not entry.counted:
+        return None
+    return across_processes([of_process(row.record).total_s for row in entry.counted]).value
+
+
+def _row(entry: Entry, layout: Layout) -> Row:
+    cells = {"name": layout.name(entry), "platform": entry.platform if layout.with_platform else ""}
+    start = _start(entry)
+    time = entry.time
+    if start is not None:
+        cells |= {"speed": f"first result after {figures.duration(start)}"}
+    elif time is not None:
+        work = entry.units or 1.0
+        cells |= {
+            "speed": figures.rate(work / time.value, units(entry.case, entry.unit)),
+            "range": f"({spread})" if (spread := _spread(entry, work)) else "",
+            "time": f"{figures.duration(time.value)} each",
+        }
+        if entry.fraction and entry.limit_name:
+            cells["limit"] = f"{figures.share(entry.fraction.value)} of {entry.limit_name.replace('_', ' ')}"
+    if len(entry.outcomes) > 1:
+        outcome = ", ".join(f"{entry.outcomes[one]} {one}" for one in Outcome if entry.outcomes[one])
+    else:
+        outcome = str(entry.outcome)
+    return Row(cells={**cells, "outcome": outcome}, outcome=entry.outcome)
+
+
+def _spread(entry: Entry, work: float) -> str:
+    """Return the interval of a rate; of too few processes their range, and no interval that says nothing."""
+    from daasbench.statistics.intervals import too_uncertain
+
+    time = entry.time
+    if time is None or too_uncertain(time):
+        return UNCERTAIN if time else ""
+    if time.low is None:  # too few processes
+        time = msgspec.structs.replace(time, low=time.least, high=time.greatest)
+    return figures.bounds(time, work)
+
+
+def _print_doubts(entries: Sequence[Entry], console: Console) -> None:
+    """Print what the ranges mean where they are no intervals, and what makes a figure certain enough."""
+    from daasbench.statistics.intervals import too_uncertain
+
+    counted = [entry for entry in entries if entry.time]
+    few = sorted({len(entry.medians) for entry in counted if entry.time and entry.time.low is None})
+    if few:
+        said = " or ".join(map(str, few))
+        text = f"{said} process{'' if few == [1] else 'es'} per case: too few for an interval, and no comparison."
+        console.print(f"{text} More: --set repeat.processes=5", markup=False)
+    if any(entry.time and too_uncertain(entry.time) for entry in counted):
+        more = max(5, *(2 * len(entry.medians) for entry in counted))
+        console.print(f"{UNCERTAIN}: measure on a quiet machine with --set repeat.processes={more}", markup=False)
+
+
+def _widths(rows: Sequence[Row], width: int) -> dict[str, int]:
+    """Return the widths of the columns that are shown: those with a text, as many as fit into the terminal."""
+    columns = ("name", "platform", "speed", "range", "time", "limit", "outcome")
+    widths = {column: max((len(row.cells.get(column, "")) for row in rows), default=0) for column in columns}
+    shown = {column: size for column, size in widths.items() if size}
+    for column in DROPPED:
+        if sum(shown.values()) + GAP * len(shown) > width:
+            shown.pop(column, None)
+    return shown
+
+
+def _table(rows: Sequence[Row], widths: dict[str, int]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, GAP, 0, 0))
+    table.add_column(width=0)  # an indent of GAP spaces
+    for column, size in widths.items():
+        if column in ("name", "outcome"):
+            table.add_column(min_width=size if column == "outcome" else None, overflow="fold")
+        else:
+            table.add_column(width=size, no_wrap=True, justify="right" if column in ("speed", "time") else "left")
+    for row in rows:
+        cells = [Text(row.cells.get(column, "")) for column in widths if column != "outcome"]
+        table.add_row("", *cells, Text(row.cells["outcome"], style=COLOURS.get(row.outcome, BAD)))
+    return table
+
+
+def _print_heading(problem: ProblemResults, evidence: Evidence, console: Console) -> None:
+    case, job = problem.first.case, evidence.jobs.get(f"{problem.first.first.run}/{problem.first.first.job}")
+    kernel = kernel_of(case.kernel)
+    paths = job.inputs.get(case.input_hash or "", {}) if job else {}
+    what = [input_of(case), unit_words(kernel, case, paths), options_of(case), _nodes(case)]
+    console.print(kernel.card.title if kernel else case.kernel, style="bold", markup=False, highlight=False)
+    console.print(", ".join(filter(None, what)), markup=False, highlight=False)
+
+
+def _nodes(case: Case) -> str:
+    return counted(case.nodes, "node") if case.nodes > 1 else ""
+
+
+def _footnotes(problem: ProblemResults, layout: Layout, fixes: dict[str, None]) -> list[Footnote]:
+    """Return what is said below the rows; what can be installed is collected in `fixes`."""
+    found: dict[tuple[Outcome, str], Footnote] = {}
+    several = Counter(entry.case.implementation for entry in problem.newest)
+    for entry in problem.newest:
+        for row in entry.rows:
+            record = row.record
+            if record.outcome is Outcome.OK:
+                continue
+            skipped = record.outcome is Outcome.SKIPPED
+            reason = skip_reason(record.message, fixes) if skipped else first_line(record.message)
+            note = found.setdefault((record.outcome, reason), Footnote(outcome=record.outcome, reason=reason))
+            name = layout.name(entry) if several[entry.case.implementation] > 1 else entry.case.implementation
+            name += f" on {entry.platform}" if layout.with_platform else ""
+            if name not in note.names:
+                note.names.append(name)
+    order = list(Outcome)
+    return sorted(found.values(), key=lambda note: (order.index(note.outcome), note.names))
+
+
+def _print_footnote(note: Footnote, console: Console) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    text = Text(f"{note.outcome}: ", style=COLOURS.get(note.outcome, BAD))
+    text.append(f"{listed(note.names)} ({note.reason})" if note.reason else listed(note.names), style="default")
+    console.print(Padding(text, (0, 0, 0, GAP), expand=False))
+
+
+def _print_logs(folder: Path, entries: Sequence[Entry], console: Console) -> None:
+    """Print where the logs of the jobs are in which something failed, and the command that shows them."""
+    bad = [row.record for entry in entries for row in entry.rows if row.record.outcome not in COLOURS]
+    jobs, run = list(dict.fromkeys(record.job for record in bad)), RunFolder(folder)
+    for job in jobs[:3]:
+        console.print(f"log: {run.job_folder(job) / LOG_FILE}", markup=False, highlight=False, soft_wrap=True)
+    if jobs:
+        results = folder.parent.parent
+        shown = command("show", "log", run.id, *(jobs[:1] if len(jobs) == 1 else ()), results=results)
+        more = f" ({len(jobs)} jobs)" if len(jobs) > 1 else ""
+        console.print(f"to read it{more}: {shown}", markup=False, highlight=False, soft_wrap=True)
