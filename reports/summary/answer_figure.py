@@ -41,7 +41,9 @@ def answer_figure(asked: AnsweredQuestion, colours: Mapping[str, str]) -> Captio
 
 
 def _figure(groups: Sequence[bars.BarGroup], title_: str, what: str) -> CaptionedFigure:
-    caption = f"{what}, from zero. The thin line is the 95 % interval across processes; details are below."
+    drawn = [bar for group in groups for bar in group.bars]
+    few = " Fewer than 3 processes have no interval: the line is their range." if any(bar.few for bar in drawn) else ""
+    caption = f"{what}, from zero. The thin line is the 95 % interval across processes.{few}"
     return CaptionedFigure(svg=bars.draw(groups), caption=caption, title=title_)
 
 
@@ -95,6 +97,7 @@ def _bar(entry: Entry, label: str, colours: Mapping[str, str]) -> bars.Bar:
         low=_low(found),
         high=_high(found),
         basis=entry.basis.value,
+        few=found is not None and found.low is None,
     )
 
 
@@ -118,6 +121,7 @@ def _costs(problem: ProblemResults, colours: Mapping[str, str]) -> bars.BarGroup
             value=entry.cost.value if entry.cost else None,
             low=_low(entry.cost),
             high=_high(entry.cost),
+            few=entry.cost is not None and entry.cost.low is None,
         )
         for entry in priced[: ROWS[1]]
     ]
