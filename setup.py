@@ -1,4 +1,4 @@
-"""The rooms of the checkout, mapped into the one import package (docs/explanation/architecture.md#the-rooms)."""
+"""The folders of plug-ins, as subpackages of daasbench (docs/explanation/architecture.md#the-folders)."""
 
 from setuptools import find_packages, setup
 

@@ -1,7 +1,13 @@
-"""daasbench: verified kernels, dated prices and real queues, joined to decisions with error bars.
+"""daasbench: measure analysis kernels of photon and neutron science, verify their results, and compare platforms.
 
->>> import daasbench
->>> table = daasbench.load("results")        # the tidy pandas DataFrame      # doctest: +SKIP
+::
+
+    import daasbench
+
+    table = daasbench.load("results")         # a pandas DataFrame: one row per case, platform and process
+    daasbench.ratio(table, base="numpy")      # how many times as fast the others are
+
+``daasbench.kernel`` makes a kernel of your own from Python functions. The command line measures: ``daasbench --help``.
 """
 
 from __future__ import annotations
@@ -12,11 +18,16 @@ from daasbench.version import __version__
 
 if TYPE_CHECKING:
     from daasbench.authoring.function import kernel
+    from daasbench.evidence.ratios import ratio
     from daasbench.evidence.table import load
 
-__all__ = ["__version__", "kernel", "load"]
+__all__ = ["__version__", "kernel", "load", "ratio"]
 
-_MODULES = {"kernel": "daasbench.authoring.function", "load": "daasbench.evidence.table"}  # imported on first use
+_MODULES = {  # imported on first use
+    "kernel": "daasbench.authoring.function",
+    "load": "daasbench.evidence.table",
+    "ratio": "daasbench.evidence.ratios",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -24,7 +35,7 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return getattr(importlib.import_module(_MODULES[name]), name)
-    raise AttributeError(f"module 'daasbench' has no attribute {name!r}")
+    raise AttributeError(f"module 'daasbench' has no attribute {name!r}; it has: {', '.join(__all__)}")
 
 
 def __dir__() -> list[str]:

@@ -15,13 +15,13 @@ import msgspec
 from daasbench.model import Job, JobStatus, Option, Request, Verdict, Work
 
 FilePath = Annotated[str, msgspec.Meta(extra={"file": True})]
-"""Type of a kernel option that names a file: its path is relative to the scenario, its hash identifies the case."""
+"""Type of a kernel option that names a file: its path is relative to the scenario; its hash is part of the case."""
 
 OF_INPUT = msgspec.Meta(extra={"of_input": True})
-"""Mark of a kernel option that describes the input file: it is refused for generated inputs."""
+"""Mark of a kernel option that describes the input file; such an option is refused for generated inputs."""
 
 Parameters = Mapping[str, Any]
-"""The parameters that determine the shape of a problem: those of a size, or those that the survey of a file found."""
+"""The parameters that determine the shape of a problem: those of a size, or those that a file's headers give."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -41,10 +41,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     unit: str  # the unit of scientific work, singular
     units: str = ""  # its plural, if that is not the unit with an s; filled in if not given
+    verb: str = ""  # what a machine does with a unit: "integrates"
     stands_for: str = ""  # the production software that the kernel represents
     community: str = ""  # the fields of science that use it
     method: str = ""  # the formula, in words and symbols
-    leaves_out: str = ""  # what the production software does and the kernel does not
+    leaves_out: str = ""  # what the production software does in addition to the kernel
     tolerance: str = ""  # the tolerances and where they come from
     real_work: str = ""  # how many units a real data set has
     literature: tuple[Reference, ...] = ()
@@ -58,7 +59,7 @@ class Problem(Protocol):
     """The inputs of one case: the repeats rotate over `blocks`; all other attributes are shared by the blocks.
 
     `prepare` of an implementation gets every block that will be computed. If a problem has fewer blocks than the
-    harness asked for, the harness repeats them from the first on, each copy in its own memory.
+    harness requested, the harness repeats them from the first block on. Each copy has its own memory.
     """
 
     @property
@@ -157,7 +158,7 @@ class Kernel(Protocol):
 
     @property
     def repeat_tolerance(self) -> float | None:
-        """Return how much a result may differ, relatively, from a verified result of the same block; None: no limit."""
+        """Return the allowed relative difference between two results of the same block; None: no limit."""
         ...
 
     @property
@@ -189,7 +190,7 @@ class Kernel(Protocol):
         ...
 
     def expect(self, problem: Any, options: Options) -> Any:
-        """Return what `verify` needs; a process that measures nothing calls this once per comparison."""
+        """Return what `verify` needs; a process that does not measure calls this once per comparison."""
         ...
 
     def verify(self, problem: Any, expectation: Any, block: int, result: Any, judged_as: str) -> Verdict:
@@ -215,7 +216,7 @@ class Backend(Protocol):
         ...
 
     def wait(self) -> None:
-        """Return when all computations that were started have ended."""
+        """Wait until all computations that were started have ended."""
         ...
 
     def peak_bytes(self) -> int | None:
@@ -233,7 +234,7 @@ class Runner(Protocol):
         ...
 
     def render(self, job: Job, folder: Path) -> Request:
-        """Return exactly what `submit` would send. A pure function: it changes nothing."""
+        """Return exactly what `submit` would send. The function is pure: it changes nothing."""
         ...
 
     def submit(self, request: Request, folder: Path, keep_open: Sequence[int] = ()) -> str:
@@ -270,7 +271,7 @@ class Queue(Runner, Protocol):
         ...
 
     def split(self, job: Job) -> list[Job]:
-        """Return the jobs into which `job` is divided; the cases of one job share an allocation. A pure function.
+        """Return the jobs into which `job` is divided; the cases of one job share an allocation. The function is pure.
 
         Together the jobs hold every case of `job` once. Cases that are compared stay in one job. The ids of the
         returned jobs are ignored.
@@ -278,9 +279,9 @@ class Queue(Runner, Protocol):
         ...
 
     def render_all(self, jobs: Sequence[Job], folder: Path) -> list[Request]:
-        """Return exactly what would be sent for jobs of one platform. A pure function.
+        """Return exactly what would be sent for jobs of one platform. The function is pure.
 
-        Each job is in one of the requests. `folder` is the folder of the run's jobs; the files of a request are
+        Each job is in exactly one of the requests. `folder` is the folder of the run's jobs; the files of a request are
         relative to it.
         """
         ...
@@ -298,7 +299,7 @@ class Queue(Runner, Protocol):
         ...
 
     def find(self, jobs: Sequence[Job], folder: Path) -> dict[str, str]:
-        """Return the handles of those of the jobs that the scheduler knows, although no handle was recorded.
+        """Return the handles of the jobs that the scheduler knows although no handle was recorded.
 
         Raises
         ------
@@ -308,12 +309,12 @@ class Queue(Runner, Protocol):
         ...
 
     def cancel_all(self, handles: Sequence[str]) -> None:
-        """Ask the platform to cancel all of these jobs; `poll` returns whether they have ended."""
+        """Ask the platform to cancel all of these jobs; `poll` then tells whether they have ended."""
         ...
 
 
 class Report(Protocol):
-    """Writes evidence to files that a person reads; the same evidence gives the same bytes."""
+    """Writes a report from evidence; the same evidence gives the same bytes."""
 
     name: str
     title: str

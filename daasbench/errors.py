@@ -1,24 +1,24 @@
-"""The one exception family.
+"""The exceptions of daasbench.
 
 ::
 
     DaasbenchError                 exit code 70
-    +-- UsageError                 2   something a person wrote or asked for is wrong
-    |   +-- ScenarioError              a scenario or a platform file, or a --set
-    |   +-- InputError                 a measured file: unreadable, truncated, wrong shape
-    |   +-- UnknownName                a kernel, size, platform, report ... that does not exist
-    |   +-- PluginError                a plug-in that is named and cannot be loaded
-    |   +-- OutputError                a file that was asked for (a report, a table) cannot be written
+    +-- UsageError                 2   a file, an option or a name that the user gave is wrong
+    |   +-- ScenarioError              a scenario, a platform file or a --set is wrong
+    |   +-- InputError                 a measured file cannot be used: unreadable, truncated, wrong shape
+    |   +-- UnknownName                a kernel, size, platform, report ... does not exist
+    |   +-- PluginError                a plug-in that the user named cannot be loaded
+    |   +-- OutputError                a report or a table cannot be written
     +-- MissingRequirement         -   a requirement is missing: the case is skipped, with the fix
     +-- BudgetError                4   the worst-case price is above the budget
     +-- Unfinished                 3   work is unfinished; the same command continues it
         +-- LedgerError                records cannot be written or read (disk full, read-only)
-        +-- Locked                     another controller holds the run folder
-        +-- SubmitError                a scheduler refused a job; nothing of it runs
-        +-- Unreachable                a platform does not answer; it may have done what was asked or not
-        +-- NoRoom                     a platform answers, and did not provide the resources in time
+        +-- Locked                     another daasbench process uses the run folder
+        +-- SubmitError                a scheduler refused a job; no part of it runs
+        +-- Unreachable                a platform does not answer; the request may have taken effect or not
+        +-- NoRoom                     a platform answers, but did not provide the resources in time
 
-Every message is one sentence that says what is wrong, where, and what would be right.
+Every message is one sentence: what is wrong, where, and how to correct it.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from collections.abc import Iterable
 
 
 class DaasbenchError(Exception):
-    """Anything that daasbench refuses or fails to do."""
+    """The base of all errors that daasbench raises."""
 
     exit_code = 70
 
 
 class UsageError(DaasbenchError):
-    """Something that a person wrote or asked for is wrong; nothing was run."""
+    """A file, an option or a name that the user gave is wrong; nothing was run."""
 
     exit_code = 2
 
@@ -48,15 +48,15 @@ class InputError(UsageError):
 
 
 class UnknownName(UsageError):
-    """A name that does not exist: of a kernel, a size, a platform, a report ..."""
+    """A kernel, a size, a platform, a report ... of this name does not exist."""
 
 
 class PluginError(UsageError):
-    """A plug-in that was asked for by name cannot be loaded."""
+    """A plug-in that the user named cannot be loaded."""
 
 
 class OutputError(UsageError):
-    """A file that was asked for cannot be written; the message says which files were, and the fix."""
+    """A report or a table cannot be written; the message says which files were written, and the fix."""
 
 
 class MissingRequirement(DaasbenchError):
@@ -65,9 +65,9 @@ class MissingRequirement(DaasbenchError):
     Parameters
     ----------
     what
-        The sentence: what is missing.
+        What is missing, as a sentence.
     fix
-        How to get it, as a command or a sentence.
+        How to install or obtain it, as a command or a sentence.
     """
 
     def __init__(self, what: str, fix: str) -> None:
@@ -77,7 +77,7 @@ class MissingRequirement(DaasbenchError):
 
 
 class BudgetError(DaasbenchError):
-    """The worst-case price of what is still to be done is above the budget."""
+    """The worst-case price of the remaining measurements is above the budget."""
 
     exit_code = 4
 
@@ -93,15 +93,15 @@ class LedgerError(Unfinished):
 
 
 class Locked(Unfinished):
-    """Another controller holds the run folder."""
+    """Another daasbench process uses the run folder."""
 
 
 class SubmitError(Unfinished):
-    """A scheduler refused a job: nothing of it was started."""
+    """A scheduler refused a job; no part of it was started."""
 
 
 class Unreachable(Unfinished):
-    """A platform does not answer: it may have done what was asked or not, which is unknown until it is asked again."""
+    """A platform does not answer; it is not known whether the request took effect."""
 
 
 class NoRoom(Unfinished):
@@ -109,7 +109,7 @@ class NoRoom(Unfinished):
 
 
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> UnknownName:
-    """Return the error for an unknown `name`: where, what, the nearest match, and all that is known.
+    """Return the error for an unknown `name`: where it was written, the nearest match, and all known names.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> Unkn
 
 
 def unknown_sentence(kind: str, name: str, known: Iterable[str], where: str = "") -> str:
-    """Return the sentence of :func:`unknown`, for errors of another class."""
+    """Return the message of :func:`unknown`, for errors of another class."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -1,7 +1,7 @@
-"""Plug-ins by name: each is loaded when it is asked for, and in isolation.
+"""Find plug-ins by name; each is loaded when it is needed, and separately from the others.
 
-A plug-in that cannot be loaded is a warning in a listing, and an error only if it is asked for by name. Groups of
-entry points: ``daasbench.kernels``, ``.runners``, ``.reports``, ``.providers``, and ``daasbench.scenarios`` for
+A plug-in that cannot be loaded is a warning in a listing, and an error only if the user names it. Groups of entry
+points: ``daasbench.kernels``, ``.runners``, ``.reports``, ``.providers``, and ``daasbench.scenarios`` for
 packages that ship scenarios, platforms and price sheets.
 """
 
@@ -33,7 +33,7 @@ QUEUE_PARTS = ("every_s", "split", "render_all", "submit_all", "find", "cancel_a
 
 
 class Plugin(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of a listing: where the plug-in comes from, and why it cannot be used, if so."""
+    """One entry of a listing: the origin of the plug-in, and, if it cannot be used, the reason."""
 
     name: str
     group: str
@@ -62,7 +62,7 @@ def _declared() -> _Declared:
         try:
             declared = [point for point in distribution.entry_points if point.group.startswith(PREFIX)]
             name = distribution.name if declared else ""
-        except Exception as error:  # foreign metadata can be broken in any way
+        except Exception as error:  # other packages' metadata can be broken in any way
             warnings.append(
                 f"{_folder_of(distribution)}: its entry points cannot be read: {error}; reinstall that package"
             )
@@ -97,7 +97,7 @@ def _singular(group: str) -> str:
 
 
 def warnings() -> list[str]:
-    """Return the problems of the installed plug-ins as a whole: unreadable metadata, names used twice."""
+    """Return the problems of all installed plug-ins together: unreadable metadata, duplicate names."""
     return list(_declared().warnings)
 
 
@@ -122,7 +122,7 @@ def _load(group: str, name: str) -> Any:
     point = points[name]
     try:
         return _checked(point.load(), group, name)
-    except (Exception, SystemExit) as error:  # a plug-in is foreign code and can raise anything
+    except (Exception, SystemExit) as error:  # a plug-in is other people's code and can raise anything
         message = str(error) if isinstance(error, _Misshapen) else f"{type(error).__name__}: {error}"
         raise PluginError(
             f"{_singular(group)} {name!r} from {_origin(point)} cannot be loaded: {message};"
@@ -143,18 +143,18 @@ def _checked(plugin: Any, group: str, name: str) -> Any:
         try:
             getattr(plugin, part)
         except AttributeError as error:
-            raise _Misshapen(f"it is no {_singular(group)}: it has no {part!r}") from error
+            raise _Misshapen(f"it is not a {_singular(group)}: it has no {part!r}") from error
     missing = [part for part in QUEUE_PARTS if not hasattr(plugin, part)]
     if group == "runners" and 0 < len(missing) < len(QUEUE_PARTS):
         present = next(part for part in QUEUE_PARTS if part not in missing)
-        raise _Misshapen(f"it has {present!r}, as a queue has, but not {', '.join(missing)}")
+        raise _Misshapen(f"it has {present!r} like a queue, but not {', '.join(missing)}")
     if group == "kernels" and plugin.name != name:
-        raise _Misshapen(f"its name is {plugin.name!r}, its entry point {name!r}")
+        raise _Misshapen(f"its name is {plugin.name!r}, but the name of its entry point is {name!r}")
     return plugin
 
 
 def catalogue(group: str) -> list[Plugin]:
-    """Return every plug-in of `group`, loaded in isolation: a broken plug-in carries its error."""
+    """Return every plug-in of `group`, each loaded separately; the entry of a broken plug-in has its error."""
     plugins = []
     for name in names(group):
         point = _declared().points[group][name]

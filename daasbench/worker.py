@@ -1,9 +1,9 @@
-"""One job on one node: ``python -m daasbench.worker job.json``.
+"""The worker, which measures one job on one node: ``python -m daasbench.worker job.json``.
 
 The worker reads the job file and writes ``records.jsonl`` into the same folder. With ``--tied`` it ends when its
-standard input closes: a local worker ends with its controller. Where a scheduler may start it twice, it claims the job
-by ``--claim NAME``, and a worker with another name does nothing. Two small files hold the times of its start and its
-end, so that the job's folder has them even when the scheduler has no record of the job.
+standard input closes: a local worker ends with its controller. If a scheduler may start a job twice, the worker claims
+the job by ``--claim NAME``, and a worker with another name does nothing. Two small files contain the times of its start
+and its end, so that they are in the job's folder even if the scheduler has no record of the job.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import IO
 
 import msgspec
 
@@ -30,36 +30,33 @@ from daasbench.host.clock import utc_now
 from daasbench.host.code_fingerprint import suite_content
 from daasbench.host.containers import require_inside
 from daasbench.measure.comparison import ComparisonRunner
-from daasbench.measure.messages import Command, Failure
-from daasbench.measure.process import MeasuringProcess
-from daasbench.measure.requirements import limits_do_not_apply
-from daasbench.model import Job, Limits, Machine, Noun, Planned, Record, digest, sets_of
+from daasbench.measure.job_limits import limits_of_job
+from daasbench.model import Job, Noun, Planned, Record, sets_of
 from daasbench.records.interrupted import interrupted_attempts, was_interrupted
-from daasbench.records.layout import LOG_FILE, RECORDS_FILE, SCRATCH_FOLDER
+from daasbench.records.layout import LOG_FILE, PHASE_FILE, RECORDS_FILE, SCRATCH_FOLDER
 from daasbench.records.ledger import Ledger
 from daasbench.records.readers import read_lines
 from daasbench.version import __version__
 
 log = logging.getLogger(__name__)
 
-LIMITS_TIMEOUT_S = 120.0
 LAST_WORDS = "daasbench worker: "  # prefix of the last message of a failed worker in its log
-GRACE_S = 4.0  # for cleaning up, once the controller has ended
+GRACE_S = 4.0  # seconds for cleaning up after the controller has ended
 STOPPED = 130  # exit code after SIGTERM, or when the controller has ended
-CLAIMED = 4  # exit code where another worker has the job
+CLAIMED = 4  # exit code if another worker has the job
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # errors of file systems without hard links
 CLAIM, STARTED, ENDED = "claim", "started.json", "ended.json"  # files of a job
 
 
 class Began(Noun, frozen=True, kw_only=True):
-    """When a worker started a job, by the clock of its node."""
+    """The time at which a worker started a job, by the clock of its node."""
 
     at: str  # UTC, ISO 8601
     claim: str = ""
 
 
 class Left(Noun, frozen=True, kw_only=True):
-    """When and how a worker ended."""
+    """The time at which a worker ended, and its exit code."""
 
     at: str
     exit: int
@@ -72,7 +69,7 @@ class Taken(Unfinished):
 
 
 def claim(folder: Path, name: str) -> None:
-    """Claim the job of `folder` for `name`, which may have it already; atomic on any file system.
+    """Claim the job of `folder` for the worker `name`, which may have claimed it before; atomic on any file system.
 
     Raises
     ------
@@ -92,7 +89,9 @@ def claim(folder: Path, name: str) -> None:
     finally:
         mine.unlink(missing_ok=True)
     if holder != name:
-        raise Taken(f"{folder}: {holder} has this job; {name} ends at once and measures nothing")
+        raise Taken(
+            f"{folder}: the worker {holder} has this job; this worker ({name}) ends at once and measures nothing"
+        )
 
 
 def _create_claim(mine: Path, claimed: Path, name: str) -> None:
@@ -115,9 +114,9 @@ def _check_suite(job: Job) -> None:
 
 
 def _close_interrupted_attempts(path: Path, job: Job) -> list[Planned]:
-    """Return the measurements of the job that remain where an earlier worker of the same claim was killed.
+    """Return the measurements of the job that remain if an earlier worker of the same claim was killed.
 
-    The attempts that it had begun get records as interrupted, and are measured again in another attempt.
+    The attempts that this worker had begun are recorded as interrupted, and are measured again in another attempt.
     """
     lines = read_lines(path).lines if path.exists() else []
     if not lines:
@@ -150,55 +149,30 @@ def work(job_file: Path) -> None:
     _check_suite(job)
     require_inside(job)
     folder = job_file.parent
+    phase = partial(_write, folder / PHASE_FILE)
     job = msgspec.structs.replace(job, planned=_close_interrupted_attempts(folder / RECORDS_FILE, job))
     with Ledger(folder / RECORDS_FILE) as ledger, open(folder / LOG_FILE, "ab", buffering=0) as log_file:
         observed = machine.observe(commit=job.commit, observed_at=utc_now(), redact=job.redact)
         ledger.append(observed)
         limits: dict[int, str] = {}
-        for line in _limits(thread_counts(job), observed, log_file):
+        for line in limits_of_job(job, observed, log_file, say=phase):
             ledger.append(line)
             limits[line.threads] = line.id
-        scratch = folder / SCRATCH_FOLDER
         comparisons = ComparisonRunner(
-            job, observed, limits, write=ledger.append, now=utc_now, scratch=scratch, log=log_file
+            job,
+            observed,
+            limits,
+            write=ledger.append,
+            now=utc_now,
+            scratch=folder / SCRATCH_FOLDER,
+            log=log_file,
+            say=phase,
         )
         try:
             for planned in sets_of(job):
                 comparisons.run_set(planned)
         finally:
             comparisons.close()
-
-
-def thread_counts(job: Job) -> list[int]:
-    """Return the numbers of threads for which the machine's limits are needed: cases are compared with them."""
-    compared = [planned for planned in job.planned if _is_compared_with_limits(planned, job)]
-    counts = {planned.case.cores_per_node for planned in compared}
-    return sorted(count for count in counts if count <= machine.usable_cores())
-
-
-def _is_compared_with_limits(planned: Planned, job: Job) -> bool:
-    measures_no_science = planned.case.kernel == "probes" or planned.case.cache
-    return not (measures_no_science or planned.skip or limits_do_not_apply(planned, job))
-
-
-def _limits(threads: Sequence[int], observed: Machine, log_file: IO[bytes]) -> list[Limits]:
-    """Return the limits of this machine by the `probes` kernel, measured in a separate process."""
-    measured = []
-    cpus = machine.allowed_cpus(os.getpid())
-    for count in threads:
-        now = utc_now()
-        name = digest([observed.id, count, now])
-        prober = MeasuringProcess(count, cpus[:count], log_file)
-        try:
-            command = Command(step="limits", repeats=count, names=[name, observed.id, now])
-            answer = prober.ask(command, Limits, timeout_s=LIMITS_TIMEOUT_S)
-        finally:
-            prober.close()
-        if isinstance(answer, Failure):
-            failed = {"all": answer.message}
-            answer = Limits(id=name, machine=observed.id, threads=count, values={}, failed=failed, measured_at=now)
-        measured.append(answer)
-    return measured
 
 
 def _end_with_controller() -> None:
@@ -208,7 +182,7 @@ def _end_with_controller() -> None:
         while os.read(0, 4096):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(GRACE_S)  # the process ends meanwhile, unless it hangs
+        time.sleep(GRACE_S)  # normally the process ends meanwhile
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True, name="controller watch").start()
@@ -222,7 +196,7 @@ def _on_sigterm(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  
 def main(arguments: Sequence[str]) -> int:
     """Return the exit code: 0 if the job is done, 3 if not, with a message in its log."""
     signal.signal(signal.SIGTERM, _on_sigterm)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the controller handles Ctrl-C
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
     job_file, *options = arguments
     if "--tied" in options:
@@ -232,7 +206,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if name:
             claim(folder, name)
-    except Unfinished as error:  # the last message of a job is that of the worker that has it
+    except Unfinished as error:  # the last message of a job must be that of the worker that has it
         print(error if isinstance(error, Taken) else f"{LAST_WORDS}{error}", file=sys.stderr)
         return error.exit_code
     code = 70
@@ -250,15 +224,21 @@ def main(arguments: Sequence[str]) -> int:
         log.exception("internal error")
         print(f"{LAST_WORDS}internal error: {type(error).__name__}: {error}", file=sys.stderr)
     finally:
+        with contextlib.suppress(OSError):
+            (folder / PHASE_FILE).unlink()
         _note(folder / ENDED, Left(at=utc_now(), exit=code))
     return code
 
 
 def _note(path: Path, thing: Noun) -> None:
+    _write(path, msgspec.json.encode(thing).decode())
+
+
+def _write(path: Path, text: str) -> None:
     """Write a small file atomically. On a full disk it is not written; the ledger reports that."""
     part = path.with_name(f".{path.name}-{os.getpid()}")
     with contextlib.suppress(OSError):
-        part.write_bytes(msgspec.json.encode(thing) + b"\n")
+        part.write_text(f"{text}\n")
         part.replace(path)
 
 

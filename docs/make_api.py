@@ -47,14 +47,14 @@ class Audience:
 AUDIENCES = (
     Audience(
         title="Users in Python",
-        words="What a notebook or a user's own file imports; everything is in `dir(daasbench)`.",
+        words="What you import in a notebook or in your own file. `dir(daasbench)` lists these names.",
         modules=["daasbench"],
         how_to=["own-kernel"],
     ),
     Audience(
         title="Authors of kernels",
-        words="What a kernel in a folder is made of. [Kernel definitions](kernel-definitions.md) says what the shipped"
-        " ones compute.",
+        words="The parts of a kernel in a folder. [Kernel definitions](kernel-definitions.md) says what the included"
+        " kernels compute.",
         modules=[
             "daasbench.authoring",
             "daasbench.authoring.command_file",
@@ -69,14 +69,19 @@ AUDIENCES = (
     ),
     Audience(
         title="Authors of reports",
-        words="What a report is given, and what reports share.",
+        words="What a report gets, and what all reports share.",
         modules=[
             "daasbench.reports.blocks",
             "daasbench.evidence",
             "daasbench.evidence.entries",
             "daasbench.evidence.claims",
             "daasbench.evidence.phases",
+            "daasbench.evidence.cores",
+            "daasbench.evidence.disturbance",
+            "daasbench.evidence.tally",
+            "daasbench.evidence.unit_size",
             "daasbench.statistics",
+            "daasbench.scenario.beamline",
             "daasbench.scenario.goal",
             "daasbench.scenario.scaling_series",
             "daasbench.host.output_files",
@@ -86,7 +91,7 @@ AUDIENCES = (
     ),
     Audience(
         title="Authors of runners",
-        words="Everything that a runner needs, by one import: daasbench.runners. Then the modules that it takes from.",
+        words="A runner imports everything from daasbench.runners. The other modules define these names.",
         modules=[
             "daasbench.runners",
             "daasbench.inspection.platform",
@@ -103,27 +108,27 @@ AUDIENCES = (
     ),
     Audience(
         title="The protocols",
-        words="What every plug-in provides: kernels, runners, queues, reports.",
+        words="The members that a plug-in must have: kernels, runners, queues, reports.",
         modules=["daasbench.contracts"],
     ),
     Audience(
         title="The nouns",
-        words="What plug-ins are handed and return. All are frozen.",
+        words="The models that plug-ins get and return. All are frozen.",
         modules=["daasbench.model"],
     ),
     Audience(
         title="The results folder",
-        words="The names of its files, and readers and writers of records.",
+        words="The names of its files, and functions that read and write records.",
         modules=["daasbench.records", "daasbench.records.layout"],
     ),
     Audience(
         title="Errors",
-        words="What a plug-in raises; [exit codes](exit-codes.md) says what becomes of it.",
+        words="The exceptions that a plug-in raises. Each has an [exit code](exit-codes.md).",
         modules=["daasbench.errors"],
     ),
     Audience(
         title="Tests of plug-ins",
-        words="Contracts to inherit from, and fakes. pytest runs what a contract holds.",
+        words="Contract tests, from which the tests of a plug-in inherit, and fakes.",
         modules=["daasbench.testing"],
     ),
 )
@@ -140,16 +145,16 @@ def page() -> str:
     lines = [
         "# Public names",
         "",
-        "Written by `docs/make_api.py` from the docstrings. Everything else in daasbench is private and may change in"
-        " any release. Plug-ins are found by entry points of the groups `daasbench.kernels`, `daasbench.runners`,"
-        " `daasbench.reports` and `daasbench.scenarios`. `make docs` renders each name with its signature and its whole"
+        "`docs/make_api.py` writes this page from the docstrings. All other names are private and may change in any"
+        " release. Plug-ins are found by entry points of the groups `daasbench.kernels`, `daasbench.runners`,"
+        " `daasbench.reports` and `daasbench.scenarios`. `make docs` renders each name with its signature and its"
         " docstring.",
         "",
     ]
     for audience in AUDIENCES:
         lines += [f"## {audience.title}", "", " ".join([audience.words, *how_to(audience)]), ""]
         for name in existing(audience):
-            lines += [f"### `{name}`", "", "| Name | Kind | Is |", "|---|---|---|"]
+            lines += [f"### `{name}`", "", "| Name | Kind | Meaning |", "|---|---|---|"]
             lines += [row(name, public) for public in public_names(name)] + [""]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -29,8 +29,8 @@ def page() -> str:
     lines = [
         "# Command line",
         "",
-        "Written by `docs/make_cli.py` from the commands' own help. Exit codes of every command:"
-        " [exit-codes.md](exit-codes.md); what `--json` prints: [json.md](json.md).",
+        "`docs/make_cli.py` writes this page from the help of the commands. See also [exit codes](exit-codes.md) and"
+        " [JSON output](json.md).",
         "",
         "| Command | Does |",
         "|---|---|",
@@ -68,7 +68,7 @@ def options(command: click.Command, context: click.Context) -> list[str]:
     """Return the table of a command's options."""
     found = [one.get_help_record(context) for one in command.get_params(context) if isinstance(one, click.Option)]
     rows = [f"| `{names}` | {text} |" for names, text in filter(None, found)]
-    return ["| Option | Is |", "|---|---|", *rows, ""]
+    return ["| Option | Meaning |", "|---|---|", *rows, ""]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,14 @@ from daasbench import registry
 from daasbench.contracts import Implementation, Kernel
 
 FOLDER = Path(__file__).resolve().parent / "reference/kernels"
-TEXTS = ("stands_for", "community", "method", "leaves_out", "tolerance", "real_work")
+TEXTS = {
+    "stands_for": "Represents",
+    "community": "Used for",
+    "method": "Method",
+    "leaves_out": "Not included",
+    "tolerance": "Tolerance",
+    "real_work": "Real work",
+}
 
 
 def main() -> None:
@@ -43,11 +50,18 @@ def index(kernels: list[Kernel]) -> str:
         f"| {kernel.card.real_work} | {implementations(kernel)} |"
         for kernel in kernels
     ]
-    head = ["Kernel", "Computes", "Stands for", "Unit", "Real work", "Implementations"]
+    head = ["Kernel", "Computes", "Represents", "Unit", "Real work", "Implementations"]
     table = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *rows]
-    message = "What each leaves out, its oracle, its sizes and its options stand on its own page."
+    message = "The page of each kernel has its method, sizes, options and tolerance."
     return "\n".join(
-        ["# Kernels", "", f"Written by `docs/make_kernels.py` from the kernels' cards. {message}", "", *table, ""]
+        [
+            "# Kernels",
+            "",
+            f"`docs/make_kernels.py` writes this page from the descriptions in the code. {message}",
+            "",
+            *table,
+            "",
+        ]
     )
 
 
@@ -59,16 +73,16 @@ def implementations(kernel: Kernel) -> str:
 def page(kernel: Kernel) -> str:
     """Return the page of one kernel."""
     card = kernel.card
-    lines = [f"# {kernel.name}", "", f"{card.title}. A unit is a {card.unit}.", ""]
+    lines = [f"# {kernel.name}", "", f"{card.title}. The unit of work is: {card.unit}.", ""]
     for field in TEXTS:
         if text := getattr(card, field):
-            lines += [f"**{field.replace('_', ' ').capitalize()}.** {text}.", ""]
+            lines += [f"**{TEXTS[field]}.** {text}.", ""]
     lines += ["## Sizes", "", "| Size | Parameters |", "|---|---|"]
     for size, parameters in kernel.sizes.items():
         message = ", ".join(f"{name} {value}" for name, value in parameters.items())
         lines.append(f"| `{size}` | {message} |")
-    lines += ["", "## Implementations", "", "The first is the reference.", ""]
-    lines += ["| Name | Kind | Where | Needs | Differs |", "|---|---|---|---|---|"]
+    lines += ["", "## Implementations", "", "The first implementation is the reference.", ""]
+    lines += ["| Name | Kind | Runs on | Needs | Differences |", "|---|---|---|---|---|"]
     lines += [row(one) for one in kernel.implementations.values()]
     lines += judgements(kernel)
     lines += ["", "## Options", "", *options(kernel)]
@@ -86,7 +100,13 @@ def judgements(kernel: Kernel) -> list[str]:
     for word, meaning in kernel.judgements.items():
         whose = ", ".join(f"`{one.name}`" for one in kernel.implementations.values() if one.judged_as == word)
         rows.append(f"| `{word}` | {meaning} | {whose} |")
-    head = ["", "## Judgements", "", "Results of these are not held to the definition alone (`judged_as`).", ""]
+    head = [
+        "",
+        "## Judgements",
+        "",
+        "The results of these implementations are not compared with the definition alone (`judged_as`).",
+        "",
+    ]
     return [*head, "| Judged as | Meaning | Implementations |", "|---|---|---|", *rows]
 
 

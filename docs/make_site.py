@@ -21,13 +21,13 @@ DOCS = ROOT / "docs"
 SOURCE, SITE = ROOT / ".venv/site-source", ROOT / ".venv/site"
 
 SECTIONS = {
-    "tutorial": ("Tutorial", "To learn by doing."),
-    "how-to": ("How-to", "To get one thing done."),
-    "reference": ("Reference", "To look up."),
-    "explanation": ("Explanation", "To understand."),
+    "tutorial": ("Tutorial", "To learn daasbench."),
+    "how-to": ("How-to", "To do one task."),
+    "reference": ("Reference", "To look up details."),
+    "explanation": ("Explanation", "To understand the results."),
     "developer": ("Developer", "To change daasbench."),
-    "decisions": ("Decisions", "What was decided, and why: one page each."),
-    "benchmarks": ("Benchmarks", "What daasbench itself costs, and how its kernels compare."),
+    "decisions": ("Decisions", "What was decided, and why. Each decision has one page."),
+    "benchmarks": ("Benchmarks", "The time that daasbench itself takes, and the speed of its kernels."),
 }
 OF_THE_ROOT = {
     "CONTRIBUTING.md": "developer/contributing.md",

@@ -1,1 +1,1 @@
-"""The representative kernels: what is computed, one folder a kernel."""
+"""The representative kernels, one folder per kernel."""

@@ -1,9 +1,9 @@
-"""Runners start jobs on platforms; this package is what the author of a runner imports from.
+"""Runners start jobs on platforms. The author of a runner imports everything from this package.
 
 ``from daasbench.runners import JobStatus, Request, SubmitError`` brings the protocols, the models that a runner
 receives and returns, the errors that it raises, the files that a worker writes into a job's folder, the findings of a
-preflight check, and the options that every runner shares (launcher of ranks, Dask scheduler, container).
-Runners themselves are found by their name, through entry points of the group ``daasbench.runners``.
+preflight check, and the options of all runners (launcher of ranks, Dask scheduler, container). The runners themselves
+are found by their names, through entry points of the group ``daasbench.runners``.
 """
 
 from daasbench.contracts import Queue, Runner

@@ -1,6 +1,6 @@
 """The runner of Dask clusters: the worker is a process on this machine and computes on the workers of the cluster.
 
-Only a kernel's Dask implementation is measured. Any other would compute on this machine, so it is skipped.
+Only a kernel's Dask implementation is measured. Other implementations would compute on this machine and are skipped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class DaskRunner(LocalRunner):
     name = "dask"
 
     def check(self, options: Mapping[str, Option], where: str) -> None:
-        """Raise ScenarioError if these do not name exactly one cluster, or have an option that it does not know."""
+        """Raise ScenarioError if the options do not name exactly one cluster, or if one of them is unknown."""
         cluster = convert(dict(options), ClusterOptions, where)
         named = [key for key in CLUSTERS if key in options]
         if len(named) != 1:
@@ -41,8 +41,8 @@ class DaskRunner(LocalRunner):
         for key in options:
             if key not in (*CLUSTERS, *known):
                 fix = f"it has: {', '.join(known)}" if known else "it has no options"
-                what = "a cluster that runs already" if kind == "running" else f'cluster = "{kind}"'
-                raise ScenarioError(f"{where}: {key} is no option of {what}; {fix}")
+                what = "a running cluster" if kind == "running" else f'cluster = "{kind}"'
+                raise ScenarioError(f"{where}: {key} is not an option of {what}; {fix}")
         if "launcher" in options:
             check_options({"launcher": options["launcher"]}, where, runner=self.name)
 

@@ -36,7 +36,7 @@ MODULES = {"slurm": ("distributed", "dask_jobqueue"), "mpi": ("distributed", "da
 
 
 def scheduler_findings(platform: Platform) -> list[Finding]:
-    """Return the findings about the running Dask cluster that a platform's options name; none if they name none."""
+    """Return the findings about the running Dask cluster that a platform's options name; no findings without one."""
     address, file = scheduler_of(platform.options), platform.options.get("scheduler_file")
     if address is None and file is None:
         return []
@@ -109,11 +109,13 @@ def with_dask_options(finding: Finding) -> Finding:
 def workers_finding(workers: Mapping[str, Any], address: str) -> Finding:
     """Return how many workers a cluster has; a case must request exactly as many ranks."""
     if not workers:
-        return wrong("workers", f"the cluster at {address} has none", f"start some: dask worker {address}")
+        return wrong("workers", f"the cluster at {address} has no workers", f"start some: dask worker {address}")
     hosts = {str(worker["host"]) for worker in workers.values()}
     threads = sorted({int(worker["nthreads"]) for worker in workers.values()})
     counts = f"{len(workers)} on {len(hosts)} host{'s' if len(hosts) > 1 else ''}"
-    message = f"{counts}, threads {', '.join(map(str, threads))}: a case must request ranks = {len(workers)}"
+    message = (
+        f"{counts}, threads per worker: {', '.join(map(str, threads))}; a case must request ranks = {len(workers)}"
+    )
     return ok("workers", message)
 
 

@@ -51,7 +51,7 @@ class LocalRunner:
 
         Notes
         -----
-        If the container cannot be started, a worker outside of it records the reason for every case.
+        If the container cannot be started, a worker outside the container records the reason for every case.
         """
         job = msgspec.json.decode(request.files[JOB_FILE], type=Job)
         container = container_of(job.platform.options)
@@ -82,14 +82,14 @@ class LocalRunner:
         return handle
 
     def poll(self, handle: str) -> JobStatus:
-        """Return the state of the worker; a worker of an earlier controller is LOST, because it ended with it."""
+        """Return the state of the worker; a worker of an earlier controller is LOST, because both ended together."""
         worker = self._started.get(handle)
         if worker is None:
             return JobStatus(
                 state=JobState.LOST,
                 native="unknown",
                 reason=Reason.INTERRUPTED,
-                message="the controller that started it has ended",
+                message="the daasbench process that started it has ended",
             )
         code = worker.poll()
         if code is None:

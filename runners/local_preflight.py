@@ -13,7 +13,7 @@ from daasbench.inspection.platform import Finding, node_findings, ok, wrong
 from daasbench.model import Platform
 
 CODE = Path(daasbench.__file__).resolve().parent.parent
-ANSWER_S = 180.0  # an upper bound: two ranks have a minute, and a cold file system takes as long for the imports
+ANSWER_S = 180.0  # an upper bound: one minute to start two ranks, and one for the imports from a cold file system
 
 
 def check_this_machine(platform: Platform, folder: Path, *, ranks: int = node.RANKS) -> list[Finding]:
@@ -35,11 +35,11 @@ def check_this_machine(platform: Platform, folder: Path, *, ranks: int = node.RA
     try:
         probed, output = node.probe(node.node_question(platform.options, None, ranks), run)
     except subprocess.TimeoutExpired:
-        fix = "find out what hangs: python -m daasbench.inspection.node '{\"ranks\": 2}'"
+        fix = "to find the cause, run: python -m daasbench.inspection.node '{\"ranks\": 2}'"
         return [*findings, wrong("worker", f"this machine did not answer within {ANSWER_S:g} s", fix)]
     if probed is None:
         last = next((line for line in reversed(output.splitlines()) if line.strip()), "it printed nothing")
-        fix = "repair the installation of daasbench"
+        fix = "install daasbench again"
         return [*findings, wrong("worker", f"no worker can start on this machine: {last}", fix)]
     return [*findings, *node_findings(probed, platform, own=True)]
 
@@ -47,7 +47,7 @@ def check_this_machine(platform: Platform, folder: Path, *, ranks: int = node.RA
 def _one_node(platform: Platform) -> list[Finding]:
     if platform.nodes == 1:
         return []
-    message = f"{platform.nodes} nodes are declared, this machine is 1 node"
+    message = f"{platform.nodes} nodes are declared, but this machine is 1 node"
     return [wrong("nodes", message, "remove nodes, or name a runner that reaches several nodes")]
 
 

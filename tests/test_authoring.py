@@ -193,6 +193,14 @@ def test_a_wrong_declaration_is_refused_at_once(declare, message):
         declare()
 
 
+def test_a_function_is_serial_unless_it_declares_threads():
+    sums = made()
+    sums.implementation("loop")(lambda inputs: 0)
+    sums.implementation("pool", threads=True)(lambda inputs: 0)
+    threads = {name: one.threads for name, one in sums.implementations.items()}
+    assert threads == {"numpy": False, "loop": False, "pool": True}
+
+
 def test_a_single_required_module_may_be_written_as_text():
     sums = made()
     sums.implementation("x", requires="not_there")(lambda inputs: 0)
@@ -209,7 +217,7 @@ def test_inputs_without_arrays_are_refused():
 FILES = [
     ("def f(:\n", "mine.py:1: is not valid Python: invalid syntax"),
     ("import not_there\n", "mine.py:1: does not run: ModuleNotFoundError: No module named 'not_there'; install it"),
-    ("import beside\n", "a kernel's file must be self-contained: copy beside.py into it"),
+    ("import beside\n", "a kernel's file must be self-contained: copy beside.py into the file"),
     (TWELVE + "1 / 0\n", "mine.py:6: does not run: ZeroDivisionError: division by zero"),
     (TWELVE + "raise SystemExit(3)\n", "mine.py:6: does not run: SystemExit: 3"),
     (TWELVE.replace(", tolerance=0.5", ""), "mine.py:2: @kernel: tolerance = None"),

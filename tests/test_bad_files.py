@@ -88,7 +88,7 @@ def test_an_input_without_its_geometry_is_refused_with_the_option_to_give(refuse
 )
 def test_an_option_that_describes_a_file_is_refused_without_one(refused, kernel, option):
     key = option.partition("=")[0]
-    assert f"cases[0].options.{key}: describes a file; name it with input, or --input" in refused(
+    assert f"cases[0].options.{key}: describes a file, but no file is given; give it by input or --input" in refused(
         kernel, "--set", option
     )
 

@@ -128,7 +128,7 @@ SCENARIOS = [
     (in_case('zip = [["threads"]]'), "cases[0].zip[0]: expected two axes or more"),
     (in_case("zip = [[]]"), "cases[0].zip[0]: expected two axes or more"),
     # platforms
-    (edit('["here"]', '["here", "here"]'), "platforms[1]: a platform called 'here' is already named"),
+    (edit('["here"]', '["here", "here"]'), "platforms[1]: the list has two platforms called 'here'"),
     (edit('"here"', '"./nowhere.toml"'), "platforms[0]: 'nowhere.toml': no such file"),
     # options that contradict each other, as the kernel says
     (with_options("radial_min = 5\nradial_max = 3"), "cases[0].options: radial_min: 5.0 is not below radial_max = 3.0"),
@@ -245,7 +245,7 @@ def test_a_wrong_platform_file_is_refused_with_file_key_and_fix(refused, tmp_pat
 def test_two_files_that_make_one_platform_name_are_refused(refused, tmp_path):
     (tmp_path / "here.toml").write_text('runner = "local"')
     (tmp_path / "q.toml").write_text(edit('["here"]', '["here", "./here.toml"]'))
-    assert "platforms[1]: a platform called 'here' is already named" in refused("./q.toml")
+    assert "platforms[1]: the list has two platforms called 'here'" in refused("./q.toml")
 
 
 # --- options of the command -----------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ OPTIONS = [
     (["--input", "frames.h5"], "cases[0].input: no such file '/"),
     (["--input", "."], "is a folder; name a file in it"),
     (["--platform", "hear"], "q.toml with --platform hear: platforms[0]: no platform 'hear'; did you mean 'here'?"),
-    (["--platform", "here", "--platform", "here"], "platforms[1]: a platform called 'here' is already named"),
+    (["--platform", "here", "--platform", "here"], "platforms[1]: the list has two platforms called 'here'"),
     (["--platform", "./p.toml"], "/p.toml': no such file"),
     (["--platform", "/"], "'/': is a folder"),
     *[(["--budget", amount], f"--budget {amount!r}: is not an amount") for amount in ("", "much", "-5", "nan", "1,5")],

@@ -96,7 +96,9 @@ def test_a_run_is_measured_once_continued_by_the_same_command_and_begun_again_on
         ("finished", 1, 1, None)
     ] * 2
     assert say("status", message["run"]).out.count("\n") == 2
-    assert "did you mean" in say("status", message["run"][:-1]).err
+    assert message["run"] in say("status", message["run"][:-1]).out
+    assert "2 runs match 'sums'; name one: " in say("status", "sums").err
+    assert "no run 'smus'" in say("status", "smus").err
 
 
 def test_whatever_goes_wrong_in_a_users_kernel_is_a_record_with_a_sentence(say, sums):

@@ -105,7 +105,7 @@ def test_what_is_not_declared_of_another_machine_is_a_warning_and_of_this_one_is
     ("changed", "check", "level", "word"),
     [
         ({"sizes": [1, 1]}, "launcher", FindingLevel.WRONG, "starts 2 separate ranks"),
-        ({"sizes": [2]}, "launcher", FindingLevel.WRONG, "2 ranks were asked for"),
+        ({"sizes": [2]}, "launcher", FindingLevel.WRONG, "2 ranks were requested"),
         ({"sizes": [], "missing": "no mpi4py", "fix": "pip install"}, "launcher", FindingLevel.WARNING, "no mpi4py"),
         ({"daasbench": "0.0.9"}, "versions", FindingLevel.WRONG, "0.0.9"),
         ({"commit": "d"}, "versions", FindingLevel.WARNING, ", commit d"),

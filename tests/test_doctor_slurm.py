@@ -54,7 +54,7 @@ def test_nodes_are_read_with_their_gpus_and_features() -> None:
 @pytest.mark.parametrize(
     ("options", "check", "sentence"),
     [
-        ({"partition": "gpus"}, "partition", "wrong: there is no gpus; write partition = one of cpu, gpu"),
+        ({"partition": "gpus"}, "partition", "wrong: Slurm has no partition gpus; write partition = one of cpu, gpu"),
         ({"partition": "gpu"}, "partition", "ok: gpu: 2 nodes, 1 more are down or drained; "),
         ({}, "partition", "ok: cpu (the default): 1 nodes; "),
         (
@@ -74,16 +74,24 @@ def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, che
 @pytest.mark.parametrize(
     ("declared", "check", "sentence"),
     [
-        ({"nodes": 3}, "nodes", "wrong: 3 are declared, a job may get 2; write nodes = 2"),
+        ({"nodes": 3}, "nodes", "wrong: 3 nodes are declared, but a job can get only 2; write nodes = 2"),
         (
             {"cores_per_node": 128},
             "cores",
-            "wrong: 128 declared, a node has 48 to 64: 0 of 2 have as much; write cores",
+            "wrong: 128 declared, but a node has 48 to 64: 0 of 2 nodes have enough; write cores",
         ),
-        ({"cores_per_node": 64}, "cores", "warning: 64 declared, a node has 48 to 64: jobs wait for 1 of 2 nodes"),
+        (
+            {"cores_per_node": 64},
+            "cores",
+            "warning: 64 declared, a node has 48 to 64: only 1 of 2 nodes can run the jobs",
+        ),
         ({"cores_per_node": 48}, "cores", "ok: 48 declared"),
-        ({}, "cores", "warning: none declared, a node has 48 to 64"),
-        ({"nodes": 2, "gpus_per_node": 4}, "GPUs", "wrong: 4 declared, a node has 2 to 4: 1 of 2 have as much"),
+        ({}, "cores", "warning: cores_per_node is missing: "),
+        (
+            {"nodes": 2, "gpus_per_node": 4},
+            "GPUs",
+            "wrong: 4 declared, but a node has 2 to 4: 1 of 2 nodes have enough",
+        ),
         ({"memory_gb": 600}, "memory", "wrong: 600 GB declared"),
     ],
 )
@@ -97,7 +105,7 @@ def test_what_is_declared_is_compared_with_the_nodes(declared: dict, check: str,
 def test_gpus_that_slurm_does_not_count_are_no_error() -> None:
     nodes, _ = partitions.partition_findings(partitions.parse_nodes(SITE), SlurmOptions())
     found = partitions.declaration_findings(nodes, Platform(runner="slurm", gpus_per_node=4))
-    assert message(found, "GPUs").startswith("warning: 4 declared, Slurm lists none")
+    assert message(found, "GPUs").startswith("warning: 4 declared, but Slurm lists none")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +126,7 @@ def test_a_time_limit_is_parsed_in_every_form_that_slurm_has(limit: str, seconds
 def test_a_longer_time_than_the_partition_gives_is_wrong() -> None:
     nodes, _ = partitions.partition_findings(partitions.parse_nodes(SITE), SlurmOptions(partition="gpu"))
     assert message(partitions.limit_findings(nodes, SlurmOptions(time_limit_s=90000)), "time limit") == (
-        "wrong: time_limit_s is 90000, the partition gives 1-00:00:00; write time_limit_s = 86400"
+        "wrong: time_limit_s is 90000, but the partition allows only 1-00:00:00; write time_limit_s = 86400"
     )
 
 
@@ -199,7 +207,7 @@ def test_a_node_is_checked_from_inside_the_container(slurm, needs, program, tmp_
     ("options", "check", "sentence"),
     [
         ({}, "request", "ok: sbatch would accept"),
-        ({"walltime": "48:00:00"}, "time limit", 'the partition gives 1-00:00:00; write walltime = "24:00:00"'),
+        ({"walltime": "48:00:00"}, "time limit", 'the partition allows only 1-00:00:00; write walltime = "24:00:00"'),
         ({"directives": ["-C nowhere"]}, "request", "wrong: sbatch refuses"),
         (
             {"interface": "ib7"},
@@ -235,14 +243,14 @@ def test_what_sbatch_itself_refuses_is_found_by_a_test_request(slurm, tmp_path: 
     options = {"partition": "main", "reservation": "nothing"}
     declared = Platform(runner="slurm", cores_per_node=4, options=options)
     found, _ = preflight.queue_findings(declared, SlurmOptions(**options), LocalTransport())
-    assert message(found, "request").startswith("wrong: sbatch refuses a job of the whole platform: ")
+    assert message(found, "request").startswith("wrong: sbatch refuses a job on all nodes of the platform: ")
     assert slurm.ask("squeue", "--noheader") == ""
 
 
 def test_no_node_is_checked_if_the_partition_does_not_exist(slurm, tmp_path: Path) -> None:
     declared = Platform(runner="slurm", options={"partition": "gpu"})
     found = SlurmRunner().inspect(declared, tmp_path)
-    assert message(found, "partition") == "wrong: there is no gpu; write partition = one of high, low, main"
+    assert message(found, "partition") == "wrong: Slurm has no partition gpu; write partition = one of high, low, main"
     assert "launcher" not in seen(found)
 
 
@@ -250,7 +258,7 @@ def test_a_machine_without_slurm_names_the_login_node_as_fix(monkeypatch: pytest
     monkeypatch.setenv("PATH", str(tmp_path))
     [found] = SlurmRunner().inspect(Platform(runner="slurm"), tmp_path)
     assert (found.level, found.check) == (FindingLevel.WRONG, "scheduler")
-    assert found.message == "there is no sbatch and no squeue and no scancel on this machine"
+    assert found.message == "the commands sbatch, squeue, scancel are missing on this machine"
     assert found.fix == "start daasbench on a login node, or name a login node by the option host"
 
 

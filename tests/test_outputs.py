@@ -44,7 +44,7 @@ def test_a_file_in_the_path_of_the_folder_is_a_usage_error_with_the_fix() -> Non
         write_texts(Path("/dev/null/x"), PAGES)
     assert str(caught.value) == (
         "/dev/null/x: cannot be written (Not a directory); nothing of the report was written, the records are"
-        " untouched; choose a folder that can be written, with --out"
+        " untouched; a file has the name of a folder: rename it, or name another path with --out"
     )
     assert isinstance(caught.value, UsageError)
     assert caught.value.exit_code == 2
@@ -52,14 +52,14 @@ def test_a_file_in_the_path_of_the_folder_is_a_usage_error_with_the_fix() -> Non
 
 def test_a_folder_that_may_not_be_written_is_refused_with_the_fix(tmp_path: Path) -> None:
     refused = "|".join(map(os.strerror, (errno.EACCES, errno.EPERM, errno.EROFS)))
-    with pytest.raises(OutputError, match=rf"cannot be written \(({refused})\); nothing .*, with --out"):
+    with pytest.raises(OutputError, match=rf"cannot be written \(({refused})\); nothing .* with --out"):
         write_texts(locked_folder(tmp_path), PAGES)
 
 
 def test_a_folder_in_the_place_of_a_file_is_named_and_so_is_what_was_written(tmp_path: Path) -> None:
     (tmp_path / "page.md").mkdir()
     with pytest.raises(
-        OutputError, match=r"page\.md: .*; of the report only page\.html could be written, .* with --out"
+        OutputError, match=r"page\.md: .*; only page\.html of the report could be written, .* with --out"
     ):
         write_texts(tmp_path, PAGES)
     assert names(tmp_path) == ["page.html", "page.md"]
@@ -110,3 +110,23 @@ def test_every_failure_of_the_operating_system_has_a_fix() -> None:
         fix = fix_of(OSError(number, os.strerror(number)), "--out")
         assert fix
         assert "{" not in fix
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EROFS, "this file system is read-only: name another path with --out"),
+        (errno.EACCES, "you may not write there: name another path with --out, or get permission to write"),
+        (errno.EEXIST, "a file has the name of a folder: rename it, or name another path with --out"),
+        (errno.EISDIR, "a folder has the name of a file: rename it, or name another path with --out"),
+        (errno.ENAMETOOLONG, "use a shorter name with --out"),
+        (errno.ENOSPC, "free some space"),
+    ],
+)
+def test_the_fix_is_the_one_that_helps(number: int, words: str) -> None:
+    assert fix_of(OSError(number, os.strerror(number)), "--out") == words
+
+
+def test_a_name_that_is_too_long_asks_for_a_shorter_one(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"File name too long.*; use a shorter name with --csv$"):
+        write_csv(pd.DataFrame({"kernel": ["xpcs"]}), tmp_path / (300 * "x"))

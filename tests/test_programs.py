@@ -17,6 +17,7 @@ from daasbench.authoring.command import CommandKernel
 from daasbench.contracts import Resources
 from daasbench.errors import DaasbenchError, InputError, MissingRequirement, PluginError, ScenarioError
 from daasbench.evidence.table import load as load_table
+from daasbench.scenario.plan import load as load_plan
 
 PROGRAM = """\
 title = "Numbers that echo says"
@@ -111,6 +112,16 @@ def test_a_number_without_an_expectation_is_compared_with_the_first_implementati
     assert not wrong.ok
     assert wrong.verified_by == "peer"
     assert kernel.implementations["other"].peer
+
+
+def test_a_program_has_one_thread_unless_its_command_names_the_threads(tmp_path: Path) -> None:
+    def threads(*changes: tuple[str, str]) -> list[int]:
+        raw = {"question": "How fast?", "platforms": ["here"], "cases": [{"kernel": str(write(tmp_path, *changes))}]}
+        plan = load_plan(raw, name="q", where="q.toml", folder=tmp_path, cores_here=2)
+        return [cell.case.threads for cell in plan.cells]
+
+    assert threads() == [1]
+    assert threads(("value {n}", "value {n} {threads}")) == [2]
 
 
 def test_a_make_command_writes_inputs_from_the_seed(tmp_path: Path) -> None:

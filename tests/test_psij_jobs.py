@@ -152,7 +152,7 @@ def test_a_missing_scheduler_is_reported_with_its_fix(
     monkeypatch.setenv("PATH", str(tmp_path))
     job = msgspec.structs.replace(real_job(tmp_path), platform=PBS)
     [request] = queue.render_all([job], tmp_path)
-    with pytest.raises(SubmitError, match="this machine has no pbs: there is no qsub; load its module"):
+    with pytest.raises(SubmitError, match="this machine has no pbs: the command qsub is missing; load its module"):
         queue.submit_all(request, tmp_path)
     findings = {one.check: one for one in queue.inspect(job.platform, tmp_path)}
     assert findings["scheduler"].level is FindingLevel.WRONG

@@ -255,7 +255,9 @@ def test_torn_and_invalid_lines_are_excluded_with_a_warning(tmp_path: Path) -> N
     path.write_bytes(path.read_bytes() + bad_case + b"\n" + bad_elsewhere + b"\n" + b'{"type":"rec')
     found = gather(tmp_path)
     assert len(found.table) == len(found.records) == 1
-    assert [warning for warning in found.warnings if "4 torn or invalid lines excluded (lines 2, 3, 4, 5)" in warning]
+    assert [
+        warning for warning in found.warnings if "4 incomplete or invalid lines excluded (lines 2, 3, 4, 5)" in warning
+    ]
 
 
 @pytest.mark.parametrize("seconds", ['[2.0,"two",2.0]', "[2.0,[2.0],2.0]", '["2.0","2.0","2.0"]', "null", "[2.0,{},1]"])
@@ -267,7 +269,7 @@ def test_samples_that_are_no_numbers_are_excluded_with_a_warning(tmp_path: Path,
     path.write_bytes(path.read_bytes() + bad + b"\n" + b"{torn\n" + msgspec.json.encode(record(process=3)) + b"\n")
     warnings = read_columns(tmp_path).warnings
     assert load(tmp_path)["process"].tolist() == [0, 1, 3]
-    assert [warning for warning in warnings if "2 torn or invalid lines excluded (lines 3, 4)" in warning]
+    assert [warning for warning in warnings if "2 incomplete or invalid lines excluded (lines 3, 4)" in warning]
 
 
 def test_money_is_the_price_of_one_repeat(tmp_path: Path) -> None:

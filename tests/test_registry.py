@@ -145,7 +145,7 @@ def test_a_queue_without_one_of_its_parts_is_not_taken_for_a_runner_of_this_mach
     text = "class Half:\n    name = 'half'\n    check = render = submit = poll = fetch = cancel = None\n"
     text += "    every_s = split = render_all = submit_all = cancel_all = None\n"
     install(packages, "third", "[daasbench.runners]\nhalf = half_queue:Half\n", half_queue=text)
-    with pytest.raises(PluginError, match="it has 'every_s', as a queue has, but not find"):
+    with pytest.raises(PluginError, match="it has 'every_s' like a queue, but not find"):
         registry.runner("half")
 
 

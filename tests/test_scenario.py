@@ -196,7 +196,9 @@ def test_a_measured_file_that_is_absent_is_replaced_by_generated_data_with_a_not
     monkeypatch.setenv("DAASBENCH_DATA", str(tmp_path / "data"))
     block = {"input": "data:a/frames.h5", "sizes": "tiny", "options": {"dataset": "/x", "mask": "data:m.tif"}}
     plan = plan_of(**block)
-    assert plan.notes == ["fake: measured file a/frames.h5 is not in DAASBENCH_DATA; generated data is used instead"]
+    assert plan.notes == [
+        "fake: the measured file a/frames.h5 is not in DAASBENCH_DATA; generated data are used instead"
+    ]
     [cell] = plan.cells
     assert (cell.case.size, cell.case.seed, cell.case.input) == ("tiny", 0, None)
     assert cell.case.options == {}  # those that describe the file went with it
@@ -212,7 +214,7 @@ def test_a_measured_file_that_is_absent_is_replaced_by_generated_data_with_a_not
 
 
 def test_an_option_of_a_file_is_refused_without_one(plan_of):
-    with pytest.raises(ScenarioError, match=r"cases\[0\].options.dataset: describes a file; name it with input"):
+    with pytest.raises(ScenarioError, match=r"cases\[0\].options.dataset: describes a file, but no file is given"):
         plan_of(options={"dataset": "/x"})
 
 
@@ -224,7 +226,7 @@ def test_what_a_plug_in_raises_about_a_file_or_a_size_is_one_sentence(plan_of, f
 
     monkeypatch.setattr(fake, "survey", broken)
     with pytest.raises(
-        InputError, match=r"f.h5: kernel fake cannot read it, the file may be damaged: KeyError: 'no such lens'"
+        InputError, match=r"f.h5: kernel fake cannot read it; the file may be damaged: KeyError: 'no such lens'"
     ):
         plan_of(input="f.h5")
     monkeypatch.setattr(fake, "work", broken)

@@ -13,11 +13,12 @@ import msgspec
 import pytest
 
 from daasbench.host.code_fingerprint import suite_content
+from daasbench.measure.job_limits import thread_counts
 from daasbench.model import Case, Job, Planned, Platform, Round
 from daasbench.records.ledger import Ledger
 from daasbench.records.readers import read_lines
 from daasbench.testing.runners import sample_job
-from daasbench.worker import Taken, claim, thread_counts
+from daasbench.worker import Taken, claim
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_a_job_is_done_by_the_first_who_takes_it(job: Job, tmp_path: Path) -> No
     before = (folder / "records.jsonl").read_bytes()
     late = do(job, folder, "18")
     assert late.returncode == 4
-    assert "17 has this job; 18 ends at once and measures nothing" in late.stderr
+    assert "the worker 17 has this job; this worker (18) ends at once and measures nothing" in late.stderr
     assert (folder / "records.jsonl").read_bytes() == before
     assert json.loads((folder / "started.json").read_text())["claim"] == "17"
     ended = json.loads((folder / "ended.json").read_text())

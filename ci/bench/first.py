@@ -1,10 +1,10 @@
-"""The first result of a fresh process at size `small`, nothing compiled before: at most 10 s with compilation.
+"""Measure the time until a fresh process has its first result at size `small`; the target is at most 10 s.
 
     python ci/bench/first.py [--results DIR] [--keep] [--write]
 
-Every kernel by its `numba` implementation, in each of its modes that compiles other code, in processes that find no
-compiled code (`start = "uncompiled"`, which is checked) and whose files are in memory. Inputs are made before.
-``--write`` puts the table into docs/benchmarks/first.md.
+Each kernel runs with its `numba` implementation, in every mode that needs other compiled code. The processes find no
+compiled code (`start = "uncompiled"`, which is checked), so the time includes the compilation. Their files are in
+memory, and the inputs are made beforehand. ``--write`` writes the table to docs/benchmarks/first.md.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from daasbench.statistics.intervals import across_processes
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/benchmarks/first.md"
 LIMIT_S = 10.0
-NOT_ITS = ("make",)  # phases of a record that are not of the process: inputs are made before, by another
-MODES = {  # the options that have other code compiled; the last one is the default, which a case does not name
+NOT_ITS = ("make",)  # phases of a record that another process did: it made the inputs beforehand
+MODES = {  # the options that need other compiled code; the last value is the default, which a case does not name
     "azimuthal_integration": [{"mode": "nosplit"}, {"mode": "split"}],
     "detector_io": [{"direction": "write"}, {"direction": "read"}],
     "nanostrain": [{"stage": "gridding"}, {"stage": "fits"}, {"stage": "all"}],
@@ -47,7 +47,7 @@ def scenario() -> str:
 
 
 def main() -> int:
-    """Measure, print, and return 0 if every kernel is quick enough."""
+    """Measure and print; return 0 if every kernel is fast enough."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("results/bench-first"))
     parser.add_argument("--write", action="store_true")
@@ -66,14 +66,14 @@ def main() -> int:
     text = page(evidence, rows)
     print(text)
     if slow:
-        print(f"more than {LIMIT_S:g} s, or without a figure: {', '.join(slow)}")
+        print(f"slower than {LIMIT_S:g} s, or not measured: {', '.join(slow)}")
     if asked.write:
         PAGE.write_text(text)
     return 1 if slow else 0
 
 
 def table(evidence: Evidence) -> tuple[list[list[str]], list[str]]:
-    """Return the rows of the table, and which kernels take too long or have no figure."""
+    """Return the rows of the table, and the kernels that are too slow or could not be measured."""
     cases: dict[tuple[str, str], list[Record]] = {}
     for record in evidence.records:
         default = next(iter(MODES[record.case.kernel][-1].values())) if record.case.kernel in MODES else ""
@@ -106,7 +106,7 @@ def table(evidence: Evidence) -> tuple[list[list[str]], list[str]]:
 
 
 def page(evidence: Evidence, rows: list[list[str]]) -> str:
-    """Return the page: where it was measured, and the table."""
+    """Return the page: the machine and the table."""
     machine = next(iter(evidence.machines.values()))
     commits = ", ".join(evidence.table.sort_values("started_at")["commit"].unique())
     head = ["kernel", "mode", "to the first result, s", "start and imports, s", "first call, s", "<= 10 s", "seen"]

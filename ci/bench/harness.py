@@ -1,13 +1,16 @@
-"""What the harness itself costs: start of the command, import, and a hundred no-op cases.
+"""Measure the time that the harness itself takes: start of the command, import, and a hundred empty cases.
 
     python ci/bench/harness.py
 
-Figures to reach: ``daasbench --help`` at most 0.35 s and ``import daasbench`` at most 0.15 s more than bare
-Python, warm; 100 no-op cases, one process each, at most 2 x what starting the same processes with the same
-imports costs (limits and verification of nothing excluded: the cases measure the cache); inside a job, a case at
-most 20 ms more than its own process tells: what a worker takes for ninety more cases, without the phases of their
-processes (start, imports, reading the inputs, set-up, first call) and their repeats. Each case has the five repeats
-that are the least: without end, what takes less than the clock can see is measured on and on.
+Targets:
+
+- ``daasbench --help`` takes at most 0.35 s, and ``import daasbench`` at most 0.15 s more than bare Python (warm).
+- 100 empty cases, one process each, take at most 2 times as long as starting the same processes with the same imports.
+- Inside a job, an empty case takes at most 20 ms in addition to the times that its own process records: start,
+  imports, reading the inputs, set-up, first call and repeats. The figure is computed from 90 additional cases.
+
+Each case makes five repeats, the minimum. Without this limit a process would repeat an empty case for very long,
+because one repeat is shorter than the clock can measure.
 """
 
 from __future__ import annotations
@@ -58,7 +61,7 @@ def seconds(*command: str, cwd: Path | None = None) -> float:
 
 
 def interleaved(commands: dict[str, tuple[str, ...]], rounds: int = 11) -> dict[str, float]:
-    """Return the median wall time of each command; they take turns."""
+    """Return the median wall time of each command; the commands run alternately."""
     taken: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
@@ -67,7 +70,7 @@ def interleaved(commands: dict[str, tuple[str, ...]], rounds: int = 11) -> dict[
 
 
 def no_ops(folder: Path) -> tuple[float, float]:
-    """Return the seconds of a run of no-op cases, and of starting as many processes with the same imports."""
+    """Return the seconds of a run of empty cases, and of starting as many processes with the same imports."""
     (folder / "nothing.py").write_text(NO_OP)
     (folder / "nothing.toml").write_text(SCENARIO.format(seeds=", ".join(map(str, range(CASES)))))
     run = seconds(sys.executable, "-m", "daasbench", "run", "./nothing.toml", "--again", cwd=folder)
@@ -76,7 +79,7 @@ def no_ops(folder: Path) -> tuple[float, float]:
 
 
 def inside_a_job(folder: Path, rounds: int = 5) -> list[float]:
-    """Return, of each round, the seconds a case that a worker takes beyond the phases and repeats of its process."""
+    """Return, for each round, the seconds per case that a worker takes in addition to what its processes record."""
     import msgspec
 
     from daasbench.model import Job, Record
@@ -87,7 +90,7 @@ def inside_a_job(folder: Path, rounds: int = 5) -> list[float]:
     few = CASES // 10
 
     def worker(cases: int, number: int) -> float:
-        """Return the seconds of a worker that its measuring processes do not account for."""
+        """Return the seconds of a worker that the records of its measuring processes do not explain."""
         there = folder / f"{number}-{cases}"
         there.mkdir()
         part = msgspec.structs.replace(job, planned=job.planned[:cases])
@@ -97,7 +100,7 @@ def inside_a_job(folder: Path, rounds: int = 5) -> list[float]:
         assert [one.outcome for one in records] == ["ok"] * cases, records
         message = 0.0
         for one in records:
-            message += sum(took for name, took in one.phases.items() if name != "make")  # that is of another process
+            message += sum(took for name, took in one.phases.items() if name != "make")  # another process did `make`
             message += sum(one.samples.seconds) if one.samples else 0.0
         return taken - message
 
@@ -122,18 +125,18 @@ def main() -> None:
     )
     print(f"load average {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
     print(f"bare Python                 {medians['bare']:.3f} s (median of 11, interleaved)")
-    print(f"import daasbench            {medians['import'] - medians['bare']:+.3f} s   (to reach: <= +0.150 s)")
-    print(f"daasbench --help            {medians['help']:.3f} s   (to reach: <= 0.350 s)")
-    print(f"import numpy, to compare    {medians['numpy'] - medians['bare']:+.3f} s")
+    print(f"import daasbench            {medians['import'] - medians['bare']:+.3f} s   (target: <= +0.150 s)")
+    print(f"daasbench --help            {medians['help']:.3f} s   (target: <= 0.350 s)")
+    print(f"import numpy (comparison)   {medians['numpy'] - medians['bare']:+.3f} s")
     with tempfile.TemporaryDirectory() as name:
         run, bare = no_ops(Path(name))
         more = sorted(inside_a_job(Path(name)))
-    print(f"{CASES} no-op cases           {run:.1f} s, {run / bare:.2f} x starting as many processes with the same")
-    print(f"                            imports, one after the other ({bare:.1f} s)   (to reach: <= 2 x)")
-    print(f"a case inside a job         {1e3 * statistics.median(more):+.1f} ms beyond what its process tells")
+    print(f"{CASES} empty cases           {run:.1f} s, {run / bare:.2f} x the time to start as many processes with the")
+    print(f"                            same imports, one after the other ({bare:.1f} s)   (target: <= 2 x)")
+    print(f"a case inside a job         {1e3 * statistics.median(more):+.1f} ms in addition to its process's times")
     print(
-        f"                            ({1e3 * more[0]:.1f} to {1e3 * more[-1]:.1f} in {len(more)} rounds)"
-        "   (to reach: <= +20 ms)"
+        f"                            ({1e3 * more[0]:.1f} to {1e3 * more[-1]:.1f} ms in {len(more)} rounds)"
+        "   (target: <= +20 ms)"
     )
 
 

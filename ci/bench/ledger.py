@@ -1,10 +1,10 @@
-"""Append a million records and load them into the tidy table: speed and memory.
+"""Append a million records and load them into the tidy table; measure speed and memory.
 
     python ci/bench/ledger.py [--records 1000000] [--files 4] [--folder DIR]
 
-Figures to reach: 20 000 appended a second; loaded in 10 s with at most 2 GB (peak resident memory of the
-loading process). A record is a full one: 10 samples and a warm-up with all their columns, work, phases,
-machine and limits by reference. A plain read of the same files is timed too, as the floor of this machine.
+Targets: 20 000 records are appended per second, and all are loaded in 10 s with at most 2 GB (peak resident memory of
+the loading process). The records are complete: 10 samples and a warm-up with all their columns, work, phases, and
+references to machine and limits. A plain read of the same files is timed too: it is the least possible time.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def write(folder: Path, count: int, files: int) -> float:
 
 
 def load_here(folder: str) -> None:
-    """Load the tidy table in this process and print what it took as JSON."""
+    """Load the tidy table in this process; print the time and the memory as JSON."""
     from daasbench.evidence.table import load
 
     start, cpu = time.perf_counter(), cpu_s()
@@ -141,13 +141,13 @@ def main() -> None:
         spent = write(folder, options.records, options.files)
         read_s, size = read_through(folder)
         print(f"appended  {options.records} records ({size:.2f} GB, {options.files} files)", flush=True)
-        print(f"          {options.records / spent:,.0f} records/s   (to reach: 20,000)", flush=True)
+        print(f"          {options.records / spent:,.0f} records/s   (target: 20,000)", flush=True)
         command = [sys.executable, __file__, "--load", name]
         message = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-        print(f"loaded    {message['rows']} rows in {message['seconds']:.2f} s   (to reach: 10 s)")
+        print(f"loaded    {message['rows']} rows in {message['seconds']:.2f} s   (target: 10 s)")
         print(f"          processor {message['cpu_s']:.2f} s of all processes, load average {os.getloadavg()[0]:.1f}")
-        print(f"          peak {message['own_gb']:.2f} GB (to reach: 2 GB), helpers {message['helper_gb']:.2f} GB each")
-        print(f"floor     reading every byte takes {read_s:.2f} s")
+        print(f"          peak {message['own_gb']:.2f} GB (target: 2 GB), helpers {message['helper_gb']:.2f} GB each")
+        print(f"minimum   reading every byte takes {read_s:.2f} s")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""How much memory each implementation takes: at most 1.5 times its inputs and outputs, beside a constant.
+"""Measure the memory of each implementation; the target is 1.5 times its inputs and outputs, plus a constant.
 
     python ci/bench/memory.py [--kernels NAME ...] [--sizes small medium] [--write]
 
-Each case runs in a process of its own, with the code already compiled: what is resident when its inputs are there is
-noted, then the harness's figure (the peak while the implementation computes, ``peak_memory_bytes`` of a record) is
-taken of the first and of a second call. The difference is what the implementation takes; at size ``tiny`` that is
-its constant (libraries that it loads, threads, tables of fixed size), beyond that it grows with the problem. The
-factor is (inputs + growth) / (inputs + outputs), with inputs and outputs as `work` counts them, shared ones included.
+Each case runs in its own process with code that is already compiled. The process notes its resident memory when it has
+its inputs. Then the peak memory of a first and of a second call is taken (``peak_memory_bytes`` of a record). The
+difference is the memory of the implementation. At size ``tiny`` it is the constant: libraries, threads, tables of fixed
+size. The rest grows with the problem. The factor is (inputs + growth) / (inputs + outputs); inputs and outputs are
+those that `work` counts, shared ones included.
 
-Some implementations work on a few slices or movies at a time, in memory that does not grow with their number. Where
-a kernel says how it grows, ``4 x small`` is compared with ``small``: the factor of what the growth adds.
-``--write`` puts the table into docs/benchmarks/memory.md.
+Some implementations compute a few slices or movies at a time, in memory that does not grow with their number. If a
+kernel has a law of growth, ``4 x small`` is therefore compared with ``small``, which gives the factor of the growth
+alone. ``--write`` writes the table to docs/benchmarks/memory.md.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ MODES: dict[str, tuple[dict[str, str], ...]] = {
     "xrf_mapping": ({"method": "linear"}, {"method": "snip"}, {"method": "nnls"}),
 }
 NO_MODES: tuple[dict[str, str], ...] = ({},)
-COMMANDS = ("dials_spots", "probes", "ring_sums")  # programs of their own, and what measures the machine
+COMMANDS = ("dials_spots", "probes", "ring_sums")  # separate programs, and the kernel that measures the machine
 MOST = 1.5
-SLACK = 8e6  # bytes, beside the constant: page tables, and buffers of a few frames that `tiny` does not need
+SLACK = 8e6  # bytes in addition to the constant: page tables, and buffers of a few frames that `tiny` does not need
 TIMES = 4
 MB = 1e6
-NEEDED = {  # more than that, and why: the most that is needed
+NEEDED = {  # implementations that need a larger factor: the factor, and the reason
     ("distributed_fft", "fftw"): (
         2.05,
-        "each thread plans with an array of its own, which it keeps until the first call",
+        "each thread makes its plan with a separate array, which it keeps until the first call",
     ),
     ("halo_stencil", "numba"): (
         2.3,
@@ -77,7 +77,7 @@ NEEDED = {  # more than that, and why: the most that is needed
 
 
 class Row(NamedTuple):
-    """What is known of an implementation at a size; bytes."""
+    """The memory of an implementation at a size, in bytes."""
 
     kernel: str
     mode: str
@@ -91,27 +91,27 @@ class Row(NamedTuple):
 
     @property
     def factor(self) -> float:
-        """Return what it takes, in units of its inputs and outputs."""
+        """Return the memory in units of the inputs and outputs."""
         return (self.inputs + self.growth) / (self.inputs + self.outputs)
 
     @property
     def within(self) -> bool:
-        """Return whether that is not too much."""
+        """Return whether the memory is within the target."""
         return self.excess(MOST) <= SLACK
 
     @property
     def needed(self) -> bool:
-        """Return whether it is within, or no more than is known to be needed."""
+        """Return whether the memory is within the target, or within the known need of this implementation."""
         most, _ = NEEDED.get((self.kernel, self.implementation), (MOST, ""))
         return self.excess(most) <= SLACK
 
     def excess(self, factor: float) -> float:
-        """Return how many bytes it takes beyond `factor` times its inputs and outputs."""
+        """Return the bytes above `factor` times the inputs and outputs."""
         return self.inputs + self.growth - factor * (self.inputs + self.outputs)
 
 
 class Taken(NamedTuple):
-    """What is known of one process; bytes."""
+    """The memory of one process, in bytes."""
 
     taken: int
     peak: int
@@ -120,7 +120,7 @@ class Taken(NamedTuple):
 
 
 class Watched(Session):
-    """A session that notes what is resident before the implementation sets up."""
+    """A session that notes the resident memory before the set-up of the implementation."""
 
     before = 0
 
@@ -130,7 +130,7 @@ class Watched(Session):
         self.before = before
 
     def taken(self) -> int:
-        """Return what it took at most in two calls; the harness's copy of the first result is not its own."""
+        """Return the peak memory of two calls, without the harness's copy of the first result."""
         self.prepare()
         first = self.peak_bytes - self.before
         copies = sum(array.nbytes for one in self.verified.values() for array in arrays_in(one))
@@ -146,7 +146,7 @@ def resident() -> int:
 
 
 def main() -> int:
-    """Measure, print, and return 0 if every implementation is within the bound."""
+    """Measure and print; return 0 if every implementation is within the target."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kernels", nargs="+", default=sorted(set(registry.kernels()) - set(COMMANDS)))
     parser.add_argument("--sizes", nargs="+", default=["small", "medium"])
@@ -166,7 +166,7 @@ def main() -> int:
         PAGE.write_text(page(rows, asked.threads))
     above = [" ".join(filter(None, row[:4])) for row in rows if not row.needed]
     if above:
-        print(f"more than {MOST}, and than is known to be needed: {', '.join(above)}")
+        print(f"above {MOST} and above the known need: {', '.join(above)}")
     return 1 if above else 0
 
 
@@ -188,7 +188,7 @@ def measured(name: str, sizes: list[str], threads: int) -> Iterator[Row]:
 
 
 def row(name: str, mode: str, implementation: str, size: str, found: Taken, before: Taken) -> Row:
-    """Return the row of what was found, beyond what was found of a smaller problem."""
+    """Return the row of a measurement, with the memory that is added to that of a smaller problem."""
     known = found.inputs, found.outputs
     if size.startswith(f"{TIMES} x"):
         known = found.inputs - before.inputs, found.outputs - before.outputs
@@ -197,14 +197,14 @@ def row(name: str, mode: str, implementation: str, size: str, found: Taken, befo
 
 
 def is_ours(implementation: Implementation) -> bool:
-    """Return whether it is one of ours that computes in one process on the processor, and not the reference."""
+    """Return whether an implementation is ours, computes in one process on the processor, and is not the reference."""
     return implementation.backend == "host" and not implementation.peer and implementation.name != "numpy"
 
 
 def taken(  # noqa: PLR0913  (what a case is made of)
     kernel: str, implementation: str, options: dict[str, str], threads: int, folder: str, size: str, times: int = 1
 ) -> Taken:
-    """Return what an implementation takes once its code is compiled."""
+    """Return the memory of an implementation whose code is already compiled."""
     case = Case(
         kernel=kernel,
         implementation=implementation,
@@ -225,7 +225,7 @@ def taken(  # noqa: PLR0913  (what a case is made of)
 
 
 def run(name: str, what: Spec) -> dict[str, Any]:
-    """Return what a step says in a process of its own."""
+    """Return what a step prints in a separate process."""
     command = [sys.executable, __file__, "--step", name, msgspec.json.encode(what).decode()]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -233,7 +233,7 @@ def run(name: str, what: Spec) -> dict[str, Any]:
 
 
 def step(name: str, what: Spec) -> None:
-    """Make the inputs of a case, or compute it; print what is known then."""
+    """Make the inputs of a case, or compute it; print the memory."""
     if name == "make":
         work = make_inputs(what).work
         message: dict[str, Any] = {"inputs": work.input_bytes + work.shared_bytes, "outputs": work.output_bytes}

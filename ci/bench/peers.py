@@ -1,10 +1,11 @@
-"""Our implementations against the production packages: ratios of one interleaved run, printed and written down.
+"""Compare our implementations with the production packages (the peers) in one interleaved run.
 
     python ci/bench/peers.py [--results DIR] [--keep] [--write]
 
-Runs the scenario ``peers`` (it goes on where it was interrupted; ``--keep`` takes the records as they are) and prints,
-for each peer, how many times longer it takes than the fastest of ours: wall time with its 95 % interval over
-processes, paired by set, and per core really used. ``--write`` puts the table into docs/benchmarks/peers.md.
+It runs the scenario ``peers``; an interrupted run is continued. With ``--keep`` nothing is measured, and the existing
+records are used. For each peer it prints how many times as long the peer takes as our fastest implementation: wall time
+with its 95 % interval over processes, paired by set, and time per core that was really used. ``--write`` writes the
+table to docs/benchmarks/peers.md.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from daasbench.statistics.intervals import across_processes, median_interval, ra
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/benchmarks/peers.md"
 SCENARIO = "peers"
-MODES = {  # the option that says what is computed, and its default
+MODES = {  # the option that selects what is computed, and its default
     "azimuthal_integration": ("mode", "split"),
     "detector_io": ("direction", "read"),
     "distributed_fft": ("dtype", "c128"),
@@ -50,11 +51,11 @@ FLOORS = {
     ("xrf_mapping", "nnls", "scipy"): 90.0,
     ("xrf_mapping", "snip", "pymca"): 15.0,
 }
-MEAN_FLOOR = 10.0  # geometric mean over the kernels, each by the mode and the peer that do best against ours
+MEAN_FLOOR = 10.0  # geometric mean over the kernels; each kernel has the mode and the peer with the smallest ratio
 
 
 def main() -> int:
-    """Measure, print, and return 0 if every floor is reached."""
+    """Measure and print; return 0 if every ratio is at or above its minimum."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("results/bench-peers"))
     parser.add_argument("--write", action="store_true")
@@ -71,14 +72,14 @@ def main() -> int:
     text = page(evidence, rows, least, mean)
     print(text)
     if below:
-        print(f"below the floor: {', '.join(below)}")
+        print(f"below the minimum: {', '.join(below)}")
     if asked.write:
         PAGE.write_text(text)
     return 1 if below or mean < MEAN_FLOOR or min(least.values()) < 1 else 0
 
 
 def table(evidence: Evidence) -> tuple[list[list[str]], list[str], dict[str, float]]:
-    """Return the rows of the table, what stays below its floor, and by kernel the least ratio to a peer."""
+    """Return the rows of the table, the ratios below their minimum, and each kernel's smallest ratio to a peer."""
     rows, below = [], []
     least: dict[str, float] = {}
     fractions = evidence.table.groupby("case")[["limit_fraction"]].median()["limit_fraction"]
@@ -152,13 +153,13 @@ def problems(evidence: Evidence) -> dict[tuple[str, str], dict[str, list[Record]
 
 
 def by_process(records: list[Record]) -> dict[int, float]:
-    """Return the median of each process that was right."""
+    """Return the median time of each process whose results were correct."""
     good = [one for one in records if one.outcome == Outcome.OK and one.samples]
     return {one.process: median_interval(one.samples.counted()).value for one in good if one.samples}
 
 
 def mean_cores(records: list[Record]) -> float:
-    """Return the cores really used, on average over the processes."""
+    """Return the number of cores that were really used, averaged over the processes."""
     used = [one.cores_used for one in records if one.cores_used]
     return sum(used) / len(used) if used else 1.0
 
@@ -169,7 +170,7 @@ def bounds(low: float | None, high: float | None, scale: float = 1.0) -> str:
 
 
 def page(evidence: Evidence, rows: list[list[str]], least: dict[str, float], mean: float) -> str:
-    """Return the page: where it was measured, and the table."""
+    """Return the page: the machine and the table."""
     machine = next(iter(evidence.machines.values()))
     versions = {name: machine.packages[name] for name in sorted(machine.packages)}
     foreign = evidence.table["foreign_cpu"].median()
@@ -183,8 +184,8 @@ def page(evidence: Evidence, rows: list[list[str]], least: dict[str, float], mea
         "rate",
         "wall ratio",
         "per-core ratio",
-        "floor",
-        "of the limit",
+        "required ratio",
+        "share of the limit",
         "error",
     ]
     lines = [
@@ -201,7 +202,7 @@ def page(evidence: Evidence, rows: list[list[str]], least: dict[str, float], mea
         "- Set-up is excluded for all. A repeat computes one block of the size in the scenario.",
         "",
         f"**Geometric mean over {len(least)} kernels, each with the mode and peer of the smallest ratio: {mean:.3g}**"
-        f" (floor {MEAN_FLOOR:g}); "
+        f" (required: {MEAN_FLOOR:g}); "
         + ", ".join(f"{kernel} {value:.3g}" for kernel, value in sorted(least.items()))
         + ".",
         "",

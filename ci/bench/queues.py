@@ -1,12 +1,16 @@
-"""What queues cost: planning and accounting of many cases, resuming, and a thousand jobs on a real Slurm.
+"""Measure the overhead of queues: planning and accounting of many cases, resuming, and a thousand jobs on a real Slurm.
 
     python ci/bench/queues.py
 
-Figures to reach: 100 000 cases planned, journalled and accounted for in at most 60 s and 1 GB; a resumed run of
-10 000 finished cases starts work within 2 s; 1000 cases sent as arrays cost the controller at most 5 s of processor
-time and at most one question of the scheduler a second, and the end of a job is seen within 1 s and the polling
-interval. The first two against a queue without a scheduler (daasbench.testing.queues), everything else of the path
-being real; the last against ci/slurm/cluster, where Slurm is installed, with jobs that end at once.
+Targets:
+
+- 100 000 cases are planned, journalled and accounted for in at most 60 s and 1 GB.
+- A resumed run of 10 000 finished cases starts its work within 2 s.
+- 1000 cases that are sent as arrays take at most 5 s of the controller's processor time and at most one query of the
+  scheduler per second. The end of a job is noticed within the polling interval plus 1 s.
+
+The first two use a queue without a scheduler (daasbench.testing.queues); all other code is the real code. The last uses
+ci/slurm/cluster if Slurm is installed; its jobs end at once.
 """
 
 from __future__ import annotations
@@ -36,7 +40,7 @@ CASES = "halo_stencil"
 
 
 def plan(folder: Path, cases: int, platform: str) -> Plan:
-    """Return a scenario of so many cases on one platform, loaded as the command line does."""
+    """Return a scenario with this number of cases on one platform, loaded as the command line loads it."""
     (folder / "there.toml").write_text(platform)
     block = {"kernel": CASES, "implementations": ["numpy"], "sizes": "tiny", "seed": list(range(cases))}
     raw = {"question": "?", "platforms": ["there.toml"], "repeat": {"processes": 1}, "cases": [block]}
@@ -45,7 +49,7 @@ def plan(folder: Path, cases: int, platform: str) -> Plan:
 
 @contextmanager
 def queue_without_scheduler(each: int) -> Iterator[FakeQueue]:
-    """Put a queue beside the installed runners that answers at once."""
+    """Add a queue that answers at once to the installed runners."""
     queue, runner, names = FakeQueue(states=[DONE], each=each), registry.runner, registry.names
     registry.runner = lambda name: queue if name == queue.name else runner(name)
     registry.names = lambda group: [*names(group), queue.name]
@@ -56,7 +60,7 @@ def queue_without_scheduler(each: int) -> Iterator[FakeQueue]:
 
 
 def many(cases: int, each: int) -> list[bool]:
-    """Plan, journal and account for many cases, then ask for them again; print what it took."""
+    """Plan, journal and account for many cases, then plan them again; print the times."""
     with tempfile.TemporaryDirectory() as name, queue_without_scheduler(each):
         folder = Path(name)
 
@@ -71,21 +75,21 @@ def many(cases: int, each: int) -> list[bool]:
         again_s, measured = go()
         assert measured == 0
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    print(f"{cases} cases in jobs of {each}: {taken_s:.1f} s, peak {peak_gb:.2f} GB; asked again: {again_s:.2f} s")
+    print(f"{cases} cases in jobs of {each}: {taken_s:.1f} s, peak {peak_gb:.2f} GB; planned again: {again_s:.2f} s")
     if cases >= 100_000:
         return [taken_s <= 60, peak_gb <= 1]
     return [again_s <= 2]
 
 
 def on_slurm(cases: int) -> list[bool]:
-    """Send so many jobs that end at once to a real Slurm; print what it took, and when their ends were seen."""
+    """Send this number of jobs, which end at once, to a real Slurm; print the times and when the ends were noticed."""
     if shutil.which("sbatch") is None or shutil.which("munge") is None:
-        print("absent: Slurm (apt-get install slurm-wlm munge)")
+        print("not measured: Slurm is not installed (apt-get install slurm-wlm munge)")
         return []
     from daasbench.runners.slurm.runner import SlurmRunner
 
     class Prepared(SlurmRunner):
-        """Puts beside each job the records that its worker would write."""
+        """Writes into the folder of each job the records that its worker would write."""
 
         def submit_all(self, request: Request, folder: Path) -> dict[str, str]:
             for name in request.jobs:
@@ -101,7 +105,9 @@ def on_slurm(cases: int) -> list[bool]:
         subprocess.run([*cluster, "start", str(folder / "slurm"), "MaxArraySize=2001", "MinJobAge=300"], check=True)
         try:
             os.environ["SLURM_CONF"] = str(folder / "slurm" / "slurm.conf")
-            python = folder / "python"  # what runs instead of the worker: it leaves word as that does, and ends
+            python = (
+                folder / "python"
+            )  # the script that runs instead of the worker: it writes the same files as the worker, and ends
             python.write_text(f"#!/bin/bash\n{WORD}")
             python.chmod(0o755)
             options = f'[options]\nsplit = "set"\npython = "{python}"\n'
@@ -118,8 +124,8 @@ def on_slurm(cases: int) -> list[bool]:
             subprocess.run([*cluster, "stop", str(folder / "slurm")], check=True)
     print(
         f"{cases} jobs on Slurm: {taken_s:.1f} s until all were accounted for; controller {cpu_s:.2f} s of processor"
-        f" time with what it started; {runner.queries} questions, {runner.queries / taken_s:.2f} a second;"
-        f" ends seen after {statistics.median(late):.2f} s (median), {late[-1]:.2f} s (last)"
+        f" time, its child processes included; {runner.queries} queries, {runner.queries / taken_s:.2f} per second;"
+        f" ends noticed after {statistics.median(late):.2f} s (median), {late[-1]:.2f} s (longest)"
     )
     return [cpu_s <= 5, runner.queries / taken_s <= 1, late[-1] <= 1 + max(1.0, runner.every_s)]
 
@@ -133,7 +139,7 @@ printf '{"at":"%s","exit":0}' "$(at)" >"$job/ended.json"
 
 
 def lateness(results: Path) -> list[float]:
-    """Return how long after the end of each job its end was noted."""
+    """Return, for each job, the seconds from its end until its end was noticed."""
     import datetime
 
     from daasbench.records.runs import runs
@@ -145,13 +151,13 @@ def lateness(results: Path) -> list[float]:
 
 
 def own_cpu_s() -> float:
-    """Return the processor seconds of this process and of the children that ended."""
+    """Return the processor seconds of this process and of its ended child processes."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
 def main() -> int:
-    """Return 1 if a figure is not reached."""
+    """Return 1 if a target is missed."""
     reached = [*many(10_000, 100), *many(100_000, 1000), *on_slurm(1000)]
     return 0 if all(reached) else 1
 

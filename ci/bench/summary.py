@@ -1,4 +1,4 @@
-"""Print the seconds that a summary of 10 000 records takes in a fresh process: imports, reading and writing."""
+"""Print how long a summary of 10 000 records takes in a fresh process: imports, reading and writing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ print(f"{len(evidence.records)} records: {ended - started:.2f} s (imports and re
 
 
 def record(problem: int, implementation: int, process: int) -> Record:
-    """Return one verified record; the times differ by implementation and, a little, by process."""
+    """Return one verified record; the times differ between implementations and, slightly, between processes."""
     case = Case(
         kernel="bench",
         implementation=f"implementation{implementation}",
@@ -53,7 +53,7 @@ def record(problem: int, implementation: int, process: int) -> Record:
 
 
 def write(folder: Path, records: int) -> None:
-    """Write a results folder of so many records."""
+    """Write a results folder with this number of records."""
     job = folder / "runs" / "r" / "jobs" / "j"
     with Ledger(job / "records.jsonl") as ledger:
         for index in range(records):

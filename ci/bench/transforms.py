@@ -1,9 +1,10 @@
-"""The transforms of sixteen signals at once against those of numpy and scipy, on one core.
+"""Compare the transforms of sixteen signals at once with those of numpy and scipy, on one core.
 
     python ci/bench/transforms.py [LENGTH ...]
 
-For each length: time per transform of one signal, and how many times as long numpy and scipy take for the same signals
-(complex64, contiguous, sixteen per call, one worker). Each figure is the shortest of many repeats, taken in turns.
+For each length it prints the time per transform of one signal, and how many times as long numpy and scipy take for the
+same signals (complex64, contiguous, sixteen per call, one worker). Each time is the shortest of many repeats; the
+libraries run alternately.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from daasbench.compute.transforms import Plan, forward, forward_sorted, inverse,
 LENGTHS = tuple(2**bits for bits in range(2, 14))
 REPEATS = 50
 REPEAT_S = 1e-3
-FLOP_PER_S = 2e10  # of numpy, some; only sets how often a call is repeated
+FLOP_PER_S = 2e10  # roughly, of numpy; it only determines how often a call is repeated
 
 
 @compiled(inline=True)
@@ -48,7 +49,7 @@ def sorted_forwards(calls: int, signals: Any, spectra: Any, work: Any, plan: Pla
 
 
 def implementations(length: int) -> Mapping[str, Callable[[int], Any]]:
-    """Return functions that transform sixteen signals so many times; the signals are zero, so that they stay small."""
+    """Return functions that transform sixteen signals repeatedly; the signals are zero, so that no number overflows."""
     plan, size = make_plan(length), 2 * LANES * length
     signals, spectra, work = (aligned_zeros((size,)) for _ in range(3))
     waves = np.zeros((LANES, length), np.complex64)

@@ -1,4 +1,4 @@
-r"""A kernel whose implementations are programs, which are measured without changing them.
+r"""A kernel whose implementations are programs; the programs are measured as they are, without a change.
 
 A short TOML file describes the kernel (:mod:`daasbench.authoring.command_file` reads it)::
 
@@ -56,10 +56,10 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 class Check(NamedTuple):
-    """A number that a program writes: where it is found, and its expected value.
+    """A number that a program writes: the place where it is found, and its expected value.
 
-    `expected` None: the number that the first implementation wrote for the same inputs. A difference of up to
-    ``tolerance + relative x |expected|`` is correct.
+    If `expected` is None, the number that the first implementation wrote for the same inputs is expected. A difference
+    of up to ``tolerance + relative x |expected|`` is allowed.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Check(NamedTuple):
     relative: float
 
     def at(self, size: str | None) -> float | None:
-        """Return the expected number for a size (None: a user's file); None if it is not known."""
+        """Return the expected number for a size, or for a user's file (`size` None); None if it is not known."""
         return self.expected.get(size or "") if isinstance(self.expected, Mapping) else self.expected
 
 
@@ -82,7 +82,7 @@ class Program(NamedTuple):
     fix: str = ""
 
     def words(self, problem: CommandProblem) -> Sequence[str]:
-        """Return the command for a problem: generated, or a user's file."""
+        """Return the command for a problem with generated inputs, or with a user's file."""
         return (self.input_command or self.command) if "input" in problem.words else self.command
 
 
@@ -95,7 +95,7 @@ class ProgramResult(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class CommandProblem:
-    """The files of each block, by name, and the values of the placeholders in the commands."""
+    """The files of each block, by their names, and the values of the placeholders in the commands."""
 
     blocks: Sequence[Files]
     words: Mapping[str, Scalar]
@@ -104,12 +104,12 @@ class CommandProblem:
 
 
 class CommandOptions(Options, frozen=True, kw_only=True):
-    """A kernel of programs has no options; its sizes carry its parameters."""
+    """The options of a kernel of programs: none, because its sizes have its parameters."""
 
 
 @dataclass(kw_only=True)
 class CommandKernel:
-    """A kernel made of programs; see the module."""
+    """A kernel whose implementations are programs; see the module's docstring."""
 
     name: str
     card: Card
@@ -127,7 +127,7 @@ class CommandKernel:
     versions: Mapping[str, str] = field(default_factory=dict)
     reads_files: bool = False
     options: type[Options] = CommandOptions
-    repeat_tolerance: float | None = None  # what a program wrote is judged by its checks alone
+    repeat_tolerance: float | None = None  # only the checks verify what a program wrote
 
     @property
     def implementations(self) -> Mapping[str, Implementation]:
@@ -150,9 +150,7 @@ class CommandKernel:
     @property
     def judgements(self) -> Mapping[str, str]:
         """Return the judgement of the first program, which is the reference for the others."""
-        return {
-            "reference": "the first program of the file: where no number is expected, it is only compared with itself"
-        }
+        return {"reference": "the first program: a check without an expected number compares it only with itself"}
 
     # --- the problem
 
@@ -163,7 +161,7 @@ class CommandKernel:
         return {"input": str(path)}
 
     def work(self, parameters: Parameters, options: Options) -> Work:  # noqa: ARG002  (has none)
-        """Return unit and units; the bytes are known when the inputs have been made."""
+        """Return the unit and the number of units; the bytes are known only when the inputs have been made."""
         return Work(unit=self.card.unit, units=self._units(parameters))
 
     def _units(self, words: Mapping[str, Scalar]) -> float:
@@ -179,7 +177,7 @@ class CommandKernel:
         return units
 
     def make(self, parameters: Parameters, options: Options, seed: int, blocks: int) -> CommandProblem:  # noqa: ARG002
-        """Return the files that the `make` command writes for each block; no files without such a command."""
+        """Return the files that the `make` command writes for each block; no files if there is no such command."""
         made = [self._made(parameters, 1000 * seed + block) for block in range(blocks)]
         return self._problem(made, {**parameters, "seed": 1000 * seed})
 
@@ -324,7 +322,7 @@ class CommandKernel:
 
 
 def _key(files: Files) -> tuple[str, ...]:
-    """Return the key of a block: the address of its first array, or nothing if there is only one block."""
+    """Return the key of a block: the name and the address of its first array; empty if a block has no arrays."""
     return tuple(f"{name}:{array.ctypes.data}" for name, array in list(files.items())[:1])
 
 

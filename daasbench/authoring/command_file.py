@@ -27,7 +27,7 @@ class ImplementationTable(Written, frozen=True, kw_only=True):
     """One implementation: a program and how it is started."""
 
     command: Words
-    input_command: list[str] = []  # for a user's file, if it is another
+    input_command: list[str] = []  # the command for a user's file, if it differs
     fix: str = ""  # the command that installs it
     version: str = ""
     peer: bool = False
@@ -55,7 +55,7 @@ class KernelTable(Written, frozen=True, kw_only=True):
     ]
     check: Annotated[list[CheckTable], msgspec.Meta(min_length=1, description="at least one table headed [[check]]")]
     units: float | str = 1.0
-    input_units: Annotated[float, msgspec.Meta(gt=0)] = 1.0  # of a user's file
+    input_units: Annotated[float, msgspec.Meta(gt=0)] = 1.0  # the number of units in a user's file
     name: str = ""
     sizes: dict[str, dict[str, Scalar]] = {}
     build: list[str] = []

@@ -1,6 +1,6 @@
-"""Kernels that are folders, as all shipped kernels are: a problem, an oracle and one module per implementation.
+"""Kernels that are folders, like all shipped kernels: a problem, an oracle and one module per implementation.
 
-:mod:`daasbench.authoring.function` makes a user's own kernel from one Python file.
+For a user's own kernel in one Python file see :mod:`daasbench.authoring.function`.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def implementation(name: str, target: str = "", **facts: Any) -> Implementation:
         The ``prepare`` function, ``"module:function"``; a module that starts with a dot is in the kernel's folder.
         Default: ``".with_<name>:prepare"``, for a peer ``".peers.with_<name>:prepare"``, with ``_`` for ``-``.
     facts
-        Further fields of :class:`~daasbench.contracts.Implementation`. The requirements of every implementation of
-        a `backend` are filled in; ``extra="name"`` sets the fix to the command that installs this extra of daasbench.
+        More fields of :class:`~daasbench.contracts.Implementation`. What every implementation of a `backend` requires
+        is filled in. ``extra="name"`` sets the fix to the command that installs this extra of daasbench.
     """
     facts = {**_OF_BACKEND[facts.get("backend", "host")], **facts}
     if extra := facts.pop("extra", ""):
@@ -84,7 +84,7 @@ class FolderKernel:
     implementations
         The implementations, each made by :func:`implementation`; the first is the reference.
     judgements
-        The values that an implementation may declare as `judged_as` and that the oracle knows, each with its meaning.
+        The values of `judged_as` that the oracle knows, each with its meaning.
     grows
         How the parameters of a size become those of a problem several times as large; None: not defined.
     """

@@ -1,7 +1,7 @@
-"""How a problem becomes several times as large, for weak scaling.
+"""Laws of growth: the parameters of a problem that is several times as large, for weak scaling.
 
-A kernel declares along which of its parameters it grows: ``grows=along("frames")``. A law of growth returns the
-parameters of a problem that needs `times` as much memory, within a few per cent if a number has to be rounded.
+A kernel declares which of its parameters grows: ``grows=along("frames")``. A law of growth returns the parameters of a
+problem that needs `times` as much memory. If a number has to be rounded, the memory differs by a few per cent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SMOOTH = (2, 3, 5)  # the prime factors of lengths for which a transform is fast
 
 
 def along(name: str) -> Growth:
-    """Return the law of growth of a stack: `times` as many frames, slices or spectra."""
+    """Return the law of growth of a stack: the number of frames, slices or spectra is multiplied by `times`."""
     return lambda parameters, times: {**parameters, name: parameters[name] * times}
 
 
@@ -43,7 +43,7 @@ def doubling(name: str) -> Growth:
 
     def grow(parameters: Parameters, times: int) -> Parameters:
         if times & (times - 1):
-            raise UsageError(f"grows by powers of two, each with one more of {name}; {times} is not a power of two")
+            raise UsageError(f"can only grow to 2, 4, 8 ... times its size ({name} + 1 doubles it), not {times} times")
         return {**parameters, name: parameters[name] + times.bit_length() - 1}
 
     return grow
@@ -62,7 +62,10 @@ def grown_parameters(kernel: Any, size: str, times: int) -> Parameters:
         return parameters
     law: Growth | None = getattr(kernel, "grows", None)
     if law is None:
-        raise UsageError(f"kernel {kernel.name} declares no law of growth: {times} times its size is not defined")
+        raise UsageError(
+            f"kernel {kernel.name} does not say how its problem grows, so {times} times its size is not defined;"
+            ' give the kernel a law of growth: grows=along("frames")'
+        )
     return law(parameters, times)
 
 

@@ -136,8 +136,8 @@ def _call(local: Callable[[Any], Any], part: Any) -> Any:
 
 
 def _wait(futures: Sequence[Any]) -> None:
-    """Return when all futures have ended; raise the exception of a failed one."""
+    """Wait until all futures have ended; raise the exception of a future that failed."""
     for future in futures:
-        failed = future.exception()  # waits without fetching a result
+        failed = future.exception()  # waits, and fetches no result
         if failed is not None:
             raise failed

@@ -1,4 +1,4 @@
-"""A user's file that defines a kernel: Python, which is run once, or TOML, whose implementations are programs."""
+"""A user's file that defines a kernel: a Python file, which is run once, or a TOML file, which names programs."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _explanation(error: BaseException, file: Path) -> str:
     if isinstance(error, ModuleNotFoundError):
         neighbour = file.parent / f"{str(error.name).partition('.')[0]}.py"
         if neighbour.is_file():
-            fix = f"copy {neighbour.name} into it, or install that as a package"
+            fix = f"copy {neighbour.name} into the file, or install it as a package"
             return f"{said}; a kernel's file must be self-contained: {fix}"
         return f"{said}; install it, or import it inside the implementation with requires=({error.name!r},)"
     return said

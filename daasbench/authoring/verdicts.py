@@ -1,4 +1,4 @@
-"""One verdict from those of several checks, and the check of declared judgements."""
+"""The verdict of several checks together, and the check of the judgements that implementations declare."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from daasbench.model import Verdict
 def worst_of(verdicts: Iterable[Verdict]) -> Verdict:
     """Return the worst verdict; of equal verdicts the first.
 
-    A wrong verdict is worse than every correct one. Otherwise the error in units of its tolerance decides. An error
-    that is missing or not a number is infinite. Of two verdicts that are infinite in this unit, the larger error is
-    worse.
+    A wrong verdict is worse than every correct verdict. Otherwise the verdicts are compared by their errors in units of
+    their tolerances. An error that is missing or not a number counts as infinite. If two errors are infinite in this
+    unit, the larger error is worse.
     """
     return max(verdicts, key=_nearness)
 

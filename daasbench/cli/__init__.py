@@ -1,12 +1,13 @@
 """The command line: one module per command; nothing else in daasbench prints.
 
-Exit codes: 0 done; 1 a case is wrong, failed or timed out, or a run on a platform would fail; 2 usage or a bad file;
-3 unfinished; 4 budget refused; 70 internal error; 130 interrupted.
+Exit codes: 0 done; 1 a case is wrong, failed or timed out, or a run on a platform would fail; 2 a wrong option or file;
+3 unfinished; 4 the budget is too small; 70 internal error; 130 interrupted.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -16,28 +17,29 @@ import click
 from daasbench.version import __version__
 
 COMMANDS = {
-    "doctor": (
-        "daasbench.cli.doctor",
-        "check what runs on this machine, or a platform; show the command that adds what is missing",
-    ),
-    "list": ("daasbench.cli.catalogue", "list installed kernels, scenarios, platforms, runners or reports"),
-    "show": ("daasbench.cli.catalogue", "show one kernel, scenario, platform or report"),
+    "doctor": ("daasbench.cli.doctor", "check what runs on this machine, or check a platform"),
+    "list": ("daasbench.cli.catalogue", "list kernels, scenarios, platforms, runners and reports"),
+    "show": ("daasbench.cli.catalogue", "show a kernel, scenario, platform or report, or the log of a run"),
+    "init": ("daasbench.cli.init", "write a template of a scenario, a platform or a kernel"),
     "run": ("daasbench.cli.run", "measure a scenario, a kernel, or a kernel of your own"),
     "status": ("daasbench.cli.jobs", "list runs, their state and their queued jobs"),
     "collect": ("daasbench.cli.jobs", "fetch the records of queued jobs"),
-    "cancel": ("daasbench.cli.jobs", "cancel queued jobs; records that were measured are kept"),
-    "results": ("daasbench.cli.results", "show or export the tidy table: one row per case, platform and process"),
+    "cancel": ("daasbench.cli.jobs", "cancel queued jobs; their records are kept"),
+    "results": ("daasbench.cli.results", "show or export the table of all measurements"),
     "report": ("daasbench.cli.report", "write a report from the records"),
 }
 
 EXIT_CODES = """\b
 Exit codes:
-  0    done; run: every case is ok, or skipped because a requirement is missing, or submitted
-  1    run: a case is wrong, failed or timed out; doctor --platform: a run on it would fail
-  2    a wrong option, or a bad file; nothing was run
-  3    unfinished: run the same command again to continue; daasbench collect fetches queued jobs
+  0    done
+       run: every case is ok, skipped or submitted
+  1    run: a case is wrong, failed or timed out
+       doctor --platform: a run on it would fail
+  2    a wrong option or file; nothing was run
+  3    unfinished; to continue: run the same command again
+       if jobs are in a queue: daasbench collect
   4    the budget is too small; nothing was run
-  70   internal error: --debug shows the traceback
+  70   internal error; to see the traceback: --debug
   130  interrupted; everything measured is kept"""
 
 
@@ -69,7 +71,7 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         from daasbench.errors import unknown
 
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise unknown("command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
@@ -80,24 +82,32 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+    no_args_is_help=False,  # click would call it a wrong usage
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     epilog=EXIT_CODES,
 )
-@click.version_option(__version__, prog_name="daasbench")
+@click.version_option(__version__, prog_name="daasbench", help="Show the version and exit.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def daasbench(debug: bool) -> None:
-    """Measure representative analysis kernels, verify their results, and report.
+@click.pass_context
+def daasbench(context: click.Context, debug: bool) -> None:  # noqa: ARG001  (main handles --debug)
+    """Measure analysis kernels, verify every result, and write reports.
 
     \b
-    daasbench run quickstart            measure on this machine
-    daasbench report summary            write one page that answers the question
-    daasbench run azimuthal_integration --input frame.tif --set geometry=cal.poni
+    daasbench run quickstart    measure on this machine
+    daasbench report summary    write a page with the answer
+    daasbench init kernel       measure code of your own
     """  # noqa: D301  (the character \b tells click not to fill these lines)
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; only this function turns an exception into an exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a character that the terminal does not have becomes a question mark
+            stream.reconfigure(errors="replace")
     debug = "--debug" in arguments
     raise SystemExit(_run([argument for argument in arguments if argument != "--debug"], debug=debug))
 
@@ -145,10 +155,12 @@ def _flush() -> None:
 
 def _usage(error: click.ClickException, arguments: Sequence[str]) -> str:
     """Return an error of click as one sentence with the command that shows help."""
-    message = error.format_message().rstrip(".")
+    sentence = " ".join(error.format_message().split()).rstrip(".?")  # click lists the choices on lines with tabs
+    sentence = sentence.replace(". Choose from: ", "; it is one of: ").replace(". Did you mean", "; did you mean")
+    sentence = sentence.replace(". (", " (")
     command = next((argument for argument in arguments[:1] if argument in COMMANDS), "")
     prefix = f"{command}: " if command else ""
-    return f"{prefix}{message[:1].lower()}{message[1:]}; see {' '.join(filter(None, ['daasbench', command]))} --help"
+    return f"{prefix}{sentence[:1].lower()}{sentence[1:]}; see {' '.join(filter(None, ['daasbench', command]))} --help"
 
 
 def _print_error(sentence: str) -> None:

@@ -11,29 +11,48 @@ from typing import Any
 import click
 import msgspec
 
+from daasbench.cli.completion import complete_job, complete_shown
+from daasbench.cli.kinds import Kind
 from daasbench.cli.log import show_log
 from daasbench.cli.options import json_option, results_option
-from daasbench.cli.tables import print_json, show_table
+from daasbench.cli.tables import KINDS_LEGEND, print_json, show_table, wrapped
 from daasbench.errors import UsageError, unknown
 
 KINDS = ("kernels", "scenarios", "platforms", "runners", "reports")
+_HEADERS = {"in_addition": "computes in addition", "leaves_out": "does not include"}
+SHOWN = ("kernel", "scenario", "platform", "report", "log")
 
 
-@click.command("list", short_help="list installed kernels, scenarios, platforms, runners or reports")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.command("list")
+@click.argument("kind", type=Kind(KINDS), metavar="[KIND]", required=False)
 @json_option
-def list_command(kind: str, as_json: bool) -> None:
-    """List everything of one KIND that is installed; an entry that cannot be loaded is listed with its error."""
+def list_command(kind: str | None, as_json: bool) -> None:
+    """List what is installed.
+
+    KIND is kernels, scenarios, platforms, runners or reports. Without KIND, all of them are listed. An entry that
+    cannot be loaded is listed with its error.
+    """
     from daasbench import registry
 
-    rows = {"scenarios": _scenarios, "platforms": _platforms}.get(kind, lambda: _plugins(kind))()
+    listed = {one: _rows(one) for one in ([kind] if kind else KINDS)}
     warnings = registry.warnings()
-    if as_json:
-        print_json({"schema": 1, "kind": kind, "entries": rows, "warnings": warnings})
+    if as_json and kind:
+        print_json({"schema": 1, "kind": kind, "entries": listed[kind], "warnings": warnings})
         return
-    show_table(("name", "what"), [(row["name"], row["what"]) for row in rows])
-    for message in [*(row["error"] for row in rows if row["error"]), *warnings]:
+    if as_json:
+        print_json({"schema": 1, "kinds": listed, "warnings": warnings})
+        return
+    for number, (one, rows) in enumerate(listed.items()):
+        if not kind:
+            click.echo(("\n" if number else "") + one)
+        show_table(("name", "what"), [(row["name"], row["what"]) for row in rows])
+    errors = [row["error"] for rows in listed.values() for row in rows if row["error"]]
+    for message in [*errors, *warnings]:
         click.echo(f"warning: {message}", err=True)
+
+
+def _rows(kind: str) -> list[dict[str, Any]]:
+    return {"scenarios": _scenarios, "platforms": _platforms}.get(kind, lambda: _plugins(kind))()
 
 
 def _row(name: str, what: str, origin: str, error: str | None = None) -> dict[str, Any]:
@@ -56,7 +75,7 @@ def _what(kind: str, name: str) -> str:
     if kind == "kernels":
         kernel = registry.kernel(name)
         implementations = ", ".join(f"{w.name} (peer)" if w.peer else w.name for w in kernel.implementations.values())
-        return f"{kernel.card.title}; a unit is a {kernel.card.unit}; {implementations}"
+        return f"{kernel.card.title}; unit: {kernel.card.unit}; {implementations}"
     if kind == "reports":
         return registry.report(name).title
     return (type(registry.runner(name)).__doc__ or "").strip().partition("\n")[0]
@@ -84,20 +103,28 @@ def _files(folder: str, what: Callable[[dict[str, Any]], str]) -> list[dict[str,
     return rows
 
 
-@click.command("show", short_help="show one kernel, scenario, platform or report, or the log of a run")
-@click.argument("kind", type=click.Choice(("kernel", "scenario", "platform", "report", "log")))
-@click.argument("name")
-@click.argument("job", required=False)
+@click.command("show")
+@click.argument("kind", type=Kind(SHOWN), metavar="KIND")
+@click.argument("name", shell_complete=complete_shown)
+@click.argument("job", required=False, shell_complete=complete_job)
 @results_option
 @json_option
 def show_command(kind: str, name: str, job: str | None, results: Path, as_json: bool) -> None:
-    """Show the KIND called NAME: the card and the implementations of a kernel, or the text of a file.
+    """Show one thing: the description and the implementations of a kernel, the text of a file, or a log.
 
-    NAME may be a path: daasbench show kernel ./my_kernel.py
+    KIND is kernel, scenario, platform, report or log. NAME is a name that daasbench list prints, or the path of a
+    file:
 
-    daasbench show log RUN [JOB] prints what the jobs of a run wrote: the whole message of a failure, and whatever
-    a kernel prints. The first letters of RUN and JOB are enough.
-    """
+    \b
+    daasbench show kernel tomography
+    daasbench show kernel ./my_kernel.py
+
+    For a log, NAME is a run. A log has what a job printed, and the whole message of a failure. The beginning of a
+    name is enough for RUN and JOB:
+
+    \b
+    daasbench show log RUN [JOB]
+    """  # noqa: D301  (the character \b tells click not to fill these lines)
     if kind == "log":
         show_log(name, job, results, as_json)
         return
@@ -118,16 +145,23 @@ def show_command(kind: str, name: str, job: str | None, results: Path, as_json: 
 
 
 def _show_fact(key: str, value: Any) -> None:
+    """Print one fact: a text, some lines, or a table."""
+    title = _HEADERS.get(key, key.replace("_", " "))
     if key == "text":
         click.echo(f"\n{value}", nl=False)
     elif isinstance(value, list) and value and isinstance(value[0], dict):
-        click.echo(f"\n{key.replace('_', ' ')}")
-        columns = list(value[0])
-        headers = [column.replace("_", " ") for column in columns]
+        click.echo(f"\n{title}")
+        columns = [column for column in value[0] if any(row[column] not in ("", None) for row in value)]
+        headers = [_HEADERS.get(column, column.replace("_", " ")) for column in columns]
         show_table(headers, [[_cell(row[column]) for column in columns] for row in value])
+        if key == "implementations":
+            click.echo("\n" + wrapped(f"{KINDS_LEGEND} threads: any = their number can be chosen.", indent=0))
+    elif value and isinstance(value, list):
+        click.echo(f"{title}:")
+        for line in value:
+            click.echo(wrapped(str(line), indent=4, first=2))
     elif value:
-        text = "\n" + "\n".join(f"  {line}" for line in value) if isinstance(value, list) else f" {value}"
-        click.echo(f"{key.replace('_', ' ')}:{text}")
+        click.echo(wrapped(f"{title}: {value}"))
 
 
 def _kernel(name: str) -> dict[str, Any]:
@@ -184,6 +218,9 @@ def _attributes(doc: str) -> dict[str, str]:
 
 
 def _cell(value: Any) -> str:
+    """Return one cell; JSON has ``"axis"`` where the number of threads can be chosen."""
+    if value == "axis":
+        return "any"
     if isinstance(value, dict):
         return ", ".join(f"{key} = {entry}" for key, entry in value.items())
     return "none" if value is None else str(value)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 import msgspec
 
-from daasbench.cli.options import json_option, results_option
-from daasbench.cli.tables import show_table
-from daasbench.errors import DaasbenchError, Unfinished, UsageError, unknown
+from daasbench.cli.completion import complete_run
+from daasbench.cli.log import chosen
+from daasbench.cli.names import command
+from daasbench.cli.options import DEFAULT_FOLDER, json_option, nothing_yet, results_option
+from daasbench.cli.tables import print_json, show_table
+from daasbench.errors import DaasbenchError, Unfinished, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,77 +24,104 @@ if TYPE_CHECKING:
     from daasbench.study import RunSummary
 
 
-@click.command("status", short_help="list runs, their state and their queued jobs")
-@click.argument("run", required=False)
-@results_option
-@json_option
-def status_command(run: str | None, results: Path, as_json: bool) -> None:
-    """List the runs of a results folder, or one RUN: how much is done, and which process holds it.
+WAITING = ("pending", "running", "unknown", "")  # states of a job whose records cannot be fetched yet
 
-    For queued jobs, show the scheduler's own state and reason.
+_run_argument = click.argument("run", required=False, shell_complete=complete_run)
+
+
+@click.command("status")
+@_run_argument
+@results_option
+@click.option("-v", "--verbose", is_flag=True, help="Show the full handle of each job.")
+@json_option
+def status_command(run: str | None, results: Path, verbose: bool, as_json: bool) -> None:
+    """List the runs of a results folder: how much is done, and which process holds a run.
+
+    RUN is the name of a run, or a part of it. The scheduler is asked for the state of queued jobs.
     """
-    rows = [_run_row(folder) for folder in _runs(run, results)]
+    rows = [_run_row(folder) for folder in _runs(run, results, as_json)]
     if as_json:
-        click.echo(msgspec.json.encode({"schema": 1, "runs": rows}).decode())
+        print_json({"schema": 1, "runs": rows})
         return
     show_table(("run", "state", "done", "outcomes", "held by"), [_status_cells(row) for row in rows])
-    jobs = [[row["run"], *_job_cells(job)] for row in rows for job in row["jobs"]]
-    if jobs:
-        click.echo()
-        show_table(("run", "job", "handle", "state", "why"), jobs)
+    jobs = [[row["run"], *_job_cells(job, verbose)] for row in rows for job in row["jobs"]]
+    if not jobs:
+        return
+    click.echo()
+    show_table(("run", "job", "job in the queue", "state", "reason"), jobs)
+    if ended := sum(bool(job["handle"]) and job["state"] not in WAITING for row in rows for job in row["jobs"]):
+        noun = "1 job has" if ended == 1 else f"{ended} jobs have"
+        click.echo(f"\n{noun} ended; to fetch the records: {command('collect', results=results)}")
 
 
-@click.command("collect", short_help="fetch the records of queued jobs")
-@click.argument("run", required=False)
+@click.command("collect")
+@_run_argument
 @results_option
 @click.option("--wait", is_flag=True, help="Wait until every job has ended.")
 @json_option
 def collect_command(run: str | None, results: Path, wait: bool, as_json: bool) -> int:
-    """Fetch the records of the queued jobs of RUN; without RUN, of every run that has queued jobs.
+    """Fetch the records of the queued jobs of a run, or of all runs.
 
-    May be called repeatedly. Exit codes: 3 while jobs or measurements are unfinished; else as of run.
+    RUN is the name of a run, or a part of it. The command may be repeated. Its exit code is 3 while jobs or
+    measurements are unfinished; otherwise it is that of daasbench run.
     """
     from daasbench import study
     from daasbench.cli.progress import Shown
 
     with Shown(quiet=as_json) as shown:
-        ended, failed = _each(run, results, lambda folder: study.collect(folder, wait=wait, tell=shown.tell))
+        ended, failed = _each(
+            _runs(run, results, as_json), run, lambda folder: study.collect(folder, wait=wait, tell=shown.tell)
+        )
     return _show(ended, failed, as_json)
 
 
-@click.command("cancel", short_help="cancel queued jobs; their records are kept")
-@click.argument("run", required=False)
+@click.command("cancel")
+@_run_argument
 @results_option
 @json_option
 def cancel_command(run: str | None, results: Path, as_json: bool) -> int:
-    """Cancel the queued jobs of RUN; without RUN, those of every run. Records that were measured are kept.
+    """Cancel the queued jobs of a run, or of all runs.
 
-    Jobs of this machine end with the command that started them: press Ctrl-C in its terminal. Exit code 0: no job
-    remains.
+    RUN is the name of a run, or a part of it. Records that were measured are kept. A job on this machine ends
+    with the command that started it: press Ctrl-C in its terminal. Exit code 0: no job remains.
     """
     from daasbench import study
 
-    ended, failed = _each(run, results, study.cancel)
+    ended, failed = _each(_runs(run, results, as_json), run, study.cancel)
     _show(ended, failed, as_json)
     return 3 if failed or any(summary.under_way for summary in ended) else 0
 
 
-def _runs(run: str | None, results: Path) -> list[RunFolder]:
-    """Return the runs of a results folder, or the named run."""
+def _runs(run: str | None, results: Path, as_json: bool) -> list[RunFolder]:
+    """Return the runs of a results folder, or the named run.
+
+    Raises
+    ------
+    UsageError
+        If there is no such run, or several match; if there are no runs, except where JSON can say so.
+    """
     from daasbench.records.runs import runs
 
     folders = runs(results)
-    if not folders:
-        raise UsageError(f"{results}: holds no runs; measure with: daasbench run quickstart --results {results}")
-    if run is None:
-        return folders
-    named = [folder for folder in folders if folder.id == run]
-    if not named:
-        raise unknown("run", run, [folder.id for folder in folders])
-    return named
+    if run is not None:
+        name = chosen("run", run, [folder.id for folder in folders], f"--results {results}")
+        return [folder for folder in folders if folder.id == name]
+    if not folders and not (as_json and (results.is_dir() or results == DEFAULT_FOLDER)):
+        raise _no_runs(results)
+    return folders
 
 
-def _each(run: str | None, results: Path, act: Callable[[RunFolder], RunSummary]) -> tuple[list[RunSummary], list[str]]:
+def _no_runs(results: Path) -> UsageError:
+    """Return the error for a folder without runs."""
+    if nothing_yet((results,)):
+        return UsageError(f"{results}: nothing measured yet: {command('run', 'quickstart', results=results)}")
+    what = "holds no runs" if results.is_dir() else "no such folder"
+    return UsageError(f"{results}: {what}; name a results folder with --results DIR")
+
+
+def _each(
+    folders: list[RunFolder], run: str | None, act: Callable[[RunFolder], RunSummary]
+) -> tuple[list[RunSummary], list[str]]:
     """Return the summaries of the runs after `act`, and the errors of the runs where it failed.
 
     Raises
@@ -98,7 +129,6 @@ def _each(run: str | None, results: Path, act: Callable[[RunFolder], RunSummary]
     DaasbenchError
         If it fails for the named run.
     """
-    folders = _runs(run, results)
     if run is not None:
         return [act(folder) for folder in folders], []
     ended, failed = [], []
@@ -124,8 +154,7 @@ def _show(ended: list[RunSummary], failed: list[str], as_json: bool) -> int:
     code = max([*(summary.exit_code for summary in ended), *([3] if failed else [])], default=0)
     if as_json:
         rows = [{"exit_code": summary.exit_code, **msgspec.to_builtins(summary)} for summary in ended]
-        facts = {"schema": 1, "exit_code": code, "runs": rows, "left_out": failed}
-        click.echo(msgspec.json.encode(facts).decode())
+        print_json({"schema": 1, "exit_code": code, "runs": rows, "left_out": failed})
         return code
     for message in failed:
         click.echo(f"note: {message}", err=True)
@@ -173,8 +202,17 @@ def _jobs_of(folder: RunFolder) -> list[dict[str, Any]]:
     return rows
 
 
-def _job_cells(job: dict[str, Any]) -> list[str]:
-    return [job["job"], job["handle"], job["native"] or job["state"], job["why"]]
+def _job_cells(job: dict[str, Any], verbose: bool) -> list[str]:
+    handle = job["handle"] if verbose else short_handle(job["handle"])
+    return [job["job"], handle, job["native"] or job["state"], job["why"]]
+
+
+def short_handle(handle: str) -> str:
+    """Return the number of a job and its host, as a person names them; the handle itself where it has no number."""
+    parts = urlsplit(handle)
+    number = parts.path.strip("/").rpartition("/")[2]
+    host = parts.netloc.rpartition("@")[2]
+    return (f"{number} on {host}" if host else number) or handle
 
 
 def _run_row(folder: Any) -> dict[str, Any]:

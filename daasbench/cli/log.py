@@ -22,10 +22,10 @@ def show_log(run: str, job: str | None, results: Path, as_json: bool) -> None:
         If there is no such run or job, or several begin with these letters.
     """
     folders = {folder.id: folder for folder in runs.runs(results)}
-    folder = folders[_chosen("run", run, list(folders), f"--results {results}")]
+    folder = folders[chosen("run", run, list(folders), f"--results {results}")]
     names = folder.job_ids()
-    chosen = names if job is None else [_chosen("job", job, names, f"run {folder.id}")]
-    logs = {name: folder.job_folder(name) / LOG_FILE for name in chosen}
+    wanted = names if job is None else [chosen("job", job, names, f"run {folder.id}")]
+    logs = {name: folder.job_folder(name) / LOG_FILE for name in wanted}
     texts = {name: path.read_text(errors="replace") for name, path in logs.items() if path.is_file()}
     if as_json:
         rows = [{"job": name, "file": str(logs[name]), "text": text} for name, text in texts.items()]
@@ -40,7 +40,7 @@ def show_log(run: str, job: str | None, results: Path, as_json: bool) -> None:
         click.echo(text or "(empty)\n", nl=False)
 
 
-def _chosen(kind: str, asked: str, names: Sequence[str], where: str) -> str:
+def chosen(kind: str, asked: str, names: Sequence[str], where: str) -> str:
     """Return the name that is asked for, or the only one that begins so, or that contains it."""
     if asked in names:
         return asked

@@ -8,7 +8,10 @@ from typing import Any
 
 import click
 
+from daasbench.cli.completion import complete_folder
 from daasbench.errors import UsageError
+
+DEFAULT_FOLDER = Path("results")
 
 
 def _folders(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:  # noqa: ARG001  (click's form)
@@ -19,14 +22,28 @@ def _folders(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     return tuple(map(Path, value)) if isinstance(value, tuple) else Path(value)
 
 
+def nothing_yet(folders: tuple[Path, ...]) -> bool:
+    """Return whether these folders are there, or are the default, and hold no records; not for a misspelled name."""
+    from daasbench.records.layout import RECORDS_FILE
+
+    for folder in folders:
+        if folder.is_dir():
+            if any(folder.rglob(RECORDS_FILE)):
+                return False
+        elif folder != DEFAULT_FOLDER or folder.exists():
+            return False
+    return True
+
+
 Decorator = Callable[[Any], Any]
 
 results_option: Decorator = click.option(
     "--results",
     metavar="DIR",
-    default="results",
+    default=str(DEFAULT_FOLDER),
     show_default=True,
     callback=_folders,
+    shell_complete=complete_folder,
     help="The results folder.",
 )
 
@@ -35,10 +52,11 @@ results_options: Decorator = click.option(
     "results",
     multiple=True,
     metavar="DIR",
-    default=["results"],
-    show_default="results",
+    default=[str(DEFAULT_FOLDER)],
+    show_default=str(DEFAULT_FOLDER),
     callback=_folders,
-    help="A results folder, or any folder with records; may be given several times.",
+    shell_complete=complete_folder,
+    help="A results folder, or any folder with records. Repeat it for several folders.",
 )
 
-json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/reference/json.md).")
+json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from daasbench.cli.completion import complete_format, complete_report
 from daasbench.cli.options import results_options
 from daasbench.errors import UsageError, unknown_sentence
 from daasbench.host.output_files import NOTHING_WRITTEN, output_error
 
+if TYPE_CHECKING:
+    from daasbench.evidence import Evidence
 
-@click.command("report", short_help="write a report from the records")
-@click.argument("report")
+
+@click.command("report")
+@click.argument("report", shell_complete=complete_report)
 @results_options
 @click.option(
     "--out",
@@ -21,18 +28,35 @@ from daasbench.host.output_files import NOTHING_WRITTEN, output_error
     show_default=True,
     help="The folder to write into.",
 )
-@click.option("--format", "formats", metavar="html,md,csv", help="Only these formats.", show_default="all")
-def report_command(report: str, results: tuple[Path, ...], out: Path, formats: str | None) -> None:
-    """Write REPORT from the records of results folders; the same records give the same bytes."""
+@click.option(
+    "--format",
+    "formats",
+    metavar="FORMAT",
+    multiple=True,
+    shell_complete=complete_format,
+    show_default="all",
+    help="Write html, md or csv. Repeat it, or join formats with commas.",
+)
+@click.option("--open", "show", is_flag=True, help="Open the page in the web browser.")
+def report_command(report: str, results: tuple[Path, ...], out: Path, formats: tuple[str, ...], show: bool) -> None:
+    """Write a report from the records of results folders.
+
+    REPORT is a name that daasbench list reports prints. The same records give the same files.
+
+    \b
+    daasbench report summary --open
+    daasbench report summary --results monday --results tuesday
+    """  # noqa: D301  (the character \b tells click not to fill these lines)
     from daasbench import registry
     from daasbench.evidence import gather
 
     chosen = registry.report(report)
-    wanted = list(chosen.formats) if formats is None else [one.strip() for one in formats.split(",")]
-    for one in wanted:
-        if one not in chosen.formats:
-            raise UsageError(unknown_sentence("format", one, chosen.formats, f"--format {formats}"))
+    wanted = _formats(formats, chosen.formats)
+    if show and "html" not in wanted:
+        raise UsageError("--open: no HTML page is written; add --format html")
     evidence = gather(*results)
+    for note in pooled_notes(evidence, results):
+        click.echo(f"note: {note}", err=True)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -44,3 +68,36 @@ def report_command(report: str, results: tuple[Path, ...], out: Path, formats: s
         raise output_error(Path(error.filename or out), error, option="--out", state=state) from error
     for path in written:
         click.echo(path)
+    if show:
+        _open(written)
+
+
+def _formats(asked: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return the formats to write, each once."""
+    wanted = [one.strip() for text in asked for one in text.split(",")] if asked else list(known)
+    for one in wanted:
+        if one not in known:
+            raise UsageError(unknown_sentence("format", one, known, f"--format {','.join(asked)}"))
+    return list(dict.fromkeys(wanted))
+
+
+def pooled_notes(evidence: Evidence, folders: Sequence[Path]) -> list[str]:
+    """Return sentences on which folders are read together, and on cases whose processes come from several runs."""
+    notes = []
+    if len(folders) > 1:
+        notes.append(f"this report joins the records of {len(folders)} folders: {', '.join(map(str, folders))}")
+    cases = evidence.table.groupby(["case", "platform", "basis", "commit"], dropna=False)["run"].nunique()
+    if pooled := int((cases > 1).sum()):
+        measured = "1 case was" if pooled == 1 else f"{pooled} cases were"
+        notes.append(
+            f"{measured} measured in more than one run; the report counts the processes of all runs together; "
+            "to keep them apart, write one report per run: --results FOLDER/runs/RUN --out DIR"
+        )
+    return notes
+
+
+def _open(written: Sequence[Path]) -> None:
+    """Open the page in the web browser of the person; say where it is if there is no browser."""
+    page = next(path for path in written if path.suffix == ".html").resolve()
+    if not webbrowser.open(page.as_uri()):
+        click.echo(f"note: no web browser was found; open this file: {page}", err=True)

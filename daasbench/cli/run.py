@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import re
 import shlex
 import sys
+import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from daasbench.cli.completion import complete_file, complete_only, complete_platform, complete_target
 from daasbench.cli.options import json_option, results_option
 from daasbench.cli.scenario_options import ScenarioRequest
 from daasbench.errors import UsageError
@@ -29,12 +32,13 @@ if TYPE_CHECKING:
     epilog="Exit codes: 0 every case is ok or skipped, 1 a case is wrong, failed or timed out; the others: see"
     " daasbench --help.",
 )
-@click.argument("what", metavar="SCENARIO|KERNEL")
+@click.argument("what", metavar="SCENARIO|KERNEL", shell_complete=complete_target)
 @click.option(
     "--platform",
     "platforms",
     multiple=True,
     metavar="P",
+    shell_complete=complete_platform,
     help="A platform instead of the scenario's platforms: a name, or a TOML file; may be given several times.",
 )
 @results_option
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     "--input",
     "input_file",
     metavar="FILE",
+    shell_complete=complete_file,
     help="Measure on this file: HDF5, NeXus, or a format of the kernel's field.",
 )
 @click.option(
@@ -52,11 +57,18 @@ if TYPE_CHECKING:
     help="An option of the kernel (bins=500) or a dotted key of the scenario (cases.threads=1, repeat.processes=5);"
     " the value is TOML; may be given several times.",
 )
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="A quick look: one process, about a second per case, no comparison; the limits of the machine are not"
+    " measured, known ones are used.",
+)
 @click.option("--budget", metavar="AMOUNT", help='Refuse if the worst case costs more: "20" or "20 EUR".')
 @click.option(
     "--only",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete_only,
     help="Only this kernel or implementation; * matches any text; may be given several times.",
 )
 @click.option("--again", is_flag=True, help="Start a new run, even if an earlier run is unfinished or done.")
@@ -77,6 +89,7 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     input_file: str | None,
     settings: tuple[str, ...],
     only: tuple[str, ...],
+    quick: bool,
     budget: str | None,
     again: bool,
     dry_run: bool,
@@ -106,6 +119,8 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     request.set_input(input_file)
     request.set_values(settings)
     request.set_only(only)
+    if quick:
+        request.set_quick()
     plan = request.plan()
     commit = suite_commit()
     if dry_run:
@@ -126,6 +141,8 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     repeat = plan.scenario.repeat
     several = f"{repeat.least_processes} to {repeat.most_processes}"
     processes = several if repeat.adds_processes else str(repeat.least_processes)
+    if quick:
+        _load_tables()
     command = "daasbench " + shlex.join(sys.argv[1:])
     with Shown(quiet=as_json, detail=detail, processes=processes, with_platform=len(plan.platforms) > 1) as shown:
         ended = study.run(
@@ -143,6 +160,12 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     with contextlib.suppress(BrokenPipeError):  # the exit code must not depend on the reader
         _show_summary(ended, plan, results, as_json)
     return ended.exit_code
+
+
+def _load_tables() -> None:
+    """Import what the table at the end needs while the worker starts, which takes as long; nothing is timed yet."""
+    names = ("daasbench.evidence.table",)
+    threading.Thread(target=importlib.import_module, args=names, daemon=True, name="tables").start()
 
 
 def _show_summary(ended: RunSummary, plan: Plan, results: Path, as_json: bool) -> None:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from daasbench.contracts import Kernel
     from daasbench.scenario.plan import Plan
 
-KERNEL_REPEAT = {"processes": 5, "limit_s": 60.0, "interval": 0.05, "max_repeats": 200}
+KERNEL_REPEAT = {"processes": 5, "limit_s": 60.0, "interval": 0.05, "measure_s": 2.0}
 
 _KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+|\[\d+\])*")
 _DATA = "data:"
+_LISTS = ("implementations", "sizes", "seed", "nodes", "ranks", "threads", "gpus", "start", "platforms")
 
 
 class ScenarioRequest:
@@ -52,14 +53,19 @@ class ScenarioRequest:
         self._changes.append(f"--input {path}")
 
     def set_values(self, settings: Sequence[str]) -> None:
-        """Apply ``k=v``: dotted keys of the scenario, bare keys as options of the kernel."""
+        """Apply ``k=v``: dotted keys of the scenario, bare keys as options of the kernel; each key once."""
+        first: dict[tuple[str, ...], str] = {}
         for setting in settings:
             key, equals, text = setting.partition("=")
-            key = key.strip()
+            key, text = key.strip(), text.strip()
             if not equals or not _KEY.fullmatch(key):
                 message = "is not key=value; write an option of the kernel, or a dotted key: cases.threads=1"
                 raise ScenarioError(f"--set {setting}: {message}")
-            self._set(re.findall(r"[\w-]+", key), text.strip(), f"--set {setting}")
+            path = re.findall(r"[\w-]+", key)
+            if problem := _list_problem(key, path, text, first.get(tuple(path))):
+                raise ScenarioError(f"--set {setting}: {problem}")
+            first[tuple(path)] = text
+            self._set(path, text, f"--set {setting}")
             self._changes.append(f"--set {setting}")
 
     def set_only(self, patterns: Sequence[str]) -> None:
@@ -95,6 +101,16 @@ class ScenarioRequest:
                 raise UnknownName(unknown_sentence("kernel or implementation", pattern, known, f"--only {pattern}"))
         self.raw["cases"] = kept
         self._changes += [f"--only {pattern}" for pattern in patterns]
+
+    def set_quick(self) -> None:
+        """Take a quick look: one process, a second per case, and no measurement of the machine's limits."""
+        for block in self._blocks():
+            block["quick"] = True
+        for table, key, value in (("repeat", "processes", 1), ("limits", "measure", False)):
+            keys = self.raw.setdefault(table, {})
+            if isinstance(keys, dict):  # else the check of the scenario refuses it
+                keys[key] = value
+        self._changes.append("--quick")
 
     def plan(self) -> Plan:
         """Return the plan: everything resolved and checked."""
@@ -212,6 +228,23 @@ def _of_kernel(kernel: str, name: str, size: str, title: str) -> dict[str, Any]:
         "cases": [{"kernel": kernel, "implementations": "all", "sizes": [size]}],
         "repeat": dict(KERNEL_REPEAT),
     }
+
+
+def _list_problem(key: str, path: Sequence[str], text: str, before: str | None) -> str:
+    """Return what is wrong with a setting that is meant as a list, or was given `before`; empty if nothing is."""
+    takes_list = path[-1] in _LISTS and (path[0] == "cases" or len(path) == 1)
+    if before is not None:
+        return f"{key} is set twice; {_as_list(key, [before, text]) if takes_list else 'set each key once'}"
+    bare = "," in text and text[:1] not in "'\"" and isinstance(_value(text), str)  # tiny,small is no TOML value
+    takes_range = list(path) == ["repeat", "processes"]
+    return f"this is one text; {_as_list(key, text.split(','))}" if bare and (takes_list or takes_range) else ""
+
+
+def _as_list(key: str, texts: Sequence[str]) -> str:
+    """Return how to set a key to a list of these texts."""
+    words = [text.strip().strip("'\"") for text in texts]
+    parts = ",".join(word if word.isdigit() else f'"{word}"' for word in words)
+    return f"write a list: --set '{key}=[{parts}]'"
 
 
 # --- values ---------------------------------------------------------------------------------------------------

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 import msgspec
+
+KINDS_LEGEND = "kind: ours = written for daasbench; peer = a package of others, measured for comparison."
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -26,15 +29,14 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def seconds(value: float, low: float | None, high: float | None) -> str:
-    """Return a time with its interval in one unit: ``11.7 ms [11.5, 11.9]``."""
-    for unit, scale in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
-        if value * scale >= 1 or unit == "µs":
-            break
-    time = f"{value * scale:.3g} {unit}"
-    return time if low is None or high is None else f"{time} [{low * scale:.3g}, {high * scale:.3g}]"
+def wrapped(text: str, indent: int = 4, first: int = 0) -> str:
+    """Return a line as lines of the terminal's width, the first indented by `first`; one line in a pipe or a file."""
+    if not sys.stdout.isatty():
+        return " " * first + text
+    width = shutil.get_terminal_size().columns
+    return click.wrap_text(text, width, initial_indent=" " * first, subsequent_indent=" " * indent)
 
 
 def print_json(thing: Any) -> None:
     """Print an object as indented JSON."""
-    click.echo(msgspec.json.format(msgspec.json.encode(thing), indent=1).decode())
+    click.echo(msgspec.json.format(msgspec.json.encode(thing), indent=1))  # bytes: JSON is always UTF-8

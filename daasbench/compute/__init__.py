@@ -1,1 +1,1 @@
-"""What kernels compute with: backends, SIMD instructions, addresses, transforms of sixteen signals, transposes."""
+"""Tools that kernels share: backends, SIMD instructions, addresses, transforms of sixteen signals, transposes."""

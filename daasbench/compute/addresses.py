@@ -1,6 +1,6 @@
 """Loads and stores at memory addresses, for compiled loops that unpack and pack streams of bytes.
 
-Addresses are not checked: the caller must. Numbers are little-endian, at any alignment.
+Addresses are not checked: the caller must check them. Numbers are little-endian, with any alignment.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def pointer(builder: Any, address: Any, kind: Any) -> Any:
 
 
 def all_integers(*given: Any) -> bool:
-    """Return whether the numba types `given` are of integers."""
+    """Return whether the numba types `given` are types of integers."""
     return all(isinstance(one, types.Integer) for one in given)
 
 
@@ -123,7 +123,7 @@ def differing(_: Any, a: Any, b: Any) -> Any:
 
 @_llvm
 def fence(_: Any) -> Any:
-    """Let everything that was stored be seen: stores past the cache wait in buffers of their own."""
+    """Make all earlier stores visible to other threads: non-temporal stores wait in separate buffers."""
 
     def generate(context: Any, builder: Any, _signature: Any, _values: Any) -> Any:
         builder.fence("seq_cst")
@@ -134,7 +134,7 @@ def fence(_: Any) -> Any:
 
 @_llvm
 def trailing_zeros(_: Any, number: Any) -> Any:
-    """Return how many of the lowest bits of a number are 0; 64 if all are."""
+    """Return how many of the lowest bits of a number are 0; 64 if all bits are 0."""
     if not all_integers(number):
         return None
 

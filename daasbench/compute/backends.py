@@ -1,4 +1,4 @@
-"""Backends: `put`, `get` and `wait` for arrays of the host and of CUDA; and what an implementation requires.
+"""Backends (`put`, `get` and `wait` for arrays of the host and of CUDA), and the check of requirements.
 
 Implementations of the backends ``mpi`` and ``dask`` move their blocks themselves
 (:class:`~daasbench.contracts.Partitioned`).
@@ -104,7 +104,7 @@ class CudaBackend:
         return map_arrays(self._cupy.asnumpy, result)
 
     def wait(self) -> None:
-        """Return when the device has done everything."""
+        """Wait until the device has completed all its work."""
         self._cupy.cuda.get_current_stream().synchronize()
 
     def peak_bytes(self) -> int | None:
@@ -207,7 +207,7 @@ def library_name(version_text: str) -> str:
 
 @functools.cache
 def _ask_mpi() -> tuple[str, bool]:
-    """Return the version text, or an error and False, from a separate process: loading MPI can change a process."""
+    """Return the version text and True, or an error and False; a separate process loads MPI, which can change it."""
     code = "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI; print(MPI.Get_library_version())"
     try:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

@@ -1,7 +1,7 @@
 """Butterflies of Fourier transforms of sixteen signals at once: loads, arithmetic and stores of whole vectors.
 
-Each is a fragment of LLVM code, made by the short recursion :func:`_transformed`. numba sees one call: a hundred
-operations on vectors would take it a tenth of a second to compile, and LLVM takes some milliseconds.
+Each butterfly is a fragment of LLVM code that the short recursion :func:`_transformed` makes. numba sees one call. It
+would take numba a tenth of a second to compile the hundred operations on vectors; LLVM takes some milliseconds.
 
 A wave is sixteen complex numbers: sixteen real parts, then sixteen imaginary parts, 32 floats of a flat float32 array.
 """
@@ -24,7 +24,7 @@ WAVE = 2 * LANES
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _LANE = ir.IntType(32)
 _INDEX = ir.IntType(64)
-_ALIGN = 4  # bytes: nothing is asked of an array
+_ALIGN = 4  # bytes: arrays need no larger alignment
 _HALF_ROOT = ir.Constant(_VECTOR, [float(np.float32(np.sqrt(0.5)))] * LANES)
 
 Wave = tuple[Any, Any]
@@ -39,9 +39,9 @@ _loop: Callable[..., Any] = cgutils.for_range
 def plain(radix: int, sign: int) -> Callable[..., Any]:
     """Return the compiled step ``(source, at, step, target, into, apart, count)``.
 
-    It reads `radix` waves of `source`, `step` floats apart from `at` on, and writes their transform, by
-    ``exp(sign 2 pi i / radix)``, to `target`, `apart` floats apart from `into` on; then the same of the `radix` waves
-    behind these, `count` times in all. Nothing checks an end.
+    It reads `radix` waves of `source`: the first at `at`, the others `step` floats apart. It writes their transform, by
+    ``exp(sign 2 pi i / radix)``, to `target`: the first wave at `into`, the others `apart` floats apart. It then does
+    the same with the next `radix` waves, `count` times in all. The ends of the arrays are not checked.
     """
 
     @_llvm
@@ -62,9 +62,10 @@ def plain(radix: int, sign: int) -> Callable[..., Any]:
 def twiddled(radix: int, sign: int) -> Callable[..., Any]:
     """Return the compiled step ``(source, at, step, target, into, apart, count, twiddles, first)``.
 
-    It does the same as :func:`plain`, but next to each other lie the first waves of the `count` butterflies, and all
-    waves of a butterfly but the first are twiddled: after the transform if `sign` is below zero, else before it, the
-    other way round. The twiddles are cosine and sine one after the other, in the order of their use from `first` on.
+    It does the same as :func:`plain`, with two differences. The first waves of the `count` butterflies are neighbours
+    in memory. All waves of a butterfly but the first are multiplied by twiddles: after the transform if `sign` is
+    below zero, otherwise before the transform and by the conjugate twiddles. From `first` on, the array of twiddles has
+    a cosine and a sine for each, in the order of their use.
     """
 
     @_llvm
@@ -96,7 +97,7 @@ def twiddled(radix: int, sign: int) -> Callable[..., Any]:
 
 
 class _Run:
-    """Loads and stores of the waves of a run of butterflies."""
+    """Loads and stores the waves of a series of butterflies."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, values: Any, radix: int, advance: int) -> None:
         def array(which: int) -> Any:
@@ -125,7 +126,7 @@ class _Run:
                 self._builder.store(part, place, align=_ALIGN)
 
     def twiddle(self, waves: Sequence[Wave], index: Any, sign: int) -> list[Wave]:
-        """Return the waves of a butterfly, all but the first twiddled."""
+        """Return the waves of a butterfly, all but the first multiplied by their twiddles."""
         builder = self._builder
         twiddles, first = self._twiddles
         at = builder.add(first, builder.mul(index, ir.Constant(_INDEX, 2 * (self._radix - 1))))
@@ -176,11 +177,11 @@ def _transformed(builder: Any, waves: Sequence[Wave], sign: int) -> list[Wave]:
 
 
 def _sum_and_difference(builder: Any, even: Wave, odd: Wave, eighths: int) -> tuple[Wave, Wave]:
-    """Return `even` plus and minus `odd` twiddled by some eighths of a circle."""
+    """Return `even` plus and minus `odd`, where `odd` is rotated by some eighths of a circle."""
     real, imaginary = odd
     for _ in range(eighths % 8 // 2):
         real, imaginary = builder.fneg(imaginary), real  # LLVM turns sums with it into differences
-    if eighths % 2:  # times 1 + i, and in the same step as the sum, the root of a half
+    if eighths % 2:  # multiply by 1 + i; the step of the sum also multiplies by the root of a half
         factors, parts = (
             (_HALF_ROOT, builder.fneg(_HALF_ROOT)),
             (builder.fsub(real, imaginary), builder.fadd(real, imaginary)),

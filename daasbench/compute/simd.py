@@ -1,15 +1,15 @@
 """Sixteen numbers at once: an explicit ``<16 x float>`` for compiled loops, shared by kernels.
 
-LLVM does not keep 16-wide accumulators in registers when a plain loop over a batch is compiled; with a type
-that *is* sixteen floats it has no choice::
+If a plain loop over a batch is compiled, LLVM does not keep the sixteen sums in registers. It does so with a type that
+*is* sixteen floats::
 
     total = splat(0.0)
     for k in range(n):
         total = fma(load(weights, 16 * k), load(samples, 16 * k), total)
     store(out, 0, total)
 
-The type has ``+``, ``-`` and ``*``. For narrower registers LLVM splits each operation; without a fused multiply-add
-it multiplies and adds: slower, and equally correct.
+The type has ``+``, ``-`` and ``*``. On a processor with narrower registers LLVM splits each operation. Without a fused
+multiply-add it multiplies and then adds. Both are slower and equally correct.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def compiled(*, parallel: bool = False, inline: bool = False) -> Callable[[Funct
     parallel
         Whether ``numba.prange`` loops in it are shared between threads.
     inline
-        Whether it is a small step of another compiled function, and has no cache of its own.
+        Whether it is a small step of another compiled function, without a separate cache.
     """
 
     def decorate(function: Function) -> Function:
@@ -73,9 +73,9 @@ def compiled(*, parallel: bool = False, inline: bool = False) -> Callable[[Funct
 class Threads:
     """Threads that run a compiled function in parallel, each for its share of the tasks.
 
-    They are Python threads, the calling thread among them; compiled code releases the interpreter lock. The threads
-    of numba (``parallel=True``) add one to two seconds of compilation per parallel loop and spin while they wait for
-    each other, which is slow on a busy machine. Handing over a share takes some 20 us.
+    They are Python threads, including the calling thread; compiled code releases the interpreter lock. The threads of
+    numba (``parallel=True``) add one to two seconds of compilation per parallel loop. They also spin while they wait
+    for each other, which is slow on a busy machine. Passing a share to a thread takes some 20 us.
     """
 
     def __init__(self, count: int) -> None:

@@ -1,16 +1,16 @@
 """Fourier transforms of sixteen signals at once, in place and without reordering, by butterflies of radix 8 and 4.
 
-Sixteen signals lie side by side: f32[place, 2, 16] flat, sixteen real parts before sixteen imaginary ones, so that
-every operation is one of whole vectors and nothing is shuffled. Real and imaginary parts lie together, not in arrays
-of their own: places a power of two apart fall into the same set of a first-level cache, which then has to hold the
-eight lines of a butterfly, not sixteen.
+Sixteen signals are stored side by side: f32[place, 2, 16] flat, sixteen real parts before sixteen imaginary parts.
+Therefore every operation is an operation on whole vectors, and nothing is shuffled. Real and imaginary parts are
+stored together, not in separate arrays: places whose distance is a power of two use the same set of a first-level
+cache, and the set then has to hold only the eight lines of a butterfly instead of sixteen.
 
-:func:`forward` (decimation in frequency) leaves the frequency ``plan.frequencies[k]`` at place k, :func:`inverse`
-(decimation in time) begins there: between them nothing has to be in its natural order. :func:`forward_sorted` leaves
-its input as it is and writes the natural order. Neither is scaled.
+:func:`forward` (decimation in frequency) writes the frequency ``plan.frequencies[k]`` to place k, and :func:`inverse`
+(decimation in time) reads this order, so that nothing has to be sorted between them. :func:`forward_sorted` does not
+change its input and writes the natural order. None of them scales the result.
 
-What is done is a list of steps, made once for a length (:func:`make_plan`): a pass over all that does not fit into
-a first-level cache, then everything that is left to do for one of its parts after the other.
+A plan (:func:`make_plan`) is a list of steps that is made once for a length: first the passes over all data that do
+not fit into a first-level cache; then, for one part after the other, all remaining passes.
 
 Source: Cooley, Tukey (1965), doi:10.1090/S0025-5718-1965-0178586-1; Van Loan, Computational Frameworks for the Fast
 Fourier Transform (1992), doi:10.1137/1.9781611970999.
@@ -31,10 +31,10 @@ from .butterflies import WAVE, plain, twiddled
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 Index = int | np.int64
-"""Of a call from compiled code: a constant is given as ``np.int64(0)``; for a plain 0 all would be compiled again."""
+"""An index. In a call from compiled code, write a constant as ``np.int64(0)``: for a plain 0 all is compiled again."""
 
 SHORTEST = 4
-_AT_ONCE = 256  # places whose passes go over all before the next: 32 KiB
+_AT_ONCE = 256  # places in one part: 32 KiB, the size of a first-level cache
 _WAVE = np.int64(WAVE)
 
 _eight_forward, _eight_inverse = plain(8, -1), plain(8, 1)
@@ -51,8 +51,9 @@ class Plan(NamedTuple):
     length
         Places of each signal.
     steps
-        i64[steps, 5]: what :func:`forward` does, one after the other, and :func:`inverse` from the last to the first:
-        radix (below zero: without twiddles), first place, blocks, butterflies in each, where their twiddles begin.
+        i64[steps, 5]: the steps of :func:`forward`, in order; :func:`inverse` makes them from the last to the first.
+        Each has: radix (below zero: without twiddles), first place, number of blocks, butterflies per block, index of
+        the first twiddle.
     twiddles
         f32: cosine and sine of each twiddle, in the order of their use.
     frequencies
@@ -69,15 +70,15 @@ class Plan(NamedTuple):
 
 
 def make_plan(length: int) -> Plan:
-    """Return the tables for transforms of a length that is a power of two from 4 on.
+    """Return the tables for transforms of a length that is a power of two, at least 4.
 
     Raises
     ------
     ValueError
-        The length is another.
+        If the length is not such a number.
     """
     if length < SHORTEST or length & (length - 1):
-        raise ValueError(f"the length is {length}; signals are transformed whose length is a power of two from 4 on")
+        raise ValueError(f"the length of the signals is {length}; it must be a power of two, at least 4")
     radices = _radices(length)
     frequencies = np.zeros(1, np.int64)
     for radix in reversed(radices):
@@ -94,7 +95,7 @@ def make_plan(length: int) -> Plan:
 
 
 def _radices(length: int) -> list[int]:
-    """Return the radix of each pass: few passes, and the last, which needs no twiddles, an eight where it can be."""
+    """Return the radix of each pass: as few passes as possible; the last, without twiddles, has radix 8 if possible."""
     bits, made = length.bit_length() - 1, []
     while bits:
         made.append(3 if bits in (3, 6) or bits >= 8 else 2)
@@ -103,7 +104,7 @@ def _radices(length: int) -> list[int]:
 
 
 def _twiddles(radices: list[int], length: int) -> F32:
-    """Return cosines and sines of the twiddles of each pass but the last: per butterfly, its waves from 1."""
+    """Return cosines and sines of the twiddles of all passes but the last: per butterfly, for its waves from 1 on."""
     made = [np.zeros(0, np.complex64)]
     for radix in radices[:-1]:
         angles = -2j * np.pi * np.outer(np.arange(length // radix), np.arange(1, radix)) / length
@@ -151,7 +152,7 @@ def forward(signals: F32, start: Index, plan: Plan) -> None:
 
 @compiled()
 def inverse(signals: F32, start: Index, plan: Plan) -> None:
-    """Transform back in place, from the order of the plan, the signals that begin at `start`; times the length."""
+    """Transform back in place the signals that begin at `start`, from the order of the plan; times the length."""
     twiddles, steps = plan.twiddles, plan.steps
     for k in range(len(steps) - 1, -1, -1):
         radix, blocks, span, twiddle = steps[k, 0], steps[k, 2], steps[k, 3], steps[k, 4]

@@ -1,6 +1,6 @@
 """The transpose of 16 x 16 numbers in registers.
 
-Plain loops over the sixteen lanes compile to one move per element; this is 64 shuffles of a register.
+Plain loops over the sixteen lanes compile to one move per element; this code is 64 shuffles of registers.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from daasbench.compute.simd import LANES
 
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _INTEGERS = ir.VectorType(ir.IntType(32), LANES)
-_ALIGN = 4  # bytes: nothing is asked of an array
+_ALIGN = 4  # bytes: arrays need no larger alignment
 
-_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba's own types do not say what it makes
+_llvm: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic  # numba's own types do not describe its result
 
 
 @_llvm
 def transpose(_: Any, source: Any, first: Any, step: Any, target: Any, start: Any, stride: Any) -> Any:
-    """Write sixteen vectors of sixteen numbers, `step` apart from `first` on, as columns; no end is checked.
+    """Write sixteen vectors of sixteen numbers as columns; the ends of the arrays are not checked.
 
-    Vector i of the target, at ``start + i * stride``, has the numbers i of all vectors of the source, in their order.
-    Both arrays are flat, of float32; they may be the same, as all is read before anything is written.
+    The vectors of the source are at ``first + i * step``. Vector i of the target, at ``start + i * stride``, has number
+    i of every vector of the source, in their order. Both arrays are flat, of float32. They may be the same array: all
+    numbers are read before any is written.
     """
     flat = types.Array(types.float32, 1, "C")
     if source != flat or target != flat:
@@ -52,7 +53,7 @@ def transpose(_: Any, source: Any, first: Any, step: Any, target: Any, start: An
 
 
 def _exchange(builder: Any, vectors: list[Any], distance: int) -> None:
-    """Exchange, in each square of ``2 distance`` vectors and lanes, the two blocks beside the diagonal."""
+    """Exchange the two off-diagonal blocks in each square of ``2 distance`` vectors and lanes."""
     lanes = range(LANES)
     upper = [c if not c & distance else LANES + c - distance for c in lanes]
     lower = [c + distance if not c & distance else LANES + c for c in lanes]

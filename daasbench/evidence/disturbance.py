@@ -32,8 +32,13 @@ def was_busy(records: Sequence[Record]) -> bool:
     share = disturbed_share(records)
     if share is None:
         return False
+    return share > MUCH or medians_disturbed(records)
+
+
+def medians_disturbed(records: Iterable[Record]) -> bool:
+    """Return whether more than half of the processes kept disturbed samples: their medians are then too long."""
     kept = [_counts(record.samples)[1] > 0 for record in records if record.samples]
-    return share > MUCH or sum(kept) > MOST * len(kept)
+    return sum(kept) > MOST * len(kept)
 
 
 def busy_caution(records: Sequence[Record]) -> str:

@@ -14,11 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from daasbench.costs.price import Per, charged_units, per_second
-from daasbench.errors import MissingRequirement
+from daasbench.errors import MissingRequirement, UsageError
 from daasbench.evidence import roofline
 from daasbench.evidence.columns import Columns, Ending, Scope
 from daasbench.evidence.parallel_read import read_all
 from daasbench.evidence.rows import Floats
+from daasbench.evidence.units import UNITS
 from daasbench.host.installation import command_here
 from daasbench.host.output_files import replacing
 from daasbench.model import Case, Outcome, Price
@@ -38,16 +39,39 @@ Integers = NDArray[np.int64]
 Cells = dict[str, object]  # column name: array of numpy or of pandas
 
 
-def load(*folders: str | os.PathLike[str], attempts: bool = False) -> pd.DataFrame:
-    """Return the tidy table of the records below `folders`.
+def load(*folders: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], attempts: bool = False) -> pd.DataFrame:
+    """Return the table of the records below `folders`: one row per case, platform and process.
 
     Parameters
     ----------
     folders
-        Results folders, runs or jobs; default: ``results``. The rows of different folders are never joined, so that
-        two measurements of the same cases can be compared.
+        Results folders, runs or jobs, one by one or as a list; default: ``results``. The rows of different folders
+        are never joined, so that two measurements of the same cases can be compared.
     attempts
         Whether to show every attempt, instead of the last attempt per case, platform and process.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A missing value is NA. ``table.attrs["units"]`` has the unit of each column. The page "The tidy table" of the
+        documentation (docs/reference/table.md) describes each column in detail.
+
+        What was measured:
+            run, case, platform, kernel, implementation, version, size, seed, input, options;
+            nodes, ranks, threads, gpus (counts); process (index, from 0), attempt (from 1)
+        How it ended:
+            outcome (ok, wrong, failed, timeout, skipped), reason, message, verified_by;
+            error and tolerance (in the unit of the kernel), repeats (count), stop_reason
+        Times:
+            median_s, low_s, high_s: of the repeats within the process, with a 95 % interval (s);
+            first_call_s, make_s, put_s, get_s (s)
+        Rates, only of correct results:
+            unit, units (per repeat), units_per_s (unit/s); limit_name, limit_fraction (share of the limit, 1)
+        The machine:
+            foreign_cpu (share used by other programs, 0-1), peak_memory_bytes (B), energy_j (J), energy_basis;
+            basis (measured, projected, rehearsed), started_at (UTC), host, cpu, gpu, commit
+        Money, only where the platform has a price:
+            cost (currency, per repeat), currency, cost_per_unit (currency/unit), price_date, price_basis
 
     Raises
     ------
@@ -55,9 +79,33 @@ def load(*folders: str | os.PathLike[str], attempts: bool = False) -> pd.DataFra
         If a folder does not exist, or there are no records.
     LedgerError
         If a file cannot be read, or a newer daasbench wrote it.
+
+    See Also
+    --------
+    daasbench.ratio : How many times as fast one implementation, commit or platform is as another.
+
+    Examples
+    --------
+    ::
+
+        table = daasbench.load("results")
+        table[["kernel", "implementation", "threads", "median_s", "units_per_s"]]
     """
-    columns = read_columns(*folders)
+    columns = read_columns(*_each_folder(folders))
     return table_of(columns, ordered_rows(columns, attempts=attempts))
+
+
+def _each_folder(folders: Sequence[Any]) -> list[str | os.PathLike[str]]:
+    """Return the folders of arguments that are folders, or lists of them; raise UsageError for anything else."""
+    found: list[str | os.PathLike[str]] = []
+    for folder in folders:
+        entries = folder if isinstance(folder, list | tuple | set) else [folder]
+        for entry in entries:
+            if not isinstance(entry, str | os.PathLike):
+                message = 'is not the path of a folder; write load("results") or load(["monday", "tuesday"])'
+                raise UsageError(f"load: {entry!r}: {message}")
+            found.append(entry)
+    return found
 
 
 def read_columns(*folders: str | os.PathLike[str], keep: bool = False) -> Columns:
@@ -128,13 +176,16 @@ def _table(columns: Columns, rows: Integers, texts: Sequence[Future[Cells]]) -> 
     cells |= _money_cells(columns, rows, median, cast(Floats, cells["units"]))
     for text in texts:
         cells |= text.result()
-    return pd.DataFrame({name: cells[name] for name in COLUMNS}, copy=False)
+    table = pd.DataFrame({name: cells[name] for name in COLUMNS}, copy=False)
+    table.attrs["units"] = dict(UNITS)
+    return table
 
 
 def options_text(case: Case) -> str:
     """Return the options of a case and the names of its files as ``k=v k=v``; empty for none."""
     options = case.options | case.files | ({"cache": True} if case.cache else {})
     options |= {"start": case.start} if case.start else {}
+    options |= {"quick": True} if case.quick else {}
     texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
     return " ".join(f"{name}={text}" for name, text in sorted(texts.items()))
 

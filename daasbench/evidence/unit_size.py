@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from daasbench.contracts import Kernel
 from daasbench.errors import DaasbenchError
 from daasbench.model import Case
+from daasbench.model.sizes import size_of_unit
 
 
 def unit_size(kernel: Kernel | None, case: Case, files: Mapping[str, str] | None = None) -> str:
@@ -27,14 +27,14 @@ def unit_size(kernel: Kernel | None, case: Case, files: Mapping[str, str] | None
     if kernel is None:
         return ""
     if case.size is not None:
-        return _of(kernel.sizes.get(case.size, {}))
+        return size_of_unit(kernel.sizes.get(case.size, {}))
     paths = dict(files or {})
     path = paths.pop("input", "")
     if not path or not Path(path).is_file():
         return ""
     try:
         options = msgspec.convert({**case.options, **paths}, kernel.options)
-        return _of(kernel.survey(Path(path), options))
+        return size_of_unit(kernel.survey(Path(path), options))
     except (DaasbenchError, msgspec.ValidationError, OSError, KeyError, ValueError):
         return ""  # the headers say nothing that can be shown
 
@@ -43,13 +43,3 @@ def unit_words(kernel: Kernel | None, case: Case, files: Mapping[str, str] | Non
     """Return what a unit is, in the plural: ``"frames of 2167 x 2070 pixels"``; empty if it is not known."""
     size = unit_size(kernel, case, files)
     return f"{kernel.card.units} of {size}" if kernel and size else ""
-
-
-def _of(parameters: Mapping[str, Any]) -> str:
-    """Return the size of a unit by the names that kernels give to it; empty if they give none."""
-    pairs = (("ny", "nx"), ("rows", "columns"), ("pixels", "pixels"), ("detector", "detector"))
-    known = parameters.keys()
-    if "channels" in known:  # of spectra, in a map of rows and columns
-        return f"{parameters['channels']} channels"
-    pair = next((pair for pair in pairs if known >= set(pair)), None)
-    return f"{parameters[pair[0]]} x {parameters[pair[1]]} pixels" if pair else ""

@@ -1,7 +1,7 @@
-"""Bit planes: bit k of all elements together, before bit k + 1; converted to elements and back.
+"""Bit planes (bit k of all elements is stored before bit k + 1 of all elements), converted to elements and back.
 
 64 elements at a time are made from eight bytes of each plane: LLVM's ``select`` of <64 x i1> is one masked
-instruction per plane with registers of 512 bits. High planes are 0 where counts are small. Therefore the planes above
+instruction per plane with registers of 512 bits. If counts are small, the high planes are 0. Therefore the planes above
 the low byte, or above the low two bytes, are tested first, and converted only if they are not 0.
 """
 
@@ -158,7 +158,7 @@ def spread_planes(  # noqa: C901, PLR0912  (one compiled loop, which no call int
 ) -> None:
     """Write `count` elements (a multiple of 8) of `size` bytes whose bit planes are at `planes`.
 
-    `work` is the address of ``work_bytes()`` bytes; as many bytes after the planes are read, without effect.
+    `work` is the address of ``work_bytes()`` bytes. The same number of bytes after the planes is read and not used.
     """
     stride, spare = count >> 3, work + 3 * GROUP
     for start in range(0, count, 8 * GROUP):
@@ -200,7 +200,7 @@ def _spread_bytes(planes: int, stride: int, size: int, target: int, count: int, 
 
 @compiled(inline=True)
 def work_bytes() -> int:
-    """Return how many bytes of working memory the functions of this module need, also after a block."""
+    """Return how many bytes of working memory the functions of this module need, and may read after a block."""
     return 1024
 
 
@@ -209,7 +209,7 @@ def gather_planes(source: int, count: int, size: int, planes: int, spare: int) -
     """Write the bit planes of `count` elements (a multiple of 8)."""
     stride = count >> 3
     last = (count - 1) // GROUP
-    for first in range(last * GROUP, -1, -GROUP):  # the bytes that the last, short group writes too far are overwritten
+    for first in range(last * GROUP, -1, -GROUP):  # backwards: overwrites the excess bytes of the short group
         at, to = source + first * size, planes + (first >> 3)
         if count - first < GROUP:
             for i in range((count - first) * size):

@@ -18,7 +18,7 @@ from daasbench.formats.bit_planes import GROUP, gather_planes, spread_planes, wo
 from daasbench.formats.chunks import CUT_OFF, DAMAGED, HEADER, MOST_BLOCK, WHOLE, WRONG_BLOCK, WRONG_SIZE
 from daasbench.formats.lz4 import HASH_BITS, SLACK, most_packed, pack_block, unpack_block
 
-_address: Any = np.int64  # numpy gives an unsigned one, and the two kinds do not mix
+_address: Any = np.int64  # numpy's addresses are unsigned, and the two kinds cannot be mixed
 
 
 @compiled(inline=True)
@@ -29,7 +29,7 @@ def _u32_be(at: int) -> int:
 
 @compiled()
 def block_elements(source: int, end: int, count: int, size: int) -> int:
-    """Return how many elements the blocks of a chunk of `count` have; below 0: a status that says what is wrong."""
+    """Return how many elements the blocks of a chunk of `count` elements have; below 0: the status of an error."""
     if end - source < HEADER:
         return -CUT_OFF
     if (_u32_be(source) << 32) | _u32_be(source + 4) != count * size:
@@ -42,7 +42,7 @@ def block_elements(source: int, end: int, count: int, size: int) -> int:
 
 @compiled()
 def skip_blocks(at: int, end: int, blocks: int) -> int:
-    """Return the address of the block that is `blocks` after the block at `at`; below 0: a status."""
+    """Return the address of the block that is `blocks` after the block at `at`; below 0: the status of an error."""
     for _ in range(blocks):
         if end - at < 4:
             return -CUT_OFF
@@ -52,9 +52,10 @@ def skip_blocks(at: int, end: int, blocks: int) -> int:
 
 @compiled()
 def next_planes(at: int, end: int, readable: int, planes: int, size: int) -> int:
-    """Unpack the `size` bytes of bit planes of the block at `at`; return where the next begins; below 0: a status.
+    """Unpack the `size` bytes of bit planes of the block at `at`; return the address of the next block.
 
-    `SLACK` bytes after the planes may be overwritten; no byte from `readable` on is read.
+    A negative result is the status of an error. `SLACK` bytes after the planes may be overwritten. No byte from
+    `readable` on is read.
     """
     if end - at < 4:
         return -CUT_OFF

@@ -22,18 +22,18 @@ U8 = NDArray[np.uint8]
 DATASET = "entry/data/data"
 FILTER = 32008  # bitshuffle, as registered with the HDF Group
 LZ4 = 2  # its compressor: 0 none, 2 LZ4, 3 zstd
-BLOCK_BYTES = 8192  # of the library
-HEADER = 12  # bytes of a chunk
+BLOCK_BYTES = 8192  # the block size that the library prefers
+HEADER = 12  # bytes of the header of a chunk
 MOST_BLOCK = 1 << 20  # bytes; a larger size is an error
 
 WHOLE, WRONG_SIZE, WRONG_BLOCK, CUT_OFF, DAMAGED = range(5)
 SAID = {
-    WRONG_SIZE: "its header has another size than the frame",
-    WRONG_BLOCK: "its header has blocks of an impossible size",
+    WRONG_SIZE: "its header states another size than that of the frame",
+    WRONG_BLOCK: "its header states an impossible block size",
     CUT_OFF: "it ends too early",
     DAMAGED: "an LZ4 block in it is damaged",
 }
-"""The error of a chunk, by the status of unpacking it."""
+"""The error message for each status of an unpacked chunk."""
 
 METADATA_BYTES = 1 << 16  # largest size of a file image without the chunks,
 CHUNK_METADATA_BYTES = 512  # and in addition for each chunk
@@ -41,7 +41,7 @@ CHUNK_METADATA_BYTES = 512  # and in addition for each chunk
 
 @dataclass(frozen=True, kw_only=True)
 class FileImage:
-    """An HDF5 file in memory: u8[bytes], and its number of frames; zeros may follow its end."""
+    """An HDF5 file in memory: u8[bytes], and its number of frames; zeros may follow after its end."""
 
     content: U8
     frames: int
@@ -131,13 +131,13 @@ def locate(dataset: Any, where: str) -> tuple[NDArray[np.int64], NDArray[np.int6
     Raises
     ------
     InputError
-        If a frame was never written, or was written without the compression.
+        If a frame was never written, or is not compressed.
     """
     offset, size = np.full((2, len(dataset)), -1, np.int64)
 
     def note(chunk: Any) -> None:
         if chunk.filter_mask:
-            raise InputError(f"{where}: frame {chunk.chunk_offset[0]} was written without the compression")
+            raise InputError(f"{where}: frame {chunk.chunk_offset[0]} is not compressed")
         offset[chunk.chunk_offset[0]], size[chunk.chunk_offset[0]] = chunk.byte_offset, chunk.size
 
     dataset.id.chunk_iter(note)
@@ -174,7 +174,7 @@ def new_image(
     memory = _Memory(content, 0)
 
     def finish(bytes_: int | None = None) -> FileImage:
-        """Return the image; with `bytes_`, an image of this size: zeros follow the file."""
+        """Return the image; with `bytes_`, it is filled up with zeros to this size."""
         if bytes_ is None:
             return FileImage(content=content[: memory.end], frames=frames)
         if memory.end > bytes_:
@@ -198,7 +198,7 @@ def new_image(
 
 
 def make_image(packed: Sequence[U8], shape: tuple[int, ...], dtype: Any, bytes_: int | None = None) -> FileImage:
-    """Return the file image of packed frames: chunks with headers; with `bytes_`, of this size: zeros follow."""
+    """Return the file image of packed frames (chunks with headers); with `bytes_`, it is filled up with zeros."""
     with new_image(len(packed), shape, dtype, sum(chunk.size for chunk in packed)) as (dataset, finish):
         for frame, chunk in enumerate(packed):
             dataset.id.write_direct_chunk((frame, 0, 0), chunk)
@@ -238,6 +238,6 @@ def check_packed(path: Path, dataset: Any) -> None:
         names = ", ".join(kind[3].decode(errors="replace") or str(kind[0]) for kind in kinds) or "no compression"
         raise InputError(f"{path}: {dataset.name} has {names}; only bitshuffle-LZ4 is read: {fix}")
     if len(kinds[0][2]) < 5 or kinds[0][2][4] != LZ4:
-        raise InputError(f"{path}: {dataset.name} is bitshuffled, but not packed by LZ4: {fix}")
+        raise InputError(f"{path}: {dataset.name} is bitshuffled, but not compressed by LZ4: {fix}")
     if dataset.chunks != (1, *dataset.shape[1:]):
         raise InputError(f"{path}: {dataset.name} has chunks of {list(dataset.chunks)}, not of one frame: {fix}")

@@ -1,9 +1,14 @@
 """The choice of a dataset in an HDF5 file.
 
-All kernels choose in the same order: the dataset that the user names; the dataset to which the NeXus attributes
-``default`` and ``signal`` lead from the root of the file [1]_; for frames, a DECTRIS series; the only dataset that is
-the signal of its group; the only dataset with the required form. If several are possible, the file is refused, and
-the message lists its contents.
+All kernels choose in the same order:
+
+1. the dataset that the user names;
+2. the dataset to which the NeXus attributes ``default`` and ``signal`` lead from the root of the file [1]_;
+3. for frames, a DECTRIS series;
+4. the only dataset that is the signal of its group;
+5. the only dataset with the required form.
+
+If several datasets are possible, the file is refused, and the message lists its contents.
 
 .. [1] NeXus manual, "Find the plottable data", https://manual.nexusformat.org/datarules.html
 """
@@ -21,13 +26,13 @@ import numpy as np
 from daasbench.errors import InputError
 from daasbench.formats.hdf5 import Contents, check_sources, contents, dataset_at, distinct, identity
 
-_STEPS = 8  # most `default` attributes that are followed: they may form a cycle
+_STEPS = 8  # the largest number of `default` attributes that are followed: they may form a cycle
 _SERIES = re.compile(r"(^|/)data_\d{6}$")  # the names of the links in master files of DECTRIS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sought:
-    """What is searched in a file, as messages describe it.
+    """The dataset that is searched in a file, as messages describe it.
 
     Attributes
     ----------
@@ -45,8 +50,8 @@ class Sought:
 
     @property
     def fix(self) -> str:
-        """Return what the user can do if it is not clear which dataset is meant."""
-        return f"name it with --set {self.option}=PATH" if self.option else f"leave only the {self.noun} in the file"
+        """Return what the user can do if several datasets are possible."""
+        return f"name it with --set {self.option}=PATH" if self.option else f"keep only the {self.noun} in the file"
 
 
 FRAMES = Sought(noun="frames", form="numbers [frame, row, column]")
@@ -81,7 +86,7 @@ def at_known_path(
     Parameters
     ----------
     may_be
-        Test that the NeXus default must pass to have priority over the paths; None: it has no priority.
+        A test. If the NeXus default passes it, it has priority over the paths; None: it has no priority.
     """
     if wanted is not None:
         return named(path, file, wanted, option)
@@ -127,14 +132,14 @@ def only(
     *,
     likely: Callable[[Any], bool] = lambda _: True,
 ) -> Any:
-    """Return the dataset that is meant of those that are `possible`.
+    """Return the one dataset among those that are `possible`.
 
     It is the NeXus default, else the only signal of a group, else the only `likely` dataset, else the only dataset.
 
     Raises
     ------
     InputError
-        If there is no such dataset, or if it is not clear which one is meant.
+        If there is no such dataset, or if there are several.
     """
     default = _same(nexus_default(path, file), possible.values())
     choices = (
@@ -160,17 +165,17 @@ def find_frames(
     fewest: int = 1,
     images: bool = True,
 ) -> list[Any]:
-    """Return the datasets that are, one after the other, the frames in a file.
+    """Return the datasets that contain the frames of a file, in their order.
 
-    A DECTRIS series of linked files counts as one dataset, as does a virtual dataset over it. A stack has priority over
-    single images (masks, flat fields).
+    A DECTRIS series of linked files counts as one dataset. So does a virtual dataset over the series. A stack has
+    priority over single images (masks, flat fields).
 
     Parameters
     ----------
     wanted
-        Path of the dataset; None: found.
+        Path of the dataset; None: it is searched.
     shape
-        Rows and columns that the frames should have, if that is known.
+        Rows and columns that the frames should have, if known.
     fewest
         Datasets with fewer frames are ignored.
     images
@@ -179,13 +184,13 @@ def find_frames(
     Raises
     ------
     InputError
-        If there are no frames, if it is not clear which datasets they are, or if files with frames are missing.
+        If there are no frames, if several datasets may be the frames, or if files with frames are missing.
     """
     if wanted is not None:
         dataset = named(path, file, wanted, "dataset")
         if not _may_be_frames(dataset, images):
             raise InputError(
-                f"{path}: has no frames, which are {FRAMES.form}, at dataset = {wanted!r}; it has: {contents(file)}"
+                f"{path}: dataset = {wanted!r} has no frames ({FRAMES.form}); the file has: {contents(file)}"
             )
         return [dataset]
     found = contents(file)
@@ -206,14 +211,18 @@ def find_frames(
         check_sources(path, part)
         if part.shape[-2:] != series[0].shape[-2:] or part.dtype != series[0].dtype:
             raise InputError(
-                f"{path}: {part.name} has other frames, {part.dtype}{list(part.shape)}, than {series[0].name}; "
-                f"{FRAMES.fix}"
+                f"{path}: the frames in {_place(part)} differ from those in {_place(series[0])}; {FRAMES.fix}"
             )
     return series
 
 
+def _place(dataset: Any) -> str:
+    """Return file, path and type of a dataset: links of a series lead to the same path in several files."""
+    return f"{Path(dataset.file.filename).name}{dataset.name} ({dataset.dtype}{list(dataset.shape)})"
+
+
 def _text(item: Any, attribute: str) -> str | None:
-    """Return an attribute that is a text, in any encoding; None if it is missing or empty."""
+    """Return a text attribute, whatever its encoding; None if it is missing or empty."""
     value = item.attrs.get(attribute)
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
@@ -237,7 +246,7 @@ def _follow(path: Path, group: Any, step: str) -> Any | None:
 
 
 def _same(wanted: Any | None, datasets: Iterable[Any]) -> Any | None:
-    """Return the dataset that is the same object as `wanted`, by any link."""
+    """Return the dataset that is the same object as `wanted`, through any link."""
     if wanted is None:
         return None
     return next((one for one in datasets if identity(one) == identity(wanted)), None)
@@ -277,7 +286,7 @@ def _is_series(dataset: Any, possible: Mapping[str, Any]) -> bool:
 def _series(path: Path, fitting: Mapping[str, Any], found: Contents) -> list[Any]:
     """Return the datasets to which a DECTRIS master file links, in their order.
 
-    The links are made before the measurement. If it was stopped, the targets of some links may be missing.
+    The detector makes the links before the measurement. If the measurement was stopped, some targets may be missing.
     """
     series = [name for name in sorted(distinct(fitting)) if _SERIES.search(name)]
     lost = min((name for name in found.broken if _SERIES.search(name)), default=None)

@@ -1,7 +1,7 @@
-"""Sixteen frames at once: their pixels are transposed so that frames are innermost, and summed in rows of sixteen.
+"""Histograms of sixteen frames at once: pixels are transposed so that the frame is the innermost index.
 
-In a histogram, the additions of successive pixels to the same bin depend on each other. If many frames have the same
-map of pixels to bins, sixteen frames need one addition of a 512-bit register.
+In a histogram of one frame, the additions of successive pixels to the same bin depend on each other. If many frames
+have the same map of pixels to bins, one addition of a 512-bit register serves sixteen frames.
 """
 
 from __future__ import annotations

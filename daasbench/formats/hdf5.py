@@ -1,7 +1,7 @@
 """Open, search and list HDF5 and NeXus files as beamlines write them, including all their links.
 
-The data of such a file may be in other files, by external links and virtual datasets. HDF5 ignores a link whose
-target is missing, and reads zeros if the source of a virtual dataset is missing. This module reports both.
+External links and virtual datasets may refer to data in other files. HDF5 ignores a link whose target is missing, and
+reads zeros if the source of a virtual dataset is missing. This module reports both.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Contents:
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[Any]:
-    """Open an HDF5 file for reading; the compressions of detectors are registered.
+    """Open an HDF5 file for reading, with the compressions that detectors use.
 
     Raises
     ------
     InputError
-        If it cannot be opened.
+        If the file cannot be opened.
     """
     import h5py
     import hdf5plugin  # noqa: F401  (registers the compressions)
@@ -104,7 +104,7 @@ def identity(item: Any) -> tuple[int, int]:
 
 
 def distinct(datasets: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `datasets` without those that also have an earlier path."""
+    """Return `datasets` without duplicates: of several paths to one dataset only the first remains."""
     first = {identity(dataset): path for path, dataset in reversed(list(datasets.items()))}
     return {path: dataset for path, dataset in datasets.items() if first[identity(dataset)] == path}
 
@@ -128,4 +128,6 @@ def check_sources(path: Path, dataset: Any) -> None:
     for source in dataset.virtual_sources():
         name = source.file_name
         if name != "." and "%" not in name and not (folder / name).is_file() and not Path(name).is_file():
-            raise InputError(f"{path}: {dataset.name} takes values from {name!r}, which is missing; copy it there")
+            raise InputError(
+                f"{path}: {dataset.name} takes values from the missing file {name!r}; copy that file to this path"
+            )

@@ -41,7 +41,7 @@ def _copy(to: int, source: int, length: int) -> None:
 
 @compiled(inline=True)
 def _repeat(to: int, distance: int, length: int) -> None:
-    """Write `length` bytes that repeat those `distance` before, and up to one step more."""
+    """Write `length` bytes that repeat the bytes at `distance` before them, and up to one step more."""
     source, end = to - distance, to + length
     while distance < STEP and to < end:
         copy_step(to, source)
@@ -116,7 +116,7 @@ def unpack_block(  # noqa: C901, PLR0911, PLR0912  (one compiled loop, which no 
 
 
 def most_packed(size: int) -> int:
-    """Return the most bytes that `size` bytes need when packed."""
+    """Return an upper bound of the packed size of `size` bytes."""
     return size + size // 255 + 16
 
 
@@ -138,7 +138,7 @@ def _put_length(to: int, length: int) -> int:
 
 @compiled(inline=True)
 def _match_length(a: int, b: int, stop: int) -> int:
-    """Return how many bytes from `a` on equal those from `b` on, `a` below `stop`."""
+    """Return how many bytes from `a` on, up to `stop`, are equal to the bytes from `b` on."""
     start = a
     while a + STEP <= stop:
         differ = differing(a, b)

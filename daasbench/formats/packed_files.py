@@ -50,7 +50,7 @@ def open_packed(path: Path, wanted: str | None) -> Iterator[PackedStack]:
     Raises
     ------
     InputError
-        If the file cannot be read, if it is not clear where the frames are, or if they are not packed as expected.
+        If the file cannot be read, if several datasets may be the frames, or if they are not packed as expected.
     """
     with open_hdf5(path) as file:
         datasets = find_frames(path, file, wanted, images=False)

@@ -19,7 +19,7 @@ from daasbench.formats.hdf5 import contents, open_hdf5
 Array = np.ndarray[Any, np.dtype[Any]]
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nexus", ".cxi", ".he5")
 IMAGES = "HDF5 or a format of fabio (cbf, tif, edf, img, ...)"
-# A broken image raises in fabio whatever the parser of its format stumbles over.
+# If an image is damaged, fabio raises the exception of the parser of its format, which can be any of these.
 FABIO_ERRORS = (
     OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError,
     AssertionError, EOFError, OverflowError, MemoryError, struct.error, zlib.error,
@@ -47,21 +47,23 @@ def open_stack(
     dataset
         Path inside an HDF5 file; None: found by the rules of :mod:`daasbench.formats.datasets`.
     shape
-        Rows and columns that the frames should have, if that is known: it helps to find the dataset.
+        Rows and columns that the frames should have, if known; this helps to find the dataset.
     fewest
         Datasets with fewer frames are ignored.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or if it is not clear which of its datasets are the frames.
+        If the file cannot be read, or if several of its datasets may be the frames.
     """
     if _is_hdf5(path):
         with open_hdf5(path) as file:
             yield Hdf5Stack(path, find_frames(path, file, dataset, shape=shape, fewest=fewest))
         return
     if dataset is not None:
-        raise InputError(f"{path}: dataset = {dataset!r} is for HDF5 files, but this is not an HDF5 file")
+        raise InputError(
+            f"{path}: dataset = {dataset!r} is for HDF5 files, but this is not an HDF5 file; remove dataset"
+        )
     with open_images(path) as stack:
         yield stack
 
@@ -84,7 +86,7 @@ class FabioStack:
     def __init__(self, path: Path, expected: str = IMAGES) -> None:
         import fabio
 
-        logging.getLogger("fabio").addHandler(logging.NullHandler())  # the error message repeats its complaint
+        logging.getLogger("fabio").addHandler(logging.NullHandler())  # the error message has the same text
         self.path = path
         try:
             self._image = fabio.open(str(path))
@@ -111,7 +113,9 @@ class FabioStack:
         try:
             frame = np.asarray(self._image.get_frame(index).data)
         except FABIO_ERRORS as error:
-            raise InputError(f"{self.path}: cannot be read from frame {index} on: {error}; it is damaged") from error
+            raise InputError(
+                f"{self.path}: the file is damaged: frame {index} and those after it cannot be read: {error}"
+            ) from error
         if frame.shape != self.shape[1:]:
             raise InputError(
                 f"{self.path}: frame {index} has the shape {list(frame.shape)}, the first {list(self.shape[1:])}; "
@@ -151,7 +155,7 @@ class Hdf5Stack:
 def read_image(
     path: Path, shape: tuple[int, int], purpose: str, *, dataset: str | None = None, option: str | None = None
 ) -> Array:
-    """Return an image of the detector, such as a mask: numbers[rows, columns]; the first of several frames.
+    """Return an image of the detector, such as a mask: numbers[rows, columns]; of several frames the first.
 
     Parameters
     ----------
@@ -160,14 +164,16 @@ def read_image(
     purpose
         The purpose of the image for messages, such as "mask".
     dataset
-        Path inside an HDF5 file; None: found, images before stacks, and datasets of this shape before others.
+        Path inside an HDF5 file; None: it is searched, images before stacks, and datasets of this shape before others.
     option
         The option that names the dataset; None: there is none.
     """
     if _is_hdf5(path):
         image = _image_of_hdf5(path, shape, Sought(noun=purpose, form="numbers [row, column]", option=option), dataset)
     elif dataset is not None:
-        raise InputError(f"{path}: {option} = {dataset!r} is a path inside an HDF5 file, but this is not an HDF5 file")
+        raise InputError(
+            f"{path}: {option} = {dataset!r} is for HDF5 files, but this is not an HDF5 file; remove {option}"
+        )
     else:
         with open_images(path) as stack:
             image = stack.read(0, 1)[0]

@@ -1,1 +1,1 @@
-"""The machine or node: facts that are observed, limits that are set, and how processes are started on it."""
+"""The machine or node: its observed facts, the limits that it sets, and how processes are started on it."""

@@ -1,7 +1,7 @@
-"""Threads of linear algebra libraries: kept idle while a result is verified.
+"""Keep the threads of linear algebra libraries idle while a result is verified.
 
-The threads of a BLAS library spin for some 30 ms after a call, waiting for more work. Where a case uses all
-processors, its next repeat would share one of them with such a thread and take twice the time.
+The threads of a BLAS library spin for some 30 ms after a call and wait for more work. If a case uses all processors,
+its next repeat would share a processor with such a thread and take twice the time.
 """
 
 from __future__ import annotations
@@ -19,6 +19,6 @@ class BlasThreads:
         self._blas = ThreadpoolController().select(user_api="blas")
 
     def idle(self) -> AbstractContextManager[Any]:
-        """Return a context in which linear algebra runs in the calling thread and starts no other."""
+        """Return a context in which linear algebra runs only in the calling thread."""
         limited: AbstractContextManager[Any] = self._blas.limit(limits=1)
         return limited

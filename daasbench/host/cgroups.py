@@ -1,4 +1,4 @@
-"""What Linux control groups allow of a machine: processors and memory, for cgroup v1, v2 and both at once.
+"""The processors and the memory that Linux control groups allow: cgroup v1, v2 and both at once.
 
 Every function takes the `root` of a file tree that holds ``proc`` and ``sys``, so that recorded trees of other
 machines can be read in tests. Sources: ``man 7 cgroups``, ``Documentation/admin-guide/cgroup-v2.rst``.
@@ -13,7 +13,7 @@ ROOT = Path("/")
 
 
 def read_text(path: Path) -> str | None:
-    """Return the stripped text of a small system file; None where it is absent or may not be read."""
+    """Return the stripped text of a small system file; None if it is absent or cannot be read."""
     try:
         return path.read_text(errors="replace").strip()
     except OSError:
@@ -68,7 +68,7 @@ def _statistic(path: Path, name: str) -> int:
 
 
 def _groups(controller: str, root: Path) -> Iterator[tuple[Path, bool]]:
-    """Yield the folders of this process's group and of all groups above it, and whether each is of v2."""
+    """Yield the folders of this process's group and of all groups above it, and whether each belongs to v2."""
     membership = _membership(root)
     for line in (read_text(root / "proc/self/mountinfo") or "").splitlines():
         before, _, after = line.partition(" - ")
@@ -80,7 +80,7 @@ def _groups(controller: str, root: Path) -> Iterator[tuple[Path, bool]]:
         group = membership.get("" if kind == "cgroup2" else controller)
         if group is None:
             continue
-        shown, mounted = before.split()[3:5]  # which part of the hierarchy is mounted, and where
+        shown, mounted = before.split()[3:5]  # the part of the hierarchy that is mounted, and its mount point
         for folder in _folders(root / mounted.lstrip("/"), shown, group):
             yield folder, kind == "cgroup2"
 
@@ -94,7 +94,7 @@ def _membership(root: Path) -> dict[str, str]:
 
 
 def _folders(mounted: Path, shown: str, group: str) -> Iterator[Path]:
-    """Yield the folder of the group and its parents up to the mount point; of an invisible group, the mount point."""
+    """Yield the folder of the group and its parents up to the mount point; only this point if the group is hidden."""
     path = PurePosixPath(group)
     inside = path.relative_to(shown) if path.is_relative_to(shown) else PurePosixPath()
     if ".." in inside.parts:

@@ -1,7 +1,7 @@
-"""Which daasbench a Python has: ``python - <code_fingerprint.py`` prints it as JSON, on any machine.
+"""Identify the daasbench of a Python: ``python - <code_fingerprint.py`` prints it as JSON, on any machine.
 
-This file is sent as text to an unknown Python: it uses only the standard library, of Python 3.6 and later. Two
-installations with equal `content` have the same code, whatever their versions.
+This file is sent as text to an unknown Python, so it uses only the standard library of Python 3.6 and later. If two
+installations have the same `content`, they have the same code, even if their versions differ.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ SUFFIXES = (".py", ".toml", ".c", ".csv", ".j2", ".css")
 
 def package_files():
     # type: () -> dict[str, bytes]
-    """Return the content of every file of the package, by its name in a wheel. Empty without daasbench."""
+    """Return the content of every file of the package, by its name in a wheel; empty if there is no daasbench."""
     found = {}  # type: dict[str, bytes]
     whole = importlib.util.find_spec("daasbench")
     if whole is None or whole.origin is None:  # only a folder of that name
@@ -42,14 +42,14 @@ def content_of(files):
 
 def suite_content():
     # type: () -> str
-    """Return the hash of the daasbench that this Python has; "" if it has none. Some 20 ms."""
+    """Return the hash of the daasbench of this Python; "" if it has none. This takes some 20 ms."""
     files = package_files()
     return content_of(files) if files else ""
 
 
 def fingerprint(files=None):
     # type: (dict[str, bytes] | None) -> dict[str, str]
-    """Return the Python's version and program and, where it has daasbench, its version, commit and content."""
+    """Return the Python's version and program and, if it has daasbench, the version, commit and content of that."""
     about = {"python": ".".join(map(str, sys.version_info[:3])), "program": sys.executable}
     try:
         files = package_files() if files is None else files

@@ -1,14 +1,14 @@
-"""A worker in a container: the command of a runner, wrapped so that it runs inside.
+"""Workers in containers: the command of a runner is wrapped so that it runs inside a container.
 
-All functions are pure except :func:`missing_requirement`, which starts a container. A platform requests one by the
-option ``container = { engine = "bwrap" }``. The same Python is inside at the same path, with the same processors,
-network, process ids and environment, so that a comparison measures the container and not another set-up. A variable
-names the container, and the worker checks that it really runs in it.
+All functions are pure except :func:`missing_requirement`, which starts a container. A platform requests a container by
+the option ``container = { engine = "bwrap" }``. The same Python is inside at the same path, with the same processors,
+network, process ids and environment. Therefore a comparison measures the container and not another set-up. A variable
+names the container, and the worker checks that it really runs in this container.
 
 ==================  ==========================================================================================
-``unshare``         a user namespace alone; no image
-``bwrap``           bubblewrap; ``image`` is a folder with a root, default this machine's own, read-only
-``podman``          ``image`` is an image's name, default this machine's own root under an overlay
+``unshare``         only a user namespace; no image
+``bwrap``           bubblewrap; ``image`` is a root folder, by default this machine's own, read-only
+``podman``          ``image`` is the name of an image, by default this machine's own root under an overlay
 ``apptainer``       ``image`` is a file or an address; ``singularity`` likewise
 ``charliecloud``    ``image`` is a folder or a name
 ==================  ==========================================================================================
@@ -35,7 +35,7 @@ from daasbench.model import Job, Noun, Option, Written, parsing
 OPTION = "container"
 MARK = "DAASBENCH_CONTAINER"  # the variable that names the container to the processes inside
 TRIAL_S = 600.0  # an image may have to be fetched first
-SMALL = 4096  # limit of files and processes: the default of podman is more than a user may set
+SMALL = 4096  # limits on open files and processes: podman's default is higher than a user may set
 
 Word = Annotated[str, msgspec.Meta(min_length=1, description="a word of a command line")]
 Folder = Annotated[str, msgspec.Meta(pattern=r"^/[^:,]*$", description='an absolute folder such as "/data"')]
@@ -49,9 +49,9 @@ class Container(Written, frozen=True, kw_only=True):
     image
         The image, as the engine names it; ``""``: this machine's own root, if the engine can use it.
     binds
-        More folders that are visible inside, at the same path.
+        Additional folders that are visible inside, at the same path.
     options
-        More arguments of the engine, before the image: ``["--nv"]``, ``["--device", "nvidia.com/gpu=all"]``.
+        Additional arguments of the engine, before the image: ``["--nv"]``, ``["--device", "nvidia.com/gpu=all"]``.
     """
 
     engine: Literal["unshare", "bwrap", "podman", "apptainer", "singularity", "charliecloud"]
@@ -79,19 +79,19 @@ class Engine:
 
     program: str
     fix: str  # where it is not installed, or fails
-    default: str = ""  # name of what runs without an image; empty: an image is required
+    default: str = ""  # the name of the root that is used without an image; empty: an image is required
     takes_image: bool = True
     words: Callable[[Container, Folders], list[str]]
     seen: Callable[[Path, Mapping[str, str]], bool]  # whether a process inside detects the engine
 
 
 def container_of(options: Mapping[str, Option]) -> Container | None:
-    """Return the container that a platform's options name; None if there is none. The options must be checked."""
+    """Return the container that a platform's checked options name; None if they name none."""
     return msgspec.convert(options[OPTION], Container) if OPTION in options else None
 
 
 def check_container(value: Option, where: str) -> None:
-    """Raise ScenarioError, naming `where`, if this is not a container that can be started."""
+    """Raise ScenarioError, whose message begins with `where`, if this is not a valid container."""
     if not isinstance(value, dict):
         raise ScenarioError(f'{where}: expected a table such as {{ engine = "bwrap" }}, got {value!r}')
     container = parsing.convert(dict(value), Container, where)
@@ -121,15 +121,15 @@ def _code() -> str:
 
 
 def wrapped(command: Sequence[str], container: Container, folders: Folders) -> list[str]:
-    """Return the command that runs `command` inside of `container`; the paths in it are absolute."""
+    """Return the command that runs `command` inside `container`; the paths in it are absolute."""
     return [*ENGINES[container.engine].words(container, folders), *command]
 
 
 def missing_requirement(container: Container, folders: Folders) -> str | None:
-    """Return why this machine cannot start a worker inside, with the engine's message and a fix; None if it can."""
+    """Return why this machine cannot start a worker in a container, with the fix; None if it can."""
     engine = ENGINES[container.engine]
     if shutil.which(engine.program) is None:
-        message = f"the platform requests a container of {container.engine}, and {engine.program} is not installed"
+        message = f"the platform requests a container of {container.engine}, but {engine.program} is not installed"
         return f"{message}; {engine.fix}"
     trial = wrapped(trial_command(container), container, folders)
     try:
@@ -146,7 +146,7 @@ def missing_requirement(container: Container, folders: Folders) -> str | None:
 
 
 def missing_here(options: Mapping[str, Option]) -> str | None:
-    """Return why this machine cannot start the container of a platform; tried once per process."""
+    """Return why this machine cannot start the container of a platform; this is tried once per process."""
     container = container_of(options)
     return None if container is None else _missing(msgspec.json.encode(container))
 
@@ -159,7 +159,7 @@ def _missing(container: bytes) -> str | None:
 
 
 def trial_command(container: Container) -> list[str]:
-    """Return a command that exits with 0 only inside of `container`, if a worker can start in it."""
+    """Return a command that exits with 0 only inside `container`, if a worker can start there."""
     return [sys.executable, "-m", "daasbench.host.containers", container.label]
 
 
@@ -171,14 +171,14 @@ def left_out(job: Job, message: str) -> Job:
 
 
 def require_inside(job: Job, root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> None:
-    """Raise DaasbenchError if this process is to measure outside of the container that the platform names."""
+    """Raise DaasbenchError if this process would measure outside the container that the platform names."""
     container = container_of(job.platform.options)
     if container is None or all(planned.skip for planned in job.planned):
         return
     if not _is_inside(container.engine, container.label, root, environment):
         raise DaasbenchError(
-            f"the platform requests the container {container.label!r}, and this worker does not run in it; nothing was"
-            " measured: start the worker by its runner"
+            f"the platform requests the container {container.label!r}, but this worker does not run in it; nothing was"
+            " measured: let the runner of the platform start the worker"
         )
 
 
@@ -246,7 +246,7 @@ def _has(*names: str) -> Callable[[Path, Mapping[str, str]], bool]:
     return lambda root, environment: any(name in environment for name in names)  # noqa: ARG005
 
 
-_USERS = "let the administrator allow user namespaces (sysctl user.max_user_namespaces)"
+_USERS = "ask the administrator to allow user namespaces (sysctl user.max_user_namespaces)"
 _APPTAINER = _has("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
 ENGINES: Mapping[str, Engine] = {
     "unshare": Engine(
@@ -293,7 +293,7 @@ ENGINES: Mapping[str, Engine] = {
 
 
 def _distinct(paths: Sequence[str]) -> list[str]:
-    """Return the absolute paths in their order, each once, without those inside another."""
+    """Return the absolute paths in their order, without duplicates and without paths inside another path."""
     known = list(dict.fromkeys(os.path.abspath(path) for path in paths))  # noqa: PTH100  (links are kept)
     return [path for path in known if not any(Path(other) in Path(path).parents for other in known)]
 
@@ -312,7 +312,7 @@ def main(arguments: Sequence[str]) -> int:
     label = arguments[0]
     if _is_inside(label.partition(" ")[0], label, ROOT, os.environ):
         return 0
-    sys.stderr.write(f"a process that should run in {label!r} does not\n")
+    sys.stderr.write(f"this process does not run in the container {label!r}\n")
     return 1
 
 

@@ -1,7 +1,8 @@
 """Energy counters of the processor packages, where the kernel allows reading them (Linux powercap, RAPL).
 
-They count the energy of the whole package, idle power and other processes included, and are updated about every
-millisecond: the energy of a repeat is meaningful from some 20 ms on, and only if no other user shares the machine.
+They count the energy of the whole package, including idle power and other processes, and are updated about every
+millisecond. Therefore the energy of a repeat is meaningful only if the repeat takes some 20 ms or more, and only if no
+other user shares the machine.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class EnergyCounter:
         return bool(self._zones) and all(last is not None for last in self._last)
 
     def joules(self) -> float | None:
-        """Return the joules since this counter was made; None without counters. Call it before it wraps twice."""
+        """Return the joules since this object was made; None without counters. Call it before a counter wraps twice."""
         if not self.available:
             return None
         for index, zone in enumerate(self._zones):

@@ -2,7 +2,7 @@
 
 ``launcher``: the command that starts ranks, as text or as a list of words. ``{ranks}``, ``{threads}``, ``{nodes}`` and
 ``{ranks_per_node}`` are replaced by the numbers of the case; without ``{ranks}``, ``-n`` and the number are added.
-Default: the `mpiexec` in the folder of this Python, because that of another MPI starts ranks that cannot communicate.
+Default: the `mpiexec` in the folder of this Python. The `mpiexec` of another MPI starts ranks that cannot communicate.
 ``scheduler``: the address of the scheduler of a running Dask cluster.
 ``container``: a table, see :mod:`daasbench.host.containers`.
 """
@@ -28,7 +28,7 @@ PlatformOptions = Mapping[str, Option]
 
 
 def check_options(options: PlatformOptions, where: str, *, runner: str) -> None:
-    """Raise ScenarioError, naming `where`, if these are not the options of a platform that starts ranks."""
+    """Raise ScenarioError, which names `where`, if these are not the options of a platform that starts ranks."""
     for key, value in options.items():
         if key not in OPTIONS:
             message = f"{where}: the runner {runner} has no option {key!r}; it has: {', '.join(OPTIONS)}"
@@ -64,7 +64,7 @@ def scheduler_of(options: PlatformOptions) -> str | None:
 
 
 def default_launcher() -> Path:
-    """Return the path of `mpiexec` in the folder of this Python, whether the file exists or not."""
+    """Return the path of `mpiexec` in the folder of this Python; the file need not exist."""
     return Path(sys.prefix) / "bin" / "mpiexec"
 
 

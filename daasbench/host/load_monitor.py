@@ -1,4 +1,4 @@
-"""What is observed of a measuring process from outside: foreign processor time, working threads, pinning."""
+"""The load during a measurement, observed from another process: foreign processor time, working threads, pinning."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     """The observed load: the share (0-1) of the watched processors that other processes used, and our own threads."""
 
     foreign: float
-    threads: int | None  # that did work; None where the system does not show threads
-    cpus: list[int]  # that the computing processes may run on
+    threads: int | None  # threads that did work; None if the system does not show threads
+    cpus: list[int]  # processors that the computing processes may run on
 
 
 class LoadMonitor:
@@ -31,7 +31,7 @@ class LoadMonitor:
     cpus
         The processors that are watched.
     computing
-        Those of them that compute, whose threads and processors are observed; default: all.
+        The processes among them that compute: their threads and processors are observed. Default: all.
     """
 
     def __init__(self, pids: Sequence[int], cpus: Sequence[int], computing: Sequence[int] = ()) -> None:
@@ -60,7 +60,7 @@ class LoadMonitor:
         )
 
     def _foreign(self, busy_s: float, own_s: float, elapsed_s: float) -> float:
-        """Return the foreign share; 0 if it is at most one tick per processor, which may be our own."""
+        """Return the foreign share; 0 if it is at most one tick per processor, which this process may have caused."""
         if busy_s - self._busy_s - own_s <= TICK_S * len(self.clock.cpus):
             return 0.0
         return self.clock.foreign_share(self._busy_s, busy_s, own_s, elapsed_s)

@@ -1,7 +1,7 @@
-"""The machine: what this process may use of it, and its hardware and software.
+"""The machine: the resources that this process may use, and the hardware and software.
 
-Functions of :mod:`daasbench.host.processes` and :mod:`daasbench.host.source_commit` can be imported from this module,
-too. The facts are those of Linux; on other systems a fact that is not available is None.
+Functions of :mod:`daasbench.host.processes` and :mod:`daasbench.host.source_commit` can also be imported from this
+module. The facts are read as on Linux; on other systems a fact that is not available is None.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _INSTRUCTIONS = frozenset(
 def usable_cores(root: Path = ROOT) -> int:
     """Return how many hardware threads affinity and control groups allow this process, at least 1.
 
-    A quota of 2.5 processors gives 2: with a third thread, all would be throttled.
+    A quota of 2.5 processors gives 2: with a third thread, all threads would be throttled.
     """
     cores = len(allowed_cpus(os.getpid())) or os.cpu_count() or 1
     quota = processor_quota(root)
@@ -116,13 +116,13 @@ def observe(
     Parameters
     ----------
     commit
-        Of the suite, see :func:`~daasbench.host.source_commit.suite_commit`.
+        The commit of the suite, see :func:`~daasbench.host.source_commit.suite_commit`.
     observed_at
         UTC, ISO 8601.
     redact
-        Replace the host's name by a short hash of it: equal hosts keep equal names.
+        Replace the name of the host by a short hash of it; the same host keeps the same hash.
     packages
-        Distributions whose versions are recorded, as far as they are installed.
+        Distributions whose versions are recorded, if they are installed.
 
     Notes
     -----
@@ -163,7 +163,7 @@ def observe(
 
 
 def host_name(name: str, *, redact: bool) -> str:
-    """Return the name of a host, or a short hash of it, which is equal for equal hosts."""
+    """Return the name of a host, or a short hash of it; the same host has the same hash."""
     return f"redacted-{hashlib.sha256(name.encode()).hexdigest()[:8]}" if redact else name
 
 
@@ -181,10 +181,10 @@ def _processor(root: Path) -> tuple[str, set[str]]:
 
 
 def _microarchitecture() -> str | None:
-    """Return the newest microarchitecture whose instructions this processor offers, by archspec's names.
+    """Return archspec's name of the newest microarchitecture whose instructions this processor has.
 
-    A hypervisor that hides instructions makes a processor look older. None: no processor that archspec knows, or no
-    archspec. It is imported here because only whoever describes a machine needs it.
+    If a hypervisor hides instructions, the processor seems older. None: archspec does not know the processor, or is not
+    installed. archspec is imported here because only this function needs it.
     """
     try:
         from archspec.cpu import host
@@ -210,7 +210,7 @@ def _governor(root: Path, cpus: Iterable[int]) -> str | None:
 
 
 def _virtual(root: Path, flags: set[str], environment: Mapping[str, str]) -> str | None:
-    """Return the signs of a hypervisor or a container; None: no sign, which does not prove bare metal."""
+    """Return the signs of a hypervisor or a container; None if there is no sign, which does not prove bare metal."""
     signs = []
     if "hypervisor" in flags or (root / "sys/hypervisor/type").exists():
         identity = root / "sys/class/dmi/id"
@@ -262,7 +262,7 @@ def gpu_identities(names: Sequence[str]) -> list[str]:
 
 
 def _gpus() -> list[dict[str, Scalar]]:
-    """Return the facts of each GPU by ``nvidia-smi``; empty without it, or without a GPU."""
+    """Return the facts of each GPU by ``nvidia-smi``; empty if there is no GPU or no ``nvidia-smi``."""
     command = ["nvidia-smi", "--query-gpu=index,name,memory.total,driver_version", "--format=csv,noheader,nounits"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
@@ -302,10 +302,16 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
     versions = {}
     for name in packages:
         try:
-            versions[name] = importlib.metadata.version(name)
+            versions[name] = _version(importlib.metadata.distribution(name))
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def _version(distribution: importlib.metadata.Distribution) -> str:
+    """Return the version of a distribution; the rest of its metadata, such as its README, is not parsed."""
+    head = re.search(r"^Version: (\S+)", distribution.read_text("METADATA") or "", re.MULTILINE)
+    return head[1] if head else distribution.version
 
 
 __all__ = [

@@ -1,7 +1,7 @@
-"""The time that a rank spends in calls to MPI, waiting for others included: what its communication costs.
+"""The time that a rank spends in calls to MPI, including the time in which it waits for other ranks.
 
-The communicator that an implementation receives reads the clock before and after each call, and so do the
-communicators, requests and windows made from it. Calls that a library makes from C or Fortran are not timed.
+The communicator that an implementation receives reads the clock before and after each call. So do the communicators,
+requests and windows that are made from it. Calls that a library makes from C or Fortran are not timed.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class MpiTime:
     def watch(self, comm: Any) -> Any:
         """Return `comm` with clocks.
 
-        Implementations call ``MPI.Request.Waitall``, so the classes in mpi4py's module are replaced by those with
-        clocks, too. Only the process of a rank may do this: it measures and ends.
+        Implementations call ``MPI.Request.Waitall``. Therefore the classes in mpi4py's module are replaced by classes
+        with clocks. Only the process of a rank may do this: it measures and then ends.
         """
         from mpi4py import MPI
 
@@ -71,7 +71,7 @@ class MpiTime:
 
 
 def _dressed(mpi_time: MpiTime, mpi: Any) -> dict[str, Any]:
-    """Return, by name, a subclass with clocks of each class of objects that communicate or wait."""
+    """Return, by name, a subclass with clocks for each class whose objects communicate or wait."""
     dressed: dict[str, Any] = {}
 
     def dress(result: Any) -> Any:
@@ -106,7 +106,7 @@ def _then(call: Callable[..., Any], dress: Callable[[Any], Any]) -> Callable[...
 
 
 def clock_cost_s() -> float:
-    """Return how many seconds longer a call takes with a clock around it: the least of several rounds."""
+    """Return how many seconds longer a call takes with a clock around it: the smallest value of several rounds."""
 
     def nothing() -> None:
         return None

@@ -1,7 +1,7 @@
-"""Files that a person asked for: written whole or not at all, and what to do where they cannot be.
+"""Output files (reports, tables): each is written completely or not at all; an error says what to do.
 
-A file is written under a temporary name in the same folder and renamed: a reader never sees half a page, and an
-older file of the same name stays until the new one is whole.
+A file is written under a temporary name in the same folder and then renamed. A reader never sees half a page, and an
+older file of the same name remains until the new file is complete.
 """
 
 from __future__ import annotations
@@ -15,18 +15,25 @@ from pathlib import Path
 from daasbench.errors import OutputError
 
 NOTHING_WRITTEN = "nothing of the report was written, the records are untouched"
-_REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOENT,
-            errno.ENAMETOOLONG, errno.ELOOP)  # fmt: skip
+_OTHER_PATH = "name another path with {option}"
 _FIXES = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space within your quota",
     errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
-    **dict.fromkeys(_REFUSED, "choose a folder that can be written, with {option}"),
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.EROFS: f"this file system is read-only: {_OTHER_PATH}",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), f"you may not write there: {_OTHER_PATH}, or get permission to write"),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), f"a file has the name of a folder: rename it, or {_OTHER_PATH}"),
+    errno.EISDIR: f"a folder has the name of a file: rename it, or {_OTHER_PATH}",
+    errno.ENOENT: f"that folder cannot be created: {_OTHER_PATH}",
+    errno.ENAMETOOLONG: "use a shorter name with {option}",
+    errno.ELOOP: f"symbolic links point to each other: remove them, or {_OTHER_PATH}",
+    errno.EIO: f"the disk reports an error: tell its administrator, and {_OTHER_PATH}",
 }
 
 
 def cause_of(error: OSError) -> str:
-    """Return what the operating system says of a failure: ``"No space left on device"``."""
+    """Return the operating system's message about a failure: ``"No space left on device"``."""
     return os.strerror(error.errno) if error.errno else str(error)
 
 
@@ -42,19 +49,19 @@ def fix_of(error: OSError, option: str) -> str:
 
 
 def output_error(path: Path, error: OSError, *, option: str, state: str) -> OutputError:
-    """Return the error for an output that cannot be written: where, why, in what state all is now, and the fix."""
+    """Return the error for a file that cannot be written: the path, the cause, the present state, and the fix."""
     return OutputError(f"{path}: cannot be written ({cause_of(error)}); {state}; {fix_of(error, option)}")
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Write all of `texts` (content by name) into `folder`, which is made; return the paths in their order.
+    """Write all of `texts` (content by name) into `folder`, which is created; return the paths in their order.
 
-    Nothing has its own name before everything is written.
+    All files are written under temporary names before the first is renamed.
 
     Raises
     ------
     OutputError
-        If one of them cannot be written; it says which were.
+        If a file cannot be written; the message names the files that were written.
     """
     parts: dict[Path, Path] = {}
     done: list[str] = []
@@ -70,7 +77,7 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
             part.replace(where)
             done.append(where.name)
     except OSError as error:
-        part_of_it = f"of the report only {', '.join(done)} could be written, the records are untouched"
+        part_of_it = f"only {', '.join(done)} of the report could be written, the records are untouched"
         state = part_of_it if done else NOTHING_WRITTEN
         raise output_error(where, error, option="--out", state=state) from error
     finally:
@@ -82,14 +89,14 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
 
 @contextlib.contextmanager
 def replacing(path: Path, option: str) -> Iterator[Path]:
-    """Give the temporary path to write one file at; rename it to `path` at the end, remove it after an error.
+    """Yield the temporary path of one file; rename it to `path` at the end, or remove it after an error.
 
-    What is no file (a pipe, ``/dev/stdout``) is written as it is.
+    A path that is not a regular file (a pipe, ``/dev/stdout``) is written directly.
 
     Raises
     ------
     OutputError
-        If it cannot be written.
+        If the file cannot be written.
     """
     target = Path(os.path.realpath(path))
     part = _part(target.parent, 0)

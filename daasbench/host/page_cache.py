@@ -1,7 +1,7 @@
-"""The kernel's page cache: which pages of a file it holds, loading them, and evicting them.
+"""The kernel's page cache: how much of a file it holds, and how to load and evict files.
 
-A page that a process has mapped is not evicted. Not covered are caches that no program can read or empty: names and
-sizes of files, the cache of a network file system's client, of a disk, or of a hypervisor below this machine.
+A page that a process has mapped cannot be evicted. Other caches cannot be read or emptied by a program: those for
+names and sizes of files, and those of a network file system's client, of a disk, or of a hypervisor.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ import numpy as np
 PROC = Path("/proc")
 CHUNK = 1 << 20  # bytes per read
 METHOD = "posix_fadvise"
-"""How files are evicted: one by one, which disturbs no process that does not use them."""
+"""How files are evicted: one by one, so that processes that do not use them are not disturbed."""
 
 
 def cached_bytes(paths: Iterable[str | Path]) -> int:
     """Return how many bytes of the files are in memory, in whole pages.
 
-    A file that this user neither owns nor may write counts as wholly in memory, because the kernel does not say. A
-    file that does not exist counts as 0.
+    A file that this user neither owns nor may write counts as completely in memory, because the kernel does not tell.
+    A file that does not exist counts as 0.
 
     Raises
     ------
     OSError
-        This system does not say which pages are in memory.
+        If this system does not tell which pages are in memory.
     """
     ask = _mincore()
     return sum(_cached(ask, path) for path in paths)
@@ -55,7 +55,7 @@ def evict(paths: Iterable[str | Path]) -> None:
 
 
 def load(paths: Iterable[str | Path]) -> None:
-    """Read the files once, so that they are in memory as far as they fit."""
+    """Read the files once, so that they are in memory if they fit."""
     room = bytearray(CHUNK)
     for path in paths:
         with contextlib.suppress(OSError), open(path, "rb", buffering=0) as stream:
@@ -74,14 +74,14 @@ def files_in_use() -> list[str]:
 
 
 def mapped_files(proc: Path = PROC) -> set[str]:
-    """Return the files that this process has mapped; none where the system does not say."""
+    """Return the files that this process has mapped; none if the system does not tell."""
     with contextlib.suppress(OSError):
         return _named((proc / "self/maps").read_text())
     return set()
 
 
 def interpreter_files() -> set[str]:
-    """Return the files that an interpreter without modules maps: itself and the C library, as the worker does."""
+    """Return the files that a Python without modules maps, such as its program and the C library."""
     code = f"print(open('{PROC}/self/maps').read())"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
     return _named(done.stdout)
@@ -95,7 +95,7 @@ def _named(maps: str) -> set[str]:
 def storage_reads(proc: Path = PROC) -> tuple[int, int] | None:
     """Return how many bytes this process has read from storage, and how many of its page faults waited for storage.
 
-    Both count since its start; None where the system does not say.
+    Both count from the start of the process; None if the system does not tell.
     """
     try:
         found = re.search(r"^read_bytes: (\d+)$", (proc / "self/io").read_text(), re.MULTILINE)
@@ -108,7 +108,7 @@ def _mincore() -> Callable[[Any, Any, Any], int]:
     try:
         asked: Callable[[Any, Any, Any], int] = ctypes.CDLL(None, use_errno=True).mincore
     except AttributeError as error:
-        raise OSError("this system does not say which pages of a file are in memory (mincore)") from error
+        raise OSError("this system does not tell which pages of a file are in memory (mincore)") from error
     return asked
 
 

@@ -65,7 +65,7 @@ def continue_tree(pid: int) -> list[int]:
 def kill_tree(pid: int) -> list[int]:
     """Kill `pid` and all its descendants (SIGKILL), stopped ones too; return those that were signalled.
 
-    They are stopped first, so that none can start another meanwhile. Their parent must reap them.
+    They are stopped first, so that none can start another process meanwhile. Their parent must reap them.
     """
     stop_tree(pid, timeout_s=0.0)
     return [process.pid for process in _tree(pid) if _signal(process.kill)]
@@ -80,7 +80,7 @@ def _tree(pid: int) -> list[psutil.Process]:
 
 
 def _numbers(pid: int) -> list[int]:
-    """Return the ids of `pid` and of its descendants, parents first; without reading the list of all processes."""
+    """Return the ids of `pid` and its descendants, parents first, without reading the list of all processes."""
     found = [pid]
     try:
         for parent in found:
@@ -114,7 +114,7 @@ def _has_stopped(process: psutil.Process) -> bool:
 
 
 def die_with(life: int) -> None:
-    """Arrange that this process and its children are killed when another process ends; exit at once if it has ended.
+    """Let the kernel kill this process and its children when another process ends; exit at once if it has ended.
 
     `life` is a pipe or connection whose other end only that process holds: when it closes, the kernel kills this
     process group, stopped members too. (PR_SET_PDEATHSIG would kill only this process, possibly before its group.)
@@ -141,10 +141,10 @@ class CpuClock:
     Parameters
     ----------
     cpus
-        The processors to watch; default: those that this process may run on. A cgroup quota does not narrow
-        them: it limits how long, not where.
+        The processors to watch; default: those on which this process may run. A cgroup quota does not reduce
+        them: it limits the time, not the processors.
     proc
-        Where the kernel's process file system is.
+        The folder of the kernel's process file system.
     """
 
     def __init__(self, cpus: Collection[int] | None = None, proc: Path = _PROC) -> None:
@@ -154,8 +154,8 @@ class CpuClock:
     def busy_s(self) -> float:
         """Return the seconds that the watched processors were busy since boot.
 
-        User, nice, system and interrupt time count, and so does time stolen by the hypervisor for others;
-        idle and iowait do not.
+        User, nice, system and interrupt time count, and also the time that the hypervisor gave to other machines
+        (steal). Idle and iowait time do not count.
         """
         try:
             lines = (self._proc / "stat").read_text().splitlines()
@@ -173,7 +173,7 @@ class CpuClock:
     def processes_s(self, pids: Iterable[int]) -> float:
         """Return the processor seconds of the processes, of their live descendants and of all dead children.
 
-        Each process counts once, also where one of `pids` is a descendant of another.
+        Each process counts once, even if one of `pids` is a descendant of another.
         """
         members = {process.pid: process for pid in pids for process in _tree(pid)}
         total = 0.0
@@ -189,11 +189,11 @@ class CpuClock:
         Parameters
         ----------
         before, after
-            Two answers of :meth:`busy_s`.
+            Two results of :meth:`busy_s`.
         own_cpu_s
             Processor seconds that the case's own processes used in between.
         elapsed_s
-            Wall seconds in between; without any, the share is 0.
+            Wall seconds in between; if 0, the share is 0.
         """
         available_s = elapsed_s * max(1, len(self.cpus))
         if available_s <= 0:
@@ -202,7 +202,7 @@ class CpuClock:
 
 
 def allowed_cpus(pid: int) -> list[int]:
-    """Return the processors that the process may run on, sorted; empty if it is gone."""
+    """Return the processors on which the process may run, sorted; empty if it has ended."""
     try:
         return sorted(os.sched_getaffinity(pid))
     except AttributeError:  # not Linux: nothing restricts a process
@@ -229,8 +229,8 @@ def thread_variables(threads: int) -> dict[str, str]:
 def thread_times(pid: int, proc: Path = _PROC) -> dict[int, float]:
     """Return the processor seconds of every native thread of a process, by its id.
 
-    Nanoseconds where the kernel keeps ``schedstat``, ticks of 10 ms otherwise; empty where there is no
-    ``/proc`` or the process is gone.
+    The resolution is a nanosecond if the kernel has ``schedstat``, else a tick of 10 ms. Empty if there is no
+    ``/proc`` or the process has ended.
     """
     times = {}
     with contextlib.suppress(OSError):
@@ -248,8 +248,15 @@ def _thread_seconds(folder: Path) -> float:
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
+def thread_count() -> int:
+    """Return the number of native threads of this process; 0 where the system does not show them."""
+    with contextlib.suppress(OSError):
+        return sum(1 for _ in (_PROC / "self/task").iterdir())
+    return 0
+
+
 def threads_at_work(before: Mapping[int, float], after: Mapping[int, float], share: float = 0.05) -> int:
-    """Return how many threads did work between two answers of :func:`thread_times`.
+    """Return how many threads did work between two results of :func:`thread_times`.
 
     A thread counts if it used more than `share` of the processor time of the busiest thread. A thread that both
     started and ended in between is not counted.
@@ -303,9 +310,9 @@ def children_s() -> float:
 
 
 def shared_memory_bytes() -> int:
-    """Return how many resident bytes belong to other processes that share their pages; 0 where unknown.
+    """Return how many resident bytes are counted for other processes that share the pages; 0 if unknown.
 
-    Pages that n processes share belong to each of them by 1/n, so that the sum over the processes counts them once.
+    If n processes share a page, 1/n of it is counted for each, so that the sum over the processes counts it once.
     """
     with contextlib.suppress(OSError, KeyError):
         found = dict(re.findall(r"^(Rss|Pss):\s+(\d+) kB", (_PROC / "self/smaps_rollup").read_text(), re.MULTILINE))

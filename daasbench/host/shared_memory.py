@@ -1,7 +1,7 @@
 """Shared memory that killed processes leave behind: segments of MPI, semaphores of process pools.
 
-They are files in ``/dev/shm``, take memory of the machine, and outlive the process that made them. On a system
-without this folder (not Linux), nothing is found and nothing is removed.
+They are files in ``/dev/shm``. They use memory of the machine, and remain when the process that made them has ended.
+On a system without this folder (not Linux), nothing is found and nothing is removed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ GONE = " (deleted)"
 
 
 def segments(pids: Iterable[int], proc: Path = Path("/proc")) -> set[str]:
-    """Return the files of shared memory that these processes map, as far as they live and this user may read that."""
+    """Return the files of shared memory that these processes map, if they still run and this user may read that."""
     found: set[str] = set()
     for pid in pids:
         with contextlib.suppress(OSError):  # it ended, or belongs to another user
@@ -28,7 +28,7 @@ def segments(pids: Iterable[int], proc: Path = Path("/proc")) -> set[str]:
 
 
 def remove_unused(paths: Collection[str], ended: Collection[int], proc: Path = Path("/proc")) -> list[str]:
-    """Remove those of `paths` that only processes in `ended` map; return the removed paths.
+    """Remove those of `paths` that only the processes `ended` map; return the removed paths.
 
     Files of other owners are kept.
     """

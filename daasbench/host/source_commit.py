@@ -1,4 +1,4 @@
-"""Which source code is running: the commit of the checkout, with its local changes, or the installed version."""
+"""Identify the running source code: the commit of the checkout with its local changes, or the installed version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def suite_commit(checkout: Path | None = None) -> str:
 
     For a checkout: the first 12 digits of its commit; if files of the engine, kernels, runners, reports or scenarios
     are changed or not committed, ``+`` and 8 digits of the hash of their names and contents follow. For an installed
-    package, or without git: the version of the package. Never raises; one git process, some 10 ms.
+    package, or without git: the version of the package. This function never raises. It starts one git process, some
+    10 ms.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def suite_commit(checkout: Path | None = None) -> str:
 
 def _status(checkout: Path) -> tuple[str, list[str]] | None:
     """Return the commit and the changed and untracked source files; None if git gives no answer."""
-    # the checkout may belong to another user (a container's bind mount): its code is being run anyway
+    # the checkout may belong to another user (a container's bind mount); its code is already running
     command = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "status", "--porcelain=v2", "-z"]
     command += ["--branch", "--untracked-files=all", "--no-renames", "--ignore-submodules", "--", *_SOURCES]
     quiet = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

@@ -1,4 +1,4 @@
-"""Reading a TOML file: its tables, or an error that names file and line."""
+"""Read a TOML file: return its tables, or raise an error that names file and line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from daasbench.errors import ScenarioError
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file; raise ScenarioError naming file and line."""
+    """Return the tables of a TOML file; raise ScenarioError, which names file and line."""
     try:
         if path.is_dir():
             raise ScenarioError(f"{path}: is a folder; name a TOML file")
@@ -30,7 +30,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _similar(path: Path) -> str:
-    """Return the question whether a file of a similar name in the same folder is meant; "" if there is none."""
+    """Return the question whether the user meant a file with a similar name in the same folder; "" if there is none."""
     try:
         names = [other.name for other in path.parent.iterdir() if other.suffix == path.suffix]
     except OSError:

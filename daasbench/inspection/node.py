@@ -30,7 +30,7 @@ from daasbench.version import __version__
 ANSWER = "daasbench node: "
 RANK = "daasbench rank "
 RANKS = 2
-RANKS_S = 60.0  # for two ranks to start: the file system of a cluster is slow at first
+RANKS_S = 60.0  # time limit for the start of two ranks: the file system of a cluster is slow at first
 _RANK = re.compile(rf"{RANK}(\d+) of (\d+)")
 
 
@@ -63,7 +63,7 @@ class NodeFacts(Noun, frozen=True, kw_only=True):
 
 
 def node_question(options: dict[str, Option], folder: Path | None, ranks: int = RANKS) -> NodeQuestion:
-    """Return a question with a new token, which names a file of its own."""
+    """Return a question with a new token, which is the name of a separate file."""
     path = None if folder is None else str(folder.resolve())
     return NodeQuestion(options=options, folder=path, token=f".daasbench-{secrets.token_hex(6)}", ranks=ranks)
 

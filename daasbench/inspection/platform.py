@@ -22,8 +22,8 @@ from daasbench.model import Noun, Option, Platform, Price
 from daasbench.scenario.platforms import load_platform
 from daasbench.version import __version__
 
-OLD_DAYS = 365  # of a price: cloud lists and energy contracts change about yearly
-SKEW_S = 5.0  # of the clock of a node, beyond the time of its answer: more would contradict the job records
+OLD_DAYS = 365  # an older price gets a warning: cloud lists and energy contracts change about yearly
+SKEW_S = 5.0  # allowed error of the clock of a node; a larger error makes the times in job records wrong
 MEMORY_SLACK = 1.1  # declared over observed memory: firmware and kernel reserve a part
 
 
@@ -32,7 +32,7 @@ class FindingLevel(StrEnum):
 
     OK = "ok"
     WARNING = "warning"  # a run succeeds, but may mislead or surprise
-    WRONG = "wrong"  # a run would fail, or skip cases that were asked for
+    WRONG = "wrong"  # a run would fail, or skip requested cases
 
 
 class Finding(Noun, frozen=True, kw_only=True):
@@ -109,7 +109,7 @@ def check_platform(named: str, *, folder: Path, results: Path, today: datetime.d
         try:
             findings += runner.inspect(declared, results)
         except (DaasbenchError, OSError) as error:
-            findings.append(wrong("runner", f"{declared.runner}: {error}", "fix that and repeat the check"))
+            findings.append(wrong("runner", f"{declared.runner}: {error}", "correct this, and run doctor again"))
     return Inspection(platform=name, runner=declared.runner, description=declared.description, findings=findings)
 
 
@@ -127,8 +127,8 @@ def _declared(platform: Platform) -> str:
 def price_finding(price: Price | None, today: datetime.date) -> Finding:
     """Return whether a platform has a price, and how old that is."""
     if price is None:
-        fix = "declare a price: docs/how-to/own-platform.md"
-        return warning("price", "none: measurements on this platform have no cost, and --budget alone refuses it", fix)
+        message = "no price is declared: reports show no cost, and --budget cannot be used"
+        return warning("price", message, "to see a declared price: daasbench show platform here-priced")
     days = (today - price.date).days
     message = f"{price.amount} {price.currency} per {price.per} of {price.date} ({price.basis}; {price.source})"
     if days < 0:
@@ -164,23 +164,24 @@ def _versions(seen: NodeFacts, own: bool) -> Finding:
     message = f"daasbench {seen.daasbench} on Python {seen.python} at {seen.host}"
     if seen.daasbench != __version__:
         fix = f"install daasbench {__version__} on the node, or {seen.daasbench} on this machine"
-        return wrong("versions", f"{message}, and {__version__} on this machine", fix)
+        return wrong("versions", f"{message}, but {__version__} on this machine", fix)
     if not own and seen.content and (content := suite_content()) != seen.content:
         message = (
-            f"{message}, with other code (content {seen.content}) than this machine ({content}): it refuses every job"
+            f"{message}, but its code (content {seen.content}) differs from that of this machine ({content}), so"
+            " it refuses every job"
         )
         return wrong("versions", message, "use the same environment on both: the platform's option python")
     if seen.commit != machine.suite_commit():
         return warning(
             "versions",
-            f"{message}, commit {seen.commit}, and {machine.suite_commit()} on this machine",
-            "update one of them",
+            f"{message}, commit {seen.commit}, but commit {machine.suite_commit()} on this machine",
+            "update one of them, so that both have the same commit",
         )
     if seen.python.split(".")[:2] != python.split(".")[:2]:
         return warning(
             "versions",
-            f"{message}, and Python {python} on this machine",
-            "records of both are valid; compare with care",
+            f"{message}, but Python {python} on this machine",
+            "the records of both are valid, but speeds may differ: use the same Python on both",
         )
     return ok("versions", message)
 
@@ -193,7 +194,7 @@ def resource_findings(
     if platform.memory_gb is None:
         findings.append(ok("memory", f"{host} has {memory_gb:.3g} GB"))
     elif platform.memory_gb > memory_gb * MEMORY_SLACK:
-        message = f"{platform.memory_gb:g} GB declared, {host} has {memory_gb:.3g}"
+        message = f"{platform.memory_gb:g} GB declared, but {host} has only {memory_gb:.3g}"
         findings.append(wrong("memory", message, f"write memory_gb = {int(memory_gb)}"))
     else:
         findings.append(ok("memory", f"{platform.memory_gb:g} GB declared, {host} has {memory_gb:.3g}"))
@@ -205,8 +206,7 @@ def _count(noun: str, declared: int | None, seen: int, host: str, own: bool) -> 
     if declared is None and (own or (noun == "GPUs" and not seen)):
         return ok(noun, f"{host} has {seen}")
     if declared is None:
-        message = f"none declared, {host} has {seen}: the number of this machine is used instead"
-        return warning(noun, message, f"write {key} = {seen}")
+        return warning(noun, f"{key} is missing; {host} has {seen} {noun}", f"write {key} = {seen}")
     message = f"{declared} declared, {host} has {seen}"
     return wrong(noun, message, f"write {key} = {seen}") if declared > seen else ok(noun, message)
 
@@ -222,10 +222,12 @@ def ranks_findings(seen: NodeFacts, options: dict[str, Option]) -> list[Finding]
     if seen.sizes == [RANKS] * RANKS:
         return [ok("launcher", f"starts {RANKS} ranks that communicate ({seen.mpi or 'MPI'})")]
     if set(seen.sizes) == {1}:
-        message = f"starts {len(seen.sizes)} separate ranks: it belongs to another MPI than {seen.mpi or 'mpi4py'}"
+        message = (
+            f"starts {len(seen.sizes)} separate ranks, because it belongs to another MPI than {seen.mpi or 'mpi4py'}"
+        )
         fix = f"name the mpiexec of {seen.mpi or 'the MPI of mpi4py'} in the option launcher, or remove the option"
         return [wrong("launcher", message, fix)]
-    message = f"{RANKS} ranks were asked for; the ranks count {', '.join(map(str, seen.sizes))} of them"
+    message = f"{RANKS} ranks were requested, but the ranks report {', '.join(map(str, seen.sizes))} ranks"
     return [wrong("launcher", message, "pass the number to the launcher as {ranks}")]
 
 
@@ -235,8 +237,8 @@ def clock_findings(seen: NodeFacts, asked: str, answered: str) -> list[Finding]:
     skew_s = max((before - then).total_seconds(), (then - after).total_seconds())
     if skew_s <= SKEW_S:
         return []
-    message = f"the clock of {seen.host} is off by {skew_s:.0f} s or more: so are the queue times in the job records"
-    return [warning("clock", message, "synchronise it with a time server")]
+    message = f"the clock of {seen.host} is off by {skew_s:.0f} s or more, and so are queue times in job records"
+    return [warning("clock", message, "synchronise the clock with a time server")]
 
 
 def worst(findings: Sequence[Finding]) -> FindingLevel:

@@ -22,8 +22,10 @@ from daasbench.errors import (
     Unfinished,
 )
 from daasbench.host import machine
+from daasbench.host.output_files import fix_of
 from daasbench.measure.messages import Made, Spec
 from daasbench.model import Case, Work
+from daasbench.model.sizes import size_of_unit
 
 MOST_BLOCKS = 512  # of small inputs, which would need more to exceed the cache
 
@@ -52,6 +54,7 @@ def make_inputs(spec: Spec) -> Made:
 
     started = time.perf_counter()
     problem, work, blocks = _problem(spec, kernel.work(parameters, options), make)
+    work = msgspec.structs.replace(work, unit_size=work.unit_size or size_of_unit(parameters))
     make_s = time.perf_counter() - started
     if not len(problem.blocks):
         raise PluginError(f"kernel {kernel.name}: its problem has no blocks; it must have one at least")
@@ -65,8 +68,8 @@ def make_inputs(spec: Spec) -> Made:
         if case.start and not file:
             size += scratch.save(inputs_alone(spec), problem)
     except OSError as error:  # a failure of the disk, not of the kernel
-        message = f"{spec.scratch}: the inputs cannot be written: {error.strerror or error}; free some space"
-        raise LedgerError(f"{message} and run the same command again") from error
+        message = f"{spec.scratch}: the inputs cannot be written: {error.strerror or error}"
+        raise LedgerError(f"{message}; {fix_of(error, '--results')} and run the same command again") from error
     _, exceeds = block_count(case, work.input_bytes, spec.cache_bytes)
     return Made(make_s=make_s, work=work, blocks=blocks, exceeds_cache=exceeds, expect_s=expect_s, bytes=size)
 

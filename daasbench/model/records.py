@@ -28,6 +28,7 @@ class Work(Noun, frozen=True, kw_only=True):
     output_bytes: float = 0.0
     shared_bytes: float = 0.0  # of inputs that all blocks share: maps, angles
     flop_type: Literal["float32", "float64"] = "float32"
+    unit_size: str = ""  # of one unit: "2167 x 2070 pixels"; filled in when it is measured, if the kernel gives none
 
     def __post_init__(self) -> None:
         """Convert to plain numbers: a kernel may count with numpy numbers, which JSON cannot hold."""

@@ -1,6 +1,9 @@
-"""The sizes of a problem in their order: the four that every kernel may have, then those of its own by name."""
+"""The sizes of a problem in their order, and how large one unit of its work is."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 SIZES = ("tiny", "small", "medium", "large")
 
@@ -8,3 +11,13 @@ SIZES = ("tiny", "small", "medium", "large")
 def size_order(size: str | None) -> tuple[int, str]:
     """Return what sorts sizes from the smallest to the largest; the names that nobody knows follow, by name."""
     return (SIZES.index(size) if size in SIZES else len(SIZES), size or "")
+
+
+def size_of_unit(parameters: Mapping[str, Any]) -> str:
+    """Return the size of a unit, ``"2167 x 2070 pixels"``, by the names that kernels give to it; empty if none does."""
+    pairs = (("ny", "nx"), ("rows", "columns"), ("pixels", "pixels"), ("detector", "detector"))
+    known = parameters.keys()
+    if "channels" in known:  # of spectra, in a map of rows and columns
+        return f"{parameters['channels']} channels"
+    pair = next((pair for pair in pairs if known >= set(pair)), None)
+    return f"{parameters[pair[0]]} x {parameters[pair[1]]} pixels" if pair else ""

@@ -1,4 +1,4 @@
-"""The results folder: runs, journals, locks, and ledgers of records; written once, read tolerantly."""
+"""The results folder: runs, journals, locks, and ledgers of records; a torn line costs only itself."""
 
 from __future__ import annotations
 

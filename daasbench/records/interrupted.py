@@ -13,10 +13,10 @@ def was_interrupted(record: Record) -> bool:
 
 
 def interrupted_attempts(lines: Iterable[Line], job: Job | None = None) -> list[Record]:
-    """Return a record for each attempt that was interrupted: its rounds are in the ledger, its record is not.
+    """Return a record for each interrupted attempt, whose rounds are in the ledger but whose record is not.
 
-    The outcome of each is `failed`, its reason `interrupted`; the samples of its rounds are kept, round after round.
-    `job` gives run, job and platform; without it they are taken from another record of `lines`.
+    Its outcome is `failed` and its reason `interrupted`; the samples of its rounds are kept in their order. Run, job
+    and platform are those of `job`; without it they are taken from another record of `lines`.
     """
     rounds: dict[tuple[str, int], list[Round]] = {}
     ended: set[tuple[str, int]] = set()

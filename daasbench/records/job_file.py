@@ -1,4 +1,4 @@
-"""The ``job.json`` of a job: what went into the node."""
+"""The ``job.json`` of a job: what the node was asked to measure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from daasbench.records.schema import refuse_newer
 
 
 class JobFile(NamedTuple):
-    """The job of a ``job.json``, or None and the sentence that says why there is none."""
+    """The job of a ``job.json``, or None and a sentence with the reason."""
 
     job: Job | None
     problem: str = ""
 
 
 def read_job(path: Path) -> JobFile:
-    """Return the job of a ``job.json``; a missing or incomplete file is a problem, not an error.
+    """Return the job of a ``job.json``; if the file is missing or incomplete, the result says so and nothing is raised.
 
     Raises
     ------

@@ -19,7 +19,7 @@ from daasbench.records.layout import JOB_FILE, JOURNAL_FILE, RECORDS_FILE, SCENA
 
 @dataclass(frozen=True, kw_only=True)
 class JobFolder:
-    """The folder of one job; `root` is the index of the given folder that it was found below."""
+    """The folder of one job; `root` is the index of the given folder that contains it."""
 
     root: int
     path: Path
@@ -38,7 +38,7 @@ class JobFolder:
         return None
 
     def events(self) -> list[Event]:
-        """Return the journal next to the scenario of its run; empty where there is none."""
+        """Return the events of the journal next to the scenario of its run; empty if there is none."""
         scenario = self.scenario()
         if scenario is not None:
             with contextlib.suppress(OSError):
@@ -47,7 +47,7 @@ class JobFolder:
 
 
 def job_folders(folders: Sequence[Path]) -> tuple[list[JobFolder], list[str]]:
-    """Return every job folder below `folders`, sorted by path and each once, and warnings.
+    """Return every job folder below `folders`, sorted by path and without duplicates, and warnings.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def job_folders(folders: Sequence[Path]) -> tuple[list[JobFolder], list[str]]:
     warnings: list[str] = []
     for root, folder in enumerate(folders):
         if not folder.exists():
-            raise UsageError(f"{folder}: no such folder; name a results folder (default: results) with --results DIR")
+            raise _no_folder(folder)
         start = folder.resolve() if folder.is_dir() else folder.resolve().parent
         files = [*start.rglob(RECORDS_FILE), *start.rglob(JOB_FILE)]
         for path in sorted({file.parent for file in files} - found.keys()):
@@ -71,6 +71,12 @@ def job_folders(folders: Sequence[Path]) -> tuple[list[JobFolder], list[str]]:
     if not any(job_folder.records.is_file() for job_folder in found.values()):
         raise no_records(folders)
     return list(found.values()), warnings
+
+
+def _no_folder(folder: Path) -> UsageError:
+    if str(folder) == "results":  # the default: a person who asks before the first run named nothing
+        return UsageError(f"{folder}: nothing measured yet: daasbench run quickstart")
+    return UsageError(f"{folder}: no such folder; name a results folder with --results DIR")
 
 
 def no_records(folders: Sequence[Path]) -> UsageError:

@@ -1,4 +1,4 @@
-"""The journal of a run: events that are on the disk before anything outside is changed (docs/reference/journal.md)."""
+"""The journal of a run: each event is on the disk before anything outside is changed (docs/reference/journal.md)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def append_events(path: Path, events: Sequence[Event]) -> None:
 
 
 def unsettled(events: Iterable[Event]) -> dict[str, Event]:
-    """Return, by job, the last event of each job that was sent, or was about to be, and is not accounted for."""
+    """Return, by job, the last event of each job that may have been sent and is not accounted for yet."""
     last: dict[str, Event] = {}
     for event in events:
         if event.job is None:

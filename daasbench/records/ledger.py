@@ -1,7 +1,7 @@
 """The append-only ledger of a job: its writer.
 
-A ``records.jsonl`` holds one JSON text per :data:`daasbench.model.Line` (docs/reference/records.md). One process
-writes it, one ``write`` per line, and it is read tolerantly: a kill in the middle of a line costs that line only.
+A ``records.jsonl`` holds one JSON text per :data:`daasbench.model.Line` (docs/reference/records.md). One process writes
+it, with one ``write`` per line. If the process is killed in the middle of a line, only that line is lost.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from daasbench.model import Line
 class Ledger:
     """The writer of one ``records.jsonl``: each line is in the file when :meth:`append` returns.
 
-    The file is opened by ``with`` or by the first line. If it ends in the middle of a line, because its last
-    writer was killed or the disk was full, that line is ended first, so that the next line is not joined to it.
+    The file is opened by ``with`` or by the first line. It may end in the middle of a line, because its last writer was
+    killed or the disk was full. Then this line is ended first, so that the next line is not joined to it.
 
     Parameters
     ----------
     path
         The file; its folder is created.
     fsync
-        Whether each line must survive a power cut, not only a kill; some milliseconds per line.
+        Whether each line must survive a power cut and not only a kill; this takes some milliseconds per line.
     """
 
     def __init__(self, path: Path, *, fsync: bool = False) -> None:
@@ -54,8 +54,8 @@ class Ledger:
         Raises
         ------
         LedgerError
-            If it cannot be written; the lines before it are safe, and the next call may succeed. Also for a
-            line with a sample that is not a number: JSON has no NaN, so the line could not be read back.
+            If the line cannot be written; the lines before it are safe, and the next call may succeed. Also if a
+            sample of the line is not a number: JSON has no NaN, so the line could not be read back.
         """
         text = self._encoder.encode(line)
         if b"[null" in text or b",null" in text:  # in an array, or in a message
@@ -84,8 +84,8 @@ class Ledger:
             self._decoder.decode(text)
         except msgspec.ValidationError as error:
             raise LedgerError(
-                f"{self.path}: a line was not written because it could not be read back: {error} (a NaN or an "
-                f"infinity among its samples?); all lines before it are safe"
+                f"{self.path}: a line was not written because it could not be read back: {error} (probably one "
+                f"of its samples is NaN or infinite); all lines before it are safe"
             ) from error
 
     def _open(self) -> int:
@@ -102,6 +102,6 @@ class Ledger:
 
 
 def _failure(path: Path, error: OSError) -> LedgerError:
-    safe = "every line that was written is safe, only the case in progress is measured again"
+    safe = "every line that was written is safe; only the case in progress is measured again"
     fix = f"{fix_of(error, '--results')} and run the same command again"
     return LedgerError(f"{path}: cannot write records ({cause_of(error)}); {fix}: {safe}")

@@ -1,6 +1,6 @@
-"""The lines of a ``records.jsonl``: read as bytes, decoded tolerantly.
+"""The lines of a ``records.jsonl``, read as bytes and decoded.
 
-A line that is torn costs itself only; a line of a newer schema is refused. All readers of ledgers use this module:
+If a line is torn, only this line is lost. A line of a newer schema is refused. All readers of ledgers use this module:
 :mod:`daasbench.records.readers` and :class:`daasbench.evidence.columns.Reader`.
 """
 
@@ -22,7 +22,7 @@ _INVALID = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Parser(Generic[Kind]):
-    """Decode lines of a ``records.jsonl`` tolerantly: None for a torn line, LedgerError for a newer schema.
+    """Decode lines of a ``records.jsonl``: the result is None for a torn line; a newer schema raises LedgerError.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Parser(Generic[Kind]):
         self._decode = msgspec.json.Decoder(kind).decode
 
     def parse(self, text: bytes, path: Path) -> Kind | None:
-        """Return the line, or None where `text` is not a whole and valid line; errors name `path`."""
+        """Return the line, or None if `text` is not a complete and valid line; errors name `path`."""
         try:
             line = self._decode(text)
         except _INVALID:
@@ -46,7 +46,7 @@ class Parser(Generic[Kind]):
 
 
 def lines_of(path: Path, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """Yield offset and text of each line that is not blank and starts at a byte from `start` to below `end`.
+    """Yield offset and text of each line that is not blank and starts between the bytes `start` and `end` (excluded).
 
     Raises
     ------
@@ -70,14 +70,14 @@ def lines_of(path: Path, start: int = 0, end: int | None = None) -> Iterator[tup
 
 
 def torn_sentence(path: Path, offsets: Sequence[int]) -> str:
-    """Return the sentence on the torn or invalid lines that start at `offsets`; empty for none."""
+    """Return the message about the torn or invalid lines that start at `offsets`; empty if there are none."""
     if not offsets:
         return ""
     numbers = ", ".join(map(str, line_numbers(path, offsets[:5]))) + (" ..." if len(offsets) > 5 else "")
     plural = "s" if len(offsets) > 1 else ""
     return (
-        f"{path}: {len(offsets)} torn or invalid line{plural} excluded (line{plural} {numbers}), as after a kill or on"
-        " a full disk; run the same command again to measure the missing cases"
+        f"{path}: {len(offsets)} incomplete or invalid line{plural} excluded (line{plural} {numbers}); this happens if"
+        " a process is killed or the disk is full; run the same command again to measure the missing cases"
     )
 
 

@@ -1,6 +1,6 @@
-"""The lock of a run: one controller holds it at a time.
+"""The lock of a run: only one controller holds it at a time.
 
-Local workers inherit the lock, so the run of a killed controller stays locked until its last worker has ended.
+Local workers inherit the lock. If a controller is killed, its run stays locked until its last worker has ended.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from daasbench.errors import Locked
 from daasbench.records.layout import unwritable
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)  # of file systems without locks; Lustre: ENOSYS
-WAIT_S = 15.0  # for the workers of a controller that has ended
+WAIT_S = 15.0  # the time in which the workers of a killed controller end
 RETRY_S = 0.05
-START_TOLERANCE_S = 1.0  # between the noted and the observed start of a process: another process has the same number
+START_TOLERANCE_S = 1.0  # seconds between noted and observed start; above: another process of this number
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,12 +71,12 @@ class RunLock:
 
     @contextlib.contextmanager
     def held(self, at: str) -> Iterator[None]:
-        """Hold the lock; wait for the workers of a controller that has ended, refuse while another one runs.
+        """Hold the lock; wait for the workers of a controller that has ended; refuse if another controller runs.
 
         Raises
         ------
         Locked
-            If another controller holds the run: its process, its host, since when.
+            If another controller holds the run; the message names its process, its host and its start.
         LedgerError, UsageError
             If the file cannot be written.
         """
@@ -98,7 +98,7 @@ class RunLock:
                 yield
             finally:
                 with contextlib.suppress(OSError):
-                    os.ftruncate(descriptor, 0)  # no holder: on a file system without locks only this releases it
+                    os.ftruncate(descriptor, 0)  # no holder: on a file system without locks this alone releases the run
         finally:
             self.descriptor = None
             os.close(descriptor)
@@ -112,7 +112,7 @@ class RunLock:
             except BlockingIOError:
                 holder = self._read_holder()
                 if holder.alive() or time.monotonic() > end:
-                    fix = "wait for it, end it, or use another --results folder"
+                    fix = "wait until it ends, end it, or use another --results folder"
                     raise Locked(f"{self._held_by(holder)}; {fix}") from None
             except OSError as error:
                 if error.errno not in NO_LOCKS:
@@ -126,12 +126,12 @@ class RunLock:
         holder = self._read_holder()
         if holder.alive():
             raise Locked(
-                f"{self._held_by(holder)}, according to its lock file, on a file system without locks; end that"
-                f" process, or, if it has ended, remove {self.path}"
+                f"{self._held_by(holder)}, as its lock file says (this file system has no locks); end that process"
+                f" or, if it has already ended, remove {self.path}"
             )
 
     def _held_by(self, holder: Holder) -> str:
-        return f"{self.path.parent}: is held by process {holder.pid} on {holder.host} since {holder.since}"
+        return f"{self.path.parent}: process {holder.pid} on {holder.host} has been using this run since {holder.since}"
 
     def _read_holder(self) -> Holder:
         try:

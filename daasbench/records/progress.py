@@ -1,4 +1,4 @@
-"""What a results folder already holds: for resuming, for progress, for the expected time of a run."""
+"""The measurements that a results folder already has: for resuming, for progress, for the expected time of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from daasbench.model import Case, Outcome, Reason, Samples
 from daasbench.records.readers import FieldReader, Fields
 
-FINAL_REASONS = (None, Reason.KERNEL)  # a case that failed for any other reason is measured again
+FINAL_REASONS = (None, Reason.KERNEL)  # a case that failed for another reason is measured again
 
 
 class _Ending(Fields):
@@ -68,7 +68,7 @@ def progress(run: Path) -> Progress:
     """
     reader = FieldReader(_Ending)
     result = Progress()
-    final: dict[str, int] = {}  # attempts: the order of the files does not tell which is the latest
+    final: dict[str, int] = {}  # by attempt, because the order of the files does not show which attempt is the latest
     for line in reader.read(run):
         if line.type not in ("record", "round"):
             continue
@@ -87,7 +87,8 @@ def _is_final(outcome: Outcome, reason: Reason | None) -> bool:
 def durations(results: Path) -> dict[tuple[str, str], float]:
     """Return the seconds that a process took for a case on a platform when it was last measured.
 
-    By case id and platform; from the end of preparing to the last sample, and the time of preparing.
+    The keys are case id and platform. The values are the seconds from the end of preparing to the last sample, and the
+    seconds of preparing.
     """
     seconds: dict[tuple[str, str], float] = {}
     for line in FieldReader(_Duration).read(results):

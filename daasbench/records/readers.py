@@ -1,6 +1,6 @@
-"""Readers of ledgers, side by side: whole files, the few fields that a resume needs, and a file that still grows.
+"""Three readers of ledgers: for whole files, for the few fields that a resume needs, and for a file that still grows.
 
-The fourth reader, :class:`daasbench.evidence.columns.Reader`, makes columns for the tidy table.
+A fourth reader, :class:`daasbench.evidence.columns.Reader`, makes the columns of the tidy table.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _RECORD = b'{"type":"record"'  # how the line of a record begins: the tag is wri
 class Reading:
     """The content of one ledger.
 
-    `lines` are in order; `torn` are the numbers, from 1, of the lines that are torn or invalid, and `warning` is
-    the sentence on them, empty if there are none.
+    `lines` are in order. `torn` has the numbers, from 1, of the torn or invalid lines, and `warning` is the message
+    about them, empty if there are none.
     """
 
     lines: list[Line]
@@ -55,7 +55,7 @@ def read_lines(path: Path) -> Reading:
 
 
 class Fields(msgspec.Struct):
-    """Base of narrow views of a line: the fields that a caller needs; every other field is skipped, not decoded."""
+    """Base class of views of a line with the few fields that a caller needs; the other fields are not decoded."""
 
     type: str = ""
     schema: int = SCHEMA
@@ -99,7 +99,7 @@ class FieldReader(Generic[View]):
 
 
 class Tail:
-    """Read the records that another process appends to a file, as they come."""
+    """Reads the records that another process is appending to a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

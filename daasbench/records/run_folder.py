@@ -15,7 +15,7 @@ from daasbench.records.lock import Holder, RunLock
 
 
 class RunFolder:
-    """One run: a scenario on some platforms, continued until every planned case has its outcome."""
+    """One run: a scenario on some platforms, which is continued until every planned case has an outcome."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -25,6 +25,11 @@ class RunFolder:
     def id(self) -> str:
         """Return the run's name."""
         return self.path.name
+
+    @property
+    def results(self) -> Path:
+        """Return the results folder that holds the run."""
+        return self.path.parent.parent
 
     @property
     def journal(self) -> Path:
@@ -48,18 +53,18 @@ class RunFolder:
         return sorted(names, key=lambda name: (len(name.partition("-")[0]), name))  # 1000-x after 999-x
 
     def next_job(self) -> int:
-        """Return the number of the next job: one more than any earlier job, also a removed one."""
+        """Return the number of the next job: one more than that of any earlier job, even if that was removed."""
         noted = {event.job for event in self.events() if event.job}
         numbers = [name.partition("-")[0] for name in (*self.job_ids(), *noted)]
         return max((int(number) for number in numbers if number.isdecimal()), default=0) + 1
 
     def jobs(self) -> Iterator[Job]:
-        """Yield every job that reached a node; a job whose file was never completed is excluded.
+        """Yield every job that may have been sent; a job whose file was never completed is excluded.
 
         Raises
         ------
         LedgerError
-            If a file exists and cannot be read, or a newer daasbench wrote it: it is then unknown what was sent.
+            If a file exists and cannot be read, or a newer daasbench wrote it: then it is not known what was sent.
         """
         for name in self.job_ids():
             job = read_job(self.job_folder(name) / JOB_FILE).job
@@ -67,9 +72,9 @@ class RunFolder:
                 yield job
 
     def asked(self) -> tuple[list[str], int]:
-        """Return the resume keys that were planned under the latest commit, and how many the scenario asks for.
+        """Return the resume keys that were planned under the latest commit, and the number that the scenario requests.
 
-        There are fewer keys than asked for if a controller ended before all jobs had their files.
+        There are fewer keys if a controller ended before all jobs had their files.
         """
         jobs = list(self.jobs())
         keys = list(
@@ -116,11 +121,11 @@ class RunFolder:
         return journal.unsettled(self.events())
 
     def created(self) -> Event | None:
-        """Return the journal's first event: what the run is of; None if it was lost."""
+        """Return the journal's first event, which identifies the run; None if it was lost."""
         return next((event for event in self.events() if event.event == "created"), None)
 
     def finished(self) -> bool:
-        """Return whether every planned case had its outcome once."""
+        """Return whether the run was once complete: every planned case had an outcome."""
         return any(event.event == "finished" for event in self.events())
 
     # --- the lock

@@ -1,4 +1,4 @@
-"""The runs of a results folder: which run continues a plan, and new runs."""
+"""The runs of a results folder: find the run that continues a plan, or start a new run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from daasbench.model import Event, Scalar, digest
 from daasbench.records.layout import JOURNAL_FILE, RUNS_FOLDER, SCENARIO_FILE, unwritable
 from daasbench.records.run_folder import RunFolder
 
-NEW_RUN_LOCK = ".lock"  # in the folder of all runs: held while a run is looked for and created
+NEW_RUN_LOCK = ".lock"  # in the folder of all runs: held while a run is searched and created
 
 
 def runs(results: Path) -> list[RunFolder]:
@@ -22,7 +22,7 @@ def runs(results: Path) -> list[RunFolder]:
 
 
 def latest(results: Path, identity: str, commit: str) -> RunFolder | None:
-    """Return the latest run of a plan, or None if that was finished under another commit: a new run is needed."""
+    """Return the latest run of a plan; None if a new run is needed, because it was finished under another commit."""
     for folder in reversed(runs(results)):
         created = folder.created()
         if created is not None and created.detail.get("identity") == identity:
@@ -32,7 +32,7 @@ def latest(results: Path, identity: str, commit: str) -> RunFolder | None:
 
 
 def dry_run(results: Path) -> RunFolder:
-    """Return the folder that a new run is rendered for; it does not exist."""
+    """Return the folder of a new run, which does not exist yet; it is used for rendering."""
     return RunFolder(results / RUNS_FOLDER / "dry-run")
 
 

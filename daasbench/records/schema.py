@@ -18,13 +18,13 @@ _decode = msgspec.json.Decoder(_Versioned).decode
 
 
 def refuse_newer(text: bytes, path: Path) -> None:
-    """Raise LedgerError if a JSON text was written by a newer daasbench; a text that is not whole passes."""
+    """Raise LedgerError if a newer daasbench wrote a JSON text; an incomplete text is accepted here."""
     try:
         schema = _decode(text).schema
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return
     if schema > SCHEMA:
         raise LedgerError(
-            f"{path}: written with schema {schema}, and this daasbench reads up to {SCHEMA}; nothing was changed;"
-            " upgrade it with pip install --upgrade daasbench"
+            f"{path}: a newer daasbench wrote this file (schema {schema}; this daasbench reads schemas up to"
+            f" {SCHEMA}); nothing was changed; upgrade daasbench to that version"
         )

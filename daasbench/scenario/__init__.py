@@ -1,4 +1,4 @@
-"""Scenarios: from TOML to a plan of cases and platforms, and from the plan to jobs; pure."""
+"""Scenarios: a TOML file becomes a plan of cases and platforms, and a plan becomes jobs. All functions are pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The goal of a scenario, in words: what is kept of it, and that nothing judges it yet."""
+"""The goal of a scenario in words. The goal is recorded; no answer is checked against it yet."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from daasbench.model import Goal
 
 
 def goal_note(goal: Goal) -> str:
-    """Return the sentence that says which goal is recorded and that no answer is judged by it; empty without one."""
+    """Return the sentence about a goal: it is recorded, and no answer is checked against it; empty without a goal."""
     given = {name: value for name, value in msgspec.structs.asdict(goal).items() if value is not None}
     if not given:
         return ""
     message = ", ".join(f"{name} = {_plain(value)}" for name, value in given.items())
-    return f"The goal ({message}) is recorded; this version does not judge it yet."
+    return f"The goal ({message}) is recorded, but this version does not check it yet."
 
 
 def goal_notes(scenarios: Iterable[str]) -> list[str]:
-    """Return the sentence on each goal of some scenarios' texts, each once; a damaged text has none."""
+    """Return the sentences about the goals in some scenarios' texts, without duplicates; a damaged text has none."""
     found = dict.fromkeys(goal_note(goal) for text in scenarios if (goal := _declared(text)))
     return [note for note in found if note]
 

@@ -1,4 +1,4 @@
-"""One ``[[cases]]`` table: its values are resolved once, then expanded to a grid of cells on each platform."""
+"""One ``[[cases]]`` table: its values are checked once, and then expanded to a grid of cases on each platform."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class CaseBlock(Written, frozen=True, kw_only=True):
     gpus: Axis = 1
     per: Annotated[
         Literal["rank", "core", "node"] | None,
-        msgspec.Meta(description='"rank", "core" or "node": the sizes are per each, and the problem grows with them'),
+        msgspec.Meta(description='"rank", "core" or "node": a size is then the size per rank, core or node'),
     ] = None
     zip: Annotated[
         list[Annotated[list[str], msgspec.Meta(min_length=2, description='two axes or more: ["ranks", "threads"]')]],
@@ -65,13 +65,14 @@ class CaseBlock(Written, frozen=True, kw_only=True):
     input: str | None = None
     platforms: Annotated[
         list[str] | None,
-        msgspec.Meta(description="a list of the scenario's platforms: the other platforms are excluded"),
+        msgspec.Meta(description="a list of some of the scenario's platforms"),
     ] = None
     cache: bool = False
     start: Annotated[
         StartStates | Annotated[list[StartStates], msgspec.Meta(min_length=1)],
         msgspec.Meta(description='"any", "warm", "uncompiled", "cold" or "first", or a list of them'),
     ] = "any"
+    quick: bool = False
     options: dict[str, Scalar] = {}
 
 
@@ -88,14 +89,14 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaseGrid:
-    """One table of cases, checked and resolved as far as this does not depend on the platform.
+    """One table of cases, of which everything is checked that does not depend on the platform.
 
     Parameters
     ----------
     where, at
-        How messages name the file, and the key of the table in it: ``cases[0]``.
+        The name of the file in messages, and the key of the table in it: ``cases[0]``.
     folder
-        The folder that paths are relative to.
+        The folder to which paths are relative.
     """
 
     def __init__(self, block: CaseBlock, where: str, at: str, folder: Path) -> None:
@@ -118,7 +119,7 @@ class CaseGrid:
     def cells(self, name: str, platform: Platform, cores: int, gpus: int) -> Iterator[Cell]:
         """Yield every cell on a platform with `cores` and `gpus` per node.
 
-        An axis that an implementation does not have collapses to one cell.
+        If an implementation does not have an axis, there is only one cell for all values of this axis.
         """
         axes: dict[str, Sequence[Any]] = {
             "implementations": self.implementations,
@@ -160,7 +161,7 @@ class CaseGrid:
         return grown_parameters(self.kernel, size, grown)
 
     def _resource_axes(self, nodes: int, cores: int) -> dict[str, Sequence[Any]]:
-        """Return the axes of nodes, ranks and threads; each ``"ladder"`` becomes 1, 2, 4 ... and the most."""
+        """Return the axes of nodes, ranks and threads; each ``"ladder"`` becomes 1, 2, 4 ... and the largest count."""
         block = self.block
         doubling = {axis for axis in ("nodes", "ranks", "threads") if getattr(block, axis) == SERIES}
         threads = block.threads if isinstance(block.threads, int) else 1
@@ -177,7 +178,7 @@ class CaseGrid:
             axes["ranks"] = counts_to(most)
             if block.threads == "max":
                 axes["threads"] = [1]  # as if both were "max"
-            if "nodes" in doubling:  # first within one node, then whole nodes: the two axes are paired
+            if "nodes" in doubling:  # first counts within one node, then whole nodes: the two axes are paired
                 whole = counts_to(nodes)[1:] if nodes > 1 else []
                 axes["nodes"] = [1] * len(axes["ranks"]) + whole
                 axes["ranks"] = [*axes["ranks"], *(most * count for count in whole)]
@@ -225,7 +226,7 @@ class CaseGrid:
             else:
                 found[key] = str(path)
         if absent:
-            message = f"measured file {absent[0]} is not in DAASBENCH_DATA; generated data is used instead"
+            message = f"the measured file {absent[0]} is not in DAASBENCH_DATA; generated data are used instead"
             self.notes.append(f"{self.kernel.name}: {message}")
             return {}
         return found
@@ -239,7 +240,10 @@ class CaseGrid:
         of_input = [key for key in raw if key in self._marked("of_input")]
         if of_input and "input" not in self.paths:
             if self.block.input is None:
-                self._refuse(f".options.{of_input[0]}", "describes a file; name it with input, or --input FILE")
+                self._refuse(
+                    f".options.{of_input[0]}",
+                    "describes a file, but no file is given; give it by input or --input FILE",
+                )
             raw = {key: value for key, value in raw.items() if key not in of_input}
         raw = {key: value for key, value in raw.items() if key not in files} | {
             key: path for key, path in self.paths.items() if key in files
@@ -253,7 +257,7 @@ class CaseGrid:
             self._refuse(".implementations", error, error)
 
     def _note_ranks(self) -> None:
-        """Note how implementations use the cores that were not named: a user may expect one rank per core."""
+        """Add a note if implementations use one rank with all threads: a user may expect one rank per core."""
         names = [one.name for one in self.implementations if one.backend not in ONE_NODE]
         if names and self.block.ranks == 1 and self.block.implementations in ("all", "peers"):
             message = f"the implementations {' and '.join(names)} use 1 rank with all threads"
@@ -272,7 +276,7 @@ class CaseGrid:
         return list(dict.fromkeys(_listed(self.block.sizes)))
 
     def _check_problem(self) -> None:
-        """Ask the kernel whether it can make a problem of these options, or of this file."""
+        """Ask the kernel whether it can make a problem with these options, or from this file."""
         try:
             if "input" in self.paths:
                 parameters = [self.kernel.survey(Path(self.paths["input"]), self.options)]
@@ -287,22 +291,25 @@ class CaseGrid:
         except Exception as error:  # a plug-in is foreign code
             cause = f"{type(error).__name__}: {error}"
             if "input" in self.paths:
-                message = f"kernel {self.kernel.name} cannot read it, the file may be damaged: {cause}"
+                message = f"kernel {self.kernel.name} cannot read it; the file may be damaged: {cause}"
                 raise InputError(f"{self.paths['input']}: {message}") from error
             self._refuse("", f"kernel {self.kernel.name} cannot describe its problem: {cause}", error)
 
     def _check_growth(self) -> None:
-        """Refuse a problem that must grow and cannot, and a ``"ladder"`` among axes that are paired in zip."""
+        """Refuse ``per`` if the problem cannot grow, and a ``"ladder"`` among axes that are paired in zip."""
         block = self.block
         if block.per and "input" in self.paths:
-            self._refuse(".per", "a measured file does not grow; remove per")
+            self._refuse(".per", "a measured file cannot grow; remove per")
         if block.per and getattr(self.kernel, "grows", None) is None:
-            able = "give the kernel a law of growth: grows=along(...)"
-            self._refuse(".per", f"kernel {self.kernel.name} does not say how it grows; remove per, or {able}")
+            able = 'give the kernel a law of growth: grows=along("frames")'
+            self._refuse(".per", f"kernel {self.kernel.name} does not say how its problem grows; remove per, or {able}")
         for pair in block.zip:
             for axis in pair:
                 if getattr(block, axis, None) == SERIES:
-                    self._refuse(".zip", f'{axis} is "ladder", whose length depends on the machine; pair lists only')
+                    message = (
+                        f'{axis} is "ladder", and its length depends on the machine; write a list, such as [1, 2, 4]'
+                    )
+                    self._refuse(".zip", message)
 
     def _grown(self, nodes: int, ranks: int, threads: int) -> int:
         return {None: 1, "node": nodes, "rank": ranks, "core": ranks * threads}[self.block.per]
@@ -318,7 +325,7 @@ class CaseGrid:
         except UsageError as error:
             if SERIES not in (self.block.nodes, self.block.ranks, self.block.threads):
                 self._refuse(".per", error, error)
-            message = f"{self.kernel.name}: the point of {ranks * threads} cores on {platform} is excluded: it {error}"
+            message = f"{self.kernel.name}: {ranks * threads} cores on {platform} are excluded: the problem {error}"
             self.notes.append(message)
             return None
         kept = msgspec.to_builtins(self.options)
@@ -339,15 +346,16 @@ class CaseGrid:
             gpus=point["gpus"] if implementation.gpus else 0,
             start=point["start"],
             grown=grown,
+            quick=self.block.quick,
         )
         return Cell(case=case, platform=platform, paths=self.paths, source=str(self.source) if self.source else None)
 
 
 def share_cores(cores: int, nodes: int, ranks: Counts, threads: Counts) -> tuple[int, int]:
-    """Return ranks (on all nodes together) and threads per rank, ``"max"`` resolved so that both fit the cores.
+    """Return ranks (on all nodes together) and threads per rank; each ``"max"`` becomes a number that fits the cores.
 
-    Where one of them is ``"max"``, it uses all cores that the other leaves; where both are, each core has one rank
-    of one thread.
+    If one of them is ``"max"``, it uses all cores that the other does not use. If both are, each core has one rank of
+    one thread.
     """
     if ranks == "max":
         each = 1 if threads == "max" else int(threads)
@@ -362,7 +370,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _counts(axis: Axis, most: int) -> list[int]:
-    """Return the counts of an axis in order, ``"max"`` resolved; duplicates are merged with the cells."""
+    """Return the counts of an axis in order, with a number for ``"max"``; duplicates are removed with the cells."""
     return counts_to(most) if axis == SERIES else [most if count == "max" else int(count) for count in _listed(axis)]
 
 
@@ -381,7 +389,7 @@ def _points(axes: dict[str, Sequence[Any]], pairs: Sequence[Sequence[str]], plac
     for pair in pairs:
         if len({len(axes[name]) for name in pair}) > 1:
             message = ", ".join(f"{name} has {len(axes[name])}" for name in pair)
-            raise ScenarioError(f"{place}.zip: paired axes must have equally many values: {message}")
+            raise ScenarioError(f"{place}.zip: paired axes must have the same number of values: {message}")
     paired = {name for pair in pairs for name in pair}
     groups = [*map(tuple, pairs), *((name,) for name in axes if name not in paired)]
     total = math.prod(len(axes[group[0]]) for group in groups)

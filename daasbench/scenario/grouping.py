@@ -17,10 +17,10 @@ def resume_key(case: Case, platform: str, process: int, commit: str) -> str:
 
 
 def group(plan: Plan, planned: Mapping[str, Sequence[Planned]], *, run: str, first: int, commit: str) -> list[Job]:
-    """Return one job per platform, in random order; several per platform where platforms are interleaved.
+    """Return one job per platform, in random order; several per platform if platforms are interleaved.
 
-    The order of the sets (and, on the node, of the rounds) follows from the name of the run, which the job carries,
-    so that it can be reproduced afterwards.
+    The order of the sets (and, on the node, of the rounds) is derived from the name of the run, which is in the job.
+    Therefore the order can be reproduced later.
     """
     jobs = []
     for number, (name, todo, interleaved_with) in enumerate(_visits(plan, planned, run), start=first):
@@ -36,6 +36,7 @@ def group(plan: Plan, planned: Mapping[str, Sequence[Planned]], *, run: str, fir
                 platform=plan.platforms[name],
                 planned=order,
                 repeat=plan.scenario.repeat,
+                limits=plan.scenario.limits,
                 commit=commit,
                 sources={kernel: source for kernel, source in kernels.items() if source},
                 inputs={cell.case.input_hash: cell.paths for cell in plan.cells if cell.case.input_hash},
@@ -52,8 +53,9 @@ Visit = tuple[str, Sequence[Planned], list[str]]  # a platform, its cases, the p
 def _visits(plan: Plan, planned: Mapping[str, Sequence[Planned]], run: str) -> list[Visit]:
     """Return the platforms in the order in which their jobs are run, with the cases of each job.
 
-    If platforms on one machine were measured one after the other, each would meet the machine in another state, and
-    drift would be taken for a difference. So each set of processes visits all of them, in a random order of its own.
+    Platforms on one machine are not measured one after the other: the state of the machine changes slowly, and this
+    drift would look like a difference between the platforms. Instead, each set of processes runs on all of them, in
+    its own random order.
     """
     if len(planned) < 2:
         return [(name, todo, []) for name, todo in planned.items()]

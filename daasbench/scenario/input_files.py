@@ -16,7 +16,7 @@ SAMPLES = 16
 
 
 def find_file(text: str, folder: Path) -> Path | None:
-    """Return the absolute path of the file that `text` names; None where a ``data:`` file is missing.
+    """Return the absolute path of the file that `text` names; None if it is a ``data:`` file that is missing.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def find_file(text: str, folder: Path) -> Path | None:
     Raises
     ------
     InputError
-        If there is no such file, or it is a folder; the message does not name the file and key of a scenario.
+        If there is no such file, or it is a folder; the caller adds file and key of the scenario to the message.
     """
     if text.startswith(DATA):
         path = Path(os.environ.get("DAASBENCH_DATA") or DATA_FOLDER) / text.removeprefix(DATA)
@@ -45,10 +45,10 @@ def find_file(text: str, folder: Path) -> Path | None:
 
 
 def content_hash(paths: Mapping[str, str]) -> str:
-    """Return a hash of the content of files and of the purpose of each (the keys), not of their names.
+    """Return a hash of the content of files and of the purpose of each (the keys); their names do not count.
 
-    Of a file above 1 GiB the hash covers its size and 16 evenly spaced samples of 64 MiB; files that an HDF5 file
-    links to are not covered.
+    For a file above 1 GiB the hash covers its size and 16 evenly spaced samples of 64 MiB. If an HDF5 file has links to
+    other files, these are not covered.
     """
     total = hashlib.sha256()
     for purpose, path in sorted(paths.items()):

@@ -1,4 +1,4 @@
-"""A scenario: a question, and the cases and platforms that answer it; from TOML to a plan."""
+"""A scenario is a question, and the cases and platforms that answer it; here a TOML file becomes a plan."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import msgspec
 
 from daasbench import registry
 from daasbench.errors import ScenarioError, unknown_sentence
-from daasbench.model import Beamline, Goal, Platform, Repeat, Written, digest, parsing
+from daasbench.model import Beamline, Goal, LimitsRule, Platform, Repeat, Written, digest, parsing
+from daasbench.scenario.beamline import check_beamline
 from daasbench.scenario.goal import goal_note
 from daasbench.scenario.grid import CaseBlock, CaseGrid, Cell
 from daasbench.scenario.platforms import is_this_machine, load_platform
@@ -22,7 +23,7 @@ LONGEST_LIMIT_S = 365 * 86400.0  # upper bound of repeat.limit_s
 
 
 class Scenario(Written, frozen=True, kw_only=True):
-    """A scenario file: what is asked, and how it is measured."""
+    """A scenario file: the question, and what is measured to answer it."""
 
     question: Annotated[str, msgspec.Meta(pattern=r"\S", description="the question to answer, in a sentence")]
     platforms: Annotated[
@@ -38,10 +39,11 @@ class Scenario(Written, frozen=True, kw_only=True):
     goal: Goal | None = None
     beamline: Beamline | None = None
     repeat: Repeat = Repeat()
+    limits: LimitsRule = LimitsRule()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A loaded scenario: everything resolved, nothing run."""
+    """A loaded scenario: all its values are known, and nothing was run."""
 
     name: str
     scenario: Scenario
@@ -51,36 +53,36 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> str:
-        """Return the hash by which a later call finds this scenario's run; texts and stopping rules do not count."""
+        """Return the hash by which a later call finds this scenario's run; texts and repeat rules do not count."""
         cells = [[cell.case.id, cell.platform] for cell in self.cells]
         return digest([self.name, cells, self.scenario.repeat.processes])
 
 
 def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_here: int, gpus_here: int = 0) -> Plan:
-    """Return the plan of a scenario; whatever is wrong in the scenario is refused.
+    """Return the plan of a scenario; raise an error if anything in the scenario is wrong.
 
     Parameters
     ----------
     raw
         The tables of the TOML file, after ``--set`` and ``--input``.
     where
-        How the file is named in messages.
+        The name of the file in messages.
     folder
-        The folder that paths in the scenario are relative to.
+        The folder to which paths in the scenario are relative.
     cores_here, gpus_here
-        What this machine has; used for platforms that do not declare it.
+        The cores and GPUs of this machine; used for platforms that do not declare them.
 
     Raises
     ------
     ScenarioError, InputError
-        The message names file, key, what is wrong, and what would be right.
+        The message names the file and the key, what is wrong, and what to write.
     """
     scenario = parsing.convert(dict(raw), Scenario, where)
     _check_repeat(scenario.repeat, where)
     platforms = _platforms(scenario.platforms, folder, where)
     grids = [CaseGrid(block, where, f"cases[{index}]", folder) for index, block in enumerate(scenario.cases)]
     _check_kernels(grids, where)
-    _check_beamline(scenario.beamline, grids, where)
+    check_beamline(scenario.beamline, grids, where)
     cells: dict[tuple[str, str], Cell] = {}
     for grid in grids:
         for stem, platform in _asked(grid, platforms, where).items():
@@ -108,7 +110,9 @@ def _check_repeat(repeat: Repeat, where: str) -> None:
             f"{where}: repeat.processes: the range [{least}, {most}] is reversed; write [{most}, {least}]"
         )
     if repeat.max_repeats < repeat.min_repeats:
-        message = f"{repeat.max_repeats} is less than min_repeats = {repeat.min_repeats}; raise it, or lower the other"
+        message = (
+            f"{repeat.max_repeats} is less than min_repeats = {repeat.min_repeats}; raise it, or lower min_repeats"
+        )
         raise ScenarioError(f"{where}: repeat.max_repeats: {message}")
     if repeat.limit_s > LONGEST_LIMIT_S:
         raise ScenarioError(f"{where}: repeat.limit_s: {repeat.limit_s:g} s is more than a year; write less")
@@ -140,13 +144,13 @@ def _check_kernels(grids: Sequence[CaseGrid], where: str) -> None:
     for grid in grids:
         name = grid.kernel.name
         if sources.setdefault(name, grid.source) != grid.source:
-            first, other = (str(source) if source else "an installed one" for source in (sources[name], grid.source))
+            first, other = (str(source) if source else "an installed kernel" for source in (sources[name], grid.source))
             message = f"two kernels are called {name!r}, {first} and {other}; rename yours: @kernel(name=...)"
             raise ScenarioError(f"{where}: {grid.at}.kernel: {message}")
 
 
 def _check_intent(intent: Intent, grid: CaseGrid, cells: Sequence[Cell], where: str) -> None:
-    """Refuse a table whose work breaks the intent of its scenario; note implementations with a single point."""
+    """Refuse a table whose work contradicts the intent of the scenario; note implementations with a single point."""
     points = [CasePoint(case=cell.case, work=grid.work(cell.case), thing=cell) for cell in cells]
     planned = planned_series(points, across_sizes=grid.across_sizes)
     for series in planned:
@@ -157,29 +161,19 @@ def _check_intent(intent: Intent, grid: CaseGrid, cells: Sequence[Cell], where: 
                 if intent is Intent.STRONG
                 else 'write per = "core", so that the problem grows with the cores'
                 if grid.block.per is None and not grid.across_sizes
-                else "choose a larger size: this one cannot grow in such small steps"
+                else "choose a larger size: this size cannot grow in such small steps"
             )
             raise ScenarioError(
-                f'{where}: intent = "{intent}": {grid.at} breaks it: {first.kernel} / {first.implementation}, size'
-                f" {first.size}: {message}; {fix}"
+                f'{where}: intent = "{intent}" does not hold for {grid.at}: {first.kernel} / {first.implementation},'
+                f" size {first.size}: {message}; {fix}"
             )
     scaling = {point.case.implementation for series in planned for point in series.points}
     single = sorted({cell.case.implementation for cell in cells} - scaling)
     if single:
         platform = cells[0].platform
         runs = "runs" if len(single) == 1 else "run"
-        message = f"{', '.join(single)} {runs} on one number of cores only on {platform}: no scaling is measured"
+        message = f"{' and '.join(single)} {runs} with one core count only on {platform}, so no scaling is measured"
         grid.notes.append(f"{grid.kernel.name}: {message}")
-
-
-def _check_beamline(beamline: Beamline | None, grids: Sequence[CaseGrid], where: str) -> None:
-    """Refuse a beamline whose unit is not that of a kernel: the two rates could not be compared."""
-    for grid in grids:
-        unit = grid.kernel.card.unit
-        if beamline and beamline.unit != unit:
-            message = f"{beamline.unit!r} is not the unit of {grid.at}: {grid.kernel.name} counts its work in {unit!r}"
-            fix = f"give the rate in that unit, or measure {grid.kernel.name} in a scenario of its own"
-            raise ScenarioError(f"{where}: beamline.unit: {message}; {fix}")
 
 
 def _platforms(names: Sequence[str], folder: Path, where: str) -> dict[str, Platform]:
@@ -187,16 +181,14 @@ def _platforms(names: Sequence[str], folder: Path, where: str) -> dict[str, Plat
     for index, name in enumerate(names):
         stem, platform = load_platform(name, folder, f"{where}: platforms[{index}]")
         if stem in platforms:
-            message = (
-                f"a platform called {stem!r} is already named in the list; name it once, or rename one of the files"
-            )
+            message = f"the list has two platforms called {stem!r}; remove one of them, or rename one of the files"
             raise ScenarioError(f"{where}: platforms[{index}]: {message}")
         platforms[stem] = platform
     return platforms
 
 
 def _asked(grid: CaseGrid, platforms: Mapping[str, Platform], where: str) -> Mapping[str, Platform]:
-    """Return the platforms of a table of cases: those that it names, or all."""
+    """Return the platforms of a table of cases: those that the table names, or all."""
     names = grid.block.platforms
     for name in names or ():
         if name not in platforms:

@@ -1,4 +1,4 @@
-"""Platforms by the name of a shipped file or by a path: their declarations."""
+"""Read the declaration of a platform, by the name of a shipped file or by a path."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def is_this_machine(platform: Platform) -> bool:
 def shipped_files(folder: str = "") -> dict[str, Path]:
     """Return the TOML files that installed packages ship, by stem: scenarios, or the files of a sub-folder.
 
-    Where two packages ship the same name, the first package counts; daasbench is the first of all.
+    If two packages ship the same name, the file of the first package is used; daasbench is the first of all.
     """
     files: dict[str, Path] = {}
     for package in registry.scenario_folders():

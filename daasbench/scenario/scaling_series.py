@@ -1,7 +1,7 @@
-"""Scaling series: one implementation on growing numbers of cores, and whether its work is what was intended.
+"""Scaling series: one implementation on growing numbers of cores, and whether its work is as the scenario intends.
 
-Strong scaling keeps the whole problem constant, weak scaling the problem per core. Pure; planned and measured cases
-are grouped by the same rules.
+Strong scaling keeps the whole problem constant, weak scaling keeps the problem per core constant. All functions are
+pure. Planned and measured cases are grouped by the same rules.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from daasbench.model import Case, Work
 
-TOLERANCE = 0.1  # within which the work per core is constant: edges of cubes are whole numbers
+TOLERANCE = 0.1  # allowed relative difference of the work per core: the edge of a cube is a whole number
 
 Thing = TypeVar("Thing")
 
@@ -28,7 +28,7 @@ class Intent(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CasePoint(Generic[Thing]):
-    """One point of a series: a case, its work (None: no attempt counted it), and what the caller attaches to it."""
+    """One point of a series: a case, its work (None if not known), and an object of the caller."""
 
     case: Case
     work: Work | None
@@ -42,9 +42,9 @@ class CasePoint(Generic[Thing]):
 
 @dataclass(frozen=True, kw_only=True)
 class CaseSeries(Generic[Thing]):
-    """The points of one implementation, fewest cores first, each number of cores once.
+    """The points of one implementation: the fewest cores first, one point per number of cores.
 
-    `on_more_nodes`: cases with as many cores as a point, but on more nodes; they are no points.
+    `on_more_nodes` has the cases with the same number of cores as a point but on more nodes; they are not points.
     """
 
     points: tuple[CasePoint[Thing], ...]
@@ -57,7 +57,7 @@ class CaseSeries(Generic[Thing]):
 
     @property
     def of_ranks(self) -> bool:
-        """Return whether ranks are added; otherwise threads of one process are."""
+        """Return whether ranks are added from point to point; otherwise threads of one process are added."""
         return any(point.case.ranks > 1 for point in self.points)
 
     @property
@@ -73,15 +73,15 @@ class CaseSeries(Generic[Thing]):
 
 
 def counts_to(most: int) -> list[int]:
-    """Return 1, 2, 4 ... and `most`, which need not be a power of two."""
+    """Return 1, 2, 4 ... up to `most`, which is included and need not be a power of two."""
     return [*(1 << power for power in range(most.bit_length()) if 1 << power < most), most]
 
 
 def planned_series(points: Iterable[CasePoint[Thing]], *, across_sizes: bool = False) -> list[CaseSeries[Thing]]:
-    """Return the series of the cases of one table: everything but resources is equal within each.
+    """Return the series of the cases of one table: within a series only the resources differ.
 
-    `across_sizes`: sizes are paired with resources and differ from point to point. Where ranks differ, each number
-    of threads per rank has a series of its own. A single point is no series.
+    With `across_sizes`, sizes are paired with resources and differ from point to point. If the ranks differ, each
+    number of threads per rank has a separate series. A single point is not a series.
     """
     series: list[CaseSeries[Thing]] = []
     for alike in _alike(points):
@@ -95,8 +95,9 @@ def planned_series(points: Iterable[CasePoint[Thing]], *, across_sizes: bool = F
 def measured_series(points: Iterable[CasePoint[Thing]]) -> list[CaseSeries[Thing]]:
     """Return the series among measured cases, of one scenario or of several together.
 
-    First those of one problem on several numbers of cores; then those of one size that grew with the cores; then of
-    the remaining points those where each number of cores has a size of its own. A point may belong to two series.
+    First the series of one problem on several numbers of cores; then the series of one size that grew with the cores;
+    then, from the remaining points, the series in which each number of cores has its own size. A point may belong to
+    two series.
     """
     series: list[CaseSeries[Thing]] = []
     for alike in _alike(points):
@@ -114,12 +115,12 @@ def measured_series(points: Iterable[CasePoint[Thing]]) -> list[CaseSeries[Thing
 
 
 def _alike(points: Iterable[CasePoint[Thing]]) -> list[list[CasePoint[Thing]]]:
-    """Return points grouped by everything but resources, size and growth; points with ranks also by their threads."""
+    """Return points grouped by all fields but resources, size and growth; points with ranks also by threads."""
     groups: dict[str, list[CasePoint[Thing]]] = {}
     for point in points:
         case = point.case
         key = (case.kernel, case.implementation, case.version, case.input_hash, case.seed,
-               sorted(case.options.items()), case.cache, case.start, case.gpus)  # fmt: skip
+               sorted(case.options.items()), case.cache, case.start, case.gpus, case.quick)  # fmt: skip
         groups.setdefault(repr(key), []).append(point)
     parts: dict[tuple[str, int], list[CasePoint[Thing]]] = {}
     for name, group in groups.items():
@@ -130,7 +131,7 @@ def _alike(points: Iterable[CasePoint[Thing]]) -> list[list[CasePoint[Thing]]]:
 
 
 def _series(points: Sequence[CasePoint[Thing]]) -> CaseSeries[Thing] | None:
-    """Return the series of these points; of two points with as many cores, the one on fewer nodes counts."""
+    """Return the series of these points; of two points with equally many cores, that on fewer nodes is used."""
     ordered = sorted(points, key=lambda point: (point.cores, -point.case.nodes))
     each = tuple({point.cores: point for point in ordered}.values())
     counted = {id(point) for point in each}
@@ -139,17 +140,17 @@ def _series(points: Sequence[CasePoint[Thing]]) -> CaseSeries[Thing] | None:
 
 
 def problem_amount(work: Work) -> float:
-    """Return the size of a problem: bytes of its input in memory, or else what else is counted of it."""
+    """Return the size of a problem: the bytes of its input in memory, else other bytes, else operations, else units."""
     return work.input_bytes or work.bytes or work.flop or work.units
 
 
 def effort(work: Work) -> float:
-    """Return the amount of work that a speed counts per second: operations, or else bytes, or else units."""
+    """Return the amount of work that a speed counts per second: operations, else bytes, else units."""
     return work.flop or work.bytes or work.units
 
 
 def breach(series: CaseSeries[Thing], intent: Intent) -> str | None:
-    """Return how a series breaks an intent, with the numbers; None if it keeps it.
+    """Return how a series contradicts an intent, with the numbers; None if it agrees with it.
 
     Strong: units and input are equal at all points. Weak: the input per core is constant within :data:`TOLERANCE`.
     """
@@ -165,14 +166,14 @@ def breach(series: CaseSeries[Thing], intent: Intent) -> str | None:
             more = each / base_each - 1
             amounts = [_in_words(series, base, base_work, base.cores), _in_words(series, point, work, point.cores)]
             return (
-                f"{', '.join(amounts)} per core: {100 * abs(more):.3g} % {'more' if more > 0 else 'less'},"
-                f" {100 * TOLERANCE:.3g} % are allowed"
+                f"{', '.join(amounts)} per core, {100 * abs(more):.3g} % {'more' if more > 0 else 'less'};"
+                f" at most {100 * TOLERANCE:.3g} % are allowed"
             )
     return None
 
 
 def kept(series: CaseSeries[Thing]) -> Intent | None:
-    """Return what a series keeps constant, whatever was intended; None: neither."""
+    """Return what a series keeps constant, whatever the scenario intends; None if neither."""
     return next((intent for intent in Intent if breach(series, intent) is None), None)
 
 
@@ -182,8 +183,8 @@ def _in_words(series: CaseSeries[Thing], point: CasePoint[Thing], work: Work, co
     steps = series.step.replace("rank", "ranks", 1).replace("thread", "threads", 1) if count > 1 else series.step
     if series.step.startswith("rank of"):
         steps = f"{'ranks' if count > 1 else 'rank'} of {series.first.threads} threads"
-    amount = f"{problem_amount(work) / cores:.4g} {_measure(work)}"
-    units = f" ({work.units:.6g} {work.unit}{'' if work.units == 1 else 's'})" if cores == 1 else ""
+    amount = f"{problem_amount(work) / cores:,.0f} {_measure(work)}"
+    units = f" ({work.units:,.6g} x {work.unit})" if cores == 1 else ""
     return f"on {count} {steps} {amount}{units}"
 
 

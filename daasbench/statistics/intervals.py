@@ -28,6 +28,7 @@ CONFIDENCE = 0.95
 _T_OF_FEW = (12.706204736432095, 4.302652729911275, 3.182446305284263, 2.7764451051977934)  # 1-4 degrees
 ORDER_STATISTICS_FROM = 6  # fewest samples whose extremes cover the median with 95 %: 1 - 2 / 2**6
 LEAST_PROCESSES = 3  # fewest whose medians give an interval: of two, t spans the 12.7-fold of their standard error
+LEAST_SAMPLES = 3  # and of the repeats of one process
 UNCERTAIN = 3.0  # above this ratio of the bounds, an interval compares nothing
 
 Floats = NDArray[np.float64]
@@ -53,8 +54,8 @@ def median_interval(samples: Sequence[float]) -> Interval:
     """Return the median of the repeats within one process, with its 95 % interval.
 
     Six samples and more: order statistics, interpolated after Hettmansperger and Sheather (reference 1), which assume
-    nothing about the distribution. Two to five: a t interval on logarithms, which assumes one mode; it always
-    encloses the median. One sample, or a sample that is not positive among fewer than six: no bounds.
+    nothing about the distribution. Three to five: a t interval on logarithms, which assumes one mode; it always
+    encloses the median. One or two samples, or a sample that is not positive among fewer than six: no bounds.
 
     Raises
     ------
@@ -166,7 +167,11 @@ def ratio(base: Mapping[int, float], new: Mapping[int, float]) -> Interval:
     ------
     ValueError
         If either is empty, or a median is not positive and finite.
+    TypeError
+        If either is not a mapping: a column of a table does not say which process a median is of.
     """
+    _check_mapping(base)
+    _check_mapping(new)
     if base.keys() == new.keys():
         order = sorted(base)
         logs = _logarithms([new[i] for i in order]) - _logarithms([base[i] for i in order])
@@ -175,6 +180,13 @@ def ratio(base: Mapping[int, float], new: Mapping[int, float]) -> Interval:
     difference = _mean(now) - _mean(old)
     ends = None if len(old) == len(now) == 1 else (float(now.min() - old.max()), float(now.max() - old.min()))
     return _exponential(difference, _welch(old, now), min(len(old), len(now)), "Welch on log ratios", ends)
+
+
+def _check_mapping(medians: object) -> None:
+    """Raise TypeError for a column of a table, which does not say which process a median is of."""
+    if not isinstance(medians, Mapping):
+        message = f"ratio takes two mappings from process to median, not {type(medians).__name__}"
+        raise TypeError(f'{message}; for a table of daasbench.load: daasbench.ratio(table, base="numpy")')
 
 
 def _by_length(values: Floats, lengths: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Floats]]:
@@ -216,7 +228,7 @@ def _interpolation(n: int) -> tuple[int, float]:
 
 def _t_on_logarithms(samples: Floats) -> tuple[Floats, Floats]:
     n = samples.shape[1]
-    if n < 2:
+    if n < LEAST_SAMPLES:
         nothing = np.full(len(samples), np.nan)
         return nothing, nothing
     with np.errstate(divide="ignore", invalid="ignore"):  # the logarithm of zero: NaN

@@ -1,4 +1,4 @@
-"""A runner without a machine: for tests of the code that uses runners."""
+"""A fake runner, which starts nothing: for tests of the code that uses runners."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def measured(job: Job, planned: Planned) -> Record:
 
 
 class FakeRunner:
-    """A runner that answers and starts nothing.
+    """A runner that returns prepared answers and starts nothing.
 
     Parameters
     ----------
     answer
         Makes the record of a planned case; None: the record is lost.
     states
-        The answers to successive polls; the last is repeated. Default: done at the second poll.
+        The answers to successive polls; the last answer is repeated. Default: done at the second poll.
     """
 
     name = "fake"

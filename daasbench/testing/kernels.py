@@ -1,4 +1,4 @@
-"""What every kernel must keep: a contract that its tests inherit."""
+"""The contract of kernels: tests that every kernel must pass and that its own tests inherit."""
 
 from __future__ import annotations
 
@@ -44,50 +44,50 @@ class KernelContract:
         ]
 
     def test_the_card_says_what_a_unit_is(self) -> None:
-        """A figure without its unit is none."""
+        """A number without a unit has no meaning."""
         assert self.kernel.card.title
         assert self.kernel.card.unit
 
     def test_there_are_sizes_for_tests_and_for_a_first_look(self) -> None:
-        """``tiny`` is for tests, ``small`` for seconds on two cores."""
+        """``tiny`` is for tests; ``small`` takes seconds on two cores."""
         assert {"tiny", "small"} <= set(self.kernel.sizes)
 
     def test_the_reference_comes_first(self) -> None:
-        """It is the implementation ``numpy``."""
+        """The first implementation is ``numpy``."""
         assert next(iter(self.kernel.implementations)) == "numpy"
 
     def test_options_have_defaults_and_refuse_unknown_keys(self) -> None:
-        """A misspelt option shall be told."""
+        """A misspelt option must be an error."""
         assert self.kernel.options() == self.kernel.options()
         assert msgspec.structs.fields(self.kernel.options) is not None
         assert self.kernel.options.__struct_config__.forbid_unknown_fields
 
     def test_work_is_counted_from_the_problem(self) -> None:
-        """Units, bytes and the size of a block are known before anything is made."""
+        """Units, bytes and the size of a block are known before the inputs are made."""
         work = self.kernel.work(self.kernel.sizes["tiny"], self.kernel.options())
         made = sum(array.nbytes for array in arrays_in(self._problem(blocks=1).blocks[0]))
         assert work.units > 0
-        assert work.unit in self.kernel.card.unit  # a family of problems names them all
+        assert work.unit in self.kernel.card.unit  # the unit of a family of problems lists all units
         assert work.flop > 0 or work.bytes > 0
         assert work.input_bytes == made
-        assert msgspec.json.decode(msgspec.json.encode(work), type=Work) == work  # plain numbers: it is recorded
+        assert msgspec.json.decode(msgspec.json.encode(work), type=Work) == work  # the record stores it
 
     def test_the_same_seed_makes_the_same_inputs(self) -> None:
-        """And another seed, or another block, others."""
+        """Another seed, or another block, gives other inputs."""
         first, again, other = self._problem(), self._problem(), self._problem(seed=self.seed + 1)
         assert largest_difference(first.blocks, again.blocks) == 0
         assert largest_difference(first.blocks[0], other.blocks[0]) > 0
         assert largest_difference(first.blocks[0], first.blocks[1]) > 0
 
     def test_every_implementation_here_is_right_at_every_call(self) -> None:
-        """Also at the second, and for every block."""
+        """Also at the second call, and for every block."""
         problem = self._problem()
         for implementation in self._implementations():
             for verdict in self._verdicts(implementation, problem):
                 assert verdict.ok, f"{implementation.name}: {verdict}"
 
     def test_any_number_of_ranks_gives_the_right_answer(self) -> None:
-        """1, 2, 3 and 4 of them: shares are uneven, and some ranks may have nothing to do."""
+        """On 1, 2, 3 and 4 ranks: shares are uneven, and some ranks may have no work."""
         for implementation in self._spread("mpi"):
             problem = self._problem()
             expectation = self.kernel.expect(problem, self.kernel.options())
@@ -98,7 +98,7 @@ class KernelContract:
                     assert verdict.ok, f"{implementation.name} on {ranks} ranks: {verdict}"
 
     def test_a_dask_cluster_gives_the_right_answer(self) -> None:
-        """Of three workers: shares are uneven."""
+        """With three workers: shares are uneven."""
         implementations = self._spread("dask")
         if not implementations:
             return
@@ -114,14 +114,14 @@ class KernelContract:
                     assert verdict.ok, f"{implementation.name}: {verdict}"
 
     def test_inputs_are_left_as_they_were(self) -> None:
-        """A kernel that writes into its inputs measures another problem at its second repeat."""
+        """If an implementation wrote into its inputs, its second repeat would measure another problem."""
         problem, untouched = self._problem(), self._problem()
         for implementation in self._implementations():
             self._verdicts(implementation, problem, rounds=1)
             assert largest_difference(problem.blocks, untouched.blocks) == 0, implementation.name
 
     def test_a_result_stays_as_it_is_unless_overwriting_is_declared(self) -> None:
-        """Nor does it depend on an earlier one: computed again it is the same, whatever became of the first."""
+        """A result does not depend on earlier results: it is the same again, even if the first was overwritten."""
         problem = self._problem()
         expectation = self.kernel.expect(problem, self.kernel.options())
         for implementation in self._implementations():
@@ -138,7 +138,7 @@ class KernelContract:
             assert again.ok, f"{implementation.name}, after its first result was written into: {again}"
 
     def test_a_result_of_another_shape_or_type_is_wrong(self) -> None:
-        """Each of its arrays without the last row, or in another precision."""
+        """Each array of a result is tried without its last row, and in another precision."""
         problem = self._problem(blocks=1)
         expectation = self.kernel.expect(problem, self.kernel.options())
         implementation = self.kernel.implementations["numpy"]
@@ -155,14 +155,14 @@ class KernelContract:
         return [one for one in self.kernel.implementations.values() if one.backend == "cuda"]
 
     def test_the_source_compiles_for_a_hopper_gpu(self) -> None:
-        """For which no GPU is needed; with each of the module's `SOURCE_OPTIONS`, if it has any."""
+        """Without a GPU; the source is compiled with each of the module's `SOURCE_OPTIONS`, if there are any."""
         for implementation in self._on_a_gpu():
             module = _module_of(implementation)
             for options in getattr(module, "SOURCE_OPTIONS", ((),)) if hasattr(module, "SOURCE") else ():
                 assert _hopper_log(module.SOURCE, *options) == "", f"{implementation.name} {options}"
 
     def test_the_source_run_as_cpp_is_right(self, request: Any) -> None:
-        """Where the tests have a fixture `cupy_on_the_host`: it puts numpy, and the source as C++, in cupy's place."""
+        """Only if the tests have the fixture `cupy_on_the_host`, which replaces cupy by numpy and compiled C++."""
         if not self._on_a_gpu() or not _set_up(request, "cupy_on_the_host"):
             return
         problem = self._problem()
@@ -174,7 +174,7 @@ class KernelContract:
                 assert verdict.ok, f"{implementation.name}: {verdict}"
 
     def test_a_gpu_gives_the_right_answer_if_there_is_one(self) -> None:
-        """At every call, and the inputs on the device are left as they were."""
+        """The results are correct at every call, and the inputs on the device are unchanged."""
         implementations = self._on_a_gpu()
         if not implementations:
             return
@@ -220,7 +220,7 @@ def _copied(array: Any) -> Any:
 
 
 def _changed(nest: Any, place: int, change: Callable[[Any], Any]) -> Any:
-    """Return `nest` with its array number `place` changed."""
+    """Return `nest` with a change of the array with the index `place`."""
     count = itertools.count()
     return map_arrays(lambda array: change(array) if next(count) == place else array, nest)
 
@@ -235,7 +235,7 @@ def _converted(array: Any) -> Any:
 
 
 def _module_of(implementation: Implementation) -> Any:
-    """Return the module of an implementation's ``prepare``; None where it needs a library that is not here."""
+    """Return the module of an implementation's ``prepare``; None if it needs a library that is not installed."""
     try:
         return sys.modules[implementation.load().__module__]
     except ImportError:
@@ -250,7 +250,7 @@ def _hopper_log(source: str, *options: str) -> str:
 
 
 def _set_up(request: Any, fixture: str) -> bool:
-    """Return whether there is a fixture of this name; set it up."""
+    """Return whether there is a fixture of this name; if so, set it up."""
     import pytest
 
     try:
@@ -263,7 +263,7 @@ def _set_up(request: Any, fixture: str) -> bool:
 
 
 def _gpu_for(implementations: Sequence[Implementation]) -> Backend:
-    """Return the backend of the GPU; leave the test out where there is none, or not what an implementation needs."""
+    """Return the backend of the GPU; skip the test if there is no GPU, or if a requirement is missing."""
     try:
         for implementation in implementations:
             require(implementation)

@@ -1,4 +1,4 @@
-"""A queue without a scheduler: its jobs wait, succeed, fail or are forgotten as a test asks."""
+"""A fake queue without a scheduler: its jobs wait, succeed, fail or are forgotten, as a test requests."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ NUMBERS = itertools.count(1)
 
 
 class FakeQueue:
-    """A scheduler that outlives its controllers: a new runner of the same queue finds its jobs again.
+    """A scheduler that continues when its controllers end: a new runner of the same queue finds its jobs again.
 
     Parameters
     ----------
     answer
         Makes the record of a planned case; None: the record is lost.
     states
-        The answers to successive polls of a job; the last is repeated. The records exist from the first state that
-        is not pending.
+        The answers to successive polls of a job; the last answer is repeated. The records exist from the first state
+        that is not pending.
     each
-        The most planned cases of a job, unless one comparison has more.
+        The largest number of planned cases per job, unless one comparison has more.
     """
 
     name = "fakequeue"

@@ -1,6 +1,6 @@
-"""The ``mpi`` implementation of a kernel on real ranks and its ``dask`` implementation on a real cluster: for tests.
+"""For tests: run a kernel's ``mpi`` implementation on real ranks, and its ``dask`` implementation on a real cluster.
 
-One ``mpiexec`` serves several numbers of ranks, each with a communicator of its own.
+One ``mpiexec`` serves several numbers of ranks, each with a separate communicator.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIMIT_S = 240
 def results_on_ranks(
     kernel: str, implementation: str, problem: Any, ranks: Sequence[int] = (1, 2, 3, 4), threads: int = 1
 ) -> dict[int, list[Any]]:
-    """Return, by number of ranks, the results of all blocks of `problem`, computed twice over.
+    """Return, by number of ranks, the results of all blocks of `problem`; every block is computed twice.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def dask_client(workers: int = 2) -> Iterator[Any]:
 
 
 def results_on_workers(kernel: str, implementation: str, problem: Any, client: Any) -> list[Any]:
-    """Return the results of all blocks of `problem` on a Dask cluster, computed twice over."""
+    """Return the results of all blocks of `problem` on a Dask cluster; every block is computed twice."""
     declared = registry.kernel(kernel).implementations[implementation]
     workers = len(client.scheduler_info(n_workers=-1)["workers"])
     return _twice(declared.load()(problem, Resources(ranks=workers, client=client)), problem)
@@ -86,7 +86,7 @@ def main(task: str, answer: str) -> None:
         prepare = registry.kernel(name).implementations[implementation].load()
         world = MPI.COMM_WORLD
         if world.size != max(counts):
-            raise RuntimeError(f"{world.size} ranks were started, not {max(counts)}: another MPI's mpiexec?")
+            raise RuntimeError(f"{world.size} ranks were started, not {max(counts)}; is this another MPI's mpiexec?")
         results = {}
         for count in counts:
             comm = world.Split(0 if world.rank < count else MPI.UNDEFINED, world.rank)

@@ -21,7 +21,7 @@ class ReportContract:
         assert self.report.formats
 
     def test_the_same_evidence_gives_the_same_bytes(self, evidence: Any, tmp_path: Path) -> None:
-        """So that a report can be rebuilt and compared."""
+        """The same bytes, so that a report can be written again and compared."""
         written = []
         for name in ("one", "two"):
             (tmp_path / name).mkdir()
@@ -31,7 +31,7 @@ class ReportContract:
         assert len(written[0]) >= len(self.report.formats)
 
     def test_each_format_can_be_had_alone(self, evidence: Any, tmp_path: Path) -> None:
-        """The first file is the main one, and of the format that was asked for."""
+        """The first file is the main file, and has the format that was requested."""
         for form in self.report.formats:
             (tmp_path / form).mkdir()
             paths = self.report.write(evidence, tmp_path / form, [form])
@@ -39,7 +39,7 @@ class ReportContract:
             assert paths[0].stat().st_size
 
     def test_a_folder_that_cannot_be_written_is_an_output_error(self, evidence: Any, tmp_path: Path) -> None:
-        """So that the command line ends with exit code 2 and says what to do."""
+        """The command line then ends with exit code 2 and says what to do."""
         (tmp_path / "file").write_text("")
         sentence = "it was written"
         try:

@@ -73,14 +73,14 @@ class RunnerContract:
         assert not folder.exists()
 
     def test_the_request_carries_the_whole_job(self, tmp_path: Path) -> None:
-        """One JSON file goes into a node."""
+        """The node gets one JSON file."""
         runner = type(self).make()
         job = sample_job(tmp_path, runner=runner.name)
         request = runner.render(job, tmp_path / JOBS_FOLDER / job.id)
         assert msgspec.json.decode(request.files[JOB_FILE], type=Job) == job
 
     def test_a_job_ends_done_with_a_record_for_every_case(self, tmp_path: Path) -> None:
-        """``records.jsonl`` is fetched, also a second time."""
+        """``records.jsonl`` can be fetched, also a second time."""
         runner = type(self).make()
         job = sample_job(tmp_path, runner=runner.name)
         folder = tmp_path / JOBS_FOLDER / job.id
@@ -94,7 +94,7 @@ class RunnerContract:
         assert {record.outcome for record in records} == {Outcome.OK}
 
     def test_a_cancelled_job_ends(self, tmp_path: Path) -> None:
-        """All its processes end too."""
+        """All processes of the job end too."""
         runner = type(self).make()
         job = sample_job(tmp_path, runner=runner.name, sleep_s=5.0)
         folder = tmp_path / JOBS_FOLDER / job.id
@@ -110,7 +110,7 @@ class RunnerContract:
 
 
 class QueueContract(RunnerContract):
-    """Subclass it for a runner whose jobs outlive their controller."""
+    """Subclass it for a runner whose jobs continue when their controller ends."""
 
     make: ClassVar[Callable[[], Queue]]
 
@@ -160,7 +160,7 @@ class QueueContract(RunnerContract):
         assert not folder.exists()
 
     def test_what_was_sent_is_found_by_another_controller_and_nothing_else_is(self, tmp_path: Path) -> None:
-        """Also if its handle was never noted; each job has its own records."""
+        """A job is found even if its handle was never noted; each job has its own records."""
         queue = type(self).make()
         *sent, never = self._jobs(queue, tmp_path, 3)
         folder = tmp_path / JOBS_FOLDER
@@ -175,7 +175,7 @@ class QueueContract(RunnerContract):
             assert [(record.key, record.outcome) for record in records] == [(job.planned[0].key, Outcome.OK)]
 
     def test_jobs_are_cancelled_together(self, tmp_path: Path) -> None:
-        """By the controller that sent them or by a later one."""
+        """By the controller that sent them, or by a later controller."""
         queue = type(self).make()
         jobs = self._jobs(queue, tmp_path, sleep_s=5.0)
         handles = self._send(queue, jobs, tmp_path / JOBS_FOLDER)

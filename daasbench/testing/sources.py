@@ -1,4 +1,4 @@
-"""CUDA source without a GPU: compiled for a Hopper GPU by NVRTC, and as C++ for the processor.
+"""Test CUDA source without a GPU: NVRTC compiles it for a Hopper GPU, and g++ compiles it as C++ for the processor.
 
 Both need a compiler and no device: the package ``nvidia-cuda-nvrtc`` with ``cuda-bindings``, and ``g++``.
 """
@@ -15,7 +15,7 @@ class NoCompiler(Exception):
 
 
 def hopper_log(source: str, *options: str) -> str:
-    """Return what NVRTC says of CUDA source that it compiles for sm_90: nothing if that is right.
+    """Return the messages of NVRTC about CUDA source that it compiles for sm_90; empty if there are none.
 
     Raises
     ------
@@ -33,8 +33,8 @@ def hopper_log(source: str, *options: str) -> str:
     flags = [b"--gpu-architecture=sm_90", *(option.encode() for option in options)]
     (error,) = nvrtc.nvrtcCompileProgram(program, len(flags), flags)
     _, size = nvrtc.nvrtcGetProgramLogSize(program)
-    # Written to in place: it must not be b" ", of which Python keeps one for all (NVRTC once turned all
-    # spaces that numpy.save pads its header with into zeros).
+    # The buffer is written in place. It must not be b" ", because Python has only one object for that: NVRTC once
+    # changed all spaces with which numpy.save fills its header to zeros.
     log = bytearray(size)
     nvrtc.nvrtcGetProgramLog(program, log)
     text = log.decode().rstrip("\0")
@@ -42,7 +42,7 @@ def hopper_log(source: str, *options: str) -> str:
 
 
 def compile_as_cpp(source: str, folder: Path, *options: str, compiler: str = "g++") -> ctypes.CDLL:
-    """Return the library of C++ source, compiled in `folder`, with checks for undefined behaviour if there are any.
+    """Compile C++ source in `folder` and return its library, with checks for undefined behaviour if available.
 
     Raises
     ------

@@ -15,6 +15,7 @@ kernel = FolderKernel(
     card=Card(
         title="Azimuthal integration of powder diffraction and small-angle scattering frames",
         unit="frame",
+        verb="integrates",
         stands_for="pyFAI, azint, MatFRAIA, DAWN",
         community="powder diffraction, total scattering, SAXS and WAXS; the first analysis at most beamlines",
         method=(
@@ -23,9 +24,9 @@ kernel = FolderKernel(
         ),
         leaves_out="dark, flat field, polarization, parallax and absorption; detectors that are not flat grids",
         tolerance=(
-            "1e-5 relative, weighted down in bins of fewer than ten pixels; it allows for single-precision shares and "
-            "is a hundredth of the counting error of a bin of 10^6 photons; unsplit sums of integers and the photon "
-            "total are exact"
+            "1e-5 relative, with less weight in bins of fewer than ten pixels; this allows for single-precision shares "
+            "and is a hundredth of the counting error of a bin of 10^6 photons; unsplit sums of integers and the total "
+            "of the photons must be exact"
         ),
         real_work="an in-situ series is 10^3 to 10^6 frames; a diffraction tomogram 10^4 to 10^5",
         literature=(
@@ -48,10 +49,12 @@ kernel = FolderKernel(
     options=AzimuthalOptions,
     grows=along("frames"),
     judgements={
-        "reference": "the reference itself: judged by the known profile or by pyFAI, as it always agrees with itself",
+        "reference": (
+            "the reference itself: verified by the known profile or by pyFAI, because it always agrees with itself"
+        ),
         "single_precision_corners": (
-            "computes the corners of split pixels in single precision: judged within 2e-3 of the reference; bins of "
-            "the pixel in the beam are not compared"
+            "computes the corners of split pixels in single precision: verified within 2e-3 of the reference; the bins "
+            "of the pixel in the beam are not compared"
         ),
     },
     implementations=[

@@ -76,7 +76,7 @@ def find_detector(name: str) -> Known | None:
         key = re.sub(r"^(pilatus4|pilatus|eiger2)(.*)cdte$", r"\1cdte\2", key)
     if key in IRREGULAR:
         raise ValueError(
-            f"is for detector {name!r}, which is not a flat grid of equal pixels; use a geometry of a flat detector"
+            f"is for {name!r}, which is not a flat grid of equal pixels; use the geometry of a flat detector"
         )
     if key not in KNOWN:
         raise ValueError(unknown_sentence("detector", name, KNOWN))

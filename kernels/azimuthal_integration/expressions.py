@@ -24,7 +24,7 @@ _FUNCTIONS: Mapping[str, Callable[..., float]] = {
 
 
 def evaluate(expression: str, names: Mapping[str, float]) -> float:
-    """Return the value of an arithmetic expression as numexpr reads it; nothing else is ever executed.
+    """Return the value of an arithmetic expression, read as numexpr does; nothing else is executed.
 
     Raises
     ------

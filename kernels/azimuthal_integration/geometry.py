@@ -132,7 +132,7 @@ class Positions:
             return np.degrees(two_theta)
         if self.wavelength_m is None:
             raise InputError(
-                f"unit = {unit!r} needs a wavelength, and the geometry has none; use unit=2th_deg or unit=r_mm"
+                f"unit = {unit!r} needs a wavelength, but the geometry has none; use unit=2th_deg or unit=r_mm"
             )
         per_nm = 4e-9 * math.pi / self.wavelength_m * np.sin(two_theta / 2)
         return np.asarray(per_nm if unit == "q_nm^-1" else per_nm / 10)

@@ -33,7 +33,9 @@ class Hexrd:
     def shape(self) -> Shape:
         """Return the detector's shape; raise ValueError unless there is exactly one detector."""
         if self.name is None:
-            raise ValueError(f"describes {len(self.found)} detectors, not one: {', '.join(self.found)}")
+            raise ValueError(
+                f"describes {len(self.found)} detectors ({', '.join(self.found)}); it must describe exactly one"
+            )
         return int(self._detector("pixels/rows")[0]), int(self._detector("pixels/columns")[0])
 
     def geometry(self, shape: Shape, position: float | str | None) -> Geometry:
@@ -44,7 +46,7 @@ class Hexrd:
         PONI, distance and two angles; the third is a rotation about the beam and changes no radius.
         """
         if position is not None:
-            raise ValueError("has no moving axis; the option position is for a goniometer JSON: remove it")
+            raise ValueError("has no moving axis; remove the option position, which is for a goniometer JSON")
         rows, columns = shape
         pixel1, pixel2 = (float(size) * 1e-3 for size in self._detector("pixels/size"))
         rotation = _rotation_about(np.asarray(self._detector("transform/tilt"), float))

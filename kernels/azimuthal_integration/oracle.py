@@ -41,8 +41,9 @@ class Expectation:
     norm
         f64[bins], ``Σ c ω`` of the unmasked pixels.
     norm_pyfai
-        The same, but 0 where pyFAI cannot judge: in the bins of a split pixel that the beam crosses. Its azimuth
-        covers the whole circle, it has no corners in (radius, azimuth), and pyFAI gives it negative shares.
+        The same, but 0 in the bins that pyFAI cannot verify: those of a split pixel that the beam crosses. The azimuth
+        of this pixel covers the whole circle, it has no corners in (radius, azimuth), and pyFAI gives it negative
+        shares.
     reference
         The numpy result of each block; None if blocks are too large to compute all of them.
     peer
@@ -97,10 +98,11 @@ def _total(problem: Problem, counts: Array) -> float:
 
 
 def verify(problem: Problem, expectation: Expectation, block: int, result: Integrated, judged_as: str) -> Verdict:
-    """Return the verdict on one result: of all checks the one that comes closest to failing.
+    """Return the verdict on one result: that of the check with the largest error in units of its tolerance.
 
     The checks are: the photons, the known profile, and the difference from the reference. The reference always agrees
-    with itself, so it is judged by pyFAI instead; without pyFAI and without a known profile the verdict is agreement.
+    with itself, so it is compared with pyFAI instead. Without pyFAI and without a known profile the verdict is
+    "agreement".
     """
     if message := _misshapen(problem, len(problem.blocks[block]), result, judged_as):
         return _wrong(message)
@@ -113,7 +115,7 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Integ
 
 
 def _misshapen(problem: Problem, frames: int, result: Integrated, judged_as: str) -> str:
-    """Return what is wrong with a shape or a type; an empty string if all are right."""
+    """Return what is wrong with a shape or a type; an empty string if all are correct."""
     right = (frames, problem.pixel_bins.bins)
     real = ("float64", "float32") if judged_as == CORNERS else ("float64",)
     kinds = {"intensity": real, "sigma": real, "signal": ("uint64",) if problem.exact else ("float64",)}
@@ -129,7 +131,7 @@ def _wrong(message: str) -> Verdict:
 
 
 def _photons(problem: Problem, expectation: Expectation, block: int, result: Integrated) -> Verdict | None:
-    """Return whether all photons, and no others, are in the bins; None if the result has no sums."""
+    """Return whether the bins contain exactly the photons of the frames; None if the result has no sums."""
     if result.signal is None:
         return None
     totals = expectation.totals[block]
@@ -146,7 +148,7 @@ def _photons(problem: Problem, expectation: Expectation, block: int, result: Int
 
 
 def _chi2(problem: Problem, expectation: Expectation, result: Integrated) -> Verdict | None:
-    """Return how far chi² per bin from the known profile is from 1; None if no truth is known."""
+    """Return the difference of chi² per bin (against the known profile) from 1; None if no truth is known."""
     if problem.truth is None:
         return None
     trusted = expectation.norm > PIXELS_TRUSTED
@@ -163,7 +165,7 @@ def _chi2(problem: Problem, expectation: Expectation, result: Integrated) -> Ver
 def _against_reference(
     problem: Problem, expectation: Expectation, block: int, result: Integrated, judged_as: str
 ) -> Verdict:
-    """Return the largest relative difference from the numpy reference, on all frames or, of large blocks, on some."""
+    """Return the largest relative difference from the numpy reference, in all frames or, for large blocks, in some."""
     block_frames = problem.blocks[block]
     if expectation.reference is not None:
         reference, picked = expectation.reference[block], np.arange(len(block_frames))

@@ -56,7 +56,7 @@ class Poni:
     def geometry(self, shape: Shape, position: float | str | None) -> Geometry:
         """Return the geometry; a poni has no axis that `position` could move."""
         if position is not None:
-            raise ValueError("has no moving axis; the option position is for a goniometer JSON: remove it")
+            raise ValueError("has no moving axis; remove the option position, which is for a goniometer JSON")
         if self.entries.get("parallax", "").lower() == "true":
             raise ValueError("requires parallax correction, which is not supported; set 'Parallax: False'")
         if self.entries.get("splinefile", "none").lower() != "none":

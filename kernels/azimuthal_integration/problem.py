@@ -25,7 +25,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """The frames of one case and what they have in common.
+    """The frames of one case, and the properties that they share.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Problem:
 
     @staticmethod
     def is_valid(counts: Any) -> Any:
-        """Return where `counts` are data: not DUMMY, not NaN."""
+        """Return which `counts` are data: not DUMMY, not NaN."""
         return (counts != DUMMY) if counts.dtype.kind == "u" else (counts == counts)
 
 
@@ -114,7 +114,7 @@ def make(parameters: Mapping[str, Any], options: AzimuthalOptions, seed: int, bl
     """Return generated frames of a powder whose profile is known."""
     _check(options)
     if options.geometry or options.mask or options.frame is not None or options.dataset:
-        raise UsageError("geometry, mask, dataset and frame describe a file, and no file is given; add --input FILE")
+        raise UsageError("geometry, mask, dataset and frame describe a file, but no file is given; add --input FILE")
     geometry = powder.make_geometry(parameters)
     axis = RadialAxis.of(geometry, options)
     gaps, bad = powder.make_masks(geometry.shape, np.random.default_rng([seed]))
@@ -151,8 +151,8 @@ def read(path: Path, parameters: Mapping[str, Any], options: AzimuthalOptions, b
     mask = masked | (valid_frames == 0)
     if mask.all():
         raise InputError(
-            f"{path}: no pixel of {count * frames} frames holds data outside the mask; a value is no data if it is "
-            "negative, not finite, equal to dummy, or the largest value of an integer type"
+            f"{path}: no pixel outside the mask has data in any of {count * frames} frames; check the mask; values do "
+            "not count as data if they are negative, not finite, equal to dummy, or the largest of an integer type"
         )
     return Problem(
         blocks=chunks,

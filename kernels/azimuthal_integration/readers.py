@@ -17,8 +17,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def to_counts(raw: Array, dummy: float | None, path: Path) -> Array:
     """Return frames as the kernel needs them: u32 with DUMMY, or f32 with NaN, where there is no data.
 
-    A value is no data if it is negative, not finite or equal to `dummy`. Of integers, the largest value of the type
-    (which detectors use for gaps and saturation) and all values from 2**32 - 1 on are no data too.
+    A value is not data if it is negative, not finite or equal to `dummy`. In integer frames, the largest value of the
+    type (which detectors use for gaps and saturation) and all values from 2**32 - 1 on are not data either.
     """
     if raw.dtype.kind not in "biuf":
         raise InputError(f"{path}: frames are of type {raw.dtype}; they must be integers or floating-point numbers")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 THREADS = 512
 BLOCKS_A_FRAME = 32
-SHARED_BYTES = 48 * 1024  # what every device gives a block of threads without a request
+SHARED_BYTES = 48 * 1024  # bytes of shared memory that every device gives a block of threads without a request
 ALMOST_ALL = 1e-9  # a bin with less than this share of its norm has lost all its pixels
 
 SOURCE = r"""

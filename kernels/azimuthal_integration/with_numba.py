@@ -10,8 +10,8 @@ of all bins, a few kB, are accessed at random. It uses three methods:
   Σ w n, Σ (1-w) n, Σ w² n and Σ (1-w)² n. Let A, B, C be the sums of n, w n and w² n over the pixels whose first
   bin is b; then the second bin gets A-B and A-2B+C. So each pixel adds to one bin only. The few pixels that
   overlap more bins are in a list.
-- *No test per pixel.* A value without data is 2**32 - 1 or NaN: a smaller sum contains none. Only a strip whose
-  sums are not smaller is added once more, pixel by pixel, without those values.
+- *No test per pixel.* A value without data is 2**32 - 1 or NaN. If a sum is smaller than 2**32 - 1, it contains no such
+  value. Otherwise the strip is added once more, pixel by pixel, without these values.
 """
 
 # mypy: disable-error-code="no-untyped-def,call-arg"

@@ -16,6 +16,7 @@ kernel = FolderKernel(
     card=Card(
         title="Unpacking and packing detector frames in HDF5 (bitshuffle and LZ4)",
         unit="GB",
+        verb="packs and unpacks",
         units="GB",
         stands_for="h5py with hdf5plugin, bitshuffle, blosc2; the first stage of DIALS, CrystFEL, pyFAI, nabu",
         community="everyone who reads or writes frames of an Eiger, Jungfrau, Lambda or Pilatus 4",

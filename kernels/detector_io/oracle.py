@@ -1,4 +1,4 @@
-"""The oracle: every bit. Frames that were read, and written files read back by hdf5plugin, have the true digests."""
+"""The oracle checks every bit, by the digests of frames: those that were read, or those that hdf5plugin reads back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import hdf5_library
 from .options import DetectorOptions
 from .problem import Problem, digests
 
-LARGEST = 1.1  # times the size from hdf5plugin: a writer that hardly packs would be faster, but not comparable
+LARGEST = 1.1  # times the size from hdf5plugin: a writer that hardly compresses would be faster, but not comparable
 
 ANY_SIZE, BLOSC2 = "any_size", "blosc2_array"  # judgements
 

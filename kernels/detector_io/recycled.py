@@ -1,8 +1,8 @@
 """Result arrays whose memory is used again when nothing refers to them any more, like the buffers of a pipeline.
 
-The system clears the pages of a new array at their first use, which takes longer than the unpacking: 9 instead of
-20 GB/s were measured on two cores. A program that reads one series of frames after another keeps the memory; so does
-every implementation and every peer that can write into a given array.
+The operating system clears the pages of a new array at their first use. This takes longer than the unpacking: 9 instead
+of 20 GB/s were measured on two cores. A program that reads one series of frames after another keeps the memory. So do
+all implementations and peers that can write into a given array.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MINE = 3  # references to an unused array: from the list, the loop variable and
 
 
 class Recycled:
-    """Arrays that are given out again, with any content, when nothing refers to them; else new arrays."""
+    """Gives out unused arrays again, with any content; if there is none, it makes a new array."""
 
     def __init__(self) -> None:
         self._arrays: list[NDArray[Any]] = []

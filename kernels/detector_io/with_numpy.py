@@ -47,10 +47,10 @@ def _write(frames: NDArray[Any]) -> FileImage:
 def unpack_chunk(packed: bytes, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return the `count` elements of a chunk; raise ValueError with the defect if it is damaged."""
     if int.from_bytes(packed[:8], "big") != count * dtype.itemsize:
-        raise ValueError("its header tells of another size than the frame has")
+        raise ValueError("its header states another size than that of the frame")
     block, at, parts = int.from_bytes(packed[8:12], "big"), 12, []
     if block <= 0 or block % (8 * dtype.itemsize):
-        raise ValueError("its header tells of blocks of an impossible size")
+        raise ValueError("its header states an impossible block size")
     left = count // 8 * 8 * dtype.itemsize
     while left > 0:
         size = min(block, left)

@@ -15,6 +15,7 @@ kernel = FolderKernel(
     card=Card(
         title="Three-dimensional Fourier transform of a field in slabs over ranks",
         unit="transform",
+        verb="computes",
         stands_for="FFTW-MPI, heFFTe, P3DFFT, mpi4py-fft; the transforms of Bragg CDI, WOFRY, SRW and plane-wave codes",
         community=(
             "coherent three-dimensional imaging, wavefront propagation, electronic structure: fields that need "

@@ -43,7 +43,7 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Any, 
     tolerance = TOLERANCES[dtype.name]
     shape = (problem.size,) * 3
     if result.shape != shape or result.dtype != dtype:
-        wrong = f"the spectrum is {result.dtype}{list(result.shape)}; right is {dtype}{list(shape)}"
+        wrong = f"the spectrum is {result.dtype}{list(result.shape)}, not {dtype}{list(shape)}"
         return Verdict(error=None, tolerance=tolerance, verified_by="truth", message=wrong)
     distance = _distance(expectation.spectra[block], expectation.energies[block], result)
     energy = sum(_energy(plane) for plane in result)

@@ -18,7 +18,7 @@ _ALIGNMENT = 64
 
 
 class Slabs(Protocol):
-    """Transforms of one rank; making the object plans them."""
+    """The transforms of one rank; they are planned when the object is made."""
 
     def plane(self, source: Complex, target: Complex) -> None:
         """Write the transform of complex[size, size] along both axes to `target`; `source` is not changed."""

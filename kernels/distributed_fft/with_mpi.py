@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SlabsOf = Callable[[int, Any, int, int], Slabs]
 
-_MESSAGE_BYTES = 2**18  # planes are sent together up to this size: the time of smaller messages is latency
+_MESSAGE_BYTES = 2**18  # planes are sent together up to this size: smaller messages take mainly latency
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:

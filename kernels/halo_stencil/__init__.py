@@ -15,6 +15,7 @@ kernel = FolderKernel(
     card=Card(
         title="Seven-point stencil in time on a lattice in blocks over ranks",
         unit="lattice update",
+        verb="computes",
         stands_for="finite-difference codes: wave propagation (SOFI3D, Devito), paraxial beams, heat load of optics",
         community="simulation for beamlines: propagation through thick optics, heat in mirrors and samples",
         method=(

@@ -36,7 +36,7 @@ def verify(problem: Problem, expectation: Expectation, block: int, result: Any, 
     """Return the verdict on the field after the steps: by the eigenmodes at every cell, and by the conserved sum."""
     size = problem.size
     if result.shape != (size,) * 3 or result.dtype != np.float64:
-        wrong = f"the field is {result.dtype}{list(result.shape)}; right is float64{[size] * 3}"
+        wrong = f"the field is {result.dtype}{list(result.shape)}, not float64{[size] * 3}"
         return Verdict(error=None, tolerance=TOLERANCE, verified_by="truth", message=wrong)
     field = expectation.fields[block]
     chosen = np.arange(size)

@@ -1,4 +1,4 @@
-"""Blocks of the lattice over ranks: six faces are exchanged while the cells that need none of them are computed.
+"""Blocks of the lattice over ranks: six faces are exchanged while the cells that do not need them are computed.
 
 MPI_Dims_create makes the block of a rank as close to a cube as possible; blocks are as equal as possible. Along an
 axis that is not divided a block is its own neighbour. Cells of neighbours are read from the buffer that received them:
@@ -22,9 +22,7 @@ from .with_numba import rows_together, sweep, sweep_ends, use_threads
 if TYPE_CHECKING:
     from .problem import Problem
 
-_CHUNKS = (
-    8  # of the cells that need no face: MPI is called between them, because it moves messages only when it is called
-)
+_CHUNKS = 8  # of the cells that need no face; MPI is called after each, because it moves messages only in a call
 
 
 def prepare(problem: Problem, resources: Resources) -> Partitioned:
@@ -40,7 +38,7 @@ def cut(problem: Problem, comm: Any, dims: list[int], threads: int) -> Partition
     """Return the partition with the given numbers of ranks along z, y and x."""
     if max(dims) > problem.size:
         raise ValueError(
-            f"{max(dims)} ranks along an axis of {problem.size} cells; at most {problem.size} are possible"
+            f"{max(dims)} ranks cannot share an axis of {problem.size} cells; use at most {problem.size} ranks per axis"
         )
     lattice = comm.Create_cart(dims, periods=[True] * 3)
     mine = _block_of(lattice, problem.size, lattice.rank)
@@ -77,7 +75,7 @@ def _gathered(lattice: Any, size: int, part: F64) -> F64 | None:
 
 
 class _Block:
-    """The block of a rank: the buffers of the faces that it receives, and the cells that need none of them."""
+    """The block of a rank: the buffers of the faces that it receives, and the cells that do not need them."""
 
     def __init__(self, lattice: Any, box: Box, threads: int) -> None:
         self.lattice, self.box, self.threads = lattice, box, threads

@@ -24,8 +24,8 @@ from .with_llvm import number, update_row, update_row_kept
 if TYPE_CHECKING:
     from .problem import F64, Problem
 
-LEAST_CACHE_BYTES = 2**18  # if the size of the last level is unknown: half of a small second-level cache
-LEAST_PLANES = 8  # per thread that makes two steps at once: it makes the first step for two planes more
+LEAST_CACHE_BYTES = 2**18  # bytes if the size of the last-level cache is unknown: half of a small second-level cache
+LEAST_PLANES = 8  # per thread that makes two steps at once: it computes the first step of two additional planes
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[F64], F64]:
@@ -65,7 +65,7 @@ def use_threads(threads: int) -> None:
 def rows_together(box: Box, threads: int) -> int:
     """Return how many rows of three planes each of `threads` threads may keep in the last-level cache.
 
-    Fewer rows would fit into a faster cache, but memory would be read in shorter pieces, which is a quarter slower.
+    Fewer rows would fit into a faster cache, but then memory is read in shorter pieces, which is a quarter slower.
     """
     cache = max((last_level_cache_bytes() or 0) // (2 * threads), LEAST_CACHE_BYTES)
     return max(4, cache // (3 * CELL_BYTES * box.pitch))

@@ -16,6 +16,7 @@ kernel = FolderKernel(
     card=Card(
         title="From packed detector frames to I(q): read, unpack, integrate, write",
         unit="frame",
+        verb="reads and integrates",
         stands_for="pyFAI's pipelines (ewoks, pyFAI-integrate, LImA plug-ins), azint, MatFRAIA, DAWN",
         community="powder diffraction, total scattering, SAXS and WAXS: live feedback, and reprocessing of archives",
         method=(
@@ -50,7 +51,7 @@ kernel = FolderKernel(
     options=PipelineOptions,
     repeat_tolerance=None,
     judgements={
-        "reference": "the reference itself: its intensities are judged by pyFAI, as it always agrees with itself",
+        "reference": "the reference itself: pyFAI verifies its intensities, because it always agrees with itself",
     },
     implementations=[
         implementation("numpy", judged_as="reference", threads=False, memory_factor=2.0),

@@ -31,11 +31,11 @@ def geometry_of(path: Path, shape: tuple[int, int], options: PipelineOptions) ->
         found |= {name: value for name, value in _in_file(path).items() if found[name] is None}
     missing = [name for name, value in found.items() if value is None]
     if missing:
-        raise InputError(f"{path}: does not state {' and '.join(missing)}; give it: --set {missing[0]}=NUMBER")
+        raise InputError(f"{path}: does not state {' and '.join(missing)}; give the value: --set {missing[0]}=NUMBER")
     for name, value in found.items():
         if not np.isfinite(value) or (name.endswith("_m") and value <= 0):
             raise InputError(
-                f"{path}: {name} is {value:g}, which is not possible; give the right value: --set {name}=NUMBER"
+                f"{path}: {name} is {value:g}, which is impossible; give the correct value: --set {name}=NUMBER"
             )
     return Geometry(shape=shape, **found)
 

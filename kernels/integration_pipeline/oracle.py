@@ -60,7 +60,9 @@ def expect(problem: Problem, options: PipelineOptions) -> Expectation:  # noqa: 
 
 
 def verify(problem: Problem, expectation: Expectation, block: int, result: Profiles, judged_as: str) -> Verdict:
-    """Return the verdict on file, sums and intensity: of these checks the one that comes closest to failing.
+    """Return the verdict on a result: that of the check with the largest error relative to its tolerance.
+
+    The checks are: the file, the sums and the intensity.
 
     The intensity of the reference itself is compared with that of pyFAI, if it is installed.
     """
@@ -91,7 +93,7 @@ def _intensity(
 
 
 def _sums(signal: Array, exact: Array, by: Literal["truth", "oracle"]) -> Verdict:
-    """Return the number of sums that are not exact; with a wrong type or shape all are wrong."""
+    """Return the number of wrong sums; all are wrong if the type or the shape is wrong."""
     same = signal.dtype == np.uint64 and signal.shape == exact.shape
     missed = int(np.sum(signal != exact)) if same else exact.size
     message = f"{missed} sums of integers are not equal to numpy.bincount"
@@ -99,7 +101,7 @@ def _sums(signal: Array, exact: Array, by: Literal["truth", "oracle"]) -> Verdic
 
 
 def _file(problem: Problem, result: Profiles) -> str | None:
-    """Return what is wrong with the written file; None if it is right."""
+    """Return what is wrong with the written file; None if it is correct."""
     try:
         intensity, q = read_back(result)
     except (OSError, KeyError) as error:

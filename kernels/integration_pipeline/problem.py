@@ -28,7 +28,7 @@ PACKED = 0.26  # share of the unpacked bytes that generated frames need, with a 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """The frames of one case and what they have in common.
+    """The frames of one case, and the properties that they share.
 
     Attributes
     ----------
@@ -146,5 +146,7 @@ def read(path: Path, parameters: Mapping[str, Any], options: PipelineOptions, bl
         for frame in frames_of(image, str(path)):
             mask &= frame == powder.NO_DATA
     if mask.all():
-        raise InputError(f"{path}: no pixel of {count * frames} frames holds data; the value 2^32 - 1 means no data")
+        raise InputError(
+            f"{path}: no pixel has data in any of {count * frames} frames; the value 2^32 - 1 means no data"
+        )
     return Problem(blocks=images, geometry=geometry, bins=options.bins, mask=mask, truth=None)

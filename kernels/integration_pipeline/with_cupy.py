@@ -197,7 +197,7 @@ def _block(cupy: Any, image: FileImage, offset: int) -> int:
     header = cupy.asnumpy(image.content[offset + HEADER - 4 : offset + HEADER])
     bytes_ = int.from_bytes(header.tobytes(), "big")
     if not 0 < bytes_ <= MOST_BLOCK or bytes_ % 32:
-        raise InputError("frame 0 cannot be unpacked: its header tells of blocks of an impossible size")
+        raise InputError("frame 0 cannot be unpacked: its header states an impossible block size")
     return bytes_ // 4
 
 

@@ -16,6 +16,7 @@ kernel = FolderKernel(
     card=Card(
         title="Alignment and summation of cryo-EM movies",
         unit="movie frame",
+        verb="aligns",
         stands_for="RELION's own implementation, MotionCor2 and MotionCor3 (whole frames), cryoSPARC, Warp, unblur",
         community="single-particle cryo-electron microscopy; the first step for every data set, often live",
         method=(
@@ -57,7 +58,7 @@ kernel = FolderKernel(
     options=MotionOptions,
     judgements={
         "own_estimate": (
-            "has its own weight, stopping rule or reference: judged by the known drift and specimen; without them "
+            "has its own weight, stopping rule or reference: verified by the known drift and specimen; without them "
             "within 0.25 pixel of the shifts of the reference"
         ),
     },

@@ -2,8 +2,8 @@
 
 - The drift that is found is within 0.05 pixel (root mean square over frames and axes, without the mean of each movie).
 - The aligned sum shows the specimen: over all frequencies below 1/8 the correlation with it is at least 0.9. White
-  noise of 36 electrons per pixel hides single pixels (0.6 even for a right sum); at these frequencies a
-  right sum reaches 0.92 to 0.99, and a sum that was not aligned 0.4 to 0.7.
+  noise of 36 electrons per pixel hides single pixels (0.6 even for a correct sum). At these frequencies a correct sum
+  reaches 0.92 to 0.99, and a sum of frames that were not aligned reaches 0.4 to 0.7.
 - The shifts of our implementations agree with the float64 reference. At random frequencies, the sum has the
   coefficients that the definition gives for the shifts that were found.
 """
@@ -79,7 +79,7 @@ def expect(problem: Problem, options: MotionOptions) -> list[Expectation]:  # no
 
 
 def verify(problem: Problem, expectation: list[Expectation], block: int, result: Aligned, judged_as: str) -> Verdict:
-    """Return the verdict on the result of a block: of all checks the one that comes closest to failing."""
+    """Return the verdict on a result: that of the check with the largest error relative to its tolerance."""
     movies, frames, rows, columns = problem.blocks[block].shape
     for name, array, kind, shape in (
         ("shifts", result.shifts, "float64", (movies, frames, 2)),

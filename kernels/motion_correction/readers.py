@@ -19,7 +19,7 @@ from .options import MotionOptions
 
 _MRC, _TIFF = (".mrc", ".mrcs", ".st"), (".tif", ".tiff")
 _FEWEST_PIXELS = 32
-_FEWEST_FRAMES = 3  # two frames would each be shifted onto the other without end
+_FEWEST_FRAMES = 3  # with two frames, each would be shifted onto the other again and again
 _KINDS = {
     "u1": "u1",
     "i1": "u1",
@@ -100,7 +100,7 @@ def _open(path: Path) -> Iterator[_Stack]:
         )
     elif suffix in _TIFF:
         with open_images(
-            path, "TIFF of a compression that fabio knows: convert it to MRC, for example with tif2mrc"
+            path, "TIFF with a compression that fabio can read; convert it to MRC, for example with tif2mrc"
         ) as images:
             frames, rows, columns = images.shape
             yield _checked(

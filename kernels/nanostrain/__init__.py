@@ -16,6 +16,7 @@ kernel = FolderKernel(
     card=Card(
         title="Strain and tilt maps from scanning diffraction (5-D k-maps)",
         unit="position",
+        verb="evaluates",
         stands_for="XSOCS, xrayutilities, sxdm, the gridding of silx",
         community="nano-diffraction (ID01, 26-ID, NanoMAX): semiconductors, ferroelectrics, battery materials",
         method=(
@@ -53,8 +54,8 @@ kernel = FolderKernel(
     },
     options=NanostrainOptions,
     judgements={
-        "fit_1e-5": "stops its fit earlier: judged within 1e-5 sigma of the reference and of scipy",
-        "fit_1e-3": "stops its fit much earlier: judged within 1e-3 sigma of the reference and of scipy",
+        "fit_1e-5": "stops its fit earlier: verified within 1e-5 sigma of the reference and of scipy",
+        "fit_1e-3": "stops its fit much earlier: verified within 1e-3 sigma of the reference and of scipy",
         "own_voxels": (
             "has another rule for the edges of voxels and fits a background: up to 5e-3 of the photons in other "
             "voxels, 0.15 sigma"

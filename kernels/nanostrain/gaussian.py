@@ -15,7 +15,7 @@ F64 = NDArray[np.float64]
 MOST_STEPS = 200
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-3, 1e-12, 1e12
 DAMPING_FACTOR = 10.0
-CONVERGED = 1e-8  # of h, s and s: after a shorter step the next step is a hundredth of it
+CONVERGED = 1e-8  # in units of h, s and s: after a shorter step, the next step would be a hundredth of it
 SQRT_2_PI = float(np.sqrt(2 * np.pi))
 
 

@@ -104,7 +104,7 @@ def open_entries(path: Path, options: NanostrainOptions) -> Iterator[Sequence[Sc
         entries = list(_named(path, file, options.dataset)) if options.dataset else list(_searched(path, file))
         if not entries:
             raise InputError(
-                f"{path}: has no frames, which are integers [any, rows, columns]; it has: {contents(file)}; name them "
+                f"{path}: has no frames (integers [any, rows, columns]); it has: {contents(file)}; name them "
                 "with --set dataset=PATH"
             )
         shapes = {entry.frames.shape[1:] for entry in entries}
@@ -142,7 +142,8 @@ def _named(path: Path, file: Any, name: str) -> Iterator[ScanEntry]:
     for group, frames in groups.items():
         if not _is_frames(frames):
             raise InputError(
-                f"{path}: {frames.name} is {frames.dtype}{list(frames.shape)}; frames are integers [any, rows, columns]"
+                f"{path}: {frames.name} is {frames.dtype}{list(frames.shape)}; frames must be integers "
+                "[any, rows, columns]"
             )
         yield ScanEntry(name=group, frames=frames, others=contents(file[group] if group else file).datasets)
 
@@ -172,7 +173,7 @@ def _searched(path: Path, file: Any) -> Iterator[ScanEntry]:
             if len(sources) != 1 or not all(stack.is_virtual for stack in stacks.values()):
                 listed = ", ".join(f"{name}/{key}".strip("/") for key in list(stacks)[:LISTED])
                 raise InputError(
-                    f"{path}: several datasets may be its frames: {listed}; name one with --set dataset=PATH"
+                    f"{path}: several datasets may be the frames: {listed}; name one of them with --set dataset=PATH"
                 )
         if stacks:
             yield ScanEntry(name=name, frames=next(iter(stacks.values())), others=datasets)

@@ -80,7 +80,7 @@ def expect(problem: Problem, options: NanostrainOptions) -> list[Expectation]:  
 
 
 def verify(problem: Problem, expectation: list[Expectation], block: int, result: Result, judged_as: str) -> Verdict:
-    """Return the verdict on the result of a block: of all checks the one that comes closest to failing."""
+    """Return the verdict on a result: that of the check with the largest error relative to its tolerance."""
     expected = expectation[block]
     if misshapen := _misshapen(problem, len(problem.blocks[block]), result):
         return Verdict(error=float("inf"), tolerance=0.0, verified_by="oracle", message=misshapen)
@@ -93,7 +93,7 @@ def verify(problem: Problem, expectation: list[Expectation], block: int, result:
         verdicts += _fits(problem, expected, block, result, judged_as)
     if not isinstance(result, Fitted):
         wrong = np.count_nonzero(np.asarray(result.photons) != expected.photons)
-        verdicts.append(_verdict(float(wrong), 0.5, "positions whose sum of photons is not exact"))
+        verdicts.append(_verdict(float(wrong), 0.5, "positions with a wrong sum of photons"))
     return worst_of(verdicts)
 
 
@@ -102,7 +102,7 @@ def _verdict(error: float, tolerance: float, message: str, by: Literal["oracle",
 
 
 def _misshapen(problem: Problem, positions: int, result: Result) -> str:
-    """Return what is wrong with types and shapes; an empty string if they are right."""
+    """Return what is wrong with types and shapes; an empty string if they are correct."""
     grid = problem.grid
     right = {
         "volumes": ((positions, *grid.shape), "float32"),
@@ -119,7 +119,7 @@ def _misshapen(problem: Problem, positions: int, result: Result) -> str:
 
 
 def _difference(found: Any, right: Any) -> float:
-    """Return the largest relative difference; where 0 is right, the difference of any other number is infinite."""
+    """Return the largest relative difference; if 0 is correct, the difference of any other number is infinite."""
     found, right = np.asarray(found, np.float64), np.asarray(right, np.float64)
     apart = np.abs(found - right)
     return float(np.where(apart == 0, 0.0, apart / np.where(right == 0, np.finfo(float).tiny, np.abs(right))).max())
@@ -178,7 +178,7 @@ def _fits(
 
 
 def _apart(found: Any, right: F64) -> float:
-    """Return the largest difference, of centres in sigma, of areas and sigmas relative; NaN must be NaN in both."""
+    """Return the largest difference: centres in sigma, areas and sigmas relative; NaN must be NaN in both."""
     if right.size == 0:
         return 0.0
     none = np.isnan(right).all(axis=-1)
@@ -190,7 +190,7 @@ def _apart(found: Any, right: F64) -> float:
 
 
 def _refit(problem: Problem, projections: F32, gaussians: F64, rng: np.random.Generator) -> tuple[Any, Any, F64]:
-    """Return some positions and axes, and their fits by scipy, from the starting values of xsocs, to the last digit.
+    """Return some positions and axes, and their fits by scipy to the last digit, from the starting values of xsocs.
 
     With the noise of a measured file there may be several minima; if scipy finds another minimum, the fit is excluded.
     """

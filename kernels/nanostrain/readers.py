@@ -105,7 +105,7 @@ def _positions_and_angles(path: Path, entries: Sequence[ScanEntry], options: Nan
         if len(counts) > 1:
             raise InputError(
                 f"{path}: its scans have {', '.join(map(str, sorted(counts)))} frames; maps at several angles must "
-                "have as many frames each; name one dataset with --set dataset=PATH"
+                "have the same number of frames; name one dataset with --set dataset=PATH"
             )
         return counts.pop(), len(entries)
     rocking = _angles_of(path, entries[0], options)
@@ -113,7 +113,7 @@ def _positions_and_angles(path: Path, entries: Sequence[ScanEntry], options: Nan
     if rocking is not None and rocking.size > 1:
         if rocking.size != frames:
             raise InputError(
-                f"{path}: {frames} frames and {rocking.size} angles of {options.rocking}; "
+                f"{path}: there are {frames} frames and {rocking.size} angles of {options.rocking}; "
                 "there must be one angle per frame"
             )
         return 1, frames

@@ -1,4 +1,4 @@
-"""The voxels that a scan adds to at each angle: a sum is needed only from the first pixel of its voxel to the last.
+"""The voxels to which a scan adds at each angle; a sum is needed only from the first to the last pixel of its voxel.
 
 A rocking scan moves through reciprocal space: each frame adds to a sheet of voxels, and a voxel is complete a few
 angles later. Sixteen voxels are processed together (a *block*: consecutive in the volume, a cache line of each result).
@@ -23,14 +23,14 @@ I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
 BLOCK = 16  # voxels
-MASKED = 0  # the place that masked pixels are added to; it is never read
+MASKED = 0  # the place to which masked pixels are added; it is never read
 EMPTY = 1  # the place of blocks without pixels: nothing is added to it
 _FREE_FROM = 2
 _NEVER = -1
 
 
 class Schedule(NamedTuple):
-    """Where counts are added, and when sums are complete.
+    """The places to which counts are added, and the angles after which sums are complete.
 
     Attributes
     ----------

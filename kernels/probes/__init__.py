@@ -1,4 +1,4 @@
-"""Probes: how fast a machine can compute, store, copy, send messages and start programs at most.
+"""Probes measure the limits of a machine: how fast it can compute, store, copy, send messages and start programs.
 
 Read `problem.py` first: it says what each probe computes; `oracle.py` says how its result is verified. For storage,
 messages and starts, both are in `storage.py`, `messages.py` and `starts.py`. `with_numpy.py` is the plain
@@ -41,15 +41,15 @@ kernel = ProbesKernel(
         stands_for="STREAM, OSU micro-benchmarks, fio; the limits with which every kernel is compared",
         community="users who compare a measured throughput with the limit of the same machine",
         method=(
-            "triad: a = b + 3 c in float64, 24 bytes per element as STREAM counts, with stores past the cache, so "
-            "that nothing else is moved; read: Σ b, 8 bytes per element; matmul: C = A B, 2 n³ flop; fft: complex "
-            "float32 transforms of 1024 points, sixteen side by side, 5 n log₂ n flop each. storage: random bytes to "
-            "a new file until fsync returns, and back, from the page cache or (cold) past it. copy: pinned host "
-            "memory to GPU memory, or back. mpi_latency: half of a round trip between the first rank and the last; "
-            "mpi_bandwidth: sixteen simultaneous messages from the first rank to the last; mpi_allreduce: a sum over "
-            "all ranks; mpi_alltoall: a message from each rank to each. start: fork, exec, an answer of one line, "
-            "exit; of a plain process, in a user namespace, in a bubblewrap sandbox, in a podman container, of "
-            "Python, of Python that imports a library"
+            "triad: a = b + 3 c in float64, 24 bytes per element as STREAM counts, with non-temporal stores, so that "
+            "no other data are moved; read: Σ b, 8 bytes per element; matmul: C = A B, 2 n³ flop; fft: complex "
+            "float32 transforms of 1024 points, sixteen side by side, 5 n log₂ n flop each. storage: random bytes "
+            "are written to a new file until fsync returns, and read back from the page cache or, cold, past it. copy: "
+            "pinned host memory to GPU memory, or back. mpi_latency: half of a round trip between the first rank and "
+            "the last; mpi_bandwidth: sixteen simultaneous messages from the first rank to the last; mpi_allreduce: a "
+            "sum over all ranks; mpi_alltoall: a message from each rank to each. start: fork, exec, an answer of one "
+            "line and exit, for a plain process, in a user namespace, in a bubblewrap sandbox, in a podman container, "
+            "for Python, and for Python that imports a library"
         ),
         leaves_out=(
             "caches, metadata and small files, file servers under load; caches of a disk, a hypervisor or a file "

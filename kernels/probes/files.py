@@ -38,11 +38,11 @@ def storage_folder(folder: str, needed_bytes: int) -> Path:
         raise MissingRequirement(f"{path}: is not a writable folder", _FIX)
     kind = filesystem_of(path)
     if kind in _MEMORY:
-        raise MissingRequirement(f"{path}: is in memory ({kind}), not on storage", _FIX)
+        raise MissingRequirement(f"{path}: this folder is in memory ({kind}), not on storage", _FIX)
     free = shutil.disk_usage(path).free
     if free < _SPARE * needed_bytes:
         raise MissingRequirement(
-            f"{path}: {needed_bytes / 1e9:.1f} GB will be written, {free / 1e9:.1f} GB are free", _FIX
+            f"{path}: the probe writes {needed_bytes / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free", _FIX
         )
     return path
 
@@ -109,7 +109,7 @@ def require_cold(file: IO[bytes], size: int, folder: Path) -> None:
     drop(file)
     share = resident_share(file, size)
     if share > 0:
-        message = f"{folder}: {share:.0%} of a file's pages stay in the page cache after they were dropped"
+        message = f"{folder}: {share:.0%} of a file remains in the page cache, although the system was asked to drop it"
         raise MissingRequirement(message, f"{_FIX}, or use the implementation system, which bypasses the cache")
 
 

@@ -35,9 +35,7 @@ from .problem import SIGNALS, transform_flop
 from .with_llvm import STEP
 
 MIN_REPEATS = 5
-_REPEAT_S = (
-    0.01  # duration of a repeat whose length can be chosen: long against starting threads, short against disturbances
-)
+_REPEAT_S = 0.01  # of a repeat of free length: much longer than the start of threads, shorter than disturbances
 _UNDISTURBED = 0.97  # share of the processors' time in a repeat that counts as undisturbed
 _POINTS = 64
 _UNKNOWN_CACHE_BYTES = 64 * 2**20
@@ -80,8 +78,8 @@ def measure_limits(threads: int, *, seconds: float = 0.4) -> tuple[dict[str, Lim
 def _best(work: float, unit: str, run: Callable[[], Any], threads: int, seconds: float) -> Limit:
     """Return the best of the repeats of `run`, each doing `work`, after one warm-up.
 
-    Repeats continue for `seconds`, and for up to twice as long until one of them had `threads` processors for itself:
-    a limit that is too low because of other processes would make a kernel seem to exceed it.
+    Repeats continue for `seconds`, and for up to twice as long until one repeat had `threads` processors for itself. If
+    other processes made a limit too low, a kernel would seem to exceed it.
     """
     run()
     speeds: list[float] = []
@@ -95,7 +93,7 @@ def _best(work: float, unit: str, run: Callable[[], Any], threads: int, seconds:
         most = max(most, (time.process_time() - cpu) / (threads * elapsed_s))
     if most < _UNDISTURBED:
         _log.warning(
-            "a limit was measured while other processes were running: it had at most %.0f %% of its processors",
+            "a limit was measured while other processes were running: it got at most %.0f %% of its processors",
             100 * most,
         )
     return Limit(value=max(speeds), unit=unit, low=min(speeds), high=max(speeds), repeats=len(speeds))
@@ -177,7 +175,7 @@ def _blas(kind: Any, threads: int, seconds: float) -> Limit | None:
 
 def _transform(threads: int, seconds: float) -> dict[str, Limit]:
     floats = 2 * SIGNALS * _POINTS
-    # whole pages apart: at some other distances loads wait for stores to addresses that end alike, a third of the time
+    # whole pages apart: otherwise loads may wait for stores to addresses with equal low bits, a third of the time
     signal, spectrum, scratch = aligned_zeros((3, threads, floats))
     signal[...] = np.random.default_rng(0).standard_normal(floats, dtype=np.float32)
     plan = make_plan(_POINTS)

@@ -4,11 +4,11 @@
 ``mpi_latency``    rank 0 sends a message to the last rank, which sends it back; half of a round trip
 ``mpi_bandwidth``  rank 0 sends `WINDOW` messages at once to the last rank, which answers when it has them all
 ``mpi_allreduce``  every rank gets the sum of all ranks' vectors
-``mpi_alltoall``   every rank sends a message of its own to every rank
+``mpi_alltoall``   every rank sends another message to every rank
 =================  ============================================================================================
 
 The result has, for each rank that received messages and for each message, the sum of its numbers times `weights`. The
-sums are exact in whole numbers, so that one wrong number is detected, and few, however many ranks there are.
+sums are exact whole numbers, so that one wrong number is detected. There are few sums, even for many ranks.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def weights(elements: int) -> F64:
 
 def error(probe: str, inputs: dict[str, Any], result: dict[str, F64]) -> float:
     """Return the largest error of the sums `checks` f64[ranks, messages]; NaN if they are missing."""
-    if "seconds" in result:  # a peer that checks nothing: verify at least that it has measured
+    if "seconds" in result:  # a peer that checks nothing: verify at least that it has measured something
         return 0.0 if np.isfinite(result["seconds"]).all() and (result["seconds"] > 0).all() else float("nan")
     message, checks = inputs["message"], np.asarray(result["checks"])
     if checks.ndim != 2:

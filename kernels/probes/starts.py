@@ -3,7 +3,7 @@
 ========================  =====================================================================================
 ``start_process``         ``readlink /proc/self/ns/user``: as little work as /bin/true, with an answer to check
 ``start_user_namespace``  the same by ``unshare --user``
-``start_bwrap``           by bubblewrap, this system's root read-only in a mount namespace of its own
+``start_bwrap``           by bubblewrap, with this system's root read-only in a new mount namespace
 ``start_podman``          by podman, as a worker is started: a container with its files is created and removed
 ``start_python``          this Python, which prints one line
 ``import_library``        this Python, which imports a library; its files come from the page cache

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHAPE = (619, 487)
-ROWS = [212 * module + 20 + 31 * step for module in range(3) for step in range(6)]  # 17 rows between modules are blind
+ROWS = [212 * module + 20 + 31 * step for module in range(3) for step in range(6)]  # not in the 17 rows between modules
 COLUMNS = range(25, 475, 30)
 SIGMA, COUNTS, BACKGROUND = 1.2, 2000.0, 2.0
 HEADER = """\

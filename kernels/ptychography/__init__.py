@@ -16,6 +16,7 @@ kernel = FolderKernel(
     card=Card(
         title="Ptychographic phase retrieval by the difference map, object and probe",
         unit="frame·iteration",
+        verb="computes",
         stands_for="PyNX, ptypy, tike, PtychoShelves",
         community="coherent X-ray imaging: nanoprobes, ptycho-tomography, wavefront characterisation",
         method=(

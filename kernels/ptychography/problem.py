@@ -21,7 +21,7 @@ C64 = NDArray[np.complex64]
 Corners = NDArray[np.int32]
 
 _PHOTONS = 1000.0  # mean per pixel: 1.6e7 per frame at 128 pixels, a tenth of a second at a third-generation source
-_DEFOCUS_GUESSED = 1.15  # of the true defocus: what a user knows of a beam before the reconstruction
+_DEFOCUS_GUESSED = 1.15  # of the true defocus: before a reconstruction, a user knows the beam only approximately
 _BLOCKS = 2  # generated at most: the verification of each needs three iterations of the reference
 
 

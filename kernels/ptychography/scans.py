@@ -230,7 +230,7 @@ def _ptyd(path: Path, file: Any, chunks: Sequence[int]) -> Scan:
     pieces = [f"chunks/{number}" for number in chunks]
     positions = [dataset_at(file, f"{piece}/positions") for piece in pieces]
     if any(one is None for one in positions):
-        raise InputError(f"{path}: has frames in {', '.join(pieces)}, but not the positions of all frames")
+        raise InputError(f"{path}: has frames in {', '.join(pieces)}, but not the positions of all of these frames")
     energy, distance, size = (_number(file, f"meta/{name}") for name in ("energy", "distance", "psize"))
     weights = dataset_at(file, f"{pieces[0]}/weights")
     bad = None if weights is None else np.asarray(weights)[0] <= 0 if weights.ndim == 3 else np.asarray(weights) <= 0

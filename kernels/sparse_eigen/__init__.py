@@ -16,6 +16,7 @@ kernel = FolderKernel(
     card=Card(
         title="Lanczos iterations on a quantum spin ring, matrix-free",
         unit="matrix-vector product",
+        verb="computes",
         stands_for="Quanty, EDRIXS, FDMNES and XTLS multiplets; exact diagonalisation (HΦ, QuSpin, SPINPACK)",
         community="X-ray absorption and RIXS spectroscopy, magnetism: sparse matrices that are too large to store",
         method=(
@@ -30,10 +31,9 @@ kernel = FolderKernel(
             "changed, and 50 MB"
         ),
         tolerance=(
-            "1e-10 of each α and β against the reference, one hundred thousand rounding errors: the steps end before "
-            "a converged eigenvalue amplifies rounding errors; 1e-6 of the energy against the exact energy by the "
-            "Bethe ansatz, below which it must not be (peers that give no coefficients are verified by the energy "
-            "alone)"
+            "1e-10 of each α and β against the reference (one hundred thousand rounding errors): the steps end before "
+            "a converged eigenvalue amplifies rounding errors; 1e-6 of the energy against the exact energy of the "
+            "Bethe ansatz, and never below it (peers without coefficients are verified by the energy alone)"
         ),
         real_work=(
             "a spectrum of a multiplet takes 100 to 500 products; a map of resonant scattering has 100 to 1000 spectra"

@@ -26,7 +26,7 @@ WHOLE, LOWER, UPPER, EVEN, ODD = range(5)
 
 
 def place_bits(length: int, ranks: int) -> int:
-    """Return how many of `length` bits are the position in a row: at least 2, and so many that enough rows remain."""
+    """Return how many of `length` bits are the position in a row: at least 2, but few enough for enough rows."""
     rows = (ranks * LEAST_ROWS - 1).bit_length()
     return min(max(length - rows, 2), MOST_BITS, length - 1)
 

@@ -16,6 +16,7 @@ kernel = FolderKernel(
     card=Card(
         title="Strong pixels and Bragg spots of single frames",
         unit="frame",
+        verb="searches",
         stands_for="DIALS (dispersion), the hit finders of serial crystallography (peakfinder8), ImageD11, HEXRD",
         community="macromolecular and serial crystallography, three-dimensional X-ray diffraction",
         method=(

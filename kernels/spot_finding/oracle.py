@@ -203,7 +203,7 @@ def _against_truth(result: FoundSpots, planted: Planted) -> Verdict:
     error = max(missed / (1 - RECALL), false / (1 - PRECISION), off / CENTROID)
     message = (
         f"recall {1 - missed:.4f} of {len(bright)} spots above {BRIGHT:g} counts, precision {1 - false:.4f} of "
-        f"{len(found)}, median centroid error {off:.3f} pixel; in units of what is allowed"
+        f"{len(found)}, median centroid error {off:.3f} pixel (the error is relative to the tolerances)"
     )
     return Verdict(error=error, tolerance=1.0, verified_by="truth", message=message)
 

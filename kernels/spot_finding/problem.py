@@ -23,7 +23,7 @@ _INTEGER_STEPS = 10  # per pixel: four additions of running sums, those of the w
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """The frames of one case and what they share.
+    """The frames of one case, and the properties that they share.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ def make(parameters: Parameters, options: SpotOptions, seed: int, blocks: int) -
     criteria = criteria_of(options)
     of_file = SpotOptions.__struct_fields__[-4:]
     if any(getattr(options, name) != getattr(SpotOptions(), name) for name in of_file):
-        raise UsageError(f"{', '.join(of_file)} describe a file; add --input FILE, or remove them")
+        raise UsageError(f"the options {', '.join(of_file)} describe a file; add --input FILE, or remove them")
     detector = pattern.make_detector(parameters, np.random.default_rng([seed]))
     count, spots = int(parameters["frames"]), int(parameters["spots"])
     made = [pattern.make_frames(detector, count, spots, [seed, block]) for block in range(blocks)]

@@ -55,7 +55,7 @@ def read(path: Path, options: SpotOptions, frames: int, blocks: int) -> Frames:
         if options.mask is not None:
             mask |= read_image(Path(options.mask), stack.shape[1:], "mask") != 0
     if mask.all():
-        raise InputError(f"{path}: no pixel has data; all are masked or without data in all frames")
+        raise InputError(f"{path}: no pixel has data: every pixel is masked, or has no data in any frame; check mask")
     return Frames(blocks=tuple(made), mask=mask)
 
 
@@ -89,7 +89,9 @@ def _open(path: Path, options: SpotOptions) -> Iterator[Stack]:
             yield stack
         return
     if options.dataset is not None:
-        raise InputError(f"{path}: dataset = {options.dataset!r} is for HDF5 files, but this is not an HDF5 file")
+        raise InputError(
+            f"{path}: dataset = {options.dataset!r} is for HDF5 files, but this is not an HDF5 file; remove dataset"
+        )
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     with open(path, "rb") as cache:

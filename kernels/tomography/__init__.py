@@ -15,6 +15,7 @@ kernel = FolderKernel(
     card=Card(
         title="Filtered back-projection of parallel-beam tomograms",
         unit="slice",
+        verb="reconstructs",
         stands_for="nabu, TomoPy, ASTRA, algotom, TomocuPy, Savu",
         community="micro- and nano-tomography: materials, biology, palaeontology; the largest data of a synchrotron",
         method=(

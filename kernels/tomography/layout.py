@@ -97,7 +97,7 @@ class _Layout:
             darks = None  # frames that are divided by their flats no longer contain the dark signal
         projections = np.flatnonzero(kinds == _PROJECTION)
         if projections.size == 0:
-            raise InputError(f"{self.path}: none of the {kinds.size} frames is a projection by their image_key (0)")
+            raise InputError(f"{self.path}: none of its {kinds.size} frames is a projection (image_key 0)")
         angles = self._angles(frames.shape[0], projections)
         return Scan(path=self.path, frames=frames, projections=projections, flats=flats, darks=darks, angles=angles)
 

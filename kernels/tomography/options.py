@@ -25,7 +25,7 @@ class TomographyOptions(Options, frozen=True, kw_only=True):
         None: the unit in the file, else degrees.
     minus_log
         Whether the frames are intensities, which are converted to ``-log((frame - dark) / (flat - dark))``. False:
-        they are already line integrals; flats and darks are not used.
+        they are already line integrals; then flats and darks are not used.
     rows
         Detector rows to reconstruct, ``"first:last"`` with `last` excluded; None: all.
     slices

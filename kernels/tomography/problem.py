@@ -75,7 +75,7 @@ def make(parameters: Parameters, options: TomographyOptions, seed: int, blocks: 
     """Return generated sinograms of ellipses over half a turn."""
     slices, count, detector = (parameters[key] for key in ("slices", "angles", "detector"))
     if msgspec.structs.replace(options, centre=None) != TomographyOptions():
-        raise UsageError("the options except centre describe a file; add --input FILE, or remove them")
+        raise UsageError("all options but centre describe a file; add --input FILE, or remove them")
     centre = (detector - 1) / 2 if options.centre is None else options.centre
     if not 0 <= centre <= detector - 1:
         raise UsageError(f"centre: {centre} is outside the detector; with {detector} pixels it is 0 to {detector - 1}")

@@ -7,7 +7,7 @@ of the filtered projections stays in the first-level cache.
 
 The filter uses the same layout. The ramp is symmetric, so its transform is real, and two angles are the real and the
 imaginary part of one complex transform. The transforms (``daasbench.compute.transforms``) produce and expect
-frequencies in an order of their own; instead of the frequencies, the response is reordered once.
+frequencies in a special order; instead of the frequencies, the response is reordered once.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ kernel = FolderKernel(
     card=Card(
         title="Iterative reconstruction (SIRT) of limited-angle tomograms",
         unit="slice·iteration",
+        verb="computes",
         stands_for="ASTRA, TomoPy (SIRT by ASTRA), Tomviz, IMOD's SIRT, tomographic parts of Savu",
         community=(
             "laminography, in-situ and electron tomography, fluorescence tomography: few angles, a missing wedge, noise"

@@ -78,7 +78,7 @@ def make(parameters: Parameters, options: IterativeOptions, seed: int, blocks: i
     slices, count, detector = (parameters[key] for key in ("slices", "angles", "detector"))
     described = [name for name in ("dataset", "angles", "slices") if getattr(options, name) != _default(name)]
     if described:
-        raise UsageError(f"{', '.join(described)}: only for a file; add --input FILE, or remove them")
+        raise UsageError(f"the options {', '.join(described)} describe a file; add --input FILE, or remove them")
     centre = (detector - 1) / 2 if options.centre is None else options.centre
     if not 0 <= centre <= detector - 1:
         raise UsageError(f"centre: {centre} is outside the detector; with {detector} pixels it is 0 to {detector - 1}")
@@ -107,7 +107,9 @@ def read(path: Path, parameters: Parameters, options: IterativeOptions, blocks: 
 def _refuse_generated(options: IterativeOptions) -> None:
     given = [name for name in _OF_GENERATED if getattr(options, name) != _default(name)]
     if given:
-        raise UsageError(f"{', '.join(given)}: only for generated inputs, not for a file (--input); remove them")
+        raise UsageError(
+            f"the options {', '.join(given)} are for generated inputs, not for a file (--input); remove them"
+        )
 
 
 def _default(name: str) -> object:

@@ -34,7 +34,7 @@ Index = NDArray[np.intp]
 
 _RAYS, _LINES = 8, 16  # projected together: as many sums as there are registers, through these lines
 _TOGETHER = 16  # most neighbouring angles that pass the same lines one after the other ...
-_BATCHES = 4  # ... in at least so many batches per thread
+_BATCHES = 4  # ... in at least this number of batches per thread
 _PATCH, _PATCHES = 4, 4  # pixels of a patch, and patches of a tile, down and across
 _TILE = _PATCH * _PATCHES
 _FOUR = np.int32(_PATCH)  # of the width of a float32, so that loops become vectors

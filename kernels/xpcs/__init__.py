@@ -16,6 +16,7 @@ kernel = FolderKernel(
     card=Card(
         title="Multi-tau correlation of speckle frames (XPCS)",
         unit="pixel·frame",
+        verb="correlates",
         stands_for="scikit-beam, dynamix, boost-corr, XPCS-Eigen, pyXPCS",
         community="dynamics of soft matter, glasses, alloys and biological fluids at coherent beamlines",
         method=(

@@ -38,7 +38,7 @@ class Schedule:
 
     @classmethod
     def of(cls, frames: int, levels: int | None = None) -> Schedule:
-        """Return the lags of `frames` frames, on at most `levels` levels, as far as there is at least one pair."""
+        """Return the lags of `frames` frames, on at most `levels` levels, that have at least one pair of rows."""
         half = CHANNELS // 2
         most = 1
         while frames >> most > half and (levels is None or most < levels):

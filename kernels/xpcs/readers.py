@@ -38,7 +38,7 @@ def survey(path: Path, options: XpcsOptions) -> Mapping[str, Any]:
     labels, mask = _labels(path, options, (ny, nx))
     labels, rings = numbered(labels, mask)
     if rings == 0:
-        raise InputError(f"{path}: no pixel remains in a ring: mask and map exclude each other; check mask and qmap")
+        raise InputError(f"{path}: the mask excludes every pixel of every ring; check mask and qmap")
     return {
         "frames": frames, "ny": ny, "nx": nx, "pixels": int(np.count_nonzero(labels)), "rings": rings,
         "in_file": in_file,
@@ -72,8 +72,8 @@ def _frames(path: Path, options: XpcsOptions, in_file: int) -> int:
     frames = left if options.frames is None else options.frames
     if not 2 <= frames <= left:
         raise InputError(
-            f"{path}: first={options.first}, frames={frames}: a series needs 2 frames or more of the {in_file} in the "
-            "file"
+            f"{path}: first={options.first}, frames={frames}: a series needs 2 frames or more, and the file has "
+            f"{in_file}"
         )
     return frames
 
@@ -82,7 +82,7 @@ def _labels(path: Path, options: XpcsOptions, shape: tuple[int, int]) -> tuple[N
     """Return the ring of each pixel and the mask, by the options."""
     if options.qmap is None:
         if options.qmap_dataset is not None:
-            raise InputError(f"{path}: qmap_dataset is for a file given by qmap=FILE")
+            raise InputError(f"{path}: qmap_dataset describes a map, but no map is given; add qmap=FILE")
         centre = (shape[0] - 1) / 2, (shape[1] - 1) / 2
         if options.centre is not None:
             centre = _place(path, options.centre)
@@ -90,7 +90,7 @@ def _labels(path: Path, options: XpcsOptions, shape: tuple[int, int]) -> tuple[N
         labels: NDArray[Any] = equal_rings(distance, options.rings, distance.min(), distance.max())
     else:
         if options.centre is not None:
-            raise InputError(f"{path}: centre and qmap contradict each other; give one of them")
+            raise InputError(f"{path}: centre and qmap exclude each other; give only one of them")
         labels = _of_map(
             read_image(Path(options.qmap), shape, "map", dataset=options.qmap_dataset, option="qmap_dataset"), options
         )

@@ -20,7 +20,7 @@ from .rings import I32, equal_rings, numbered, radius
 
 MODES = 2
 BRIGHTEST, SLOWEST = 6.0, 40.0  # photons per pixel and frame, and correlation time in frames, of the innermost ring
-MOST = 65_534  # 2**16 - 1 is no count
+MOST = 65_534  # 2**16 - 1 means "no data"
 BAND = 1 << 14  # pixels generated at a time
 
 

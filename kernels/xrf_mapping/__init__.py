@@ -16,6 +16,7 @@ kernel = FolderKernel(
     card=Card(
         title="Fit of X-ray fluorescence maps",
         unit="spectrum",
+        verb="fits",
         units="spectra",
         stands_for="PyMca, XRF-Maps, MAPS, PyXRF, AXIL",
         community="micro- and nano-fluorescence: biology, environment, cultural heritage, batteries, semiconductors",

@@ -101,15 +101,19 @@ def make(parameters: Parameters, options: XrfOptions, seed: int, blocks: int) ->
     """Return generated maps of a known specimen."""
     given = [name for name in readers.OF_FILE if getattr(options, name) != getattr(XrfOptions(), name)]
     if given:
-        raise UsageError(f"{', '.join(given)}: describes a file; add --input FILE, or remove it")
+        raise UsageError(f"the options {', '.join(given)} describe a file; add --input FILE, or remove them")
     if options.method != "snip" and options.continuum < TRUE_DEGREE:
         raise UsageError(
-            f"continuum: {options.continuum}; the continuum of generated spectra is of degree {TRUE_DEGREE}"
+            f"continuum: {options.continuum} is too low: generated spectra have a continuum of degree {TRUE_DEGREE}; "
+            f"write {TRUE_DEGREE} or more"
         )
     setup = sample.make_setup(parameters["channels"], TRUE_DEGREE)
     model = replace(setup, degree=_degree(options)).model()
     if options.snip_width > (model.last - model.first - 1) // 2:
-        raise UsageError(f"snip_width: {options.snip_width} is more than half of {model.last - model.first} channels")
+        raise UsageError(
+            f"snip_width: {options.snip_width} is more than half of {model.last - model.first} channels; choose a "
+            "smaller width"
+        )
     columns = np.column_stack(list(setup.columns().values()))
     spectra, areas = [], []
     for block in range(blocks):

@@ -140,7 +140,7 @@ def _text(path: Path) -> NDArray[np.float32]:
     except ValueError as error:
         raise InputError(f"{path}: {error}; a .spe has counts after $DATA:, a .mca one count per line") from error
     if counts.size < 16:
-        raise InputError(f"{path}: has {counts.size} channels; a spectrum has hundreds")
+        raise InputError(f"{path}: has {counts.size} channels, too few for a spectrum, which has hundreds")
     return counts
 
 
@@ -202,9 +202,7 @@ def _detector(path: Path, content: Content, options: XrfOptions, said: Configura
 def _families(path: Path, options: XrfOptions, said: Configuration | None) -> tuple[str, ...]:
     if options.elements is None:
         if said is None or not said.families:
-            raise InputError(
-                f"{path}: which elements to fit is not known; name them with --set elements='Ca, Fe, Pb L'"
-            )
+            raise InputError(f"{path}: the elements to fit are not known; name them with --set elements='Ca, Fe, Pb L'")
         return said.families
     words = [word.split() for word in options.elements.split(",") if word.strip()]
     families, unknown = known([" ".join(word if len(word) > 1 else [*word, "K"]) for word in words])
@@ -237,7 +235,7 @@ def _checked(path: Path, options: XrfOptions, first: int, last: int, channels: i
     least = max(2 * options.snip_width + 1, 32)
     if last - first < least:
         raise InputError(
-            f"{path}: {max(last - first, 0)} of {channels} channels are to be fitted; at least {least} must be"
+            f"{path}: only {max(last - first, 0)} of {channels} channels would be fitted; at least {least} are needed"
         )
     return first, last
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from daasbench.evidence.entries import entries
 
     from ..figures import canvas
+    from .answer import AnswerBox, Answered, caution, trust_line
     from .claims_in_words import LEVELS, OUTCOMES, details, group_answer, name, speed, time, title
     from .csv_table import csv_text, interval_cells
     from .numbers import counted, duration, factor, joined, listed, number, percent, rate
@@ -26,6 +27,7 @@ _CANVAS = f"{_ROOM}.figures.canvas"  # the module, not a name in it
 _NAMES = {
     "daasbench.evidence.claims": ("EvidenceLevel", "compare", "level", "problem_results"),
     "daasbench.evidence.entries": ("entries",),
+    f"{__name__}.answer": ("AnswerBox", "Answered", "caution", "trust_line"),
     f"{__name__}.claims_in_words": (
         "LEVELS", "OUTCOMES", "details", "group_answer", "name", "speed", "time", "title",
     ),
@@ -45,8 +47,8 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "LEVELS", "OUTCOMES", "CaptionedFigure", "EvidenceLevel", "FileReport", "PlainPage", "PlainSection", "canvas",
-    "compare", "counted", "csv_text", "details", "duration", "entries", "factor", "group_answer", "interval_cells",
-    "joined", "level", "listed", "name", "number", "page_frame", "percent", "problem_results", "rate", "render",
-    "speed", "time", "title",
+    "LEVELS", "OUTCOMES", "AnswerBox", "Answered", "CaptionedFigure", "EvidenceLevel", "FileReport", "PlainPage",
+    "PlainSection", "canvas", "caution", "compare", "counted", "csv_text", "details", "duration", "entries", "factor",
+    "group_answer", "interval_cells", "joined", "level", "listed", "name", "number", "page_frame", "percent",
+    "problem_results", "rate", "render", "speed", "time", "title", "trust_line",
 ]  # fmt: skip

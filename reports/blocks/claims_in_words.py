@@ -16,26 +16,32 @@ from daasbench.evidence.claims import (
     compare,
 )
 from daasbench.evidence.entries import Entry, card
+from daasbench.evidence.unit_size import unit_size as size_of_generated
 from daasbench.model import Case, Outcome
-from daasbench.statistics import Interval
+from daasbench.statistics import LEAST_PROCESSES, Interval
 
-from .numbers import counted, duration, factor, listed, price, rate
+from .caveats import is_disturbed
+from .intervals import phrase, speed_phrase, times_in_words
+from .intervals import speed as speed
+from .intervals import time as time
+from .numbers import counted, listed, memory, plural, price_unit
 
 LEVELS = {
     EvidenceLevel.NONE: ("no evidence", "nothing finished with a result"),
     EvidenceLevel.RUNS: ("L0", "it runs; its results are not verified"),
-    EvidenceLevel.VERIFIED: ("L1", "every repeat verified; no interval, or one too wide to compare"),
+    EvidenceLevel.VERIFIED: ("L1", "every result is verified; no interval, or one too wide to compare"),
     EvidenceLevel.INTERVAL: (
         "L2",
-        "every repeat verified, 3 processes or more, an interval within a factor of 3",
+        "every result is verified; 3 processes or more, and an interval within a factor of 3",
     ),
-    EvidenceLevel.PLATFORMS: ("L3", "verified, with intervals, on two platforms or more"),
+    EvidenceLevel.PLATFORMS: ("L3", "every result is verified, with intervals, on two machines or more"),
 }
+HERE = "here"  # the platform that is the machine of the command
 OUTCOMES = {
     Outcome.OK: "ok",
     Outcome.WRONG: "wrong result",
     Outcome.FAILED: "failed",
-    Outcome.TIMEOUT: "time limit reached",
+    Outcome.TIMEOUT: "stopped at the time limit",
     Outcome.SKIPPED: "skipped",
 }
 
@@ -43,13 +49,20 @@ OUTCOMES = {
 def resources(case: Case) -> str:
     """Return what a case may use: ``"2 threads"``, ``"4 ranks × 2 threads"``, ``"1 GPU"``."""
     parts = [counted(case.nodes, "node")] if case.nodes > 1 else []
-    if case.ranks > 1:
+    if case.ranks > 1 or _is_partitioned(case):
         parts.append(counted(case.ranks, "rank"))
-    if case.threads > 1 or not (case.gpus or case.ranks > 1):
+    if case.threads > 1 or not (case.gpus or case.ranks > 1 or _is_partitioned(case)):
         parts.append(counted(case.threads, "thread"))
     if case.gpus:
         parts.append(f"{case.gpus} GPU{'s' if case.gpus > 1 else ''}")
     return " × ".join(parts)
+
+
+def _is_partitioned(case: Case) -> bool:
+    """Return whether an implementation runs on ranks or workers, also where it has only one."""
+    kernel = card(case.kernel)
+    known = kernel.implementations.get(case.implementation) if kernel else None
+    return known is not None and known.backend in ("mpi", "dask")
 
 
 def name(entry: Entry) -> str:
@@ -79,6 +92,8 @@ def details(case: Case) -> str:
         parts.append(f"{case.start} start")
     if case.nodes > 1:
         parts.append(counted(case.nodes, "node"))
+    if case.quick:
+        parts.append("quick look: one process")
     return ", ".join(parts)
 
 
@@ -89,76 +104,89 @@ def source(case: Case) -> str:
     return f"generated data: size {case.size}, seed {case.seed}"
 
 
-def speed(entry: Entry) -> tuple[str, str]:
-    """Return units per second and the interval; repeats per second where the units are not known."""
-    if entry.time is None:
-        return "", ""
-    units = entry.units or 1.0
-    low, high = (units / end if end else None for end in (entry.time.high, entry.time.low))
-    return rate(units / entry.time.value, low, high, entry.unit)
+def unit_size(entry: Entry) -> str:
+    """Return how large one unit of work is: ``"2167 x 2070 pixels"``, its bytes if no more is known, or nothing."""
+    work = next((row.record.work for row in entry.rows if row.record.work), None)
+    if work is None or entry.unit == "GB":
+        return ""
+    known = work.unit_size or size_of_generated(card(entry.case.kernel), entry.case)
+    if known or not (entry.case.input or entry.case.input_hash) or not work.input_bytes:
+        return known
+    return memory(work.input_bytes / work.units)
+
+
+def units(entry: Entry) -> str:
+    """Return what is counted, in the plural: ``"frames of 2167 x 2070 pixels"``."""
+    size = unit_size(entry)
+    return f"{plural(entry.unit)} of {size}" if size else plural(entry.unit)
+
+
+def on(platform: str) -> str:
+    """Return where something ran, within a sentence."""
+    return "on this machine" if platform == HERE else f"on {platform}"
 
 
 def ratio(found: Interval) -> str:
-    """Return a ratio of speeds with its interval: ``"61.3 × [59.0, 63.7]"``."""
-    return " ".join(part for part in factor(found.value, found.low, found.high) if part)
+    """Return a ratio of speeds with its interval: ``"61.3 times (59.0 to 63.7)"``."""
+    return phrase(found, times_in_words)
 
 
 def group_answer(group: ComparisonGroup) -> str:
-    """Return the answer of one problem on one platform, in one sentence that claims no more than its level."""
+    """Return the answer of one problem on one platform, in sentences that claim no more than its level."""
     fastest = group.fastest
-    place = f"On platform {group.platform}, "
     if fastest is None:
         tried = Counter(OUTCOMES[entry.outcome] for entry in group.entries)
         how = listed(f"{counted(count, 'case')} {word}" for word, count in tried.items())
-        return f"{place}no implementation has a verified result: {how}."
-    reached = " ".join(part for part in speed(fastest) if part)
-    others = len(group.comparable) - 1
+        return f"No implementation has a correct result {on(group.platform)}: {how}."
+    others, place, reached = len(group.comparable) - 1, on(group.platform), speed_phrase(fastest)
     if not others:
-        return f"{place}{name(fastest)} is the only implementation with a verified result: {reached}."
+        return f"{name(fastest)} reaches {reached} {place}. Nothing else has a correct result to compare with."
     uncompared = [rival for rival in group.rivals if rival.decision in UNCOMPARED]
-    if uncompared:
-        why = "some of them ran in fewer than 3 processes, which gives no interval"
-        if all(rival.decision is Decision.UNCERTAIN for rival in uncompared):
-            why = "some intervals span more than a factor of 3"
+    disturbed = is_disturbed(group)
+    if uncompared or disturbed:
+        why = "other work disturbed most of the processes" if disturbed else _why_uncompared(uncompared)
         return (
-            f"{place}{name(fastest)} has the shortest time of {others + 1} verified implementations: {reached};"
-            f" {why}, so no comparison is claimed."
+            f"The shortest time of {others + 1} implementations {place} is that of {name(fastest)}: {reached}."
+            f" No comparison is claimed: {why}."
         )
     if group.rivals:
-        first = group.rivals[0]
-        bound = f"{ratio(first.ratio)} includes 1" if first.ratio else "no ratio"
-        names = listed([name(fastest), *(name(rival.base) for rival in group.rivals)], "and")
-        start = (
-            f"{place}it cannot be told yet which of {names} is the fastest (speed ratio {bound}); {name(fastest)}"
-            f" reaches {reached}"
-        )
+        first = group.rivals[0].ratio
+        names = listed([name(fastest), *(name(rival.base) for rival in group.rivals)])
+        bounds = f" The ratio of their speeds is {ratio(first)}." if first else ""
+        start = f"There is no clear difference between {names} {place}.{bounds} {name(fastest)} reaches {reached}."
     else:
-        start = f"{place}{name(fastest)} is the fastest of {others + 1} verified implementations: {reached}"
-    return start + "".join(f"; {clause}" for clause in _against(group)) + "."
+        start = f"{name(fastest)} is the fastest of {others + 1} correct implementations {place}: {reached}."
+    return " ".join([start, *_against(group)])
+
+
+def _why_uncompared(pairs: Sequence[Comparison]) -> str:
+    """Return why no order is claimed."""
+    if all(pair.decision is Decision.UNCERTAIN for pair in pairs):
+        return "an interval spans more than a factor of 3"
+    return f"fewer than {LEAST_PROCESSES} processes give no interval"
 
 
 def _against(group: ComparisonGroup) -> list[str]:
-    """Return the clauses that compare the fastest with the best peer and the reference, unless already said."""
+    """Return the sentences that compare the fastest with the best peer and the reference, unless already said."""
     fastest, said = group.fastest, [rival.base for rival in group.rivals]
-    clauses = []
+    found = []
     if fastest and fastest.peer and group.best_own and group.best_own not in said:
         pair = compare(group.best_own, fastest)
-        clauses.append(_clause(pair, f"the fastest that is not a peer, {name(group.best_own)},", "it"))
+        found.append(_sentence(pair, f"The fastest that is not a peer, {name(group.best_own)},", "it"))
     elif fastest and not fastest.peer and group.best_peer and group.best_peer not in said:
-        clauses.append(_clause(compare(fastest, group.best_peer), "it", f"the best peer, {name(group.best_peer)}"))
+        found.append(_sentence(compare(fastest, group.best_peer), "It", f"the best peer, {name(group.best_peer)}"))
     if fastest and group.reference and group.reference not in said:
         pair = compare(fastest, group.reference)
-        clauses.append(_clause(pair, "it", f"the reference, {name(group.reference)}"))
-    return [clause for clause in clauses if clause]
+        found.append(_sentence(pair, "It", f"the reference, {name(group.reference)}"))
+    return [sentence for sentence in found if sentence]
 
 
-def _clause(pair: Comparison | None, subject: str, against: str) -> str:
+def _sentence(pair: Comparison | None, subject: str, base: str) -> str:
     if pair is None or pair.ratio is None or pair.decision in UNCOMPARED:
         return ""
     if pair.decision is Decision.UNDECIDED:
-        question = f"whether {subject.rstrip(',')} is faster than {against}"
-        return f"it cannot be told yet {question} ({ratio(pair.ratio)} includes 1)"
-    return f"{subject} is {ratio(pair.ratio)} as fast as {against}"
+        return f"{subject} is not clearly faster or slower than {base} ({ratio(pair.ratio)})."
+    return f"{subject} is {ratio(pair.ratio)} as fast as {base}."
 
 
 def cost_sentence(group: ComparisonGroup) -> str:
@@ -166,17 +194,21 @@ def cost_sentence(group: ComparisonGroup) -> str:
     fastest, cheapest = group.fastest, group.cheapest
     if fastest is None or fastest.cost is None:
         return ""
-    text = f"Priced: {' '.join(cost(fastest))} with {name(fastest)}, at the price {price_note(fastest)}"
+    text = f"With {name(fastest)} the cost is {' '.join(cost(fastest, cheapest))}, at the price {price_note(fastest)}."
     if cheapest and cheapest is not fastest and cheapest.cost:
-        text += f"; the lowest cost is {' '.join(cost(cheapest))} with {name(cheapest)}"
-    return text + "."
+        text += f" The lowest cost is {' '.join(cost(cheapest))}, with {name(cheapest)}."
+    return text
 
 
-def cost(entry: Entry) -> tuple[str, str]:
-    """Return the cost of an entry with its currency, and for how many units."""
+def cost(entry: Entry, like: Entry | None = None) -> tuple[str, str]:
+    """Return the cost of an entry with its currency, and for how many units: as many as for the cost of `like`."""
     if entry.cost is None:
         return "", ""
-    return price(entry.cost.value, entry.counted[0].currency or "of unknown currency", entry.unit)
+    currency = entry.counted[0].currency or "of unknown currency"
+    value = like.cost.value if like and like.cost else entry.cost.value
+    scale, per = price_unit(value, currency, entry.unit)
+    size = unit_size(entry)
+    return phrase(entry.cost, lambda _: scale), f"{per} of {size}" if size else per
 
 
 def price_note(entry: Entry) -> str:
@@ -195,64 +227,14 @@ def across_platforms(problem: ProblemResults) -> str:
     parts = []
     for other in groups[1:]:
         pair = compare(best.fastest, other.fastest) if best.fastest else None
-        if pair is None or pair.ratio is None or pair.decision is Decision.UNKNOWN:
-            parts.append(f"with {other.platform} no comparison is claimed (fewer than 3 processes give no interval)")
-        elif pair.decision is Decision.UNCERTAIN:
-            parts.append(f"with {other.platform} no comparison is claimed (the interval spans more than a factor of 3)")
+        if pair is None or pair.ratio is None or pair.decision in UNCOMPARED:
+            reason = f": {_why_uncompared([pair])}" if pair else ""
+            parts.append(f"No comparison with {other.platform} is claimed{reason}.")
         elif pair.decision is Decision.UNDECIDED:
-            parts.append(f"it cannot be told yet whether faster than {other.platform} ({ratio(pair.ratio)} includes 1)")
+            parts.append(f"{best.platform} and {other.platform} do not differ clearly ({ratio(pair.ratio)}).")
         else:
-            parts.append(f"{ratio(pair.ratio)} as fast as {other.platform}")
-    return f"Between platforms, each with its fastest: {best.platform} is ahead: {listed(parts)}."
-
-
-def headline(problems: Sequence[ProblemResults]) -> str:
-    """Return the answer to a question in one sentence."""
-    groups = [group for problem in problems for group in problem.measured]
-    if not groups:
-        return "Nothing was measured yet that answers it."
-    if len(groups) == 1:
-        return group_answer(groups[0])
-    places = len({group.platform for group in groups})
-    noun = f"{counted(len(problems), 'problem')} on {counted(places, 'platform')}"
-    leaders = Counter(group.fastest.case.implementation for group in groups if group.fastest)
-    if not leaders:
-        return f"No implementation has a verified result in any of {noun}."
-    total = len(groups)
-    lead = listed(f"{who} has the shortest time in {_share(count, total)}" for who, count in leaders.most_common(3))
-    rest = total - sum(count for _, count in leaders.most_common(3))
-    others = f", others in {rest}" if rest else ""
-    of = "problems" if places == 1 else "pairs of problem and platform"
-    return f"Of {total} {of}, {lead}{others}; {_decided(groups)}{_range(groups)}."
-
-
-def _share(count: int, total: int) -> str:
-    return "all" if count == total else str(count)
-
-
-def _decided(groups: Sequence[ComparisonGroup]) -> str:
-    decided = sum(group.decided for group in groups)
-    if decided == len(groups):
-        return "each time faster than every other implementation by 95 % intervals"
-    if not decided:
-        return "by 95 % intervals it cannot be told yet in any of them which is the fastest"
-    return f"{decided} of {len(groups)} are sure by 95 % intervals, for the others no order is claimed"
-
-
-def _range(groups: Sequence[ComparisonGroup]) -> str:
-    """Return between which factors the leader passes the best peer, or numpy without peers, where decided."""
-    with_peers = any(group.best_peer for group in groups)
-    whom = "the best peer" if with_peers else "the numpy reference"
-    bases = [(group.fastest, group.best_peer if with_peers else group.reference) for group in groups]
-    pairs = [compare(fastest, base) for fastest, base in bases if fastest]
-    found = [pair.ratio for pair in pairs if pair and pair.ratio and pair.decision is Decision.FASTER]
-    if not found:
-        return ""
-    where = "all of them" if len(found) == len(groups) else f"{len(found)} of them"
-    if len(found) == 1:
-        return f"; in {where} the leader is {ratio(found[0])} as fast as {whom}"
-    least, most = (pick(found, key=lambda interval: interval.value) for pick in (min, max))
-    return f"; in {where} the leader is {ratio(least)} to {ratio(most)} as fast as {whom}"
+            parts.append(f"{best.platform} is {ratio(pair.ratio)} as fast as {other.platform}.")
+    return " ".join(["Each platform with its fastest implementation:", *parts])
 
 
 def projection(group: ComparisonGroup) -> str:
@@ -261,9 +243,4 @@ def projection(group: ComparisonGroup) -> str:
     start = f"{group.basis.value.capitalize()}, not measured, on platform {group.platform}: "
     if fastest is None:
         return f"{start}no figure."
-    return f"{start}the shortest time is that of {name(fastest)}, {' '.join(filter(None, speed(fastest)))}."
-
-
-def time(entry: Entry) -> tuple[str, str]:
-    """Return the seconds of one repeat and the interval."""
-    return duration(entry.time.value, entry.time.low, entry.time.high) if entry.time else ("", "")
+    return f"{start}the shortest time is that of {name(fastest)}, {speed_phrase(fastest)}."

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from daasbench.evidence.claims import ComparisonGroup, ProblemResults, compare
+from daasbench.evidence.claims import ComparisonGroup, Decision, ProblemResults, compare
 from daasbench.evidence.entries import Entry
 from daasbench.model import Basis, Outcome
 
 from .claims_in_words import OUTCOMES, cost, price_note, resources, speed, time
-from .numbers import NOTHING, counted, factor, number, percent, spans
+from .intervals import Cell as Cell
+from .intervals import cell, share, times
+from .numbers import NOTHING, counted, number, spans
 
-Cell = tuple[str, str]  # what is said, and below it, smaller, its interval or its source
 EMPTY: Cell = (NOTHING, "")
 BASES = {
     Basis.MEASURED: "measured",
@@ -100,7 +101,7 @@ def table_row(entry: Entry, group: ComparisonGroup) -> ComparisonRow:
         per_core=_ratio(entry, group.best_peer or group.reference, per_core=True) if good else EMPTY,
         limit=_limit(entry),
         accuracy=_accuracy(entry),
-        cost=cost(entry) if entry.cost else EMPTY,
+        cost=cost(entry, group.cheapest) if entry.cost else EMPTY,
         outcome=entry.outcome,
         outcome_words=outcome(entry),
         why=why(entry),
@@ -109,29 +110,35 @@ def table_row(entry: Entry, group: ComparisonGroup) -> ComparisonRow:
 
 def _platform(entry: Entry) -> Cell:
     used = entry.cores_used
-    return entry.platform, resources(entry.case) + (f", {number(used)} cores used" if used else "")
+    return entry.platform, resources(entry.case) + (f", {number(used, 2)} cores used" if used else "")
 
 
 def _ratio(entry: Entry, base: Entry | None, per_core: bool = False) -> Cell:
     if base is None:
         return EMPTY
     if entry is base:
-        return "1 ×", "by definition"
+        return "1 ×", "(by definition)"
     pair = compare(entry, base, per_core)
     if pair is None or pair.ratio is None:
         return EMPTY
     if pair.ratio.low is None or pair.ratio.high is None:
-        return "no claim", "one process only"
-    main, interval = factor(pair.ratio.value, pair.ratio.low, pair.ratio.high)
-    return main, f"{interval} includes 1" if pair.ratio.low <= 1 <= pair.ratio.high else interval
+        return "not compared", "(too few processes)"
+    main, interval = cell(pair.ratio, times)
+    return main, f"{interval}: no clear difference" if pair.decision is Decision.UNDECIDED else interval
 
 
 def _limit(entry: Entry) -> Cell:
     found = entry.fraction
     if found is None:
         return EMPTY
-    main, interval = percent(found.value, found.low, found.high)
-    return main, f"{interval} of {(entry.limit_name or '').replace('_', ' ')}".strip()
+    main, interval = cell(found, share)
+    return main, f"{interval} of {limit_words(entry.limit_name)}".strip()
+
+
+def limit_words(name: str | None) -> str:
+    """Return the name of a limit of the machine in words: ``"memory (read)"``, ``"arithmetic (float32)"``."""
+    room, _, what = (name or "").partition("_")
+    return {"memory": f"memory ({what})", "matmul": f"arithmetic ({what})"}.get(room, (name or "").replace("_", " "))
 
 
 def _accuracy(entry: Entry) -> Cell:
@@ -140,9 +147,12 @@ def _accuracy(entry: Entry) -> Cell:
         return (NOTHING, "error is not a number") if entry.outcome is Outcome.WRONG else EMPTY
     error, tolerance = worst.record.error, worst.record.tolerance
     main = "0" if error == 0 else number(error, 2)
-    allowed = f"≤ {number(tolerance, 2)}" if tolerance is not None and math.isfinite(tolerance) else ""
     by = worst.record.verified_by
-    return main, " ".join(part for part in (allowed, f"by {by}" if by else "not verified") if part)
+    judged = f"verified by {by}" if by else "not verified"
+    if tolerance is None or not math.isfinite(tolerance):
+        return main, judged
+    sign = "≤" if error <= tolerance else ">"
+    return f"{main} {sign} {number(tolerance, 2)}", judged
 
 
 def outcome(entry: Entry) -> str:
@@ -158,7 +168,7 @@ def why(entry: Entry) -> str:
     reasons: dict[str, list[int]] = {}
     for row in entry.rows:
         if row.record.outcome is not Outcome.OK:
-            reasons.setdefault(explanation(row.record.outcome, row.record.message), []).append(row.record.process)
+            reasons.setdefault(explanation(row.record.outcome, row.record.message), []).append(row.record.process + 1)
     if len(reasons) == 1 and len(entry.outcomes) == 1:
         return next(iter(reasons))
     return " ".join(f"Process {spans(processes)}: {text}" for text, processes in reasons.items())
@@ -167,6 +177,6 @@ def why(entry: Entry) -> str:
 def explanation(outcome: Outcome, message: str) -> str:
     """Return why there is no figure: the record's own sentence, or what its outcome says."""
     return message or {
-        Outcome.WRONG: "the oracle disagrees; its samples are kept and compared with nothing",
-        Outcome.TIMEOUT: "it did not end within its time limit",
-    }.get(outcome, "the record gives no reason")
+        Outcome.WRONG: "The result is not the expected one. It is not compared.",
+        Outcome.TIMEOUT: "It did not end within its time limit.",
+    }.get(outcome, "The record gives no reason.")

@@ -50,7 +50,7 @@ def gaps(problems: Sequence[ProblemResults], evidence: Evidence) -> list[Gap]:
     for missing in evidence.planned_missing:
         case = missing.planned.case
         key = (case.kernel, case.implementation, missing.platform, "not yet run", "",
-               missing.planned.skip or "planned; run the same scenario again to measure it")  # fmt: skip
+               missing.planned.skip or "It is planned. Run the same scenario again to measure it.")  # fmt: skip
         found.setdefault(key, []).append(details(case))
     return [_gap(key, places) for key, places in found.items()]
 

@@ -1,44 +1,70 @@
-"""Numbers as words: every figure that a report prints goes through here, with its unit and sensible digits."""
+"""Numbers as words: every figure that a report prints goes through here, with its unit and sensible digits.
+
+A figure has as many digits as its interval leaves, at most three. Both ends of an interval are in the unit of the
+value: ``("11.7 ms", "(11.5 to 11.9)")``. Numbers from a million on are written with a word, not with an exponent.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import NamedTuple
 
 NOTHING = "–"
+MOST_DIGITS, LEAST_DIGITS = 3, 2
+LEAST_PERCENT = 0.001  # an interval that is narrower is not told in digits
+GROUP = "\u202f"  # narrow no-break space: between thousands
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_WORDS = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
 
 
-def number(value: float, digits: int = 3) -> str:
-    """Return `value` with `digits` significant digits and no exponent between 1e-4 and 1e6."""
+class Scale(NamedTuple):
+    """The unit in which a figure reads best: ``Scale(1e-3, "", " ms")``, ``Scale(1e6, " million", " frames/s")``."""
+
+    by: float
+    word: str
+    sign: str
+
+
+def number(value: float, digits: int = MOST_DIGITS) -> str:
+    """Return `value` with `digits` significant digits: ``"0.0123"``, ``"12 300"``, ``"1.23 million"``."""
     if not math.isfinite(value):
         return "not a number" if math.isnan(value) else "unbounded"
     if value == 0:
         return "0"
-    if not 1e-4 <= abs(value) < 1e6:
-        return scientific(value, digits)
     rounded = float(f"{value:.{digits - 1}e}")
-    places = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
-    return f"{rounded:.{places}f}"
+    if not 1e-4 <= abs(rounded) < 1e15:
+        return scientific(value, digits)
+    by, word = next((scale for scale in _WORDS if abs(rounded) >= scale[0]), (1.0, ""))
+    return f"{_grouped(rounded / by, _places(rounded / by, digits))} {word}".strip()
+
+
+def _places(rounded: float, digits: int) -> int:
+    return max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
+
+
+def _grouped(value: float, places: int) -> str:
+    """Return a number with narrow spaces between the thousands from 10 000 on."""
+    text = f"{value:.{places}f}"
+    return f"{value:,.{places}f}".replace(",", GROUP) if abs(value) >= 1e4 else text
 
 
 def amount(value: float) -> str:
     """Return how much work something is: whole numbers below a million exactly, others with three digits."""
-    return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 else number(value)
+    return _grouped(value, 0) if value == int(value) and abs(value) < 1e6 else number(value)
 
 
 def short(value: float) -> str:
-    """Return `value` for an axis: three digits at most, an SI prefix from 10 000 on, no zeros at the end."""
-    scale, sign = prefix(value)
-    text = number(value / scale)
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{text} {sign}".strip()
+    """Return `value` for an axis: three digits at most, no zeros at the end."""
+    digits, _, word = number(value).partition(" ")
+    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    return f"{digits} {word}".strip()
 
 
-def scientific(value: float, digits: int = 3) -> str:
-    """Return `value` as mantissa and power of ten: ``3.2 × 10⁻⁷``."""
+def scientific(value: float, digits: int = MOST_DIGITS) -> str:
+    """Return `value` as mantissa and power of ten: ``3.2 × 10⁻⁷``; for errors and tolerances only."""
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
@@ -46,23 +72,41 @@ def scientific(value: float, digits: int = 3) -> str:
 
 
 def digits_for(value: float, low: float | None, high: float | None) -> int:
-    """Return how many significant digits of `value` its interval supports: 3 or 4; 3 without an interval."""
+    """Return how many significant digits of `value` its interval leaves: 2 or 3; 3 without an interval."""
     if low is None or high is None or not value or high <= low:
-        return 3
+        return MOST_DIGITS
     wanted = math.floor(math.log10(abs(value))) - math.floor(math.log10((high - low) / 2)) + 1
-    return min(4, max(3, wanted))
+    return min(MOST_DIGITS, max(LEAST_DIGITS, wanted))
 
 
-def scaled(value: float, low: float | None, high: float | None, scale: float) -> tuple[str, str]:
-    """Return the value and its interval (``"[11.5, 11.9]"``, or ``""``), all divided by `scale`."""
+def figure(value: float, low: float | None, high: float | None, scale: Scale) -> tuple[str, str]:
+    """Return the value with its unit, and its interval in the same unit, or ``""``."""
     digits = digits_for(value, low, high)
-    main = number(value / scale, digits)
+    main = f"{number(value / scale.by, digits)}{scale.word}{scale.sign}"
     if low is None or high is None:
         return main, ""
-    places = len(main.partition(".")[2])
-    alike = "×" not in main and high < 10 * low and high / scale < 1e6  # else each end needs digits of its own
-    ends = [f"{end / scale:.{places}f}" if alike else number(end / scale) for end in (low, high)]
-    return main, f"[{ends[0]}, {ends[1]}]"
+    return main, f"({ends(value, low, high, scale)})"
+
+
+def ends(value: float, low: float, high: float, scale: Scale) -> str:
+    """Return both ends of an interval as exact as the value is written: ``"11.5 to 11.9"``."""
+    value, low, high = (one / scale.by for one in (value, low, high))
+    digits = digits_for(value, low, high)
+    step = 10.0 ** (math.floor(math.log10(abs(value))) - digits + 1) if value else 0.0
+    first, last = (_end(end, step) for end in (low, high))
+    if first == last and value:
+        percent_ = 50 * (high - low) / abs(value)
+        return f"± {number(percent_, 1)} %" if percent_ >= LEAST_PERCENT else f"± less than {LEAST_PERCENT} %"
+    return f"{first} to {last}{scale.word}"
+
+
+def _end(value: float, step: float) -> str:
+    """Return an end of an interval: rounded to `step`, the last digit of its value, if that leaves two digits."""
+    if not step or abs(value) < 10 * step:
+        return number(value, LEAST_DIGITS)
+    if abs(value) >= 1000 * step:
+        return number(value)
+    return _grouped(round(value / step) * step, max(0, -math.floor(math.log10(step) + 0.5)))
 
 
 def time_scale(seconds: float) -> tuple[float, str]:
@@ -80,34 +124,40 @@ def prefix(value: float) -> tuple[float, str]:
     return next((scale, sign) for scale, sign in _PREFIXES if abs(value) >= scale)
 
 
+def time_unit(seconds: float) -> Scale:
+    """Return the scale of a time."""
+    by, sign = time_scale(seconds)
+    return Scale(by, "", f" {sign}")
+
+
+def rate_unit(value: float, unit: str) -> Scale:
+    """Return the scale of a number of units per second."""
+    by, word = next((scale for scale in _WORDS if abs(value) >= scale[0]), (1.0, ""))
+    return Scale(by, f" {word}" if word else "", f" {plural(unit)}/s")
+
+
 def duration(seconds: float, low: float | None = None, high: float | None = None) -> tuple[str, str]:
-    """Return a time with its unit, and its interval in the same unit: ``("11.7 ms", "[11.5, 11.9]")``."""
-    scale, sign = time_scale(seconds)
-    main, interval = scaled(seconds, low, high, scale)
-    return f"{main} {sign}", interval
+    """Return a time with its unit, and its interval in the same unit: ``("11.7 ms", "(11.5 to 11.9)")``."""
+    return figure(seconds, low, high, time_unit(seconds))
 
 
 def rate(value: float, low: float | None, high: float | None, unit: str) -> tuple[str, str]:
-    """Return units per second, and the interval: ``("980 k spectra/s", "[975, 985]")``."""
-    scale, sign = prefix(value)
-    main, interval = scaled(value, low, high, scale)
-    return f"{main} {sign + ' ' if sign else ''}{plural(unit)}/s", interval
+    """Return units per second, and the interval: ``("980 000 spectra/s", "(975 000 to 985 000)")``."""
+    return figure(value, low, high, rate_unit(value, unit))
 
 
 def factor(value: float, low: float | None = None, high: float | None = None) -> tuple[str, str]:
-    """Return a ratio of speeds: ``("61.3 ×", "[59.0, 63.7]")``."""
-    main, interval = scaled(value, low, high, 1.0)
-    return f"{main} ×", interval
+    """Return a ratio of speeds: ``("61.3 ×", "(59.0 to 63.7)")``."""
+    return figure(value, low, high, Scale(1.0, "", " ×"))
 
 
 def percent(fraction: float, low: float | None = None, high: float | None = None) -> tuple[str, str]:
     """Return a share in percent, and its interval."""
-    main, interval = scaled(fraction, low, high, 0.01)
-    return f"{main} %", interval
+    return figure(fraction, low, high, Scale(0.01, "", " %"))
 
 
 def joined(pair: tuple[str, str]) -> str:
-    """Return a figure and its interval as one text: ``"11.7 ms [11.5, 11.9]"``."""
+    """Return a figure and its interval as one text: ``"11.7 ms (11.5 to 11.9)"``."""
     return " ".join(part for part in pair if part)
 
 
@@ -126,12 +176,18 @@ def flow(value: float, unit: str) -> str:
     return f"{number(value / scale)} {sign}{written}"
 
 
-def price(cost: float | Decimal, currency: str, unit: str) -> tuple[str, str]:
-    """Return a cost, and for how many units: as many as make it readable: ``("0.21 EUR", "per 1000 frames")``."""
+def price_unit(cost: float | Decimal, currency: str, unit: str) -> tuple[Scale, str]:
+    """Return the scale of a cost, and for how many units it is: ``"per 1000 frames"``, as many as make it readable."""
     value = float(cost)
     steps = ((1, ""), (10**3, "1000 "), (10**6, "million "), (10**9, "billion "))
     count, word = next((step for step in steps if value * step[0] >= 0.01 or not value), steps[-1])
-    return f"{number(value * count)} {currency}", f"per {word}{plural(unit) if word else unit}"
+    return Scale(1 / count, "", f" {currency}"), f"per {word}{plural(unit) if word else unit}"
+
+
+def price(cost: float | Decimal, currency: str, unit: str) -> tuple[str, str]:
+    """Return a cost, and for how many units: ``("0.210 EUR", "per 1000 frames")``."""
+    scale, per = price_unit(cost, currency, unit)
+    return figure(float(cost), None, None, scale)[0], per
 
 
 def plural(unit: str) -> str:
@@ -156,7 +212,7 @@ def listed(words: Iterable[str], joint: str = "and") -> str:
 
 
 def spans(indices: Iterable[int]) -> str:
-    """Return ``"0–2, 5"`` for the indices 0, 1, 2, 5."""
+    """Return ``"0 to 2, 5"`` for the indices 0, 1, 2, 5."""
     ordered = sorted(set(indices))
     parts: list[list[int]] = []
     for index in ordered:
@@ -164,4 +220,4 @@ def spans(indices: Iterable[int]) -> str:
             parts[-1].append(index)
         else:
             parts.append([index])
-    return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]}–{p[-1]}" for p in parts)
+    return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]} to {p[-1]}" for p in parts)

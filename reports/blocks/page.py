@@ -16,6 +16,7 @@ from daasbench.evidence.entries import entries
 from daasbench.scenario.goal import goal_notes
 
 from . import provenance
+from .answer import AnswerBox, Answered, caution, trust_line
 from .claims_in_words import LEVELS
 from .gaps import Gap, count_words, gaps
 
@@ -27,11 +28,22 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionedFigure:
-    """A figure with its caption, which says in words what is not shown; `name` is that of its file, if it has one."""
+    """A figure with its caption, which says in words what is not shown.
+
+    Attributes
+    ----------
+    svg
+        The figure as an element of a page.
+    name
+        That of its file, if it has one.
+    title
+        The finding that it shows, in a sentence.
+    """
 
     svg: str
     caption: str
     name: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +51,9 @@ class PageFrame:
     """What every page has around its content."""
 
     report: str  # its name
+    origin: str  # machine and dates, in one line
+    trust: str  # how far the measurements can be trusted, in one line
+    caution: str  # that the machine was busy; empty if it was not
     notes: tuple[str, ...]  # what a reader must know of the evidence as a whole
     warnings: tuple[str, ...]  # what could not be read
     gaps: tuple[Gap, ...]
@@ -74,6 +89,9 @@ def page_frame(
     newest = provenance.runs(evidence, report, every)
     return PageFrame(
         report=report,
+        origin=provenance.origin(evidence, newest),
+        trust=trust_line(evidence, shown),
+        caution=caution(evidence, shown),
         notes=tuple(goal_notes(text for run, text in evidence.scenarios.items() if run in every)),
         warnings=tuple(evidence.warnings),
         gaps=tuple(holes),
@@ -99,12 +117,24 @@ class PlainSection:
 
 @dataclass(frozen=True, kw_only=True)
 class PlainPage:
-    """A page without templates of its own: the question, its answer, the sections below."""
+    """A page without templates of its own: the question, its answer, the sections below.
+
+    Attributes
+    ----------
+    answers
+        One to three sentences, at most 25 words each; the first one answers. None if there is no answer.
+    missing
+        If there is no answer: what is missing, and the command that gets it.
+    figure
+        The one figure that shows the answer.
+    """
 
     question: str
     answers: tuple[str, ...]
     level: EvidenceLevel
     sections: tuple[PlainSection, ...]
+    missing: str = ""
+    figure: CaptionedFigure | None = None
 
     @property
     def level_words(self) -> tuple[str, str]:
@@ -113,11 +143,15 @@ class PlainPage:
 
     def text(self, frame: PageFrame, wanted: str) -> str:
         """Return the page as ``"html"``, one file that loads nothing, or as ``"md"``, without its figures."""
-        return render(f"plain.{wanted}.j2", frame, page=self)
+        box = AnswerBox(sentences=self.answers, trust=frame.trust, caution=frame.caution, missing=self.missing)
+        top = [Answered(question=self.question, box=box, figure=self.figure)]
+        return render(f"plain.{wanted}.j2", frame, answered=top, page=self)
 
 
 def render(template: str, frame: PageFrame, folder: Path | None = None, **facts: Any) -> str:
     """Return a template (``scaling.html.j2``, ``scaling.md.j2``) filled with `frame` and `facts`.
+
+    The fact `answered`, a sequence of :class:`Answered`, is the top of the page: questions and answers.
 
     Parameters
     ----------

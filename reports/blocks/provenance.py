@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from daasbench.evidence.claims import ProblemResults
+from daasbench.evidence.cores import cores_used
 from daasbench.evidence.entries import Entry
 from daasbench.model import Limits, Machine, Record
 from daasbench.records.layout import RUNS_FOLDER, SCENARIO_FILE
+from daasbench.statistics.intervals import UNCERTAIN
 
 from .claims_in_words import source, title
 from .numbers import counted, flow, listed, memory, number, percent
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
 DISTURBED, BUSY = 2, 0.05
+MORE = 1.1  # times the declared cores: less is the error of the clock of processor time
 MACHINES, RUNS = 12, 5  # shown on a page; more are counted
 
 
@@ -72,11 +75,11 @@ def _observed(machine: Machine, records: Sequence[Record], limits: Sequence[Limi
         ("Processor", machine.cpu),
         ("Cores", f"{machine.cores} physical, {machine.threads} hardware threads, {machine.usable_cores} usable"),
         ("Memory", f"{memory(machine.memory_bytes)}, {memory(machine.usable_memory_bytes)} usable"),
-        ("Last-level cache", memory(machine.last_level_cache_bytes) if machine.last_level_cache_bytes else "not seen"),
-        ("Vector instructions", ", ".join(machine.instructions) or "not seen"),
+        ("Last-level cache", memory(machine.last_level_cache_bytes) if machine.last_level_cache_bytes else "unknown"),
+        ("Vector instructions", ", ".join(machine.instructions) or "unknown"),
         ("GPU", machine.gpu or "none seen"),
-        ("Frequency governor", machine.governor or "not seen"),
-        ("Virtual", machine.virtual or "no sign of it"),
+        ("Frequency governor", machine.governor or "unknown"),
+        ("Virtual", machine.virtual or "no"),
         (
             "System",
             ", ".join(part for part in (machine.os, f"Python {machine.python}" if machine.python else "") if part),
@@ -95,7 +98,7 @@ def _limits(limits: Limits) -> tuple[str, tuple[LimitRow, ...], tuple[str, ...]]
         LimitRow(
             name=name.replace("_", " "),
             value=flow(limit.value, limit.unit),
-            spread=f"{flow(limit.low, limit.unit)} to {flow(limit.high, limit.unit)}",
+            spread=f"{flow(limit.low, limit.unit)} to {flow(limit.high, limit.unit)}{_caveat(name, limits)}",
             repeats=str(limit.repeats),
         )
         for name, limit in limits.values.items()
@@ -104,34 +107,48 @@ def _limits(limits: Limits) -> tuple[str, tuple[LimitRow, ...], tuple[str, ...]]
     return counted(limits.threads, "thread"), rows, failed
 
 
+def _caveat(name: str, limits: Limits) -> str:
+    """Return what a reader must know of the spread of a limit; empty if nothing."""
+    limit, triad = limits.values[name], limits.values.get("triad")
+    if name == "read" and triad and triad.value > limit.value:
+        return "; disturbed: a read is not slower than a triad, whose rate is used"
+    return "; disturbed: only the fastest repeat counts" if limit.high > UNCERTAIN * limit.low else ""
+
+
 def _warnings(machine: Machine, records: Sequence[Record]) -> list[str]:
     """Return what makes the figures of this machine less sure."""
     warned = []
     if machine.virtual:
-        warned.append(f"This machine is virtual ({machine.virtual}): neighbours that it cannot see may share it.")
+        warned.append(f"This machine is virtual ({machine.virtual}). Other virtual machines may share its processor.")
     if machine.governor and machine.governor != "performance":
-        warned.append(f"The frequency governor is {machine.governor!r}, so the clock may change while it measures.")
+        warned.append(f"The frequency governor is {machine.governor!r}: the clock may change during a measurement.")
     flags = [flag for record in records if record.samples for flag in record.samples.flags]
     disturbed = flags.count(DISTURBED)
     if disturbed:
         share = percent(disturbed / len(flags))[0]
-        warned.append(
-            f"{disturbed} of {len(flags)} samples ({share}) were disturbed by foreign processes and repeated."
-        )
+        warned.append(f"Other programs disturbed {disturbed} of {len(flags)} samples ({share}). These were repeated.")
     busy = [record for record in records if _busy(record)]
     if busy:
         warned.append(
-            f"{counted(len(busy), 'process')} of {len(records)} kept samples during which others used more than"
-            f" {percent(BUSY)[0]} of the machine; the raw samples show which."
+            f"{counted(len(busy), 'process')} of {len(records)} kept samples while other programs used more than"
+            f" {number(100 * BUSY, 1)} % of the machine. The raw samples show which."
         )
-    wide = sorted({
-        f"{record.case.implementation} ({number(record.cores_used)} cores on {counted(record.case.threads, 'thread')})"
-        for record in records
-        if record.cores_used and record.cores_used > 1.1 * record.case.threads * record.case.ranks
-    })  # fmt: skip
-    if wide:
-        warned.append(f"More cores were used than declared: {listed(wide[:5])}.")
-    return warned
+    return [*warned, *_more_cores_than_declared(machine, records)]
+
+
+def _more_cores_than_declared(machine: Machine, records: Sequence[Record]) -> list[str]:
+    """Return the warning on implementations that used more cores than their threads, where that can be told."""
+    alike: dict[tuple[str, int], list[Record]] = {}
+    for record in records:
+        key = (record.case.implementation, record.case.threads * record.case.ranks)
+        alike.setdefault(key, []).append(record)
+    found = {key: cores_used(mine, float(machine.usable_cores)) for key, mine in alike.items()}
+    wide = [
+        f"{name} ({number(used, 2)} cores on {counted(threads, 'thread')})"
+        for (name, threads), used in sorted(found.items())
+        if used and used > MORE * threads
+    ]
+    return [f"More cores were used than declared: {listed(wide[:5])}."] if wide else []
 
 
 def _busy(record: Record) -> bool:
@@ -174,6 +191,13 @@ def runs(evidence: Evidence, report: str, among: Collection[str]) -> list[RunPro
             )
         )
     return made
+
+
+def origin(evidence: Evidence, newest: Sequence[RunProvenance]) -> str:
+    """Return where and when the evidence was measured: ``"Example 9000, 2 cores · 2026-11-22"``."""
+    seen = {f"{one.cpu or one.host}, {counted(one.usable_cores, 'core')}" for one in evidence.machines.values()}
+    where = next(iter(seen)) if len(seen) == 1 else counted(len(seen), "machine") if seen else ""
+    return " · ".join(part for part in (where, newest[0].dates if newest else "") if part)
 
 
 def dates_of(records: Sequence[Record]) -> str:

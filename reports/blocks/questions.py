@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from daasbench.evidence.claims import EvidenceLevel, ProblemResults
 
-from .claims_in_words import LEVELS, headline
+from .claims_in_words import LEVELS
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
@@ -22,11 +22,6 @@ class AnsweredQuestion:
 
     text: str
     problems: tuple[ProblemResults, ...]
-
-    @property
-    def answer(self) -> str:
-        """Return the answer in one sentence."""
-        return headline(self.problems)
 
     @cached_property
     def level(self) -> EvidenceLevel:
@@ -40,7 +35,7 @@ class AnsweredQuestion:
         more = sum(problem.level > self.level for problem in self.problems)
         if more:
             reach = "reaches" if more == 1 else "reach"
-            words += f" (the lowest of {len(self.problems)} problems; {more} of them {reach} more)"
+            words += f" (the lowest of {len(self.problems)} problems; {more} {reach} a higher level)"
         return sign, words
 
     @property

@@ -6,11 +6,10 @@ set of processes, so that drift of the machine hits both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from daasbench.evidence.claims import decision
 from daasbench.host.containers import container_of
 from daasbench.model import Basis, Case, Outcome, Record
 from daasbench.statistics import Interval, across_processes, ratio
@@ -19,12 +18,14 @@ if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
 PROBE = "start_"
+PLAIN = "start_process"
 STARTS = {
-    "start_process": "a process",
-    "start_user_namespace": "a process in a user namespace",
-    "start_bwrap": "a process in bubblewrap",
-    "start_podman": "a process in podman",
+    PLAIN: "no container",
+    "start_user_namespace": "a user namespace",
+    "start_bwrap": "bubblewrap",
+    "start_podman": "podman",
 }
+ENGINES = {"unshare": "a user namespace", "bwrap": "bubblewrap"}  # others are called by their name
 Set = tuple[str, int]  # run and index of the set of processes
 
 
@@ -35,10 +36,11 @@ class ContainerStart:
     probe: str
     platform: str
     seconds: Interval
+    records: tuple[Record, ...]  # of the processes that count
 
     @property
     def what(self) -> str:
-        """Return what is started, in words."""
+        """Return in what a process is started, in words."""
         return STARTS.get(self.probe, self.probe.removeprefix(PROBE).replace("_", " "))
 
 
@@ -54,11 +56,13 @@ class SlowDown:
     outside: Interval
     inside: Interval
     ratio: Interval
+    records: tuple[Record, ...]  # of the processes that count, outside and inside
 
     @property
-    def decided(self) -> bool:
-        """Return whether its interval excludes 1; without an interval within a factor of 3, nothing is claimed."""
-        return decision(self.ratio).claimed
+    def where(self) -> str:
+        """Return where it ran, in words: ``"bubblewrap"``."""
+        engine = self.container.partition(" ")[0]
+        return ENGINES.get(engine, engine)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +144,13 @@ def _starts(evidence: Evidence, medians: Mapping[tuple[str, str], Mapping[Set, f
             each = [one / record.work.units for one in seconds.values()]
             probe = _probe(record.case)
             found[probe, record.platform] = ContainerStart(
-                probe=probe, platform=record.platform, seconds=across_processes(each)
-            )
+                probe=probe, platform=record.platform, seconds=across_processes(each),
+                records=tuple(
+                    one
+                    for one in _right(evidence.records)
+                    if (one.case.id, one.platform) == (record.case.id, record.platform)
+                ),
+            )  # fmt: skip
     order = list(STARTS)
     return sorted(found.values(), key=lambda one: (order.index(one.probe) if one.probe in order else 9, one.platform))
 
@@ -158,7 +167,7 @@ def _slow_downs(
         for name in sorted(platforms):
             if not containers.get(name) or (case_id, name) not in medians or not natives:
                 continue
-            right = [one for one in platforms[name] if one.outcome is Outcome.OK]  # one that was killed has no list
+            right = _right(platforms[name])  # one that was killed has no list
             record = right[0]
             native = next((one for one in natives if one in record.interleaved_with), natives[0])
             interleaved = all(native in one.interleaved_with for one in right)
@@ -172,7 +181,12 @@ def _slow_downs(
                 outside=across_processes(list(outside.values())),
                 inside=across_processes(list(inside.values())),
                 ratio=_ratio(outside, inside, paired=interleaved),
+                records=(*_right(platforms[native]), *right),
             )
+
+
+def _right(records: Iterable[Record]) -> list[Record]:
+    return [one for one in records if one.outcome is Outcome.OK and one.basis is Basis.MEASURED]
 
 
 def _ratio(outside: Mapping[Set, float], inside: Mapping[Set, float], *, paired: bool) -> Interval:

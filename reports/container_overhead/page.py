@@ -1,17 +1,21 @@
-"""The figures as words, tables and a drawing."""
+"""The figures as words, tables and drawings."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daasbench.statistics import Interval
+from daasbench.statistics import Interval, too_uncertain
 
+from ..blocks.answer import Answered
 from ..blocks.csv_table import csv_text
-from ..blocks.numbers import duration, joined, listed, number
+from ..blocks.intervals import Cell, cell
+from ..blocks.numbers import joined, time_unit
 from ..blocks.page import CaptionedFigure, page_frame, render
-from ..figures import canvas
-from .overhead import Overhead, SlowDown, title
+from ..figures import bars, canvas
+from .answer import UNASKED, Speed, answer_box, in_words, missing, question, speed, start_caveat
+from .overhead import PLAIN, ContainerStart, Overhead, SlowDown, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,76 +23,59 @@ if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
 TEMPLATES = Path(__file__).parent / "templates"
-WIDE = 3.0  # a ratio above it is drawn on a logarithmic axis
-NO_INTERVAL = "one process gives no interval, so nothing is claimed"
 COLUMNS = ("what", "platform", "native", "value", "low", "high", "unit", "processes", "took_turns")
-CAPTION = (
-    "Dots: geometric means across processes; lines: 95 % intervals. A start is that of one process that says where it"
-    " runs and ends."
-)
+TICKS = (1.01, 1.02, 1.05, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # of a ratio, and one over each
+NARROW = 1.1  # the ratio axis reaches at least so far on both sides of 1
 
 
 def page_text(evidence: Evidence, found: Overhead, wanted: str) -> str:
     """Return the page as ``"html"`` or ``"md"``."""
-    svg = _figure(found) if wanted == "html" else ""
+    drawn = wanted == "html"
+    box = answer_box(evidence, found)
+    top = _starts_figure(found) if drawn else None
+    ratios = _ratios_figure(found) if drawn else None
     return render(
         f"container_overhead.{wanted}.j2",
         page_frame(evidence, "container_overhead"),
         TEMPLATES,
+        answered=(Answered(question=question(evidence, found) if found.starts or found.slow_downs else UNASKED,
+                           box=box, figure=top or ratios),),
         found=found,
-        answers=answers(found),
+        missing=missing(evidence, found),
         level=level(found),
-        starts=[(start, times(start.seconds)) for start in found.starts],
-        rows=[
-            (one, title(one.case), times(one.outside), times(one.inside), by_how_much(one)) for one in found.slow_downs
-        ],
-        figure=CaptionedFigure(svg=svg, caption=CAPTION) if svg else None,
-    )
+        starts=[(start, *_start_words(start)) for start in found.starts],
+        rows=[_row(one) for one in found.slow_downs],
+        ratios=ratios if top else None,
+    )  # fmt: skip
 
 
-def times(seconds: Interval) -> str:
-    """Return a duration with its interval, in one text."""
-    return joined(duration(seconds.value, seconds.low, seconds.high))
+def _row(one: SlowDown) -> tuple[SlowDown, str, Cell, Cell, str]:
+    """Return a case, what it is, its times outside and inside, and the verdict."""
+    return one, title(one.case).replace("_", " "), times(one.outside), times(one.inside), in_words(one)
 
 
-def by_how_much(one: SlowDown) -> str:
-    """Return the slow-down in words that claim no more than its interval."""
-    low, high = one.ratio.low, one.ratio.high
-    if low is None or high is None:
-        return NO_INTERVAL
-    bounds = f"[{number(low, 4)}, {number(high, 4)}]"
-    if not one.decided:
-        return f"no difference shown: {number(one.ratio.value, 4)} × as long {bounds}"
-    word = "slower" if one.ratio.value > 1 else "faster"
-    return f"{word}: {number(one.ratio.value, 4)} × as long {bounds}"
+def times(seconds: Interval) -> Cell:
+    """Return a time, and below it its interval or the range of too few processes."""
+    return cell(seconds, time_unit)
 
 
-def answers(found: Overhead) -> list[str]:
-    """Return the answer in sentences: first of starts, then of each container."""
-    said = []
-    if found.starts:
-        parts = listed(f"{start.what} {times(start.seconds)}" for start in found.starts)
-        said.append(f"One start takes, to its end: {parts}.")
-    for name in dict.fromkeys(one.platform for one in found.slow_downs):
-        mine = [one for one in found.slow_downs if one.platform == name]
-        parts = "; ".join(f"{title(one.case)}: {by_how_much(one)}" for one in mine)
-        rounds = (
-            ""
-            if all(one.interleaved for one in mine)
-            else " These platforms did not run alternately: drift may be in it."
-        )
-        said.append(f"On {name} ({mine[0].container}), against {mine[0].native}: {parts}.{rounds}")
-    return said or ["Nothing was measured yet that answers it: run the scenario container_overhead."]
+def _start_words(start: ContainerStart) -> tuple[Cell, str]:
+    """Return what a start takes, and why this is too little to go by, if it is."""
+    void = start_caveat(start)
+    return times(start.seconds), void.kind.value if void else ""
 
 
 def level(found: Overhead) -> tuple[str, str]:
     """Return the evidence level of the weakest figure, and what it says."""
-    counts = [one.seconds.n for one in found.starts] + [one.ratio.n for one in found.slow_downs]
-    if not counts:
+    figures = [one.seconds for one in found.starts] + [one.ratio for one in found.slow_downs]
+    if not figures:
         return "L0", "nothing that was verified"
-    if min(counts) < 2:
-        return "L1", "verified; some figures come from one process, have no interval, and claim nothing"
-    return "L2", "verified, several processes; in brackets the 95 % interval across them"
+    if any(one.low is None or too_uncertain(one) for one in figures):
+        return (
+            "L1",
+            "every repeat verified; some figures come from too few processes, or are too uncertain",
+        )
+    return "L2", "every repeat verified, three processes or more, with 95 % intervals across them"
 
 
 def overhead_csv(found: Overhead) -> str:
@@ -108,64 +95,83 @@ def _ends_in_full(found: Interval) -> tuple[float | None, float | None, float | 
     return found.value, found.low, found.high
 
 
-# --- the figure -----------------------------------------------------------------------------------------------
+# --- the figures ----------------------------------------------------------------------------------------------
 
 
-def _figure(found: Overhead) -> str:
-    """Return both answers as one SVG: starts above, on a logarithmic axis, and slow-downs below."""
-    if not found.starts and not found.slow_downs:
-        return ""
-    labels = [start.what for start in found.starts] + [_label(one) for one in found.slow_downs]
-    tall = (0.27 * len(found.starts), 0.27 * len(found.slow_downs))
+def _starts_figure(found: Overhead) -> CaptionedFigure | None:
+    """Return the starts as bars from zero; one that is too uncertain has no bar but says so."""
+    if not any(start_caveat(start) is None for start in found.starts):
+        return None
+    rows = []
+    for start in found.starts:
+        sure = start_caveat(start) is None
+        colour = canvas.REFERENCE if start.probe == PLAIN else canvas.SERIES[0]
+        rows.append(
+            bars.Bar(
+                label=start.what,
+                text=joined(times(start.seconds)) if sure else "cannot be told yet",
+                colour=colour,
+                value=start.seconds.value if sure else None,
+                low=start.seconds.low if sure else None,
+                high=start.seconds.high if sure else None,
+            )
+        )
+    text = "Time from starting a process until it has ended; the process does next to nothing."
+    drawn = bars.draw([bars.BarGroup(title=text, bars=tuple(rows))])
+    return CaptionedFigure(svg=drawn, title=_slowest(found), caption="Lines: 95 % intervals.")
+
+
+def _slowest(found: Overhead) -> str:
+    """Return what takes longest to start, if its interval is above all others; else what is drawn."""
+    sure = sorted((one for one in found.starts if start_caveat(one) is None), key=lambda one: one.seconds.value)
+    if len(sure) < 2 or (sure[-1].seconds.low or 0.0) <= max(one.seconds.high or math.inf for one in sure[:-1]):
+        return "Time of one start"
+    return f"{sure[-1].what[0].upper()}{sure[-1].what[1:]} takes longest to start"
+
+
+def _ratios_figure(found: Overhead) -> CaptionedFigure | None:
+    """Return how many times as long each case takes inside, on a logarithmic axis around 1."""
+    drawn = [one for one in found.slow_downs if isinstance(speed(one), Speed)]
+    if not drawn:
+        return None
+    labels = [_label(one) for one in drawn]
     with canvas.style():
-        figure = canvas.canvas(2.2 + sum(tall))
-        left = canvas.label_margin(labels)
-        if found.starts:
-            where = canvas.axes(figure, left, 1.55 + tall[1], 0.25, 0.2)
-            _draw(where, [(start.what, start.seconds, canvas.OURS) for start in found.starts], scale=1e3)
-            _scale(where, [1e3 * value for start in found.starts for value in _ends(start.seconds)], log=True)
-            where.set_xlabel("one start, ms (logarithmic)")
-        if found.slow_downs:
-            where = canvas.axes(figure, left, 0.5, 0.25, (1.3 + tall[0]) if found.starts else 0.2)
-            colours = [canvas.OURS if one.decided else canvas.MUTED for one in found.slow_downs]
-            rows = [(_label(one), one.ratio, colour) for one, colour in zip(found.slow_downs, colours, strict=True)]
-            _draw(where, rows, scale=1.0)
-            ends = [value for _, interval, _ in rows for value in _ends(interval)]
-            _scale(where, [1.0, *ends], log=max(ends) > WIDE)
-            where.axvline(1.0, color=canvas.INK, linewidth=0.8)
-            where.set_xlabel("times as long as outside; a grey interval includes 1")
-        return canvas.svg(figure, "overhead", "Starts and slow-downs of containers", " ".join(answers(found)))
+        figure = canvas.canvas(0.95 + 0.3 * len(drawn))
+        where = canvas.axes(figure, canvas.label_margin(labels), 0.5, 0.25, 0.3)
+        for at, one in enumerate(drawn):
+            colour = canvas.MUTED if speed(one) is Speed.UNCLEAR else canvas.SERIES[0]
+            where.plot([one.ratio.low or 1, one.ratio.high or 1], [at, at], color=colour, linewidth=1.6)
+            where.plot(one.ratio.value, at, "o", color=colour, markersize=5)
+        _scale(where, [end for one in drawn for end in (one.ratio.low, one.ratio.high) if end])
+        where.set_yticks(range(len(labels)), labels)
+        where.set_ylim(len(labels) - 0.4, -0.6)
+        where.tick_params(axis="y", length=0)
+        where.grid(axis="x")
+        where.spines["left"].set_visible(False)
+        said = "; ".join(f"{_label(one)}: {in_words(one)}" for one in drawn)
+        svg = canvas.svg(figure, "overhead", "How many times as long a repeat takes inside a container", said)
+    text = "Dots: how many times as long a repeat takes inside; lines: 95 % intervals. Grey: no clear difference."
+    return CaptionedFigure(svg=svg, title=said, caption=text)
 
 
 def _label(one: SlowDown) -> str:
-    probe = one.case.options.get("probe")
-    return f"{probe or one.case.kernel}, {one.platform}"
+    what = str(one.case.options.get("probe") or one.case.kernel).replace("_", " ")
+    return f"{what}, {one.where}"
 
 
-def _ends(interval: Interval) -> list[float]:
-    return [value for value in (interval.low, interval.value, interval.high) if value is not None]
+def _scale(where: Axes, ends: list[float]) -> None:
+    """Let the axis reach as far to both sides of 1 as the intervals do, and say which side is slower."""
+    from matplotlib.ticker import FixedLocator, NullLocator
 
-
-def _scale(where: Axes, ends: list[float], *, log: bool) -> None:
-    """Let an axis hold all of `ends`, with room on both sides also where all are one value."""
-    low, high = min(ends), max(ends)
-    if log:
-        where.set_xlim(low / 1.5, high * 1.5)  # first: a scale looks at the limits
-        where.set_xscale("log")
-    else:
-        room = max(0.05 * (high - low), 0.01 * high)
-        where.set_xlim(low - room, high + room)
-
-
-def _draw(where: Axes, rows: list[tuple[str, Interval, str]], *, scale: float) -> None:
-    where.set_autoscalex_on(False)
-    for at, (_, interval, colour) in enumerate(rows):
-        if interval.low is not None and interval.high is not None:
-            where.plot([scale * interval.low, scale * interval.high], [at, at], color=colour, linewidth=1.6)
-        hollow = interval.low is None
-        where.plot(scale * interval.value, at, "o", color=colour, markersize=5, fillstyle="none" if hollow else "full")
-    where.set_yticks(range(len(rows)), [label for label, *_ in rows])
-    where.set_ylim(len(rows) - 0.4, -0.6)
-    where.tick_params(axis="y", length=0)
-    where.grid(axis="x")
-    where.spines["left"].set_visible(False)
+    far = max([NARROW, *ends, *(1 / end for end in ends)]) ** 1.15
+    where.set_xlim(1 / far, far)
+    where.set_xscale("log")
+    shown = [tick for tick in TICKS if far**0.2 <= tick <= far][:3]
+    where.xaxis.set_major_locator(FixedLocator(sorted([1.0, *shown, *(1 / tick for tick in shown)])))
+    where.xaxis.set_minor_locator(NullLocator())
+    where.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+    where.axvline(1.0, color=canvas.INK, linewidth=0.8)
+    where.set_xlabel("times as long as outside")
+    for at, text, side in ((0.0, "faster inside", "left"), (1.0, "slower inside", "right")):
+        where.annotate(text, (at, 1), xycoords="axes fraction", xytext=(0, 4), textcoords="offset points",
+                       ha=side, fontsize=8, color=canvas.MUTED)  # fmt: skip

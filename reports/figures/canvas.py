@@ -22,13 +22,17 @@ GRID = "#dfe4ea"
 PAPER = "#fefefe"
 BAND = "#eef2f6"
 ALARM = "#b3261e"
-SERIES = ("#0b62a4", "#b5520b", "#1c7c54", "#8a3f97", "#8a6d00", "#c2356b", "#37717a", "#5f5f5f")
-OURS, PEER, REFERENCE = "#0b62a6", "#b5520d", "#5f5f61"
+# Okabe and Ito: blue, vermilion, green, purple, orange, sky blue, then a dark red and a brown for more names.
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#882255", "#7a5c2e")
+# Parts of a whole, such as phases: pale (Tol), so that no part is taken for an implementation.
+PARTS = ("#77aadd", "#ee8866", "#eedd88", "#ffaabb", "#99ddff", "#44bb99", "#bbcc33", "#aaaa00", "#c4c4c4")
+REFERENCE = "#6b6f76"
+OURS, PEER = SERIES[0], SERIES[1]
 
 COLOURS: Mapping[str, str] = {
-    INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", BAND: "band", ALARM: "alarm",
-    OURS: "ours", PEER: "peer", REFERENCE: "reference",
+    INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", BAND: "band", ALARM: "alarm", REFERENCE: "reference",
     **{colour: f"series-{index}" for index, colour in enumerate(SERIES)},
+    **{colour: f"part-{index}" for index, colour in enumerate(PARTS)},
 }  # fmt: skip
 
 STYLE: Mapping[str, Any] = {
@@ -118,7 +122,7 @@ def svg(figure: Figure, name: str, title: str, description: str) -> str:
     body = re.sub(r"<g id=\"[^\"]*\">", "<g>", body)
     body = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", body)
     body = re.sub(r"font: ([^;\"]*?)'DejaVu Sans'[^;\"]*", r"font: \1sans-serif", body)
-    body = re.sub(r"#[0-9a-f]{6}", lambda hit: _variable(hit[0]), body)
+    body = re.sub(r"#[0-9a-f]{6}", lambda hit: css_colour(hit[0]), body)
     body = re.sub(r"\s*\n\s*", "\n", body)
     width, height = (72 * inches for inches in figure.get_size_inches())
     return (
@@ -130,5 +134,6 @@ def svg(figure: Figure, name: str, title: str, description: str) -> str:
     )
 
 
-def _variable(colour: str) -> str:
+def css_colour(colour: str) -> str:
+    """Return a colour as the page's style sheet may change it: ``"var(--series-0, #0072b2)"``."""
     return f"var(--{COLOURS[colour]}, {colour})" if colour in COLOURS else colour

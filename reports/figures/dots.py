@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Role = Literal["ours", "peer", "reference"]
-ROLES: dict[Role, tuple[str, str, str]] = {
-    "ours": (canvas.OURS, "o", "implementation"),
-    "peer": (canvas.PEER, "s", "peer (production package)"),
-    "reference": (canvas.REFERENCE, "D", "reference (numpy)"),
+ROLES: dict[Role, tuple[str, str]] = {
+    "ours": ("o", "implementation"),
+    "peer": ("s", "peer (production package)"),
+    "reference": ("D", "reference (numpy)"),
 }
 
 
@@ -25,10 +25,12 @@ class ComparisonDot:
 
     label: str
     role: Role
+    colour: str
     value: float
     low: float | None
     high: float | None
     fraction: float | None  # of the machine's limit, 0-1
+    share: str  # the same as text
 
 
 def draw(dots: Sequence[ComparisonDot], unit: str, name: str, title: str, description: str) -> str:
@@ -54,23 +56,13 @@ def _rows(where: Axes, count: int) -> None:
 
 
 def _draw_speeds(where: Axes, dots: Sequence[ComparisonDot], unit: str) -> None:
-    for role, (colour, marker, _) in ROLES.items():
-        mine = [(row, dot) for row, dot in enumerate(dots) if dot.role == role]
-        whole = [(row, dot.low, dot.high) for row, dot in mine if dot.low is not None and dot.high is not None]
+    for row, dot in enumerate(dots):
+        whole = dot.low is not None and dot.high is not None
         if whole:
-            rows, lows, highs = zip(*whole, strict=True)
-            where.hlines(rows, lows, highs, color=colour, linewidth=1.6)
-            for ends in (lows, highs):
-                where.vlines(
-                    ends, [row - 0.17 for row in rows], [row + 0.17 for row in rows], color=colour, linewidth=1.6
-                )
-        for filled in (True, False):
-            chosen = [(row, dot.value) for row, dot in mine if (dot.low is not None) == filled]
-            if chosen:
-                where.plot(
-                    [value for _, value in chosen], [row for row, _ in chosen], marker, markersize=5.5,
-                    color=colour, markerfacecolor=colour if filled else canvas.PAPER, linestyle="",
-                )  # fmt: skip
+            where.hlines(row, dot.low or 0, dot.high or 0, color=dot.colour, linewidth=1.6)
+            where.vlines([dot.low or 0, dot.high or 0], row - 0.17, row + 0.17, color=dot.colour, linewidth=1.6)
+        face = dot.colour if whole else canvas.PAPER
+        where.plot([dot.value], [row], ROLES[dot.role][0], markersize=5.5, color=dot.colour, markerfacecolor=face)
     reach = [end for dot in dots for end in (dot.value, dot.low, dot.high) if end is not None and end > 0]
     where.set_yticks(range(len(dots)), [dot.label for dot in dots])
     _rows(where, len(dots))
@@ -97,13 +89,13 @@ def _scale(where: Axes, least: float, most: float) -> None:
 def _draw_fractions(where: Axes, dots: Sequence[ComparisonDot]) -> None:
     for row, dot in enumerate(dots):
         if dot.fraction is not None:
-            where.barh(row, 100 * dot.fraction, height=0.5, color=ROLES[dot.role][0])
-            where.text(100 * dot.fraction + 2, row, f"{100 * dot.fraction:.3g}", va="center", fontsize=8)
+            where.barh(row, 100 * dot.fraction, height=0.5, color=dot.colour)
+            where.text(100 * dot.fraction + 2, row, dot.share, va="center", fontsize=8)
     where.set_yticks([])
     _rows(where, len(dots))
     where.set_xlim(0, max(100.0, *(118 * (dot.fraction or 0) for dot in dots)))
     where.set_xticks([0, 50, 100])
-    where.set_xlabel("% of the limit")
+    where.set_xlabel("% of the machine's limit")
 
 
 def _draw_legend(where: Axes, dots: Sequence[ComparisonDot]) -> None:
@@ -111,7 +103,7 @@ def _draw_legend(where: Axes, dots: Sequence[ComparisonDot]) -> None:
 
     shown = [role for role in ROLES if any(dot.role == role for dot in dots)]
     handles = [
-        Line2D([], [], color=ROLES[role][0], marker=ROLES[role][1], linestyle="", markersize=5, label=ROLES[role][2])
+        Line2D([], [], color=canvas.INK, marker=ROLES[role][0], linestyle="", markersize=5, label=ROLES[role][1])
         for role in shown
     ]
     if any(dot.low is None for dot in dots):

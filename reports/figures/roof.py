@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..blocks.numbers import flow, short
+from ..blocks.numbers import flow, prefix, short
 from . import canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+MARKS = ("o", "s", "D", "^", "v", "P")
+LINE = 1.35  # factor of speed between two labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +30,14 @@ class RooflinePoint:
     """One implementation: operations per byte of least traffic, and operations per second reached."""
 
     label: str
-    group: str  # what shares a colour: the kernel
+    group: str  # what shares a marker: the kernel
+    colour: str
     intensity: float
     speed: float
 
 
 def draw(ceilings: Sequence[Ceiling], points: Sequence[RooflinePoint], name: str, title: str, description: str) -> str:
-    """Return the roofline as SVG; points of one group share a colour."""
+    """Return the roofline as SVG; every point has its name beside it, points of one group share a marker."""
     from matplotlib.ticker import FuncFormatter
 
     with canvas.style():
@@ -43,12 +47,11 @@ def draw(ceilings: Sequence[Ceiling], points: Sequence[RooflinePoint], name: str
         where.set_yscale("log")
         _draw_points(where, points)
         _draw_ceilings(where, ceilings, [point.intensity for point in points])
-        where.set_xlabel("floating-point operations per byte of least memory traffic")
-        where.set_ylabel("FLOP/s reached")
+        where.set_xlabel("floating-point operations per byte of the minimum memory traffic")
+        where.set_ylabel("floating-point operations per second")
         for axis in (where.xaxis, where.yaxis):
-            axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: _axis_number(value)))
         where.grid(which="major")
-        where.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), handletextpad=0.3, borderaxespad=0)
         return canvas.svg(figure, name, title, description)
 
 
@@ -75,10 +78,27 @@ def _draw_ceilings(where: Axes, ceilings: Sequence[Ceiling], intensities: Sequen
     where.set_xlim(low, high)
 
 
+def _axis_number(value: float) -> str:
+    scale, sign = prefix(value)
+    return f"{short(value / scale)} {sign}".strip()
+
+
 def _draw_points(where: Axes, points: Sequence[RooflinePoint]) -> None:
-    for index, group in enumerate(dict.fromkeys(point.group for point in points)):
-        mine = [point for point in points if point.group == group]
-        where.plot(
-            [point.intensity for point in mine], [point.speed for point in mine], "o",
-            markersize=5, color=canvas.SERIES[index % len(canvas.SERIES)], label=group,
-        )  # fmt: skip
+    from matplotlib.lines import Line2D
+
+    groups = list(dict.fromkeys(point.group for point in points))
+    handles = []
+    for index, group in enumerate(groups):
+        mark = MARKS[index % len(MARKS)]
+        mine = sorted((point for point in points if point.group == group), key=lambda point: point.speed)
+        below = 0.0
+        for point in mine:
+            where.plot([point.intensity], [point.speed], mark, markersize=5.5, color=point.colour)
+            height = max(point.speed, LINE * below)  # labels of near points do not overlap
+            where.annotate(
+                point.label, (point.intensity, height), xytext=(6, 0), textcoords="offset points",
+                va="center", fontsize=8,
+            )  # fmt: skip
+            below = height
+        handles.append(Line2D([], [], color=canvas.INK, marker=mark, linestyle="", markersize=5, label=group))
+    where.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1.0), handletextpad=0.3, borderaxespad=0)

@@ -36,6 +36,7 @@ class Curve:
     efficiencies: Sequence[CurvePoint]
     shares: Sequence[CurvePoint]
     law: Sequence[tuple[float, float]]
+    colour: str = ""  # default: the next of the canvas
 
 
 def dot(at: float, found: Any, scale: float) -> CurvePoint:
@@ -60,9 +61,9 @@ def draw(lines: Sequence[Curve], name: str, title: str, description: str) -> str
         cores = sorted({dot.at for line in lines for dot in line.speeds})
         far = max([cores[-1], *(at for line in lines for at, _ in line.law)])
         _draw_speeds(panels[0], lines, cores, far)
-        _draw_percents(panels[1], [line.efficiencies for line in lines], cores, "efficiency, %", 100.0)
+        _draw_percents(panels[1], lines, [line.efficiencies for line in lines], "efficiency, %", 100.0)
         if talks:
-            _draw_percents(panels[2], [line.shares for line in lines], cores, "in calls to MPI, % of a repeat", None)
+            _draw_percents(panels[2], lines, [line.shares for line in lines], "in calls to MPI, % of the time", None)
         _draw_legend(panels[0], lines)
         return canvas.svg(figure, name, title, description)
 
@@ -71,8 +72,12 @@ def _shift(index: int, count: int) -> float:
     return float(2 ** (APART * (index - (count - 1) / 2)))
 
 
-def _draw_dots(where: Axes, dots: Sequence[CurvePoint], index: int, count: int) -> None:
-    colour, mark, shift = canvas.SERIES[index % len(canvas.SERIES)], MARKS[index % len(MARKS)], _shift(index, count)
+def _colour(line: Curve, index: int) -> str:
+    return line.colour or canvas.SERIES[index % len(canvas.SERIES)]
+
+
+def _draw_dots(where: Axes, dots: Sequence[CurvePoint], colour: str, index: int, count: int) -> None:
+    mark, shift = MARKS[index % len(MARKS)], _shift(index, count)
     where.plot([dot.at * shift for dot in dots], [dot.value for dot in dots], color=colour, linewidth=0.8, alpha=0.5)
     for dot in dots:
         whole = dot.low is not None and dot.high is not None
@@ -102,11 +107,11 @@ def _draw_speeds(where: Axes, lines: Sequence[Curve], cores: Sequence[float], fa
 
     where.plot([cores[0], far], [cores[0], far], color=canvas.MUTED, linewidth=1, linestyle=":")
     for index, line in enumerate(lines):
-        colour = canvas.SERIES[index % len(canvas.SERIES)]
+        colour = _colour(line, index)
         if line.law:
             at, speeds = zip(*line.law, strict=True)
             where.plot(at, speeds, color=colour, linewidth=1, linestyle=(0, (4, 3)))
-        _draw_dots(where, line.speeds, index, len(lines))
+        _draw_dots(where, line.speeds, colour, index, len(lines))
     _scale_cores(where, cores, far)
     where.set_yscale("log", base=2)
     values = [
@@ -124,12 +129,13 @@ def _draw_speeds(where: Axes, lines: Sequence[Curve], cores: Sequence[float], fa
 
 
 def _draw_percents(
-    where: Axes, dots: Sequence[Sequence[CurvePoint]], cores: Sequence[float], label: str, ideal: float | None
+    where: Axes, lines: Sequence[Curve], dots: Sequence[Sequence[CurvePoint]], label: str, ideal: float | None
 ) -> None:
+    cores = sorted({dot.at for line in lines for dot in line.speeds})
     if ideal is not None:
         where.axhline(ideal, color=canvas.MUTED, linewidth=1, linestyle=":")
     for index, one in enumerate(dots):
-        _draw_dots(where, one, index, len(dots))
+        _draw_dots(where, one, _colour(lines[index], index), index, len(dots))
     _scale_cores(where, cores, cores[-1])
     ends = [end for one in dots for dot in one for end in (dot.value, dot.high) if end is not None]
     most = max([*ends, ideal or 1.0])
@@ -141,7 +147,7 @@ def _draw_legend(where: Axes, lines: Sequence[Curve]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color=canvas.SERIES[index % len(canvas.SERIES)], marker=MARKS[index % len(MARKS)],
+        Line2D([], [], color=_colour(line, index), marker=MARKS[index % len(MARKS)],
                markersize=5, linewidth=0.8, label=line.label)
         for index, line in enumerate(lines)
     ]  # fmt: skip

@@ -20,12 +20,12 @@ class StackedBar:
 
 COLUMNS = 6  # of the legend
 PHASES: Mapping[str, tuple[str, str]] = {
-    "make": ("make inputs", canvas.SERIES[7]),
-    "put": ("put", canvas.SERIES[3]),
-    "setup": ("set-up", canvas.SERIES[4]),
-    "first_call": ("first call (compile)", canvas.SERIES[1]),
-    "compute": ("compute, one repeat", canvas.SERIES[0]),
-    "get": ("get", canvas.SERIES[2]),
+    "make": ("make inputs", canvas.PARTS[8]),
+    "put": ("put", canvas.PARTS[3]),
+    "setup": ("set-up", canvas.PARTS[2]),
+    "first_call": ("first call", canvas.PARTS[1]),
+    "compute": ("compute, one repeat", canvas.PARTS[0]),
+    "get": ("get", canvas.PARTS[5]),
 }
 
 
@@ -69,7 +69,7 @@ def draw(
         where.tick_params(axis="y", length=0)
         where.grid(axis="x")
         where.set_xlim(0, max(starts) * 1.02)
-        where.set_xlabel(f"{sign}, median over the processes, one after the other")
+        where.set_xlabel(f"{sign}, geometric mean over the processes, one after the other")
         where.legend(
             loc="lower left", bbox_to_anchor=(0, 1.0), ncols=COLUMNS, handlelength=0.9, handletextpad=0.4,
             columnspacing=1.1, borderaxespad=0.2,

@@ -37,7 +37,7 @@ def _files(evidence: Evidence, formats: Sequence[str]) -> dict[str, str]:
 
 report = FileReport(
     name="scaling",
-    title="Scaling: what more cores, ranks and nodes bring, and up to how many it is worth it",
+    title="Scaling: how many cores, ranks and nodes are worth using",
     formats=("html", "md", "csv"),
     files=_files,
 )

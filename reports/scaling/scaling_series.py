@@ -20,10 +20,13 @@ from daasbench.model import Basis, Case, Record
 from daasbench.scenario.scaling_series import CasePoint, CaseSeries, Intent, breach, effort, kept, measured_series
 from daasbench.statistics import Fit, Interval, Law, across_processes, fit, gain, median_interval, scaled
 
+from ..blocks.claims_in_words import on
+
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
 ENOUGH = 0.5  # of the average of those before it: below it, the incremental efficiency is too low
+OVERSUBSCRIBED = "oversubscribed"
 SETS_OF_A_POINT = 10**9  # more than any has
 
 LAWS = {Intent.STRONG: Law.AMDAHL, Intent.WEAK: Law.GUSTAFSON}
@@ -56,7 +59,13 @@ class SeriesPoint:
     fault: str | None
     speed_up: Interval | None = None  # over the first point; the work of weak scaling is counted
     efficiency: Interval | None = None  # speed-up over how many times as many cores
+    step: Interval | None = None  # times the speed of the point before
     gain: Interval | None = None  # incremental efficiency: speed per rank added, over that per rank before
+
+    @property
+    def oversubscribed(self) -> bool:
+        """Return whether it ran on more cores than the machine has."""
+        return (self.fault or "").startswith(OVERSUBSCRIBED)
 
     @cached_property
     def communication(self) -> Communication | str:
@@ -162,14 +171,14 @@ def survey(evidence: Evidence, problems: Sequence[ProblemResults]) -> Survey:
     older = sum(map(len, grouped.values())) - len(newest)
     if older:
         verb = "is" if older == 1 else "are"
-        notes.append(f"{older} series measured with an older commit of the suite {verb} excluded.")
+        notes.append(f"{older} series measured with an older version of daasbench {verb} excluded.")
     shown = {case_point.case.id for one in newest for case_point in one.case_series.points}
     notes += [note for one in sorted(newest, key=_order) for note in _on_as_many_cores(one, shown)]
     rest = {case_point.case.id for case_points in points_of.values() for case_point in case_points} - seen
     if rest:
         whose = "its" if len(rest) == 1 else "their"
-        where = f"{_cases(len(rest))} on one number of cores only with {whose} commit of the suite"
-        notes.append(f"{where}, and not part of any scaling; run the same scenario again to measure all with one.")
+        where = f"{_cases(len(rest))} measured on one core count only with {whose} version of daasbench, and excluded"
+        notes.append(f"{where}. Run the scenario again to measure all with the same version.")
     modelled = sum(entry.basis is not Basis.MEASURED for entry in every)
     if modelled:
         notes.append(f"{_cases(modelled)} projected or rehearsed, not measured, and not shown here.")
@@ -179,7 +188,7 @@ def survey(evidence: Evidence, problems: Sequence[ProblemResults]) -> Survey:
 def _on_as_many_cores(series: ScalingSeries, shown: Collection[str]) -> list[str]:
     """Return a sentence for each case that is not shown because its series has a point on as many cores."""
     nodes = {case_point.cores: case_point.case.nodes for case_point in series.case_series.points}
-    what = f"{series.case.kernel} / {series.case.implementation}, size {series.case.size}, on {series.platform}"
+    what = f"{series.case.kernel} / {series.case.implementation}, size {series.case.size}, {on(series.platform)}"
     return [
         f"{what}: {case_point.cores} cores on {case_point.case.nodes} nodes are not shown, because as many on"
         f" {nodes[case_point.cores]} are; the table of results has both."
@@ -224,7 +233,7 @@ def _series_of(
     declared = {intent for run in runs if (intent := intents.get(run))}
     intent = kept(case_series)
     case = case_series.first
-    what = f"{case.kernel} / {case.implementation}, size {case.size}, on {platform}"
+    what = f"{case.kernel} / {case.implementation}, size {case.size}, {on(platform)}"
     if intent is None:
         reason = breach(case_series, min(declared, default=Intent.STRONG))
         return f"Not shown as scaling: {what}: the work is constant neither in total nor per core: {reason}."
@@ -250,7 +259,7 @@ def _points(case_series: CaseSeries[Entry]) -> list[SeriesPoint]:
                 up, last = _faster(entry, base.entry), _faster(entry, before.entry)
                 point = SeriesPoint(
                     entry=entry, count=count, cores=case_point.cores, fault=None, speed_up=up,
-                    efficiency=up and scaled(up, base.count / count),
+                    efficiency=up and scaled(up, base.count / count), step=last,
                     gain=last and gain(last, before.count, count),
                 )  # fmt: skip
             base, before = base or point, point
@@ -277,11 +286,11 @@ def _effort(entry: Entry) -> float:
 def _fault(entry: Entry, cores: int) -> str | None:
     """Return why an entry has no figures in a series: none is verified, or it ran on more cores than there are."""
     if level(entry) < EvidenceLevel.VERIFIED:
-        return "no verified figure"
+        return "no correct result"
     machine, case = entry.machine, entry.case
     if machine and not entry.first.workers and cores > machine.usable_cores * case.nodes:
         usable = machine.usable_cores * case.nodes
-        return f"oversubscribed: {cores} cores on a machine with {usable}; ranks that share a core show no scaling"
+        return f"{OVERSUBSCRIBED}: {cores} cores on a machine with {usable}; ranks that share a core show no scaling"
     return None
 
 

@@ -11,14 +11,17 @@ from daasbench.scenario.scaling_series import Intent
 from daasbench.statistics import Fit, Interval
 
 from ..blocks.claims_in_words import details as problem_details
+from ..blocks.claims_in_words import on
 from ..blocks.comparison_table import why
 from ..blocks.numbers import factor, joined, listed, number, percent
+from ..blocks.ratios import times
 from .scaling_series import ENOUGH, ScalingSeries, SeriesPoint
+from .verdict import TREND
 
 HALF = f"{100 * ENOUGH:g} %"
-WHOLE = {Intent.STRONG: "as fast as", Intent.WEAK: "as much work per second as"}
+WHOLE = {Intent.STRONG: "as fast as", Intent.WEAK: "the work per second of"}
 NAMES = {
-    Intent.STRONG: ("strong scaling", "the same problem at all points"),
+    Intent.STRONG: ("strong scaling", "the same problem for all core counts"),
     Intent.WEAK: ("weak scaling", "a problem that grows with the cores"),
 }
 
@@ -42,7 +45,7 @@ def name(series: ScalingSeries) -> str:
 def details(series: ScalingSeries) -> str:
     """Return which problem is scaled, how and on which platform."""
     of = "" if series.intent is Intent.STRONG else " for each core"
-    return f"{_problem(series.case)}{of}, {NAMES[series.intent][0]} on {series.platform}"
+    return f"{_problem(series.case)}{of}, {NAMES[series.intent][0]} {on(series.platform)}"
 
 
 def _problem(case: Case) -> str:
@@ -62,49 +65,27 @@ def as_percent(found: Interval) -> tuple[str, str]:
 
 
 def sentences(series: ScalingSeries) -> list[str]:
-    """Return what a series shows: what was reached, incremental efficiency, the law, the communication."""
-    return [sentence for sentence in (reached(series), worth(series), law(series), communication(series)) if sentence]
+    """Return what follows from a series beside its verdict: the law, and the communication."""
+    return [sentence for sentence in (law(series), communication(series)) if sentence]
 
 
 def reached(series: ScalingSeries) -> str:
-    """Return speed-up and efficiency of the largest point, with intervals where there are several processes."""
+    """Return speed-up and efficiency of the largest point, with intervals where there are enough processes."""
     who, base, largest = name(series), series.base, series.largest
     if base is None:
-        return f"{who}: no point has a verified figure: {_faults(series.points, series)}."
+        return f"{who}: no core count has a correct result: {_faults(series.points, series)}."
     if largest is None or largest.speed_up is None or largest.efficiency is None:
         others = [point for point in series.points if point is not base]
-        return f"{who}: a verified figure only on {steps(base.count, series.unit)}; {_faults(others, series)}."
-    first = "" if base is series.points[0] else ", the first point with a verified figure"
-    start = f"{who}: on {steps(largest.count, series.unit)} "
+        return f"{who}: only {steps(base.count, series.unit)} gave a correct result; {_faults(others, series)}."
     if series.level < EvidenceLevel.INTERVAL:
-        return f"{start}no speed-up is claimed: one process gives no interval."
+        return f"{who}: no speed-up is given: too few processes for an interval, or they differ too much."
+    first = "" if base is series.points[0] else ", the first with a correct result"
+    verb = "do" if series.intent is Intent.WEAK else "are"
     return (
-        f"{start}{joined(as_factor(largest.speed_up))} {WHOLE[series.intent]} on"
-        f" {steps(base.count, series.unit)}{first}, an efficiency of {joined(as_percent(largest.efficiency))}."
+        f"{who}: {steps(largest.count, series.unit)} {verb} {times(largest.speed_up)}"
+        f" {WHOLE[series.intent]} {steps(base.count, series.unit)}{first}; the efficiency is"
+        f" {joined(as_percent(largest.efficiency))}."
     )
-
-
-def worth(series: ScalingSeries) -> str:
-    """Return up to how many ranks or threads adding more was seen to be efficient; measured points alone."""
-    if series.largest is None or series.level < EvidenceLevel.INTERVAL:
-        return ""
-    if series.end:
-        before, after = series.end
-        found = joined(as_percent(after.gain)) if after.gain else ""
-        return (
-            f"Measured: the incremental efficiency falls below {HALF} beyond {steps(before.count, series.unit)}: from"
-            f" {before.count} to {after.count}, {found}."
-        )
-    last = series.measured[-1].gain
-    if last is None or last.low is None or last.high is None:
-        return ""
-    before, after = series.measured[-2:]
-    between = f"from {before.count} to {after.count}, {joined(as_percent(last))}"
-    if last.low >= ENOUGH:
-        return (
-            f"Measured: the incremental efficiency is above {HALF} up to {steps(after.count, series.unit)}: {between}."
-        )
-    return f"Measured: it cannot be told yet whether the incremental efficiency is below {HALF}: {between}."
 
 
 def law(series: ScalingSeries) -> str:
@@ -113,17 +94,18 @@ def law(series: ScalingSeries) -> str:
         return ""
     found = series.fit
     if isinstance(found, str):
-        return f"Projected: nothing, because no law is fitted: {found}."
+        few = len(series.measured) < TREND
+        return "No prediction: measure at least 3 core counts." if few else f"No prediction: {found}."
     serial, one = found.serial, noun(series)
     missing = (
-        " The points are further from this law than their processes scatter; its interval is that of the points."
+        " The points differ from this law by more than their processes differ; the range allows for that."
         if found.lack_of_fit
         else ""
     )
     below = " (below 0: faster than ideal)" if serial.value < 0 else ""
     start = (
         f"Projected by {found.law}'s law, not measured: a serial fraction of {joined(as_percent(serial))}{below}"
-        f" over {found.points} points"
+        f" from {found.points} core counts"
     )
     return f"{start}; {_beyond(found, one)}.{missing}"
 
@@ -131,20 +113,17 @@ def law(series: ScalingSeries) -> str:
 def _beyond(found: Fit, one: str) -> str:
     count, least, most = found.enough(ENOUGH)
     if math.isinf(least):
-        return f"by it the incremental efficiency is above {HALF} for any number of {one}s"
-    ends = f"[{whole(least)}, {whole(most)}]"
+        return f"the gain of one more {one} stays above {HALF} for any number of {one}s"
     if math.isinf(count):
-        return (
-            f"by it the incremental efficiency is above {HALF} up to at least {whole(least)} {one}s; no upper end is"
-            " found"
-        )
-    return f"by it the incremental efficiency falls below {HALF} beyond {whole(count)} {ends} {one}s"
+        return f"the gain of one more {one} stays above {HALF} up to at least {whole(least)} {one}s"
+    ends = f" ({whole(least)} to {whole(most)})" if whole(least) != whole(most) else ""
+    return f"the gain of one more {one} falls below {HALF} beyond {whole(count)} {one}s{ends}"
 
 
 def whole(count: float) -> str:
     """Return a number of ranks or threads; beyond a million it is rounded."""
     if math.isinf(count):
-        return "no bound"
+        return "any number"
     return f"{math.ceil(count):d}" if count < 1e6 else number(count, 2)
 
 
@@ -155,11 +134,11 @@ def communication(series: ScalingSeries) -> str:
         return ""
     found = largest.communication
     if isinstance(found, str):
-        return f"Communication: not given, {found}."
+        return f"Communication: not measured, because {found}."
     return (
-        f"Communication, measured: on {steps(largest.count, series.unit)} {joined(as_percent(found.share))} of a repeat"
-        f" passes in calls to MPI, waiting included (rank with the least {percent(found.least)[0]}, with the most"
-        f" {percent(found.most)[0]}); timing these calls takes {percent(found.clock, None, None)[0]}."
+        f"Communication, measured with {steps(largest.count, series.unit)}: {joined(as_percent(found.share))} of the"
+        f" time is spent in calls to MPI, waiting included (least {percent(found.least)[0]}, most"
+        f" {percent(found.most)[0]} of any rank); timing these calls takes {percent(found.clock, None, None)[0]}."
     )
 
 

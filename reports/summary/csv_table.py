@@ -12,6 +12,7 @@ from daasbench.statistics import Interval
 from ..blocks.claims_in_words import LEVELS, details
 from ..blocks.comparison_table import outcome, role, why
 from ..blocks.csv_table import csv_text, interval_cells
+from ..blocks.intervals import speed_of
 
 
 def csv_files(problems: Sequence[ProblemResults]) -> dict[str, str]:
@@ -46,7 +47,7 @@ def _row(problem: ProblemResults, entry: Entry, group: ComparisonGroup) -> dict[
         | interval_cells("time_s", entry.time)
         | {"interval_method": entry.time.method if entry.time else None}
         | {"unit": work.unit if work else None, "units_per_repeat": work.units if work else None}
-        | interval_cells("units_per_s", _speed(entry))
+        | interval_cells("units_per_s", speed_of(entry) if entry.units else None)
         | {"reference": group.reference.case.implementation if group.reference else None}
         | interval_cells("times_as_fast_as_reference", _against(entry, group.reference if good else None))
         | {"best_peer": group.best_peer.case.implementation if group.best_peer else None}
@@ -57,14 +58,6 @@ def _row(problem: ProblemResults, entry: Entry, group: ComparisonGroup) -> dict[
         | {"cores_used": entry.cores_used, "commit": entry.first.commit}
         | _money(entry)
     )  # fmt: skip
-
-
-def _speed(entry: Entry) -> Interval | None:
-    found, units = entry.time, entry.units
-    if found is None or units is None:
-        return None
-    low, high = (units / end if end else None for end in (found.high, found.low))
-    return Interval(value=units / found.value, low=low, high=high, n=found.n, method=found.method)
 
 
 def _against(entry: Entry, base: Entry | None) -> Interval | None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from daasbench.evidence.claims import ComparisonGroup, ProblemResults
 from daasbench.evidence.entries import Entry, ProcessResult
 
-from ..blocks.claims_in_words import details, group_answer, name, title
-from ..blocks.comparison_table import role
-from ..blocks.numbers import NOTHING, counted, plural
+from ..blocks.claims_in_words import details, group_answer, name, on, title
+from ..blocks.comparison_table import limit_words, role
+from ..blocks.intervals import cell, share, speed_of, time
+from ..blocks.numbers import counted, plural
 from ..blocks.page import CaptionedFigure
-from ..figures import dots, roof, stacks, trace
+from ..figures import canvas, dots, roof, stacks, trace
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
+    from daasbench.model import Limits
 
 FEW, PROBLEMS = 8, 4  # up to FEW problems all have figures; of more, PROBLEMS do: nobody scrolls through a hundred
 IMPLEMENTATIONS = 14  # in a comparison
@@ -40,15 +42,15 @@ def chosen(problems: Sequence[ProblemResults]) -> list[ProblemResults]:
     return [problem for _, _, problem in sorted(keep, key=lambda one: one[1])]
 
 
-def pictures(problem: ProblemResults, key: str) -> list[CaptionedFigure]:
+def pictures(problem: ProblemResults, key: str, colours: Mapping[str, str]) -> list[CaptionedFigure]:
     """Return the figures of a problem: comparison, phases and samples of its first competition with results."""
     group = next((group for group in problem.groups if group.comparable), None)
     if group is None:
         return []
-    what = f"{title(problem.first.case)}, {details(problem.first.case)}, on {group.platform} ({group.basis.value})"
-    drawn = [_comparison(group, what, f"{key}-comparison"), _phases(group, what, f"{key}-phases")]
+    what = f"{title(problem.first.case)}, {details(problem.first.case)}, {on(group.platform)} ({group.basis.value})"
+    drawn = [_comparison(group, what, f"{key}-comparison", colours), _phases(group, what, f"{key}-phases")]
     if any(row.record.samples for entry in group.comparable for row in entry.counted):
-        drawn.append(_samples(group, what, f"{key}-samples"))
+        drawn.append(_samples(group, what, f"{key}-samples", colours))
     return drawn
 
 
@@ -56,66 +58,72 @@ def _left_out(shown: int, total: int, noun: str) -> str:
     return f" Shown: the fastest {shown} of {total} {plural(noun)}." if total > shown else ""
 
 
-def _comparison(group: ComparisonGroup, what: str, key: str) -> CaptionedFigure:
+def _comparison(group: ComparisonGroup, what: str, key: str, colours: Mapping[str, str]) -> CaptionedFigure:
     shown = group.comparable[:IMPLEMENTATIONS]
     unit = plural(shown[0].unit)
-    svg = dots.draw([_dot(entry) for entry in shown], unit, key, f"Comparison: {what}", group_answer(group))
+    svg = dots.draw([_dot(entry, colours) for entry in shown], unit, key, f"Comparison: {what}", group_answer(group))
     text = (
-        f"Comparison: {what}. Dots: {unit} per second, geometric mean of the processes; lines: 95 % interval across"
-        " processes. Right: fraction of the machine's limit that bounds the work."
+        f"Comparison: {what}. Dots: {unit} per second, geometric mean of the processes. Lines: 95 % interval across"
+        " processes. Right: share of the machine's speed limit."
     )
     return CaptionedFigure(
-        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "verified implementation")
+        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "correct implementation")
     )
 
 
-def _dot(entry: Entry) -> dots.ComparisonDot:
-    units = entry.units or 1.0
-    low, high = (entry.time.high, entry.time.low) if entry.time else (None, None)
+def _dot(entry: Entry, colours: Mapping[str, str]) -> dots.ComparisonDot:
+    found = speed_of(entry)
     return dots.ComparisonDot(
         label=name(entry),
         role=role(entry),  # type: ignore[arg-type]  # the three words of `role`
-        value=units / entry.seconds,
-        low=units / low if low else None,
-        high=units / high if high else None,
+        colour=_colour(entry, colours),
+        value=found.value if found else 0.0,
+        low=found.low if found else None,
+        high=found.high if found else None,
         fraction=entry.fraction.value if entry.fraction else None,
+        share=cell(entry.fraction, share)[0] if entry.fraction else "",
     )
+
+
+def _colour(entry: Entry, colours: Mapping[str, str]) -> str:
+    return colours.get(entry.case.implementation, canvas.REFERENCE)
 
 
 def _phases(group: ComparisonGroup, what: str, key: str) -> CaptionedFigure:
     shown = group.comparable[:IMPLEMENTATIONS]
     bars = []
     for entry in shown:
-        seconds = {phase: entry.phase(phase) for phase in stacks.PHASES}
-        bars.append(stacks.StackedBar(label=name(entry), seconds={p: s for p, s in seconds.items() if s is not None}))
+        seconds = {phase: entry.phase(phase) for phase in stacks.PHASES} | {"compute": entry.seconds}
+        known = {phase: value for phase, value in seconds.items() if value is not None}
+        bars.append(stacks.StackedBar(label=name(entry), seconds=known, note=f"{time(entry)[0]} per repeat"))
     total = "; ".join(f"{bar.label}: {counted(len(bar.seconds), 'phase')}" for bar in bars)
     svg = stacks.draw(bars, key, f"Phases: {what}", f"Seconds by phase, stacked. {total}.")
     text = (
-        f"Phases: {what}. What one process does before its first result (inputs, put, set-up, first call) and then in"
-        " one steady repeat (compute, get); medians over the processes."
+        f"Phases: {what}. Until the first result, a process makes its inputs, copies them (put), sets up and calls the"
+        " code for the first time. A steady repeat then computes and copies the result (get). Medians of the processes."
     )
     return CaptionedFigure(
-        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "verified implementation")
+        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "correct implementation")
     )
 
 
-def _samples(group: ComparisonGroup, what: str, key: str) -> CaptionedFigure:
+def _samples(group: ComparisonGroup, what: str, key: str, colours: Mapping[str, str]) -> CaptionedFigure:
     shown = [entry for entry in group.comparable if any(row.record.samples for row in entry.counted)][:TRACES]
     sets = _sets(shown)
     total = sum(len(row.record.samples.seconds) for entry in shown for row in entry.counted if row.record.samples)
     step = math.ceil(total / POINTS)
-    traces = [_trace(entry, sets, step) for entry in shown]
+    traces = [_trace(entry, sets, step, _colour(entry, colours)) for entry in shown]
     flags = Counter(flag for t in traces for flag in t.flags)
     marked = (
-        f"{counted(flags[trace.COUNTS], 'sample')} that count, {counted(flags[trace.WARM_UP], 'warm-up')} and"
-        f" {flags[trace.DISTURBED]} disturbed are drawn"
+        f"Drawn: {counted(flags[trace.COUNTS], 'sample')} that count, {counted(flags[trace.WARM_UP], 'warm-up')} and"
+        f" {flags[trace.DISTURBED]} that other programs disturbed"
     )
     svg = trace.draw(traces, list(sets.values()), key, f"Raw samples: {what}", f"{marked}.")
     text = f"Raw samples as they were taken: {what}. {marked}."
     if step > 1:
-        text += f" Of each process, 1 in {step} of its {total // len(shown)} or so samples that count is drawn."
+        text += f" Of the samples that count, 1 in {step} is drawn."
     return CaptionedFigure(
-        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "verified implementation")
+        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "correct implementation")
     )
 
 
@@ -139,13 +147,13 @@ def _sets(entries: Sequence[Entry]) -> dict[int, trace.Stretch]:
     for process in sorted(spans):
         start, end = spans[process]
         placed[process] = trace.Stretch(
-            label=f"set {process}", origin=start, start=position, end=position + end - start
+            label=f"set {process + 1}", origin=start, start=position, end=position + end - start
         )
         position += end - start + margin
     return placed
 
 
-def _trace(entry: Entry, sets: dict[int, trace.Stretch], step: int) -> trace.Trace:
+def _trace(entry: Entry, sets: dict[int, trace.Stretch], step: int, colour: str) -> trace.Trace:
     at: list[float] = []
     seconds: list[float] = []
     flags: list[int] = []
@@ -163,10 +171,12 @@ def _trace(entry: Entry, sets: dict[int, trace.Stretch], step: int) -> trace.Tra
             seconds.append(samples.seconds[index])
             flags.append(flag)
             foreign.append(samples.foreign[index] if index < len(samples.foreign) else math.nan)
-    return trace.Trace(label=name(entry), at_s=at, seconds=seconds, flags=flags, foreign=foreign)
+    return trace.Trace(label=name(entry), colour=colour, at_s=at, seconds=seconds, flags=flags, foreign=foreign)
 
 
-def rooflines(problems: Sequence[ProblemResults], evidence: Evidence) -> list[CaptionedFigure]:
+def rooflines(
+    problems: Sequence[ProblemResults], evidence: Evidence, colours: Mapping[str, str]
+) -> list[CaptionedFigure]:
     """Return a roofline for each platform whose limits and whose kernels' operations are known."""
     drawn = []
     by_platform: dict[str, list[Entry]] = {}
@@ -180,29 +190,40 @@ def rooflines(problems: Sequence[ProblemResults], evidence: Evidence) -> list[Ca
         limits = max(
             (evidence.limits[entry.counted[0].record.limits or ""] for entry in entries), key=lambda one: one.threads
         )
-        names = {"triad": True, "matmul_float32": False, "matmul_float64": False}
-        ceilings = [
-            roof.Ceiling(label=name.replace("_", " "), value=limits.values[name].value, slope=slope)
-            for name, slope in names.items()
-            if name in limits.values
-        ]
-        points = [_point(entry) for entry in entries]
-        what = f"Roofline of {platform}, limits measured with {counted(limits.threads, 'thread')}"
+        ceilings = _ceilings(limits, entries)
+        points = [_point(entry, colours) for entry in entries]
+        what = f"Roofline {on(platform)}: how near each implementation comes to the limits"
         text = f"{counted(len(points), 'implementation')} below {counted(len(ceilings), 'limit')}."
         svg = roof.draw(ceilings, points, f"roof-{index}", what, text)
-        drawn.append(
-            CaptionedFigure(
-                svg=svg, caption=f"{what}. The work is counted from the problem, not from the implementation."
-            )
+        caption = (
+            f"{what}, measured with {counted(limits.threads, 'thread')}. The operations are those of the problem, not"
+            " those of the implementation."
         )
+        drawn.append(CaptionedFigure(svg=svg, caption=caption))
     return drawn
 
 
-def _point(entry: Entry) -> roof.RooflinePoint:
+def _ceilings(limits: Limits, entries: Sequence[Entry]) -> list[roof.Ceiling]:
+    """Return the limits that bound these entries: the same ones of which the tables give the share."""
+    used = {entry.limit_name for entry in entries}
+    memory = [probe for probe in ("read", "triad") if f"memory_{probe}" in used] or ["triad"]
+    names = {**dict.fromkeys(memory, True), "matmul_float32": False, "matmul_float64": False}
+    return [
+        roof.Ceiling(
+            label=limit_words(f"memory_{name}" if slope else name), value=limits.values[name].value, slope=slope
+        )
+        for name, slope in names.items()
+        if name in limits.values
+    ]
+
+
+def _point(entry: Entry, colours: Mapping[str, str]) -> roof.RooflinePoint:
     work = entry.counted[0].record.work
     if work is None:
-        raise ValueError(f"{NOTHING}: an entry without work has no place under a roof")
-    group = entry.case.kernel
+        raise ValueError("an entry without work has no place under a roof")
+    options = details(entry.case).partition(", ")[2]
+    group = f"{entry.case.kernel}, {options}" if options else entry.case.kernel
     return roof.RooflinePoint(
-        label=name(entry), group=group, intensity=work.flop / work.bytes, speed=work.flop / entry.seconds
-    )
+        label=entry.case.implementation, group=group, colour=_colour(entry, colours),
+        intensity=work.flop / work.bytes, speed=work.flop / entry.seconds,
+    )  # fmt: skip

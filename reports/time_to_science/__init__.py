@@ -38,7 +38,7 @@ def _files(evidence: Evidence, formats: Sequence[str]) -> dict[str, str]:
 
 report = FileReport(
     name="time_to_science",
-    title="Time to science: where the time goes until the first result, and does it keep up",
+    title="Time to science: how long the first result takes, and whether the analysis keeps up",
     formats=("html", "md", "csv", "svg"),
     files=_files,
 )

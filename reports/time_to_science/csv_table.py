@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from daasbench.evidence import phases
 from daasbench.model import Basis
 
+from ..blocks.caveats import Voids
 from ..blocks.claims_in_words import LEVELS, details
 from ..blocks.comparison_table import outcome, why
 from ..blocks.csv_table import csv_text, interval_cells
@@ -55,5 +56,8 @@ def _row(problem: ProblemStarts, start: EntryStarts) -> dict[str, object]:
         "beamline": kept.beamline.name if kept else None,
         "detector_units_per_s": kept.beamline.units_per_s if kept else None,
     }
-    row |= interval_cells("keep_up_factor", kept.factor if kept else None)
+    void = kept.caveat if kept else None
+    other = void is not None and void.kind is Voids.SIZE  # then the factor is that of another detector
+    row |= interval_cells("keep_up_factor", kept.factor if kept and not other else None)
+    row["keep_up_missing_because"] = void.kind.value if void else None
     return row | {"commit": entry.first.commit}

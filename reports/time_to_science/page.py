@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING
 from daasbench.evidence import phases
 from daasbench.evidence.claims import EvidenceLevel, problem_results
 from daasbench.model import Basis
-from daasbench.statistics import Interval
+from daasbench.statistics import Interval, too_uncertain
 
-from ..blocks.claims_in_words import LEVELS, details, name, speed, title
-from ..blocks.comparison_table import EMPTY, Cell, outcome, why
-from ..blocks.numbers import NOTHING, duration, factor, listed, memory, percent
+from ..blocks.answer import Answered
+from ..blocks.caveats import Voids
+from ..blocks.claims_in_words import LEVELS, details, name, on, title
+from ..blocks.comparison_table import EMPTY, outcome, why
+from ..blocks.intervals import Cell, cell, speed
+from ..blocks.numbers import NOTHING, duration, factor, listed, memory, percent, time_unit
 from ..blocks.page import CaptionedFigure, page_frame, render
 from ..blocks.questions import asked
 from ..figures import canvas, stacks
 from . import sentences
+from .answer import answer_box, missing, runs
+from .overview import overview
 from .real_time import RealTime, real_time
 from .sentences import PHASES, WORDS
 from .starts import EntryStarts, ProblemStarts, whatever_start
@@ -34,11 +39,15 @@ STATES: Mapping[str, str] = {
     "first": "none of its files in memory, nothing compiled before",
 }
 COLOURS: Mapping[str, str] = {
-    "interpreter": canvas.SERIES[7], "start": canvas.MUTED, "import": canvas.SERIES[3], "context": canvas.SERIES[5],
-    "read": canvas.SERIES[6], "put": canvas.INK, "setup": canvas.SERIES[4], "compile": canvas.SERIES[1],
-    "compute": canvas.SERIES[0], "get": canvas.SERIES[2],
-    "stage_in": canvas.SERIES[2], "queue": canvas.SERIES[7], "boot": canvas.SERIES[4], "stage_out": canvas.SERIES[6],
+    "interpreter": canvas.PARTS[8], "start": canvas.MUTED, "import": canvas.PARTS[6], "context": canvas.PARTS[7],
+    "read": canvas.PARTS[5], "put": canvas.PARTS[4], "setup": canvas.PARTS[2], "compile": canvas.PARTS[1],
+    "compute": canvas.PARTS[0], "get": canvas.PARTS[3],
+    "stage_in": canvas.PARTS[5], "queue": canvas.PARTS[8], "boot": canvas.PARTS[2], "stage_out": canvas.PARTS[3],
 }  # fmt: skip
+NAMED = 2  # phases in the row of a start
+
+
+UNASKED = "How long until the first result?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +58,7 @@ class StartRow:
     state: str
     total: Cell
     cells: tuple[Cell, ...]
+    most: str  # its longest phases
     again: Cell  # in multiples of the warm start
     level: str
     outcome: str
@@ -83,6 +93,7 @@ class StartSection:
     around: tuple[tuple[str, str], ...]
     blank: tuple[str, ...]
     beamline: str
+    missing: tuple[str, ...]
     real_time: tuple[RealTimeRow, ...]
     datasets: tuple[tuple[str, str, str], ...]
     dataset: str
@@ -94,7 +105,7 @@ class StartSection:
 class TimeToSciencePage:
     """Everything that a template may show, beside the frame."""
 
-    asked: tuple[str, ...]
+    answered: tuple[Answered, ...]
     sections: tuple[StartSection, ...]
     states: tuple[tuple[str, str], ...]
     words: tuple[tuple[str, str], ...]
@@ -107,10 +118,16 @@ class TimeToSciencePage:
 
 def page(evidence: Evidence, problems: Sequence[ProblemStarts]) -> TimeToSciencePage:
     """Return the page."""
-    texts = {run: asked(text) for run, text in evidence.scenarios.items()}
+    questions: dict[str, list[ProblemStarts]] = {}
+    for problem in problems:
+        text = asked(evidence.scenarios.get(max(runs(problem)), "")) or UNASKED
+        questions.setdefault(text, []).append(problem)
     return TimeToSciencePage(
-        asked=tuple(dict.fromkeys(text for run in _runs(problems) if (text := texts.get(run)))),
-        sections=tuple(_section(problem, f"s{index}") for index, problem in enumerate(problems, 1)),
+        answered=tuple(
+            Answered(question=text, box=answer_box(evidence, mine), figure=overview(mine[0]) if mine else None)
+            for text, mine in (questions or {UNASKED: []}).items()
+        ),
+        sections=tuple(_section(evidence, problem, f"s{index}") for index, problem in enumerate(problems, 1)),
         states=tuple(STATES.items()),
         words=tuple((WORDS[phase], text.partition(": ")[2]) for phase, text in PHASES.items()),
     )
@@ -120,7 +137,7 @@ def page_text(evidence: Evidence, problems: Sequence[ProblemStarts], made: TimeT
     """Return the page as ``"html"`` or ``"md"``."""
     shown = problem_results([start.entry for problem in problems for start in problem.starts])
     frame = page_frame(evidence, "time_to_science", shown, _runs(problems))
-    return render(f"time_to_science.{wanted}.j2", frame, TEMPLATES, page=made)
+    return render(f"time_to_science.{wanted}.j2", frame, TEMPLATES, page=made, answered=made.answered)
 
 
 def _runs(problems: Sequence[ProblemStarts]) -> list[str]:
@@ -129,7 +146,7 @@ def _runs(problems: Sequence[ProblemStarts]) -> list[str]:
     return sorted({row.record.run for start in starts for row in start.entry.rows})
 
 
-def _section(problem: ProblemStarts, key: str) -> StartSection:
+def _section(evidence: Evidence, problem: ProblemStarts, key: str) -> StartSection:
     case, entry = whatever_start(problem.first.case), problem.first.entry
     columns = [phase for phase in phases.PROCESS if any(start.phase(phase) for start in problem.starts)]
     kept = real_time(problem)
@@ -140,7 +157,7 @@ def _section(problem: ProblemStarts, key: str) -> StartSection:
         key=key,
         title=title(case),
         details=details(case),
-        platform=f"platform {entry.platform}{measured}",
+        platform=f"{on(entry.platform)}{measured}",
         answers=tuple(sentences.answers(problem, kept)),
         level=LEVELS[min(totals, default=EvidenceLevel.NONE)],
         columns=tuple(WORDS[phase] for phase in columns),
@@ -151,7 +168,8 @@ def _section(problem: ProblemStarts, key: str) -> StartSection:
         real_time=tuple(_real_time_row(one) for one in kept),
         datasets=tuple(sentences.datasets(problem)),
         dataset=sentences.dataset(problem),
-        notes=tuple(sentences.notes(problem, kept)),
+        notes=tuple(sentences.notes(problem)),
+        missing=tuple(missing(evidence, [problem])),
         figures=tuple(_figures(problem, around, key)),
     )
 
@@ -165,6 +183,7 @@ def _row(start: EntryStarts, mine: Sequence[EntryStarts], columns: Sequence[str]
         state=start.case.start or "",
         total=_cell(start.total),
         cells=tuple(_cell(start.phase(phase)) for phase in columns),
+        most=_most(start),
         again=_again(start, mine),
         level=LEVELS[start.level][0],
         outcome=outcome(start.entry),
@@ -174,7 +193,18 @@ def _row(start: EntryStarts, mine: Sequence[EntryStarts], columns: Sequence[str]
 
 
 def _cell(found: Interval | None) -> Cell:
-    return duration(found.value, found.low, found.high) if found else EMPTY
+    if found is None:
+        return EMPTY
+    if found.method == "none" and found.n > 1:  # a phase that was 0 in some process has its median only
+        return duration(found.value)
+    return cell(found, time_unit)
+
+
+def _most(start: EntryStarts) -> str:
+    """Return the longest phases of a start: ``"first call 9 s, import 0.5 s"``."""
+    parts = {phase: found.value for phase in phases.PROCESS if (found := start.phase(phase))}
+    longest = sorted(parts, key=lambda phase: -parts[phase])[:NAMED]
+    return ", ".join(f"{WORDS[phase]} {duration(parts[phase])[0]}" for phase in longest)
 
 
 def _again(start: EntryStarts, mine: Sequence[EntryStarts]) -> Cell:
@@ -183,11 +213,14 @@ def _again(start: EntryStarts, mine: Sequence[EntryStarts]) -> Cell:
         return EMPTY
     if start is warm:
         return "1 ×", "by definition"
+    if not start.compiles and start.case.start == "uncompiled":
+        return "1 ×", "nothing to compile"
     found = start.times_as_long_as(warm)
-    if found is None or found.low is None or found.high is None:
-        return "no claim", "one process only"
+    if found is None or start.caveat or warm.caveat or found.low is None or found.high is None or too_uncertain(found):
+        void = start.caveat or warm.caveat
+        return "not given", (void.kind if void else Voids.UNCERTAIN).value
     main, interval = factor(found.value, found.low, found.high)
-    return main, f"{interval} includes 1" if found.low <= 1 <= found.high else interval
+    return main, f"{interval}: no clear difference" if found.low <= 1 <= found.high else interval
 
 
 def _seen(start: EntryStarts) -> Cell:
@@ -201,19 +234,19 @@ def _seen(start: EntryStarts) -> Cell:
 
 
 def _real_time_row(one: RealTime) -> RealTimeRow:
-    found = one.factor
-    decided = found is not None and found.low is not None
-    answers = {True: "keeps up", False: "does not keep up", None: "cannot be told yet" if decided else "no claim"}
-    workers = one.workers
-    said = NOTHING
+    found, workers = one.factor, one.workers
+    answers = {True: "keeps up", False: "does not keep up", None: "cannot be told yet"}
+    need = NOTHING
     if workers:
-        said = f"from {workers[0]} on" if workers[0] == workers[1] else f"from {workers[0]} to {workers[1]} on"
+        need = str(workers[0]) if workers[0] == workers[1] else f"{workers[0]} to {workers[1]}"
+        need += " worker is enough" if workers == (1, 1) else " workers are enough"
+    why = one.caveat.kind.value if one.caveat else ""
     return RealTimeRow(
         name=f"{name(one.entry)}{', one block' if one.from_start else ''}",
         speed=speed(one.entry),
-        factor=factor(found.value, found.low, found.high) if found else EMPTY,
-        answer=answers[one.keeps_up],
-        workers=said,
+        factor=factor(found.value, found.low, found.high) if found and not one.caveat else EMPTY,
+        answer=f"cannot be told yet: {why}" if why else answers[one.keeps_up],
+        workers=need,
         level=LEVELS[one.level][0],
     )
 
@@ -223,26 +256,35 @@ def _real_time_row(one: RealTime) -> RealTimeRow:
 
 def _figures(problem: ProblemStarts, around: phases.Parts, key: str) -> list[CaptionedFigure]:
     what = f"{title(problem.first.case)}, {details(whatever_start(problem.first.case))}"
-    platform = f"platform {problem.first.entry.platform} ({problem.basis.value})"
+    platform = f"{on(problem.first.entry.platform)} ({problem.basis.value})"
     bars = [_bar(start) for mine in problem.by_implementation for start in mine if start.total]
     drawn = []
     if bars:
         said = "; ".join(f"{bar.label}: {bar.note}" for bar in bars)
-        svg = stacks.draw(bars, f"{key}-starts", f"Starts: {what}, on {platform}", said, _legend(phases.PROCESS))
+        svg = stacks.draw(bars, f"{key}-starts", f"Starts: {what}, {platform}", said, _legend(phases.PROCESS))
         text = (
-            f"From the start of the process to its first result: {what}, on {platform}. Medians of the phases over the"
-            " processes; at the end of a bar the total. A phase that was not measured is not drawn."
+            f"From the start of the process to its first result: {what}, {platform}. A phase that was not measured"
+            " is not drawn; at the end of a bar is the total."
         )
-        drawn.append(CaptionedFigure(name=f"{key}-starts", svg=svg, caption=text))
+        drawn.append(CaptionedFigure(name=f"{key}-starts", svg=svg, title=_finding(problem), caption=text))
     if any(around.seconds.values()):
         bar = stacks.StackedBar(label=problem.first.entry.platform, seconds=around.seconds,
                            note=duration(around.total_s)[0])  # fmt: skip
         svg = stacks.draw([bar], f"{key}-job", f"Around the job: {platform}", f"{bar.label}: {bar.note}",
                           _legend(phases.JOB))  # fmt: skip
-        text = f"Times around the job on {platform}, shared by all its cases; not measured: "
+        text = f"Overhead of the job system {platform}, once for all cases of a job. Not measured: "
         rest = listed(WORDS[phase] for phase in around.missing) or "nothing"
-        drawn.append(CaptionedFigure(name=f"{key}-job", svg=svg, caption=f"{text}{rest}."))
+        finding = f"The job system adds {bar.note} to the starts of a job"
+        drawn.append(CaptionedFigure(name=f"{key}-job", svg=svg, title=finding, caption=f"{text}{rest}."))
     return drawn
+
+
+def _finding(problem: ProblemStarts) -> str:
+    """Return what takes the largest part of the slowest start."""
+    starts = [start for start in problem.starts if start.total]
+    slowest = max(starts, key=lambda start: start.total.value if start.total else 0.0)
+    which = f"the {slowest.case.start} start of {name(slowest.entry)}"
+    return f"Longest phases of {which}: {_most(slowest)}"
 
 
 def _bar(start: EntryStarts) -> stacks.StackedBar:

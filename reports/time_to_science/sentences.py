@@ -1,81 +1,35 @@
-"""What the page says in words: how long a start takes, who keeps up, what is not measured."""
+"""What the page says below its answer: of each implementation, of the beamline, and of what is not measured."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from daasbench.evidence import phases
-from daasbench.statistics import Interval
 
 from ..blocks.claims_in_words import name
-from ..blocks.numbers import NOTHING, amount, counted, duration, factor, joined, listed, memory, plural, rate
-from .real_time import RealTime, dataset_s, factor_with_reading
+from ..blocks.numbers import amount, counted, duration, listed, plural, rate
+from .answer import first_result, keeping_up, read_first
+from .real_time import RealTime, dataset_s, reading_first
 from .starts import EntryStarts, ProblemStarts
 
 PHASES: Mapping[str, str] = {**phases.JOB, **phases.PROCESS}
-WORDS: Mapping[str, str] = {phase: text.partition(":")[0] for phase, text in PHASES.items()}
-NEARLY = 0.9  # of a keep-up factor: above it, the factor with reading is not given
-BUSY = 0.05  # foreign share of the processors above which a start was disturbed
+WORDS: Mapping[str, str] = {phase: text.partition(":")[0] for phase, text in PHASES.items()} | {"compile": "first call"}
+FOREIGN = "others used more than 5 % of the machine's processors"
 
 
 def answers(problem: ProblemStarts, kept: Sequence[RealTime]) -> list[str]:
-    """Return what the page claims, a sentence each."""
-    said = [sentence for mine in problem.by_implementation if (sentence := _start_answer(mine))]
-    said += [_real_time_answer(one) + _with_reading(problem, one) for one in kept]
-    return said or ["No start has a verified first result; the gaps say why."]
-
-
-def _start_answer(mine: Sequence[EntryStarts]) -> str:
-    """Return how long one implementation takes from each state, and what most of the slowest is."""
-    good = [start for start in mine if start.total]
-    if not good:
-        return ""
-    work = next((row.record.work for start in good for row in start.rows if row.record.work), None)
-    what = f" of {counted_units(work.units, work.unit)}" if work else ""
-    times = listed(f"{_said(start.total)} from {_a(start.case.start)} start" for start in good)
-    answer = f"{name(good[0].entry)} has its first result{what} after {times}"
-    slowest = max(good, key=lambda start: start.total.value if start.total else 0.0)
-    shares = {phase: found.value for phase in phases.PROCESS if (found := slowest.phase(phase))}
-    most = max(shares, key=lambda phase: shares[phase])
-    answer += f"; most of the {slowest.case.start} start is {WORDS[most]}, {duration(shares[most])[0]}"
-    return f"{answer}."
-
-
-def _a(state: str | None) -> str:
-    return f"an {state}" if state == "uncompiled" else f"a {state}"
+    """Return what the page states of each implementation, or why it does not, a sentence each."""
+    said = [sentence for mine in problem.by_implementation if (sentence := first_result(mine))]
+    for one in kept:
+        found = reading_first(problem, one)
+        if not one.caveat:  # else the page says what is missing
+            said.append(f"{name(one.entry)}: {keeping_up(one)}{f' {read_first(one, found)}' if found else ''}")
+    return said
 
 
 def counted_units(units: float, unit: str) -> str:
     """Return an amount of work: ``"16 frames"``."""
     return f"{amount(units)} {unit if units == 1 else plural(unit)}"
-
-
-def _said(found: Interval | None) -> str:
-    return joined(duration(found.value, found.low, found.high)) if found else NOTHING
-
-
-def _real_time_answer(one: RealTime) -> str:
-    found, beamline = one.factor, one.beamline
-    who, whose = name(one.entry), f"{beamline.detector or 'the detector'} of {beamline.name}"
-    if found is None or found.low is None:
-        return f"Whether {who} keeps up with {whose} is not claimed: one process gives no interval."
-    ratio = joined(factor(found.value, found.low, found.high))
-    if one.keeps_up:
-        return f"{who} keeps up with {whose}: keep-up factor {ratio}."
-    if one.keeps_up is None:
-        return f"It cannot be told yet whether {who} keeps up with {whose}: keep-up factor {ratio} includes 1."
-    return f"{who} does not keep up with {whose}: keep-up factor {ratio}."
-
-
-def _with_reading(problem: ProblemStarts, one: RealTime) -> str:
-    """Return the keep-up factor where reading counts too; empty if it is nearly the same."""
-    whole, found = one.factor, factor_with_reading(problem, one)
-    if whole is None or whole.low is None or found is None or found[0] > NEARLY * whole.value:
-        return ""
-    where = (
-        f"That is for {plural(one.beamline.unit)} in memory: if each is read first, as fast as in {_a(found[1])} start"
-    )
-    return f" {where}, and nothing is done meanwhile, it is {factor(found[0])[0]} (projected)."
 
 
 def beamline(problem: ProblemStarts) -> str:
@@ -85,7 +39,7 @@ def beamline(problem: ProblemStarts) -> str:
         return ""
     speed = rate(beamline.units_per_s, None, None, beamline.unit)[0]
     who = f"{beamline.name}{', ' + beamline.detector if beamline.detector else ''}"
-    return f"{who}: {speed}, as of {beamline.date}, says: {beamline.source.rstrip('.')}."
+    return f"{who}, {speed} (source: {beamline.source.rstrip('.')}, {beamline.date})."
 
 
 def dataset(problem: ProblemStarts) -> str:
@@ -114,27 +68,33 @@ def blank(problem: ProblemStarts, around: phases.Parts) -> list[str]:
     return [f"{listed(names)}: {why}" for why, names in found.items()]
 
 
-def notes(problem: ProblemStarts, kept: Sequence[RealTime]) -> list[str]:
+def notes(problem: ProblemStarts) -> list[str]:
     """Return what a reader must know of the figures."""
     notes = []
-    busy = [row for start in problem.starts for row in start.rows if row.record.start_evidence]
-    disturbed = sum(1 for row in busy if row.record.start_evidence and row.record.start_evidence.foreign > BUSY)
-    if disturbed:
+    total = sum(len(start.rows) for start in problem.starts)
+    busy = sum(start.disturbed for start in problem.starts)
+    if busy:
         notes.append(
-            f"During {disturbed} of {counted(len(busy), 'start')} others used more than {100 * BUSY:g} % of the"
-            " machine's processors: these starts took longer than they would alone."
+            f"During {busy} of {counted(total, 'start')} {FOREIGN}: these starts took longer than they would alone."
         )
-    small = [one for one in kept if one.entry.counted[0].record.exceeds_cache is False]
-    if small:
-        notes.append(
-            f"The rate of {listed(name(one.entry) for one in small)} is that of blocks which do not exceed the"
-            " last-level cache four times: part of it is the cache's."
+    return [*notes, *(note for mine in problem.by_implementation if (note := _uncompiled(mine)))]
+
+
+def _uncompiled(mine: Sequence[EntryStarts]) -> str:
+    """Return why an uncompiled start may be as fast as a warm one, or faster; empty if there is nothing to explain."""
+    by_state = {start.case.start: start for start in mine if start.total}
+    warm, uncompiled = by_state.get("warm"), by_state.get("uncompiled")
+    if uncompiled is None or uncompiled.total is None:
+        return ""
+    who = name(uncompiled.entry)
+    if not uncompiled.compiles:
+        return (
+            f"{who} compiles nothing, so its uncompiled start is a second warm start. A difference between the two"
+            " shows how much starts vary."
         )
-    for one in kept:
-        if sizes := one.unit_sizes:
-            notes.append(
-                f"One {one.beamline.unit} of {name(one.entry)} has {memory(sizes[0])}, one of the detector"
-                f" {memory(sizes[1])}: the keep-up factor holds for the former."
-            )
-            break
-    return notes
+    if warm is not None and warm.total is not None and uncompiled.total.value < warm.total.value:
+        return (
+            f"The uncompiled starts of {who} took less time than its warm ones. Compiling cannot explain that: starts"
+            " vary more than compiling takes."
+        )
+    return ""

@@ -16,10 +16,16 @@ from daasbench.evidence.entries import Entry, ProcessResult, entries
 from daasbench.model import Basis, Beamline, Case, StartEvidence
 from daasbench.statistics import Interval, across_processes, median_interval, phase_interval, ratio
 
+from ..blocks import caveats
+from ..blocks.caveats import Caveat
+
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
 STATES = ("warm", "uncompiled", "cold", "first")
+COLD = ("cold", "first")  # the files are on disk only
+UNCOMPILED = ("uncompiled", "first")
+BUSY = 0.05  # foreign share of the processors above which a start was disturbed
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,13 +70,31 @@ class EntryStarts:
         """Return the seconds until the first result; None if nothing counts."""
         return across_processes(list(self.totals.values())) if self.totals else None
 
+    @cached_property
+    def disturbed(self) -> int:
+        """Return during how many of these starts others used much of the processors."""
+        return sum(seen.foreign > BUSY for seen in self.start_evidence)
+
+    @cached_property
+    def caveat(self) -> Caveat | None:
+        """Return what voids the total: asked before every sentence and figure that claims it."""
+        if self.disturbed > len(self.rows) / 2:
+            return caveats.disturbed()
+        return caveats.caveat([self.total] if self.total else [], [])
+
+    @property
+    def compiles(self) -> bool:
+        """Return whether it makes or loads compiled code; a start without any is the same compiled or not."""
+        return any(seen.compiled_before or seen.compiled_after for seen in self.start_evidence)
+
     @property
     def level(self) -> EvidenceLevel:
         """Return the level of the total: an interval needs several starts."""
         if self.total is None:
             return EvidenceLevel.NONE
         found = level(self.entry)
-        return found if is_certain(self.total) else min(found, EvidenceLevel.VERIFIED)
+        certain = is_certain(self.total) and not self.caveat
+        return found if certain else min(found, EvidenceLevel.VERIFIED)
 
     def times_as_long_as(self, base: EntryStarts) -> Interval | None:
         """Return how many times as long this start takes; they did not run alternately, so nothing is paired."""

@@ -17,12 +17,12 @@ class PsijHandle(Noun, frozen=True, kw_only=True):
     host: str = ""
 
     def __str__(self) -> str:
-        """Return it as a URL."""
+        """Return the handle as a URL."""
         return f"psij://{self.host + '@' if self.host else ''}{self.executor}/{self.native}#{self.folder}"
 
     @property
     def is_elsewhere(self) -> bool:
-        """Return whether it is a process of another machine."""
+        """Return whether the job is a process on another machine."""
         return bool(self.host) and self.host != socket.gethostname()
 
 
@@ -33,7 +33,7 @@ def handle_of(executor: str, native: str, folder: Path) -> PsijHandle:
 
 
 def parse(text: str) -> PsijHandle | None:
-    """Return the handle that a URL is; None if it is not a handle of psij."""
+    """Return the handle that a URL describes; None if it is not a handle of psij."""
     scheme, _, rest = text.partition("://")
     address, _, folder = rest.partition("#")
     site, _, native = address.partition("/")

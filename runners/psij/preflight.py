@@ -25,14 +25,14 @@ def check_psij(platform: Platform, folder: Path) -> list[Finding]:
         fix = "request them by the option attributes, with the directives of your scheduler"
         findings.append(wrong("GPUs", f"psij requests no GPUs from {options.executor}", fix))
     if platform.cores_per_node is None:
-        message = 'none declared: threads = "max" would be the number of cores of this machine'
-        findings.append(warning("cores", message, "write cores_per_node"))
+        message = 'cores_per_node is missing: threads = "max" would mean the cores of this machine'
+        findings.append(warning("cores", message, "write cores_per_node = the number of cores of a node"))
     if options.executor not in BY_NAME:
-        message = f"{options.executor} cannot be queried by name for a job whose number was lost"
+        message = f"if the number of a job is lost, {options.executor} cannot find the job by its name"
         findings.append(
-            warning("recovery", message, "such a job does nothing when it starts; its cases are sent again")
+            warning("recovery", message, "do nothing: such a job ends at once, and its cases are sent again")
         )
-    message = "not checked: psij has no query for nodes, queues and limits"
+    message = "not checked: psij cannot query nodes, queues and limits"
     return [*findings, warning("node", message, "try a small case: daasbench run quickstart --platform P")]
 
 

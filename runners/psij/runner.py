@@ -32,9 +32,9 @@ from .specification import (
 from .states import lost, status_of, status_of_exit
 
 FIRST_S, LONGEST_PAUSE_S = 1.0, 30.0  # between two queries; psij's own default is 30 s
-PATIENCE = 0.1  # fraction of the time without a change: the pause before the next query
-SHOW_S = 20.0  # for a shared file system to show what a node wrote
-CANCEL_S = 30.0  # for one job to end that was cancelled
+PATIENCE = 0.1  # the pause before the next query, as a fraction of the time without a change
+SHOW_S = 20.0  # seconds until a shared file system shows what a node wrote
+CANCEL_S = 30.0  # seconds until a cancelled job ends
 
 
 class PsijRunner:
@@ -102,7 +102,7 @@ class PsijRunner:
         return {job_id: str(handle_of(spec.executor, native, job_folder))}
 
     def find(self, jobs: Sequence[Job], folder: Path) -> dict[str, str]:
-        """Return the handles of those jobs that did arrive: by the claim in their folder, otherwise by their name.
+        """Return the handles of the jobs that arrived: found by the claim in their folder, otherwise by their name.
 
         Raises
         ------
@@ -144,7 +144,9 @@ class PsijRunner:
         try:
             reported = self._schedulers.status(parsed.executor, parsed.native, parsed.folder.parent)
         except LookupError:
-            return self._ended(handle, parsed, lost("gone", "its process is gone and did not write how it ended"))
+            return self._ended(
+                handle, parsed, lost("gone", "its process no longer exists and did not write how it ended")
+            )
         except MissingRequirement as missing:
             message = f"{parsed.executor} cannot be queried for job {parsed.native}: {missing}"
             raise Unreachable(message) from missing
@@ -157,14 +159,14 @@ class PsijRunner:
     def _ended(self, handle: str, parsed: PsijHandle, status: JobStatus) -> JobStatus:
         """Return how a job ended; its worker's file is first given time to become visible on this machine.
 
-        psij calls a job completed that its scheduler no longer knows: without an exit code that is no success.
+        If the scheduler no longer knows a job, psij calls it completed. Without an exit code this is not a success.
         """
         started = (parsed.folder / STARTED).exists()
         unsure = status.state in (JobState.DONE, JobState.LOST) and status.exit is None
         if unsure or (status.state is JobState.DONE and started):
             since = self._over_since.setdefault(handle, time.monotonic())
             if time.monotonic() - since < SHOW_S:
-                message = "it has ended; waiting for its files"
+                message = "it has ended, and its files are not visible yet"
                 return JobStatus(state=JobState.RUNNING, native=status.native, message=message)
         if status.state is JobState.FAILED and status.exit is None and started:
             message = f"it was killed after it had started, possibly for its memory; psij reports: {status.message}"
@@ -192,7 +194,7 @@ class PsijRunner:
         Raises
         ------
         Unreachable
-            A scheduler does not answer; the others were asked.
+            A scheduler does not answer; the other schedulers were asked.
         """
         failures: list[str] = []
         for handle in handles:

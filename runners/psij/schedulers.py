@@ -1,8 +1,8 @@
 """The schedulers that psij supports: the only module that imports psij.
 
-psij queries each scheduler for all its jobs at once, in a thread, at a fixed interval. It reports a failure of all jobs
-if the scheduler does not answer, and success if the scheduler no longer knows a job. Both cases are recognised here,
-and what a job's own folder contains takes precedence.
+psij queries each scheduler for all its jobs at once, in a thread, at a fixed interval. If a scheduler does not answer,
+psij reports a failure of all jobs. If a scheduler no longer knows a job, psij reports success. This module recognises
+both cases. The files in a job's own folder take precedence.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import psij
 
 INSTALL = "pip install 'daasbench[psij]'"
-WORK = ".psij"  # folder of psij's own scripts and exit codes, beside the folders of the jobs, which the nodes see
+WORK = ".psij"  # folder of psij's own scripts and exit codes, next to the folders of the jobs; the nodes see it
 FIRST_QUERY_S = 0.5  # after the first job was sent
 NEVER = 10**9  # failed queries in a row before psij calls its jobs failed
 QUERY_FAILED = ("Failed to poll", "Failed to update job status", "Error updating job statuses")
@@ -41,7 +41,7 @@ NO_ANSWER = (
     "cannot connect",
     "batch",
 )
-ANSWER_S = 60.0  # after which the answer of a scheduler is given up
+ANSWER_S = 60.0  # seconds to wait for the answer of a scheduler
 
 BY_NAME = {  # queries that psij does not have: the numbers of the jobs of a name, one per line
     "slurm": ("squeue", "--me", "--noheader", "--format=%i", "--name={name}"),
@@ -67,10 +67,10 @@ def require_psij() -> None:
 
 
 def require_scheduler(executor: str) -> None:
-    """Raise MissingRequirement if this machine has not the command by which psij would submit."""
+    """Raise MissingRequirement if this machine does not have the command by which psij submits jobs."""
     if shutil.which(PROGRAM[executor]) is None:
         fix = "load its module, or use a machine from which jobs are submitted"
-        raise MissingRequirement(f"this machine has no {executor}: there is no {PROGRAM[executor]}", fix)
+        raise MissingRequirement(f"this machine has no {executor}: the command {PROGRAM[executor]} is missing", fix)
 
 
 class Schedulers:
@@ -139,9 +139,9 @@ class Schedulers:
         Raises
         ------
         MissingRequirement
-            This machine has not psij, or not the scheduler's commands.
+            This machine does not have psij or the scheduler's commands.
         LookupError
-            A process of this machine that has ended.
+            The job is a process of this machine that has ended.
         """
         job = self._job(executor, native, jobs_folder)
         status: psij.JobStatus = job.status
@@ -194,7 +194,7 @@ def _make(name: str, work: Path, every_s: float) -> Any:
     import psij
     from psij.executors.batch import batch_scheduler_executor
 
-    logger = logging.getLogger("psij")  # daasbench reports what it warns of
+    logger = logging.getLogger("psij")  # daasbench itself reports the problem of this warning
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
     if name in ("local", "flux"):
@@ -202,7 +202,7 @@ def _make(name: str, work: Path, every_s: float) -> Any:
     else:
         make: Any = (
             batch_scheduler_executor.BatchSchedulerExecutorConfig
-        )  # its type says int; fractions of a second work
+        )  # declared as int, but fractions of a second work
         config = make(
             work_directory=work,
             queue_polling_interval=every_s,

@@ -37,9 +37,9 @@ ALLOCATION = {  # the variable in which each scheduler gives a job its own numbe
     "flux": "FLUX_JOB_ID",
 }
 NAMED = {"slurm": "job-name", "pbs": "N", "lsf": "J", "cobalt": "jobname"}
-"""The directive by which a job gets a name: psij 0.9.11 writes none. That of Torque takes 15 characters only."""
+"""The directive that names a job, because psij 0.9.11 writes none. Torque accepts only 15 characters."""
 
-GIVES_GPUS = ("local", "slurm", "flux")  # from others psij requests no GPUs, or a wrong number: use `attributes`
+GIVES_GPUS = ("local", "slurm", "flux")  # of others psij requests no GPUs, or a wrong number: use `attributes`
 BY_TASKS = ("slurm",)  # ranks and threads are requested separately; elsewhere cores per node
 
 
@@ -114,7 +114,7 @@ def unique_name(job: Job) -> str:
 
 
 def specification(job: Job, folder: Path) -> Specification:
-    """Return the specification of a job; its nodes see `folder`, the job's, at the same path."""
+    """Return the specification of a job; the nodes see its folder, `folder`, at the same path."""
     options = options_of(job.platform)
     allocation, executor = allocation_of([planned.case for planned in job.planned]), options.executor
     by_tasks = executor in BY_TASKS and (allocation.gpus == 0 or allocation.gpus % allocation.tasks == 0)
@@ -161,7 +161,7 @@ def job_script(job: Job, folder: Path) -> str:
     container = containers.container_of(job.platform.options)
     if container is not None:
         worker = containers.wrapped(worker, container, containers.folders_of(job, folder))
-    session = "" if variable else "setsid "  # the end of the terminal must not end the job
+    session = "" if variable else "setsid "  # the job must continue when the terminal closes
     lines = [
         "#!/bin/bash",
         f"# job {job.id} of run {job.run}",

@@ -30,7 +30,7 @@ def status_of(psij_status: Any) -> JobStatus:
             return JobStatus(state=JobState.TIMEOUT, native=native, message=message, reason=Reason.SCHEDULER)
         if psij_status.exit_code:
             return status_of_exit(int(psij_status.exit_code), native, None)
-        message = message or "the scheduler ended it, psij does not know why"
+        message = message or "the scheduler ended it, and psij does not know why"
         return JobStatus(state=state, native=native, message=message, reason=Reason.INTERRUPTED)
     return JobStatus(state=state, native=native, message=message, exit=psij_status.exit_code)
 
@@ -46,5 +46,5 @@ def status_of_exit(code: int, native: str, ended_at: str | None) -> JobStatus:
 
 
 def lost(native: str, message: str) -> JobStatus:
-    """Return the status of a job about which nothing more can be found out."""
+    """Return the status of a job whose end cannot be found out."""
     return JobStatus(state=JobState.LOST, native=native, message=message, reason=Reason.INTERRUPTED)

@@ -16,10 +16,10 @@ from daasbench.records.layout import JOB_FILE, LOG_FILE
 from ..allocation import Allocation
 from .options import SlurmOptions, options_of
 
-TASK_LOG = "log-{}"  # of a task of an array, until the task moves it into its own folder
+TASK_LOG = "log-{}"  # the log of a task of an array, until the task moves it into its own folder
 MARGIN_S = 120.0  # for Slurm and the worker to start and to end
 WARNING_S = 30  # between SIGTERM and the end of the time limit
-SLOW_FILES_S = 60  # until a shared file system shows a file that another node wrote
+SLOW_FILES_S = 60  # seconds until a shared file system shows a file that another node wrote
 NO_FOLDER, NO_MODULE = 73, 78  # exit codes of the script, as in sysexits.h: EX_CANTCREAT, EX_CONFIG
 
 _PLAIN = re.compile(r"[\w@%+=:,./~\[\]*&|(){}-]+")
@@ -28,8 +28,8 @@ _PLAIN = re.compile(r"[\w@%+=:,./~\[\]*&|(){}-]+")
 class RenderTarget(Noun, frozen=True, kw_only=True):
     """The folder of a job and the Python that runs it, as the nodes see them.
 
-    `staged` are the files that must be copied before: remote path to local path. `apart`: the nodes share no file
-    system with this machine.
+    `staged` are the files that must be copied first: remote path to local path. `apart`: whether the nodes share no
+    file system with this machine.
     """
 
     folder: str
@@ -139,7 +139,7 @@ def _environment(options: SlurmOptions) -> list[str]:
         f"module load {shlex.quote(name)} || {{ echo {shlex.quote(message.format(name))}; exit {NO_MODULE}; }}"
         for name in options.modules
     ]
-    unset = ["unset LC_ALL TZ SLURM_TIME_FORMAT"] if options.host else []  # set where it was submitted over ssh
+    unset = ["unset LC_ALL TZ SLURM_TIME_FORMAT"] if options.host else []  # set if it was submitted over ssh
     return [*unset, *loads, *options.setup, *(f"export {k}={shlex.quote(v)}" for k, v in options.environment.items())]
 
 

@@ -19,14 +19,14 @@ QUEUE_FIELDS = ("JobArrayID", "State", "Reason", "exit_code", "SubmitTime", "Sta
 LOCATION_FIELDS = ("JobArrayID", "Name", "WorkDir")
 ACCOUNTING_FIELDS = ("JobID", "State", "ExitCode", "Submit", "Start", "End", "NNodes", "NodeList", "JobName")
 COMPLETION_FIELDS = ("JobID", "State", "End", "NNodes", "NodeList", "JobName")  # all that `sacct -c` knows
-MOST_TASKS = 100_000  # of one array, more than any Slurm allows
+MOST_TASKS = 100_000  # tasks of one array, more than any Slurm allows
 
 _ID = re.compile(r"(?P<job>\d+)(?:\+(?P<component>\d+))?(?:_(?P<task>\d+)|_\[(?P<tasks>[\d,:-]+)(?:%\d+)?\])?")
 _SUBMITTED = re.compile(r"(?P<id>\d+)(?:;(?P<cluster>[\w.-]+))?")
 
 
 class UnexpectedOutput(DaasbenchError):
-    """The output of a Slurm command has not the expected form."""
+    """The output of a Slurm command does not have the expected form."""
 
 
 def _clusters(cluster: str) -> list[str]:
@@ -80,7 +80,7 @@ def queue_rows(text: str, before: Mapping[str, list[SlurmRow]] | None = None) ->
     Raises
     ------
     UnexpectedOutput
-        A line has not the form that squeue prints.
+        A line does not have the form that squeue prints.
     """
     known = before or {}
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("CLUSTER:")]

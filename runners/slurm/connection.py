@@ -1,8 +1,8 @@
 """One ssh connection to another machine, shared by all commands and copies, by the system's ssh.
 
-The user's ``~/.ssh/config``, agent and jump hosts apply, because it is their ssh. A connection that the user holds open
-(``ControlMaster`` in their configuration: needed at a site that requires a second factor) is used. Otherwise one
-connection is opened, and closed with this process or after ten idle minutes.
+The user's ``~/.ssh/config``, agent and jump hosts apply, because it is the user's own ssh. If the user holds a
+connection open (``ControlMaster``, needed at a site that requires a second factor), this connection is used. Otherwise
+one connection is opened. It is closed when this process ends, or after ten minutes without use.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ SETTINGS = (
     "RemoteCommand=none",
     "RequestTTY=no",
 )
-QUERY_S = 10.0  # for ssh to answer about a connection of this machine
+QUERY_S = 10.0  # seconds for ssh to answer about a connection of this machine
 SHARED_ONLY = ("-o", "ControlMaster=no", "-o", "ProxyCommand=exec false")
-"""Without a connection to share, a command fails at once and was certainly not sent: it opens no connection itself."""
+"""Options with which a command fails at once, and is certainly not sent, if there is no connection to share."""
 
 T = TypeVar("T")
 
@@ -105,13 +105,13 @@ class Connection:
         Raises
         ------
         Unreachable
-            There is no connection; or it was lost, and with it the output; or the time is over.
+            There is no connection; or the connection and the output were lost; or the time is over.
         """
         start = stdin.tell() if stdin else 0
 
         def act() -> ScriptResult:
             if stdin:
-                os.lseek(stdin.fileno(), start, os.SEEK_SET)  # ssh moves it without Python's buffer noticing
+                os.lseek(stdin.fileno(), start, os.SEEK_SET)  # ssh moves it, and Python's buffer does not know
             with tempfile.TemporaryFile() as out:
                 code, err = self.run_once(script, out, stdin=stdin, timeout_s=timeout_s)
                 out.seek(0)
@@ -120,12 +120,12 @@ class Connection:
         return self.with_retries(act, repeat=repeat)
 
     def with_retries(self, act: Callable[[], T], *, repeat: bool = True) -> T:
-        """Return what `act` returns; if it loses the connection, open the connection and act again, after a pause.
+        """Return the result of `act`; if the connection is lost, open it and call `act` again, after a pause.
 
         Raises
         ------
         Unreachable
-            It was lost too often; or what was sent may have arrived and must not be sent twice (not `repeat`).
+            The connection was lost too often; or the command may have arrived and must not be sent twice.
         """
         for delay in (*BACK_OFF_S, None):
             try:
@@ -170,7 +170,7 @@ class Connection:
         Raises
         ------
         Unreachable
-            With ssh's own message and what to do.
+            The connection cannot be opened; the message is that of ssh, and what to do.
         """
         if self._sharing is not None:
             return

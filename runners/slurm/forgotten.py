@@ -1,4 +1,4 @@
-"""How jobs ended that slurmctld no longer knows: from the accounting, or from what their workers wrote."""
+"""Find out how jobs ended that slurmctld no longer knows: from the accounting, or from the files of their workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _N = TypeVar("_N", bound=Noun)
 
 
 class ForgottenJobs:
-    """Finds out how jobs ended that are missing in Slurm's answer; gives one up after `grace_s` without a trace."""
+    """Finds out how jobs ended that are missing in Slurm's answer; a job without a trace is lost after `grace_s`."""
 
     def __init__(self, transport: Transport, cluster: str, grace_s: float, answer_s: float) -> None:
         self.transport, self.cluster, self.grace_s, self.answer_s = transport, cluster, grace_s, answer_s
@@ -37,7 +37,7 @@ class ForgottenJobs:
         rows: Collection[SlurmRow],
         now: float,
     ) -> dict[str, JobStatus]:
-        """Return the new status of those missing jobs about which something was found out.
+        """Return the new status of each missing job whose end was found out.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class ForgottenJobs:
         return ended
 
     def _written(self, handles: Sequence[SlurmHandle], known: Mapping[str, JobStatus]) -> dict[str, JobStatus]:
-        """Return how those jobs ended whose workers wrote it into the job's folder."""
+        """Return how the jobs ended whose workers wrote their end into the job's folder."""
         if not handles:
             return {}
         paths = [f"{handle.folder}/{file}" for handle in handles for file in (STARTED, ENDED)]

@@ -14,14 +14,14 @@ Site = tuple[str, tuple[str, ...], str]
 
 
 class SlurmHandle(Noun, frozen=True, kw_only=True):
-    """A job of a Slurm.
+    """A job of a Slurm site.
 
     Attributes
     ----------
     id
         ``1234``, or ``1234_7`` for a task of an array.
     name
-        The job's name in the queue, because Slurm may use a number again for another job.
+        The job's name in the queue; it is needed because Slurm may use a number again for another job.
     folder
         The job's folder, as the nodes of the site see it.
     poll_s
@@ -38,7 +38,7 @@ class SlurmHandle(Noun, frozen=True, kw_only=True):
 
     @property
     def site(self) -> Site:
-        """Return what the jobs have in common that are followed by one query."""
+        """Return the key of the jobs that are followed by one query."""
         return self.host, tuple(self.ssh), self.cluster
 
     @property
@@ -53,7 +53,7 @@ class SlurmHandle(Noun, frozen=True, kw_only=True):
 
 
 def parse(url: str) -> SlurmHandle | None:
-    """Return the handle that a text names; None if it is not a handle of Slurm."""
+    """Return the handle that a text describes; None if it is not a handle of Slurm."""
     try:
         parts = urlsplit(url)
         fields = parse_qs(parts.query)

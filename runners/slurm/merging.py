@@ -1,4 +1,4 @@
-"""Merge what arrived of a job's file into the local copy: no line is lost, none is added twice."""
+"""Merge the fetched part of a job's file into the local copy: no line is lost or added twice."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ OVERLAP_BYTES = 1024  # fetched again, to verify that the local copy is the begi
 def merge_file(name: str, content: bytes, folder: Path) -> int:
     """Merge the fetched content of a file into the local copy; return the number of new bytes.
 
-    A ledger gains the complete lines that it does not have and loses none; an incomplete last line is ignored, because
-    it is fetched again later. Any other file is replaced, unless the content is shorter: an earlier copy of it.
+    A ledger gains the complete lines that it does not have, and loses none. An incomplete last line is ignored, because
+    it is fetched again later. Any other file is replaced, unless the content is shorter: then it is an earlier copy.
     """
     path = folder / name
     try:
@@ -39,7 +39,7 @@ def merge_file(name: str, content: bytes, folder: Path) -> int:
 
 
 def first_byte(path: Path) -> int:
-    """Return from which byte on a file is fetched: shortly before the end of the local copy of a growing file."""
+    """Return the byte from which a file is fetched: for a growing file, shortly before the end of the local copy."""
     if path.name not in GROWING:
         return 0
     try:
@@ -88,4 +88,6 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> LedgerError:
-    return LedgerError(f"{path}: cannot be written: {error.strerror}; its content is kept where it was measured")
+    return LedgerError(
+        f"{path}: cannot be written: {error.strerror}; the file on the machine that measured is unchanged"
+    )

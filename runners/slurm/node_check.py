@@ -22,7 +22,7 @@ from .remote_python import OLDEST, RemotePython, is_too_old
 from .render import LAUNCHER
 from .transport import CommandResult, Transport
 
-IMMEDIATE_S = 20  # for a node to be free; a test job does not wait in the queue
+IMMEDIATE_S = 20  # seconds to wait for a free node; a test job does not wait in the queue
 ANSWER_S = IMMEDIATE_S + 120.0
 OUTSIDE = "daasbench doctor: outside of the container"  # printed by a node that starts no container
 RESOURCES = ("cores", "memory", "GPUs")  # a test job sees its own share; sinfo lists the whole node
@@ -143,7 +143,7 @@ def container_findings(platform_options: Mapping[str, Option], result: CommandRe
 
 
 def _remote_python(transport: Transport, options: SlurmOptions) -> tuple[str | None, list[Finding]]:
-    """Return the Python that has this daasbench, and the findings about it; None if the first run will make it."""
+    """Return the Python that has this daasbench, and the findings about it; None if the first run will install it."""
     remote = RemotePython(transport, str(options.folder), options.python or "python3", options.extras)
     installed = installation_of(transport, remote.interpreter)
     if installed is not None and installed.content == remote.own.content:

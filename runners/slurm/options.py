@@ -38,7 +38,7 @@ class SlurmOptions(Written, frozen=True, kw_only=True):
     Attributes
     ----------
     host, ssh
-        ``user@login.site`` if sbatch is not on this machine, and further arguments of ssh.
+        ``user@login.site``, if sbatch is not on this machine; more arguments of ssh.
     folder
         The folder on the cluster for all files of daasbench; ``"."``: this machine sees the same files.
     python
@@ -49,7 +49,7 @@ class SlurmOptions(Written, frozen=True, kw_only=True):
     gpus
         The flag that requests GPUs of a node; ``{gpus}`` is replaced by their number.
     sbatch
-        Further flags of sbatch.
+        More flags of sbatch.
     modules, setup, environment
         Modules loaded, lines run and variables set on the node before the worker starts, in this order.
     split
@@ -60,9 +60,9 @@ class SlurmOptions(Written, frozen=True, kw_only=True):
     at_once
         How many jobs of an array may run at a time; default: as many as Slurm allows.
     exclusive
-        Whether a job has its nodes for itself; other jobs on a node disturb the measurement.
+        Whether a job uses its nodes exclusively; other jobs on a node disturb the measurement.
     time_limit_s
-        The longest time limit of a job, however long its cases could take.
+        The largest time limit of a job, even if its cases could take longer.
     poll_s
         Least seconds between two queries of the queue.
     """
@@ -125,7 +125,7 @@ def check_slurm_options(options: Mapping[str, Option], where: str, *, runner: st
         if name in SET_BY_RUNNER:
             raise ScenarioError(f"{where}.sbatch[{index}]: --{name} is set by this runner itself; remove it")
         if name in OWN_OPTION:
-            raise ScenarioError(f"{where}.sbatch[{index}]: --{name} has an option of its own; write {name} = ...")
+            raise ScenarioError(f"{where}.sbatch[{index}]: --{name} has a separate option; write {name} = ...")
     if own.host is None and own.folder is not None:
         raise ScenarioError(f"{where}.folder: is for a remote cluster; name its host too, or remove folder")
     if own.host is not None and own.folder is None:
@@ -134,7 +134,7 @@ def check_slurm_options(options: Mapping[str, Option], where: str, *, runner: st
 
 
 def check_host(options: Mapping[str, Option], where: str) -> None:
-    """Raise ScenarioError, naming `where`, if the options ``host`` and ``ssh`` have not the right form."""
+    """Raise ScenarioError, naming `where`, if the options ``host`` and ``ssh`` do not have the right form."""
     host = options.get("host")
     if "host" in options and (not isinstance(host, str) or not _HOST.fullmatch(host)):
         raise ScenarioError(f'{where}.host: expected a host such as "user@login.site", got {host!r}')

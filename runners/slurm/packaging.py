@@ -1,4 +1,4 @@
-"""The daasbench of a Python, here or on another machine: its identity, and a wheel of the one that runs here."""
+"""The daasbench of a Python on this or another machine: its identity, and a wheel of the running daasbench."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Installation(msgspec.Struct, frozen=True):
     version: str = ""
     commit: str = ""
     error: str = ""
-    files: dict[str, bytes] = {}  # the code of the one that runs here, read once, so that all is of one moment
+    files: dict[str, bytes] = {}  # the running code, read once, so that all files are of one moment
 
     def __repr__(self) -> str:
         return f"Installation({self.label!r}, {self.program!r})"
@@ -52,7 +52,7 @@ def probe_program() -> str:
 
 
 def parse_probe(output: str) -> Installation:
-    """Return what a Python printed that ran the probe; raise ValueError if that is something else."""
+    """Return the identity that a Python printed; raise ValueError if it printed something else."""
     try:
         return msgspec.json.decode(output.splitlines()[-1], type=Installation)
     except (IndexError, msgspec.DecodeError) as error:

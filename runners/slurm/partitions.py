@@ -78,12 +78,12 @@ def partition_findings(nodes: Sequence[Node], options: SlurmOptions) -> tuple[li
     if options.partition is None:
         wanted = {node.partition for node in nodes if node.default}
         if not wanted:
-            message = "none is named, and Slurm has no default partition"
+            message = "no partition is named, and Slurm has no default partition"
             return [], [wrong("partition", message, f"write partition = one of {', '.join(known)}")]
     else:
         wanted = set(options.partition.split(","))
     if missing := sorted(wanted - set(known)):
-        message = f"there is no {' and no '.join(missing)}"
+        message = f"Slurm has no partition {' and no partition '.join(missing)}"
         return [], [wrong("partition", message, f"write partition = one of {', '.join(known)}")]
     mine = [node for node in nodes if node.partition in wanted]
     findings = []
@@ -113,7 +113,7 @@ def _names(constraint: str) -> set[str]:
 
 
 def _fits(node: Node, constraint: str) -> bool:
-    """Return whether a node has the features of a constraint; of one with brackets or counts, whether it has any."""
+    """Return whether a node has the features of a constraint, or any of them if it has brackets or counts."""
     if re.search(r"[()\[\]*]", constraint):
         return bool(node.features & _names(constraint))
     return any(all(name in node.features for name in re.split(r"[&,]", part)) for part in constraint.split("|"))
@@ -126,7 +126,7 @@ def declaration_findings(nodes: Sequence[Node], platform: Platform) -> list[Find
     """Return whether the nodes that a job may get have what the platform declares."""
     by_name = list({node.name: node for node in nodes}.values())
     if platform.nodes > len(by_name):
-        message = f"{platform.nodes} are declared, a job may get {len(by_name)}"
+        message = f"{platform.nodes} nodes are declared, but a job can get only {len(by_name)}"
         count = wrong("nodes", message, f"write nodes = {len(by_name)}")
     else:
         count = ok("nodes", f"{platform.nodes} declared of {len(by_name)}")
@@ -142,22 +142,22 @@ def _declared(check: str, key: str, declared: float | None, has: Sequence[float]
     least, most = min(has), max(has)
     unit = " GB" if check == "memory" else ""
     actual = f"{least:.4g}{unit}" if least == most else f"{least:.4g} to {most:.4g}{unit}"
-    enough = sorted(has, reverse=True)[min(nodes, len(has)) - 1]  # that the declared number of nodes has
+    enough = sorted(has, reverse=True)[min(nodes, len(has)) - 1]  # the most that the declared number of nodes has
     if declared is None:
         if check != "cores" and not (check == "GPUs" and most):
             return ok(check, f"none declared, a node has {actual}")
-        message = f"none declared, a node has {actual}: the number of this machine is used instead"
+        message = f"{key} is missing: the number of this machine would be used, but a node has {actual}"
         return warning(check, message, f"write {key} = {int(least)}")
     if check == "GPUs" and not most:
-        message = f"{declared:g} declared, Slurm lists none: a node has GPUs that Slurm does not manage, or it has none"
+        message = f"{declared:g} declared, but Slurm lists none: the nodes have no GPUs, or Slurm does not manage them"
         return warning(check, message, "look at a node: srun nvidia-smi -L") if declared else ok(check, "none")
     fit = sum(value >= declared for value in has)
     if declared > enough:
-        message = f"{declared:g}{unit} declared, a node has {actual}: {fit} of {len(has)} have as much"
+        message = f"{declared:g}{unit} declared, but a node has {actual}: {fit} of {len(has)} nodes have enough"
         return wrong(check, message, f"write {key} = {int(enough)}")
     if declared > least:
-        message = f"{declared:g}{unit} declared, a node has {actual}: jobs wait for {fit} of {len(has)} nodes"
-        fix = "name those nodes by the option constraint, so that all measurements are of one kind of node"
+        message = f"{declared:g}{unit} declared, a node has {actual}: only {fit} of {len(has)} nodes can run the jobs"
+        fix = "name these nodes by the option constraint, so that all measurements are on the same kind of node"
         return warning(check, message, fix)
     return ok(check, f"{declared:g}{unit} declared, a node has {actual}")
 
@@ -171,8 +171,8 @@ def limit_findings(nodes: Sequence[Node], options: SlurmOptions) -> list[Finding
     least = min(known)
     if options.time_limit_s is None:
         fix = f"write time_limit_s = {least:.0f}"
-        return [ok("time limit", f"{known[least]}; a job that may take longer is refused: {fix}")]
+        return [ok("time limit", f"{known[least]}; Slurm refuses a job that requests more time: {fix}")]
     if options.time_limit_s > least:
-        message = f"time_limit_s is {options.time_limit_s:g}, the partition gives {known[least]}"
+        message = f"time_limit_s is {options.time_limit_s:g}, but the partition allows only {known[least]}"
         return [wrong("time limit", message, f"write time_limit_s = {least:.0f}")]
     return [ok("time limit", f"{options.time_limit_s:g} s of {known[least]}")]

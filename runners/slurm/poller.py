@@ -21,11 +21,11 @@ from .transport import Transport
 
 log = logging.getLogger(__name__)
 
-ANSWER_S = 30.0  # after which Slurm's answer is given up
+ANSWER_S = 30.0  # seconds to wait for Slurm's answer
 PATIENCE = 0.02  # fraction of the time without a change by which the interval between queries grows
-QUIET_S = 5.0  # longest interval while nothing changes: the end of a long job is seen this late at most
+QUIET_S = 5.0  # longest interval while nothing changes: the end of a long job is noticed up to this late
 LONGEST_PAUSE_S = 30.0  # while Slurm does not answer
-GRACE_S = 60.0  # for a slow shared file system to show how a job ended that Slurm no longer knows
+GRACE_S = 60.0  # seconds until a slow shared file system shows how a job ended that Slurm no longer knows
 MEMORY = ("exceeded job memory limit", "exceeded memory limit", "oom-kill", "oom_kill", "out of memory")  # in a log
 NOT_POLLED = JobStatus(state=JobState.PENDING, message="submitted; Slurm was not queried yet")
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class Poller:
         return max(0.02, self._next_at - self.clock())
 
     def status(self, handle: SlurmHandle) -> JobStatus:
-        """Return what is known of a job; query Slurm if it is time to."""
+        """Return the status of a job; query Slurm if the interval is over."""
         known = self._known.get(handle.id)
         if known is not None and known.ended:
             return known
@@ -135,7 +135,7 @@ class Poller:
         self._next_at = self.clock() + max(self.every_s, min(quiet, QUIET_S))
 
     def _update_all(self, before: dict[str, SlurmRow]) -> None:
-        """Update every followed job: from its row if that changed, or as a job that Slurm no longer knows."""
+        """Update every followed job: from its row if this changed, or as a job that Slurm no longer knows."""
         now = self.clock()
         missing = []
         for handle in list(self._followed.values()):
@@ -164,15 +164,15 @@ class Poller:
         self._pause(error)
 
     def _pause(self, error: Unreachable) -> None:
-        """Keep what is known, report that Slurm does not answer, and wait longer each time."""
+        """Keep the known states, report that Slurm does not answer, and wait longer each time."""
         pause = min(self.every_s * 2.0 ** min(self._failures, 10), LONGEST_PAUSE_S)
         self._failures += 1
-        self._failure = f"Slurm does not answer ({error}); nothing is lost: it is queried again"
+        self._failure = f"Slurm does not answer ({error}); nothing is lost: daasbench asks it again"
         log.warning("%s in %.0f s", self._failure, pause)
         self._next_at = self.clock() + pause
 
     def _with_memory(self, handle: SlurmHandle, status: JobStatus) -> JobStatus:
-        """Return the status of a job; if Slurm ended it because of its memory, with that reason.
+        """Return the status of a job; if Slurm ended it because of its memory, the status says so.
 
         If only the accounting limits memory, Slurm calls such a job FAILED and writes the reason into its log.
         """

@@ -68,7 +68,9 @@ def _scheduler(transport: Transport, options: SlurmOptions) -> tuple[list[Findin
     missing = [name for name in ("sbatch", "squeue", "scancel") if _is_missing(transport, name)]
     if missing:
         fix = "correct the option host" if transport.where else LOGIN
-        return [*findings, wrong("scheduler", f"there is no {' and no '.join(missing)}{at}", fix)], []
+        count, verb = ("commands", "are") if len(missing) > 1 else ("command", "is")
+        message = f"the {count} {', '.join(missing)} {verb} missing{at}"
+        return [*findings, wrong("scheduler", message, fix)], []
     result = transport.run(["sinfo", "--noheader", "--Node", "--all", *clusters(options), f"--format={NODE_FIELDS}"])
     nodes = parse_nodes(result.out)
     if result.code or not nodes:
@@ -84,7 +86,7 @@ def _is_missing(transport: Transport, program: str) -> bool:
 
 
 def results_findings(transport: Transport, folder: Path, options: SlurmOptions) -> list[Finding]:
-    """Return whether results can be written: on this machine, or into the folder of a machine that shares no files."""
+    """Return whether results can be written, on this machine or into the folder of a machine that shares no files."""
     if not options.apart:
         return folder_findings(folder)
     result = transport.run(["sh", "-c", _WRITABLE, "sh", str(options.folder)])
@@ -106,10 +108,10 @@ def _accounting(transport: Transport, options: SlurmOptions) -> list[Finding]:
     settings = dict(re.findall(r"^(\w+)\s*= (.*?)\s*$", result.out, re.MULTILINE))
     storage = settings.get("AccountingStorageType", "")
     if storage in ("", "(null)", "accounting_storage/none"):
-        findings = [ok("accounting", "off: how a job ended is read from the queue and from the job's own folder")]
+        findings = [ok("accounting", "off: daasbench reads from the queue and from the job's folder how a job ended")]
         named = [key for key in ("account", "qos") if getattr(options, key)]
         if named:
-            message = f"a Slurm without accounting ignores {' and '.join(named)}"
+            message = f"this Slurm has no accounting and ignores {' and '.join(named)}"
             findings.append(warning("account", message, f"remove {' and '.join(named)}"))
         return findings
     enforced = settings.get("AccountingStorageEnforce")
@@ -142,6 +144,6 @@ def _test_request(transport: Transport, platform: Platform, options: SlurmOption
     result = transport.run(["sbatch", "--test-only", *request_flags(platform, options), "--wrap", "true"])
     message = result.last_line.removeprefix("sbatch: ").removeprefix("error: ")
     if result.code:
-        message = f"sbatch refuses a job of the whole platform: {message}"
+        message = f"sbatch refuses a job on all nodes of the platform: {message}"
         return wrong("request", message, "correct the platform's options")
-    return ok("request", f"sbatch would accept a job of the whole platform: {message}")
+    return ok("request", f"sbatch would accept a job on all nodes of the platform: {message}")

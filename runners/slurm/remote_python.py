@@ -1,7 +1,7 @@
-"""The Python on another machine that has the daasbench that runs here: ``env-<...>/bin/python`` in the staging folder.
+"""The Python on another machine that has the running daasbench: ``env-<...>/bin/python`` in the staging folder.
 
-It is made once from the site's Python: an environment into which a wheel is installed, or a script that starts a Python
-which has this daasbench already.
+It is made once from the site's Python. It is either an environment into which a wheel is installed, or a script that
+starts a Python that already has this daasbench.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .packaging import Installation, build_wheel, parse_probe, probe_program, th
 from .transport import NOT_EXECUTABLE, NOT_FOUND, CommandResult, Transport
 
 OLDEST = (3, 11)
-PROBE_S = 120.0  # a Python on a shared file system may be slow to start
+PROBE_S = 120.0  # seconds: a Python on a shared file system may start slowly
 INSTALL_S = 1800.0
 
-# $1: the environment, $2: a folder of its own, $3: the Python, $4: the wheel. The site's own pip fills the environment
-# if it can: to give each environment a pip takes longer than everything else.
+# $1: the environment, $2: a new folder, $3: the Python, $4: the wheel. The site's own pip fills the environment
+# if possible, because installing a pip in each environment takes longer than all other steps.
 _INSTALL = (
     'trap \'c=$?; [ $c -eq 0 ] || rm -rf -- "$2"\' EXIT; mkdir -p -- "$(dirname -- "$2")" && '
     '"$3" -m venv --without-pip "$2" >&2 || exit; '
@@ -51,17 +51,17 @@ class RemotePython:
 
     @property
     def own(self) -> Installation:
-        """Return the daasbench that runs here, read once."""
+        """Return the identity of the running daasbench, which is read once."""
         self._own = self._own or this_installation()
         return self._own
 
     @property
     def interpreter(self) -> str:
-        """Return the path of the Python; its name is derived from content, Python of the site and extras."""
+        """Return the path of the Python; its name depends on the content, the site's Python and the extras."""
         return f"{self.folder}/env-{digest([self.own.content, self.site_python, self.extras])}/bin/python"
 
     def prepare(self) -> int:
-        """Make the Python unless it exists with the daasbench that runs here; return the bytes that were sent.
+        """Make the Python unless it exists with the running daasbench; return the bytes that were sent.
 
         Raises
         ------
@@ -97,9 +97,9 @@ class RemotePython:
             return 0
         wheel, sent = self._send_wheel()
         if site.content or site.error:
-            differs = site.error or f"has daasbench {site.label}, this controller {self.own.label}"
+            differs = site.error or f"has daasbench {site.label}, and this machine has {self.own.label}"
             fix = shlex.join([self.site_python, "-m", "pip", "install", "--force-reinstall", "--no-deps", wheel])
-            message = f"{at} {differs}: their records must not be mixed; nothing was submitted"
+            message = f"{at} {differs}: records of both must not be mixed; nothing was submitted"
             raise UsageError(f"{message}: run `{fix}` there, or name a bare Python by the option python")
         named = f"{wheel}[{','.join(self.extras)}]" if self.extras else wheel
         arguments = [environment, own_folder, self.site_python, named]
@@ -108,7 +108,7 @@ class RemotePython:
         return sent
 
     def _verify(self, environment: str, wheel: str) -> None:
-        """Raise SubmitError unless the new environment has the daasbench that runs here."""
+        """Raise SubmitError unless the new environment has the running daasbench."""
         made = self._probe(self.interpreter)
         if made is None or made.content != self.own.content:
             has = "no daasbench" if made is None else made.error or made.label

@@ -1,4 +1,4 @@
-"""Render jobs: which cases become a job, and exactly what would be sent to Slurm. Pure."""
+"""Render jobs: divide cases into jobs, and make exactly what would be sent to Slurm. Pure."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ def request(jobs: Sequence[Job], allocation: Allocation, targets: Mapping[str, R
 
 
 def with_launcher(job: Job) -> Job:
-    """Return the job with the launcher of its ranks named: srun, if the platform names none.
+    """Return the job with the command that launches its ranks: srun, if the platform names none.
 
-    It exposes all GPUs of a node to all ranks on it, and each rank selects its own.
+    srun exposes all GPUs of a node to all ranks on the node, and each rank selects its own GPU.
     """
     cases = [planned.case for planned in job.planned]
     if "launcher" in job.platform.options or all(case.ranks == 1 and case.nodes == 1 for case in cases):

@@ -26,9 +26,9 @@ from .ssh import SshTransport
 from .submission import accepted, cluster_of
 from .transport import LocalTransport, Transport
 
-FILES = (RECORDS_FILE, LOG_FILE, STARTED, ENDED, CLAIM)  # of a job, that are fetched
-SUBMIT_S = 120.0  # after which the answer of sbatch is given up
-CANCEL_S = 100.0  # for a cancelled job to end: Slurm kills it after 30 s, its files show within 60 s
+FILES = (RECORDS_FILE, LOG_FILE, STARTED, ENDED, CLAIM)  # files of a job that are fetched
+SUBMIT_S = 120.0  # seconds to wait for the answer of sbatch
+CANCEL_S = 100.0  # seconds for a cancelled job to end: Slurm kills it after 30 s, and its files are visible within 60 s
 IDS_PER_COMMAND = 500
 ENDED_ALREADY = ("invalid job id", "already completing or completed", "already finished")  # messages of scancel
 
@@ -41,7 +41,7 @@ class SlurmRunner:
     clock
         Monotonic seconds.
     grace_s
-        How long a job that Slurm no longer knows may take to show how it ended.
+        Seconds until a job without a trace, which Slurm no longer knows, counts as lost.
     local
         The transport to this machine.
     """
@@ -137,7 +137,7 @@ class SlurmRunner:
         return handles
 
     def find(self, jobs: Sequence[Job], folder: Path) -> dict[str, str]:
-        """Return the handles of those jobs that did arrive, by their name in the queue or the claim in their folder."""
+        """Return the handles of the jobs that arrived, by their name in the queue or the claim in their folder."""
         by_site: dict[tuple[str, tuple[str, ...]], list[tuple[Job, SlurmOptions, Note]]] = {}
         for job in jobs:
             if (folder / job.id / NOTE).exists():
@@ -180,7 +180,7 @@ class SlurmRunner:
         return sum(poller.queries for poller in self._sites.pollers)
 
     def poll(self, handle: str) -> JobStatus:
-        """Return what is known of the job; if it is time to, Slurm is queried, for all jobs at once."""
+        """Return the status of the job; if the interval is over, Slurm is queried for all jobs at once."""
         if handle not in self._handles:
             self._handles[handle] = parse(handle)
         parsed = self._handles[handle]

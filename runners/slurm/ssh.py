@@ -23,7 +23,7 @@ from .connection import Connection
 from .merging import GROWING, append_new, first_byte, merge_file
 from .transport import NOT_FOUND, SETTINGS, CommandResult
 
-SLOWEST_BYTES_PER_S = 100_000.0  # a copy that is slower is given up
+SLOWEST_BYTES_PER_S = 100_000.0  # bytes per second; a slower copy is stopped
 REPEATABLE = ("squeue", "sacct", "sinfo", "scontrol", "scancel", "mkdir", "cat", "ls", "test", "true")
 REFUSALS = ("No space left", "quota exceeded", "Read-only file system", "Permission denied", "Not a directory",
             "File name too long", "File exists", "No such file or directory")  # fmt: skip
@@ -66,9 +66,9 @@ class SshTransport:
     def run(
         self, command: Sequence[str], *, stdin: str | None = None, timeout_s: float = 60.0, repeat: bool | None = None
     ) -> CommandResult:
-        """Return the result of a command; if its answer is lost, a command that may run twice is repeated.
+        """Return the result of a command; if the answer is lost, a command that may run twice is repeated.
 
-        `repeat`: whether it may run twice; None: if it is one of Slurm's queries, but not if it is ``sbatch``.
+        `repeat` says whether it may run twice; None: Slurm's queries may, ``sbatch`` must not.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class SshTransport:
 
     def _put_once(self, stream: io.FileIO, path: str) -> None:
         state = os.fstat(stream.fileno())
-        partial = f"{path}.{state.st_size}-{state.st_mtime_ns}.part"  # of this very content, whichever process began it
+        partial = f"{path}.{state.st_size}-{state.st_mtime_ns}.part"  # of this content, whichever process began it
         whole, part = (
             int(size) for size in self._change_once(scripts.SIZES, [path, partial], path, None, 60.0).split()
         )
@@ -151,7 +151,7 @@ class SshTransport:
     def _change(
         self, script: str, arguments: Sequence[str], path: str, stdin: BinaryIO | None = None, timeout_s: float = 60.0
     ) -> None:
-        """Run a script that writes; running it twice has the same effect as running it once."""
+        """Run a script that writes; to run it twice has the same effect as to run it once."""
         result = self._connection.run(scripts.with_arguments(script, arguments), stdin=stdin, timeout_s=timeout_s)
         if result.code != 0:
             raise self._refusal(path, result.err)
@@ -196,10 +196,10 @@ class SshTransport:
         return found
 
     def fetch(self, names: Sequence[str], remote_folder: str, folder: Path) -> int:
-        """Copy what is new in the named files; what arrived before a connection was lost is kept.
+        """Copy the new parts of the named files; if the connection is lost, the parts that arrived are kept.
 
-        A growing file is fetched from shortly before the end of the local copy on, so that only new bytes are sent; if
-        the overlap differs, the whole file is fetched and merged.
+        A growing file is fetched from shortly before the end of the local copy, so that only new bytes are sent. If the
+        overlap differs, the whole file is fetched and merged.
         """
         before = self.bytes_out
         differing: set[str] = set()
@@ -230,10 +230,10 @@ class SshTransport:
                         differing.add(name)
 
     def _tail(self, wanted: Sequence[tuple[str, int]], out: BinaryIO) -> None:
-        """Write into `out` the end of each of the files, from its offset on."""
+        """Write the end of each file, from its offset on, to `out`."""
         for path, _ in wanted:
             if "\n" in path:
-                raise LedgerError(f"{path!r}: a line break in the name of a file or folder; choose another name")
+                raise LedgerError(f"{path!r}: this name of a file or folder has a line break; choose another name")
         with _temporary(b"".join(f"{n}\0{path}\0".encode(errors="surrogateescape") for path, n in wanted)) as offsets:
             code, err = self._connection.run_once(scripts.TAIL, out, stdin=offsets, timeout_s=3600.0)
         if code != 0:

@@ -1,7 +1,7 @@
 """One process of ssh that runs one script, and how its output and its end are recognised.
 
-The script prints a line before its own output and another, with its exit code, after it. Output without the first line
-is a greeting; without the last line the connection was lost.
+The script prints one line before its own output, and another line, with its exit code, after it. Output before the
+first line is a greeting. If the last line is missing, the connection was lost.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ScriptEnd(msgspec.Struct, frozen=True):
 def run_script(
     ssh: Sequence[str], host: str, script: str, stdin: BinaryIO | None, out: BinaryIO, timeout_s: float
 ) -> ScriptEnd:
-    """Run a script of the POSIX shell on `host` by the command `ssh`, its standard output into `out`."""
+    """Run a script of the POSIX shell on `host` by the command `ssh`; write its standard output to `out`."""
     begin, end = BEGIN.decode(), END.decode()
     framed = f'echo {begin}; echo {begin} >&2; ({script}); c=$?; echo "" >&2; echo "{end} $c" >&2'
     command = [*ssh, "--", host, f"exec sh -c {shlex.quote(framed)}"]
@@ -56,7 +56,7 @@ def run_script(
 def _run(
     command: Sequence[str], stdin: BinaryIO | None, out: BinaryIO, errors: BinaryIO, timeout_s: float
 ) -> tuple[bool, bool]:
-    """Run ssh, what it prints after the line `BEGIN` into `out`; return whether that line came, and if too late."""
+    """Run ssh and write its output after the line `BEGIN` to `out`; return whether the line came, and if too late."""
     client = subprocess.Popen(
         command,
         stdin=stdin or subprocess.DEVNULL,
@@ -88,7 +88,7 @@ def _run(
 
 
 def _skip_greeting(pipe: int, out: BinaryIO) -> bool:
-    """Read and drop what a login shell prints before the line `BEGIN`; return whether that line came."""
+    """Read and ignore the output of a login shell before the line `BEGIN`; return whether that line came."""
     greeting = b""
     while chunk := os.read(pipe, 1 << 16):
         _, mark, rest = (greeting + chunk).partition(BEGIN + b"\n")

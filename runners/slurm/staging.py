@@ -1,8 +1,8 @@
-"""Staging: what a job needs on a machine that shares no files with this one, its input files and daasbench itself.
+"""Staging copies a job's input files and daasbench to a machine that shares no files with this machine.
 
-Everything is copied into one folder and named by its content, so that it is copied once: ``files/<hash>/<name>`` is a
-file of the user's, ``env-<...>/bin/python`` runs daasbench (:mod:`.remote_python`). The names are known before anything
-is sent: a job is rewritten by a pure function, and ``--dry-run`` shows the result.
+Everything is copied into one folder and named by its content, so that it is copied only once. ``files/<hash>/<name>``
+is a file of the user; ``env-<...>/bin/python`` runs daasbench (:mod:`.remote_python`). The names are known before
+anything is sent: a pure function rewrites the job, and ``--dry-run`` shows the result.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from daasbench.scenario.input_files import content_hash
 from .remote_python import RemotePython
 from .ssh import SshTransport
 
-_BESIDE = re.compile(r"\{folder\}/([\w./-]*\w)")  # a file that a kernel of programs names beside its own file
+_BESIDE = re.compile(r"\{folder\}/([\w./-]*\w)")  # a file next to the kernel's TOML file that it names
 
 
 class Staging:
@@ -33,7 +33,7 @@ class Staging:
     folder
         Absolute, seen by its login node and by its compute nodes.
     python
-        The site's Python: a bare one from which an environment is made, or one that has daasbench already.
+        The site's Python: either a plain Python, from which an environment is made, or a Python that has daasbench.
     extras
         Extras of daasbench that are installed into that environment: ``mpi``, ``dask``.
     """

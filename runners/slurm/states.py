@@ -26,7 +26,7 @@ class SlurmRow(Noun, frozen=True, kw_only=True):
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """The meaning of a state of Slurm's."""
+    """The meaning of one of Slurm's states."""
 
     state: JobState
     reason: Reason | None = None
@@ -53,7 +53,7 @@ STATES: dict[str, Meaning] = {
     ),
     # running
     "RUNNING": Meaning(_R),
-    "COMPLETING": Meaning(_R, None, "it has ended, its nodes are being cleaned up"),
+    "COMPLETING": Meaning(_R, None, "it has ended, and its nodes are being cleaned up"),
     "RESIZING": Meaning(_R, None, "its allocation is changing"),
     "SIGNALING": Meaning(_R, None, "it is receiving a signal"),
     "STAGE_OUT": Meaning(_R, None, "its files are being staged out"),
@@ -80,14 +80,16 @@ STATES: dict[str, Meaning] = {
     ),
 }
 
-BLOCKED: dict[str, str] = {  # reasons for which a job waits, if waiting does not help
+BLOCKED: dict[str, str] = {  # reasons why a job waits, if waiting does not help
     "AccountNotAllowed": "the partition does not accept this account; correct the options account and partition",
     "AssocGrpBillingMinutes": "the account's time is used up; ask for more, or name another account",
     "AssocGrpCPUMinutesLimit": "the account's time is used up; ask for more, or name another account",
     "AssocMaxJobsLimit": "",  # until other jobs end
-    "AssocMaxCpuPerJobLimit": "the account may not use so many processors per job; lower threads, ranks or nodes",
-    "AssocMaxNodePerJobLimit": "the account may not use so many nodes per job; lower nodes",
-    "AssocMaxWallDurationPerJobLimit": "the account may not run so long; lower repeat.limit_s, or set time_limit_s",
+    "AssocMaxCpuPerJobLimit": "it requests more processors than the account allows; lower threads, ranks or nodes",
+    "AssocMaxNodePerJobLimit": "it requests more nodes than the account allows; lower nodes",
+    "AssocMaxWallDurationPerJobLimit": (
+        "it requests more time than the account allows; lower repeat.limit_s or time_limit_s"
+    ),
     "BadConstraints": "no node has what it requests; correct constraint, gpus, memory_gb or cores_per_node",
     "Dependency": "it waits for another of your jobs",
     "DependencyNeverSatisfied": "the job that it waits for has failed; cancel it",

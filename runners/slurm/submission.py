@@ -1,4 +1,4 @@
-"""What sbatch answered: the number of the job, or why there is none."""
+"""The answer of sbatch: the number of the job, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ def accepted(result: CommandResult, where: str, jobs: Sequence[str]) -> tuple[st
     """
     at = f"{where}: " if where else ""
     if result.code == NOT_FOUND:
-        message = f"{at}there is no sbatch: {result.err.strip()}"
-        raise SubmitError(f"{message}; run daasbench on a machine that has it, or name one by the option host")
+        message = f"{at}the command sbatch is missing: {result.err.strip()}"
+        raise SubmitError(
+            f"{message}; run daasbench on a machine that has sbatch, or name such a machine by the option host"
+        )
     lines = [line.strip().removeprefix("sbatch: error: ") for line in result.err.splitlines()]
     reason = " ".join(line for line in lines if line)
     if result.code != 0:

@@ -27,7 +27,7 @@ class CommandResult(msgspec.Struct, frozen=True):
 
     @property
     def last_line(self) -> str:
-        """Return the last line of its error output, or of its output; its exit code if it printed nothing."""
+        """Return the last line of the error output, or of the output; the exit code if nothing was printed."""
         lines = [line.strip() for line in (self.err or self.out).splitlines() if line.strip()]
         return lines[-1][:300] if lines else f"exit code {self.code}"
 
@@ -35,7 +35,7 @@ class CommandResult(msgspec.Struct, frozen=True):
 class Transport(Protocol):
     """Runs commands and accesses files on one machine.
 
-    Every method may raise Unreachable: the machine does not answer, and what was requested may have happened or not.
+    Every method may raise Unreachable: the machine does not answer, and the request may have taken effect or not.
     Paths on that machine are absolute, as text.
     """
 
@@ -49,7 +49,7 @@ class Transport(Protocol):
     ) -> CommandResult:
         """Return the result of a command; a program that does not exist has exit code 127.
 
-        `repeat`: whether it may run again if a connection is lost; None: if it is one of Slurm's queries.
+        `repeat` says whether it may run again if a connection is lost; None: only Slurm's queries may.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Transport(Protocol):
         Raises
         ------
         LedgerError
-            The machine refuses them: the disk is full, the folder is not ours. No file is half written.
+            The machine refuses them: the disk is full, or the folder must not be written. No file is half written.
         """
         ...
 
@@ -89,7 +89,7 @@ class Transport(Protocol):
 
 
 class LocalTransport:
-    """Runs commands on this machine: a login node, or any that sees the cluster's commands and file system."""
+    """Runs commands on this machine: a login node, or a machine that has the cluster's commands and file system."""
 
     where = ""
 

@@ -136,7 +136,7 @@ def test_the_steps_of_a_plan_touch_every_place_as_often_as_there_are_passes(leng
 
 @pytest.mark.parametrize("length", [-4, 0, 1, 2, 3, 6, 12, 100, 1023])
 def test_a_length_that_is_no_power_of_two_from_four_on_is_refused(length: int) -> None:
-    with pytest.raises(ValueError, match=f"the length is {length}; .* power of two from 4 on"):
+    with pytest.raises(ValueError, match=f"the length of the signals is {length}; .* power of two, at least 4"):
         make_plan(length)
 
 

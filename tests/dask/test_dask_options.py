@@ -55,9 +55,15 @@ def test_each_source_of_workers_is_accepted(options: Any) -> None:
         ({"cluster": "kubernetes"}, "cluster: expected one of 'local', 'mpi', 'slurm', got the text 'kubernetes'"),
         ({"scheduler": "login1"}, 'scheduler: expected the address of a Dask scheduler such as "tcp://login1:8786"'),
         ({"scheduler_file": "here.json"}, "scheduler_file: expected an absolute path"),
-        ({"cluster": "local", "partition": "gpu"}, 'partition is no option of cluster = "local"; it has no options'),
-        ({"cluster": "mpi", "account": "me"}, 'account is no option of cluster = "mpi"; it has: launcher, interface'),
-        ({"scheduler": "tcp://a:1", "wait_s": 3}, "wait_s is no option of a cluster that runs already"),
+        (
+            {"cluster": "local", "partition": "gpu"},
+            'partition is not an option of cluster = "local"; it has no options',
+        ),
+        (
+            {"cluster": "mpi", "account": "me"},
+            'account is not an option of cluster = "mpi"; it has: launcher, interface',
+        ),
+        ({"scheduler": "tcp://a:1", "wait_s": 3}, "wait_s is not an option of a running cluster"),
         ({"cluster": "slurm", "partitoin": "gpu"}, "did you mean 'partition'"),
         ({"cluster": "slurm", "memory": 16}, "memory: expected an amount of memory"),
         ({"cluster": "slurm", "walltime": "an hour"}, 'walltime: expected a time such as "01:30:00"'),

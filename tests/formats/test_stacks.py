@@ -69,7 +69,9 @@ def test_a_hole_in_a_series_is_named_and_one_at_its_end_is_left_out(series: Path
 def test_the_parts_of_a_series_must_have_frames_of_one_kind(series: Path, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "scan_data_000003.h5", "w") as file:
         file["entry/data/data"] = np.ones((2, 32, 31), np.uint32)
-    assert "other frames, uint32[2, 32, 31]" in refused(series)
+    said = refused(series)
+    assert "the frames in scan_data_000003.h5/entry/data/data (uint32[2, 32, 31]) differ from those in" in said
+    assert "scan_data_000001.h5/entry/data/data (uint32[" in said
 
 
 def test_a_virtual_dataset_over_a_series_stands_for_it(series: Path, frames: Any) -> None:
@@ -145,7 +147,7 @@ def test_what_is_no_stack_is_refused(hdf5_file: Any, frames: Any, tmp_path: Path
     assert "cannot be read as HDF5" in refused(tmp_path / "text.h5")
     path = hdf5_file("scan.h5", motor=np.arange(4), words="text", empty=h5py.Empty("f4"), no=np.zeros((0, 3, 3)))
     assert "has no frames, numbers [frame, row, column]; name it with --set dataset=PATH; it has: " in refused(path)
-    assert "no frames, which are numbers [frame, row, column], at dataset = 'motor'" in refused(path, "motor")
+    assert "dataset = 'motor' has no frames (numbers [frame, row, column]); the file has: " in refused(path, "motor")
     assert "has no dataset at dataset = 'x'; it has: empty" in refused(path, "x")
 
 
@@ -167,7 +169,7 @@ def test_an_image_is_found_beside_stacks_and_images_of_another_shape(hdf5_file: 
 
 def test_which_image_is_meant_must_be_clear(hdf5_file: Any, frames: Any) -> None:
     path = hdf5_file("maps.h5", a=frames[0], b=frames[1])
-    with pytest.raises(InputError, match=r"could be the mask; leave only the mask in the file; it has: a"):
+    with pytest.raises(InputError, match=r"could be the mask; keep only the mask in the file; it has: a"):
         read_image(path, (32, 32), "mask")
     with pytest.raises(InputError, match=r"could be the map; name it with --set qmap_dataset=PATH"):
         read_image(path, (32, 32), "map", option="qmap_dataset")

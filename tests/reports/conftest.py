@@ -112,6 +112,36 @@ class Folder:
             self.records.setdefault(platform, []).append(record)
         return self
 
+    def disturb(self, foreign: float) -> Folder:
+        """Let other programs use a share of the machine during every sample of every record."""
+        for platform, records in self.records.items():
+            self.records[platform] = [
+                msgspec.structs.replace(
+                    record,
+                    samples=record.samples
+                    and msgspec.structs.replace(record.samples, foreign=[foreign] * len(record.samples.seconds)),
+                )
+                for record in records
+            ]
+        return self
+
+    def calm(self) -> Folder:
+        """Let no other program disturb any sample."""
+        for platform, records in self.records.items():
+            self.records[platform] = [
+                msgspec.structs.replace(
+                    record,
+                    samples=record.samples
+                    and msgspec.structs.replace(
+                        record.samples,
+                        flags=[min(flag, 1) if flag != 2 else 0 for flag in record.samples.flags],
+                        foreign=[0.0] * len(record.samples.seconds),
+                    ),
+                )
+                for record in records
+            ]
+        return self
+
     @staticmethod
     def other_machine() -> Machine:
         """Return a machine that is not the usual one."""
@@ -152,6 +182,12 @@ def folder(tmp_path: Path) -> Callable[..., Folder]:
         return made[-1]
 
     return make
+
+
+@pytest.fixture
+def price() -> Price:
+    """Return a price of the own books."""
+    return PRICE
 
 
 @pytest.fixture(scope="session")

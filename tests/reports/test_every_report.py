@@ -13,7 +13,7 @@ from daasbench.evidence import Evidence
 from daasbench.testing.reports import ReportContract
 
 GOAL = 'question = "Which?"\n[goal]\ndeadline_s = 900\ndataset_gb = 0.5\n'
-NOTE = "The goal (deadline_s = 900, dataset_gb = 0.5) is recorded; this version does not judge it yet."
+NOTE = "The goal (deadline_s = 900, dataset_gb = 0.5) is recorded, but this version does not check it yet."
 NAMES = registry.names("reports")
 
 
@@ -80,7 +80,7 @@ def test_a_report_that_cannot_be_written_is_a_usage_error(
     assert said.code == 2
     assert said.err == (
         "daasbench: /dev/null/x: cannot be written (Not a directory); nothing of the report was written, the records"
-        " are untouched; choose a folder that can be written, with --out\n"
+        " are untouched; a file has the name of a folder: rename it, or name another path with --out\n"
     )
 
 

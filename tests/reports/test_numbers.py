@@ -9,22 +9,27 @@ from daasbench.reports.blocks import numbers
 @pytest.mark.parametrize(
     ("seconds", "low", "high", "said"),
     [
-        (0.0117, 0.0115, 0.0119, ("11.7 ms", "[11.5, 11.9]")),
+        (0.0117, 0.0115, 0.0119, ("11.7 ms", "(11.5 to 11.9)")),
+        (0.0117, 0.0102, 0.0131, ("12 ms", "(10 to 13)")),
         (0.0117, None, None, ("11.7 ms", "")),
-        (2.5e-6, 2.45e-6, 2.55e-6, ("2.50 µs", "[2.45, 2.55]")),
-        (1.98, 0.07, 57.7, ("1.98 s", "[0.0700, 57.7]")),
+        (2.5e-6, 2.45e-6, 2.55e-6, ("2.50 µs", "(2.45 to 2.55)")),
+        (1.98, 0.07, 57.7, ("2.0 s", "(0.070 to 57.7)")),
         (0.0, None, None, ("0 s", "")),
-        (1234.5, 1234.4, 1234.6, ("1234 s", "[1234, 1235]")),
+        (1234.5, 1234.4, 1234.6, ("1230 s", "(± 0.008 %)")),
+        (1.38, 1.38, 1.38, ("1.38 s", "(± less than 0.001 %)")),
     ],
 )
-def test_a_time_has_its_unit_and_as_many_digits_as_its_interval_supports(
+def test_a_time_has_its_unit_and_at_most_three_digits_as_its_interval_leaves(
     seconds: float, low: float | None, high: float | None, said: tuple[str, str]
 ) -> None:
     assert numbers.duration(seconds, low, high) == said
 
 
-def test_a_rate_has_a_prefix_and_the_plural_of_its_unit() -> None:
-    assert numbers.rate(980_000, 975_000, 985_000, "spectrum") == ("980 k spectra/s", "[975, 985]")
+def test_a_rate_has_the_plural_of_its_unit_and_both_ends_in_the_unit_of_the_value() -> None:
+    rate = numbers.rate(980_000, 975_000, 985_000, "spectrum")
+    assert rate == ("980\u202f000 spectra/s", "(975\u202f000 to 985\u202f000)")
+    assert numbers.rate(11_500, 1_120, 119_000, "frame") == ("12\u202f000 frames/s", "(1100 to 119\u202f000)")
+    assert numbers.rate(1.23e6, 1.1e6, 1.4e6, "frame") == ("1.2 million frames/s", "(1.1 to 1.4 million)")
     assert numbers.rate(22.7, None, None, "GB") == ("22.7 GB/s", "")
 
 
@@ -36,14 +41,16 @@ def test_a_small_cost_is_given_for_many_units() -> None:
 def test_numbers_round_up_into_the_next_digit() -> None:
     assert numbers.number(9.999) == "10.0"
     assert numbers.number(0.00001234) == "1.23 × 10⁻⁵"
-    assert numbers.short(100_000) == "100 k"
+    assert numbers.number(999_999) == "1.00 million"
+    assert numbers.short(100_000) == "100\u202f000"
     assert numbers.short(1000) == "1000"
+    assert numbers.short(3e6) == "3 million"
 
 
 def test_counts_agree_with_their_nouns() -> None:
     assert numbers.counted(1, "process") == "1 process"
     assert numbers.counted(3, "process") == "3 processes"
-    assert numbers.spans([0, 1, 2, 5]) == "0–2, 5"
+    assert numbers.spans([0, 1, 2, 5]) == "0 to 2, 5"
     assert numbers.listed(["a", "b", "c"]) == "a, b and c"
 
 

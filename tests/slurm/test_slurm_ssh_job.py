@@ -209,7 +209,7 @@ def test_a_login_node_that_is_down_for_a_while_is_reported_and_the_job_continues
 
 def test_a_site_without_sbatch_is_reported(remote: Remote, login: LoginNode) -> None:
     login.program("sbatch", "exec /no/such/sbatch")
-    with pytest.raises(SubmitError, match=r"^login\.site: there is no sbatch: .*by the option host"):
+    with pytest.raises(SubmitError, match=r"^login\.site: the command sbatch is missing: .*by the option host"):
         remote.submit()
 
 
@@ -218,7 +218,7 @@ def test_a_site_with_another_daasbench_is_refused_and_nothing_is_submitted(
 ) -> None:
     other = msgspec.structs.replace(installed[1], content="0123456789abcdef", commit="fedcba987654")
     monkeypatch.setattr(remote_python, "this_installation", lambda: other)
-    with pytest.raises(UsageError, match=r"has daasbench .*, this controller .*\(fedcba987654\)") as message:
+    with pytest.raises(UsageError, match=r"has daasbench .*, and this machine has .*\(fedcba987654\)") as message:
         remote.submit()
     assert "nothing was submitted" in str(message.value)
     assert named(slurm, remote) == []

@@ -114,7 +114,7 @@ def test_a_bare_python_gets_an_environment_and_another_daasbench_is_refused(offl
     assert offline(BARE).python.prepare() == 0  # by another controller
 
     clock.write_text(clock.read_text() + "# another\n")
-    with pytest.raises(UsageError, match="their records must not be mixed; nothing was submitted") as message:
+    with pytest.raises(UsageError, match="records of both must not be mixed; nothing was submitted") as message:
         offline(made.interpreter).python.prepare()
     assert str(message.value).count("0.1.0 (") == 2
 

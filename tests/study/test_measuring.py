@@ -70,7 +70,7 @@ def prints(inputs):
 def missing(inputs):
     return troubles(inputs)
 
-@troubles.implementation("two_threads")
+@troubles.implementation("two_threads", threads=True)
 def two_threads(inputs):
     def burn():
         block = inputs["frames"].astype("f8")

@@ -170,7 +170,8 @@ def test_a_second_controller_is_refused_with_the_holder_of_the_run(campaign: OnS
         until(lambda: "submitted" in [one["event"] for one in campaign.events()], "a submission")
         code, _, err = campaign.say("run", "./kills.toml")
         assert code == 3
-        assert f"is held by process {controller.pid} on " in err
+        assert f"process {controller.pid} on " in err
+        assert "has been using this run since" in err
         assert campaign.say("collect")[0] == 3
     finally:
         slurm.ask("scontrol", "update", "partition=main", "state=up")

@@ -39,7 +39,7 @@ def run_in_terminal(
             break
         written += chunk
     os.close(ours)
-    return process.wait(PATIENCE_S), written.decode()
+    return process.wait(PATIENCE_S), written.decode(errors="replace")
 
 
 def lines_of(written: str) -> list[str]:

@@ -17,7 +17,7 @@ from ..recycled import Recycled
 if TYPE_CHECKING:
     from ..problem import Problem
 
-HEADER = 12  # of a chunk; the module takes only the bytes after it
+HEADER = 12  # bytes of a chunk's header; the module takes only the bytes after it
 
 
 def prepare(problem: Problem, resources: Resources) -> Callable[[Any], Any]:  # noqa: ARG001  (OpenMP obeys the harness)

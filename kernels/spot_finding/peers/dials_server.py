@@ -38,7 +38,7 @@ class Finder:
         # flex arrays over the same memory: nothing is copied
         self._frames = [[flumpy.from_numpy(frame) for frame in block] for block in whole]
         self._masks = [flumpy.from_numpy(mask) for mask in masks]
-        # of each frame of each block, as a format's trusted range does; for the last slot when it is filled
+        # good pixels of each frame, as from the trusted range of a format; those of the last slot when it is filled
         self._good = [[flumpy.from_numpy(good & (frame >= 0)) for frame in block] for block in whole[:-1]]
         self._late = (whole[-1], good, flumpy)
         self._to_numpy = flumpy.to_numpy

@@ -55,7 +55,7 @@ def find_python() -> list[str]:
     with open(script, "rb") as file:
         first = file.readline(256).decode(errors="replace").strip()
     if not first.startswith("#!") or "python" not in first:
-        raise MissingRequirement(f"{script} does not say which Python it runs in", CURE)
+        raise MissingRequirement(f"{script} does not name the Python that runs it", CURE)
     return first[2:].split()
 
 

@@ -265,8 +265,8 @@ def test_a_mask_or_a_range_without_pixels_is_refused(frames: Any, poni: Path, tm
     fabio.edfimage.EdfImage(data=np.full((30, 41), -1, np.int32)).write(str(tmp_path / "gap.edf"))
     mask = tmp_path / "all.edf"
     fabio.edfimage.EdfImage(data=np.ones((30, 41), np.uint8)).write(str(mask))
-    assert "no pixel of 1 frames holds data" in refusal(tmp_path / "gap.edf", poni)
-    assert "no pixel of 1 frames holds data" in refusal(tmp_path / "f.edf", poni, mask=str(mask))
+    assert "no pixel outside the mask has data in any of 1 frames" in refusal(tmp_path / "gap.edf", poni)
+    assert "no pixel outside the mask has data in any of 1 frames" in refusal(tmp_path / "f.edf", poni, mask=str(mask))
     for least, most in ((50.0, 60.0), (-2.0, -1.0)):
         with pytest.raises(UsageError, match="has no pixel in it; the detector reaches from"):
             read(tmp_path / "f.edf", poni, radial_min=least, radial_max=most)

@@ -75,10 +75,8 @@ def test_what_is_not_packed_frames_is_refused(packed_file: Any, tmp_path: Path) 
     assert "no dataset at dataset = 'nowhere'" in refused(path, dataset="nowhere")
     assert "not of one frame" in refused(packed_file(frames_of(), "tiles", chunks=(1, 10, 41)), dataset="tiles")
     zstd = packed_file(frames_of(), "zstd", **hdf5plugin.Bitshuffle(cname="zstd"))
-    assert "not packed by LZ4" in refused(zstd, dataset="zstd")
-    assert "no frames, which are numbers" in refused(
-        packed_file(np.ones((3, 4)), "flat", chunks=(3, 4)), dataset="flat"
-    )
+    assert "not compressed by LZ4" in refused(zstd, dataset="zstd")
+    assert "has no frames (numbers" in refused(packed_file(np.ones((3, 4)), "flat", chunks=(3, 4)), dataset="flat")
 
 
 def test_frames_that_were_never_written_are_refused(packed_file: Any) -> None:

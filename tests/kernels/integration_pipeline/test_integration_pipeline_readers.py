@@ -74,7 +74,7 @@ def test_what_cannot_be_integrated_is_refused(packed_file: Any, tmp_path: Path) 
     assert "detector_distance" not in refused(packed_file(frames_of(), **{**DECTRIS, "detector_distance": -1.0}))
     assert "uint16" in refused(packed_file(frames_of(dtype="u2"), **DECTRIS))
     empty = np.full((2, 30, 41), NO_DATA, np.uint32)
-    assert "no pixel of 2 frames holds data" in refused(packed_file(empty, **DECTRIS))
+    assert "no pixel has data in any of 2 frames" in refused(packed_file(empty, **DECTRIS))
     assert "no such file" in refused(tmp_path / "none.h5")
 
 

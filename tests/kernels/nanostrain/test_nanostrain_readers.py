@@ -168,7 +168,7 @@ MOTORS = "instrument__positioners__"
         ({f"{DETECTOR}image": None}, {}, "has no frames"),
         ({f"{DETECTOR}other": np.zeros((7, ROWS, COLUMNS), np.int32)}, {}, "several datasets"),
         ({}, {"dataset": "nothing/there"}, "is not in the file"),
-        ({}, {"dataset": "instrument/positioners/pix"}, "frames are integers"),
+        ({}, {"dataset": "instrument/positioners/pix"}, "frames must be integers"),
         ({}, {"angles": "nothing"}, "not a list of numbers"),
         ({}, {"window": "0:40,0:4"}, "does not fit"),
         ({}, {"window": "3:4,0:4"}, "at least two"),
@@ -189,7 +189,7 @@ def test_maps_of_different_length_are_refused(tmp_path: Path) -> None:
     with h5py.File(path, "a") as file:
         del file["3.1/instrument/mpx1x4/image"]
         file["3.1/instrument/mpx1x4/image"] = np.zeros((2, ROWS, COLUMNS), np.int32)
-    with pytest.raises(InputError, match="as many frames each"):
+    with pytest.raises(InputError, match="the same number of frames"):
         kernel.survey(path, NanostrainOptions())
 
 

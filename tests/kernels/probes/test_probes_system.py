@@ -122,7 +122,7 @@ def test_a_cold_read_of_what_stays_in_memory_is_refused(folder: str, monkeypatch
     from daasbench.kernels.probes import files as room
 
     monkeypatch.setattr(room, "resident_share", lambda *_: 0.5)
-    with pytest.raises(MissingRequirement, match="50% of a file's pages stay in the page cache"):
+    with pytest.raises(MissingRequirement, match="50% of a file remains in the page cache"):
         prepare(make(probe="storage_read_cold", folder=folder), "numpy")
 
 
@@ -137,7 +137,7 @@ def test_a_folder_in_memory_or_too_small_is_refused(tmp_path: Path, monkeypatch:
     with pytest.raises(MissingRequirement, match="is in memory"):
         files.storage_folder(str(tmp_path), 1)
     monkeypatch.setattr(files, "filesystem_of", lambda _: "ext4")
-    with pytest.raises(MissingRequirement, match="will be written"):
+    with pytest.raises(MissingRequirement, match="the probe writes"):
         files.storage_folder(str(tmp_path), 2**62)
 
 

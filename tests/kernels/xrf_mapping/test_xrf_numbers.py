@@ -148,7 +148,7 @@ def test_work_counts_spectra_and_the_operations_of_each_method() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"elements": "Fe"}, "elements: describes a file"),
+        ({"elements": "Fe"}, "the options elements describe a file"),
         ({"continuum": 1}, "of degree 3"),
         ({"method": "snip", "snip_width": 500}, "more than half of 835 channels"),
     ],

@@ -162,12 +162,12 @@ def test_blocks_are_parts_of_the_map_as_many_as_there_are(
     ("options", "says"),
     [
         ({"elements": "Fe"}, UNCALIBRATED),
-        ({"calibration": "0, 0.02"}, "which elements to fit is not known"),
+        ({"calibration": "0, 0.02"}, "the elements to fit are not known"),
         ({"calibration": "0, -0.02", "elements": "Fe"}, "gain of -0.02 keV per channel; it must be positive"),
         ({"calibration": "none", "elements": "Fe"}, "calibration: 'none' is not 'offset, gain in keV'"),
         ({"calibration": "0, 0.02", "elements": "Fe, Xx"}, "no lines are known for Xx K; known are Al K"),
         ({"calibration": "0, 0.02", "elements": "Fe", "energies": "8:12"}, "none of Fe K has lines between 8.00"),
-        ({"calibration": "0, 0.02", "elements": "Fe", "energies": "6:6.1"}, "channels are to be fitted; at least 41"),
+        ({"calibration": "0, 0.02", "elements": "Fe", "energies": "6:6.1"}, "channels would be fitted; at least 41"),
         ({"calibration": "0, 0.02", "elements": "Fe K, Fe Ka, Fe Kb"}, "not distinguishable"),
         ({"calibration": "0, 0.02", "elements": "Fe", "detector": 3}, "detector elements 0 to 0"),
         (

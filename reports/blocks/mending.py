@@ -1,0 +1,34 @@
+"""The command that gets what is missing: more processes of the same scenario."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from daasbench.evidence.claims import ProblemResults
+from daasbench.records.layout import RUNS_FOLDER, SCENARIO_FILE
+
+if TYPE_CHECKING:
+    from daasbench.evidence import Evidence
+
+ENOUGH, MANY = 5, 10  # processes: for an interval; where an interval of so many is too wide
+
+
+def more_processes(evidence: Evidence, problems: Sequence[ProblemResults]) -> str:
+    """Return the command that measures the same problems with more processes; finished measurements are kept."""
+    rows = [row for problem in problems for entry in problem.newest for row in entry.rows]
+    newest = max(rows, key=lambda row: row.record.started_at, default=None)
+    run = newest.record.run if newest else ""
+    seen = max((row.record.process + 1 for row in rows), default=0)
+    return f"{run_command(evidence, run)} --set repeat.processes={ENOUGH if seen < ENOUGH else max(MANY, 2 * seen)}"
+
+
+def run_command(evidence: Evidence, run: str) -> str:
+    """Return the command that was given for a run, without how many processes; a command that repeats it otherwise."""
+    given = next(
+        (event.detail["command"] for event in evidence.journals.get(run, []) if event.detail.get("command")), None
+    )
+    if not isinstance(given, str) or not given.startswith("daasbench run"):
+        return f"daasbench run results/{RUNS_FOLDER}/{run}/{SCENARIO_FILE}"
+    return re.sub(r" (--again|--quick|--set[ =]['\"]?repeat\.processes=\S+)(?= |$)", "", given)
