@@ -79,7 +79,7 @@ def _twice(partitioned: Any, problem: Any) -> list[Any]:
 
 
 def _meet(comm: Any) -> None:
-    """Return when every rank has called this; who waits sleeps, because MPI would take the processor from the others."""
+    """Return when every rank has called this; a rank that waits sleeps, because MPI would use its processor."""
     arrived = comm.Ibarrier()
     while not arrived.Test():
         time.sleep(0.002)
