@@ -23,7 +23,7 @@ from daasbench.cli.names import (
     skip_reason,
     units,
 )
-from daasbench.evidence.unit_size import unit_words
+from daasbench.evidence.unit_size import unit_size, unit_words
 from daasbench.host.installation import one_command
 from daasbench.model import Case, Outcome
 from daasbench.records.layout import LOG_FILE
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from daasbench.evidence import Evidence
     from daasbench.evidence.claims import ProblemResults
     from daasbench.evidence.entries import Entry
 
@@ -93,7 +92,7 @@ def show_run(folder: Path, console: Console) -> None:
     widths = _widths([row for found in rows.values() for row in found], console.width)
     fixes: dict[str, None] = {}
     for problem in problems:
-        _print_heading(problem, evidence, console)
+        _print_heading(problem, console)
         if rows[problem.id]:
             console.print(_table(rows[problem.id], widths))
         for note in _footnotes(problem, layout, fixes):
@@ -203,11 +202,12 @@ def _table(rows: Sequence[Row], widths: dict[str, int]) -> Table:
     return table
 
 
-def _print_heading(problem: ProblemResults, evidence: Evidence, console: Console) -> None:
-    case, job = problem.first.case, evidence.jobs.get(f"{problem.first.first.run}/{problem.first.first.job}")
+def _print_heading(problem: ProblemResults, console: Console) -> None:
+    case = problem.first.case
     kernel = kernel_of(case.kernel)
-    paths = job.inputs.get(case.input_hash or "", {}) if job else {}
-    what = [input_of(case), unit_words(kernel, case, paths), options_of(case), _nodes(case)]
+    works = (row.record.work for entry in problem.newest for row in entry.rows)
+    size = next((work.unit_size for work in works if work and work.unit_size), "") or unit_size(kernel, case)
+    what = [input_of(case), unit_words(kernel, size), options_of(case), _nodes(case)]
     console.print(kernel.card.title if kernel else case.kernel, style="bold", markup=False, highlight=False)
     console.print(", ".join(filter(None, what)), markup=False, highlight=False)
 
