@@ -18,9 +18,9 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import IO
 
 import msgspec
 
@@ -30,19 +30,16 @@ from daasbench.host.clock import utc_now
 from daasbench.host.code_fingerprint import suite_content
 from daasbench.host.containers import require_inside
 from daasbench.measure.comparison import ComparisonRunner
-from daasbench.measure.messages import Command, Failure
-from daasbench.measure.process import MeasuringProcess
-from daasbench.measure.requirements import limits_do_not_apply
-from daasbench.model import Job, Limits, Machine, Noun, Planned, Record, digest, sets_of
+from daasbench.measure.job_limits import limits_of_job
+from daasbench.model import Job, Noun, Planned, Record, sets_of
 from daasbench.records.interrupted import interrupted_attempts, was_interrupted
-from daasbench.records.layout import LOG_FILE, RECORDS_FILE, SCRATCH_FOLDER
+from daasbench.records.layout import LOG_FILE, PHASE_FILE, RECORDS_FILE, SCRATCH_FOLDER
 from daasbench.records.ledger import Ledger
 from daasbench.records.readers import read_lines
 from daasbench.version import __version__
 
 log = logging.getLogger(__name__)
 
-LIMITS_TIMEOUT_S = 120.0
 LAST_WORDS = "daasbench worker: "  # prefix of the last message of a failed worker in its log
 GRACE_S = 4.0  # seconds for cleaning up after the controller has ended
 STOPPED = 130  # exit code after SIGTERM, or when the controller has ended
@@ -152,55 +149,30 @@ def work(job_file: Path) -> None:
     _check_suite(job)
     require_inside(job)
     folder = job_file.parent
+    phase = partial(_write, folder / PHASE_FILE)
     job = msgspec.structs.replace(job, planned=_close_interrupted_attempts(folder / RECORDS_FILE, job))
     with Ledger(folder / RECORDS_FILE) as ledger, open(folder / LOG_FILE, "ab", buffering=0) as log_file:
         observed = machine.observe(commit=job.commit, observed_at=utc_now(), redact=job.redact)
         ledger.append(observed)
         limits: dict[int, str] = {}
-        for line in _limits(thread_counts(job), observed, log_file):
+        for line in limits_of_job(job, observed, log_file, say=phase):
             ledger.append(line)
             limits[line.threads] = line.id
-        scratch = folder / SCRATCH_FOLDER
         comparisons = ComparisonRunner(
-            job, observed, limits, write=ledger.append, now=utc_now, scratch=scratch, log=log_file
+            job,
+            observed,
+            limits,
+            write=ledger.append,
+            now=utc_now,
+            scratch=folder / SCRATCH_FOLDER,
+            log=log_file,
+            say=phase,
         )
         try:
             for planned in sets_of(job):
                 comparisons.run_set(planned)
         finally:
             comparisons.close()
-
-
-def thread_counts(job: Job) -> list[int]:
-    """Return the numbers of threads for which the machine's limits are needed: cases are compared with them."""
-    compared = [planned for planned in job.planned if _is_compared_with_limits(planned, job)]
-    counts = {planned.case.cores_per_node for planned in compared}
-    return sorted(count for count in counts if count <= machine.usable_cores())
-
-
-def _is_compared_with_limits(planned: Planned, job: Job) -> bool:
-    measures_no_science = planned.case.kernel == "probes" or planned.case.cache
-    return not (measures_no_science or planned.skip or limits_do_not_apply(planned, job))
-
-
-def _limits(threads: Sequence[int], observed: Machine, log_file: IO[bytes]) -> list[Limits]:
-    """Return the limits of this machine by the `probes` kernel, measured in a separate process."""
-    measured = []
-    cpus = machine.allowed_cpus(os.getpid())
-    for count in threads:
-        now = utc_now()
-        name = digest([observed.id, count, now])
-        prober = MeasuringProcess(count, cpus[:count], log_file)
-        try:
-            command = Command(step="limits", repeats=count, names=[name, observed.id, now])
-            answer = prober.ask(command, Limits, timeout_s=LIMITS_TIMEOUT_S)
-        finally:
-            prober.close()
-        if isinstance(answer, Failure):
-            failed = {"all": answer.message}
-            answer = Limits(id=name, machine=observed.id, threads=count, values={}, failed=failed, measured_at=now)
-        measured.append(answer)
-    return measured
 
 
 def _end_with_controller() -> None:
@@ -252,15 +224,21 @@ def main(arguments: Sequence[str]) -> int:
         log.exception("internal error")
         print(f"{LAST_WORDS}internal error: {type(error).__name__}: {error}", file=sys.stderr)
     finally:
+        with contextlib.suppress(OSError):
+            (folder / PHASE_FILE).unlink()
         _note(folder / ENDED, Left(at=utc_now(), exit=code))
     return code
 
 
 def _note(path: Path, thing: Noun) -> None:
+    _write(path, msgspec.json.encode(thing).decode())
+
+
+def _write(path: Path, text: str) -> None:
     """Write a small file atomically. On a full disk it is not written; the ledger reports that."""
     part = path.with_name(f".{path.name}-{os.getpid()}")
     with contextlib.suppress(OSError):
-        part.write_bytes(msgspec.json.encode(thing) + b"\n")
+        part.write_text(f"{text}\n")
         part.replace(path)
 
 

@@ -193,6 +193,14 @@ def test_a_wrong_declaration_is_refused_at_once(declare, message):
         declare()
 
 
+def test_a_function_is_serial_unless_it_declares_threads():
+    sums = made()
+    sums.implementation("loop")(lambda inputs: 0)
+    sums.implementation("pool", threads=True)(lambda inputs: 0)
+    threads = {name: one.threads for name, one in sums.implementations.items()}
+    assert threads == {"numpy": False, "loop": False, "pool": True}
+
+
 def test_a_single_required_module_may_be_written_as_text():
     sums = made()
     sums.implementation("x", requires="not_there")(lambda inputs: 0)

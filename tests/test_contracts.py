@@ -15,10 +15,6 @@ class TestAzimuthalIntegration(KernelContract):
     kernel: Kernel = registry.kernel("azimuthal_integration")
 
 
-class TestTomography(KernelContract):
-    kernel: Kernel = registry.kernel("tomography")
-
-
 class TestProbes(KernelContract):
     kernel: Kernel = registry.kernel("probes")
 

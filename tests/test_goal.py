@@ -33,7 +33,7 @@ def test_each_goal_is_noted_once_and_a_damaged_scenario_has_none() -> None:
     assert goal_notes(texts) == [NOTE]
 
 
-@pytest.mark.parametrize("options", [("--dry-run",), ("--set", "repeat.processes=1")])
+@pytest.mark.parametrize("options", [("--dry-run",), ("--quick",)])
 def test_a_plan_and_a_run_note_that_the_goal_is_not_judged(say: Callable[..., Any], options: tuple[str, ...]) -> None:
     small = ("--set", "cases.sizes=tiny", "--set", "cases.implementations=numpy", "--set", "cases.threads=1")
     said = say("run", "azimuthal_integration", *small, "--set", "goal.deadline_s=900", *options)

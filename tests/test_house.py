@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import io
 import re
@@ -62,6 +63,12 @@ def comments(path: Path) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """Return the syntax tree of a file, which is read once for all tests."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def public_things(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
     """Yield the public functions and classes of a module, and the public methods of its public classes."""
     for node in tree.body:
@@ -85,7 +92,7 @@ def test_every_module_is_named_after_a_noun_of_its_own() -> None:
 def test_every_public_function_and_class_has_a_docstring() -> None:
     bare = []
     for path in MODULES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         bare += [
             f"{relative(path)}:{one.lineno} {one.name}" for one in public_things(tree) if not ast.get_docstring(one)
         ]
@@ -93,7 +100,7 @@ def test_every_public_function_and_class_has_a_docstring() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    assert [relative(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+    assert [relative(path) for path in MODULES if not ast.get_docstring(parsed(path))] == []
 
 
 def test_only_the_command_line_prints() -> None:
@@ -101,7 +108,7 @@ def test_only_the_command_line_prints() -> None:
     for path in MODULES:
         if (ROOT / "daasbench/cli") in path.parents or path == ROOT / "daasbench/worker.py":
             continue  # the worker's log is where it says why it could not write its ledger
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "click.echo", "click.secho"):
                 printing.append(f"{relative(path)}:{node.lineno}")
     assert printing == []
@@ -145,7 +152,7 @@ def test_the_file_names_of_a_results_folder_are_written_in_one_module_only() -> 
     for path in MODULES:
         if path == ROOT / "daasbench/records/layout.py":
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.split("/")[-1] in names:
                 spelled.append(f"{relative(path)}:{node.lineno}: {node.value}")
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
@@ -173,7 +180,7 @@ REACHES = {
 
 def imported(path: Path) -> Iterator[tuple[int, str]]:
     """Yield line and name of every module of daasbench that a module of a plug-in room imports absolutely."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names if alias.name.startswith("daasbench"))
         elif isinstance(node, ast.ImportFrom) and not node.level and str(node.module).startswith("daasbench"):
@@ -223,7 +230,7 @@ def test_no_class_of_a_report_shares_its_name_with_another_outside_of_the_kernel
     found: dict[str, list[str]] = {}
     for path in MODULES:
         if ROOT / "kernels" not in path.parents:
-            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            for node in parsed(path).body:
                 if isinstance(node, ast.ClassDef):
                     found.setdefault(node.name, []).append(relative(path))
     twice = {name: paths for name, paths in found.items() if len(paths) > 1}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,6 +140,39 @@ def test_a_round_ends_at_its_limit_with_one_sample_that_counts(session: Callable
     one.prepare()
     assert one.round(50, number=0, limit_s=0.0, origin=0.0).samples.flags == [1, 0]
     assert one.round(50, number=1, limit_s=25.0, origin=0.0).samples.flags == [1, 0, 0]
+
+
+def test_threads_that_each_repeat_leaves_running_are_counted(session: Callable[..., Session]) -> None:
+    end = threading.Event()
+
+    def leaking(inputs: Any) -> dict[str, Any]:
+        threading.Thread(target=end.wait).start()
+        return total(inputs)
+
+    try:
+        one = session(leaking)
+        one.prepare()
+        assert one.round(9, number=0, limit_s=9.0, origin=0.0).threads_left == 9
+        assert one.round(2, number=1, limit_s=9.0, origin=0.0).threads_left == 0  # so few may be chance
+    finally:
+        end.set()
+
+
+def test_a_pool_of_threads_that_starts_late_is_not_left_by_each_repeat(session: Callable[..., Session]) -> None:
+    end, calls = threading.Event(), itertools.count()
+
+    def pooled(inputs: Any) -> dict[str, Any]:
+        if next(calls) == 4:
+            for _ in range(8):
+                threading.Thread(target=end.wait).start()
+        return total(inputs)
+
+    try:
+        one = session(pooled)
+        one.prepare()
+        assert one.round(9, number=0, limit_s=9.0, origin=0.0).threads_left == 0
+    finally:
+        end.set()
 
 
 def test_the_peak_of_memory_is_that_of_the_timed_calls(session: Callable[..., Session]) -> None:

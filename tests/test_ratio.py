@@ -60,6 +60,28 @@ def test_one_process_gives_a_ratio_without_an_interval() -> None:
     assert math.isnan(row["high"])
 
 
+def test_two_processes_give_a_range_and_no_interval() -> None:
+    [row] = daasbench.ratio(table(rows("numpy", 4.0, 6.0), rows("numba", 2.0, 2.0)), base="numpy").to_dict("records")
+    assert (row["n"], row["method"], row["least"], row["greatest"]) == (2, "range", pytest.approx(2), pytest.approx(3))
+    assert math.isnan(row["low"])
+    assert math.isnan(row["high"])
+
+
+@pytest.mark.parametrize(
+    ("medians", "verdict"),
+    [
+        ([2.0, 2.1, 2.0], "faster"),
+        ([8.0, 8.1, 8.0], "slower"),
+        ([4.0, 4.2, 3.9], "no clear difference"),
+        ([2.0, 2.0], "too few processes"),
+        ([2.0, 8.0, 2.0], "too uncertain to compare"),
+    ],
+)
+def test_the_verdict_is_that_of_the_reports(medians: list[float], verdict: str) -> None:
+    both = table(rows("numpy", *[4.0, 4.1, 4.05][: len(medians)]), rows("numba", *medians))
+    assert list(daasbench.ratio(both, base="numpy")["verdict"]) == [verdict]
+
+
 def test_each_problem_and_each_number_of_threads_has_a_row_of_its_own() -> None:
     both = table(
         rows("numpy", 4.0, 4.0, 4.0),

@@ -16,6 +16,7 @@ from daasbench.errors import ScenarioError
         ("cases.sizes=tiny,small", """'cases.sizes=["tiny","small"]'"""),
         ("cases.implementations=numpy, numba", """'cases.implementations=["numpy","numba"]'"""),
         ("cases.0.threads=1,2,max", """'cases.0.threads=[1,2,"max"]'"""),
+        ("repeat.processes=3,12", "'repeat.processes=[3,12]'"),
         ("platforms=here,here-priced", """'platforms=["here","here-priced"]'"""),
     ],
 )

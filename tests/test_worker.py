@@ -13,11 +13,12 @@ import msgspec
 import pytest
 
 from daasbench.host.code_fingerprint import suite_content
+from daasbench.measure.job_limits import thread_counts
 from daasbench.model import Case, Job, Planned, Platform, Round
 from daasbench.records.ledger import Ledger
 from daasbench.records.readers import read_lines
 from daasbench.testing.runners import sample_job
-from daasbench.worker import Taken, claim, thread_counts
+from daasbench.worker import Taken, claim
 
 
 @pytest.fixture

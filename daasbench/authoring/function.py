@@ -4,9 +4,9 @@
 
     from daasbench import kernel
 
-    @kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - inputs["frames"].sum()), tolerance=0.5)
+    @kernel(unit="frame", oracle=lambda inputs, got: abs(got["total"] - int(inputs["frames"].sum())), tolerance=0.5)
     def frame_sums(inputs):
-        return {"total": inputs["frames"].sum()}
+        return {"total": int(inputs["frames"].sum())}
 
     @frame_sums.inputs(tiny={"n": 4}, small={"n": 64})
     def frames(n, rng):
@@ -123,12 +123,20 @@ class FunctionKernel:
         self,
         name: str,
         *,
-        threads: bool = True,
+        threads: bool = False,
         backend: str = "host",
         requires: Sequence[str] = (),
         **facts: Any,
     ) -> Callable[[Compute], Compute]:
-        """Declare another implementation of the kernel; `requires` are the modules that it imports."""
+        """Declare another implementation of the kernel.
+
+        Parameters
+        ----------
+        threads
+            Whether it uses as many threads as the case has. By default it is serial, and measured with one thread.
+        requires
+            The modules that it imports.
+        """
         if not _is_name(name):
             raise PluginError(f'@{self.name}.implementation: needs a name: @{self.name}.implementation("numba")')
         if name in self.implementations:

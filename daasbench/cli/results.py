@@ -120,7 +120,10 @@ def _show(table: Any, wanted: Sequence[str]) -> None:
         show_table(wanted, [[_text(row[name]) for name in wanted] for row in rows])
         return
     notes: dict[str, int] = {}
-    cells = [_cells(row, notes) for row in rows]
+    processes: dict[tuple[Any, ...], int] = {}
+    for row in rows:
+        processes[_measurement(row)] = max(row["process"] + 1, processes.get(_measurement(row), 0))
+    cells = [_cells(row, processes[_measurement(row)], notes) for row in rows]
     constant = [name for name in DROPPED_IF_CONSTANT if len({row[name] for row in cells}) == 1]
     if constant:
         click.echo(wrapped(", ".join(f"{name} {cells[0][name]}" for name in constant)))
@@ -137,7 +140,12 @@ def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _cells(row: dict[str, Any], notes: dict[str, int]) -> dict[str, str]:
+def _measurement(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what the processes of one measurement share."""
+    return row["run"], row["platform"], row["case"], row["commit"]
+
+
+def _cells(row: dict[str, Any], processes: int, notes: dict[str, int]) -> dict[str, str]:
     """Return the cells of one row by their heading; a message goes to `notes` and gets a number."""
     from daasbench.cli.figures import rate
 
@@ -148,7 +156,7 @@ def _cells(row: dict[str, Any], notes: dict[str, int]) -> dict[str, str]:
         "kernel": str(row["kernel"]),
         "implementation": _implementation(row),
         "size": str(row["size"] or row["input"] or ""),
-        "process": str(row["process"]),
+        "process": f"{row['process'] + 1} of {processes}",
         "outcome": f"{row['outcome']} [{notes.setdefault(message, len(notes) + 1)}]" if message else row["outcome"],
         "time (95 %)": "" if row["median_s"] is None else _time(row),
         "rate": "" if row["units_per_s"] is None else rate(row["units_per_s"], _plural(row)),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import re
 import shlex
 import sys
+import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +57,12 @@ if TYPE_CHECKING:
     help="An option of the kernel (bins=500) or a dotted key of the scenario (cases.threads=1, repeat.processes=5);"
     " the value is TOML; may be given several times.",
 )
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="A quick look: one process, about a second per case, no comparison; the limits of the machine are not"
+    " measured, known ones are used.",
+)
 @click.option("--budget", metavar="AMOUNT", help='Refuse if the worst case costs more: "20" or "20 EUR".')
 @click.option(
     "--only",
@@ -81,6 +89,7 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     input_file: str | None,
     settings: tuple[str, ...],
     only: tuple[str, ...],
+    quick: bool,
     budget: str | None,
     again: bool,
     dry_run: bool,
@@ -110,13 +119,15 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     request.set_input(input_file)
     request.set_values(settings)
     request.set_only(only)
+    if quick:
+        request.set_quick()
     plan = request.plan()
     commit = suite_commit()
     if dry_run:
         if detach:
             study.check_detachable(plan)
         preview = study.preview(plan, results_folder=results, commit=commit, again=again, budget=limit)
-        _show_preview(preview, plan.notes, as_json, files)
+        _show_preview(preview, plan, as_json, files)
         return 0
     if files:
         raise UsageError("--files: shows the files of a dry run; add --dry-run, or remove --files")
@@ -130,6 +141,8 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     repeat = plan.scenario.repeat
     several = f"{repeat.least_processes} to {repeat.most_processes}"
     processes = several if repeat.adds_processes else str(repeat.least_processes)
+    if quick:
+        _load_tables()
     command = "daasbench " + shlex.join(sys.argv[1:])
     with Shown(quiet=as_json, detail=detail, processes=processes, with_platform=len(plan.platforms) > 1) as shown:
         ended = study.run(
@@ -147,6 +160,12 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
     with contextlib.suppress(BrokenPipeError):  # the exit code must not depend on the reader
         _show_summary(ended, plan, results, as_json)
     return ended.exit_code
+
+
+def _load_tables() -> None:
+    """Import what the table at the end needs while the worker starts, which takes as long; nothing is timed yet."""
+    names = ("daasbench.evidence.table",)
+    threading.Thread(target=importlib.import_module, args=names, daemon=True, name="tables").start()
 
 
 def _show_summary(ended: RunSummary, plan: Plan, results: Path, as_json: bool) -> None:
@@ -179,16 +198,17 @@ def _rows(folder: Path) -> list[dict[str, object]]:
     return list(msgspec.json.decode(table.to_json(orient="records")))
 
 
-def _show_preview(preview: Preview, notes: list[str], as_json: bool, files: bool) -> None:
+def _show_preview(preview: Preview, plan: Plan, as_json: bool, files: bool) -> None:
     if as_json:
-        facts = {"schema": 1, "dry_run": True, "notes": notes, **msgspec.to_builtins(preview)}
+        facts = {"schema": 1, "dry_run": True, "notes": plan.notes, **msgspec.to_builtins(preview)}
         click.echo(msgspec.json.encode(facts).decode())
     else:
         from daasbench.cli.dry_run import show_preview
 
-        for note in notes:
+        for note in plan.notes:
             click.echo(f"note: {note}", err=True)
-        show_preview(preview, files=files)
+        repeat = plan.scenario.repeat
+        show_preview(preview, files=files, most=repeat.most_processes if repeat.adds_processes else None)
     if preview.refused:
         click.echo(f"note: --budget would refuse this run: {preview.refused}", err=True)
 

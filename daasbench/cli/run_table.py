@@ -26,6 +26,8 @@ from daasbench.cli.names import (
 from daasbench.evidence.unit_size import unit_words
 from daasbench.host.installation import one_command
 from daasbench.model import Case, Outcome
+from daasbench.records.layout import LOG_FILE
+from daasbench.records.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -246,11 +248,11 @@ def _print_footnote(note: Footnote, console: Console) -> None:
 def _print_logs(folder: Path, entries: Sequence[Entry], console: Console) -> None:
     """Print where the logs of the jobs are in which something failed, and the command that shows them."""
     bad = [row.record for entry in entries for row in entry.rows if row.record.outcome not in COLOURS]
-    jobs = list(dict.fromkeys(record.job for record in bad))
+    jobs, run = list(dict.fromkeys(record.job for record in bad)), RunFolder(folder)
     for job in jobs[:3]:
-        console.print(f"log: {folder / 'jobs' / job / 'log'}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"log: {run.job_folder(job) / LOG_FILE}", markup=False, highlight=False, soft_wrap=True)
     if jobs:
         results = folder.parent.parent
-        shown = command("show", "log", folder.name, *(jobs[:1] if len(jobs) == 1 else ()), results=results)
+        shown = command("show", "log", run.id, *(jobs[:1] if len(jobs) == 1 else ()), results=results)
         more = f" ({len(jobs)} jobs)" if len(jobs) > 1 else ""
         console.print(f"to read it{more}: {shown}", markup=False, highlight=False, soft_wrap=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from daasbench.contracts import Kernel
     from daasbench.scenario.plan import Plan
 
-KERNEL_REPEAT = {"processes": 5, "limit_s": 60.0, "interval": 0.05, "max_repeats": 200}
+KERNEL_REPEAT = {"processes": 5, "limit_s": 60.0, "interval": 0.05, "measure_s": 2.0}
 
 _KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+|\[\d+\])*")
 _DATA = "data:"
@@ -78,7 +78,7 @@ class ScenarioRequest:
         """
         if not patterns:
             return
-        from daasbench.scenario.grid import named_implementations
+        from daasbench.scenario.implementations import named_implementations
 
         unused, known, kept = set(patterns), dict[str, None](), []
         for block in self._blocks():
@@ -101,6 +101,16 @@ class ScenarioRequest:
                 raise UnknownName(unknown_sentence("kernel or implementation", pattern, known, f"--only {pattern}"))
         self.raw["cases"] = kept
         self._changes += [f"--only {pattern}" for pattern in patterns]
+
+    def set_quick(self) -> None:
+        """Take a quick look: one process, a second per case, and no measurement of the machine's limits."""
+        for block in self._blocks():
+            block["quick"] = True
+        for table, key, value in (("repeat", "processes", 1), ("limits", "measure", False)):
+            keys = self.raw.setdefault(table, {})
+            if isinstance(keys, dict):  # else the check of the scenario refuses it
+                keys[key] = value
+        self._changes.append("--quick")
 
     def plan(self) -> Plan:
         """Return the plan: everything resolved and checked."""
@@ -226,7 +236,8 @@ def _list_problem(key: str, path: Sequence[str], text: str, before: str | None) 
     if before is not None:
         return f"{key} is set twice; {_as_list(key, [before, text]) if takes_list else 'set each key once'}"
     bare = "," in text and text[:1] not in "'\"" and isinstance(_value(text), str)  # tiny,small is no TOML value
-    return f"this is one text; {_as_list(key, text.split(','))}" if takes_list and bare else ""
+    takes_range = list(path) == ["repeat", "processes"]
+    return f"this is one text; {_as_list(key, text.split(','))}" if bare and (takes_list or takes_range) else ""
 
 
 def _as_list(key: str, texts: Sequence[str]) -> str:

@@ -62,6 +62,8 @@ def level(entry: Entry) -> EvidenceLevel:
     """Return the level of an entry's own figure; L2 needs an interval that is not too uncertain."""
     if not entry.counted:
         return EvidenceLevel.NONE
+    if entry.case.quick and entry.verified_by is not None:  # also where several folders hold a quick look each
+        return EvidenceLevel.VERIFIED
     if entry.verified_by is None:
         return EvidenceLevel.RUNS
     return EvidenceLevel.INTERVAL if is_certain(entry.time) else EvidenceLevel.VERIFIED
@@ -82,8 +84,8 @@ class Comparison:
 
     @property
     def decision(self) -> Decision:
-        """Return what may be said of it."""
-        return decision(self.ratio)
+        """Return what may be said of it; nothing of quick looks."""
+        return Decision.UNKNOWN if self.new.case.quick else decision(self.ratio)
 
 
 def compare(new: Entry, base: Entry | None, per_core: bool = False) -> Comparison | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from daasbench.errors import UsageError, unknown
+from daasbench.evidence.claims import Decision, decision
 from daasbench.statistics import Interval
 from daasbench.statistics import ratio as ratio_of_medians
 
@@ -16,6 +17,15 @@ PROBLEM = ("kernel", "size", "seed", "input", "options", "basis")
 
 ENTRY = ("platform", "implementation", "version", "nodes", "ranks", "threads", "gpus", "cpu", "commit", "run")
 """Columns that tell two measurements of one problem apart."""
+
+VERDICTS = {
+    Decision.FASTER: "faster",
+    Decision.SLOWER: "slower",
+    Decision.UNDECIDED: "no clear difference",
+    Decision.UNKNOWN: "too few processes",
+    Decision.UNCERTAIN: "too uncertain to compare",
+}
+ENDS = ("low", "high", "least", "greatest")
 
 FOLLOW = {  # columns that may differ with the compared column, where only one base exists
     "implementation": ("version", "nodes", "ranks", "threads", "gpus", "run"),
@@ -55,8 +65,10 @@ def ratio(table: pd.DataFrame, by: str = "implementation", *, base: Any, new: An
     -------
     pandas.DataFrame
         One row per problem and measurement of `new`: what was compared; `ratio` (above 1: `new` is faster than
-        `base`), `low` and `high` (the interval; NaN where there are too few processes), `n` (processes), `method`
-        (of the interval), and `differs` (further columns in which the two differ).
+        `base`), `verdict` (faster, slower, no clear difference, too few processes, too uncertain to compare), `low`
+        and `high` (the interval; NaN for fewer than three processes), `least` and `greatest` (the range of the ratios,
+        which is no interval), `n` (processes), `method` (of the interval), and `differs` (further columns in which the
+        two differ).
 
     Raises
     ------
@@ -149,8 +161,8 @@ def _row(new: pd.DataFrame, base: pd.DataFrame, by: str) -> dict[str, Any]:
         "base": second[by],
         "new": first[by],
         "ratio": interval.value,
-        "low": float("nan") if interval.low is None else interval.low,
-        "high": float("nan") if interval.high is None else interval.high,
+        "verdict": VERDICTS[decision(interval)],
+        **{name: float("nan") if (end := getattr(interval, name)) is None else end for name in ENDS},
         "n": interval.n,
         "method": interval.method,
         "differs": ", ".join(f"{name} {second[name]} -> {first[name]}" for name in differs),

@@ -185,6 +185,7 @@ def options_text(case: Case) -> str:
     """Return the options of a case and the names of its files as ``k=v k=v``; empty for none."""
     options = case.options | case.files | ({"cache": True} if case.cache else {})
     options |= {"start": case.start} if case.start else {}
+    options |= {"quick": True} if case.quick else {}
     texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
     return " ".join(f"{name}={text}" for name, text in sorted(texts.items()))
 

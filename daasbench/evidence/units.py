@@ -6,7 +6,7 @@ UNITS = {
     "run": "", "case": "", "platform": "", "kernel": "", "implementation": "", "version": "", "size": "", "seed": "",
     "input": "", "options": "", "nodes": "count", "ranks": "count", "threads": "count", "gpus": "count",
     "process": "", "attempt": "", "outcome": "", "reason": "", "message": "", "verified_by": "",
-    "error": "the kernel's", "tolerance": "the kernel's", "repeats": "count", "stop_reason": "",
+    "error": "of the kernel", "tolerance": "of the kernel", "repeats": "count", "stop_reason": "",
     "median_s": "s", "low_s": "s", "high_s": "s", "first_call_s": "s", "make_s": "s", "put_s": "s", "get_s": "s",
     "unit": "", "units": "unit", "units_per_s": "unit/s", "limit_name": "", "limit_fraction": "1",
     "foreign_cpu": "1", "peak_memory_bytes": "B", "energy_j": "J", "energy_basis": "", "basis": "",

@@ -302,10 +302,16 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
     versions = {}
     for name in packages:
         try:
-            versions[name] = importlib.metadata.version(name)
+            versions[name] = _version(importlib.metadata.distribution(name))
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def _version(distribution: importlib.metadata.Distribution) -> str:
+    """Return the version of a distribution; the rest of its metadata, such as its README, is not parsed."""
+    head = re.search(r"^Version: (\S+)", distribution.read_text("METADATA") or "", re.MULTILINE)
+    return head[1] if head else distribution.version
 
 
 __all__ = [

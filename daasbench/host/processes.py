@@ -248,6 +248,13 @@ def _thread_seconds(folder: Path) -> float:
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
+def thread_count() -> int:
+    """Return the number of native threads of this process; 0 where the system does not show them."""
+    with contextlib.suppress(OSError):
+        return sum(1 for _ in (_PROC / "self/task").iterdir())
+    return 0
+
+
 def threads_at_work(before: Mapping[int, float], after: Mapping[int, float], share: float = 0.05) -> int:
     """Return how many threads did work between two results of :func:`thread_times`.
 

@@ -14,7 +14,7 @@ from daasbench.contracts import Queue, Runner
 from daasbench.host.clock import utc_now
 from daasbench.jobs.accounting import is_whole, job_record, record_missing_results
 from daasbench.model import Job, JobState, JobStatus
-from daasbench.records.layout import RECORDS_FILE
+from daasbench.records.layout import PHASE_FILE, RECORDS_FILE
 from daasbench.records.readers import Tail
 from daasbench.records.run_folder import RunFolder
 
@@ -34,6 +34,7 @@ class TrackedJob:
     fetched_at: float = 0.0  # monotonic seconds: when the records of the running job were last fetched
     tail: Tail = field(init=False)
     queue: Queue | None = field(init=False)  # that holds the job; None for a job of this machine
+    phase: str = ""  # what its worker was doing when it was last asked
     late_until: float | None = None  # the job is done and its records do not show: they are awaited until then
 
     def __post_init__(self) -> None:
@@ -43,6 +44,16 @@ class TrackedJob:
     def poll(self) -> JobStatus:
         """Return the state of the job now."""
         return self.runner.poll(self.handle)
+
+    def new_phase(self) -> str:
+        """Return what the worker is doing, if that has changed; else an empty text."""
+        try:
+            text = (self.folder / PHASE_FILE).read_text().strip()
+        except OSError:  # it has said nothing yet, or its folder is not here
+            return ""
+        changed = text != self.phase
+        self.phase = text
+        return text if changed else ""
 
     def fetch(self) -> None:
         """Bring the job's records into its folder."""

@@ -13,6 +13,7 @@ import msgspec
 from daasbench import registry
 from daasbench.contracts import Queue
 from daasbench.errors import BudgetError
+from daasbench.host.clock import utc_now
 from daasbench.host.containers import container_of
 from daasbench.jobs.budget import ceiling, check_budget
 from daasbench.jobs.further_sets import measurements_so_far
@@ -20,6 +21,7 @@ from daasbench.jobs.outstanding import jobs_of, missing_now, outstanding
 from daasbench.jobs.time_limits import wall_time_limit_s
 from daasbench.model import Case, Job, Request
 from daasbench.records import runs
+from daasbench.records.known_limits import with_known_limits
 from daasbench.records.progress import durations, progress
 from daasbench.records.run_folder import RunFolder
 from daasbench.scenario.plan import Plan
@@ -64,6 +66,7 @@ def preview(
     measurements = measurements_so_far(plan, folder, commit)
     todo = outstanding(plan, measurements, commit, progress(folder.path), active)
     jobs = jobs_of(plan, todo, run=folder.id, first=folder.next_job(), commit=commit)
+    jobs = with_known_limits(jobs, results_folder, utc_now())
     history = durations(results_folder)
     expected, ceilings = {}, {}
     for job in jobs:

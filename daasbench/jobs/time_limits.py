@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from daasbench.measure import input_process
 from daasbench.measure.dask import most_wait_s
+from daasbench.measure.job_limits import LIMITS_TIMEOUT_S
 from daasbench.model import Job
-from daasbench.worker import LIMITS_TIMEOUT_S
 
 
 def wall_time_limit_s(job: Job) -> float:
@@ -14,7 +14,7 @@ def wall_time_limit_s(job: Job) -> float:
     If another program starts the Dask workers of a process, the platform's wait for them is added per process.
     """
     sets = {(planned.process, planned.case.problem_id) for planned in job.planned}
-    probed = {planned.case.cores_per_node for planned in job.planned}
+    probed = {planned.case.cores_per_node for planned in job.planned} if job.limits.measure else set()
     making_s = input_process.limit_s(job.repeat.limit_s) * len(sets) + LIMITS_TIMEOUT_S * len(probed)
     processes = sum(2 if planned.case.start else 1 for planned in job.planned)  # a measured start is rehearsed
     return making_s + processes * (job.repeat.hard_limit_s + most_wait_s(job.platform))

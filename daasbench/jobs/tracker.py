@@ -21,11 +21,12 @@ from daasbench.jobs.active_jobs import ActiveJobs, TrackedJob, listed
 from daasbench.jobs.news import NewsFeed, Tell
 from daasbench.jobs.resume import abandon_unknown_jobs, resume
 from daasbench.model import Event, Job, JobState, JobStatus, Reason, Request, Scalar
+from daasbench.records.known_limits import with_known_limits
 from daasbench.records.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.1  # between two polls of a job of this machine
+POLL_S = 0.05  # between two polls of a job of this machine
 FETCH_S = 5.0  # between two fetches of the records of running jobs of a queue
 CANCEL_S = 100.0  # for cancelled jobs of a queue to end: Slurm kills after 30 s, files show within 60 s
 
@@ -138,6 +139,7 @@ class JobTracker:
         abandon_unknown_jobs(self.jobs)
 
     def _send_to(self, queue: Queue, jobs: Sequence[Job]) -> None:
+        jobs = with_known_limits(jobs, self.folder.results, utc_now())
         by_id = {job.id: job for job in jobs}
         for request in queue.render_all(jobs, self.folder.jobs_path):
             self._submit(queue, request, [by_id[name] for name in request.jobs])
@@ -171,7 +173,7 @@ class JobTracker:
         """Start the next job of this machine, if none is running."""
         if not self.waiting or any(tracked.queue is None for tracked in self.jobs.tracked.values()):
             return
-        job = self.waiting.pop(0)
+        [job] = with_known_limits([self.waiting.pop(0)], self.folder.results, utc_now())
         runner, folder = self.jobs.runner(job.platform.runner), self.folder.job_folder(job.id)
         request = runner.render(job, folder)
         self.folder.note(utc_now(), "submitting", job.id, runner=request.runner)
@@ -206,6 +208,8 @@ class JobTracker:
         if status.state is not JobState.PENDING:
             for record in tracked.tail.new_records():
                 self.news.record(tracked.job, record)
+            if phase := tracked.new_phase():
+                self.news.phase(tracked.job, phase)
         before = tracked.status
         if tracked.queue is not None and (status.native, status.message) != (before.native, before.message):
             why = f" ({status.message})" if status.message else ""

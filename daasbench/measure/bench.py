@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from daasbench.compute.backends import PARTITIONED
 from daasbench.contracts import Implementation
 from daasbench.errors import DaasbenchError
 from daasbench.host.machine import DEVICES
@@ -43,6 +44,8 @@ class Bench:
         The processors that the job may use.
     rng
         Draws every random order of the job.
+    early
+        By key of the measurement: processes of quick looks that have been started and wait for their case.
     """
 
     job: Job
@@ -54,6 +57,7 @@ class Bench:
     log: IO[bytes]
     cpus: Sequence[int]
     rng: random.Random
+    early: dict[str, MeasuringProcess | MpiMeasuringProcess] = field(default_factory=dict)
 
     def implementation(self, planned: Planned) -> Implementation:
         """Return the implementation that a planned case measures."""
@@ -75,6 +79,18 @@ class Bench:
             redact=job.redact,
         )
 
+    def start_early(self, planned_cases: Sequence[Planned]) -> None:
+        """Start the processes of quick looks, so that their interpreters start while the inputs are made."""
+        for planned in planned_cases:
+            case = planned.case
+            if case.quick and not case.start and self.implementation(planned).backend not in PARTITIONED:
+                self.early[planned.key] = self._start(planned, {})
+
+    def end_early(self) -> None:
+        """End the processes that were started early and have got no case."""
+        while self.early:
+            self.early.popitem()[1].close()
+
     def start(
         self, planned: Planned, variables: Mapping[str, str] | None = None
     ) -> MeasuringProcess | MpiMeasuringProcess:
@@ -85,13 +101,20 @@ class Bench:
         MissingRequirement
             This machine does not have the launcher of the ranks.
         """
+        early = self.early.pop(planned.key, None)
+        if early is None:
+            return self._start(planned, variables or {})
+        early.started = None  # it has waited since then, so the start of its interpreter has no duration
+        return early
+
+    def _start(self, planned: Planned, variables: Mapping[str, str]) -> MeasuringProcess | MpiMeasuringProcess:
         case = planned.case
         cpus = self.cpus[: case.threads * case.ranks]
         temporary = self.scratch / "tmp"  # files that a killed process leaves there are removed with the job's scratch
         temporary.mkdir(parents=True, exist_ok=True)
         known = [str(gpu["index"]) for gpu in self.observed.gpus if case.nodes == 1]  # not those of other nodes
         devices = visible_devices(case.gpus * case.ranks, known)  # each rank selects its own
-        variables = {**devices, "TMPDIR": str(temporary), **(variables or {})}
+        variables = {**devices, "TMPDIR": str(temporary), **variables}
         if self.implementation(planned).backend == "mpi":
             return MpiMeasuringProcess(case, self.job.platform.options, cpus, self.log, self.scratch, variables)
         return MeasuringProcess(case.threads, cpus, self.log, variables)

@@ -46,6 +46,7 @@ class ComparisonRunner:
         now: Callable[[], str],
         scratch: Path,
         log: IO[bytes],
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         cpus = machine.allowed_cpus(os.getpid())[: machine.usable_cores()]
         self.bench = Bench(
@@ -60,6 +61,7 @@ class ComparisonRunner:
             rng=random.Random(job.order_seed),
         )
         self.input_process = InputProcess(scratch, cpus, log, limit_s(job.repeat.limit_s))
+        self._say = say
         self.start_states = StartStates(
             scratch / "starts", self.bench.start, self.bench.spec, self.input_process.dismiss
         )
@@ -71,13 +73,20 @@ class ComparisonRunner:
             return
         started_at = self.bench.now()
         first = measurable[0]
-        made = self.input_process.make(first.case.problem_id, self.bench.spec(first))
-        if isinstance(made, Failure):
-            failure = msgspec.structs.replace(made, message=f"no inputs: {made.message}")
-            for planned in measurable:
-                self.bench.write_failure(planned, started_at, failure)
-            return
-        self._measure(measurable, made, started_at)
+        self._say(f"making the inputs of {first.case.kernel}")
+        try:
+            if first.case.quick:
+                self.input_process.start()
+                self.bench.start_early(measurable)
+            made = self.input_process.make(first.case.problem_id, self.bench.spec(first))
+            if isinstance(made, Failure):
+                failure = msgspec.structs.replace(made, message=f"no inputs: {made.message}")
+                for planned in measurable:
+                    self.bench.write_failure(planned, started_at, failure)
+                return
+            self._measure(measurable, made, started_at)
+        finally:
+            self.bench.end_early()
 
     def close(self) -> None:
         """End the process that makes inputs, and remove what it made."""

@@ -49,6 +49,12 @@ class InputProcess:
         """Return the folder of a problem."""
         return problem_folder(self.scratch, problem)
 
+    def start(self) -> MeasuringProcess:
+        """Start the process, if it does not run, and return it."""
+        if self._process is None:
+            self._process = MeasuringProcess(len(self.cpus), self.cpus, self.log)
+        return self._process
+
     def make(self, problem: str, spec: Spec) -> Made | Failure:
         """Return the facts of the inputs of `problem`, which are made now or kept from an earlier set."""
         made = self._kept.pop(problem, None)
@@ -76,11 +82,11 @@ class InputProcess:
         """Return the answer of the process; if it has died since its last answer, start another, once."""
         while True:
             fresh = self._process is None
-            self._process = self._process or MeasuringProcess(len(self.cpus), self.cpus, self.log)
-            machine.continue_tree(self._process.pid)
-            answer = self._process.ask(Command(step="make", spec=spec), Made, timeout_s=self.timeout_s)
+            process = self.start()
+            machine.continue_tree(process.pid)
+            answer = process.ask(Command(step="make", spec=spec), Made, timeout_s=self.timeout_s)
             if not isinstance(answer, Failure):
-                machine.stop_tree(self._process.pid)  # its thread pools must not spin while cases are measured
+                machine.stop_tree(process.pid)  # its thread pools must not spin while cases are measured
                 return answer
             self._end()  # it may have ended, or be in any state
             if answer.outcome == Outcome.TIMEOUT:  # no measured case was slow

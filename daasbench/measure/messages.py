@@ -75,6 +75,7 @@ class RoundResult(Noun, frozen=True, kw_only=True, tag=True):
     verdict: Verdict | None
     peak_memory_bytes: int | None
     peak_device_bytes: int | None
+    threads_left: int = 0  # that the repeats left behind, if each of them left some
 
 
 Step = Literal["make", "prepare", "round", "limits"]

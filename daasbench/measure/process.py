@@ -48,7 +48,7 @@ class MeasuringProcess:
         theirs_life, self._life = os.pipe()  # never written to: it closes when this process ends
         theirs = (theirs_read, theirs_write, theirs_life)
         self._pending = b""
-        self.started = time.perf_counter()
+        self.started: float | None = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "daasbench.measure.process", ",".join(map(str, cpus)), *map(str, theirs)],
             env={**os.environ, **thread_variables(threads), **(environment or {})},

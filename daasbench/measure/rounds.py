@@ -22,6 +22,7 @@ from daasbench.statistics.intervals import median_interval, relative_half_width
 
 ROUND_S = 0.25  # intended length of a round: long enough for the kernel's processor accounting (10 ms)
 ROUND_REPEATS = 64  # most per round
+QUICK_S = 1.0  # after which the repeats of a quick look stop
 LEAST_ROUNDS = 3  # of a measuring process that is interleaved with others
 LEAST_S = 0.3  # of repeats that count: a handful of repeats of 1 ms would show one moment of the machine
 LEAST_REPEATS = 25  # are enough in less time
@@ -74,6 +75,7 @@ class Measurement:
         self.phases: dict[str, float] = {}  # of a start that failed
         self.verdict: Verdict | None = None
         self.round_result: RoundResult | None = None
+        self.measured_s = 0.0  # for which its rounds took, samples that do not count included
         self.attempts = self.rounds = 0  # rounds with and without the repeated ones
         self.threads_seen: int | None = None
         self.allowed: list[int] = []  # processors that the process was seen to be allowed to use
@@ -118,7 +120,8 @@ class Measurement:
             samples = self._run_once()
             if samples is None:
                 return
-            disturbed = max(samples.foreign, default=0.0) > FOREIGN and retake < RETAKES and not self._is_out_of_time()
+            may_repeat = retake < RETAKES and not self._is_out_of_time() and not self._was_quick()
+            disturbed = max(samples.foreign, default=0.0) > FOREIGN and may_repeat
             if disturbed:
                 samples = msgspec.structs.replace(samples, flags=[flag or 2 for flag in samples.flags])
             self._keep(samples)
@@ -166,6 +169,7 @@ class Measurement:
         watch = LoadMonitor([measuring_process.pid, *computing], self.bench.cpus, computing)
         timeout_s = max(self.repeat.hard_limit_s - used_s, 0.0)
         answer = measuring_process.ask(command, RoundResult, timeout_s=timeout_s, before_kill=watch.stop)
+        self.measured_s += self._used_s(measuring_process) - used_s
         seen = watch.stop()
         self.attempts += 1
         if isinstance(answer, Failure):
@@ -210,6 +214,10 @@ class Measurement:
         needed_s = 2.2 * max(self.counted, default=0.0)
         return self._used_s(self.measuring_process) + needed_s >= self.repeat.limit_s
 
+    def _was_quick(self) -> bool:
+        """Return whether this is a quick look that has had its time."""
+        return self.planned.case.quick and self.measured_s >= QUICK_S
+
     def _consider_stopping(self, alone: bool) -> None:
         if self.verdict is not None and not self.verdict.ok:
             self._finish("wrong")
@@ -224,6 +232,10 @@ class Measurement:
             self._finish("max_repeats")
         elif self._is_out_of_time():
             self._finish("limit")
+        elif self._was_quick():
+            self._finish("quick")
+        elif len(counted) >= self.repeat.min_repeats and self.measured_s >= (self.repeat.measure_s or math.inf):
+            self._finish("measure")
 
     def _fail(self, failure: Failure, foreign: float = 0.0) -> None:
         """Write the record of a failure; `foreign` is the share of the processors that other programs used then."""
@@ -251,7 +263,15 @@ class Measurement:
             self.bench.write(self._record(late.outcome, late.reason, late.message, stop_reason))
             return
         outcome, reason = (Outcome.OK, None) if correct else (Outcome.WRONG, Reason.KERNEL)
-        self.bench.write(self._record(outcome, reason, verdict.message if verdict else "", stop_reason))
+        messages = [verdict.message if verdict else "", self._thread_leak()]
+        self.bench.write(self._record(outcome, reason, "; ".join(filter(None, messages)), stop_reason))
+
+    def _thread_leak(self) -> str:
+        """Return a message if each repeat left a thread behind; else an empty text."""
+        left = self.round_result.threads_left if self.round_result else 0
+        if not left:
+            return ""
+        return f"each repeat leaves threads running, {left} in the last round; end them before the function returns"
 
     def _record(self, outcome: Outcome, reason: Reason | None, message: str, stop_reason: str | None) -> Record:
         samples = Samples.concatenate(self.parts) if self.parts else None

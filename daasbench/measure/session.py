@@ -12,6 +12,7 @@ sums over the ranks, and only rank 0 verifies and decides.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import time
@@ -26,11 +27,13 @@ from daasbench.compute.backends import PARTITIONED, import_needed, map_arrays, o
 from daasbench.contracts import Backend, Implementation, Partitioned
 from daasbench.errors import NoRoom
 from daasbench.host.energy import EnergyCounter
+from daasbench.host.processes import thread_count
 from daasbench.measure.groups import MpiTimes, SingleProcess
 from daasbench.measure.inputs import case_options, find_kernel, inputs_alone, with_blocks
 from daasbench.measure.messages import Prepared, RoundResult, Spec
 from daasbench.model import Samples, Verdict
 
+LEAST_LEAKS = 5  # repeats that left a thread behind: fewer may be chance
 NANOSECOND = 9  # digits that are kept: the clock has no more, and fewer digits make a ledger quick to read
 
 if TYPE_CHECKING:
@@ -132,10 +135,12 @@ class Session:
             self._find_blas_threads()  # the oracle has loaded its libraries by now
         samples = Samples()
         worst: Verdict | None = None
+        threads: list[int] = []  # of this process after each repeat
         started = self.clock()
         for index in range(repeats + 1):
             verdict = self._repeat(samples, flag=1 if index == 0 else 0, origin=origin)
             worst = verdict if worst is None else worst_of((worst, verdict))
+            threads.append(thread_count())
             if self.group.agreed(bool(index) and self.clock() - started > limit_s):
                 break
         samples.round.extend([number] * len(samples.seconds))
@@ -146,6 +151,7 @@ class Session:
             verdict=worst,
             peak_memory_bytes=self.peak_bytes,
             peak_device_bytes=self.backend.peak_bytes(),
+            threads_left=_left_by_each(threads),
         )
 
     def _load(self) -> Callable[..., Any]:
@@ -351,6 +357,12 @@ class Session:
         if message is None:
             return verdict
         return worst_of((verdict, msgspec.structs.replace(verdict, error=math.inf, message=message)))
+
+
+def _left_by_each(threads: list[int]) -> int:
+    """Return how many threads the repeats of a round left behind; 0 unless each of several repeats left some."""
+    grows = all(after > before for before, after in itertools.pairwise(threads))
+    return threads[-1] - threads[0] if grows and len(threads) > LEAST_LEAKS else 0
 
 
 ELSEWHERE = Verdict(error=0.0, tolerance=0.0, verified_by="oracle", message="rank 0 verifies")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from daasbench.model.cases import Case, Repeat, Start
 from daasbench.model.jobs import Event, Job, JobRecord, JobStatus, Planned, Request, sets_of
-from daasbench.model.machines import Limit, Limits, Machine
+from daasbench.model.machines import Limit, Limits, LimitsRule, Machine
 from daasbench.model.platforms import Beamline, Goal, Platform, Price
 from daasbench.model.records import DaskWorker, Line, Record, Round, Samples, StartEvidence, Verdict, Work
 from daasbench.model.states import (
@@ -42,6 +42,7 @@ __all__ = [
     "JobStatus",
     "Limit",
     "Limits",
+    "LimitsRule",
     "Line",
     "Machine",
     "Noun",

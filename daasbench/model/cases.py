@@ -27,7 +27,8 @@ class Repeat(Written, frozen=True, kw_only=True):
     interval: Width = 0.02  # of the median of one process
     precision: Width = 0.1  # across processes; with a range of processes, sets are added until it is reached
     time_s: Seconds | None = None  # of the whole run; after it, no set is added
-    limit_s: Seconds = 600.0  # per case and process
+    measure_s: Seconds | None = None  # of repeats, per case and process
+    limit_s: Seconds = 600.0  # per case and process, from its start
     max_repeats: Count = 10_000
 
     @property
@@ -77,6 +78,7 @@ class Case(Noun, frozen=True, kw_only=True):
     gpus: int = 0  # per rank
     start: Start | None = None  # in which state its processes start; None: not controlled
     grown: int = 1  # factor by which the problem is larger than its size, along the kernel's own axis
+    quick: bool = False  # a quick look: repeats stop after a second; never compared with a full measurement
 
     @property
     def id(self) -> str:
@@ -97,6 +99,7 @@ class Case(Noun, frozen=True, kw_only=True):
         what = [self.kernel, self.size, self.seed, self.input_hash, self.options, self.cache, self.nodes]
         what += [self.start] if self.start else []
         what += [{"grown": self.grown}] if self.grown > 1 else []
+        what += [{"quick": True}] if self.quick else []
         return digest(what)
 
 

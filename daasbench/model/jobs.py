@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daasbench.model.cases import Case, Repeat
+from daasbench.model.machines import Limits, LimitsRule
 from daasbench.model.platforms import Platform
 from daasbench.model.states import SCHEMA, JobState, Noun, Reason, Scalar
 
@@ -57,6 +58,8 @@ class Job(Noun, frozen=True, kw_only=True):
     order_seed: int = 0
     redact: bool = False
     suite: str = ""  # fingerprint of the code that planned it, where the job may run elsewhere or later
+    limits: LimitsRule = LimitsRule()
+    known_limits: list[Limits] = []  # of earlier jobs in the results folder; the newest is first
     schema: int = SCHEMA
 
 

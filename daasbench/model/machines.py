@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from daasbench.model.states import SCHEMA, Noun, Scalar
+from typing import Annotated
+
+import msgspec
+
+from daasbench.model.states import SCHEMA, Noun, Scalar, Written
 
 
 class Machine(Noun, frozen=True, kw_only=True, tag="machine"):
@@ -45,7 +49,7 @@ class Limit(Noun, frozen=True, kw_only=True):
 
 
 class Limits(Noun, frozen=True, kw_only=True, tag="limits"):
-    """The limits measured on the same node in the same job, for one number of threads."""
+    """The limits measured on the same machine, in this job or an earlier one, for one number of threads."""
 
     id: str
     machine: str
@@ -53,4 +57,14 @@ class Limits(Noun, frozen=True, kw_only=True, tag="limits"):
     values: dict[str, Limit]  # triad, read, matmul_float32, matmul_float64, fft_float32
     failed: dict[str, str] = {}  # probe: why it has no value
     measured_at: str = ""
+    conditions: str = ""  # hash of what can change them: processor, cores, governor, libraries, code; "": unknown
+    foreign: float | None = None  # share (0-1) of the usable processors that other programs used meanwhile
+    reused_from: str = ""  # run and job in which they were measured, "run/job"; "": in this job
     schema: int = SCHEMA
+
+
+class LimitsRule(Written, frozen=True, kw_only=True):
+    """When the limits of the machine are measured, and how long they are reused."""
+
+    max_age_days: Annotated[float, msgspec.Meta(ge=0, description="a number of days; 0: measure in each job")] = 7.0
+    measure: bool = True  # False: cases are compared with known limits only, or with none

@@ -22,6 +22,7 @@ JOBS_FOLDER = "jobs"  # of a run: one folder per job
 JOB_FILE = "job.json"  # of a job: what the node must measure
 RECORDS_FILE = "records.jsonl"  # of a job: the results
 LOG_FILE = "log"  # of a job: standard output and standard error of its worker
+PHASE_FILE = "phase"  # of a job: what its worker is doing, one line of text for the person who waits
 SCRATCH_FOLDER = "scratch"  # of a job: inputs and expected results; the worker removes them
 
 

@@ -27,6 +27,11 @@ class RunFolder:
         return self.path.name
 
     @property
+    def results(self) -> Path:
+        """Return the results folder that holds the run."""
+        return self.path.parent.parent
+
+    @property
     def journal(self) -> Path:
         """Return the journal's path."""
         return self.path / JOURNAL_FILE

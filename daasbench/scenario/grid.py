@@ -15,6 +15,7 @@ from daasbench.authoring.growth import grown_parameters
 from daasbench.contracts import Implementation, Kernel, Options, Parameters
 from daasbench.errors import InputError, PluginError, ScenarioError, UnknownName, UsageError, unknown_sentence
 from daasbench.model import Case, Platform, Scalar, Work, Written, parsing
+from daasbench.scenario.implementations import Names, named_implementations
 from daasbench.scenario.input_files import DATA, content_hash, find_file
 from daasbench.scenario.scaling_series import counts_to
 
@@ -38,7 +39,6 @@ Seeds = Annotated[
     msgspec.Meta(description="a whole number of 0 or more, or a list of them"),
 ]
 StartStates = Literal["any", "warm", "uncompiled", "cold", "first"]
-Names = str | Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
 class CaseBlock(Written, frozen=True, kw_only=True):
@@ -72,6 +72,7 @@ class CaseBlock(Written, frozen=True, kw_only=True):
         StartStates | Annotated[list[StartStates], msgspec.Meta(min_length=1)],
         msgspec.Meta(description='"any", "warm", "uncompiled", "cold" or "first", or a list of them'),
     ] = "any"
+    quick: bool = False
     options: dict[str, Scalar] = {}
 
 
@@ -345,24 +346,9 @@ class CaseGrid:
             gpus=point["gpus"] if implementation.gpus else 0,
             start=point["start"],
             grown=grown,
+            quick=self.block.quick,
         )
         return Cell(case=case, platform=platform, paths=self.paths, source=str(self.source) if self.source else None)
-
-
-def named_implementations(kernel: Kernel, names: Names) -> list[Implementation]:
-    """Return the implementations that a table names: by their names, ``"all"`` (no peers) or ``"peers"`` (all)."""
-    from daasbench.compute.backends import is_installed
-
-    known = kernel.implementations
-    found: dict[str, Implementation] = {}
-    for name in _listed(names):
-        if name in ("all", "peers"):
-            found |= {k: w for k, w in known.items() if not w.peer or (name == "peers" and is_installed(w))}
-        elif name in known:
-            found[name] = known[name]
-        else:
-            raise UnknownName(unknown_sentence("implementation", name, [*known, "all", "peers"]))
-    return list(found.values())
 
 
 def share_cores(cores: int, nodes: int, ranks: Counts, threads: Counts) -> tuple[int, int]:

@@ -36,6 +36,7 @@ def group(plan: Plan, planned: Mapping[str, Sequence[Planned]], *, run: str, fir
                 platform=plan.platforms[name],
                 planned=order,
                 repeat=plan.scenario.repeat,
+                limits=plan.scenario.limits,
                 commit=commit,
                 sources={kernel: source for kernel, source in kernels.items() if source},
                 inputs={cell.case.input_hash: cell.paths for cell in plan.cells if cell.case.input_hash},

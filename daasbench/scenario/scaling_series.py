@@ -120,7 +120,7 @@ def _alike(points: Iterable[CasePoint[Thing]]) -> list[list[CasePoint[Thing]]]:
     for point in points:
         case = point.case
         key = (case.kernel, case.implementation, case.version, case.input_hash, case.seed,
-               sorted(case.options.items()), case.cache, case.start, case.gpus)  # fmt: skip
+               sorted(case.options.items()), case.cache, case.start, case.gpus, case.quick)  # fmt: skip
         groups.setdefault(repr(key), []).append(point)
     parts: dict[tuple[str, int], list[CasePoint[Thing]]] = {}
     for name, group in groups.items():

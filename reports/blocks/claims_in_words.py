@@ -92,6 +92,8 @@ def details(case: Case) -> str:
         parts.append(f"{case.start} start")
     if case.nodes > 1:
         parts.append(counted(case.nodes, "node"))
+    if case.quick:
+        parts.append("quick look: one process")
     return ", ".join(parts)
 
 

@@ -83,7 +83,7 @@ def test_the_table_names_what_all_rows_share_once_and_puts_reasons_below(say: Sa
     lines = say("results", "--results", measured).out.splitlines()
     assert lines[0] == "run 20261122-100000-ab12, platform here, kernel azimuthal_integration, size small"
     assert lines[1].split() == ["implementation", "process", "outcome", "time", "(95", "%)", "rate"]
-    assert any(line.startswith("numba (2 threads)") and "frames/s" in line for line in lines)
+    assert any(line.startswith("numba (2 threads)  3 of 3") and "frames/s" in line for line in lines)
     assert lines[-1] == "[1] no NVIDIA GPU in this machine; use a machine that has one"
     assert max(map(len, lines[1:])) <= 80
 

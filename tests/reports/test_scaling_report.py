@@ -195,7 +195,10 @@ def test_no_call_and_no_clock_are_reasons_and_not_zero(
 
 def test_records_that_break_the_declared_intent_are_not_shown_as_scaling(folder: Any, tmp_path: Path) -> None:
     said = prose(add_series(folder(scenario=WEAK), Law.AMDAHL).gather(), tmp_path)
-    assert "Not shown as scaling: halo / mpi, size small, on here: declared as weak, but on 1 rank 1e+06 bytes" in said
+    assert (
+        "Not shown as scaling: halo / mpi, size small, on this machine: declared as weak, but on 1 rank 1,000,000 bytes"
+        in said
+    )
     assert not lines(add_series(folder(scenario=WEAK), Law.AMDAHL).gather(), tmp_path / "sheet")
 
 
@@ -239,7 +242,7 @@ def test_as_many_cores_on_more_nodes_are_named_where_they_are_no_point(folder: A
     evidence = add_series(made, points=(2,), nodes=2).gather()
     assert [(row["ranks"], row["nodes"]) for row in lines(evidence, tmp_path)] == [("1", "1"), ("2", "1"), ("4", "1")]
     text = prose(evidence, tmp_path)
-    assert "halo / mpi, size small, on here: 2 cores on 2 nodes are not shown, because as many on 1 are" in text
+    assert "halo / mpi, size small, on this machine: 2 cores on 2 nodes are not shown, because as many on 1 are" in text
     assert "one core count only" not in text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -26,25 +27,12 @@ from daasbench.testing.runners import sample_job
 
 from .campaign import Campaign
 
-
-@pytest.fixture
-def campaign(tmp_path: Path) -> Campaign:
-    return Campaign(tmp_path, seeds=1)
-
-
-def test_every_measuring_process_has_its_first_round_before_any_has_its_second(tmp_path: Path) -> None:
-    campaign = Campaign(tmp_path, seeds=1, repeats=20)
-    assert campaign.run()[0] == 0
-    counted = [one for one in campaign.lines("round") if 2 not in one["samples"]["flags"]]  # type: ignore[index]
-    order = [str(one["case"]["implementation"]) for one in counted]  # type: ignore[index]
-    assert set(order[:2]) == set(order[2:4]) == {"numpy", "again"}
-
-
 LOOK = """
 def look():
     # the others of this worker, as the computing one finds them: it waits until all of them are stopped
-    import psutil
+    import os, psutil
 
+    print("pid", os.getpid(), flush=True)
     me, end = psutil.Process(), time.monotonic() + 100
     others = [one for one in me.parent().children() if one.pid != me.pid]
     resting = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
@@ -56,25 +44,33 @@ def look():
 """
 
 
-def test_waiting_measuring_processes_are_stopped(campaign: Campaign) -> None:
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    """Return a campaign that was measured: two implementations, two sets, two rounds or more of each process."""
+    campaign = Campaign(tmp_path_factory.mktemp("rounds"), seeds=1, processes=2, repeats=12, sleep_s=0.03)
     source = campaign.folder / "sums.py"
     text = source.read_text().replace('return {"total"', 'look()\n    return {"total"')
     source.write_text(text.replace("@kernel(", f"{LOOK}@kernel(", 1))
     code, out, err = campaign.run()
     assert code == 0, out + err
+    return campaign
+
+
+def test_every_measuring_process_has_its_first_round_before_any_has_its_second(campaign: Campaign) -> None:
+    for process in (0, 1):
+        rounds = [one for one in campaign.lines("round") if one["process"] == process]
+        counted = [one for one in rounds if 2 not in one["samples"]["flags"]]  # type: ignore[index]
+        order = [str(one["case"]["implementation"]) for one in counted]  # type: ignore[index]
+        assert set(order[:2]) == set(order[2:4]) == {"numpy", "again"}
+
+
+def test_waiting_measuring_processes_are_stopped(campaign: Campaign) -> None:
     seen = [line.split() for line in (campaign.folder / "seen").read_text().splitlines()]
     assert max(int(others) for others, _ in seen) >= 2  # who makes the inputs, and the other measuring process
     assert {runs for _, runs in seen} == {"0"}
 
 
-def test_each_process_index_has_processes_of_its_own(tmp_path: Path) -> None:
-    campaign = Campaign(tmp_path, processes=2, seeds=1)
-    source = campaign.folder / "sums.py"
-    source.write_text(
-        source.read_text().replace('return {"total"', 'print("pid", os.getpid(), flush=True)\n    return {"total"')
-    )
-    source.write_text("import os\n" + source.read_text())
-    assert campaign.run()[0] == 0
+def test_each_process_index_has_processes_of_its_own(campaign: Campaign) -> None:
     (log,) = campaign.results.rglob("log")
     pids = [line.split()[1] for line in log.read_text().splitlines() if line.startswith("pid ")]
     assert len(set(pids)) == 4  # two implementations, two sets
@@ -107,8 +103,9 @@ class Steady:
 
     pid, started, computing = os.getpid(), None, ()
 
-    def __init__(self, call_s: float) -> None:
+    def __init__(self, call_s: float, scatter: float = 0.0) -> None:
         self.call_s, self.active_s = call_s, 0.0
+        self.factors = itertools.cycle([1.0, 1 + scatter, 1 + 2 * scatter])
 
     def ask(self, command: Command, answer: type[Any], *, timeout_s: float, **_: object) -> Prepared | RoundResult:
         verdict = Verdict(error=0.0, tolerance=1.0, verified_by="oracle")
@@ -116,7 +113,7 @@ class Steady:
         if command.step == "prepare":
             return Prepared(phases={"first_call": self.call_s}, verdict=verdict)
         count = 1 + command.repeats
-        taken = [self.call_s] * count
+        taken = [self.call_s * next(self.factors) for _ in range(count)]
         samples = Samples(seconds=taken, flags=[1] + [0] * command.repeats, cpu_s=taken, get_s=[0.0] * count)
         return RoundResult(samples=samples, verdict=verdict, peak_memory_bytes=1, peak_device_bytes=None)
 
@@ -176,7 +173,15 @@ def test_a_process_measures_a_while_however_steady_its_repeats_are(measured: Any
     assert record.stop_reason == "interval"
     counted = record.samples.counted()
     assert len(counted) >= 25 or sum(counted) >= 0.3
-    assert sum(counted) <= 1.0
+    assert sum(counted) <= 1.5
+
+
+@pytest.mark.parametrize(("call_s", "repeats"), [(0.1, range(12, 20)), (1.0, range(5, 6))])
+def test_repeats_stop_after_the_time_that_is_given_to_them(measured: Any, call_s: float, repeats: range) -> None:
+    repeat = Repeat(processes=1, interval=1e-9, measure_s=2.0)
+    record = measured(Steady(call_s, scatter=0.2), repeat)
+    assert record.stop_reason == "measure"
+    assert len(record.samples.counted()) in repeats
 
 
 def test_fewer_repeats_are_measured_where_the_scenario_says_so(measured: Any) -> None:
