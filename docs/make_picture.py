@@ -1,4 +1,4 @@
-"""Write docs/images/NAME.png for each report NAME.html: its first screen on a computer and on a phone, side by side.
+"""Write a picture of each report into docs/images/: its first screen on a computer and on a phone, side by side.
 
     python docs/make_picture.py [REPORT.html ...]      default: every page in report/
 

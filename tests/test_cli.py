@@ -167,8 +167,8 @@ def test_a_dry_run_shows_the_requests_and_makes_no_file(say, sums, tmp_path):
     said = say(*words, "--budget", "0.01 EUR")
     assert said.code == 0
     assert "1 case in 1 job; nothing is run" in said.out
-    assert "  numpy (1 thread) · tiny · within the cache: 1 process, at most 2 min\n" in said.out
-    assert re.search(r"time +at most 2 min \(repeat.limit_s; never measured before", said.out)
+    assert "frame_sums, tiny, within the cache\n  numpy (1 thread)  1 process  at most 2 min\n" in said.out
+    assert "time: at most 2 min; most cases need far less (never measured before" in said.out
     assert re.search(r"price +at most \d+\.\d\d EUR", said.out)
     assert "-m daasbench.worker" not in said.out
     assert "note: --budget would refuse this run: the remaining measurements may cost" in said.err

@@ -14,8 +14,9 @@ import pytest
 from daasbench import study
 from daasbench.errors import BudgetError, ScenarioError
 from daasbench.evidence import gather
+from daasbench.jobs.further_sets import sets_in_time
 from daasbench.jobs.news import News
-from daasbench.model import Case, Job, Outcome, Planned, Platform, Price, Reason, Record, Repeat, Samples
+from daasbench.model import Case, Event, Job, Outcome, Planned, Platform, Price, Reason, Record, Repeat, Samples
 from daasbench.records.runs import runs
 from daasbench.scenario.grid import CaseBlock, Cell
 from daasbench.scenario.plan import Plan, Scenario
@@ -214,3 +215,28 @@ def test_a_range_that_is_none_is_refused(text: str, message: str) -> None:
     )
     with pytest.raises(ScenarioError, match=message):
         load(raw, name="q", where="q.toml", folder=Path(), cores_here=2)
+
+
+def job_event(start_s: float, end_s: float) -> Event:
+    start, end = (datetime.datetime.fromtimestamp(1e9 + at, datetime.UTC).isoformat() for at in (start_s, end_s))
+    return Event(at=end, event="accounted", job="001-here", detail={"submitted_at": start, "ended_at": end})
+
+
+@pytest.mark.parametrize(
+    ("spans", "time_s", "more"),
+    [
+        ([(0, 30)], 100.0, 7),  # three sets took 30 s
+        ([(0, 30)], 39.9, 0),
+        ([(0, 30)], 20.0, 0),
+        ([(0, 20), (50, 60)], 100.0, 7),  # the pause between two commands does not count
+        ([(0, 30), (10, 25)], 100.0, 7),  # jobs at the same time count once
+    ],
+)
+def test_as_many_sets_are_added_as_fit_into_the_time(
+    spans: list[tuple[float, float]], time_s: float, more: int
+) -> None:
+    assert sets_in_time([job_event(*span) for span in spans], 3, time_s) == more
+
+
+def test_without_a_time_any_number_of_sets_fits() -> None:
+    assert sets_in_time([job_event(0, 30)], 3, None) > 10_000

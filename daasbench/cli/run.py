@@ -127,7 +127,7 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
         if detach:
             study.check_detachable(plan)
         preview = study.preview(plan, results_folder=results, commit=commit, again=again, budget=limit)
-        _show_preview(preview, plan.notes, as_json, files)
+        _show_preview(preview, plan, as_json, files)
         return 0
     if files:
         raise UsageError("--files: shows the files of a dry run; add --dry-run, or remove --files")
@@ -198,16 +198,17 @@ def _rows(folder: Path) -> list[dict[str, object]]:
     return list(msgspec.json.decode(table.to_json(orient="records")))
 
 
-def _show_preview(preview: Preview, notes: list[str], as_json: bool, files: bool) -> None:
+def _show_preview(preview: Preview, plan: Plan, as_json: bool, files: bool) -> None:
     if as_json:
-        facts = {"schema": 1, "dry_run": True, "notes": notes, **msgspec.to_builtins(preview)}
+        facts = {"schema": 1, "dry_run": True, "notes": plan.notes, **msgspec.to_builtins(preview)}
         click.echo(msgspec.json.encode(facts).decode())
     else:
         from daasbench.cli.dry_run import show_preview
 
-        for note in notes:
+        for note in plan.notes:
             click.echo(f"note: {note}", err=True)
-        show_preview(preview, files=files)
+        repeat = plan.scenario.repeat
+        show_preview(preview, files=files, most=repeat.most_processes if repeat.adds_processes else None)
     if preview.refused:
         click.echo(f"note: --budget would refuse this run: {preview.refused}", err=True)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from daasbench.contracts import Kernel
     from daasbench.scenario.plan import Plan
 
-KERNEL_REPEAT = {"processes": 5, "limit_s": 60.0, "interval": 0.05, "max_repeats": 200}
+KERNEL_REPEAT = {"processes": 5, "limit_s": 60.0, "interval": 0.05, "measure_s": 2.0}
 
 _KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+|\[\d+\])*")
 _DATA = "data:"

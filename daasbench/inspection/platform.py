@@ -32,7 +32,7 @@ class FindingLevel(StrEnum):
 
     OK = "ok"
     WARNING = "warning"  # a run succeeds, but may mislead or surprise
-    WRONG = "wrong"  # a run would fail, or skip cases that were asked for
+    WRONG = "wrong"  # a run would fail, or skip requested cases
 
 
 class Finding(Noun, frozen=True, kw_only=True):

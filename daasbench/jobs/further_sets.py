@@ -88,7 +88,7 @@ def imprecise(folder: RunFolder, repeat: Repeat) -> list[Imprecise]:
         if wanted <= known.sets and known.reaches(repeat.precision):
             continue
         case = problem.first.case
-        in_time = known.sets + _sets_in_time(events, known.sets, repeat.time_s)
+        in_time = known.sets + sets_in_time(events, known.sets, repeat.time_s)
         found.append(
             Imprecise(
                 problem=problem.id,
@@ -136,7 +136,7 @@ def imprecise_message(problems: Sequence[Imprecise], repeat: Repeat) -> str:
     return f"{'; '.join(map(str, rest))}. {asked}: measure on a quiet machine, or {fix}"
 
 
-def _sets_in_time(events: Sequence[Event], sets: int, time_s: float | None) -> int:
+def sets_in_time(events: Sequence[Event], sets: int, time_s: float | None) -> int:
     """Return how many more sets fit into `time_s`, if each takes as long as those so far took on average."""
     used_s = _busy_s(events)
     if time_s is None or not used_s:
@@ -160,4 +160,4 @@ def _busy_s(events: Sequence[Event]) -> float:
 
 
 def _percent(width: float) -> str:
-    return f"{100 * width:.2g} %"
+    return f"{100 * width:.{0 if width >= 0.1 else 1}f} %".replace(".0 %", " %")

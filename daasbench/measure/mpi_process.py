@@ -154,8 +154,8 @@ class MpiMeasuringProcess:
         except TimeoutError:
             before_kill()
             self.close()
-            task = f"the {self.case.ranks} ranks did not {TASKS[command.step]} in {timeout_s:.3g} s"
-            message = f"time limit: {task} and were stopped"
+            task = TASKS[command.step].replace("its", "their")
+            message = f"time limit: the {self.case.ranks} ranks did not {task} in {timeout_s:.3g} s and were stopped"
             return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=message)
         finally:
             self.active_s += time.monotonic() - started

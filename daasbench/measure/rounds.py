@@ -234,6 +234,8 @@ class Measurement:
             self._finish("limit")
         elif self._was_quick():
             self._finish("quick")
+        elif len(counted) >= self.repeat.min_repeats and self.measured_s >= (self.repeat.measure_s or math.inf):
+            self._finish("measure")
 
     def _fail(self, failure: Failure, foreign: float = 0.0) -> None:
         """Write the record of a failure; `foreign` is the share of the processors that other programs used then."""

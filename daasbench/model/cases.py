@@ -27,7 +27,8 @@ class Repeat(Written, frozen=True, kw_only=True):
     interval: Width = 0.02  # of the median of one process
     precision: Width = 0.1  # across processes; with a range of processes, sets are added until it is reached
     time_s: Seconds | None = None  # of the whole run; after it, no set is added
-    limit_s: Seconds = 600.0  # per case and process
+    measure_s: Seconds | None = None  # of repeats, per case and process
+    limit_s: Seconds = 600.0  # per case and process, from its start
     max_repeats: Count = 10_000
 
     @property

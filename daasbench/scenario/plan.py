@@ -86,7 +86,7 @@ def load(raw: Mapping[str, Any], *, name: str, where: str, folder: Path, cores_h
     cells: dict[tuple[str, str], Cell] = {}
     for grid in grids:
         for stem, platform in _asked(grid, platforms, where).items():
-            _check_node(grid, stem, platform, where)
+            _check_node(grid, stem, platform, where, shipped=stem in scenario.platforms)
             cores = platform.cores_per_node or cores_here
             gpus = gpus_here if platform.gpus_per_node is None else platform.gpus_per_node
             mine = {(cell.case.id, stem): cell for cell in grid.cells(stem, platform, cores, gpus)}
@@ -118,7 +118,7 @@ def _check_repeat(repeat: Repeat, where: str) -> None:
         raise ScenarioError(f"{where}: repeat.limit_s: {repeat.limit_s:g} s is more than a year; write less")
 
 
-def _check_node(grid: CaseGrid, name: str, platform: Platform, where: str) -> None:
+def _check_node(grid: CaseGrid, name: str, platform: Platform, where: str, *, shipped: bool) -> None:
     """Refuse a table whose cases depend on what a node of another machine has and its platform does not declare.
 
     This machine's own numbers would be taken for those of the node, without a word.
@@ -133,7 +133,8 @@ def _check_node(grid: CaseGrid, name: str, platform: Platform, where: str) -> No
         few, many = ({cell.case.id for cell in grid.probed(name, platform, *count)} for count in counts)
         if not declared and few != many:
             what = f'{key} is missing; {grid.at} has {axes} = "max" or "ladder", which needs the number of a node'
-            fix = f"write {key} = N into the platform's file; daasbench doctor --platform prints N"
+            file = f"a copy of what daasbench show platform {name} prints" if shipped else "the platform's file"
+            fix = f"write {key} = N into {file}; daasbench doctor --platform prints N"
             raise ScenarioError(f"{where}: platform {name}: {what}; {fix}")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from daasbench.evidence.claims import Comparison, ComparisonGroup
 from daasbench.evidence.disturbance import medians_disturbed
 from daasbench.model import Record
 from daasbench.statistics import LEAST_PROCESSES, Interval, too_uncertain
@@ -75,6 +76,17 @@ def caveat(figures: Sequence[Interval], records: Sequence[Record]) -> Caveat | N
         count = wide[0].n
         return uncertain(f"Too uncertain to compare: the {counted(count, 'process')} differ too much.", count)
     return None
+
+
+def of_comparison(pair: Comparison) -> Caveat | None:
+    """Return what voids a verdict on two entries; None if nothing does."""
+    records = [row.record for entry in (pair.new, pair.base) for row in entry.counted]
+    return caveat([pair.ratio] if pair.ratio else [], records)
+
+
+def is_disturbed(group: ComparisonGroup) -> bool:
+    """Return whether other work disturbed most of the processes of a group: its order is then not claimed."""
+    return medians_disturbed(row.record for entry in group.comparable for row in entry.counted)
 
 
 def uncertain(sentence: str, processes: int) -> Caveat:

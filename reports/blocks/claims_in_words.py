@@ -20,6 +20,7 @@ from daasbench.evidence.unit_size import unit_size as size_of_generated
 from daasbench.model import Case, Outcome
 from daasbench.statistics import LEAST_PROCESSES, Interval
 
+from .caveats import is_disturbed
 from .intervals import phrase, speed_phrase, times_in_words
 from .intervals import speed as speed
 from .intervals import time as time
@@ -48,13 +49,20 @@ OUTCOMES = {
 def resources(case: Case) -> str:
     """Return what a case may use: ``"2 threads"``, ``"4 ranks × 2 threads"``, ``"1 GPU"``."""
     parts = [counted(case.nodes, "node")] if case.nodes > 1 else []
-    if case.ranks > 1:
+    if case.ranks > 1 or _is_partitioned(case):
         parts.append(counted(case.ranks, "rank"))
-    if case.threads > 1 or not (case.gpus or case.ranks > 1):
+    if case.threads > 1 or not (case.gpus or case.ranks > 1 or _is_partitioned(case)):
         parts.append(counted(case.threads, "thread"))
     if case.gpus:
         parts.append(f"{case.gpus} GPU{'s' if case.gpus > 1 else ''}")
     return " × ".join(parts)
+
+
+def _is_partitioned(case: Case) -> bool:
+    """Return whether an implementation runs on ranks or workers, also where it has only one."""
+    kernel = card(case.kernel)
+    known = kernel.implementations.get(case.implementation) if kernel else None
+    return known is not None and known.backend in ("mpi", "dask")
 
 
 def name(entry: Entry) -> str:
@@ -134,10 +142,12 @@ def group_answer(group: ComparisonGroup) -> str:
     if not others:
         return f"{name(fastest)} reaches {reached} {place}. Nothing else has a correct result to compare with."
     uncompared = [rival for rival in group.rivals if rival.decision in UNCOMPARED]
-    if uncompared:
+    disturbed = is_disturbed(group)
+    if uncompared or disturbed:
+        why = "other work disturbed most of the processes" if disturbed else _why_uncompared(uncompared)
         return (
             f"The shortest time of {others + 1} implementations {place} is that of {name(fastest)}: {reached}."
-            f" No comparison is claimed: {_why_uncompared(uncompared)}."
+            f" No comparison is claimed: {why}."
         )
     if group.rivals:
         first = group.rivals[0].ratio

@@ -94,7 +94,7 @@ def ends(value: float, low: float, high: float, scale: Scale) -> str:
     digits = digits_for(value, low, high)
     step = 10.0 ** (math.floor(math.log10(abs(value))) - digits + 1) if value else 0.0
     first, last = (_end(end, step) for end in (low, high))
-    if first == last and high > low:
+    if first == last and value:
         percent_ = 50 * (high - low) / abs(value)
         return f"± {number(percent_, 1)} %" if percent_ >= LEAST_PERCENT else f"± less than {LEAST_PERCENT} %"
     return f"{first} to {last}{scale.word}"

@@ -14,6 +14,7 @@ from daasbench.evidence.cores import cores_used
 from daasbench.evidence.entries import Entry
 from daasbench.model import Limits, Machine, Record
 from daasbench.records.layout import RUNS_FOLDER, SCENARIO_FILE
+from daasbench.statistics.intervals import UNCERTAIN
 
 from .claims_in_words import source, title
 from .numbers import counted, flow, listed, memory, number, percent
@@ -97,13 +98,21 @@ def _limits(limits: Limits) -> tuple[str, tuple[LimitRow, ...], tuple[str, ...]]
         LimitRow(
             name=name.replace("_", " "),
             value=flow(limit.value, limit.unit),
-            spread=f"{flow(limit.low, limit.unit)} to {flow(limit.high, limit.unit)}",
+            spread=f"{flow(limit.low, limit.unit)} to {flow(limit.high, limit.unit)}{_caveat(name, limits)}",
             repeats=str(limit.repeats),
         )
         for name, limit in limits.values.items()
     )
     failed = tuple(f"{name}: {why}" for name, why in limits.failed.items())
     return counted(limits.threads, "thread"), rows, failed
+
+
+def _caveat(name: str, limits: Limits) -> str:
+    """Return what a reader must know of the spread of a limit; empty if nothing."""
+    limit, triad = limits.values[name], limits.values.get("triad")
+    if name == "read" and triad and triad.value > limit.value:
+        return "; disturbed: a read is not slower than a triad, whose rate is used"
+    return "; disturbed: only the fastest repeat counts" if limit.high > UNCERTAIN * limit.low else ""
 
 
 def _warnings(machine: Machine, records: Sequence[Record]) -> list[str]:

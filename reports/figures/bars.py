@@ -20,6 +20,7 @@ class Bar:
     low: float | None = None
     high: float | None = None
     basis: str = "measured"  # projected: hatched; rehearsed: dotted
+    few: bool = False  # the interval is the range of too few processes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from ..blocks.answer import AnswerBox, caution, trust_line
 from ..blocks.caveats import Voids
 from ..blocks.numbers import counted, joined, listed
 from ..blocks.questions import asked
-from ..blocks.ratios import between, figure, to
+from ..blocks.ratios import between, figure, times, to
 from .scaling_series import ENOUGH, Communication, ScalingSeries, SeriesPoint
 from .sentences import steps
 from .verdict import ScalingVerdict, bounds, is_trend, verdict
@@ -32,7 +33,9 @@ def by_question(evidence: Evidence, series: Sequence[ScalingSeries]) -> Mapping[
     """Return the series of each question that the scenarios ask, in their order."""
     found: dict[str, list[ScalingSeries]] = {}
     for one in series:
-        text = asked(evidence.scenarios.get(max(runs([one])), "")) or UNASKED
+        measured = Counter(row.record.run for point in one.points for row in point.entry.rows)
+        run = max(measured, key=lambda run: (measured[run], run))  # a point may be shared with another question
+        text = asked(evidence.scenarios.get(run, "")) or UNASKED
         found.setdefault(text, []).append(one)
     return found
 
@@ -128,13 +131,19 @@ def _pair(series: ScalingSeries, question: str) -> str:
     if step is None or step.high is None or step.low is None:
         return ""
     who = steps(second.count, series.unit)
+    no = "No" if polar else f"Use {steps(first.count, series.unit)}"
+    if step.low <= 1 <= step.high:
+        return f"{no}: {who} are about as fast as {first.count}, {times(step)}."
     if step.high < 1:
-        no = "No" if polar else f"Use {steps(first.count, series.unit)}"
-        return f"{no}: {who} are slower than {first.count}, {figure(step)} times the speed."
+        return f"{no}: {who} are slower than {first.count}, {_loss(step, series)}."
     said = f"{who} {_as_fast(step, first, series)}."
     low, high = bounds(second)
     word = "Yes: " if low >= ENOUGH else "A little: " if high < ENOUGH else ""
     return f"{word}{said}" if polar else said
+
+
+def _loss(step: Interval, series: ScalingSeries) -> str:
+    return f"{figure(step)} times the {'work per second' if series.intent is Intent.WEAK else 'speed'}"
 
 
 def _as_fast(step: Interval, before: SeriesPoint, series: ScalingSeries) -> str:
@@ -172,7 +181,7 @@ def _next(found: ScalingVerdict) -> str:
         seen = f": they {_as_fast(point.step, before, series)}" if point.step and not _wide(point) else ""
         return f"Whether {who} are worth it cannot be told yet{seen}."
     if point.step.high is not None and point.step.high < 1:
-        return f"{who} are slower than {before.count}: {figure(point.step)} times the speed."
+        return f"{who} are slower than {before.count}: {_loss(point.step, series)}."
     tail = f", at an efficiency of {_rough(point.efficiency.value)}" if point.efficiency else ""
     return f"{who} {_as_fast(point.step, before, series)}{tail}{_share(point)}."
 

@@ -20,6 +20,8 @@ from daasbench.model import Basis, Case, Record
 from daasbench.scenario.scaling_series import CasePoint, CaseSeries, Intent, breach, effort, kept, measured_series
 from daasbench.statistics import Fit, Interval, Law, across_processes, fit, gain, median_interval, scaled
 
+from ..blocks.claims_in_words import on
+
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
@@ -186,7 +188,7 @@ def survey(evidence: Evidence, problems: Sequence[ProblemResults]) -> Survey:
 def _on_as_many_cores(series: ScalingSeries, shown: Collection[str]) -> list[str]:
     """Return a sentence for each case that is not shown because its series has a point on as many cores."""
     nodes = {case_point.cores: case_point.case.nodes for case_point in series.case_series.points}
-    what = f"{series.case.kernel} / {series.case.implementation}, size {series.case.size}, on {series.platform}"
+    what = f"{series.case.kernel} / {series.case.implementation}, size {series.case.size}, {on(series.platform)}"
     return [
         f"{what}: {case_point.cores} cores on {case_point.case.nodes} nodes are not shown, because as many on"
         f" {nodes[case_point.cores]} are; the table of results has both."
@@ -231,7 +233,7 @@ def _series_of(
     declared = {intent for run in runs if (intent := intents.get(run))}
     intent = kept(case_series)
     case = case_series.first
-    what = f"{case.kernel} / {case.implementation}, size {case.size}, on {platform}"
+    what = f"{case.kernel} / {case.implementation}, size {case.size}, {on(platform)}"
     if intent is None:
         reason = breach(case_series, min(declared, default=Intent.STRONG))
         return f"Not shown as scaling: {what}: the work is constant neither in total nor per core: {reason}."

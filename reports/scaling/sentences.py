@@ -9,7 +9,6 @@ from daasbench.evidence.claims import EvidenceLevel
 from daasbench.model import Case
 from daasbench.scenario.scaling_series import Intent
 from daasbench.statistics import Fit, Interval
-from daasbench.statistics.scaling_laws import LEAST_POINTS
 
 from ..blocks.claims_in_words import details as problem_details
 from ..blocks.claims_in_words import on
@@ -17,6 +16,7 @@ from ..blocks.comparison_table import why
 from ..blocks.numbers import factor, joined, listed, number, percent
 from ..blocks.ratios import times
 from .scaling_series import ENOUGH, ScalingSeries, SeriesPoint
+from .verdict import TREND
 
 HALF = f"{100 * ENOUGH:g} %"
 WHOLE = {Intent.STRONG: "as fast as", Intent.WEAK: "the work per second of"}
@@ -94,7 +94,7 @@ def law(series: ScalingSeries) -> str:
         return ""
     found = series.fit
     if isinstance(found, str):
-        few = len(series.measured) < LEAST_POINTS
+        few = len(series.measured) < TREND
         return "No prediction: measure at least 3 core counts." if few else f"No prediction: {found}."
     serial, one = found.serial, noun(series)
     missing = (

@@ -82,15 +82,20 @@ def verdict(series: ScalingSeries) -> ScalingVerdict:
 
 def _caveat(series: ScalingSeries) -> Caveat | None:
     if series.base is None or series.largest is None:
-        which = "No core count has" if series.base is None else "Only one core count has"
-        return Caveat(
-            kind=Voids.NOTHING if series.base is None else Voids.POINTS,
-            sentence=f"{which} a correct result.",
-            fix="The table gives the reason for each",
-        )
+        return _too_short(series)
     records = [row.record for point in series.measured for row in point.entry.counted]
     first = series.measured[1]  # a later step without an interval leaves the first ones
     return caveat([first.step] if first.step else [], records)
+
+
+def _too_short(series: ScalingSeries) -> Caveat:
+    """Return the caveat of a series without two points to compare."""
+    which = "No core count" if series.base is None else "Only one core count"
+    kind = Voids.NOTHING if series.base is None else Voids.POINTS
+    if any(point.oversubscribed for point in series.points):
+        why = "the others have more ranks than the machine has cores"
+        return Caveat(kind=kind, sentence=f"{which} can be used: {why}.", fix="Measure on a machine with more cores")
+    return Caveat(kind=kind, sentence=f"{which} has a correct result.", fix="The table gives the reason for each")
 
 
 def bounds(point: SeriesPoint) -> tuple[float, float]:

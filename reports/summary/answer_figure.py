@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from daasbench.evidence.claims import UNCOMPARED, Comparison, ComparisonGroup, Decision, ProblemResults, compare
+from daasbench.evidence.claims import Comparison, ComparisonGroup, Decision, ProblemResults, compare
 from daasbench.evidence.entries import Entry
 from daasbench.statistics import Interval, too_uncertain
 
+from ..blocks.caveats import of_comparison
 from ..blocks.claims_in_words import cost, details, name, title, units
 from ..blocks.intervals import phrase, speed_of, speed_phrase, times_in_words
 from ..blocks.numbers import listed
@@ -40,7 +41,9 @@ def answer_figure(asked: AnsweredQuestion, colours: Mapping[str, str]) -> Captio
 
 
 def _figure(groups: Sequence[bars.BarGroup], title_: str, what: str) -> CaptionedFigure:
-    caption = f"{what}, from zero. The thin line is the 95 % interval across processes; details are below."
+    drawn = [bar for group in groups for bar in group.bars]
+    few = " Fewer than 3 processes have no interval: the line is their range." if any(bar.few for bar in drawn) else ""
+    caption = f"{what}, from zero. The thin line is the 95 % interval across processes.{few}"
     return CaptionedFigure(svg=bars.draw(groups), caption=caption, title=title_)
 
 
@@ -58,7 +61,7 @@ def _of_axis(axis: Axis, groups: Sequence[ComparisonGroup], colours: Mapping[str
     rows = tuple(_bar(entry, value_words(axis.noun, entry), colours) for entry in ordered)
     pair = axis.pairs[0]
     finding = f"Speed by {axis.noun}"
-    if pair.ratio and pair.decision not in UNCOMPARED:
+    if pair.ratio and not of_comparison(pair):
         said = phrase(pair.ratio, times_in_words)
         finding = f"{value_words(axis.noun, first)}: {said} the speed of {value_words(axis.noun, pair.base)}"
     group = bars.BarGroup(title=f"{first.case.implementation}, {units(first)} per second", bars=rows)
@@ -94,6 +97,7 @@ def _bar(entry: Entry, label: str, colours: Mapping[str, str]) -> bars.Bar:
         low=_low(found),
         high=_high(found),
         basis=entry.basis.value,
+        few=found is not None and found.low is None,
     )
 
 
@@ -117,6 +121,7 @@ def _costs(problem: ProblemResults, colours: Mapping[str, str]) -> bars.BarGroup
             value=entry.cost.value if entry.cost else None,
             low=_low(entry.cost),
             high=_high(entry.cost),
+            few=entry.cost is not None and entry.cost.low is None,
         )
         for entry in priced[: ROWS[1]]
     ]
@@ -145,4 +150,4 @@ def _against_reference(group: ComparisonGroup) -> Comparison | None:
     if group.fastest is None or group.reference is None:
         return None
     pair = compare(group.fastest, group.reference)
-    return pair if pair and pair.ratio and pair.decision is Decision.FASTER else None
+    return pair if pair and pair.decision is Decision.FASTER and not of_comparison(pair) else None

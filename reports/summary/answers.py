@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from daasbench.evidence.claims import Comparison, compare
 from daasbench.model import Outcome
 from daasbench.statistics import too_uncertain
 
 from ..blocks.answer import AnswerBox, caution, trust_line
+from ..blocks.caveats import of_comparison, uncertain
 from ..blocks.claims_in_words import OUTCOMES
 from ..blocks.intervals import speed_phrase
-from ..blocks.mending import more_processes
 from ..blocks.numbers import counted, listed
 from ..blocks.questions import AnsweredQuestion
-from .axes import Axis, axis_answer, find_axis, value_words
+from .axes import axis_answer, find_axis
 from .contrasts import contrast_answer, find_contrast
 from .money import cost_answer, is_about_money
 from .speeds import leading, speed_answer, which_answer
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
 WHICH = re.compile(r"\s*(which|what)\b.*\b(fast|fastest|faster|best|quickest)\b", re.IGNORECASE)
-FEW = "There are too few processes to tell, or they differ too much."
 
 
 def answer_box(asked: AnsweredQuestion, evidence: Evidence) -> AnswerBox:
@@ -45,19 +46,20 @@ def _answer(asked: AnsweredQuestion, evidence: Evidence) -> tuple[tuple[str, ...
     contrast, axis = find_contrast(asked.text, asked.problems), find_axis(asked.problems)
     if contrast:
         said = contrast_answer(contrast)
-        few = f"{FEW} To measure more: {more_processes(evidence, asked.problems)}"
-        return (*said, *speed_answer(asked)[: 3 - len(said)]) if said else (), "" if said else contrast.missing or few
+        missing = contrast.missing or _why_not(contrast.pairs, evidence)
+        return (*said, *speed_answer(asked)[: 3 - len(said)]) if said else (), "" if said else missing
     if axis and not is_about_money(asked, axis):
         said = axis_answer(axis, asked.text)
-        return said, "" if said else _too_few(axis, asked, evidence)
-    if uncertain := _too_uncertain(asked, evidence):
-        return (), uncertain
+        return said, "" if said else _why_not(axis.pairs, evidence)
+    if missing := _too_uncertain(asked, evidence):
+        return (), missing
     if is_about_money(asked, axis):
         return cost_answer(asked), ""
     if len(leading(asked.problems)) == 1 and WHICH.match(asked.text):
-        said = which_answer(leading(asked.problems)[0])
-        few = f"{FEW} To measure more: {more_processes(evidence, asked.problems)}"
-        return said, "" if said else few
+        (group,) = leading(asked.problems)
+        said = which_answer(group)
+        pairs = [pair for other in group.comparable[1:] if (pair := compare(group.fastest or other, other))]
+        return said, "" if said else _why_not(pairs, evidence)
     return speed_answer(asked), ""
 
 
@@ -65,7 +67,7 @@ def _missing(asked: AnsweredQuestion) -> str:
     """Return what is missing for any answer, with the command that gets it; empty if there is an answer."""
     groups = [group for problem in asked.problems for group in problem.measured]
     if not groups:
-        return "Nothing was measured yet that answers it."
+        return "No measurement answers this question yet."
     if any(problem.first.case.start for problem in asked.problems):
         return "These cases measure starts. The report on starts answers it: daasbench report time_to_science"
     leaders = [group.fastest for group in groups if group.fastest]
@@ -83,14 +85,13 @@ def _too_uncertain(asked: AnsweredQuestion, evidence: Evidence) -> str:
     leaders = [group.fastest for group in groups if group.fastest]
     if not all(entry.time and too_uncertain(entry.time) for entry in leaders):
         return ""
-    return (
-        f"The speed is too uncertain to state: {speed_phrase(leaders[0])}. Measure more processes on a quiet machine:"
-        f" {more_processes(evidence, asked.problems)}"
-    )
+    first = leaders[0]
+    sentence = f"The speed is too uncertain to state: {speed_phrase(first)}."
+    return uncertain(sentence, len(first.counted)).missing(evidence, {row.record.run for row in first.rows})
 
 
-def _too_few(axis: Axis, asked: AnsweredQuestion, evidence: Evidence) -> str:
-    pair = axis.pairs[0]
-    more, less = value_words(axis.noun, pair.new), value_words(axis.noun, pair.base)
-    how = "too uncertain" if pair.ratio and too_uncertain(pair.ratio) else "measured in too few processes"
-    return f"The ratio of {more} to {less} is {how}. To measure more: {more_processes(evidence, asked.problems)}"
+def _why_not(pairs: Sequence[Comparison], evidence: Evidence) -> str:
+    """Return what voids the comparison of these pairs, and the command that measures what is missing."""
+    runs = {row.record.run for pair in pairs for entry in (pair.new, pair.base) for row in entry.counted}
+    found = next((caveat_ for pair in pairs if (caveat_ := of_comparison(pair))), None)
+    return found.missing(evidence, runs) if found else "There is nothing to compare."

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from daasbench.evidence.claims import UNCOMPARED, Comparison, Decision, ProblemResults, compare
+from daasbench.evidence.claims import Comparison, Decision, ProblemResults, compare
 from daasbench.evidence.entries import Entry
 
+from ..blocks.caveats import of_comparison
 from ..blocks.claims_in_words import HERE, units
 from ..blocks.intervals import phrase, speed_phrase, times_in_words
 from ..blocks.numbers import counted, listed, number
@@ -48,10 +49,10 @@ def value_words(noun: str, entry: Entry) -> str:
 
 
 def axis_answer(axis: Axis, question: str) -> tuple[str, ...]:
-    """Return what one property changes; nothing if the processes do not tell."""
+    """Return what one property changes; nothing if a caveat voids it."""
     pair = axis.pairs[0]
     ratio = pair.ratio
-    if ratio is None or pair.decision in UNCOMPARED:
+    if ratio is None or of_comparison(pair):
         return ()
     more, less = value_words(axis.noun, pair.new), value_words(axis.noun, pair.base)
     are, yes_or_no = "is" if axis.noun == "platform" or more.startswith("1 ") else "are", YES_OR_NO.match(question)
@@ -76,7 +77,7 @@ def _both_speeds(noun: str, pair: Comparison) -> str:
 
 def _others(axis: Axis) -> list[str]:
     """Return the sentence on the other pairs: between which factors they lie."""
-    values = [pair.ratio.value for pair in axis.pairs[1:] if pair.ratio and pair.ratio.low is not None]
+    values = [pair.ratio.value for pair in axis.pairs[1:] if pair.ratio and not of_comparison(pair)]
     if not values:
         return []
     first, last = number(min(values), 2), number(max(values), 2)

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from daasbench.evidence.claims import UNCOMPARED, Comparison, ComparisonGroup, Decision, ProblemResults, compare
+from daasbench.evidence.claims import Comparison, ComparisonGroup, Decision, ProblemResults, compare
 from daasbench.model import Outcome
 
+from ..blocks.caveats import of_comparison
 from ..blocks.intervals import phrase, times_in_words
 from ..blocks.numbers import counted, listed, number
 
@@ -45,7 +46,7 @@ def find_contrast(question: str, problems: Sequence[ProblemResults]) -> Contrast
 
 def contrast_answer(contrast: Contrast) -> tuple[str, ...]:
     """Return how many times as fast one is as the other; nothing if no pair has enough processes."""
-    known = [pair for pair in contrast.pairs if pair.decision not in UNCOMPARED and pair.ratio]
+    known = [pair for pair in contrast.pairs if pair.ratio and not of_comparison(pair)]
     if not known:
         return ()
     are = "are" if contrast.plural else "is"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from daasbench.evidence.claims import ProblemResults
+from daasbench.evidence.disturbance import medians_disturbed
 from daasbench.evidence.entries import Entry
 
 from ..blocks.claims_in_words import cost, on, title
@@ -43,7 +44,9 @@ def cost_answer(asked: AnsweredQuestion) -> tuple[str, ...]:
             best = priced[0]
             what = f"{title(best.case).split(' of ')[0]}: " if several else ""
             code = best.case.implementation
-            sentences.append(f"{what}{' '.join(cost(best))}, with {code} {on(best.platform)}.")
+            most = "at most " if medians_disturbed(row.record for row in best.counted) else ""
+            said = f"{what}{most}{' '.join(cost(best))}, with {code} {on(best.platform)}."
+            sentences.append(said[0].upper() + said[1:])
     if several:
         more = len(asked.problems) - SHOWN
         return (*sentences, f"{counted(more, 'more problem')} in the table below.") if more > 0 else tuple(sentences)

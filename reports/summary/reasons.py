@@ -10,6 +10,7 @@ from daasbench.evidence.claims import ComparisonGroup, EvidenceLevel, ProblemRes
 from daasbench.evidence.entries import Entry
 from daasbench.model import Basis, Outcome
 
+from ..blocks.caveats import is_disturbed
 from ..blocks.claims_in_words import HERE, LEVELS, details, name, ratio, title, units
 from ..blocks.comparison_table import EMPTY, table_row
 from ..blocks.intervals import Cell, cell, share, speed
@@ -72,7 +73,16 @@ def _fastest(problem: ProblemResults, group: ComparisonGroup) -> tuple[Cell, ...
     if fastest is None:
         return ()
     reference = table_row(fastest, group).against_reference
-    order = "clearly the fastest" if group.decided else "no clear order" if len(group.comparable) > 1 else "alone"
+    busy = is_disturbed(group)
+    order = (
+        "busy machine: no order"
+        if busy
+        else "clearly the fastest"
+        if group.decided
+        else "no clear order"
+        if len(group.comparable) > 1
+        else "alone"
+    )
     where = "" if group.platform == HERE else f", {group.platform}"
     return (
         (title(problem.first.case), details(problem.first.case)),
@@ -89,10 +99,14 @@ def how_sure(evidence: Evidence, problems: Sequence[ProblemResults]) -> list[str
     groups = [group for problem in problems for group in problem.measured if len(group.comparable) > 1]
     sentences = []
     if groups:
-        clear = sum(group.decided for group in groups)
+        clear = sum(group.decided and not is_disturbed(group) for group in groups)
         all_of = "In each case" if clear == len(groups) else f"In {clear} of {counted(len(groups), 'case')}"
         if clear:
             sentences.append(f"{all_of} the fastest code is clearly faster than the others (95 % confidence).")
+        if any(map(is_disturbed, groups)):
+            sentences.append(
+                "Other work disturbed most of the processes: their times are too long, and no order is claimed."
+            )
         sentences += [sentence for group in groups if (sentence := _unclear(group))]
     without = [problem for problem in problems if problem.measured and not any(g.fastest for g in problem.measured)]
     if without:
@@ -101,7 +115,7 @@ def how_sure(evidence: Evidence, problems: Sequence[ProblemResults]) -> list[str
     weak = [entry for problem in problems for entry in problem.newest if _is_weak(entry)]
     if weak:
         sentences.append(
-            f"{counted(len(weak), 'figure')} {'has' if len(weak) == 1 else 'have'} too few processes, or processes that"
+            f"{counted(len(weak), 'speed')} {'has' if len(weak) == 1 else 'have'} too few processes, or processes that"
             f" differ too much, to compare. To measure more: {more_processes(evidence, problems)}"
         )
     return [
@@ -113,7 +127,13 @@ def how_sure(evidence: Evidence, problems: Sequence[ProblemResults]) -> list[str
 
 def _unclear(group: ComparisonGroup) -> str:
     rivals = group.rivals
-    if not rivals or group.fastest is None or rivals[0].ratio is None or group.level < EvidenceLevel.INTERVAL:
+    if (
+        is_disturbed(group)
+        or not rivals
+        or group.fastest is None
+        or rivals[0].ratio is None
+        or group.level < EvidenceLevel.INTERVAL
+    ):
         return ""
     names = listed([name(group.fastest), *(name(rival.base) for rival in rivals)])
     return f"{title(group.entries[0].case)}: no clear difference between {names} ({ratio(rivals[0].ratio)})."

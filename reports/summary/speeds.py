@@ -8,6 +8,7 @@ from daasbench.evidence.claims import UNCOMPARED, ComparisonGroup, ProblemResult
 from daasbench.evidence.entries import Entry, card
 from daasbench.statistics import too_uncertain
 
+from ..blocks.caveats import is_disturbed
 from ..blocks.claims_in_words import HERE, cost, details, unit_size
 from ..blocks.intervals import per_second, phrase, speed_of, times_in_words
 from ..blocks.numbers import counted, listed, number
@@ -47,7 +48,7 @@ def speed_answer(asked: AnsweredQuestion) -> tuple[str, ...]:
 def which_answer(group: ComparisonGroup) -> tuple[str, ...]:
     """Return which code is the fastest and by how much; nothing if there are too few processes to compare."""
     fastest, rivals = group.fastest, group.rivals
-    if fastest is None or any(rival.decision in UNCOMPARED for rival in rivals):
+    if fastest is None or is_disturbed(group) or any(rival.decision in UNCOMPARED for rival in rivals):
         return ()
     speed = speed_sentence(group, "It" if not rivals else subject_of(group.platform))
     if rivals:
@@ -67,16 +68,16 @@ def subject_of(platform: str) -> str:
 
 
 def speed_sentence(group: ComparisonGroup, subject: str) -> str:
-    """Return what a platform does, how fast, and at which share of its limit."""
+    """Return what a platform does, at least how fast if it was busy, and at which share of its limit."""
     entry = group.fastest
     if entry is None:
         return ""
-    kernel = card(entry.case.kernel)
+    kernel, least = card(entry.case.kernel), "at least " if is_disturbed(group) else ""
     if kernel and kernel.card.verb:
-        return f"{subject} {kernel.card.verb} {_speed(entry)}{_share(entry)}."
+        return f"{subject} {kernel.card.verb} {least}{_speed(entry)}{_share(entry)}."
     options = details(entry.case).partition(", ")[2]
     what = f"{entry.case.kernel} ({options})" if options else entry.case.kernel
-    return f"{subject} reaches {_speed(entry)} in {what}{_share(entry)}."
+    return f"{subject} reaches {least}{_speed(entry)} in {what}{_share(entry)}."
 
 
 def _speed(entry: Entry) -> str:
@@ -104,6 +105,8 @@ def fastest_code(groups: Sequence[ComparisonGroup]) -> str:
     names = ", ".join(dict.fromkeys(_fastest(group) for group in groups))
     if all(len({entry.case.implementation for entry in group.comparable}) == 1 for group in groups):
         return f"Code: {names}."
+    if any(map(is_disturbed, groups)):
+        return "The fastest code cannot be told yet: the machine was busy."
     rivals = [rival for group in groups for rival in group.rivals]
     if any(rival.decision in UNCOMPARED for rival in rivals):
         return f"The fastest code cannot be told yet: {names}."

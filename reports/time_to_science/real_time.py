@@ -160,7 +160,7 @@ def reading_first(problem: ProblemStarts, one: RealTime) -> ReadingFirst | None:
     starts = [start for mine in problem.by_implementation if problem.rate_of(mine[0]) is one.entry for start in mine]
     for start in sorted(starts, key=lambda start: start.case.start not in COLD):
         known = [found.value for name in EACH if (found := start.phase(name))]
-        if start.entry.units and start.total is not None and start.phase("read") and known:
+        if start.entry.units and start.total is not None and not start.caveat and start.phase("read"):
             each_s = sum(known) / start.entry.units + time.value / units
             return ReadingFirst(factor=1 / each_s / one.beamline.units_per_s, state=start.case.start or "")
     return None
@@ -174,7 +174,7 @@ def dataset_s(problem: ProblemStarts, start: EntryStarts) -> float | None:
     """
     units, rate = start.entry.units, problem.rate_of(start)
     wanted = problem.beamline.dataset_units if problem.beamline else None
-    if not wanted or not units or not rate.units or rate.time is None or start.total is None:
+    if not wanted or not units or not rate.units or rate.time is None or start.total is None or start.caveat:
         return None
     if any(one.entry is rate and one.caveat for one in real_time(problem)):
         return None

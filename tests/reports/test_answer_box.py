@@ -221,3 +221,42 @@ def test_box_table_and_figure_show_the_same_value(quickstart: Any, tmp_path: Pat
     text = re.sub(r"<[^>]*>", " ", page)
     assert set(re.findall(r"\b(1[56]\d(?:\.\d+)?) frames/s", text)) == {"159"}
     assert len(re.findall(r"\b159 frames/s", text)) >= 4
+
+
+def two_processes(made: Any) -> None:
+    made.add("numba", times(0.02, 2), threads=1).add("numba", times(0.01, 2), threads=2)
+    made.add("numpy", times(0.3, 2), threads=1)
+
+
+def too_wide(made: Any) -> None:
+    made.add("numba", [0.01, 0.05, 0.02, 0.2], threads=1).add("numba", [0.02, 0.01, 0.3, 0.04], threads=2)
+    made.add("numpy", [0.9, 0.1, 0.3, 0.05], threads=1)
+
+
+def busy(made: Any) -> None:
+    made.add("numba", times(0.02), threads=1).add("numba", times(0.01), threads=2)
+    made.add("numpy", times(0.3), threads=1).disturb(0.4)
+
+
+@pytest.mark.parametrize(
+    "question", ["Which is the fastest?", "Does a second thread help?", "How fast is this machine?"]
+)
+@pytest.mark.parametrize("spoil", [two_processes, too_wide, busy])
+def test_a_verdict_that_a_caveat_voids_is_nowhere_on_the_page(
+    folder: Callable[..., Any], tmp_path: Path, spoil: Callable[[Any], None], question: str
+) -> None:
+    made = ask(folder, question)
+    spoil(made)
+    page, text = report.write(made.gather(), tmp_path / "out", ["html", "md"])
+    for said in (page.read_text(), text.read_text()):
+        for verdict in ("is the fastest of", "times as fast as numpy", "Fastest code:", "clearly", "Yes:", "No:"):
+            assert verdict not in said, verdict
+
+
+def test_on_a_busy_machine_a_speed_is_a_lower_and_a_cost_an_upper_limit(folder: Callable[..., Any], price: Any) -> None:
+    fast = ask(folder, "How fast is this machine?").add("numba", times(0.01)).disturb(0.4)
+    assert box(fast).sentences[0].startswith("This machine integrates at least 15")
+    dear = ask(folder, "What does it cost?")
+    dear.prices["here"] = price
+    dear.add("numba", times(0.01)).disturb(0.4)
+    assert box(dear).sentences[0].startswith("At most 0.1")

@@ -44,3 +44,9 @@ def test_a_plain_page_has_gaps_machines_and_the_commands_that_repeat_it(folder: 
         assert "node-7" in text
         assert "daasbench report mine --results results" in text
         assert "Nothing is missing: every planned case has a correct result." in text
+
+
+def test_one_rank_is_called_a_rank_and_not_a_thread(folder: Callable[..., Any]) -> None:
+    made = folder().add("mpi", [0.01], threads=1).add("numba", [0.01], threads=1).add("mpi", [0.01], threads=2)
+    names = {blocks.name(entry) for entry in blocks.entries(made.gather())}
+    assert names == {"mpi (1 rank)", "numba (1 thread)", "mpi (1 rank × 2 threads)"}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from daasbench.reports.blocks.provenance import _limits
+from daasbench.reports.summary import report
 
+import daasbench
 from daasbench.evidence.claims import Decision, EvidenceLevel, compare, decision, problem_results
 from daasbench.evidence.cores import cores_used
 from daasbench.evidence.entries import entries
 from daasbench.evidence.tally import tally
-from daasbench.model import Case, Outcome, Record, Samples
-from daasbench.statistics import Interval
+from daasbench.model import Case, Limit, Limits, Outcome, Record, Samples
+from daasbench.statistics import Interval, across_processes, ratio
 
 MakeFolder = Callable[..., Any]
 
@@ -128,3 +133,41 @@ def test_a_result_that_nothing_verified_is_not_counted_as_correct() -> None:
 
 def test_no_measurement_is_not_all_correct() -> None:
     assert not tally([]).all_correct
+
+
+def test_every_output_has_the_same_time_ratio_and_share(folder: MakeFolder, tmp_path: Path) -> None:
+    made = folder().add("numba", [0.01, 0.013, 0.011, 0.02]).add("numpy", [0.3, 0.31, 0.5, 0.3], threads=1)
+    evidence = made.gather()
+    (group,) = problem_results(entries(evidence))[0].groups
+    fast, slow = group.entries
+    table = evidence.table
+    medians = {name: dict(enumerate(mine["median_s"])) for name, mine in table.groupby("implementation", observed=True)}
+    report.write(evidence, tmp_path, ["csv"])
+    sheet = csv.DictReader((tmp_path / "summary.csv").read_text().splitlines())
+    (row,) = [one for one in sheet if one["implementation"] == "numba"]
+    same_time = across_processes(list(medians["numba"].values()))
+    assert fast.time == same_time
+    assert float(row["time_s"]) == pytest.approx(same_time.value)
+    assert fast.phase("compute") == same_time.value
+    assert fast.times_as_fast_as(slow) == ratio(base=medians["numba"], new=medians["numpy"])
+    ratios = daasbench.ratio(table, base="numpy", new="numba").iloc[0]
+    faster = fast.times_as_fast_as(slow)
+    assert (ratios["ratio"], ratios["low"], ratios["high"]) == (faster.value, faster.low, faster.high)
+    share = across_processes(table[table["implementation"] == "numba"]["limit_fraction"].tolist())
+    assert float(row["limit_fraction"]) == pytest.approx(share.value)
+    assert share.value * same_time.value == pytest.approx(
+        table["limit_fraction"].iloc[0] * table["median_s"].iloc[0]
+    )  # the share is that of the time
+
+
+def test_a_limit_whose_repeats_were_disturbed_says_so(folder: MakeFolder) -> None:
+    values = {
+        "triad": Limit(value=48.5e9, unit="B/s", low=48e9, high=48.5e9, repeats=7),
+        "read": Limit(value=34e9, unit="B/s", low=33e9, high=34e9, repeats=7),
+        "fft_float32": Limit(value=130e9, unit="flop/s", low=8.94e9, high=130e9, repeats=7),
+    }
+    _, rows, _ = _limits(Limits(id="l", machine="m", threads=2, values=values))
+    triad, read, fft = (row.spread for row in rows)
+    assert "disturbed" not in triad
+    assert "a read is not slower than a triad, whose rate is used" in read
+    assert "only the fastest repeat counts" in fft

@@ -16,6 +16,7 @@ from daasbench.reports.blocks import numbers
         (1.98, 0.07, 57.7, ("2.0 s", "(0.070 to 57.7)")),
         (0.0, None, None, ("0 s", "")),
         (1234.5, 1234.4, 1234.6, ("1230 s", "(± 0.008 %)")),
+        (1.38, 1.38, 1.38, ("1.38 s", "(± less than 0.001 %)")),
     ],
 )
 def test_a_time_has_its_unit_and_at_most_three_digits_as_its_interval_leaves(

@@ -16,13 +16,9 @@ import msgspec
 import numpy as np
 import pytest
 from daasbench.reports.scaling import report
-from daasbench.reports.scaling.answer import AnswerBox, answer_box, by_question
-from daasbench.reports.scaling.scaling_series import survey
 
 from daasbench.evidence import Evidence, gather
-from daasbench.evidence.claims import problem_results
-from daasbench.evidence.entries import entries
-from daasbench.model import Basis, Event, Outcome, Samples, Work
+from daasbench.model import Basis, Outcome, Samples, Work
 from daasbench.statistics.scaling_laws import Law
 
 STRONG = 'question = "How much sooner?"\nintent = "strong"\n'
@@ -121,142 +117,6 @@ def test_weak_scaling_counts_the_work_and_not_the_time_alone(folder: Any, tmp_pa
     assert [row["grown"] for row in rows] == ["1", "2", "4", "8"]
 
 
-def boxes(evidence: Evidence) -> list[AnswerBox]:
-    """Return the answer boxes of the page."""
-    series = survey(evidence, problem_results(entries(evidence))).series
-    return [answer_box(evidence, text, mine) for text, mine in by_question(evidence, series).items()]
-
-
-def said(made: Any) -> tuple[str, ...]:
-    """Return the sentences of the only box; each has 25 words at most."""
-    [box] = boxes(made.gather())
-    assert all(len(sentence.split()) <= 25 for sentence in box.sentences)
-    assert len(box.sentences) <= 3
-    return box.sentences
-
-
-def test_the_box_names_the_last_useful_number_of_ranks_and_what_more_of_them_give(folder: Any) -> None:
-    first, second = said(add_series(folder(scenario=STRONG), serial=0.3, scatter=0.003))
-    assert first == "Use 2 ranks."
-    assert re.fullmatch(
-        r"4 ranks are 1\.3\d times as fast as 2 \(1\.3\d to 1\.3\d\), at an efficiency of 5\d %;"
-        r" communication takes 10 % of the time\.",
-        second,
-    )
-
-
-def test_where_every_step_is_worth_it_the_box_says_use_the_most_that_was_measured(folder: Any) -> None:
-    first, second = said(add_series(folder(scenario=STRONG), serial=0.01, scatter=0.003))
-    assert first.startswith("Use 8 ranks, the most that were measured: they are 7.")
-    assert re.fullmatch(r"Their efficiency is 9\d %; communication takes 10 % of the time\.", second)
-
-
-def test_weak_scaling_is_answered_in_work_per_second(folder: Any) -> None:
-    first, _ = said(add_series(folder(scenario=WEAK), Law.GUSTAFSON, serial=0.02, scatter=0.003))
-    assert re.match(r"Use 8 ranks, the most that were measured: they do 7\.\d+ times the work of 1 per second", first)
-
-
-def test_a_law_that_is_projected_says_beyond_how_many_ranks_more_gain_little(folder: Any, tmp_path: Path) -> None:
-    few = prose(add_series(folder(scenario=STRONG), serial=0.3, scatter=0.003).gather(), tmp_path)
-    assert "the gain of one more rank falls below 50 % beyond 2 ranks" in few
-    well = prose(add_series(folder(scenario=STRONG), serial=0.01, scatter=0.003).gather(), tmp_path / "well")
-    found = re.search(r"the gain of one more rank falls below 50 % beyond \d+ ranks \((\d+) to (\d+)\)", well)
-    assert found
-    assert int(found[1]) <= 98 <= int(found[2])  # ((1 - s) / 0.5 - 1) / s
-
-
-def test_two_core_counts_give_a_ratio_and_no_trend(folder: Any, tmp_path: Path) -> None:
-    made = add_series(folder(scenario=STRONG), points=(1, 2))
-    first, *_, last = said(made)
-    assert re.fullmatch(r"2 ranks are 1\.9\d? times as fast as 1 \([12]\.\d+ to [12]\.\d+\)\.", first)
-    assert last == "Two core counts cannot show a trend; measure at least three."
-    assert "No prediction: measure at least 3 core counts." in prose(made.gather(), tmp_path)
-    row = lines(made.gather(), tmp_path)[1]
-    assert row["speed_up"]
-    assert (row["projected_serial_fraction"], row["projected_beyond"]) == ("", "")
-    assert "two points fit any law" in row["projection_missing_because"]
-
-
-@pytest.mark.parametrize(
-    ("serial", "answer"),
-    [(-0.03, "Yes: 2 threads are "), (0.7, "A little: 2 threads are 1.18 times as fast as 1"),
-     (6.4, "No: 2 threads are slower than 1, 0.271 times the speed.")],
-)  # fmt: skip
-def test_a_question_of_yes_or_no_is_answered_with_one_of_them(folder: Any, serial: float, answer: str) -> None:
-    text = 'question = "Does a second thread help?"\nintent = "strong"\n'
-    made = add_series(folder(scenario=text), points=(1, 2), by="threads", name="numba", serial=serial, scatter=0.002)
-    assert said(made)[0].startswith(answer)
-
-
-def test_a_loss_is_a_factor_and_no_negative_share(folder: Any, tmp_path: Path) -> None:
-    made = add_series(folder(scenario=STRONG), points=(1, 2), by="threads", name="numba", serial=6.4, scatter=0.002)
-    page = prose(made.gather(), tmp_path)
-    assert "| none 0.271 times the speed |" in page
-    assert not re.search(r"-\d+(\.\d+)? %", page)
-
-
-def test_series_with_the_same_advice_share_a_sentence(folder: Any) -> None:
-    made = add_series(folder(scenario=STRONG), points=(1, 2), scatter=0.003)
-    add_series(made, points=(1, 2), name="numba", by="threads", scatter=0.003)
-    add_series(made, points=(1, 2), name="dask", by="threads", serial=2.0, scatter=0.003)
-    [box] = boxes(made.gather())
-    first, second = box.sentences
-    assert re.fullmatch(
-        r"Use 2 cores for halo \((mpi|numba)\) and halo \((mpi|numba)\): 1\.9\d? times as fast as 1\.", first
-    )
-    assert re.fullmatch(r"Use 1 core for halo \(dask\): more give 0\.6\d+ times the speed\.", second)
-    assert "two core counts each: no trend" in box.trust
-
-
-def busy(made: Any) -> Any:
-    """Let other programs use half of the machine during every repeat."""
-    made.records["here"] = [
-        msgspec.structs.replace(
-            one, samples=msgspec.structs.replace(one.samples, foreign=[0.5] * len(one.samples.seconds))
-        )
-        for one in made.records["here"]
-    ]
-    return made
-
-
-def shared(made: Any) -> Any:
-    """Let the machine have one core, so that every other point has ranks that share it."""
-    made.machines["here"] = msgspec.structs.replace(made.machines["here"], usable_cores=1)
-    return made
-
-
-@pytest.mark.parametrize(
-    ("change", "facts", "why"),
-    [
-        (None, {"sets": 1}, "from one process: too few for an interval"),
-        (None, {"sets": 2}, "from 2 processes: too few for an interval"),
-        (None, {"scatter": 1.0}, "Too uncertain to compare"),
-        (busy, {}, "Other work disturbed most of the processes"),
-        (shared, {}, "Only one core count has a correct result"),
-    ],
-)
-def test_a_verdict_that_a_caveat_voids_is_not_printed(
-    folder: Any, tmp_path: Path, change: Any, facts: dict[str, Any], why: str
-) -> None:
-    made = add_series(folder(scenario=STRONG), **facts)
-    evidence = (change(made) if change else made).gather()
-    [box] = boxes(evidence)
-    assert box.sentences == ()
-    assert why in box.missing
-    page = prose(evidence, tmp_path)
-    assert "**Cannot be told yet.**" in page
-    assert not re.search(r"Use (at least |at most )?\d|ranks are [\d.]+ times|ranks are slower", page)
-
-
-def test_what_is_missing_ends_with_the_command_that_the_run_began_with(folder: Any) -> None:
-    made = add_series(folder(scenario=STRONG), sets=2)
-    path = made.write()
-    created = Event(at="2026-11-22T10:00:00Z", event="created", detail={"command": "daasbench run ./cores.toml"})
-    (path / "runs" / made.run / "journal.jsonl").write_bytes(msgspec.json.encode(created) + b"\n")
-    [box] = boxes(gather(path))
-    assert box.missing.endswith("Measure in 5 processes: daasbench run ./cores.toml --set repeat.processes=5")
-
-
 def test_one_process_claims_nothing(folder: Any, tmp_path: Path) -> None:
     evidence = add_series(folder(scenario=STRONG), sets=1).gather()
     assert {row["speed_up"] for row in lines(evidence, tmp_path)} == {""}
@@ -335,7 +195,7 @@ def test_no_call_and_no_clock_are_reasons_and_not_zero(
 
 def test_records_that_break_the_declared_intent_are_not_shown_as_scaling(folder: Any, tmp_path: Path) -> None:
     said = prose(add_series(folder(scenario=WEAK), Law.AMDAHL).gather(), tmp_path)
-    assert "Not shown as scaling: halo / mpi, size small, on here: declared as weak, but on 1 rank 1e+06 bytes" in said
+    assert "Not shown as scaling: halo / mpi, size small, on this machine: declared as weak, but on 1 rank 1,000,000 bytes" in said
     assert not lines(add_series(folder(scenario=WEAK), Law.AMDAHL).gather(), tmp_path / "sheet")
 
 
@@ -379,7 +239,7 @@ def test_as_many_cores_on_more_nodes_are_named_where_they_are_no_point(folder: A
     evidence = add_series(made, points=(2,), nodes=2).gather()
     assert [(row["ranks"], row["nodes"]) for row in lines(evidence, tmp_path)] == [("1", "1"), ("2", "1"), ("4", "1")]
     text = prose(evidence, tmp_path)
-    assert "halo / mpi, size small, on here: 2 cores on 2 nodes are not shown, because as many on 1 are" in text
+    assert "halo / mpi, size small, on this machine: 2 cores on 2 nodes are not shown, because as many on 1 are" in text
     assert "one core count only" not in text
 
 

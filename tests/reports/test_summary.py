@@ -261,7 +261,7 @@ def test_what_was_projected_or_rehearsed_shares_no_column_with_what_was_measured
 
 def test_only_projected_figures_answer_nothing(folder: Callable[..., Any], tmp_path: Path) -> None:
     made = folder().add("model", [0.1, 0.1, 0.11], basis=Basis.PROJECTED)
-    assert "Nothing was measured yet that answers it." in prose(made.gather(), tmp_path)
+    assert "No measurement answers this question yet." in prose(made.gather(), tmp_path)
 
 
 def test_no_cell_says_nan_or_none(folder: Callable[..., Any], tmp_path: Path) -> None:

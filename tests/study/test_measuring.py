@@ -114,7 +114,8 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
         (folder / f"{name}.toml").write_text(SCENARIO.format(names=json.dumps(sorted(chosen)), limit_s=limit_s))
         command = [sys.executable, "-m", "daasbench", "run", f"./{name}.toml"]
         ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S)
-        assert ended.returncode == 1, ended.stderr
+        late = "run the same command again to repeat it" in ended.stderr  # on a machine that others use meanwhile
+        assert ended.returncode == (3 if late else 1), ended.stderr
         assert "Traceback" not in ended.stdout + ended.stderr
     return gather(folder / "results")
 
@@ -132,7 +133,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
         ("racy", "wrong", "error 1 is not within 0.5"),
         ("nan", "wrong", "error nan"),
         ("raises", "failed", "ValueError: the detector is upside down"),
-        ("hangs", "timeout", "no answer"),
+        ("hangs", "timeout", "time limit: the process did not compute its first result"),
         ("exits", "failed", "exit code 7"),
         ("crashes", "failed", "SIGSEGV"),
         ("no_memory", "failed", "out of memory: 4 TiB"),

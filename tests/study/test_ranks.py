@@ -125,7 +125,8 @@ def write(
 def measure(folder: Path) -> Evidence:
     command = [sys.executable, "-c", COMMAND, "run", "./kills.toml"]
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S)
-    assert ended.returncode in (0, 1), ended.stdout + ended.stderr
+    late = "run the same command again to repeat it" in ended.stderr  # on a machine that others use meanwhile
+    assert ended.returncode in ((3,) if late else (0, 1)), ended.stdout + ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
     return gather(folder / "results")
 
@@ -154,7 +155,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
     [
         ("ranked", "ok", ""),
         ("worked", "ok", ""),
-        ("raises", "failed", "rank 1 of 2: ValueError: the detector is upside down"),
+        ("raises", "failed", "rank 1 of 2: sums.py:59 in mislead: ValueError: the detector is upside down"),
         ("killed", "failed", "rank 1 of 2 ended in the middle of its work"),
         ("killed", "failed", "SIGKILL"),
         ("exits", "failed", "exit code 7"),
@@ -192,7 +193,7 @@ def test_a_rank_that_hangs_is_ended_at_its_limit_with_the_others(tmp_path: Path,
     write(tmp_path, "hangs")
     (row,) = measure(tmp_path).table.itertuples()
     assert row.outcome == "timeout"
-    assert "the 2 ranks were ended" in row.message
+    assert "time limit: the 2 ranks did not finish their repeats" in row.message
     assert not list(tmp_path.rglob("scratch"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -102,8 +103,9 @@ class Steady:
 
     pid, started, computing = os.getpid(), None, ()
 
-    def __init__(self, call_s: float) -> None:
+    def __init__(self, call_s: float, scatter: float = 0.0) -> None:
         self.call_s, self.active_s = call_s, 0.0
+        self.factors = itertools.cycle([1.0, 1 + scatter, 1 + 2 * scatter])
 
     def ask(self, command: Command, answer: type[Any], *, timeout_s: float, **_: object) -> Prepared | RoundResult:
         verdict = Verdict(error=0.0, tolerance=1.0, verified_by="oracle")
@@ -111,7 +113,7 @@ class Steady:
         if command.step == "prepare":
             return Prepared(phases={"first_call": self.call_s}, verdict=verdict)
         count = 1 + command.repeats
-        taken = [self.call_s] * count
+        taken = [self.call_s * next(self.factors) for _ in range(count)]
         samples = Samples(seconds=taken, flags=[1] + [0] * command.repeats, cpu_s=taken, get_s=[0.0] * count)
         return RoundResult(samples=samples, verdict=verdict, peak_memory_bytes=1, peak_device_bytes=None)
 
@@ -171,7 +173,15 @@ def test_a_process_measures_a_while_however_steady_its_repeats_are(measured: Any
     assert record.stop_reason == "interval"
     counted = record.samples.counted()
     assert len(counted) >= 25 or sum(counted) >= 0.3
-    assert sum(counted) <= 1.0
+    assert sum(counted) <= 1.5
+
+
+@pytest.mark.parametrize(("call_s", "repeats"), [(0.1, range(12, 20)), (1.0, range(5, 6))])
+def test_repeats_stop_after_the_time_that_is_given_to_them(measured: Any, call_s: float, repeats: range) -> None:
+    repeat = Repeat(processes=1, interval=1e-9, measure_s=2.0)
+    record = measured(Steady(call_s, scatter=0.2), repeat)
+    assert record.stop_reason == "measure"
+    assert len(record.samples.counted()) in repeats
 
 
 def test_fewer_repeats_are_measured_where_the_scenario_says_so(measured: Any) -> None:
