@@ -54,6 +54,7 @@ def options_of(case: Case, *, files: bool = True) -> str:
     parts += ["within the cache"] if case.cache else []
     parts += [f"{case.start} start"] if case.start else []
     parts += [f"{case.grown} times the size"] if case.grown > 1 else []
+    parts += ["quick look"] if case.quick else []
     return ", ".join(parts)
 
 

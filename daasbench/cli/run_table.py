@@ -165,7 +165,9 @@ def _print_doubts(entries: Sequence[Entry], console: Console) -> None:
 
     counted = [entry for entry in entries if entry.time]
     few = sorted({len(entry.medians) for entry in counted if entry.time and entry.time.low is None})
-    if few:
+    if few and any(entry.case.quick for entry in counted):
+        console.print("A quick look: no interval and no comparison. For both, run without --quick.", markup=False)
+    elif few:
         said = " or ".join(map(str, few))
         text = f"{said} process{'' if few == [1] else 'es'} per case: too few for an interval, and no comparison."
         console.print(f"{text} More: --set repeat.processes=5", markup=False)
