@@ -12,11 +12,16 @@ from daasbench.version import __version__
 
 if TYPE_CHECKING:
     from daasbench.authoring.function import kernel
+    from daasbench.costs.priced_table import price
     from daasbench.evidence.table import load
 
-__all__ = ["__version__", "kernel", "load"]
+__all__ = ["__version__", "kernel", "load", "price"]
 
-_MODULES = {"kernel": "daasbench.authoring.function", "load": "daasbench.evidence.table"}  # imported on first use
+_MODULES = {  # imported on first use
+    "kernel": "daasbench.authoring.function",
+    "load": "daasbench.evidence.table",
+    "price": "daasbench.costs.priced_table",
+}
 
 
 def __getattr__(name: str) -> Any:

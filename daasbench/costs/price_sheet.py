@@ -12,11 +12,13 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
 from daasbench import registry
 from daasbench.costs.money import Money, checked_currency, decimal_of
+from daasbench.costs.price import Per
 from daasbench.errors import UnknownName, UsageError, unknown, unknown_sentence
 
 STALE_DAYS = 365  # an older price is named in the headline where it carries weight
@@ -50,7 +52,7 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     purchase: Purchase
     amount: Decimal
     currency: str
-    per: str  # node-hour, core-hour or gpu-hour
+    per: Per
     date: datetime.date  # the day for which the price is known
     basis: Basis
     source: str
@@ -83,7 +85,7 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 COLUMNS = PriceRow.__struct_fields__
 REQUIRED = ("provider", "region", "sku", "purchase", "amount", "currency", "per", "date", "basis", "source")
-UNITS = ("node-hour", "core-hour", "gpu-hour")
+UNITS: tuple[str, ...] = get_args(Per)
 
 
 def shipped_sheets() -> dict[str, Path]:
