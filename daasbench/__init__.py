@@ -18,14 +18,16 @@ from daasbench.version import __version__
 
 if TYPE_CHECKING:
     from daasbench.authoring.function import kernel
+    from daasbench.costs.priced_table import price
     from daasbench.evidence.ratios import ratio
     from daasbench.evidence.table import load
 
-__all__ = ["__version__", "kernel", "load", "ratio"]
+__all__ = ["__version__", "kernel", "load", "price", "ratio"]
 
 _MODULES = {  # imported on first use
     "kernel": "daasbench.authoring.function",
     "load": "daasbench.evidence.table",
+    "price": "daasbench.costs.priced_table",
     "ratio": "daasbench.evidence.ratios",
 }
 

@@ -1,1 +1,1 @@
-"""Money: dated prices, and the cost of a repeat, a unit of work or a plan."""
+"""Money and energy: dated prices, tariffs of a site and of clouds, their uncertainty, and what decides own or rent."""
