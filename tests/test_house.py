@@ -240,7 +240,7 @@ def test_no_class_of_a_report_shares_its_name_with_another_outside_of_the_kernel
 def test_the_stable_functions_and_nothing_else_are_in_the_package() -> None:
     import daasbench
 
-    assert dir(daasbench) == ["__version__", "kernel", "load", "ratio"]
+    assert dir(daasbench) == ["__version__", "kernel", "load", "price", "ratio"]
     assert all(getattr(daasbench, name) for name in dir(daasbench))
 
 
