@@ -28,6 +28,7 @@ CONFIDENCE = 0.95
 _T_OF_FEW = (12.706204736432095, 4.302652729911275, 3.182446305284263, 2.7764451051977934)  # 1-4 degrees
 ORDER_STATISTICS_FROM = 6  # fewest samples whose extremes cover the median with 95 %: 1 - 2 / 2**6
 LEAST_PROCESSES = 3  # fewest whose medians give an interval: of two, t spans the 12.7-fold of their standard error
+LEAST_SAMPLES = 3  # and of the repeats of one process
 UNCERTAIN = 3.0  # above this ratio of the bounds, an interval compares nothing
 
 Floats = NDArray[np.float64]
@@ -53,8 +54,8 @@ def median_interval(samples: Sequence[float]) -> Interval:
     """Return the median of the repeats within one process, with its 95 % interval.
 
     Six samples and more: order statistics, interpolated after Hettmansperger and Sheather (reference 1), which assume
-    nothing about the distribution. Two to five: a t interval on logarithms, which assumes one mode; it always
-    encloses the median. One sample, or a sample that is not positive among fewer than six: no bounds.
+    nothing about the distribution. Three to five: a t interval on logarithms, which assumes one mode; it always
+    encloses the median. One or two samples, or a sample that is not positive among fewer than six: no bounds.
 
     Raises
     ------
@@ -227,7 +228,7 @@ def _interpolation(n: int) -> tuple[int, float]:
 
 def _t_on_logarithms(samples: Floats) -> tuple[Floats, Floats]:
     n = samples.shape[1]
-    if n < 2:
+    if n < LEAST_SAMPLES:
         nothing = np.full(len(samples), np.nan)
         return nothing, nothing
     with np.errstate(divide="ignore", invalid="ignore"):  # the logarithm of zero: NaN

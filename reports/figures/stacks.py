@@ -69,7 +69,7 @@ def draw(
         where.tick_params(axis="y", length=0)
         where.grid(axis="x")
         where.set_xlim(0, max(starts) * 1.02)
-        where.set_xlabel(f"{sign}, median over the processes, one after the other")
+        where.set_xlabel(f"{sign}, geometric mean over the processes, one after the other")
         where.legend(
             loc="lower left", bbox_to_anchor=(0, 1.0), ncols=COLUMNS, handlelength=0.9, handletextpad=0.4,
             columnspacing=1.1, borderaxespad=0.2,

@@ -195,7 +195,10 @@ def test_no_call_and_no_clock_are_reasons_and_not_zero(
 
 def test_records_that_break_the_declared_intent_are_not_shown_as_scaling(folder: Any, tmp_path: Path) -> None:
     said = prose(add_series(folder(scenario=WEAK), Law.AMDAHL).gather(), tmp_path)
-    assert "Not shown as scaling: halo / mpi, size small, on this machine: declared as weak, but on 1 rank 1,000,000 bytes" in said
+    assert (
+        "Not shown as scaling: halo / mpi, size small, on this machine: declared as weak, but on 1 rank 1,000,000 bytes"
+        in said
+    )
     assert not lines(add_series(folder(scenario=WEAK), Law.AMDAHL).gather(), tmp_path / "sheet")
 
 

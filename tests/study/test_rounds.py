@@ -173,7 +173,7 @@ def test_a_process_measures_a_while_however_steady_its_repeats_are(measured: Any
     assert record.stop_reason == "interval"
     counted = record.samples.counted()
     assert len(counted) >= 25 or sum(counted) >= 0.3
-    assert sum(counted) <= 1.0
+    assert sum(counted) <= 1.5
 
 
 @pytest.mark.parametrize(("call_s", "repeats"), [(0.1, range(12, 20)), (1.0, range(5, 6))])
