@@ -18,7 +18,6 @@ from daasbench.inspection.platform import Finding
 from daasbench.model import Job, JobState, JobStatus, Option, Platform, Reason, Request
 from daasbench.records.layout import JOB_FILE, LOG_FILE
 
-from .dask_preflight import scheduler_findings
 from .local_preflight import check_this_machine
 
 GRACE_S = 5.0  # between SIGTERM and SIGKILL
@@ -133,6 +132,8 @@ class LocalRunner:
 
     def inspect(self, platform: Platform, folder: Path) -> list[Finding]:
         """Return whether this machine has what the platform declares, and whether its launcher starts ranks."""
+        from .dask_preflight import scheduler_findings  # imports all that a cluster may need
+
         return [*check_this_machine(platform, folder), *scheduler_findings(platform)]
 
 

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from daasbench.model import Beamline, Goal, Outcome, Platform, Price, Reason, Repeat
+from daasbench.model import Beamline, Goal, LimitsRule, Outcome, Platform, Price, Reason, Repeat
 from daasbench.scenario.grid import CaseBlock
 from daasbench.scenario.plan import Scenario
 
@@ -148,6 +148,7 @@ def default_of(field: Any) -> str:
         ("Scenario", Scenario),
         ("`[[cases]]`", CaseBlock),
         ("`[repeat]`", Repeat),
+        ("`[limits]`", LimitsRule),
         ("`[goal]`", Goal),
         ("`[beamline]`", Beamline),
         ("Platform", Platform),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,9 @@ from daasbench import study
 from daasbench.errors import BudgetError, LedgerError
 from daasbench.evidence import gather
 from daasbench.jobs.budget import ceiling, check_budget
-from daasbench.jobs.news import News, Phase
 from daasbench.jobs.outstanding import outstanding, sets
 from daasbench.jobs.time_limits import wall_time_limit_s
-from daasbench.model import Case, Job, JobState, JobStatus, Outcome, Planned, Platform, Price, Reason, Repeat, Request
-from daasbench.records.layout import PHASE_FILE
+from daasbench.model import Case, Job, JobState, JobStatus, Outcome, Planned, Platform, Price, Reason, Repeat
 from daasbench.records.progress import Progress
 from daasbench.scenario.grid import CaseBlock, Cell
 from daasbench.scenario.grouping import group
@@ -95,18 +93,6 @@ def test_what_failed_in_the_scheduler_is_recorded_with_its_reason_and_measured_a
     again = FakeRunner()
     assert go(again).outcomes == {"ok": 2}
     assert {one.attempt for one in again.submitted[0].planned} == {2}
-
-
-def test_the_person_who_waits_hears_what_the_worker_is_doing_once(go: Callable[..., RunSummary]) -> None:
-    class Measuring(FakeRunner):
-        def submit(self, request: Request, folder: Path, keep_open: Sequence[int] = ()) -> str:
-            handle = super().submit(request, folder, keep_open)
-            (folder / PHASE_FILE).write_text("measuring the limits of this machine (2 threads)\n")
-            return handle
-
-    heard: list[News | Phase] = []
-    assert go(Measuring(), tell=heard.append).exit_code == 0
-    assert [one.text for one in heard if isinstance(one, Phase)] == ["measuring the limits of this machine (2 threads)"]
 
 
 def test_an_interrupted_attempt_is_no_end(go: Callable[..., RunSummary]) -> None:

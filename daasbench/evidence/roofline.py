@@ -1,7 +1,7 @@
 """The shortest time that the measured limits of a machine allow for a given work.
 
 The roofline model of Williams, Waterman and Patterson (doi:10.1145/1498765.1498785), with the limits that were
-measured in the same job instead of those of a data sheet.
+measured on the same machine instead of those of a data sheet.
 """
 
 from __future__ import annotations

@@ -104,7 +104,12 @@ def _limits(limits: Limits) -> tuple[str, tuple[LimitRow, ...], tuple[str, ...]]
         for name, limit in limits.values.items()
     )
     failed = tuple(f"{name}: {why}" for name, why in limits.failed.items())
-    return counted(limits.threads, "thread"), rows, failed
+    return f"{counted(limits.threads, 'thread')}{_origin_of(limits)}", rows, failed
+
+
+def _origin_of(limits: Limits) -> str:
+    """Return when limits were measured, if another run measured them: ``", measured 2026-11-22 by an earlier run"``."""
+    return f", measured {limits.measured_at[:10]} by an earlier run" if limits.reused_from else ""
 
 
 def _caveat(name: str, limits: Limits) -> str:

@@ -66,7 +66,10 @@ def test_a_quick_look_has_one_process_and_no_limits_and_a_full_measurement_after
     assert {(one["process"], one["outcome"], one["case"]["quick"]) for one in records} == {(0, "ok", True)}
     assert '"type":"limits"' not in next(own.rglob("records.jsonl")).read_text()
     assert say("run", "./own.py", *FULL).code == 0
-    assert len(records_of(own)) == 4
+    both = records_of(own)
+    assert len(both) == 4
+    # the processes of a quick look are started early and wait: the start of their interpreter has no duration
+    assert [("interpreter" in one["phases"]) != one["case"]["quick"] for one in both] == [True] * 4
     evidence = gather(own / "results")
     assert len(evidence.table) == 4
     assert sorted(evidence.table["options"]) == ["cache=true"] * 2 + ["quick=true"] * 2

@@ -127,6 +127,7 @@ def test_messages_are_counted_for_the_axes_that_are_divided() -> None:
     assert messages_bytes(64, 10, (2, 2, 2)) == 10 * 6 * 32 * 32 * 8
 
 
+@pytest.mark.slow  # eight interpreters; the four ranks of the contract divide two of the axes
 def test_eight_ranks_divide_every_axis_and_give_the_same_bits(generated: Any, compute: Any, needs: Any) -> None:
     needs("mpi4py")
     problem = generated(11, 3, blocks=2)
