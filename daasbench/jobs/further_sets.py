@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daasbench.jobs.outstanding import Measurement, sets
-from daasbench.model import Event, Repeat
+from daasbench.model import Case, Event, Repeat
 from daasbench.records.run_folder import RunFolder
 from daasbench.scenario.plan import Plan
 
@@ -47,6 +47,8 @@ class Imprecise:
 
     def __str__(self) -> str:
         width = "no interval" if self.width is None else f"±{_percent(self.width)}"
+        if self.width is not None and self.width > 1:
+            width = "more than ±100 %"
         return f"{self.name}: {width} after {self.sets} processes"
 
 
@@ -77,6 +79,7 @@ def imprecise(folder: RunFolder, repeat: Repeat) -> list[Imprecise]:
     from daasbench.evidence.collection import gather
     from daasbench.evidence.entries import entries
     from daasbench.evidence.precision import precision, sets_wanted
+    from daasbench.evidence.table import options_text
 
     found = []
     events = folder.events()
@@ -92,7 +95,7 @@ def imprecise(folder: RunFolder, repeat: Repeat) -> list[Imprecise]:
         found.append(
             Imprecise(
                 problem=problem.id,
-                name=f"{case.kernel} {case.size or (case.input or '').rpartition('/')[2]}",
+                name=" ".join(filter(None, (case.kernel, case.size or _file_name(case), options_text(case)))),
                 sets=known.sets,
                 wanted=max(known.sets, min(wanted, in_time)),
                 width=known.width,
@@ -157,6 +160,10 @@ def _busy_s(events: Sequence[Event]) -> float:
         total += max(0.0, end_s - max(start_s, until))
         until = max(until, end_s)
     return total
+
+
+def _file_name(case: Case) -> str:
+    return (case.input or "").rpartition("/")[2]
 
 
 def _percent(width: float) -> str:

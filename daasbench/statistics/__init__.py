@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from daasbench.statistics.intervals import (
     CONFIDENCE,
     LEAST_PROCESSES,
+    WIDEST,
     Interval,
     across_processes,
     median_interval,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIDENCE",
     "LEAST_PROCESSES",
+    "WIDEST",
     "Fit",
     "Interval",
     "Law",

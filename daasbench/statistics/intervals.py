@@ -29,7 +29,7 @@ _T_OF_FEW = (12.706204736432095, 4.302652729911275, 3.182446305284263, 2.7764451
 ORDER_STATISTICS_FROM = 6  # fewest samples whose extremes cover the median with 95 %: 1 - 2 / 2**6
 LEAST_PROCESSES = 3  # fewest whose medians give an interval: of two, t spans the 12.7-fold of their standard error
 LEAST_SAMPLES = 3  # and of the repeats of one process
-UNCERTAIN = 3.0  # above this ratio of the bounds, an interval compares nothing
+WIDEST = 3.0  # above this ratio of the bounds, an interval compares nothing
 
 Floats = NDArray[np.float64]
 
@@ -119,7 +119,7 @@ def too_uncertain(interval: Interval) -> bool:
     """Return whether the interval of a positive quantity is too wide to compare with: high is over 3 times low."""
     if interval.low is None or interval.high is None:
         return False
-    return interval.high > UNCERTAIN * interval.low
+    return interval.high > WIDEST * interval.low
 
 
 def across_processes(medians: Sequence[float]) -> Interval:

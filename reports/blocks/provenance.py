@@ -14,7 +14,7 @@ from daasbench.evidence.cores import cores_used
 from daasbench.evidence.entries import Entry
 from daasbench.model import Limits, Machine, Record
 from daasbench.records.layout import RUNS_FOLDER, SCENARIO_FILE
-from daasbench.statistics.intervals import UNCERTAIN
+from daasbench.statistics import WIDEST
 
 from .claims_in_words import source, title
 from .numbers import counted, flow, listed, memory, number, percent
@@ -117,7 +117,7 @@ def _caveat(name: str, limits: Limits) -> str:
     limit, triad = limits.values[name], limits.values.get("triad")
     if name == "read" and triad and triad.value > limit.value:
         return "; disturbed: a read is not slower than a triad, whose rate is used"
-    return "; disturbed: only the fastest repeat counts" if limit.high > UNCERTAIN * limit.low else ""
+    return "; disturbed: only the fastest repeat counts" if limit.high > WIDEST * limit.low else ""
 
 
 def _warnings(machine: Machine, records: Sequence[Record]) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 from daasbench.reports.blocks.provenance import _limits
 from daasbench.reports.summary import report
 
+import daasbench
 from daasbench.evidence.claims import Decision, EvidenceLevel, compare, decision, problem_results
 from daasbench.evidence.cores import cores_used
 from daasbench.evidence.entries import entries
@@ -149,6 +150,9 @@ def test_every_output_has_the_same_time_ratio_and_share(folder: MakeFolder, tmp_
     assert float(row["time_s"]) == pytest.approx(same_time.value)
     assert fast.phase("compute") == same_time.value
     assert fast.times_as_fast_as(slow) == ratio(base=medians["numba"], new=medians["numpy"])
+    ratios = daasbench.ratio(table, base="numpy", new="numba").iloc[0]
+    faster = fast.times_as_fast_as(slow)
+    assert (ratios["ratio"], ratios["low"], ratios["high"]) == (faster.value, faster.low, faster.high)
     share = across_processes(table[table["implementation"] == "numba"]["limit_fraction"].tolist())
     assert float(row["limit_fraction"]) == pytest.approx(share.value)
     assert share.value * same_time.value == pytest.approx(
