@@ -191,10 +191,10 @@ def _ask(plan: Plan, yes: bool) -> None:
 
 
 def _rows(folder: Path) -> list[dict[str, object]]:
+    from daasbench.cli.results import rows_of
     from daasbench.evidence.table import load
 
-    table = load(folder)
-    return list(msgspec.json.decode(table.to_json(orient="records")))
+    return rows_of(load(folder))
 
 
 def _show_preview(preview: Preview, plan: Plan, as_json: bool, files: bool) -> None:
