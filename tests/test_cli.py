@@ -19,7 +19,7 @@ def frame_sums(inputs):
 @frame_sums.inputs(tiny={"n": 4}, huge={"n": 10**13})
 def frames(n, rng):
     return {"frames": rng.poisson(3, (n, 64, 64)).astype("u4")}
-@frame_sums.implementation("wrong")
+@frame_sums.implementation("wrong", threads=True)
 def wrong(inputs):
     return {"total": int(inputs["frames"].sum()) + 1}
 @frame_sums.implementation("lost")

@@ -134,7 +134,10 @@ def test_a_wrong_process_excludes_its_measurement() -> None:
     [
         ({"base": "numpi"}, "no implementation 'numpi'; did you mean 'numpy'"),
         ({"base": "numpy", "new": "nmba"}, "no implementation 'nmba'; did you mean 'numba'"),
-        ({"base": "numpy", "by": "implemention"}, "no column to compare 'implemention'; did you mean 'implementation'"),
+        (
+            {"base": "numpy", "by": "implementations"},
+            "no column to compare 'implementations'; did you mean 'implementation'",
+        ),
         ({"base": "tiny", "by": "size"}, "no column to compare 'size'"),
     ],
 )

@@ -13,7 +13,7 @@ from daasbench.authoring.function import FunctionKernel
 from daasbench.contracts import OF_INPUT, FilePath, Options
 from daasbench.errors import InputError, ScenarioError
 from daasbench.model import Case, Planned
-from daasbench.scenario.grid import share_cores
+from daasbench.scenario.cores import share_cores
 from daasbench.scenario.grouping import group, resume_key
 from daasbench.scenario.input_files import content_hash, find_file
 from daasbench.scenario.plan import Plan, load

@@ -12,7 +12,7 @@ import click
 from daasbench.cli.completion import complete_platform
 from daasbench.cli.options import json_option, results_option
 from daasbench.cli.tables import KINDS_LEGEND, print_json, show_table, wrapped
-from daasbench.errors import MissingRequirement
+from daasbench.errors import MissingRequirement, UsageError
 from daasbench.host.installation import one_command
 from daasbench.inspection.platform import Inspection, check_platform
 
@@ -78,6 +78,8 @@ def doctor_command(platforms: tuple[str, ...], show_all: bool, results: Path, as
     if not platforms:
         _check_this_machine(as_json, show_all)
         return 0
+    if show_all:
+        raise UsageError("--all: lists the implementations of this machine; remove --platform, or remove --all")
     inspections = _inspect_platforms(platforms, results)
     if as_json:
         print_json(_as_json(inspections))

@@ -23,13 +23,13 @@ class Template:
 
     text: str
     suffix: str
-    next_command: str  # before the path of the file
+    next_command: str  # with {file} for the path of the file
 
 
 TEMPLATES = {
-    "scenario": Template(text=templates.SCENARIO, suffix=".toml", next_command="daasbench run"),
-    "platform": Template(text=templates.PLATFORM, suffix=".toml", next_command="daasbench doctor --platform"),
-    "kernel": Template(text=templates.KERNEL, suffix=".py", next_command="daasbench run"),
+    "scenario": Template(text=templates.SCENARIO, suffix=".toml", next_command="daasbench run {file}"),
+    "platform": Template(text=templates.PLATFORM, suffix=".toml", next_command="daasbench doctor --platform {file}"),
+    "kernel": Template(text=templates.KERNEL, suffix=".py", next_command="daasbench run {file} --quick"),
 }
 
 
@@ -44,7 +44,7 @@ def init_command(kind: str, name: str | None) -> None:
 
     \b
     daasbench init kernel my_sums
-    daasbench run ./my_sums.py
+    daasbench run ./my_sums.py --quick
     """  # noqa: D301  (the character \b tells click not to fill these lines)
     template = TEMPLATES[kind]
     path = _path(name or f"my_{kind}", template.suffix)
@@ -59,7 +59,7 @@ def init_command(kind: str, name: str | None) -> None:
         raise UsageError(f"{path}: {in_the_way}; to write another file: daasbench init {kind} NAME") from error
     except OSError as error:
         raise output_error(path, error, option="NAME", state="nothing was written") from error
-    click.echo(f"{path}: written\nnext:    {template.next_command} {shlex.quote(shown)}")
+    click.echo(f"{path}: written\nnext:    {template.next_command.format(file=shlex.quote(shown))}")
 
 
 def _path(name: str, suffix: str) -> Path:

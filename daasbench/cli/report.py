@@ -84,8 +84,9 @@ def _formats(asked: Sequence[str], known: Sequence[str]) -> list[str]:
 def pooled_notes(evidence: Evidence, folders: Sequence[Path]) -> list[str]:
     """Return sentences on which folders are read together, and on cases whose processes come from several runs."""
     notes = []
-    if len(folders) > 1:
-        notes.append(f"this report joins the records of {len(folders)} folders: {', '.join(map(str, folders))}")
+    names = {folder.resolve(): str(folder) for folder in folders}
+    if len(names) > 1:
+        notes.append(f"this report joins the records of {len(names)} folders: {', '.join(names.values())}")
     cases = evidence.table.groupby(["case", "platform", "basis", "commit"], dropna=False)["run"].nunique()
     if pooled := int((cases > 1).sum()):
         measured = "1 case was" if pooled == 1 else f"{pooled} cases were"

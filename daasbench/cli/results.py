@@ -15,7 +15,8 @@ from daasbench.cli.options import json_option, nothing_yet, results_options
 from daasbench.cli.tables import print_json, show_table, wrapped
 from daasbench.errors import UsageError, unknown
 
-SHOWN = ("run", "platform", "kernel", "implementation", "size", "process", "outcome", "time (95 %)", "rate")
+TIME = "one repeat (95 %)"
+SHOWN = ("run", "platform", "kernel", "implementation", "size", "process", "outcome", TIME, "rate")
 DROPPED_IF_CONSTANT = ("run", "platform", "kernel", "size")
 STDOUT = Path("-")
 
@@ -131,6 +132,10 @@ def _show(table: Any, wanted: Sequence[str]) -> None:
     show_table(shown, [[row[name] for name in shown] for row in cells])
     for message, number in notes.items():
         click.echo(wrapped(f"[{number}] {message}"))
+    if TIME in shown:
+        click.echo(
+            wrapped("95 %: interval of the repeats within one process; reports have the interval of all processes")
+        )
 
 
 def _text(value: Any) -> str:
@@ -158,7 +163,7 @@ def _cells(row: dict[str, Any], processes: int, notes: dict[str, int]) -> dict[s
         "size": str(row["size"] or row["input"] or ""),
         "process": f"{row['process'] + 1} of {processes}",
         "outcome": f"{row['outcome']} [{notes.setdefault(message, len(notes) + 1)}]" if message else row["outcome"],
-        "time (95 %)": "" if row["median_s"] is None else _time(row),
+        TIME: "" if row["median_s"] is None else _time(row),
         "rate": "" if row["units_per_s"] is None else rate(row["units_per_s"], _plural(row)),
     }
 

@@ -139,8 +139,7 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
 
     detail = Detail.QUIET if quiet else Detail.FULL if verbose else Detail.NORMAL
     repeat = plan.scenario.repeat
-    several = f"{repeat.least_processes} to {repeat.most_processes}"
-    processes = several if repeat.adds_processes else str(repeat.least_processes)
+    processes = f"{'at most ' if repeat.adds_processes else ''}{repeat.most_processes}"
     if quick:
         _load_tables()
     command = "daasbench " + shlex.join(sys.argv[1:])
@@ -192,10 +191,10 @@ def _ask(plan: Plan, yes: bool) -> None:
 
 
 def _rows(folder: Path) -> list[dict[str, object]]:
+    from daasbench.cli.results import rows_of
     from daasbench.evidence.table import load
 
-    table = load(folder)
-    return list(msgspec.json.decode(table.to_json(orient="records")))
+    return rows_of(load(folder))
 
 
 def _show_preview(preview: Preview, plan: Plan, as_json: bool, files: bool) -> None:

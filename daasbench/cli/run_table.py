@@ -23,7 +23,7 @@ from daasbench.cli.names import (
     skip_reason,
     units,
 )
-from daasbench.evidence.unit_size import unit_words
+from daasbench.evidence.unit_size import unit_size, unit_words
 from daasbench.host.installation import one_command
 from daasbench.model import Case, Outcome
 from daasbench.records.layout import LOG_FILE
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from daasbench.evidence import Evidence
     from daasbench.evidence.claims import ProblemResults
     from daasbench.evidence.entries import Entry
 
 
-UNCERTAIN = "too uncertain to compare"
+LIMITS = {"memory": "memory", "matmul": "arithmetic"}  # by the first word of a limit's name
+UNCERTAIN = "uncertain"
 GAP = 2  # spaces between columns
 COLOURS = {Outcome.OK: "green", Outcome.SKIPPED: "yellow"}
 BAD = "bold red"
-DROPPED = ("time", "range", "limit")  # the columns that a narrow terminal does without, in this order
+DROPPED = ("time", "limit", "range")  # the columns that a narrow terminal does without, in this order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def show_run(folder: Path, console: Console) -> None:
     widths = _widths([row for found in rows.values() for row in found], console.width)
     fixes: dict[str, None] = {}
     for problem in problems:
-        _print_heading(problem, evidence, console)
+        _print_heading(problem, console)
         if rows[problem.id]:
             console.print(_table(rows[problem.id], widths))
         for note in _footnotes(problem, layout, fixes):
@@ -140,7 +140,8 @@ def _row(entry: Entry, layout: Layout) -> Row:
             "time": f"{figures.duration(time.value)} each",
         }
         if entry.fraction and entry.limit_name:
-            cells["limit"] = f"{figures.share(entry.fraction.value)} of {entry.limit_name.replace('_', ' ')}"
+            kind = LIMITS.get(entry.limit_name.partition("_")[0], entry.limit_name.replace("_", " "))
+            cells["limit"] = f"{figures.share(entry.fraction.value)} of {kind}"
     if len(entry.outcomes) > 1:
         outcome = ", ".join(f"{entry.outcomes[one]} {one}" for one in Outcome if entry.outcomes[one])
     else:
@@ -172,7 +173,8 @@ def _print_doubts(entries: Sequence[Entry], console: Console) -> None:
         console.print(f"{text} More: --set repeat.processes=5", markup=False)
     if any(entry.time and too_uncertain(entry.time) for entry in counted):
         more = max(5, *(2 * len(entry.medians) for entry in counted))
-        console.print(f"{UNCERTAIN}: measure on a quiet machine with --set repeat.processes={more}", markup=False)
+        text = f"{UNCERTAIN}: the interval is wider than a factor of 3, which is too uncertain to compare."
+        console.print(f"{text} Measure on a quiet machine with --set repeat.processes={more}", markup=False)
 
 
 def _widths(rows: Sequence[Row], width: int) -> dict[str, int]:
@@ -203,11 +205,12 @@ def _table(rows: Sequence[Row], widths: dict[str, int]) -> Table:
     return table
 
 
-def _print_heading(problem: ProblemResults, evidence: Evidence, console: Console) -> None:
-    case, job = problem.first.case, evidence.jobs.get(f"{problem.first.first.run}/{problem.first.first.job}")
+def _print_heading(problem: ProblemResults, console: Console) -> None:
+    case = problem.first.case
     kernel = kernel_of(case.kernel)
-    paths = job.inputs.get(case.input_hash or "", {}) if job else {}
-    what = [input_of(case), unit_words(kernel, case, paths), options_of(case), _nodes(case)]
+    works = (row.record.work for entry in problem.newest for row in entry.rows)
+    size = next((work.unit_size for work in works if work and work.unit_size), "") or unit_size(kernel, case)
+    what = [input_of(case), unit_words(kernel, size), options_of(case), _nodes(case)]
     console.print(kernel.card.title if kernel else case.kernel, style="bold", markup=False, highlight=False)
     console.print(", ".join(filter(None, what)), markup=False, highlight=False)
 

@@ -30,7 +30,7 @@ sizes = ["tiny"]                      # of generated data: tiny, small, medium, 
 [repeat]
 processes = 5     # new processes per case; fewer than 3 give no interval
 interval = 0.05   # a process stops when its median is known to 5 %
-limit_s = 10      # but after 10 s at the latest
+limit_s = 30      # but after 30 s at the latest
 """
 
 PLATFORM = """\
@@ -64,7 +64,8 @@ runner = "local"
 KERNEL = '''\
 """A kernel of your own: what is measured, how a result is verified, and the inputs.
 
-daasbench run FILE --set cases.sizes=tiny
+daasbench run FILE --quick     a quick look
+daasbench run FILE             enough processes to compare implementations
 """
 
 import functools

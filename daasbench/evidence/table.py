@@ -54,7 +54,7 @@ def load(*folders: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], at
     -------
     pandas.DataFrame
         A missing value is NA. ``table.attrs["units"]`` has the unit of each column. The page "The tidy table" of the
-        documentation (docs/reference/table.md) describes each column in detail.
+        documentation describes each column in detail.
 
         What was measured:
             run, case, platform, kernel, implementation, version, size, seed, input, options;

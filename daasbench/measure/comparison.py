@@ -129,6 +129,7 @@ class ComparisonRunner:
                 order = "interleaved"
             else:
                 order = "blocks" if together else "serial"
+            self._say(_measuring(group))
             Interleaving(self.bench, self.start_states, group, made, order).run()
 
     def _predicted_bytes(self, planned: Planned, made: Made) -> float:
@@ -147,6 +148,14 @@ class ComparisonRunner:
 
     def _runs_elsewhere(self, planned: Planned) -> bool:
         return runs_elsewhere(self.bench.implementation(planned), planned.case, self.bench.job.platform)
+
+
+def _measuring(group: Sequence[Planned]) -> str:
+    """Return what is being measured: ``"measuring numba, numpy: tomography, small, process 2"``."""
+    names = ", ".join(sorted({planned.case.implementation for planned in group}))
+    case = group[0].case
+    inputs = case.size or (case.input or "").rpartition("/")[2]
+    return f"measuring {names}: {case.kernel}, {inputs}, process {group[0].process + 1}"
 
 
 def _lacks_capacity(message: str) -> Failure:

@@ -15,6 +15,7 @@ from daasbench.authoring.growth import grown_parameters
 from daasbench.contracts import Implementation, Kernel, Options, Parameters
 from daasbench.errors import InputError, PluginError, ScenarioError, UnknownName, UsageError, unknown_sentence
 from daasbench.model import Case, Platform, Scalar, Work, Written, parsing
+from daasbench.scenario.cores import share_cores
 from daasbench.scenario.implementations import Names, named_implementations
 from daasbench.scenario.input_files import DATA, content_hash, find_file
 from daasbench.scenario.scaling_series import counts_to
@@ -349,20 +350,6 @@ class CaseGrid:
             quick=self.block.quick,
         )
         return Cell(case=case, platform=platform, paths=self.paths, source=str(self.source) if self.source else None)
-
-
-def share_cores(cores: int, nodes: int, ranks: Counts, threads: Counts) -> tuple[int, int]:
-    """Return ranks (on all nodes together) and threads per rank; each ``"max"`` becomes a number that fits the cores.
-
-    If one of them is ``"max"``, it uses all cores that the other does not use. If both are, each core has one rank of
-    one thread.
-    """
-    if ranks == "max":
-        each = 1 if threads == "max" else int(threads)
-        return max(1, cores // each) * nodes, each
-    if threads == "max":
-        return int(ranks), max(1, cores // -(-int(ranks) // nodes))
-    return int(ranks), int(threads)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -171,7 +171,7 @@ def why(entry: Entry) -> str:
             reasons.setdefault(explanation(row.record.outcome, row.record.message), []).append(row.record.process + 1)
     if len(reasons) == 1 and len(entry.outcomes) == 1:
         return next(iter(reasons))
-    return " ".join(f"Process {spans(processes)}: {text}" for text, processes in reasons.items())
+    return " ".join(f"Process {spans(processes)}: {text.rstrip('.')}." for text, processes in reasons.items())
 
 
 def explanation(outcome: Outcome, message: str) -> str:

@@ -41,7 +41,7 @@ def cell(found: Interval, unit: Unit) -> Cell:
         width = ends(found.value, *_seen(found), scale)
         return f"{width}{scale.sign}", f"(too uncertain to compare, {counted(found.n, 'process')})"
     main, interval = figure(found.value, found.low, found.high, scale)
-    return main, interval or f"({_range(found, scale)})"
+    return (main, interval) if interval else (_without_interval(found, scale), f"({_range(found, scale)})")
 
 
 def _seen(found: Interval) -> tuple[float, float]:
@@ -49,6 +49,11 @@ def _seen(found: Interval) -> tuple[float, float]:
     if found.least is not None and found.greatest is not None:
         return found.least, found.greatest
     return found.low or found.value, found.high or found.value
+
+
+def _without_interval(found: Interval, scale: Scale) -> str:
+    """Return a value with as many digits as the range of the processes leaves."""
+    return figure(found.value, found.least, found.greatest, scale)[0]
 
 
 def _range(found: Interval, scale: Scale) -> str:
@@ -73,7 +78,8 @@ def phrase(found: Interval, unit: Unit) -> str:
         return f"{main} {interval}"
     if found.least is None or found.greatest is None or found.n < 2:
         return f"{main} (1 process)"
-    return f"{main} ({ends(found.value, found.least, found.greatest, scale)} in {counted(found.n, 'process')})"
+    width = ends(found.value, found.least, found.greatest, scale)
+    return f"{_without_interval(found, scale)} ({width} in {counted(found.n, 'process')})"
 
 
 def speed_of(entry: Entry) -> Interval | None:

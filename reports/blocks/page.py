@@ -6,6 +6,7 @@ A report has templates of its own, which extend ``layout.html.j2`` and ``layout.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from .gaps import Gap, count_words, gaps
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
+COMMAND = re.compile(r"\bdaasbench (run|report|show) .*$", re.DOTALL)
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -169,8 +171,31 @@ def render(template: str, frame: PageFrame, folder: Path | None = None, **facts:
         keep_trailing_newline=True,
     )
     templates.filters["cell"] = markdown_cell
+    templates.filters["command"] = html_command if template.endswith(".html.j2") else markdown_command
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     return templates.get_template(template).render(frame=frame, style=style, **facts)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return a text and the command at its end, which is to be copied; it may have none."""
+    found = COMMAND.search(text)
+    return (text[: found.start()], found[0]) if found else (text, "")
+
+
+def html_command(text: str) -> str:
+    """Return text for a page, the command at its end as code."""
+    from markupsafe import Markup, escape
+
+    words, command = _split(text)
+    return escape(words) + (Markup("<code>{}</code>").format(command) if command else "")
+
+
+def markdown_command(text: str) -> str:
+    """Return text for Markdown, the command at its end as code, so that it can be copied."""
+    words, command = _split(text)
+    if not command or "`" in command:
+        return markdown_cell(text)
+    return f"{markdown_cell(words)} `{' '.join(command.split())}`".strip()
 
 
 def markdown_cell(text: object) -> str:

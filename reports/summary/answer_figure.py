@@ -42,7 +42,9 @@ def answer_figure(asked: AnsweredQuestion, colours: Mapping[str, str]) -> Captio
 
 def _figure(groups: Sequence[bars.BarGroup], title_: str, what: str) -> CaptionedFigure:
     drawn = [bar for group in groups for bar in group.bars]
-    few = " Fewer than 3 processes have no interval: the line is their range." if any(bar.few for bar in drawn) else ""
+    few = (
+        " Where processes are fewer than 3, or differ too much, it is their range." if any(b.few for b in drawn) else ""
+    )
     caption = f"{what}, from zero. The thin line is the 95 % interval across processes.{few}"
     return CaptionedFigure(svg=bars.draw(groups), caption=caption, title=title_)
 
@@ -89,24 +91,28 @@ def _speeds(
 
 def _bar(entry: Entry, label: str, colours: Mapping[str, str]) -> bars.Bar:
     found = speed_of(entry)
+    low, high = _ends(found)
     return bars.Bar(
         label=label,
         text=speed_phrase(entry),
         colour=colours.get(entry.case.implementation, canvas.REFERENCE),
         value=None if found is None or too_uncertain(found) else found.value,
-        low=_low(found),
-        high=_high(found),
+        low=low,
+        high=high,
         basis=entry.basis.value,
-        few=found is not None and found.low is None,
+        few=found is not None and _is_range(found),
     )
 
 
-def _low(found: Interval | None) -> float | None:
-    return None if found is None else found.low if found.low is not None else found.least
+def _ends(found: Interval | None) -> tuple[float | None, float | None]:
+    """Return the interval, or the range of the processes where they are too few or differ too much."""
+    if found is None:
+        return None, None
+    return (found.least, found.greatest) if _is_range(found) else (found.low, found.high)
 
 
-def _high(found: Interval | None) -> float | None:
-    return None if found is None else found.high if found.high is not None else found.greatest
+def _is_range(found: Interval) -> bool:
+    return found.low is None or too_uncertain(found)
 
 
 def _costs(problem: ProblemResults, colours: Mapping[str, str]) -> bars.BarGroup:
@@ -119,9 +125,9 @@ def _costs(problem: ProblemResults, colours: Mapping[str, str]) -> bars.BarGroup
             text=cost(entry, priced[0])[0],
             colour=colours.get(entry.case.implementation, canvas.REFERENCE),
             value=entry.cost.value if entry.cost else None,
-            low=_low(entry.cost),
-            high=_high(entry.cost),
-            few=entry.cost is not None and entry.cost.low is None,
+            low=_ends(entry.cost)[0],
+            high=_ends(entry.cost)[1],
+            few=entry.cost is not None and _is_range(entry.cost),
         )
         for entry in priced[: ROWS[1]]
     ]

@@ -147,7 +147,8 @@ def _problem_facts(problem: ProblemResults) -> list[str]:
     blocks = {record.blocks for record in records if record.blocks}
     if blocks:
         fits = any(record.exceeds_cache is False for record in records)
-        facts.append(f"The repeats rotate over {listed(str(b) for b in sorted(blocks))} input blocks.")
+        numbers = listed(str(count) for count in sorted(blocks))
+        facts.append(f"The repeats rotate over {numbers} input {'block' if blocks == {1} else 'blocks'}.")
         facts += ["The inputs fit into the processor cache: real data would be slower."] if fits else []
     orders = sorted({record.order for record in records if record.order})
     return [*facts, *(ORDERS.get(order, order) for order in orders)]

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from daasbench.evidence.claims import ComparisonGroup, ProblemResults
+from daasbench.evidence.disturbance import disturbed_share
 from daasbench.evidence.entries import Entry, ProcessResult
 
 from ..blocks.claims_in_words import details, group_answer, name, on, title
 from ..blocks.comparison_table import limit_words, role
 from ..blocks.intervals import cell, share, speed_of, time
-from ..blocks.numbers import counted, plural
+from ..blocks.numbers import counted, duration, number, plural
 from ..blocks.page import CaptionedFigure
 from ..figures import canvas, dots, roof, stacks, trace
 
@@ -67,7 +68,9 @@ def _comparison(group: ComparisonGroup, what: str, key: str, colours: Mapping[st
         " processes. Right: share of the machine's speed limit."
     )
     return CaptionedFigure(
-        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "correct implementation")
+        svg=svg,
+        caption=text + _left_out(len(shown), len(group.comparable), "correct implementation"),
+        title=group_answer(group).partition(". ")[0].rstrip("."),
     )
 
 
@@ -103,8 +106,16 @@ def _phases(group: ComparisonGroup, what: str, key: str) -> CaptionedFigure:
         " code for the first time. A steady repeat then computes and copies the result (get). Medians of the processes."
     )
     return CaptionedFigure(
-        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "correct implementation")
+        svg=svg,
+        caption=text + _left_out(len(shown), len(group.comparable), "correct implementation"),
+        title=_longest_phase(bars[0]),
     )
+
+
+def _longest_phase(bar: stacks.StackedBar) -> str:
+    """Return what takes a process longest, in a sentence."""
+    phase = max(bar.seconds, key=lambda one: bar.seconds[one])
+    return f"{bar.label}: the longest phase is {stacks.PHASES[phase][0]}, {duration(bar.seconds[phase])[0]}"
 
 
 def _samples(group: ComparisonGroup, what: str, key: str, colours: Mapping[str, str]) -> CaptionedFigure:
@@ -123,8 +134,18 @@ def _samples(group: ComparisonGroup, what: str, key: str, colours: Mapping[str, 
     if step > 1:
         text += f" Of the samples that count, 1 in {step} is drawn."
     return CaptionedFigure(
-        svg=svg, caption=text + _left_out(len(shown), len(group.comparable), "correct implementation")
+        svg=svg,
+        caption=text + _left_out(len(shown), len(group.comparable), "correct implementation"),
+        title=_disturbance(shown),
     )
+
+
+def _disturbance(shown: Sequence[Entry]) -> str:
+    """Return how much other programs disturbed the samples, in a sentence."""
+    share_ = disturbed_share(row.record for entry in shown for row in entry.counted)
+    if not share_:
+        return "Other programs disturbed none of the samples"
+    return f"Other programs disturbed {number(100 * share_, 1)} % of the samples"
 
 
 def _started(row: ProcessResult) -> float:
@@ -199,8 +220,18 @@ def rooflines(
             f"{what}, measured with {counted(limits.threads, 'thread')}. The operations are those of the problem, not"
             " those of the implementation."
         )
-        drawn.append(CaptionedFigure(svg=svg, caption=caption))
+        drawn.append(CaptionedFigure(svg=svg, caption=caption, title=_nearest(entries)))
     return drawn
+
+
+def _nearest(entries: Sequence[Entry]) -> str:
+    """Return which implementation comes nearest to a limit, in a sentence; empty if no share is known."""
+    known = [(entry.fraction, entry) for entry in entries if entry.fraction]
+    if not known:
+        return ""
+    found, entry = max(known, key=lambda one: one[0].value)
+    limit = limit_words(entry.limit_name)
+    return f"{name(entry)} comes nearest to a limit: {cell(found, share)[0]} of {limit}"
 
 
 def _ceilings(limits: Limits, entries: Sequence[Entry]) -> list[roof.Ceiling]:

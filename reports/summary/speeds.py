@@ -74,7 +74,9 @@ def speed_sentence(group: ComparisonGroup, subject: str) -> str:
         return ""
     kernel, least = card(entry.case.kernel), "at least " if is_disturbed(group) else ""
     if kernel and kernel.card.verb:
-        return f"{subject} {kernel.card.verb} {least}{_speed(entry)}{_share(entry)}."
+        chosen = ", ".join(f"{option} {value}" for option, value in sorted(entry.case.options.items()))
+        mode = f" ({chosen})" if chosen else ""
+        return f"{subject} {kernel.card.verb} {least}{_speed(entry)}{_share(entry)}{mode}."
     options = details(entry.case).partition(", ")[2]
     what = f"{entry.case.kernel} ({options})" if options else entry.case.kernel
     return f"{subject} reaches {least}{_speed(entry)} in {what}{_share(entry)}."

@@ -260,3 +260,15 @@ def test_on_a_busy_machine_a_speed_is_a_lower_and_a_cost_an_upper_limit(folder: 
     dear.prices["here"] = price
     dear.add("numba", times(0.01)).disturb(0.4)
     assert box(dear).sentences[0].startswith("At most 0.1")
+
+
+def test_the_line_of_a_bar_is_what_its_text_says(folder: Callable[..., Any]) -> None:
+    made = ask(folder, "How fast?").add("numba", [0.01, 0.02, 0.05, 0.011]).add("numpy", times(0.1), threads=1)
+    evidence = made.gather()
+    (asked,) = questions(evidence, problem_results(entries(evidence)))
+    drawn = answer_figure(asked, {})
+    assert drawn is not None
+    assert re.search(r"between 3\d\d and 15\d\d frames/s in 4 processes", drawn.svg)
+    left = float(re.findall(r'class="interval" style="left:([\d.]+)%', drawn.svg)[0])
+    assert 15 < left < 25  # 310 to 1570 frames/s of a scale up to 1570
+    assert "it is their range" in drawn.caption

@@ -50,3 +50,14 @@ def test_one_rank_is_called_a_rank_and_not_a_thread(folder: Callable[..., Any]) 
     made = folder().add("mpi", [0.01], threads=1).add("numba", [0.01], threads=1).add("mpi", [0.01], threads=2)
     names = {blocks.name(entry) for entry in blocks.entries(made.gather())}
     assert names == {"mpi (1 rank)", "numba (1 thread)", "mpi (1 rank × 2 threads)"}
+
+
+def test_a_command_at_the_end_of_a_sentence_can_be_copied(folder: Callable[..., Any]) -> None:
+    command = "daasbench run my_scenario.toml --set 'cases.sizes=[\"tiny\"]' --again"
+    page = blocks.PlainPage(
+        question="Which?", answers=(), level=blocks.EvidenceLevel.NONE, sections=(), missing=f"Too few <b>: {command}"
+    )
+    frame = blocks.page_frame(folder().add("numba", [0.01]).gather(), "mine")
+    assert f"Too few &lt;b&gt;: `{command}`" in page.text(frame, "md")
+    shown = command.replace("'", "&#39;").replace('"', "&#34;")
+    assert f"Too few &lt;b&gt;: <code>{shown}</code>" in page.text(frame, "html")

@@ -74,6 +74,7 @@ def test_several_folders_are_named_and_so_are_cases_whose_processes_are_counted_
 
 def test_one_folder_with_one_run_needs_no_note(say: Say, measured: Path) -> None:
     assert say("report", "summary", "--results", measured).err == ""
+    assert say("report", "summary", "--results", measured, "--results", f"{measured}/.").err == ""
 
 
 # --- results --------------------------------------------------------------------------------------------------
@@ -82,10 +83,11 @@ def test_one_folder_with_one_run_needs_no_note(say: Say, measured: Path) -> None
 def test_the_table_names_what_all_rows_share_once_and_puts_reasons_below(say: Say, measured: Path) -> None:
     lines = say("results", "--results", measured).out.splitlines()
     assert lines[0] == "run 20261122-100000-ab12, platform here, kernel azimuthal_integration, size small"
-    assert lines[1].split() == ["implementation", "process", "outcome", "time", "(95", "%)", "rate"]
+    assert lines[1].split() == ["implementation", "process", "outcome", "one", "repeat", "(95", "%)", "rate"]
     assert any(line.startswith("numba (2 threads)  3 of 3") and "frames/s" in line for line in lines)
-    assert lines[-1] == "[1] no NVIDIA GPU in this machine; use a machine that has one"
-    assert max(map(len, lines[1:])) <= 80
+    assert lines[-2] == "[1] no NVIDIA GPU in this machine; use a machine that has one"
+    assert lines[-1] == "95 %: interval of the repeats within one process; reports have the interval of all processes"
+    assert max(map(len, lines[1:-1])) <= 80
 
 
 def test_json_has_every_column_with_every_digit_and_null_for_missing(say: Say, measured: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_run_is_detached_asked_for_and_collected(campaign: OnSlurm) -> None:
     code, out, _ = campaign.say("run", "./kills.toml", "--detach")
     assert code == 0
     assert "daasbench collect" in out
-    code, out, err = campaign.say("status")
+    code, out, err = campaign.say("status", "-v")
     assert code == 0, err
     assert "slurm:///" in out or "4/4" in out
     code, out, err = campaign.say("collect", "--wait")

@@ -84,6 +84,12 @@ def test_every_measurement_has_a_line_that_says_what_which_process_and_how_fast(
     assert "process 0" not in text
 
 
+def test_the_bar_says_what_is_going_on(first):
+    text = "\n".join(lines_of(first[1]))
+    assert "  starting" in text
+    assert re.search(r"━ +\d+/10 [\d:]+ .*(making the inputs|measuring )", text)
+
+
 def test_the_bar_is_whole_in_a_narrow_terminal_and_shows_the_time_since_the_start(first):
     bars = [line for line in lines_of(first[1]) if "━" in line]
     assert bars

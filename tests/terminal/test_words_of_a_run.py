@@ -174,3 +174,22 @@ def test_the_next_command_names_the_report_of_the_scenario(scenario, report):
     from daasbench.cli.scenario_options import ScenarioRequest
 
     assert report_of(ScenarioRequest(scenario).plan()) == report
+
+
+def test_a_command_that_is_printed_works_where_it_is_read(monkeypatch, tmp_path):
+    import sys
+    from pathlib import Path
+
+    from daasbench.cli.names import command, program
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["daasbench"])
+    assert command("report", "summary", results=Path("results")) == "daasbench report summary"
+    assert command("collect", "r", results=Path("my results")) == "daasbench collect r --results 'my results'"
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("sys.argv", [str(tmp_path / ".venv" / "bin" / "daasbench")])
+    assert program() == ".venv/bin/daasbench"
+    monkeypatch.setattr("sys.argv", ["/elsewhere/bin/daasbench"])
+    assert program() == "/elsewhere/bin/daasbench"
+    monkeypatch.setattr("sys.argv", ["/x/daasbench/__main__.py"])
+    assert program() == f"{sys.executable} -m daasbench"
