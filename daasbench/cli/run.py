@@ -139,8 +139,7 @@ def run_command(  # noqa: PLR0913  (click gives every option by its name)
 
     detail = Detail.QUIET if quiet else Detail.FULL if verbose else Detail.NORMAL
     repeat = plan.scenario.repeat
-    several = f"{repeat.least_processes} to {repeat.most_processes}"
-    processes = several if repeat.adds_processes else str(repeat.least_processes)
+    processes = f"{'at most ' if repeat.adds_processes else ''}{repeat.most_processes}"
     if quick:
         _load_tables()
     command = "daasbench " + shlex.join(sys.argv[1:])

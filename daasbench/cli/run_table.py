@@ -37,11 +37,12 @@ if TYPE_CHECKING:
     from daasbench.evidence.entries import Entry
 
 
-UNCERTAIN = "too uncertain to compare"
+LIMITS = {"memory": "memory", "matmul": "arithmetic"}  # by the first word of a limit's name
+UNCERTAIN = "uncertain"
 GAP = 2  # spaces between columns
 COLOURS = {Outcome.OK: "green", Outcome.SKIPPED: "yellow"}
 BAD = "bold red"
-DROPPED = ("time", "range", "limit")  # the columns that a narrow terminal does without, in this order
+DROPPED = ("time", "limit", "range")  # the columns that a narrow terminal does without, in this order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +140,8 @@ def _row(entry: Entry, layout: Layout) -> Row:
             "time": f"{figures.duration(time.value)} each",
         }
         if entry.fraction and entry.limit_name:
-            cells["limit"] = f"{figures.share(entry.fraction.value)} of {entry.limit_name.replace('_', ' ')}"
+            kind = LIMITS.get(entry.limit_name.partition("_")[0], entry.limit_name.replace("_", " "))
+            cells["limit"] = f"{figures.share(entry.fraction.value)} of {kind}"
     if len(entry.outcomes) > 1:
         outcome = ", ".join(f"{entry.outcomes[one]} {one}" for one in Outcome if entry.outcomes[one])
     else:
@@ -173,7 +175,8 @@ def _print_doubts(entries: Sequence[Entry], console: Console) -> None:
         console.print(f"{text} More: --set repeat.processes=5", markup=False)
     if any(entry.time and too_uncertain(entry.time) for entry in counted):
         more = max(5, *(2 * len(entry.medians) for entry in counted))
-        console.print(f"{UNCERTAIN}: measure on a quiet machine with --set repeat.processes={more}", markup=False)
+        text = f"{UNCERTAIN}: the interval is wider than a factor of 3, which is too uncertain to compare."
+        console.print(f"{text} Measure on a quiet machine with --set repeat.processes={more}", markup=False)
 
 
 def _widths(rows: Sequence[Row], width: int) -> dict[str, int]:
