@@ -86,5 +86,8 @@ def test_a_virtual_dataset_whose_source_is_gone_is_refused(linked: Path, tmp_pat
         check_sources(linked, file["virtual"])
         check_sources(linked, file["entry/detector/data"])
     (tmp_path / "outside.h5").unlink()
-    with open_hdf5(linked) as file, pytest.raises(InputError, match=r"virtual takes values from 'outside\.h5'"):
+    with (
+        open_hdf5(linked) as file,
+        pytest.raises(InputError, match=r"virtual takes values from the missing file 'outside\.h5'"),
+    ):
         check_sources(linked, file["virtual"])

@@ -73,9 +73,9 @@ def test_a_third_party_kernel_is_declared_by_its_name(packages):
         ("broken_c:sums", "raise SystemExit(3)\n", "SystemExit: 3"),
         ("broken_d:sums", "def f(:\n", "SyntaxError: invalid syntax"),
         ("broken_e:sums", "", "AttributeError: module 'broken_e' has no attribute 'sums'"),
-        ("broken_f:sums", "sums = 3\n", "it is no kernel: it has no 'name'"),
+        ("broken_f:sums", "sums = 3\n", "it is not a kernel: it has no 'name'"),
         ("broken_g:sums", "class sums: pass\n", "expected an object, not a class"),
-        ("broken_h:sums", GOOD.format(name="other"), "its name is 'other', its entry point 'bad'"),
+        ("broken_h:sums", GOOD.format(name="other"), "its name is 'other', but the name of its entry point is 'bad'"),
         ("nowhere_at_all.inside:sums", "", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
     ],
 )

@@ -73,7 +73,7 @@ def test_the_map_of_26id_does_not_say_how_large_a_pixel_is(real_file: Find) -> N
 
 
 def test_a_bliss_master_without_its_images_is_refused(real_file: Find) -> None:
-    with pytest.raises(InputError, match="which is missing"):
+    with pytest.raises(InputError, match="takes values from the missing file"):
         kernel.survey(real_file("nanostrain/id01_bliss_master_PTO_STO_SL.h5"), NanostrainOptions())
 
 

@@ -84,7 +84,7 @@ def test_the_python_of_dials_is_found_by_its_programs(tmp_path: Any, monkeypatch
     script.chmod(0o755)
     assert with_dials.find_python() == ["/opt/its/python3", "-s"]
     script.write_bytes(b"\x7fELF")
-    with pytest.raises(MissingRequirement, match="does not say"):
+    with pytest.raises(MissingRequirement, match="does not name the Python"):
         with_dials.find_python()
     dispatcher = tmp_path / "dials.python"
     shutil.copy(script, dispatcher)
