@@ -223,7 +223,7 @@ def _show_end(ended: RunSummary, plan: Plan, results: Path) -> None:
         click.echo(f"note: {message}", err=True)
     if ended.outcomes:
         show_run(Path(ended.folder), output())
-    click.echo(ended.sentence)
+    output().print(ended.sentence, markup=False)
     if ended.measured == 0 and not ended.left:
         click.echo("Nothing was measured now: all of it was done before. To measure again: add --again")
     if ended.refused:

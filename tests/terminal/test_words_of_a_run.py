@@ -118,6 +118,7 @@ def test_a_rate_has_no_exponent_and_its_interval_the_same_unit():
     assert figures.bounds(found, 4e6) == "1.60 to 2.50"
     assert figures.bounds(Interval(value=1.0, low=None, high=None, n=1, method="none")) == ""
     assert (figures.share(0.117), figures.share(0.0075), figures.share(0.02)) == ("12 %", "0.75 %", "2 %")
+    assert (figures.share(11.27), figures.share(2.14), figures.share(9.994)) == ("1 130 %", "214 %", "999 %")
 
 
 def test_the_resources_and_options_of_a_case_are_words():
