@@ -161,6 +161,14 @@ def test_a_machine_is_busy_if_a_fifth_of_the_samples_or_half_of_the_processes_ar
 
 
 @pytest.mark.parametrize(
+    ("platforms", "busy"), [(["site", "site"], "the machine of site was busy"), (["here", "site"], "the machines were")]
+)
+def test_the_caution_about_a_busy_machine_does_not_blame_this_machine_for_another(platforms, busy):
+    records = [record(platform=name, samples=Samples(seconds=[1.0], flags=[2], foreign=[0.3])) for name in platforms]
+    assert busy_caution(records).startswith(f"Caution: {busy}")
+
+
+@pytest.mark.parametrize(
     ("scenario", "report"),
     [
         ("quickstart", "summary"),
