@@ -173,6 +173,9 @@ class ScenarioRequest:
                     value = _absolute(str(value))
                 _put(block, ["options", key], value, where)
                 taken = True
+        if not taken and not known and not _hint(key, text):
+            message = "the kernel has no options; a key of the scenario has a dot, such as repeat.processes"
+            raise ScenarioError(f"{where}: no option {key!r}: {message}")
         if not taken:
             raise ScenarioError(unknown_sentence("option", key, known, where) + _hint(key, text))
 
