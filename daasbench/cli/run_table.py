@@ -77,6 +77,7 @@ class Layout:
 
 def show_run(folder: Path, console: Console) -> None:
     """Print the table of a run's folder."""
+    from daasbench.cli.terminal import filled
     from daasbench.evidence.claims import problem_results
     from daasbench.evidence.collection import gather
     from daasbench.evidence.disturbance import busy_caution
@@ -105,7 +106,7 @@ def show_run(folder: Path, console: Console) -> None:
     if install := one_command(fixes):
         console.print(f"To install what is missing: {install}", markup=False, soft_wrap=True)
     if caution := busy_caution(evidence.records):
-        console.print(caution, style="bold yellow", markup=False)
+        console.print(filled(caution, console.width), style="bold yellow", markup=False)
 
 
 def _sorted(problem: ProblemResults) -> list[Entry]:
@@ -248,8 +249,11 @@ def _print_footnote(note: Footnote, console: Console) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    text = Text(f"{note.outcome}: ", style=COLOURS.get(note.outcome, BAD))
-    text.append(f"{listed(note.names)} ({note.reason})" if note.reason else listed(note.names), style="default")
+    from daasbench.cli.terminal import filled
+
+    what = f"{listed(note.names)} ({note.reason})" if note.reason else listed(note.names)
+    text = Text(filled(f"{note.outcome}: {what}", console.width - GAP), style="default")
+    text.stylize(COLOURS.get(note.outcome, BAD), 0, len(f"{note.outcome}: "))
     console.print(Padding(text, (0, 0, 0, GAP), expand=False))
 
 
