@@ -160,6 +160,24 @@ def test_an_oracle_that_fails_is_named():
         sums.verify(problem, None, 0, {}, "")
 
 
+@pytest.mark.parametrize(
+    ("result", "described"),
+    [
+        (None, "None"),
+        ({}, "an empty mapping"),
+        ({"totals": 3.0}, "a mapping with 'totals'"),
+        (np.zeros((2, 3)), "an array of shape (2, 3)"),
+        (3.0, "of type float"),
+    ],
+)
+def test_a_failing_oracle_is_reported_with_what_the_implementation_returned(result, described):
+    """A wrong key or a forgotten return is a mistake of the implementation, and not of the oracle."""
+    sums = made(oracle=lambda inputs, got: got["total"])
+    problem = sums.make({"n": 2}, sums.options(), 0, 1)
+    with pytest.raises(PluginError, match=re.escape(f"; the result is {described}")):
+        sums.verify(problem, None, 0, result, "")
+
+
 # --- what is refused when it is declared -----------------------------------------------------------------------
 
 WRONG = [

@@ -264,6 +264,16 @@ def test_paths_on_the_command_line_are_relative_to_where_the_command_is_given(sa
     assert made.raw["cases"][0]["input"] == "data:a/g.h5"
 
 
+@pytest.mark.parametrize(
+    ("platforms", "place"),
+    [(["here"], "on this machine"), (["./site.toml"], "on site"), (["./site.toml", "here"], "on site and on here")],
+)
+def test_the_question_about_a_kernel_names_the_platforms_that_are_measured(say, platforms, place):
+    made = asked("tomography")
+    made.set_platforms(platforms)
+    assert made.raw["question"].startswith(f"Which implementation of tomography is the fastest {place}? (")
+
+
 def test_an_option_goes_to_every_kernel_that_has_it(say, tmp_path):
     (tmp_path / "q.toml").write_text(
         'question = "?"\nplatforms = ["here"]\n[[cases]]\nkernel = "probes"\n'

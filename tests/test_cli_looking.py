@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from daasbench.cli import COMMANDS, daasbench
+from daasbench.errors import UsageError
+from daasbench.evidence.table import load
 from daasbench.host import launchers
 
 KERNEL = """\
@@ -290,3 +292,33 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     assert listing.stderr.read() == ""
     listing.stderr.close()
     assert listing.wait() == 0
+
+
+def test_a_file_that_holds_no_records_is_not_taken_for_its_folder(sums, say, tmp_path):
+    """The rows of the folder around it would be shown as if they came from the file."""
+    say("run", "./sums.toml")
+    said = say("results", "--results", "sums.py")
+    assert (said.code, said.out) == (2, "")
+    assert "sums.py: is not a folder; name a folder that daasbench run wrote" in said.err
+
+
+def test_an_error_of_load_names_no_option_of_the_command_line(say, tmp_path):
+    """In a notebook there is no option to give."""
+    with pytest.raises(UsageError, match=r"nowhere: no such folder; name a folder that daasbench run wrote$"):
+        load("nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="empty: no records; name another folder, or measure first: daasbench run"):
+        load("empty")
+
+
+def test_a_kernel_without_options_says_so_and_how_a_key_of_the_scenario_is_written(sums, say):
+    said = say("run", "./sums.py", "--set", "foo=3")
+    assert said.code == 2
+    assert "--set foo=3: no option 'foo': the kernel has no options; a key of the scenario has a dot" in said.err
+
+
+def test_an_input_for_a_kernel_of_ones_own_without_a_reader_is_refused_with_both_fixes(sums, say, tmp_path):
+    (tmp_path / "frame.tif").write_bytes(b"II")
+    said = say("run", "./sums.py", "--input", "frame.tif")
+    assert said.code == 2
+    assert "frame_sums reads no files; remove input; to read one, add a function with @frame_sums.reader" in said.err

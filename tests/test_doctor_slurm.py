@@ -56,7 +56,7 @@ def test_nodes_are_read_with_their_gpus_and_features() -> None:
     [
         ({"partition": "gpus"}, "partition", "wrong: Slurm has no partition gpus; write partition = one of cpu, gpu"),
         ({"partition": "gpu"}, "partition", "ok: gpu: 2 nodes, 1 more are down or drained; "),
-        ({}, "partition", "ok: cpu (the default): 1 nodes; "),
+        ({}, "partition", "ok: cpu (the default): 1 node; "),
         (
             {"partition": "gpu", "constraint": "h100"},
             "constraint",
@@ -86,7 +86,7 @@ def test_partition_and_constraint_are_compared_with_the_nodes(options: dict, che
             "warning: 64 declared, a node has 48 to 64: only 1 of 2 nodes can run the jobs",
         ),
         ({"cores_per_node": 48}, "cores", "ok: 48 declared"),
-        ({}, "cores", "warning: cores_per_node is missing: "),
+        ({}, "cores", "warning: cores_per_node is missing, a node has "),
         (
             {"nodes": 2, "gpus_per_node": 4},
             "GPUs",
@@ -222,6 +222,17 @@ def test_the_jobs_of_dask_workers_are_checked_with_the_options_of_their_platform
     needs("dask_jobqueue")
     platform = Platform(runner="dask", cores_per_node=4, options={"cluster": "slurm", "partition": "main", **options})
     assert sentence in message(registry.runner("dask").inspect(platform, tmp_path), check)
+
+
+def test_a_warning_of_a_missing_number_says_what_run_does_without_it(say, tmp_path: Path) -> None:
+    """It said that the number of this machine would be used; run refuses such cases."""
+    nodes = partitions.parse_nodes(SITE)
+    findings = partitions.declaration_findings([node for node in nodes if node.name == "c1"], Platform(runner="slurm"))
+    assert 'cases with threads or ranks = "max" are refused; write cores_per_node = ' in message(findings, "cores")
+    (tmp_path / "site.toml").write_text('runner = "slurm"\n')
+    said = say("run", "tomography", "--set", "cases.threads=max", "--platform", "./site.toml", "--dry-run")
+    assert (said.code, said.out) == (2, "")
+    assert "platform site: cores_per_node is missing" in said.err
 
 
 def test_every_wrong_declaration_is_reported_with_its_fix(slurm, tmp_path: Path) -> None:

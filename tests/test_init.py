@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import tomllib
 from pathlib import Path
 
@@ -117,3 +118,17 @@ def test_every_line_that_the_platform_leaves_to_its_reader_is_valid(say, tmp_pat
 
     name, declared = load_platform("./site.toml", tmp_path, "test")
     assert (name, declared.cores_per_node, declared.options["host"]) == ("site", 64, raw["options"]["host"])
+
+
+def test_a_template_that_does_not_fit_on_the_disk_leaves_no_file(say, tmp_path: Path) -> None:
+    """An empty file would be in the way of the next attempt, and the message says that nothing was written."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        said = say("init", "kernel")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert said.code == 2
+    assert "nothing was written" in said.err
+    assert not (tmp_path / "my_kernel.py").exists()
+    assert say("init", "kernel").code == 0

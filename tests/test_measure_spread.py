@@ -20,6 +20,7 @@ from daasbench.measure.inputs import predicted_bytes
 from daasbench.measure.rank_checks import RankInfo, check_rank, check_ranks
 from daasbench.measure.requirements import missing_requirement
 from daasbench.model import Case, Platform, Work
+from daasbench.model.sizes import binary_size
 
 CASE = Case(kernel="k", implementation="mpi", version="1", size="small", ranks=4, threads=2)
 
@@ -222,3 +223,11 @@ def test_a_measuring_process_sees_as_many_gpus_as_its_case_requests(
     if variable is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
     assert visible_devices(wanted, known) == (left if left == {} else {"CUDA_VISIBLE_DEVICES": left})
+
+
+@pytest.mark.parametrize(
+    ("size", "written"), [(300e3, "293.0 KiB"), (3 * 2**20, "3.0 MiB"), (600 * 2**20, "0.6 GiB"), (2**40, "1024.0 GiB")]
+)
+def test_a_lack_of_memory_or_disk_is_never_written_as_zero(size, written):
+    """0.0 GiB needed and 0.0 GiB free says nothing."""
+    assert binary_size(size) == written

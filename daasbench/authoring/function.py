@@ -222,7 +222,8 @@ class FunctionKernel:
         try:
             said = self.oracle(problem.blocks[block], result)
         except Exception as error:
-            raise PluginError(f"the oracle of {self.name} fails: {type(error).__name__}: {error}") from error
+            message = f"the oracle of {self.name} fails: {type(error).__name__}: {error}"
+            raise PluginError(f"{message}; the result is {_described(result)}") from error
         return Verdict(error=self._distance(said), tolerance=self.tolerance, verified_by="oracle")
 
     def _distance(self, said: Any) -> float:
@@ -236,6 +237,16 @@ class FunctionKernel:
             message = f"the oracle of {self.name} returned {float(value):g}; how wrong a result is cannot be negative"
             raise PluginError(f"{message}: return the absolute value")
         return float(value)
+
+
+def _described(result: Any) -> str:
+    """Return what an implementation returned, so that a person sees which of it is missing."""
+    if result is None:
+        return "None"
+    if isinstance(result, Mapping):
+        return f"a mapping with {', '.join(map(repr, result))}" if result else "an empty mapping"
+    kind = type(result).__name__
+    return f"an array of shape {result.shape}" if hasattr(result, "shape") else f"of type {kind}"
 
 
 def kernel(  # noqa: PLR0913  (what a user may say of a kernel, each by its name)

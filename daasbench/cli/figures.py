@@ -59,6 +59,8 @@ def bounds(found: Interval | None, units: float | None = None) -> str:
 
 
 def share(fraction: float) -> str:
-    """Return a share in percent: ``"12 %"``, ``"0.75 %"``."""
+    """Return a share in percent: ``"12 %"``, ``"0.75 %"``, ``"1 130 %"``."""
     percent = 100 * fraction
+    if percent >= 999.5:
+        return f"{number(percent)} %"
     return f"{percent:.0f} %" if percent >= 9.5 else f"{float(f'{percent:.1e}'):g} %"

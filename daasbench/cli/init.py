@@ -52,14 +52,24 @@ def init_command(kind: str, name: str | None) -> None:
     text = template.text.replace("FILE", shlex.quote(shown)).replace("NAME", _identifier(path.stem))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        _write_new(path, text)
     except FileExistsError as error:
         in_the_way = "exists, and was not changed" if path.exists() else "a file has the name of its folder"
         raise UsageError(f"{path}: {in_the_way}; to write another file: daasbench init {kind} NAME") from error
     except OSError as error:
         raise output_error(path, error, option="NAME", state="nothing was written") from error
     click.echo(f"{path}: written\nnext:    {template.next_command.format(file=shlex.quote(shown))}")
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that must not exist; nothing of it remains if the disk is full."""
+    with path.open("x", encoding="utf-8") as file:
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:
+            path.unlink()
+            raise
 
 
 def _path(name: str, suffix: str) -> Path:

@@ -111,11 +111,13 @@ class Shown:
         text = self._sentence(news.record) if news.record else news.message
         if self._done_before < 0:
             self._done_before = news.done - 1 if news.record else news.done
-        line = f"[{news.done}/{news.total}] {text}"
+        line = f"[{news.done}/{news.total}] {text}" if news.total else text
         if self._bar is None or self._task is None or self._terminal is None:
             click.echo(line, err=True)
             return
-        self._terminal.print(line, style=_style(news.record), markup=False)
+        from daasbench.cli.terminal import filled
+
+        self._terminal.print(filled(line, self._terminal.width), style=_style(news.record), markup=False)
         self._bar.update(self._task, completed=news.done, total=news.total)
         self._set_end(news)
 

@@ -222,12 +222,28 @@ def _show_end(ended: RunSummary, plan: Plan, results: Path) -> None:
         click.echo(f"note: {message}", err=True)
     if ended.outcomes:
         show_run(Path(ended.folder), output())
-    click.echo(ended.sentence)
+    output().print(ended.sentence, markup=False)
     if ended.measured == 0 and not ended.left:
         click.echo("Nothing was measured now: all of it was done before. To measure again: add --again")
+    if ended.refused:
+        for name in _queued_platforms(plan):
+            click.echo(f"To see what is wrong: {command('doctor', '--platform', name)}")
     if ended.under_way:
         click.echo(f"To fetch their records: {command('collect', ended.run, results=results)}")
     if Outcome.OK in ended.outcomes:
         click.echo(f"records: {ended.folder}")
         if not ended.left:
             click.echo(f"next:    {command('report', report_of(plan), results=results)}")
+
+
+def _queued_platforms(plan: Plan) -> list[str]:
+    """Return the platforms with a queue, as ``--platform`` takes them from this folder."""
+    from daasbench.scenario.platforms import is_this_machine
+
+    names = zip(plan.scenario.platforms, plan.platforms.values(), strict=True)
+    here = f"{Path.cwd()}/"
+    return [
+        f"./{name.removeprefix(here)}" if name.startswith(here) else name
+        for name, platform in names
+        if not is_this_machine(platform)
+    ]

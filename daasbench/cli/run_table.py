@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 LIMITS = {"memory": "memory", "matmul": "arithmetic"}  # by the first word of a limit's name
 UNCERTAIN = "uncertain"
+OVER_THE_LIMIT = "Above 100 %: the data came from a cache, or the limit was measured on a busy machine."
 GAP = 2  # spaces between columns
 COLOURS = {Outcome.OK: "green", Outcome.SKIPPED: "yellow"}
 BAD = "bold red"
@@ -77,6 +78,7 @@ class Layout:
 
 def show_run(folder: Path, console: Console) -> None:
     """Print the table of a run's folder."""
+    from daasbench.cli.terminal import filled
     from daasbench.evidence.claims import problem_results
     from daasbench.evidence.collection import gather
     from daasbench.evidence.disturbance import busy_caution
@@ -100,11 +102,12 @@ def show_run(folder: Path, console: Console) -> None:
             _print_footnote(note, console)
         console.print()
     _print_logs(folder, every, console)
-    _print_doubts(every, console)
+    for line in doubts(every):
+        console.print(line, markup=False)
     if install := one_command(fixes):
         console.print(f"To install what is missing: {install}", markup=False, soft_wrap=True)
     if caution := busy_caution(evidence.records):
-        console.print(caution, style="bold yellow", markup=False)
+        console.print(filled(caution, console.width), style="bold yellow", markup=False)
 
 
 def _sorted(problem: ProblemResults) -> list[Entry]:
@@ -161,22 +164,26 @@ def _spread(entry: Entry, work: float) -> str:
     return figures.bounds(time, work)
 
 
-def _print_doubts(entries: Sequence[Entry], console: Console) -> None:
-    """Print what the ranges mean where they are no intervals, and what makes a figure certain enough."""
+def doubts(entries: Sequence[Entry]) -> list[str]:
+    """Return what the ranges mean where they are no intervals, what makes a figure certain enough, and what is odd."""
     from daasbench.statistics.intervals import too_uncertain
 
+    lines = []
     counted = [entry for entry in entries if entry.time]
     few = sorted({len(entry.medians) for entry in counted if entry.time and entry.time.low is None})
     if few and any(entry.case.quick for entry in counted):
-        console.print("A quick look: no interval and no comparison. For both, run without --quick.", markup=False)
+        lines.append("A quick look: no interval and no comparison. For both, run without --quick.")
     elif few:
         said = " or ".join(map(str, few))
         text = f"{said} process{'' if few == [1] else 'es'} per case: too few for an interval, and no comparison."
-        console.print(f"{text} More: --set repeat.processes=5", markup=False)
+        lines.append(f"{text} More: --set repeat.processes=5")
+    if any(entry.fraction and entry.fraction.value > 1 for entry in counted):
+        lines.append(OVER_THE_LIMIT)
     if any(entry.time and too_uncertain(entry.time) for entry in counted):
         more = max(5, *(2 * len(entry.medians) for entry in counted))
         text = f"{UNCERTAIN}: the interval is wider than a factor of 3, which is too uncertain to compare."
-        console.print(f"{text} Measure on a quiet machine with --set repeat.processes={more}", markup=False)
+        lines.append(f"{text} Measure on a quiet machine with --set repeat.processes={more}")
+    return lines
 
 
 def _widths(rows: Sequence[Row], width: int) -> dict[str, int]:
@@ -245,8 +252,11 @@ def _print_footnote(note: Footnote, console: Console) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    text = Text(f"{note.outcome}: ", style=COLOURS.get(note.outcome, BAD))
-    text.append(f"{listed(note.names)} ({note.reason})" if note.reason else listed(note.names), style="default")
+    from daasbench.cli.terminal import filled
+
+    what = f"{listed(note.names)} ({note.reason})" if note.reason else listed(note.names)
+    text = Text(filled(f"{note.outcome}: {what}", console.width - GAP), style="default")
+    text.stylize(COLOURS.get(note.outcome, BAD), 0, len(f"{note.outcome}: "))
     console.print(Padding(text, (0, 0, 0, GAP), expand=False))
 
 

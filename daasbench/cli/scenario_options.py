@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 KERNEL_REPEAT = {"processes": 5, "limit_s": 60.0, "interval": 0.05, "measure_s": 2.0}
 
+FASTEST_HERE = "the fastest on this machine? ("  # of the question about a kernel; --platform changes the place
 _KEY = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+|\[\d+\])*")
 _DATA = "data:"
 _LISTS = ("implementations", "sizes", "seed", "nodes", "ranks", "threads", "gpus", "start", "platforms")
@@ -43,6 +44,13 @@ class ScenarioRequest:
         if platforms:
             self.raw["platforms"] = [_absolute(name) if _is_path(name) else name for name in platforms]
             self._changes += [f"--platform {name}" for name in platforms]
+            self._ask_about(platforms)
+
+    def _ask_about(self, platforms: Sequence[str]) -> None:
+        """Name the platforms in the question about a kernel; the question of a scenario belongs to its author."""
+        question, stems = self.raw.get("question"), [Path(name).stem for name in platforms]
+        if isinstance(question, str) and stems != ["here"]:
+            self.raw["question"] = question.replace(FASTEST_HERE, f"the fastest on {' and on '.join(stems)}? (")
 
     def set_input(self, path: str | None) -> None:
         """Measure this file in every case."""
@@ -165,6 +173,9 @@ class ScenarioRequest:
                     value = _absolute(str(value))
                 _put(block, ["options", key], value, where)
                 taken = True
+        if not taken and not known and not _hint(key, text):
+            message = "the kernel has no options; a key of the scenario has a dot, such as repeat.processes"
+            raise ScenarioError(f"{where}: no option {key!r}: {message}")
         if not taken:
             raise ScenarioError(unknown_sentence("option", key, known, where) + _hint(key, text))
 
@@ -223,7 +234,7 @@ def _is_scenario(path: str) -> bool:
 
 def _of_kernel(kernel: str, name: str, size: str, title: str) -> dict[str, Any]:
     return {
-        "question": f"Which implementation of {name} is the fastest on this machine? ({title})",
+        "question": f"Which implementation of {name} is {FASTEST_HERE}{title})",
         "platforms": ["here"],
         "cases": [{"kernel": kernel, "implementations": "all", "sizes": [size]}],
         "repeat": dict(KERNEL_REPEAT),

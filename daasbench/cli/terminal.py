@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import textwrap
 import time
 
 from rich.console import Console
@@ -12,6 +14,7 @@ from rich.text import Text
 from daasbench.cli.figures import span
 
 WIDE = 500  # columns of an output that is no terminal: a pipe or a file cuts no line
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 class Terminal(Console):
@@ -35,6 +38,13 @@ class TimeLeft(ProgressColumn):
             return Text("")
         left_s = self.ends_at - time.monotonic()
         return Text(f"{span(left_s)} left" if left_s >= 1 else "ends soon")
+
+
+def filled(text: str, width: int) -> str:
+    """Return a text in lines of at most `width` columns; ``14 800`` and ``100 %`` are never parted."""
+    whole = re.sub(r"(?<=\d) (?=\d{3}\b|%)", NO_BREAK, text)
+    lines = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace(NO_BREAK, " ")
 
 
 def output() -> Terminal:

@@ -47,9 +47,17 @@ def busy_caution(records: Sequence[Record]) -> str:
     if share is None or not was_busy(records):
         return ""
     return (
-        f"Caution: this machine was busy with other work ({100 * share:.0f} % of the samples were disturbed)."
+        f"Caution: {_busy(records)} busy with other work ({100 * share:.0f} % of the samples were disturbed)."
         " Measure again on a quiet machine."
     )
+
+
+def _busy(records: Sequence[Record]) -> str:
+    """Return what was busy, by the platforms of the records: ``"this machine was"``."""
+    platforms = {record.platform for record in records if record.samples}
+    if platforms == {"here"}:
+        return "this machine was"
+    return f"the machine of {platforms.pop()} was" if len(platforms) == 1 else "the machines were"
 
 
 def _counts(samples: Samples) -> tuple[int, int, int]:

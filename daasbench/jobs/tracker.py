@@ -151,10 +151,7 @@ class JobTracker:
         try:
             handles = queue.submit_all(request, self.folder.jobs_path)
         except SubmitError as error:
-            refused = JobStatus(state=JobState.FAILED, reason=Reason.SCHEDULER, message=str(error))
-            for job in jobs:
-                self.jobs.close_untracked(job, now, refused)
-                self.jobs.refused += len(job.planned)
+            self._close_refused(jobs, now, str(error))
             return
         except Unreachable as error:
             message = f"{error}; it is not known whether {listed(jobs)} arrived"
@@ -168,6 +165,15 @@ class JobTracker:
         )
         for job in jobs:
             self.jobs.track(job, handles[job.id], now)
+
+    def _close_refused(self, jobs: Sequence[Job], at: str, why: str) -> None:
+        """Account for jobs of one request that a scheduler refused; they share one message."""
+        said = len(self.jobs.messages)
+        refused = JobStatus(state=JobState.FAILED, reason=Reason.SCHEDULER, message=why)
+        for job in jobs:
+            self.jobs.close_untracked(job, at, refused)
+            self.jobs.refused += len(job.planned)
+        self.jobs.messages[said:] = [why]
 
     def _start_next(self) -> None:
         """Start the next job of this machine, if none is running."""

@@ -25,7 +25,7 @@ from daasbench.host import machine
 from daasbench.host.output_files import fix_of
 from daasbench.measure.messages import Made, Spec
 from daasbench.model import Case, Work
-from daasbench.model.sizes import size_of_unit
+from daasbench.model.sizes import binary_size, size_of_unit
 
 MOST_BLOCKS = 512  # of small inputs, which would need more to exceed the cache
 
@@ -119,7 +119,7 @@ def _check_memory(work: Work, blocks: int) -> None:
     """Raise MissingRequirement if the blocks do not fit into memory."""
     needed, usable = blocks * work.input_bytes + work.shared_bytes, machine.usable_memory_bytes()
     if needed > usable:
-        message = f"the inputs take {needed / 2**30:.1f} GiB of memory, {usable / 2**30:.1f} GiB are usable"
+        message = f"the inputs take {binary_size(needed)} of memory, {binary_size(usable)} are usable"
         raise MissingRequirement(message, "choose a smaller size or a larger machine")
 
 
@@ -128,7 +128,7 @@ def _check_disk(spec: Spec, work: Work, blocks: int) -> None:
     existing = next(folder for folder in Path(spec.scratch).resolve().parents if folder.is_dir())
     needed, free = blocks * work.input_bytes + work.shared_bytes, shutil.disk_usage(existing).free
     if needed > free:
-        message = f"the inputs take {needed / 2**30:.1f} GiB of disk, {free / 2**30:.1f} GiB are free in {existing}"
+        message = f"the inputs take {binary_size(needed)} of disk, {binary_size(free)} are free in {existing}"
         raise MissingRequirement(message, "free some space, or choose another folder with --results")
 
 

@@ -14,6 +14,7 @@ from daasbench.measure.dask import cluster_options, computes_elsewhere
 from daasbench.measure.failures import guarded
 from daasbench.measure.inputs import case_options, find_kernel, predicted_bytes
 from daasbench.model import Case, Job, Planned, Platform
+from daasbench.model.sizes import binary_size
 
 THIS_MACHINE = Platform(runner="local")
 RUNTIME_BYTES = 400e6  # interpreter, libraries and compiler of one measuring process
@@ -105,6 +106,6 @@ def missing_memory(predicted: float, usable: float, case: Case) -> str:
     """Return the message on a case that needs `predicted` bytes where `usable` are available."""
     what = f"size {case.size!r}" if case.size else f"file {case.input}"
     return (
-        f"{what} is predicted to need {predicted / 2**30:.1f} GiB of memory, {usable / 2**30:.1f} GiB are usable on"
+        f"{what} is predicted to need {binary_size(predicted)} of memory, {binary_size(usable)} are usable on"
         " this machine; choose a smaller size or a larger machine"
     )

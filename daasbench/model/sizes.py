@@ -21,3 +21,11 @@ def size_of_unit(parameters: Mapping[str, Any]) -> str:
         return f"{parameters['channels']} channels"
     pair = next((pair for pair in pairs if known >= set(pair)), None)
     return f"{parameters[pair[0]]} x {parameters[pair[1]]} pixels" if pair else ""
+
+
+def binary_size(size_bytes: float) -> str:
+    """Return a number of bytes in the unit in which it is not 0: ``"23.5 GiB"``, ``"3.0 MiB"``, ``"272.0 KiB"``."""
+    for power, unit in ((30, "GiB"), (20, "MiB")):
+        if size_bytes >= 2**power / 2:
+            return f"{size_bytes / 2**power:.1f} {unit}"
+    return f"{size_bytes / 2**10:.1f} KiB"

@@ -52,7 +52,7 @@ def job_folders(folders: Sequence[Path]) -> tuple[list[JobFolder], list[str]]:
     Raises
     ------
     UsageError
-        If a folder does not exist, or there is no ``records.jsonl`` below any of them.
+        If a folder does not exist or is a file of something else, or there is no ``records.jsonl`` below any of them.
     LedgerError
         If a file cannot be read, or a newer daasbench wrote it.
     """
@@ -61,6 +61,8 @@ def job_folders(folders: Sequence[Path]) -> tuple[list[JobFolder], list[str]]:
     for root, folder in enumerate(folders):
         if not folder.exists():
             raise _no_folder(folder)
+        if folder.is_file() and folder.name not in (RECORDS_FILE, JOB_FILE):
+            raise UsageError(f"{folder}: is not a folder; name a folder that daasbench run wrote")
         start = folder.resolve() if folder.is_dir() else folder.resolve().parent
         files = [*start.rglob(RECORDS_FILE), *start.rglob(JOB_FILE)]
         for path in sorted({file.parent for file in files} - found.keys()):
@@ -76,12 +78,10 @@ def job_folders(folders: Sequence[Path]) -> tuple[list[JobFolder], list[str]]:
 def _no_folder(folder: Path) -> UsageError:
     if str(folder) == "results":  # the default: a person who asks before the first run named nothing
         return UsageError(f"{folder}: nothing measured yet: daasbench run quickstart")
-    return UsageError(f"{folder}: no such folder; name a results folder with --results DIR")
+    return UsageError(f"{folder}: no such folder; name a folder that daasbench run wrote")
 
 
 def no_records(folders: Sequence[Path]) -> UsageError:
     """Return the error for folders in which nothing has been measured yet."""
     where = ", ".join(map(str, folders))
-    return UsageError(
-        f"{where}: no records; name another folder with --results DIR, or measure first: daasbench run quickstart"
-    )
+    return UsageError(f"{where}: no records; name another folder, or measure first: daasbench run quickstart")

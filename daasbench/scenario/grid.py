@@ -207,7 +207,8 @@ class CaseGrid:
         named: dict[str, tuple[str, str]] = {}
         if self.block.input is not None:
             if not self.kernel.reads_files:
-                self._refuse(".input", f"kernel {self.kernel.name} reads no files; remove input")
+                fix = f"; to read one, add a function with @{self.kernel.name}.reader" if self.source else ""
+                self._refuse(".input", f"kernel {self.kernel.name} reads no files; remove input{fix}")
             named["input"] = (".input", self.block.input)
         for key in self._marked("file"):
             if key in self.block.options:

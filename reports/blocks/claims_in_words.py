@@ -39,7 +39,7 @@ LEVELS = {
 HERE = "here"  # the platform that is the machine of the command
 OUTCOMES = {
     Outcome.OK: "ok",
-    Outcome.WRONG: "wrong result",
+    Outcome.WRONG: "wrong",
     Outcome.FAILED: "failed",
     Outcome.TIMEOUT: "stopped at the time limit",
     Outcome.SKIPPED: "skipped",

@@ -25,7 +25,7 @@ def check_psij(platform: Platform, folder: Path) -> list[Finding]:
         fix = "request them by the option attributes, with the directives of your scheduler"
         findings.append(wrong("GPUs", f"psij requests no GPUs from {options.executor}", fix))
     if platform.cores_per_node is None:
-        message = 'cores_per_node is missing: threads = "max" would mean the cores of this machine'
+        message = 'cores_per_node is missing: cases with threads or ranks = "max" are refused'
         findings.append(warning("cores", message, "write cores_per_node = the number of cores of a node"))
     if options.executor not in BY_NAME:
         message = f"if the number of a job is lost, {options.executor} cannot find the job by its name"

@@ -97,10 +97,10 @@ def partition_findings(nodes: Sequence[Node], options: SlurmOptions) -> tuple[li
             )
             return [], [wrong("constraint", f"no node of {', '.join(wanted)} has {', '.join(missing)}", fix)]
         mine = [node for node in mine if _fits(node, options.constraint)]
-        findings.append(ok("constraint", f"{options.constraint}: {len({node.name for node in mine})} nodes"))
+        findings.append(ok("constraint", f"{options.constraint}: {_nodes(len({node.name for node in mine}))}"))
     usable = [node for node in mine if not node.state.startswith(UNUSABLE)]
     names, all_names = {node.name for node in usable}, {node.name for node in mine}
-    message = f"{', '.join(sorted(wanted))}{'' if options.partition else ' (the default)'}: {len(names)} nodes"
+    message = f"{', '.join(sorted(wanted))}{'' if options.partition else ' (the default)'}: {_nodes(len(names))}"
     message += f", {len(all_names - names)} more are down or drained" if len(all_names) > len(names) else ""
     if not names:
         return mine, [*findings, wrong("partition", message, "ask the site when its nodes are available again")]
@@ -138,6 +138,10 @@ def declaration_findings(nodes: Sequence[Node], platform: Platform) -> list[Find
     return [count, *(_declared(check, key, declared, has, platform.nodes) for check, key, declared, has in rows)]
 
 
+def _nodes(count: int) -> str:
+    return f"{count} node{'' if count == 1 else 's'}"
+
+
 def _declared(check: str, key: str, declared: float | None, has: Sequence[float], nodes: int) -> Finding:
     least, most = min(has), max(has)
     unit = " GB" if check == "memory" else ""
@@ -146,7 +150,8 @@ def _declared(check: str, key: str, declared: float | None, has: Sequence[float]
     if declared is None:
         if check != "cores" and not (check == "GPUs" and most):
             return ok(check, f"none declared, a node has {actual}")
-        message = f"{key} is missing: the number of this machine would be used, but a node has {actual}"
+        what = "threads or ranks" if check == "cores" else "gpus"
+        message = f'{key} is missing, a node has {actual}: cases with {what} = "max" are refused'
         return warning(check, message, f"write {key} = {int(least)}")
     if check == "GPUs" and not most:
         message = f"{declared:g} declared, but Slurm lists none: the nodes have no GPUs, or Slurm does not manage them"

@@ -16,9 +16,9 @@ from ..local_preflight import folder_findings
 from .node_check import check_node, clusters, request_flags
 from .options import SlurmOptions, options_of
 from .partitions import NODE_FIELDS, Node, declaration_findings, limit_findings, parse_nodes, partition_findings
+from .submission import LOGIN
 from .transport import NOT_FOUND, Transport
 
-LOGIN = "start daasbench on a login node, or name a login node by the option host"
 # $1: a folder that need not exist; fails if it cannot be written, prints the free space otherwise
 _WRITABLE = 'd=$1; while [ ! -d "$d" ]; do d=$(dirname -- "$d"); done; [ -w "$d" ] && df -Pk "$d" | tail -n 1'
 

@@ -165,7 +165,7 @@ def test_every_outcome_appears_with_its_explanation(text: str) -> None:
     assert "It did not end within its time limit." in text
     assert "bins 3 to 9 differ" in text
     assert "It is planned. Run the same scenario again to measure it." in text
-    outcomes = "1 failed, 3 skipped, 1 stopped at the time limit, 3 wrong result and 1 not yet run"
+    outcomes = "1 failed, 3 skipped, 1 stopped at the time limit, 3 wrong and 1 not yet run"
     assert f"Not measured or not correct: {outcomes} (reasons below)." in text
 
 
@@ -181,7 +181,7 @@ def test_one_wrong_process_of_three_spoils_the_implementation(folder: Callable[.
     made.add("numba", [0.01], outcome=Outcome.WRONG, facts={"process": 2, "key": "late"})
     found = rows(written(made.gather(), tmp_path, "csv")["summary.csv"])
     assert found["numba"]["time_s"] == ""
-    assert found["numba"]["outcome"] == "ok: 2 of 3 processes; wrong result: 1 of 3 processes"
+    assert found["numba"]["outcome"] == "ok: 2 of 3 processes; wrong: 1 of 3 processes"
     assert found["numpy"]["times_as_fast_as_reference"] == ""
 
 

@@ -176,7 +176,7 @@ def test_without_slurm_the_message_says_what_to_do(site: Site, monkeypatch: pyte
     """Not a traceback."""
     with monkeypatch.context() as patch:
         patch.setenv("PATH", str(tmp_path))
-        with pytest.raises(SubmitError, match=r"the command sbatch is missing.*option host"):
+        with pytest.raises(SubmitError, match=r"the command sbatch is missing: .*option host"):
             site.submit("exit 0")
 
 

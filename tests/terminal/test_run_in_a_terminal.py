@@ -110,6 +110,7 @@ def test_the_table_fits_the_terminal(again, width):
     assert row.endswith(" ok")
     assert "here" not in row  # the only platform
     assert ("each" in row) == (width >= 80)
+    assert all(len(line) <= width for line in lines if "measurements done" in line), lines
 
 
 def test_reasons_are_below_the_rows_with_place_and_log(again, folder):

@@ -7,6 +7,7 @@ import pytest
 from daasbench.cli import figures
 from daasbench.cli.names import first_line, options_of, resources, skip_reason
 from daasbench.cli.progress import Detail, Shown
+from daasbench.cli.terminal import filled
 from daasbench.evidence.disturbance import busy_caution, disturbed_share, was_busy
 from daasbench.jobs.news import News, Phase
 from daasbench.model import SCHEMA, Case, Outcome, Record, Samples, Work
@@ -118,6 +119,7 @@ def test_a_rate_has_no_exponent_and_its_interval_the_same_unit():
     assert figures.bounds(found, 4e6) == "1.60 to 2.50"
     assert figures.bounds(Interval(value=1.0, low=None, high=None, n=1, method="none")) == ""
     assert (figures.share(0.117), figures.share(0.0075), figures.share(0.02)) == ("12 %", "0.75 %", "2 %")
+    assert (figures.share(11.27), figures.share(2.14), figures.share(9.994)) == ("1 130 %", "214 %", "999 %")
 
 
 def test_the_resources_and_options_of_a_case_are_words():
@@ -160,6 +162,14 @@ def test_a_machine_is_busy_if_a_fifth_of_the_samples_or_half_of_the_processes_ar
 
 
 @pytest.mark.parametrize(
+    ("platforms", "busy"), [(["site", "site"], "the machine of site was busy"), (["here", "site"], "the machines were")]
+)
+def test_the_caution_about_a_busy_machine_does_not_blame_this_machine_for_another(platforms, busy):
+    records = [record(platform=name, samples=Samples(seconds=[1.0], flags=[2], foreign=[0.3])) for name in platforms]
+    assert busy_caution(records).startswith(f"Caution: {busy}")
+
+
+@pytest.mark.parametrize(
     ("scenario", "report"),
     [
         ("quickstart", "summary"),
@@ -193,3 +203,16 @@ def test_a_command_that_is_printed_works_where_it_is_read(monkeypatch, tmp_path)
     assert program() == "/elsewhere/bin/daasbench"
     monkeypatch.setattr("sys.argv", ["/x/daasbench/__main__.py"])
     assert program() == f"{sys.executable} -m daasbench"
+
+
+@pytest.mark.parametrize("width", range(8, 60))
+def test_the_end_of_a_line_parts_no_number_from_its_thousands_or_its_percent_sign(width):
+    lines = filled("process 1 of 1: 270 µs, 14 800 frames/s, 100 % of the samples", width).split("\n")
+    assert all(len(line) <= width for line in lines if " " in line and line not in ("14 800", "100 %"))
+    assert any("14 800" in line for line in lines)
+    assert any("100 %" in line for line in lines)
+    assert " ".join(lines) == "process 1 of 1: 270 µs, 14 800 frames/s, 100 % of the samples"
+
+
+def test_a_message_before_the_number_of_measurements_is_known_has_no_count(capsys):
+    assert shown(News(job="", done=0, total=0, message="more processes"), capsys=capsys) == "more processes\n"
