@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from daasbench.reports.blocks.answer import AnswerBox, caution, trust_line
 from daasbench.reports.blocks.questions import questions
@@ -196,6 +197,44 @@ def test_wrong_failed_and_stopped_measurements_are_counted_apart(fill: Any, tmp_
         "10 of 15 measurements correct; 3 wrong; 1 failed; 1 stopped at the time limit; 1 not yet run;"
     )
     assert caution(evidence, problems) == ""
+
+
+def keep_disturbed(made: Any, repeats: int) -> Any:
+    """Let other programs disturb so many of the counted repeats of every process."""
+    for platform, records in made.calm().records.items():
+        made.records[platform] = [
+            msgspec.structs.replace(
+                record,
+                samples=msgspec.structs.replace(
+                    record.samples,
+                    foreign=[0.4 if 1 <= at <= repeats else 0.0 for at in range(len(record.samples.seconds))],
+                ),
+            )
+            for record in records
+        ]
+    return made
+
+
+def test_a_few_disturbed_repeats_in_every_process_void_no_answer_and_their_share_is_the_same_everywhere(
+    folder: Callable[..., Any], tmp_path: Path
+) -> None:
+    def measured(repeats: int) -> Any:
+        made = ask(folder, "Does a second thread help?")
+        made.add("numba", times(0.02), threads=1).add("numba", times(0.01), threads=2)
+        return keep_disturbed(made, repeats)
+
+    few = box(measured(1))  # of 11 that count: 9 % of the samples
+    assert few.sentences[0].startswith("Yes: ")
+    assert (few.caution, few.missing) == ("", "")
+    assert "9 % of the samples disturbed" in few.trust
+    half = box(measured(6))
+    assert half.sentences == ()
+    assert "Other work disturbed most of the processes" in half.missing
+    made = measured(2)
+    page = " ".join(html.unescape(report.write(made.gather(), tmp_path, ["html"])[0].read_text()).split())
+    assert "18 % of the samples disturbed" in box(made).trust
+    assert "Other programs disturbed 20 of 110 samples (18 %). 20 of them are counted" in page
+    assert "Other programs disturbed 18 % of the samples" in page
 
 
 def test_nothing_correct_is_said_with_the_command_that_shows_the_log(folder: Callable[..., Any]) -> None:
