@@ -23,6 +23,7 @@ from daasbench.model import Outcome, Work
 
 FIVE = (1.0, 1.01, 0.99, 1.02, 0.98)
 SLICES = Work(unit="slice", units=16, flop=16 * 9e8, bytes=16 * 2e6, input_bytes=16 * 2e6, output_bytes=16 * 1e6)
+FRAMES = Work(unit="frame", units=16, unit_size="211 x 197 pixels")
 NO_GPU = {"reason": "capacity", "message": "no NVIDIA GPU in this machine"}
 VERDICTS = ("times as fast", "is the fastest", "Fastest code", "faster", "slower")
 
@@ -299,6 +300,17 @@ def test_on_a_busy_machine_a_speed_is_a_lower_and_a_cost_an_upper_limit(folder: 
     dear.prices["here"] = price
     dear.add("numba", times(0.01)).disturb(0.4)
     assert box(dear).sentences[0].startswith("At most 0.1")
+
+
+def test_a_speed_of_processes_that_differ_too_much_names_its_frames_before_its_range(
+    folder: Callable[..., Any],
+) -> None:
+    made = ask(folder, "How fast is this machine?").add("numba", [0.16, 0.08, 0.3], work=FRAMES)
+    made.add("nufft", times(0.36), kernel="tomography", size="medium", work=SLICES)
+    quiet = box(made.calm()).sentences[0]
+    assert quiet == "This machine integrates between 53 and 200 frames/s of 211 x 197 pixels (in 3 processes)."
+    busy_ = box(made.disturb(0.4)).sentences[0]
+    assert busy_ == "This machine integrates at least 53 frames/s of 211 x 197 pixels (the slowest of 3 processes)."
 
 
 def test_the_line_of_a_bar_is_what_its_text_says(folder: Callable[..., Any]) -> None:
