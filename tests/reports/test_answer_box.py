@@ -17,9 +17,10 @@ from daasbench.reports.summary import report
 from daasbench.reports.summary.answer_figure import answer_figure
 from daasbench.reports.summary.answers import answer_box
 
+from daasbench.evidence import gather
 from daasbench.evidence.claims import problem_results
 from daasbench.evidence.entries import entries
-from daasbench.model import Outcome, Work
+from daasbench.model import Event, Outcome, Work
 
 FIVE = (1.0, 1.01, 0.99, 1.02, 0.98)
 SLICES = Work(unit="slice", units=16, flop=16 * 9e8, bytes=16 * 2e6, input_bytes=16 * 2e6, output_bytes=16 * 1e6)
@@ -261,6 +262,49 @@ def test_box_table_and_figure_show_the_same_value(quickstart: Any, tmp_path: Pat
     text = re.sub(r"<[^>]*>", " ", page)
     assert set(re.findall(r"\b(1[56]\d(?:\.\d+)?) frames/s", text)) == {"159"}
     assert len(re.findall(r"\b159 frames/s", text)) >= 4
+
+
+def journal(made: Any, **detail: Any) -> Any:
+    """Return the evidence of a folder whose journal begins with these details."""
+    path = made.write()
+    created = Event(at="2026-11-22T10:00:00Z", event="created", detail=detail)
+    (path / "runs" / made.run / "journal.jsonl").write_bytes(msgspec.json.encode(created) + b"\n")
+    return gather(path)
+
+
+def test_measurements_of_jobs_that_never_began_are_counted_as_not_yet_run(folder: Callable[..., Any]) -> None:
+    made = ask(folder, "Which?").add("numba", times(0.01)).add("numpy", times(0.2), threads=1)
+    evidence = journal(made, command="daasbench run quickstart", measurements=36)
+    said = trust_line(evidence, problem_results(entries(evidence)))
+    assert said.startswith("All 10 measurements correct; 26 not yet run;")
+
+
+@pytest.mark.parametrize(
+    ("given", "busy_command", "few_command"),
+    [
+        ("", "--again", "--set repeat.processes=5"),
+        (
+            " --set repeat.processes=12 --only numba",
+            "--set repeat.processes=12 --only numba --again",
+            "--only numba --set repeat.processes=5",
+        ),
+        (
+            " --set 'repeat.processes=[3, 12]' --again",
+            "--set 'repeat.processes=[3, 12]' --again",
+            "--set repeat.processes=5",
+        ),
+    ],
+)
+def test_the_command_that_mends_keeps_what_was_asked(
+    folder: Callable[..., Any], given: str, busy_command: str, few_command: str
+) -> None:
+    for seconds, share, ended in (((0.2, 0.1), 0.4, busy_command), ((0.2, 0.1), 0.0, few_command)):
+        made = ask(folder, "Does a second thread help?")
+        count = 5 if share else 2
+        made.add("numba", times(seconds[0], count), threads=1).add("numba", times(seconds[1], count), threads=2)
+        evidence = journal(made.disturb(share), command=f"daasbench run ./mine.toml{given}")
+        (asked,) = questions(evidence, problem_results(entries(evidence)))
+        assert answer_box(asked, evidence).missing.endswith(f": daasbench run ./mine.toml {ended}")
 
 
 def two_processes(made: Any) -> None:
