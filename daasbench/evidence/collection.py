@@ -56,16 +56,16 @@ class Evidence:
     warnings: list[str]
     journals: dict[str, list[Event]] = field(default_factory=dict)
 
-
-def not_yet_run(evidence: Evidence) -> int:
-    """Return how many planned measurements have no record: those of jobs that never began are in the journal only."""
-    known = Counter(run for run, _ in {(record.run, record.key) for record in evidence.records})
-    planned = Counter(missing.run for missing in evidence.planned_missing)
-    for run, events in evidence.journals.items():
-        asked = next((event.detail.get("measurements") for event in events if event.event == "created"), None)
-        if isinstance(asked, int) and not any(event.event == "finished" for event in events):
-            planned[run] = max(planned[run], asked - known[run])
-    return planned.total()
+    @property
+    def not_yet_run(self) -> int:
+        """Return how many planned measurements have no record: of jobs that never began, the journal has the number."""
+        known = Counter(run for run, _ in {(record.run, record.key) for record in self.records})
+        planned = Counter(missing.run for missing in self.planned_missing)
+        for run, events in self.journals.items():
+            asked = next((event.detail.get("measurements") for event in events if event.event == "created"), None)
+            if isinstance(asked, int) and not any(event.event == "finished" for event in events):
+                planned[run] = max(planned[run], asked - known[run])
+        return planned.total()
 
 
 def gather(*folders: str | os.PathLike[str]) -> Evidence:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from statistics import median
 
 from daasbench.model import Record, Samples
 
 FOREIGN = 0.05  # share of the usable processors in use by other programs above which a round is repeated (measure)
 DISTURBED = 2  # the flag of samples whose round was repeated
 MUCH = 0.2  # of the samples disturbed: every fifth repeat had to be measured again, or should have been
-MOST = 0.5  # of the counted repeats of a process disturbed: the median is then the time of a disturbed repeat
 
 
 def disturbed_share(records: Iterable[Record]) -> float | None:
@@ -38,15 +38,24 @@ def was_busy(records: Sequence[Record]) -> bool:
 def medians_disturbed(records: Iterable[Record]) -> bool:
     """Return whether other programs made the time of a case too long.
 
-    The time of a process is the median of its counted repeats: a few disturbed ones among them do not move it, half
-    of them may. If the medians of few processes are disturbed, they differ from the others, and the interval across
-    the processes shows it. It cannot show it if most are. So the time of a case is disturbed if more than half of its
-    processes have a disturbed median. One such case is enough.
+    The time of a process is the median of its counted repeats: a few disturbed ones among them do not move it. So the
+    median of the shares that other programs used then decides. If the medians of few processes are disturbed, they
+    differ from the others, and the interval across the processes shows it. It cannot show it if most are. So the time
+    of a case is disturbed if more than half of its processes have a disturbed median. One such case is enough.
     """
     cases: defaultdict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
     for record in records:
         cases[record.case.id, record.platform, record.basis, record.commit].append(record)
     return any(map(_most_medians_disturbed, cases.values()))
+
+
+def is_busy(foreign: float) -> bool:
+    """Return whether other programs used so much of the usable processors that a time is disturbed.
+
+    `foreign` is their share (0-1): of a round, or the median of the counted repeats of a process, which is the column
+    ``foreign_cpu`` of the table.
+    """
+    return foreign > FOREIGN
 
 
 def _most_medians_disturbed(records: Iterable[Record]) -> bool:
@@ -55,9 +64,8 @@ def _most_medians_disturbed(records: Iterable[Record]) -> bool:
 
 
 def _is_median_disturbed(samples: Samples) -> bool:
-    repeated, kept, timed = sample_counts(samples)
-    counted = timed - repeated
-    return counted > 0 and kept >= MOST * counted
+    counted = [share for flag, share in zip(samples.flags, samples.foreign, strict=False) if flag == 0]
+    return is_busy(median(counted)) if counted else False
 
 
 def busy_caution(records: Sequence[Record]) -> str:
@@ -87,5 +95,5 @@ def sample_counts(samples: Samples) -> tuple[int, int, int]:
         if flag != 1
     ]
     repeated = sum(flag == DISTURBED for flag, _ in timed)
-    kept = sum(flag == 0 and foreign > FOREIGN for flag, foreign in timed)
+    kept = sum(flag == 0 and is_busy(foreign) for flag, foreign in timed)
     return repeated, kept, len(timed)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daasbench.evidence.claims import ProblemResults
-from daasbench.evidence.collection import not_yet_run
 from daasbench.evidence.disturbance import busy_caution, disturbed_share, share_in_words
 from daasbench.evidence.entries import Entry
 from daasbench.evidence.tally import Tally, tally
@@ -66,7 +65,7 @@ def trust_line(evidence: Evidence, problems: Sequence[ProblemResults]) -> str:
     For example ``"All 21 measurements correct; 9 not possible here (no GPU); 5 processes each; quiet machine"``.
     """
     records = _records(problems)
-    counts = tally(records, missing=not_yet_run(evidence))
+    counts = tally(records, missing=evidence.not_yet_run)
     parts = [_correct(counts), *_others(counts), _skipped(records, evidence)]
     parts += [_processes(problems), _conditions(records), _prices(problems)]
     return "; ".join(part for part in parts if part)
