@@ -92,6 +92,12 @@ def test_there_is_no_verdict_if_other_programs_disturbed_most_processes_of_eithe
     assert list(daasbench.ratio(both, base="numpy")["verdict"]) == ["faster"]
 
 
+def test_a_base_that_is_no_value_of_a_column_is_refused_with_an_example() -> None:
+    both = table(rows("numpy", 4.0), rows("numba", 2.0))
+    with pytest.raises(UsageError, match="is no value of a column; write for example by='threads', base=1, new=2"):
+        daasbench.ratio(both, base={"implementation": "numpy"})  # type: ignore[arg-type]  # what a beginner writes
+
+
 def test_each_problem_and_each_number_of_threads_has_a_row_of_its_own() -> None:
     both = table(
         rows("numpy", 4.0, 4.0, 4.0),

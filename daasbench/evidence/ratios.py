@@ -90,6 +90,8 @@ def ratio(table: pd.DataFrame, by: str = "implementation", *, base: Any, new: An
     _check(table, by)
     wanted = None if new is None else list(new) if isinstance(new, list | tuple | set) else [new]
     for value in [base, *(wanted or [])]:
+        if not pd.api.types.is_scalar(value):
+            raise UsageError(f"ratio: {value!r} is no value of a column; write for example by='threads', base=1, new=2")
         if not (table[by] == value).any():
             known = [str(one) for one in table[by].dropna().unique()]
             raise unknown(by, str(value), known, "ratio: the table")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
 from daasbench.reports.blocks import intervals, numbers
+from rich.console import Console
 
 from daasbench.cli import figures
+from daasbench.cli.run_table import show_run
 from daasbench.evidence.digits import rate_unit
 from daasbench.evidence.entries import entries
 
@@ -87,3 +90,11 @@ def test_the_terminal_and_a_page_show_the_same_speed(
     assert shown[0] == page
     assert shown[1].strip("()") in below
     assert range_ in shown[1]
+
+
+def test_the_terminal_names_the_implementations_that_have_too_few_processes(folder: Callable[..., Any]) -> None:
+    made = folder().add("numba", [0.01, 0.0101, 0.0102]).add("numpy", [0.2, 0.21])
+    shown = StringIO()
+    show_run(made.write(), Console(file=shown, width=200))
+    text = shown.getvalue()
+    assert "numpy has cases with 2 processes: too few for an interval, and no comparison." in text
