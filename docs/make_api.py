@@ -77,6 +77,7 @@ AUDIENCES = (
             "daasbench.evidence.claims",
             "daasbench.evidence.phases",
             "daasbench.evidence.cores",
+            "daasbench.evidence.digits",
             "daasbench.evidence.disturbance",
             "daasbench.evidence.tally",
             "daasbench.evidence.unit_size",

@@ -82,6 +82,22 @@ def test_the_verdict_is_that_of_the_reports(medians: list[float], verdict: str) 
     assert list(daasbench.ratio(both, base="numpy")["verdict"]) == [verdict]
 
 
+def test_there_is_no_verdict_if_other_programs_disturbed_most_processes_of_either_side() -> None:
+    quiet, busy = rows("numpy", 4.0, 4.1, 4.05), rows("numba", 2.0, 2.1, 2.0)
+    for row, share in zip([*quiet, *busy], (0.0, 0.0, 0.0, 0.4, 0.4, 0.0), strict=True):
+        row["foreign_cpu"] = share
+    both = table(quiet, busy).astype({"foreign_cpu": "float64"})
+    assert list(daasbench.ratio(both, base="numpy")["verdict"]) == ["the machine was busy"]
+    both.loc[4, "foreign_cpu"] = 0.04
+    assert list(daasbench.ratio(both, base="numpy")["verdict"]) == ["faster"]
+
+
+def test_a_base_that_is_no_value_of_a_column_is_refused_with_an_example() -> None:
+    both = table(rows("numpy", 4.0), rows("numba", 2.0))
+    with pytest.raises(UsageError, match="is no value of a column; write for example by='threads', base=1, new=2"):
+        daasbench.ratio(both, base={"implementation": "numpy"})  # type: ignore[arg-type]  # what a beginner writes
+
+
 def test_each_problem_and_each_number_of_threads_has_a_row_of_its_own() -> None:
     both = table(
         rows("numpy", 4.0, 4.0, 4.0),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
-from daasbench.statistics.intervals import Interval
+from daasbench.evidence.digits import GROUP, Scale, ends, figure
+from daasbench.statistics.intervals import Interval, too_uncertain
+
+UNCERTAIN = "too uncertain to compare"
 
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _LARGE = ((1e9, "billion "), (1e6, "million "))
@@ -56,6 +59,22 @@ def bounds(found: Interval | None, units: float | None = None) -> str:
         ends = units / found.high, units / found.low
         scale = next((scale for scale, _ in _LARGE if units / found.value >= scale), 1.0)
     return f"{number(ends[0] / scale)} to {number(ends[1] / scale)}"
+
+
+def with_range(found: Interval, scale: Scale) -> tuple[str, str]:
+    """Return a figure and its interval with the digits that a report shows: ``("160 frames/s", "(150 to 170)")``.
+
+    Of too few processes the range is shown. Of processes that are too uncertain to compare it is the figure itself.
+    """
+    low, high = found.low, found.high
+    if low is None and found.n > 1:
+        low, high = found.least, found.greatest
+    if too_uncertain(found):
+        seen = ends(found.value, found.least or found.value, found.greatest or found.value, scale)
+        texts = f"{seen}{scale.sign}", f"({UNCERTAIN})"
+    else:
+        texts = figure(found.value, low, high, scale)
+    return texts[0].replace(GROUP, " "), texts[1].replace(GROUP, " ")
 
 
 def share(fraction: float) -> str:

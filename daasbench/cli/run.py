@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="P",
     shell_complete=complete_platform,
-    help="A platform instead of the scenario's platforms: a name, or a TOML file; may be given several times.",
+    help="Measure on this platform, not on those of the scenario: a name, or a TOML file. Repeat it for several.",
 )
 @results_option
 @click.option(
@@ -54,14 +54,14 @@ if TYPE_CHECKING:
     "settings",
     multiple=True,
     metavar="K=V",
-    help="An option of the kernel (bins=500) or a dotted key of the scenario (cases.threads=1, repeat.processes=5);"
-    " the value is TOML; may be given several times.",
+    help="Set an option of the kernel (bins=500) or a key of the scenario (cases.threads=1, repeat.processes=5)."
+    " The value is TOML. Repeat it for several.",
 )
 @click.option(
     "--quick",
     is_flag=True,
-    help="A quick look: one process, about a second per case, no comparison; the limits of the machine are not"
-    " measured, known ones are used.",
+    help="A quick look: one process, about a second per case, and no comparison. It uses known limits of the machine"
+    " and measures none.",
 )
 @click.option("--budget", metavar="AMOUNT", help='Refuse if the worst case costs more: "20" or "20 EUR".')
 @click.option(
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="NAME",
     shell_complete=complete_only,
-    help="Only this kernel or implementation; * matches any text; may be given several times.",
+    help="Measure only this kernel or implementation. * matches any text. Repeat it for several.",
 )
 @click.option("--again", is_flag=True, help="Start a new run, even if an earlier run is unfinished or done.")
 @click.option("--dry-run", is_flag=True, help="Show the cases, the expected time and the highest price; run nothing.")

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from daasbench.cli import figures
 from daasbench.cli.names import (
     command,
@@ -21,8 +19,8 @@ from daasbench.cli.names import (
     options_of,
     resources,
     skip_reason,
-    units,
 )
+from daasbench.evidence.digits import rate_unit, time_unit
 from daasbench.evidence.unit_size import unit_size, unit_words
 from daasbench.host.installation import one_command
 from daasbench.model import Case, Outcome
@@ -35,10 +33,10 @@ if TYPE_CHECKING:
 
     from daasbench.evidence.claims import ProblemResults
     from daasbench.evidence.entries import Entry
+    from daasbench.statistics import Interval
 
 
 LIMITS = {"memory": "memory", "matmul": "arithmetic"}  # by the first word of a limit's name
-UNCERTAIN = "uncertain"
 OVER_THE_LIMIT = "Above 100 %: the data came from a cache, or the limit was measured on a busy machine."
 GAP = 2  # spaces between columns
 COLOURS = {Outcome.OK: "green", Outcome.SKIPPED: "yellow"}
@@ -116,32 +114,29 @@ def _sorted(problem: ProblemResults) -> list[Entry]:
 
 def _value(entry: Entry) -> float:
     start = _start(entry)
-    return start if start is not None else entry.seconds
+    return start.value if start is not None else entry.seconds
 
 
-def _start(entry: Entry) -> float | None:
+def _start(entry: Entry) -> Interval | None:
     """Return the seconds until the first result of a case whose start is measured; None for other cases."""
     from daasbench.evidence.phases import of_process
     from daasbench.statistics.intervals import across_processes
 
     if not entry.case.start or not entry.counted:
         return None
-    return across_processes([of_process(row.record).total_s for row in entry.counted]).value
+    return across_processes([of_process(row.record).total_s for row in entry.counted])
 
 
 def _row(entry: Entry, layout: Layout) -> Row:
     cells = {"name": layout.name(entry), "platform": entry.platform if layout.with_platform else ""}
     start = _start(entry)
-    time = entry.time
     if start is not None:
-        cells |= {"speed": f"first result after {figures.duration(start)}"}
-    elif time is not None:
-        work = entry.units or 1.0
-        cells |= {
-            "speed": figures.rate(work / time.value, units(entry.case, entry.unit)),
-            "range": f"({spread})" if (spread := _spread(entry, work)) else "",
-            "time": f"{figures.duration(time.value)} each",
-        }
+        seconds, spread = figures.with_range(start, time_unit(start.value))
+        cells |= {"speed": f"first result after {seconds}", "range": spread}
+    elif entry.time is not None and entry.speed is not None:
+        speed, spread = figures.with_range(entry.speed, rate_unit(entry.speed.value, entry.unit))
+        time = figures.with_range(entry.time, time_unit(entry.time.value))[0]
+        cells |= {"speed": speed, "range": spread, "time": f"{time} each"}
         if entry.fraction and entry.limit_name:
             kind = LIMITS.get(entry.limit_name.partition("_")[0], entry.limit_name.replace("_", " "))
             cells["limit"] = f"{figures.share(entry.fraction.value)} of {kind}"
@@ -152,38 +147,36 @@ def _row(entry: Entry, layout: Layout) -> Row:
     return Row(cells={**cells, "outcome": outcome}, outcome=entry.outcome)
 
 
-def _spread(entry: Entry, work: float) -> str:
-    """Return the interval of a rate; of too few processes their range, and no interval that says nothing."""
-    from daasbench.statistics.intervals import too_uncertain
-
-    time = entry.time
-    if time is None or too_uncertain(time):
-        return UNCERTAIN if time else ""
-    if time.low is None:  # too few processes
-        time = msgspec.structs.replace(time, low=time.least, high=time.greatest)
-    return figures.bounds(time, work)
-
-
 def doubts(entries: Sequence[Entry]) -> list[str]:
     """Return what the ranges mean where they are no intervals, what makes a figure certain enough, and what is odd."""
     from daasbench.statistics.intervals import too_uncertain
 
     lines = []
     counted = [entry for entry in entries if entry.time]
-    few = sorted({len(entry.medians) for entry in counted if entry.time and entry.time.low is None})
+    few = any(entry.time and entry.time.low is None for entry in counted)
     if few and any(entry.case.quick for entry in counted):
         lines.append("A quick look: no interval and no comparison. For both, run without --quick.")
     elif few:
-        said = " or ".join(map(str, few))
-        text = f"{said} process{'' if few == [1] else 'es'} per case: too few for an interval, and no comparison."
+        text = f"{_too_few(counted)}: too few for an interval, and no comparison."
         lines.append(f"{text} More: --set repeat.processes=5")
     if any(entry.fraction and entry.fraction.value > 1 for entry in counted):
         lines.append(OVER_THE_LIMIT)
     if any(entry.time and too_uncertain(entry.time) for entry in counted):
         more = max(5, *(2 * len(entry.medians) for entry in counted))
-        text = f"{UNCERTAIN}: the interval is wider than a factor of 3, which is too uncertain to compare."
+        text = f"{figures.UNCERTAIN}: the ends of the interval differ by more than a factor of 3."
         lines.append(f"{text} Measure on a quiet machine with --set repeat.processes={more}")
     return lines
+
+
+def _too_few(counted: Sequence[Entry]) -> str:
+    """Return which cases have too few processes: all of them, or those of some implementations."""
+    few = [entry for entry in counted if entry.time and entry.time.low is None]
+    numbers = sorted({len(entry.medians) for entry in few})
+    said = f"{' or '.join(map(str, numbers))} process{'' if numbers == [1] else 'es'}"
+    if len(few) == len(counted):
+        return f"{said} per case"
+    names = sorted({entry.case.implementation for entry in few})
+    return f"{listed(names)} {'has' if len(names) == 1 else 'have'} cases with {said}"
 
 
 def _widths(rows: Sequence[Row], width: int) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -54,6 +55,17 @@ class Evidence:
     planned_missing: list[Missing]
     warnings: list[str]
     journals: dict[str, list[Event]] = field(default_factory=dict)
+
+    @property
+    def not_yet_run(self) -> int:
+        """Return how many planned measurements have no record: of jobs that never began, the journal has the number."""
+        known = Counter(run for run, _ in {(record.run, record.key) for record in self.records})
+        planned = Counter(missing.run for missing in self.planned_missing)
+        for run, events in self.journals.items():
+            asked = next((event.detail.get("measurements") for event in events if event.event == "created"), None)
+            if isinstance(asked, int) and not any(event.event == "finished" for event in events):
+                planned[run] = max(planned[run], asked - known[run])
+        return planned.total()
 
 
 def gather(*folders: str | os.PathLike[str]) -> Evidence:

@@ -118,6 +118,21 @@ class Entry:
         """Return the seconds of one repeat with the interval across processes; None if nothing counts."""
         return across_processes(list(self.medians.values())) if self.medians else None
 
+    @cached_property
+    def speed(self) -> Interval | None:
+        """Return units of work per second, repeats where units are not known; None if nothing counts."""
+        found, units = self.time, self.units or 1.0
+        if found is None:
+            return None
+
+        def inverse(seconds: float | None) -> float | None:
+            return units / seconds if seconds else None
+
+        return Interval(
+            value=units / found.value, low=inverse(found.high), high=inverse(found.low), n=found.n,
+            method=found.method, least=inverse(found.greatest), greatest=inverse(found.least),
+        )  # fmt: skip
+
     @property
     def seconds(self) -> float:
         """Return the seconds of one repeat; infinite if nothing counts (it sorts last)."""

@@ -9,6 +9,7 @@ import pandas as pd
 
 from daasbench.errors import UsageError, unknown
 from daasbench.evidence.claims import Decision, decision
+from daasbench.evidence.disturbance import is_busy
 from daasbench.statistics import Interval
 from daasbench.statistics import ratio as ratio_of_medians
 
@@ -25,6 +26,7 @@ VERDICTS = {
     Decision.UNKNOWN: "too few processes",
     Decision.UNCERTAIN: "too uncertain to compare",
 }
+BUSY = "the machine was busy"
 ENDS = ("low", "high", "least", "greatest")
 
 FOLLOW = {  # columns that may differ with the compared column, where only one base exists
@@ -65,10 +67,10 @@ def ratio(table: pd.DataFrame, by: str = "implementation", *, base: Any, new: An
     -------
     pandas.DataFrame
         One row per problem and measurement of `new`: what was compared; `ratio` (above 1: `new` is faster than
-        `base`), `verdict` (faster, slower, no clear difference, too few processes, too uncertain to compare), `low`
-        and `high` (the interval; NaN for fewer than three processes), `least` and `greatest` (the range of the ratios,
-        which is no interval), `n` (processes), `method` (of the interval), and `differs` (further columns in which the
-        two differ).
+        `base`), `verdict` (faster, slower, no clear difference, too few processes, too uncertain to compare, the
+        machine was busy), `low` and `high` (the interval; NaN for fewer than three processes), `least` and `greatest`
+        (the range of the ratios, which is no interval), `n` (processes), `method` (of the interval), and `differs`
+        (further columns in which the two differ).
 
     Raises
     ------
@@ -88,6 +90,8 @@ def ratio(table: pd.DataFrame, by: str = "implementation", *, base: Any, new: An
     _check(table, by)
     wanted = None if new is None else list(new) if isinstance(new, list | tuple | set) else [new]
     for value in [base, *(wanted or [])]:
+        if not pd.api.types.is_scalar(value):
+            raise UsageError(f"ratio: {value!r} is no value of a column; write for example by='threads', base=1, new=2")
         if not (table[by] == value).any():
             known = [str(one) for one in table[by].dropna().unique()]
             raise unknown(by, str(value), known, "ratio: the table")
@@ -161,12 +165,19 @@ def _row(new: pd.DataFrame, base: pd.DataFrame, by: str) -> dict[str, Any]:
         "base": second[by],
         "new": first[by],
         "ratio": interval.value,
-        "verdict": VERDICTS[decision(interval)],
+        "verdict": BUSY if _is_disturbed(new) or _is_disturbed(base) else VERDICTS[decision(interval)],
         **{name: float("nan") if (end := getattr(interval, name)) is None else end for name in ENDS},
         "n": interval.n,
         "method": interval.method,
         "differs": ", ".join(f"{name} {second[name]} -> {first[name]}" for name in differs),
     }
+
+
+def _is_disturbed(rows: pd.DataFrame) -> bool:
+    """Return whether other programs made most of these processes too slow, as a report asks it of the records."""
+    if "foreign_cpu" not in rows:
+        return False
+    return sum(is_busy(share) for share in rows["foreign_cpu"].dropna()) > len(rows) / 2
 
 
 def _medians(rows: pd.DataFrame) -> Mapping[int, float]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daasbench.evidence.claims import ProblemResults
-from daasbench.evidence.disturbance import busy_caution, disturbed_share
+from daasbench.evidence.disturbance import busy_caution, disturbed_share, share_in_words
 from daasbench.evidence.entries import Entry
 from daasbench.evidence.tally import Tally, tally
 from daasbench.model import Basis, Outcome, Record
 from daasbench.statistics import LEAST_PROCESSES
 
-from .numbers import counted, listed, number
+from .numbers import counted, listed
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
@@ -65,7 +65,7 @@ def trust_line(evidence: Evidence, problems: Sequence[ProblemResults]) -> str:
     For example ``"All 21 measurements correct; 9 not possible here (no GPU); 5 processes each; quiet machine"``.
     """
     records = _records(problems)
-    counts = tally(records, missing=len(evidence.planned_missing))
+    counts = tally(records, missing=evidence.not_yet_run)
     parts = [_correct(counts), *_others(counts), _skipped(records, evidence)]
     parts += [_processes(problems), _conditions(records), _prices(problems)]
     return "; ".join(part for part in parts if part)
@@ -127,7 +127,7 @@ def _conditions(records: Sequence[Record]) -> str:
     share = disturbed_share(records)
     if share is None or busy_caution(records):
         return ""  # the caution says it
-    return "quiet machine" if share < QUIET else f"{number(100 * share, 1)} % of the samples disturbed"
+    return "quiet machine" if share < QUIET else f"{share_in_words(share)} of the samples disturbed"
 
 
 def _prices(problems: Sequence[ProblemResults]) -> str:

@@ -55,7 +55,7 @@ class Caveat:
         """Return why there is no verdict and what to do, the command last."""
         if not self.words:
             return f"{self.sentence} {self.fix}."
-        return f"{self.sentence} {self.fix}: {' '.join((run_command(evidence, max(runs, default='')), *self.words))}"
+        return f"{self.sentence} {self.fix}: {run_command(evidence, max(runs, default=''), *self.words)}"
 
 
 def caveat(figures: Sequence[Interval], records: Sequence[Record]) -> Caveat | None:

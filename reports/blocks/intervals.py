@@ -84,17 +84,7 @@ def phrase(found: Interval, unit: Unit) -> str:
 
 def speed_of(entry: Entry) -> Interval | None:
     """Return units of work per second, repeats where units are not known; None if nothing counts."""
-    found, units = entry.time, entry.units or 1.0
-    if found is None:
-        return None
-
-    def inverse(seconds: float | None) -> float | None:
-        return units / seconds if seconds else None
-
-    return Interval(
-        value=units / found.value, low=inverse(found.high), high=inverse(found.low), n=found.n, method=found.method,
-        least=inverse(found.greatest), greatest=inverse(found.least),
-    )  # fmt: skip
+    return entry.speed
 
 
 def time(entry: Entry) -> Cell:

@@ -12,6 +12,7 @@ from daasbench.records.layout import RUNS_FOLDER, SCENARIO_FILE
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
+PROCESSES = "repeat.processes"
 ENOUGH, MANY = 5, 10  # processes: for an interval; where an interval of so many is too wide
 
 
@@ -21,14 +22,21 @@ def more_processes(evidence: Evidence, problems: Sequence[ProblemResults]) -> st
     newest = max(rows, key=lambda row: row.record.started_at, default=None)
     run = newest.record.run if newest else ""
     seen = max((row.record.process + 1 for row in rows), default=0)
-    return f"{run_command(evidence, run)} --set repeat.processes={ENOUGH if seen < ENOUGH else max(MANY, 2 * seen)}"
+    wanted = ENOUGH if seen < ENOUGH else max(MANY, 2 * seen)
+    return run_command(evidence, run, "--set", f"{PROCESSES}={wanted}")
 
 
-def run_command(evidence: Evidence, run: str) -> str:
-    """Return the command that was given for a run, without how many processes; a command that repeats it otherwise."""
+def run_command(evidence: Evidence, run: str, *words: str) -> str:
+    """Return the command that was given for a run, and `words` that change it; a command that repeats it otherwise.
+
+    The given number of processes remains, unless the words have another.
+    """
     given = next(
         (event.detail["command"] for event in evidence.journals.get(run, []) if event.detail.get("command")), None
     )
     if not isinstance(given, str) or not given.startswith("daasbench run"):
-        return f"daasbench run results/{RUNS_FOLDER}/{run}/{SCENARIO_FILE}"
-    return re.sub(r" (--again|--quick|--set[ =]['\"]?repeat\.processes=\S+)(?= |$)", "", given)
+        return " ".join((f"daasbench run results/{RUNS_FOLDER}/{run}/{SCENARIO_FILE}", *words))
+    given = re.sub(r" (--again|--quick)(?= |$)", "", given)
+    if any(word.startswith(PROCESSES) for word in words):
+        given = re.sub(rf" --set[ =](['\"]?){re.escape(PROCESSES)}=(\[[^\]]*\]|[^\s'\"]+)\1(?= |$)", "", given)
+    return " ".join((given, *words))

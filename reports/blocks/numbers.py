@@ -1,59 +1,41 @@
 """Numbers as words: every figure that a report prints goes through here, with its unit and sensible digits.
 
-A figure has as many digits as its interval leaves, at most three. Both ends of an interval are in the unit of the
-value: ``("11.7 ms", "(11.5 to 11.9)")``. Numbers from a million on are written with a word, not with an exponent.
+How many digits a figure has is in :mod:`daasbench.evidence.digits`: the terminal asks there, too.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import NamedTuple
+
+from daasbench.evidence.digits import (
+    GROUP,
+    Scale,
+    digits_for,
+    ends,
+    figure,
+    grouped,
+    number,
+    plural,
+    rate_unit,
+    scientific,
+    time_scale,
+    time_unit,
+)
+
+__all__ = [
+    "GROUP", "NOTHING", "Scale", "amount", "counted", "digits_for", "duration", "ends", "factor", "figure", "flow",
+    "joined", "listed", "memory", "number", "percent", "plural", "prefix", "price", "price_unit", "rate", "rate_unit",
+    "scientific", "short", "spans", "time_scale", "time_unit",
+]  # fmt: skip
 
 NOTHING = "–"
-MOST_DIGITS, LEAST_DIGITS = 3, 2
-LEAST_PERCENT = 0.001  # an interval that is narrower is not told in digits
-GROUP = "\u202f"  # narrow no-break space: between thousands
-_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-_WORDS = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
-
-
-class Scale(NamedTuple):
-    """The unit in which a figure reads best: ``Scale(1e-3, "", " ms")``, ``Scale(1e6, " million", " frames/s")``."""
-
-    by: float
-    word: str
-    sign: str
-
-
-def number(value: float, digits: int = MOST_DIGITS) -> str:
-    """Return `value` with `digits` significant digits: ``"0.0123"``, ``"12 300"``, ``"1.23 million"``."""
-    if not math.isfinite(value):
-        return "not a number" if math.isnan(value) else "unbounded"
-    if value == 0:
-        return "0"
-    rounded = float(f"{value:.{digits - 1}e}")
-    if not 1e-4 <= abs(rounded) < 1e15:
-        return scientific(value, digits)
-    by, word = next((scale for scale in _WORDS if abs(rounded) >= scale[0]), (1.0, ""))
-    return f"{_grouped(rounded / by, _places(rounded / by, digits))} {word}".strip()
-
-
-def _places(rounded: float, digits: int) -> int:
-    return max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
-
-
-def _grouped(value: float, places: int) -> str:
-    """Return a number with narrow spaces between the thousands from 10 000 on."""
-    text = f"{value:.{places}f}"
-    return f"{value:,.{places}f}".replace(",", GROUP) if abs(value) >= 1e4 else text
 
 
 def amount(value: float) -> str:
     """Return how much work something is: whole numbers below a million exactly, others with three digits."""
-    return _grouped(value, 0) if value == int(value) and abs(value) < 1e6 else number(value)
+    return grouped(value, 0) if value == int(value) and abs(value) < 1e6 else number(value)
 
 
 def short(value: float) -> str:
@@ -63,77 +45,11 @@ def short(value: float) -> str:
     return f"{digits} {word}".strip()
 
 
-def scientific(value: float, digits: int = MOST_DIGITS) -> str:
-    """Return `value` as mantissa and power of ten: ``3.2 × 10⁻⁷``; for errors and tolerances only."""
-    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
-    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    return f"10{power}" if mantissa == "1" else f"{mantissa} × 10{power}"
-
-
-def digits_for(value: float, low: float | None, high: float | None) -> int:
-    """Return how many significant digits of `value` its interval leaves: 2 or 3; 3 without an interval."""
-    if low is None or high is None or not value or high <= low:
-        return MOST_DIGITS
-    wanted = math.floor(math.log10(abs(value))) - math.floor(math.log10((high - low) / 2)) + 1
-    return min(MOST_DIGITS, max(LEAST_DIGITS, wanted))
-
-
-def figure(value: float, low: float | None, high: float | None, scale: Scale) -> tuple[str, str]:
-    """Return the value with its unit, and its interval in the same unit, or ``""``."""
-    digits = digits_for(value, low, high)
-    main = f"{number(value / scale.by, digits)}{scale.word}{scale.sign}"
-    if low is None or high is None:
-        return main, ""
-    return main, f"({ends(value, low, high, scale)})"
-
-
-def ends(value: float, low: float, high: float, scale: Scale) -> str:
-    """Return both ends of an interval as exact as the value is written: ``"11.5 to 11.9"``."""
-    value, low, high = (one / scale.by for one in (value, low, high))
-    digits = digits_for(value, low, high)
-    step = 10.0 ** (math.floor(math.log10(abs(value))) - digits + 1) if value else 0.0
-    first, last = (_end(end, step) for end in (low, high))
-    if first == last and value:
-        percent_ = 50 * (high - low) / abs(value)
-        return f"± {number(percent_, 1)} %" if percent_ >= LEAST_PERCENT else f"± less than {LEAST_PERCENT} %"
-    return f"{first} to {last}{scale.word}"
-
-
-def _end(value: float, step: float) -> str:
-    """Return an end of an interval: rounded to `step`, the last digit of its value, if that leaves two digits."""
-    if not step or abs(value) < 10 * step:
-        return number(value, LEAST_DIGITS)
-    if abs(value) >= 1000 * step:
-        return number(value)
-    return _grouped(round(value / step) * step, max(0, -math.floor(math.log10(step) + 0.5)))
-
-
-def time_scale(seconds: float) -> tuple[float, str]:
-    """Return the unit in which a time reads best, as seconds and its sign."""
-    for scale, sign in _TIMES:
-        if abs(seconds) >= scale:
-            return scale, sign
-    return _TIMES[-1] if seconds else _TIMES[0]
-
-
 def prefix(value: float) -> tuple[float, str]:
     """Return the SI prefix in which a large number reads best; none below 10 000."""
     if abs(value) < 1e4:
         return 1.0, ""
     return next((scale, sign) for scale, sign in _PREFIXES if abs(value) >= scale)
-
-
-def time_unit(seconds: float) -> Scale:
-    """Return the scale of a time."""
-    by, sign = time_scale(seconds)
-    return Scale(by, "", f" {sign}")
-
-
-def rate_unit(value: float, unit: str) -> Scale:
-    """Return the scale of a number of units per second."""
-    by, word = next((scale for scale in _WORDS if abs(value) >= scale[0]), (1.0, ""))
-    return Scale(by, f" {word}" if word else "", f" {plural(unit)}/s")
 
 
 def duration(seconds: float, low: float | None = None, high: float | None = None) -> tuple[str, str]:
@@ -188,15 +104,6 @@ def price(cost: float | Decimal, currency: str, unit: str) -> tuple[str, str]:
     """Return a cost, and for how many units: ``("0.210 EUR", "per 1000 frames")``."""
     scale, per = price_unit(cost, currency, unit)
     return figure(float(cost), None, None, scale)[0], per
-
-
-def plural(unit: str) -> str:
-    """Return the plural of a unit of scientific work; a sign such as ``GB`` has none."""
-    if unit.isupper() or not unit or unit.endswith("s"):
-        return unit
-    if unit.endswith("spectrum"):
-        return f"{unit[:-2]}a"
-    return f"{unit[:-1]}ies" if unit.endswith("y") and unit[-2:-1] not in "aeiou" else f"{unit}s"
 
 
 def counted(count: int, noun: str) -> str:

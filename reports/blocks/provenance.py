@@ -11,18 +11,18 @@ import msgspec
 
 from daasbench.evidence.claims import ProblemResults
 from daasbench.evidence.cores import cores_used
+from daasbench.evidence.disturbance import sample_counts, share_in_words
 from daasbench.evidence.entries import Entry
 from daasbench.model import Limits, Machine, Record
 from daasbench.records.layout import RUNS_FOLDER, SCENARIO_FILE
 from daasbench.statistics import WIDEST
 
 from .claims_in_words import source, title
-from .numbers import counted, flow, listed, memory, number, percent
+from .numbers import counted, flow, listed, memory, number
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
-DISTURBED, BUSY = 2, 0.05
 MORE = 1.1  # times the declared cores: less is the error of the clock of processor time
 MACHINES, RUNS = 12, 5  # shown on a page; more are counted
 
@@ -127,18 +127,25 @@ def _warnings(machine: Machine, records: Sequence[Record]) -> list[str]:
         warned.append(f"This machine is virtual ({machine.virtual}). Other virtual machines may share its processor.")
     if machine.governor and machine.governor != "performance":
         warned.append(f"The frequency governor is {machine.governor!r}: the clock may change during a measurement.")
-    flags = [flag for record in records if record.samples for flag in record.samples.flags]
-    disturbed = flags.count(DISTURBED)
-    if disturbed:
-        share = percent(disturbed / len(flags))[0]
-        warned.append(f"Other programs disturbed {disturbed} of {len(flags)} samples ({share}). These were repeated.")
-    busy = [record for record in records if _busy(record)]
-    if busy:
-        warned.append(
-            f"{counted(len(busy), 'process')} of {len(records)} kept samples while other programs used more than"
-            f" {number(100 * BUSY, 1)} % of the machine. The raw samples show which."
+    return [*warned, *_disturbed_samples(records), *_more_cores_than_declared(machine, records)]
+
+
+def _disturbed_samples(records: Sequence[Record]) -> list[str]:
+    """Return how many samples other programs disturbed, and how many of them count."""
+    counts = [sample_counts(record.samples) for record in records if record.samples]
+    repeated, kept, timed = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0, 0)
+    if not repeated + kept:
+        return []
+    share = share_in_words((repeated + kept) / timed)
+    said = f"Other programs disturbed {repeated + kept} of {timed} samples ({share})."
+    if repeated:
+        said += f" {repeated} of them {'was' if repeated == 1 else 'were'} repeated and not counted."
+    if kept:
+        said += (
+            f" {kept} of them {'is' if kept == 1 else 'are'} counted, because the last repeat of a round counts,"
+            " disturbed or not. The raw samples show which."
         )
-    return [*warned, *_more_cores_than_declared(machine, records)]
+    return [said]
 
 
 def _more_cores_than_declared(machine: Machine, records: Sequence[Record]) -> list[str]:
@@ -154,13 +161,6 @@ def _more_cores_than_declared(machine: Machine, records: Sequence[Record]) -> li
         if used and used > MORE * threads
     ]
     return [f"More cores were used than declared: {listed(wide[:5])}."] if wide else []
-
-
-def _busy(record: Record) -> bool:
-    samples = record.samples
-    return samples is not None and any(
-        flag == 0 and share > BUSY for flag, share in zip(samples.flags, samples.foreign, strict=False)
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

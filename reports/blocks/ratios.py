@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from daasbench.statistics import Interval
 
 from .numbers import factor, joined
@@ -22,10 +24,13 @@ def between(found: Interval) -> str:
     return factor(found.value, found.low, found.high)[1]
 
 
-def to(values: list[float]) -> str:
-    """Return the range of several ratios: ``"1.6 to 1.9"``, or one of them if they read alike."""
-    ends = [factor(end)[0].removesuffix(" ×") for end in (min(values), max(values))]
-    return " to ".join(dict.fromkeys(ends))
+def to(ratios: Sequence[Interval]) -> str:
+    """Return the range of several ratios: ``"1.6 to 1.9"``, or one of them if they read alike.
+
+    Each end has the digits that its own interval leaves, as in a table or figure.
+    """
+    ordered = sorted(ratios, key=lambda found: found.value)
+    return " to ".join(dict.fromkeys(figure(end) for end in (ordered[0], ordered[-1])))
 
 
 def difference(found: Interval) -> float | None:

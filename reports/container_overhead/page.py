@@ -116,7 +116,7 @@ def _starts_figure(found: Overhead) -> CaptionedFigure | None:
                 high=start.seconds.high if sure else None,
             )
         )
-    text = "Time from starting a process until it has ended; the process does next to nothing."
+    text = "Time from starting a process until it has ended; the process does almost nothing."
     drawn = bars.draw([bars.BarGroup(title=text, bars=tuple(rows))])
     return CaptionedFigure(svg=drawn, title=_slowest(found), caption="Lines: 95 % intervals.")
 

@@ -95,7 +95,7 @@ def finding(series: Sequence[ScalingSeries]) -> str:
         return "Speed by the number of cores"
     if len(series) > 1:
         most = max(point.cores for one in sure if (point := one.largest))
-        return f"Speed-up with up to {counted(most, 'core')}: {to([one.value for one in found])} times"
+        return f"Speed-up with up to {counted(most, 'core')}: {to(found)} times"
     only, largest = sure[0], sure[0].measured[-1]
     return f"{steps(largest.count, only.unit)} {_as_fast(found[0], only.measured[0], only)}"
 
@@ -239,9 +239,9 @@ def _group(cores: int, mine: Sequence[ScalingVerdict], total: int) -> str:
     """Return the advice that these series share: ``"Use 2 cores for 5 of 7 analyses: ..."``."""
     who = _names([found.series for found in mine], total)
     start = f"Use {counted(cores, 'core')} for {who}"
-    gained = [found.best.speed_up.value for found in mine if found.best and found.best.speed_up]
+    gained = [found.best.speed_up for found in mine if found.best and found.best.speed_up]
     if not gained:
-        lost = [found.worse.step.value for found in mine if found.worse and found.worse.step]
+        lost = [found.worse.step for found in mine if found.worse and found.worse.step]
         return f"{start}: more give {to(lost)} times the speed." if lost else f"{start}."
     base = listed(map(str, sorted({found.series.measured[0].cores for found in mine})), "or")
     weak = all(found.series.intent is Intent.WEAK for found in mine)

@@ -12,7 +12,8 @@ from daasbench.evidence.entries import Entry
 from ..blocks.caveats import of_comparison
 from ..blocks.claims_in_words import HERE, units
 from ..blocks.intervals import phrase, speed_phrase, times_in_words
-from ..blocks.numbers import counted, listed, number
+from ..blocks.numbers import counted, listed
+from ..blocks.ratios import to
 
 YES_OR_NO = re.compile(r"\s*(does|do|is it worth)\b.*\b(help|faster|worth|pay|gain|speed)", re.IGNORECASE)
 AXES: dict[str, Callable[[Entry], Hashable]] = {
@@ -77,12 +78,10 @@ def _both_speeds(noun: str, pair: Comparison) -> str:
 
 def _others(axis: Axis) -> list[str]:
     """Return the sentence on the other pairs: between which factors they lie."""
-    values = [pair.ratio.value for pair in axis.pairs[1:] if pair.ratio and not of_comparison(pair)]
-    if not values:
+    ratios = [pair.ratio for pair in axis.pairs[1:] if pair.ratio and not of_comparison(pair)]
+    if not ratios:
         return []
-    first, last = number(min(values), 2), number(max(values), 2)
-    range_ = first if first == last else f"{first} to {last}"
-    return [f"In {counted(len(values), 'other comparison')} of the table the ratio is {range_}."]
+    return [f"In {counted(len(ratios), 'other comparison')} of the table the ratio is {to(ratios)}."]
 
 
 def _pairs(noun: str, problems: Sequence[ProblemResults]) -> list[Comparison]:

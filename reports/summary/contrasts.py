@@ -11,7 +11,8 @@ from daasbench.model import Outcome
 
 from ..blocks.caveats import of_comparison
 from ..blocks.intervals import phrase, times_in_words
-from ..blocks.numbers import counted, listed, number
+from ..blocks.numbers import counted, listed
+from ..blocks.ratios import to
 
 GPU = re.compile(r"\bGPUs?\b", re.IGNORECASE)
 PEERS = re.compile(r"\b(peers?|packages?|production)\b", re.IGNORECASE)
@@ -54,14 +55,14 @@ def contrast_answer(contrast: Contrast) -> tuple[str, ...]:
     if len(contrast.pairs) == 1:
         return (_single(known[0], f"{subject} {are}", contrast.base),)
     by_decision = {
-        decision: [pair.ratio.value for pair in known if pair.decision is decision and pair.ratio]
+        decision: [pair.ratio for pair in known if pair.decision is decision and pair.ratio]
         for decision in (Decision.FASTER, Decision.SLOWER, Decision.UNDECIDED)
     }
     faster, slower, same = by_decision.values()
     total = counted(len(contrast.pairs), "problem")
     first = f"{subject} {are} faster than {contrast.base} in {len(faster)} of {total}"
-    first += f": {_range(faster)} times as fast." if faster else "."
-    rest = [f"slower in {len(slower)} ({_range(slower)} times the speed)"] if slower else []
+    first += f": {to(faster)} times as fast." if faster else "."
+    rest = [f"slower in {len(slower)} ({to(slower)} times the speed)"] if slower else []
     rest += [f"not clearly different in {len(same)}"] if same else []
     rest += [f"not compared in {unknown}"] if (unknown := len(contrast.pairs) - len(known)) else []
     return (first, f"{'They' if contrast.plural else 'It'} {are} {listed(rest)}.") if rest else (first,)
@@ -75,10 +76,6 @@ def _single(pair: Comparison, start: str, base: str) -> str:
     if pair.decision is Decision.SLOWER:
         return f"{start} slower than {base}: {value} times the speed{interval}."
     return f"{start} not clearly faster or slower than {base}: {value} times the speed{interval}."
-
-
-def _range(values: Sequence[float]) -> str:
-    return " to ".join(dict.fromkeys(number(value, 2) for value in (min(values), max(values))))
 
 
 def _gpu_pair(group: ComparisonGroup) -> Comparison | None:

@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from daasbench.evidence.claims import ComparisonGroup, ProblemResults
-from daasbench.evidence.disturbance import disturbed_share
+from daasbench.evidence.disturbance import disturbed_share, share_in_words
 from daasbench.evidence.entries import Entry, ProcessResult
 
 from ..blocks.claims_in_words import details, group_answer, name, on, title
 from ..blocks.comparison_table import limit_words, role
 from ..blocks.intervals import cell, share, speed_of, time
-from ..blocks.numbers import counted, duration, number, plural
+from ..blocks.numbers import counted, duration, plural
 from ..blocks.page import CaptionedFigure
 from ..figures import canvas, dots, roof, stacks, trace
 
@@ -145,7 +145,7 @@ def _disturbance(shown: Sequence[Entry]) -> str:
     share_ = disturbed_share(row.record for entry in shown for row in entry.counted)
     if not share_:
         return "Other programs disturbed none of the samples"
-    return f"Other programs disturbed {number(100 * share_, 1)} % of the samples"
+    return f"Other programs disturbed {share_in_words(share_)} of the samples"
 
 
 def _started(row: ProcessResult) -> float:

@@ -72,25 +72,34 @@ def speed_sentence(group: ComparisonGroup, subject: str) -> str:
     entry = group.fastest
     if entry is None:
         return ""
-    kernel, least = card(entry.case.kernel), "at least " if is_disturbed(group) else ""
+    kernel, speed = card(entry.case.kernel), _speed(entry, busy=is_disturbed(group))
     if kernel and kernel.card.verb:
         chosen = ", ".join(f"{option} {value}" for option, value in sorted(entry.case.options.items()))
         mode = f" ({chosen})" if chosen else ""
-        return f"{subject} {kernel.card.verb} {least}{_speed(entry)}{_share(entry)}{mode}."
+        return f"{subject} {kernel.card.verb} {speed}{_share(entry)}{mode}."
     options = details(entry.case).partition(", ")[2]
     what = f"{entry.case.kernel} ({options})" if options else entry.case.kernel
-    return f"{subject} reaches {least}{_speed(entry)} in {what}{_share(entry)}."
+    return f"{subject} reaches {speed} in {what}{_share(entry)}."
 
 
-def _speed(entry: Entry) -> str:
-    """Return a speed and what it is a speed of: ``"160 frames/s of 2167 x 2070 pixels (150 to 170)"``."""
+def _speed(entry: Entry, busy: bool) -> str:
+    """Return a speed and what it is a speed of: ``"160 frames/s of 2167 x 2070 pixels (150 to 170)"``.
+
+    On a busy machine it is a lower limit: of processes that differ too much, the speed of the slowest.
+    """
     found, size = speed_of(entry), unit_size(entry)
     if found is None:
         return ""
-    text = phrase(found, per_second(entry.unit))
-    main, bracket, rest = text.partition(" (")
-    of = f" of {size}" if size else ""
-    return f"{main}{of}{bracket}{rest}" if bracket else f"{main}{of}"
+    unit, of, least = per_second(entry.unit), f" of {size}" if size else "", "at least " if busy else ""
+    if too_uncertain(found):
+        between, _, processes = phrase(found, unit).partition(" in ")
+        if busy and found.least:
+            scale = unit(found.value)
+            slowest = f"{number(found.least / scale.by, 2)}{scale.word}{scale.sign}"
+            return f"at least {slowest}{of} (the slowest of {processes})"
+        return f"{between}{of} (in {processes})"
+    main, bracket, rest = phrase(found, unit).partition(" (")
+    return f"{least}{main}{of}{bracket}{rest}" if bracket else f"{least}{main}{of}"
 
 
 def _share(entry: Entry) -> str:

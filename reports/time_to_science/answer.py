@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MOST = 3  # sentences
 FROM = {
     "warm": "from a warm start",
-    "uncompiled": "before its code is compiled",
+    "uncompiled": "if its code is not compiled yet",
     "cold": "with its files on disk only",
     "first": "the very first time",
 }

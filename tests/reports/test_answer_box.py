@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from daasbench.reports.blocks.answer import AnswerBox, caution, trust_line
 from daasbench.reports.blocks.questions import questions
@@ -16,12 +17,14 @@ from daasbench.reports.summary import report
 from daasbench.reports.summary.answer_figure import answer_figure
 from daasbench.reports.summary.answers import answer_box
 
+from daasbench.evidence import gather
 from daasbench.evidence.claims import problem_results
 from daasbench.evidence.entries import entries
-from daasbench.model import Outcome, Work
+from daasbench.model import Event, Outcome, Work
 
 FIVE = (1.0, 1.01, 0.99, 1.02, 0.98)
 SLICES = Work(unit="slice", units=16, flop=16 * 9e8, bytes=16 * 2e6, input_bytes=16 * 2e6, output_bytes=16 * 1e6)
+FRAMES = Work(unit="frame", units=16, unit_size="211 x 197 pixels")
 NO_GPU = {"reason": "capacity", "message": "no NVIDIA GPU in this machine"}
 VERDICTS = ("times as fast", "is the fastest", "Fastest code", "faster", "slower")
 
@@ -198,6 +201,44 @@ def test_wrong_failed_and_stopped_measurements_are_counted_apart(fill: Any, tmp_
     assert caution(evidence, problems) == ""
 
 
+def keep_disturbed(made: Any, repeats: int) -> Any:
+    """Let other programs disturb so many of the counted repeats of every process."""
+    for platform, records in made.calm().records.items():
+        made.records[platform] = [
+            msgspec.structs.replace(
+                record,
+                samples=msgspec.structs.replace(
+                    record.samples,
+                    foreign=[0.4 if 1 <= at <= repeats else 0.0 for at in range(len(record.samples.seconds))],
+                ),
+            )
+            for record in records
+        ]
+    return made
+
+
+def test_a_few_disturbed_repeats_in_every_process_void_no_answer_and_their_share_is_the_same_everywhere(
+    folder: Callable[..., Any], tmp_path: Path
+) -> None:
+    def measured(repeats: int) -> Any:
+        made = ask(folder, "Does a second thread help?")
+        made.add("numba", times(0.02), threads=1).add("numba", times(0.01), threads=2)
+        return keep_disturbed(made, repeats)
+
+    few = box(measured(1))  # of 11 that count: 9 % of the samples
+    assert few.sentences[0].startswith("Yes: ")
+    assert (few.caution, few.missing) == ("", "")
+    assert "9 % of the samples disturbed" in few.trust
+    half = box(measured(6))
+    assert half.sentences == ()
+    assert "Other work disturbed most of the processes" in half.missing
+    made = measured(2)
+    page = " ".join(html.unescape(report.write(made.gather(), tmp_path, ["html"])[0].read_text()).split())
+    assert "18 % of the samples disturbed" in box(made).trust
+    assert "Other programs disturbed 20 of 110 samples (18 %). 20 of them are counted" in page
+    assert "Other programs disturbed 18 % of the samples" in page
+
+
 def test_nothing_correct_is_said_with_the_command_that_shows_the_log(folder: Callable[..., Any]) -> None:
     made = ask(folder, "Which?").add("crash", [None], outcome=Outcome.FAILED)
     said = box(made)
@@ -221,6 +262,49 @@ def test_box_table_and_figure_show_the_same_value(quickstart: Any, tmp_path: Pat
     text = re.sub(r"<[^>]*>", " ", page)
     assert set(re.findall(r"\b(1[56]\d(?:\.\d+)?) frames/s", text)) == {"159"}
     assert len(re.findall(r"\b159 frames/s", text)) >= 4
+
+
+def journal(made: Any, **detail: Any) -> Any:
+    """Return the evidence of a folder whose journal begins with these details."""
+    path = made.write()
+    created = Event(at="2026-11-22T10:00:00Z", event="created", detail=detail)
+    (path / "runs" / made.run / "journal.jsonl").write_bytes(msgspec.json.encode(created) + b"\n")
+    return gather(path)
+
+
+def test_measurements_of_jobs_that_never_began_are_counted_as_not_yet_run(folder: Callable[..., Any]) -> None:
+    made = ask(folder, "Which?").add("numba", times(0.01)).add("numpy", times(0.2), threads=1)
+    evidence = journal(made, command="daasbench run quickstart", measurements=36)
+    said = trust_line(evidence, problem_results(entries(evidence)))
+    assert said.startswith("All 10 measurements correct; 26 not yet run;")
+
+
+@pytest.mark.parametrize(
+    ("given", "busy_command", "few_command"),
+    [
+        ("", "--again", "--set repeat.processes=5"),
+        (
+            " --set repeat.processes=12 --only numba",
+            "--set repeat.processes=12 --only numba --again",
+            "--only numba --set repeat.processes=5",
+        ),
+        (
+            " --set 'repeat.processes=[3, 12]' --again",
+            "--set 'repeat.processes=[3, 12]' --again",
+            "--set repeat.processes=5",
+        ),
+    ],
+)
+def test_the_command_that_mends_keeps_what_was_asked(
+    folder: Callable[..., Any], given: str, busy_command: str, few_command: str
+) -> None:
+    for seconds, share, ended in (((0.2, 0.1), 0.4, busy_command), ((0.2, 0.1), 0.0, few_command)):
+        made = ask(folder, "Does a second thread help?")
+        count = 5 if share else 2
+        made.add("numba", times(seconds[0], count), threads=1).add("numba", times(seconds[1], count), threads=2)
+        evidence = journal(made.disturb(share), command=f"daasbench run ./mine.toml{given}")
+        (asked,) = questions(evidence, problem_results(entries(evidence)))
+        assert answer_box(asked, evidence).missing.endswith(f": daasbench run ./mine.toml {ended}")
 
 
 def two_processes(made: Any) -> None:
@@ -260,6 +344,17 @@ def test_on_a_busy_machine_a_speed_is_a_lower_and_a_cost_an_upper_limit(folder: 
     dear.prices["here"] = price
     dear.add("numba", times(0.01)).disturb(0.4)
     assert box(dear).sentences[0].startswith("At most 0.1")
+
+
+def test_a_speed_of_processes_that_differ_too_much_names_its_frames_before_its_range(
+    folder: Callable[..., Any],
+) -> None:
+    made = ask(folder, "How fast is this machine?").add("numba", [0.16, 0.08, 0.3], work=FRAMES)
+    made.add("nufft", times(0.36), kernel="tomography", size="medium", work=SLICES)
+    quiet = box(made.calm()).sentences[0]
+    assert quiet == "This machine integrates between 53 and 200 frames/s of 211 x 197 pixels (in 3 processes)."
+    busy_ = box(made.disturb(0.4)).sentences[0]
+    assert busy_ == "This machine integrates at least 53 frames/s of 211 x 197 pixels (the slowest of 3 processes)."
 
 
 def test_the_line_of_a_bar_is_what_its_text_says(folder: Callable[..., Any]) -> None:

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
 import pytest
-from daasbench.reports.blocks import numbers
+from daasbench.reports.blocks import intervals, numbers
+from rich.console import Console
+
+from daasbench.cli import figures
+from daasbench.cli.run_table import show_run
+from daasbench.evidence.digits import rate_unit
+from daasbench.evidence.entries import entries
 
 
 @pytest.mark.parametrize(
@@ -57,3 +67,34 @@ def test_counts_agree_with_their_nouns() -> None:
 def test_a_figure_and_its_interval_are_one_text() -> None:
     assert numbers.joined(("11.7 ms", "[11.5, 11.9]")) == "11.7 ms [11.5, 11.9]"
     assert numbers.joined(("11.7 ms", "")) == "11.7 ms"
+
+
+@pytest.mark.parametrize(
+    ("medians", "range_"),
+    [
+        ([0.016, 0.0158, 0.0162, 0.0161, 0.0159], " to "),
+        ([0.016, 0.013, 0.018], " to "),
+        ([0.016, 0.0162], " to "),
+        ([0.016], ""),
+        ([0.016, 0.03, 0.009], "(too uncertain to compare)"),
+        ([0.0000016, 0.0000015, 0.0000017], ""),
+    ],
+)
+def test_the_terminal_and_a_page_show_the_same_speed(
+    folder: Callable[..., Any], medians: list[float], range_: str
+) -> None:
+    (entry,) = entries(folder().add("numba", medians).gather())
+    assert entry.speed is not None
+    shown = figures.with_range(entry.speed, rate_unit(entry.speed.value, entry.unit))
+    page, below = (text.replace(numbers.GROUP, " ") for text in intervals.speed(entry))
+    assert shown[0] == page
+    assert shown[1].strip("()") in below
+    assert range_ in shown[1]
+
+
+def test_the_terminal_names_the_implementations_that_have_too_few_processes(folder: Callable[..., Any]) -> None:
+    made = folder().add("numba", [0.01, 0.0101, 0.0102]).add("numpy", [0.2, 0.21])
+    shown = StringIO()
+    show_run(made.write(), Console(file=shown, width=200))
+    text = shown.getvalue()
+    assert "numpy has cases with 2 processes: too few for an interval, and no comparison." in text

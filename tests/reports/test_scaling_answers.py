@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,17 @@ def test_where_every_step_is_worth_it_the_box_says_use_the_most_that_was_measure
     first, second = said(add_series(folder(scenario=STRONG), serial=0.01, scatter=0.003))
     assert first.startswith("Use 8 ranks, the most that were measured: they are 7.")
     assert re.fullmatch(r"Their efficiency is 9\d %; communication takes 10 % of the time\.", second)
+
+
+def test_the_box_the_title_and_the_bars_show_the_same_speed_up(folder: Any, tmp_path: Path) -> None:
+    made = add_series(folder(scenario=STRONG), serial=0.3)
+    evidence = add_series(made, name="numba", by="threads", scatter=0.03).gather()
+    page = report.write(evidence, tmp_path, ["html"])[0].read_text()
+    said = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+    advised = re.search(r"for halo \(numba\): ([\d.]+) times", said)
+    assert advised
+    assert f"2.61 to {advised[1]} times" in said
+    assert f"{advised[1]} × (" in said
 
 
 def test_weak_scaling_is_answered_in_work_per_second(folder: Any) -> None:

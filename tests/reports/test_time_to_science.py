@@ -305,7 +305,7 @@ def test_an_uncompiled_start_of_what_compiles_nothing_is_explained_and_not_in_th
     launch(made, "warm", "numpy", [0.27, 0.28, 0.272], seen=nothing)
     launch(made, "uncompiled", "numpy", [0.27, 0.28, 0.272], seen=nothing, read=0.01)
     evidence = made.gather()
-    assert "before its code is compiled" not in box_of(evidence).sentences[0]
+    assert "if its code is not compiled yet" not in box_of(evidence).sentences[0]
     page = plain(texts(evidence, tmp_path)["time_to_science.html"])
     assert "compiles nothing, so its uncompiled start is a second warm start" in page
     assert "nothing to compile" in page

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from daasbench.cli import figures
 from daasbench.cli.names import first_line, options_of, resources, skip_reason
 from daasbench.cli.progress import Detail, Shown
 from daasbench.cli.terminal import filled
-from daasbench.evidence.disturbance import busy_caution, disturbed_share, was_busy
+from daasbench.evidence.disturbance import busy_caution, disturbed_share, medians_disturbed, was_busy
 from daasbench.jobs.news import News, Phase
 from daasbench.model import SCHEMA, Case, Outcome, Record, Samples, Work
 from daasbench.scenario.answering_report import report_of
@@ -159,6 +160,20 @@ def test_a_machine_is_busy_if_a_fifth_of_the_samples_or_half_of_the_processes_ar
     assert busy_caution([quiet]) == ""
     caution = "this machine was busy with other work (50 % of the samples were disturbed)"
     assert busy_caution([repeated, quiet]) == f"Caution: {caution}. Measure again on a quiet machine."
+
+
+def test_a_median_is_disturbed_only_if_half_of_its_repeats_are_and_most_processes_have_such_a_median():
+    some, half, quiet = disturbed(0.3, *[0.0] * 9), disturbed(0.3, 0.0), disturbed(0.0, 0.0)
+    assert not medians_disturbed([some] * 5)  # a process that kept one disturbed repeat of ten
+    assert not medians_disturbed([half, half, quiet, quiet])
+    assert medians_disturbed([half, half, quiet])
+    repeated = record(samples=Samples(seconds=[1.0] * 4, flags=[2, 2, 2, 0], foreign=[0.3, 0.3, 0.3, 0.0]))
+    assert not medians_disturbed([repeated])  # what was repeated is not in the median
+
+
+def test_quiet_cases_do_not_outvote_a_disturbed_one():
+    slow = msgspec.structs.replace(disturbed(0.3, 0.3), platform="there")
+    assert medians_disturbed([slow, *[disturbed(0.0, 0.0)] * 9])
 
 
 @pytest.mark.parametrize(
