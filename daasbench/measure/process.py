@@ -87,7 +87,8 @@ class MeasuringProcess:
         if line is None:
             before_kill()
             self.close()
-            message = f"time limit: the process did not {TASKS[command.step]} in {timeout_s:.3g} s and was stopped"
+            had = f"the {timeout_s:.3g} s that it had left"  # of the limit of its case
+            message = f"time limit: the process did not {TASKS[command.step]} in {had} and was stopped"
             return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=message)
         if not line:
             return self._death()

@@ -196,7 +196,8 @@ class Hanging(Steady):
         if command.step == "prepare":
             return super().ask(command, answer, timeout_s=timeout_s)
         more["before_kill"]()
-        message = f"time limit: the process did not finish its repeats in {timeout_s:.3g} s and was stopped"
+        had = f"the {timeout_s:.3g} s that it had left"
+        message = f"time limit: the process did not finish its repeats in {had} and was stopped"
         return Failure(outcome=Outcome.TIMEOUT, reason=Reason.KERNEL, message=message)
 
 
@@ -214,8 +215,7 @@ def test_a_time_limit_that_others_caused_is_no_end_before_the_third_attempt(
 
     record = measured(Hanging(0.5), Repeat(processes=1, limit_s=20.0), attempt, Busy)
     assert (record.outcome, record.reason) == (Outcome.TIMEOUT, reason)
-    assert "the process did not finish its repeats in 25.5 s and was stopped (repeat.limit_s = 20 per case)" in (
-        record.message
-    )
+    said = "did not finish its repeats in the 25.5 s that it had left and was stopped (repeat.limit_s = 20 per case)"
+    assert said in record.message
     cause = "; other programs used 60 % of the processors; run the same command again to repeat it"
     assert record.message.endswith(cause) == (reason is Reason.CAPACITY)
