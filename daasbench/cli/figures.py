@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
+from daasbench.evidence import digits
 from daasbench.evidence.digits import GROUP, Scale, ends, figure
 from daasbench.statistics.intervals import Interval, too_uncertain
 
@@ -14,14 +13,8 @@ _LARGE = ((1e9, "billion "), (1e6, "million "))
 
 
 def number(value: float) -> str:
-    """Return a value of 0 or more with three digits, and no exponent."""
-    if not math.isfinite(value):
-        return "not a number"
-    if value == 0:
-        return "0"
-    rounded = float(f"{value:.2e}")
-    places = max(0, 2 - math.floor(math.log10(rounded)))
-    return f"{rounded:,.{places}f}".replace(",", " ")
+    """Return a value of 0 or more with three digits, and no exponent; spaces between the thousands from 10 000 on."""
+    return digits.number(value).replace(GROUP, " ")
 
 
 def duration(seconds: float) -> str:
@@ -45,22 +38,6 @@ def rate(value: float, units: str) -> str:
     return f"{number(value / scale)} {word}{units}/s"
 
 
-def bounds(found: Interval | None, units: float | None = None) -> str:
-    """Return the interval of a time, or of the rate of `units` in that time: ``"150 to 170"``; empty without one.
-
-    The ends have the unit in which :func:`duration` or :func:`rate` writes the value.
-    """
-    if found is None or found.low is None or found.high is None:
-        return ""
-    if units is None:
-        ends = found.low, found.high
-        scale = next((scale for scale, _ in _TIMES if found.value >= scale), 1e-9)
-    else:
-        ends = units / found.high, units / found.low
-        scale = next((scale for scale, _ in _LARGE if units / found.value >= scale), 1.0)
-    return f"{number(ends[0] / scale)} to {number(ends[1] / scale)}"
-
-
 def with_range(found: Interval, scale: Scale) -> tuple[str, str]:
     """Return a figure and its interval with the digits that a report shows: ``("160 frames/s", "(150 to 170)")``.
 
@@ -78,7 +55,7 @@ def with_range(found: Interval, scale: Scale) -> tuple[str, str]:
 
 
 def share(fraction: float) -> str:
-    """Return a share in percent: ``"12 %"``, ``"0.75 %"``, ``"1 130 %"``."""
+    """Return a share in percent: ``"12 %"``, ``"0.75 %"``, ``"1130 %"``."""
     percent = 100 * fraction
     if percent >= 999.5:
         return f"{number(percent)} %"
