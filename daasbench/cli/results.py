@@ -170,12 +170,12 @@ def _cells(row: dict[str, Any], processes: int, notes: dict[str, int]) -> dict[s
 
 def _time(row: dict[str, Any]) -> str:
     """Return the median of a process with its interval: ``"11.7 ms (11.5 to 11.9)"``."""
-    from daasbench.cli.figures import bounds, duration
+    from daasbench.cli.figures import with_range
+    from daasbench.evidence.digits import time_unit
     from daasbench.statistics import Interval
 
     found = Interval(value=row["median_s"], low=row["low_s"], high=row["high_s"], n=row["repeats"] or 0, method="")
-    interval = bounds(found)
-    return duration(row["median_s"]) + (f" ({interval})" if interval else "")
+    return " ".join(filter(None, with_range(found, time_unit(found.value))))
 
 
 def _plural(row: dict[str, Any]) -> str:
