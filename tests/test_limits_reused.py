@@ -193,6 +193,9 @@ def test_a_job_uses_known_limits_only_under_the_same_conditions(
     elsewhere = msgspec.structs.replace(known, conditions="another machine")
     (line,), said = lines_for(msgspec.structs.replace(job, known_limits=[elsewhere]), observed, monkeypatch)
     assert (line.id, said) == ("measured", ["measuring the limits of this machine (1 thread)"])
+    on_site = msgspec.structs.replace(job, platform_name="site")
+    _, said = lines_for(on_site, observed, monkeypatch)
+    assert said == ["measuring the limits of the machine of site (1 thread)"]
 
 
 def test_known_limits_that_became_too_old_while_a_job_waited_are_measured_again(

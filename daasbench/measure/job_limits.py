@@ -51,7 +51,8 @@ def limits_of_job(
         if known is not None:
             yield msgspec.structs.replace(known, machine=observed.id)
         elif job.limits.measure:
-            say(f"measuring the limits of this machine ({threads} thread{'s' if threads > 1 else ''})")
+            whose = "this machine" if job.platform_name == "here" else f"the machine of {job.platform_name}"
+            say(f"measuring the limits of {whose} ({threads} thread{'s' if threads > 1 else ''})")
             yield _measured(threads, cpus, observed, state, log_file)
 
 
