@@ -18,7 +18,7 @@ from daasbench.errors import MissingRequirement
 from daasbench.host.installation import command_here
 from daasbench.host.launchers import scheduler_of
 from daasbench.inspection import node
-from daasbench.inspection.platform import Finding, ok, wrong
+from daasbench.inspection.platform import Finding, ok, write_one_of, wrong
 from daasbench.measure.dask.options import ClusterOptions, cluster_options
 from daasbench.measure.dask.slurm_workers import walltime
 from daasbench.measure.dask.worker_checks import compare_commits, compare_versions
@@ -78,9 +78,9 @@ def check_dask(platform: Platform, folder: Path) -> list[Finding]:
             findings.append(wrong("Dask", f"{module} is not installed", fix))
     options = cluster_options(platform)
     if options.interface is not None and options.interface not in psutil.net_if_addrs():
-        known = ", ".join(sorted(psutil.net_if_addrs()))
+        known = sorted(psutil.net_if_addrs())
         message = f"this machine has no network interface {options.interface}"
-        findings.append(wrong("interface", message, f"write interface = one of {known}"))
+        findings.append(wrong("interface", message, write_one_of("interface", known)))
     if cluster == "slurm":
         found, _ = queue_findings(platform, worker_job_options(options), LocalTransport())
         findings += map(with_dask_options, found)

@@ -54,7 +54,7 @@ def test_nodes_are_read_with_their_gpus_and_features() -> None:
 @pytest.mark.parametrize(
     ("options", "check", "sentence"),
     [
-        ({"partition": "gpus"}, "partition", "wrong: Slurm has no partition gpus; write partition = one of cpu, gpu"),
+        ({"partition": "gpus"}, "partition", 'wrong: Slurm has no partition gpus; write partition = "cpu" (or "gpu")'),
         ({"partition": "gpu"}, "partition", "ok: gpu: 2 nodes, 1 more are down or drained; "),
         ({}, "partition", "ok: cpu (the default): 1 node; "),
         (
@@ -134,7 +134,7 @@ def test_accounts_and_qualities_are_those_of_the_user() -> None:
     text = "beamline|normal,long\nstaff|normal\n"
     found = preflight.account_findings(text, SlurmOptions(account="beamline", qos="fast"), "ada")
     assert message(found, "account") == "ok: ada may use beamline; "
-    assert message(found, "qos") == "wrong: ada may not use fast; write qos = one of long, normal"
+    assert message(found, "qos") == 'wrong: ada may not use fast; write qos = "long" (or "normal")'
     nobody = preflight.account_findings("", SlurmOptions(account="beamline"), "ada")
     assert message(nobody, "account") == "wrong: ada may not use beamline; ask the site for the right account"
 
@@ -212,7 +212,7 @@ def test_a_node_is_checked_from_inside_the_container(slurm, needs, program, tmp_
         (
             {"interface": "ib7"},
             "interface",
-            "wrong: this machine has no network interface ib7; write interface = one of ",
+            "wrong: this machine has no network interface ib7; write interface = ",
         ),
     ],
 )
@@ -261,7 +261,9 @@ def test_what_sbatch_itself_refuses_is_found_by_a_test_request(slurm, tmp_path: 
 def test_no_node_is_checked_if_the_partition_does_not_exist(slurm, tmp_path: Path) -> None:
     declared = Platform(runner="slurm", options={"partition": "gpu"})
     found = SlurmRunner().inspect(declared, tmp_path)
-    assert message(found, "partition") == "wrong: Slurm has no partition gpu; write partition = one of high, low, main"
+    assert (
+        message(found, "partition") == 'wrong: Slurm has no partition gpu; write partition = "high" (or "low", "main")'
+    )
     assert "launcher" not in seen(found)
 
 

@@ -88,6 +88,12 @@ def wrong(check: str, message: str, fix: str) -> Finding:
     return Finding(level=FindingLevel.WRONG, check=check, message=message, fix=fix)
 
 
+def write_one_of(key: str, known: Sequence[str]) -> str:
+    """Return the line of TOML to write, and the other values: ``'write partition = "cpu" (or "gpu")'``."""
+    first, *others = (f'"{value}"' for value in known)
+    return f"write {key} = {first}" + (f" (or {', '.join(others)})" if others else "")
+
+
 # --- the platform ---------------------------------------------------------------------------------------------
 
 

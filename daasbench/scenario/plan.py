@@ -134,7 +134,7 @@ def _check_node(grid: CaseGrid, name: str, platform: Platform, where: str, *, sh
         if not declared and few != many:
             what = f'{key} is missing; {grid.at} has {axes} = "max" or "ladder", which needs the number of a node'
             file = f"a copy of what daasbench show platform {name} prints" if shipped else "the platform's file"
-            fix = f"write {key} = N into {file}; daasbench doctor --platform prints N"
+            fix = f"write {key} = N into {file}; daasbench doctor --platform {name if shipped else 'FILE'} prints N"
             raise ScenarioError(f"{where}: platform {name}: {what}; {fix}")
 
 

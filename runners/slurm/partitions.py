@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from daasbench.inspection.platform import Finding, ok, warning, wrong
+from daasbench.inspection.platform import Finding, ok, warning, write_one_of, wrong
 from daasbench.model import Platform
 
 from .options import SlurmOptions
@@ -79,12 +79,12 @@ def partition_findings(nodes: Sequence[Node], options: SlurmOptions) -> tuple[li
         wanted = {node.partition for node in nodes if node.default}
         if not wanted:
             message = "no partition is named, and Slurm has no default partition"
-            return [], [wrong("partition", message, f"write partition = one of {', '.join(known)}")]
+            return [], [wrong("partition", message, write_one_of("partition", known))]
     else:
         wanted = set(options.partition.split(","))
     if missing := sorted(wanted - set(known)):
         message = f"Slurm has no partition {' and no partition '.join(missing)}"
-        return [], [wrong("partition", message, f"write partition = one of {', '.join(known)}")]
+        return [], [wrong("partition", message, write_one_of("partition", known))]
     mine = [node for node in nodes if node.partition in wanted]
     findings = []
     if options.constraint is not None:

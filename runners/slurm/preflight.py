@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from daasbench.errors import Unreachable
-from daasbench.inspection.platform import Finding, FindingLevel, ok, warning, wrong
+from daasbench.inspection.platform import Finding, FindingLevel, ok, warning, write_one_of, wrong
 from daasbench.model import Platform
 
 from ..local_preflight import folder_findings
@@ -132,7 +132,7 @@ def account_findings(text: str, options: SlurmOptions, user: str) -> list[Findin
     findings = []
     for key, named, known in (("account", options.account, accounts), ("qos", options.qos, qos)):
         if named is not None and named not in known:
-            fix = f"write {key} = one of {', '.join(sorted(known))}" if known else f"ask the site for the right {key}"
+            fix = write_one_of(key, sorted(known)) if known else f"ask the site for the right {key}"
             findings.append(wrong(key, f"{user} may not use {named}", fix))
         elif named is not None:
             findings.append(ok(key, f"{user} may use {named}"))

@@ -96,7 +96,8 @@ def test_the_cores_of_this_machine_are_never_taken_for_those_of_another(sums, pl
         planned(sums, platform, threads).plan()
     assert str(refused.value).endswith(
         'platform site: cores_per_node is missing; cases[0] has threads or ranks = "max" or "ladder", which needs the'
-        " number of a node; write cores_per_node = N into the platform's file; daasbench doctor --platform prints N"
+        " number of a node; write cores_per_node = N into the platform's file;"
+        " daasbench doctor --platform FILE prints N"
     )
 
 
