@@ -7,6 +7,7 @@ the worker that started it ends.
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import signal
@@ -236,9 +237,14 @@ def serve(read: int, write: int) -> None:
 
 
 def log_to_stderr() -> None:
-    """Log to the standard error of this process, which is the job's log."""
+    """Log to the standard error of this process, which is the job's log; what a kernel prints gets there line by line.
+
+    Standard output would keep its lines until this process ends, and lose them if it is killed.
+    """
     import logging
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s: %(message)s")
 
 

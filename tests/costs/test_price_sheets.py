@@ -110,8 +110,8 @@ def test_a_wrong_cell_is_named_by_file_line_and_column(tmp_path: Path, wrong: tu
 def test_a_sheet_with_wrong_columns_twice_a_price_or_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="missing columns: source"):
         read_sheet(sheet(tmp_path, HEADER.removesuffix(",source"), GOOD.rsplit(",", 1)[0]))
-    with pytest.raises(UsageError, match="curency"):
-        read_sheet(sheet(tmp_path, HEADER.replace("currency", "curency"), GOOD))
+    with pytest.raises(UsageError, match="currencyy"):
+        read_sheet(sheet(tmp_path, HEADER.replace("currency", "currencyy"), GOOD))
     with pytest.raises(UsageError, match="has a price in line 2 already"):
         read_sheet(sheet(tmp_path, HEADER, GOOD, GOOD.replace("2.10", "2.20")))
     with pytest.raises(UsageError, match="has no rows"):

@@ -17,7 +17,7 @@ runner = "slurm"
 nodes = 1
 cores_per_node = 1
 [options]
-partition = "mian"
+partition = "maiin"
 """
 KERNEL = """
 from daasbench import kernel
@@ -46,7 +46,7 @@ def test_a_refusal_of_several_jobs_is_said_once_with_the_command_that_checks(mea
     """Each job of an array has the same reason."""
     said = measure()
     assert said.code == 3
-    assert said.err.count("invalid partition specified: mian") == 1, said.err
+    assert said.err.count("invalid partition specified: maiin") == 1, said.err
     assert "Slurm refused 001-site ... 003-site: " in said.err
     assert "daasbench doctor --platform ./site.toml\n" in said.out
 

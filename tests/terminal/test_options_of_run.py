@@ -134,7 +134,9 @@ def test_quiet_shows_no_progress_and_verbose_what_verified_each_result(say, sums
     assert "ok (verified by oracle)\n" in say("run", "./sums.toml", "-v", "--again").err
 
 
-def test_the_log_of_a_run_is_shown_by_the_first_letters_of_its_name(say, sums):
+def test_the_log_of_a_run_is_shown_by_the_first_letters_of_its_name(say, sums, monkeypatch):
+    """It holds what a kernel prints, although the process is killed at its end."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     run = json.loads(say("run", "./sums.toml", "--json").out)
     shown = say("show", "log", run["run"][:6])
     assert shown.code == 0
