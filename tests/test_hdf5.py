@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +92,26 @@ def test_a_virtual_dataset_whose_source_is_gone_is_refused(linked: Path, tmp_pat
         pytest.raises(InputError, match=r"virtual takes values from the missing file 'outside\.h5'"),
     ):
         check_sources(linked, file["virtual"])
+
+
+def test_a_file_that_another_program_writes_is_said_to_be_locked_not_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        file["data"] = np.zeros(3)
+    with path.open("rb+") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)  # as HDF5 locks a file that it writes
+        with pytest.raises(InputError, match="another program has this file open for writing"), open_hdf5(path):
+            pass
+    with open_hdf5(path) as file:
+        assert file["data"].shape == (3,)
+
+
+def test_a_lock_that_goes_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        file["data"] = np.zeros(3)
+    writer = path.open("rb+")
+    fcntl.flock(writer, fcntl.LOCK_EX)
+    monkeypatch.setattr("daasbench.formats.hdf5.time.sleep", lambda _: writer.close())
+    with open_hdf5(path) as file:
+        assert file["data"].shape == (3,)

@@ -6,6 +6,7 @@ reads zeros if the source of a virtual dataset is missing. This module reports b
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from daasbench.errors import InputError
+
+LOCK_TRIES = 3
+LOCK_WAIT_S = 0.2  # after each of them
 
 LISTED = 20  # datasets in a message
 
@@ -54,19 +58,33 @@ def open_hdf5(path: Path) -> Iterator[Any]:
     InputError
         If the file cannot be opened.
     """
-    import h5py
     import hdf5plugin  # noqa: F401  (registers the compressions)
 
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     try:
-        file = h5py.File(path, "r")
+        file = _unlocked(path)
+    except BlockingIOError as error:
+        message = f"{path}: another program has this file open for writing; run again when the file is complete"
+        raise InputError(message) from error
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read as HDF5 ({error}); it is empty, truncated, damaged or of another format"
         ) from error
     with file:
         yield file
+
+
+def _unlocked(path: Path) -> Any:
+    """Return the open file; wait a moment for a lock that is about to go: a writer that has just closed the file."""
+    import h5py
+
+    for _ in range(LOCK_TRIES):
+        try:
+            return h5py.File(path, "r")
+        except BlockingIOError:
+            time.sleep(LOCK_WAIT_S)
+    return h5py.File(path, "r")
 
 
 def contents(file: Any) -> Contents:
