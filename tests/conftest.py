@@ -22,7 +22,10 @@ ABSENT = "absent: "  # begins the reason of a test that is left out
 
 
 SLOW_FIXTURES = {"slurm_cluster", "sshd", "site", "running_scheduler", "wheel", "browser", "dials", "real_file"}
-SLOW_NAMES = {"test_a_dask_cluster_gives_the_right_answer"}  # of the contract that is shipped for kernels
+SLOW_NAMES = {  # of the contract that is shipped for kernels; other tests of the quick part start ranks, too
+    "test_a_dask_cluster_gives_the_right_answer",
+    "test_any_number_of_ranks_gives_the_right_answer",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
