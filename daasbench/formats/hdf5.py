@@ -15,8 +15,8 @@ from typing import Any
 
 from daasbench.errors import InputError
 
-LOCK_TRIES = 3
-LOCK_WAIT_S = 0.2  # after each of them
+_LOCK_TRIES = 3
+_LOCK_WAIT_S = 0.2  # after each of them
 
 LISTED = 20  # datasets in a message
 
@@ -79,11 +79,11 @@ def _unlocked(path: Path) -> Any:
     """Return the open file; wait a moment for a lock that is about to go: a writer that has just closed the file."""
     import h5py
 
-    for _ in range(LOCK_TRIES):
+    for _ in range(_LOCK_TRIES):
         try:
             return h5py.File(path, "r")
         except BlockingIOError:
-            time.sleep(LOCK_WAIT_S)
+            time.sleep(_LOCK_WAIT_S)
     return h5py.File(path, "r")
 
 
