@@ -43,7 +43,7 @@ def test_frames_that_are_not_the_detectors_are_refused_with_the_size_to_write(
 ) -> None:
     assert refused(scenario('"tiny"')) == (
         "daasbench: waiting.toml: beamline.unit_bytes: frames of size tiny in cases[0] have 162 KiB each, those of the"
-        ' Eiger2 4M 17.1 MiB (unit_bytes): whether it keeps up could not be told; write sizes = "small", or the'
+        ' Eiger2 4M 17.1 MiB (unit_bytes): they cannot show whether it keeps up; write sizes = "small", or the'
         " unit_bytes of what is measured\n"
     )
 

@@ -149,20 +149,20 @@ def _row(entry: Entry, layout: Layout) -> Row:
 
 def doubts(entries: Sequence[Entry]) -> list[str]:
     """Return what the ranges mean where they are no intervals, what makes a figure certain enough, and what is odd."""
-    from daasbench.statistics.intervals import too_uncertain
+    from daasbench.statistics.intervals import processes_needed, too_uncertain
 
     lines = []
     counted = [entry for entry in entries if entry.time]
     few = any(entry.time and entry.time.low is None for entry in counted)
+    more = processes_needed(max((len(entry.medians) for entry in counted), default=0))
     if few and any(entry.case.quick for entry in counted):
         lines.append("A quick look: no interval and no comparison. For both, run without --quick.")
     elif few:
         text = f"{_too_few(counted)}: too few for an interval, and no comparison."
-        lines.append(f"{text} More: --set repeat.processes=5")
+        lines.append(f"{text} More: --set repeat.processes={more}")
     if any(entry.fraction and entry.fraction.value > 1 for entry in counted):
         lines.append(OVER_THE_LIMIT)
     if any(entry.time and too_uncertain(entry.time) for entry in counted):
-        more = max(5, *(2 * len(entry.medians) for entry in counted))
         text = f"{figures.UNCERTAIN}: the ends of the interval differ by more than a factor of 3."
         lines.append(f"{text} Measure on a quiet machine with --set repeat.processes={more}")
     return lines

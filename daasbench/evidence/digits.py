@@ -10,7 +10,7 @@ import math
 from typing import NamedTuple
 
 MOST_DIGITS, LEAST_DIGITS = 3, 2
-LEAST_PERCENT = 0.001  # an interval that is narrower is not told in digits
+LEAST_PERCENT = 0.001  # the half width of a narrower interval is written as less than this
 GROUP = "\u202f"  # narrow no-break space: between thousands
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _WORDS = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))

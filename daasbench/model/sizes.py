@@ -9,7 +9,7 @@ SIZES = ("tiny", "small", "medium", "large")
 
 
 def size_order(size: str | None) -> tuple[int, str]:
-    """Return what sorts sizes from the smallest to the largest; the names that nobody knows follow, by name."""
+    """Return what sorts sizes from the smallest to the largest; unknown names follow, in alphabetical order."""
     return (SIZES.index(size) if size in SIZES else len(SIZES), size or "")
 
 

@@ -57,7 +57,7 @@ def _check_unit_bytes(beamline: Beamline, grid: CaseGrid, where: str) -> None:
         owner = f"the {beamline.detector}" if beamline.detector else beamline.name
         message = (
             f"{unit}s {what} in {grid.at} have {_in_words(measured)} each, those of {owner}"
-            f" {_in_words(declared)} (unit_bytes): whether it keeps up could not be told"
+            f" {_in_words(declared)} (unit_bytes): they cannot show whether it keeps up"
         )
         fitting = fitting_sizes(grid.kernel, grid.options, declared)
         fix = f'write sizes = "{fitting[0]}"' if fitting else f"measure a file of {unit}s of that size"

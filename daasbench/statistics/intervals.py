@@ -29,6 +29,7 @@ _T_OF_FEW = (12.706204736432095, 4.302652729911275, 3.182446305284263, 2.7764451
 ORDER_STATISTICS_FROM = 6  # fewest samples whose extremes cover the median with 95 %: 1 - 2 / 2**6
 LEAST_PROCESSES = 3  # fewest whose medians give an interval: of two, t spans the 12.7-fold of their standard error
 LEAST_SAMPLES = 3  # and of the repeats of one process
+ENOUGH_PROCESSES, MANY_PROCESSES = 5, 10  # to ask for where there is no interval, and where that of so few is too wide
 WIDEST = 3.0  # above this ratio of the bounds, an interval compares nothing
 
 Floats = NDArray[np.float64]
@@ -120,6 +121,11 @@ def too_uncertain(interval: Interval) -> bool:
     if interval.low is None or interval.high is None:
         return False
     return interval.high > WIDEST * interval.low
+
+
+def processes_needed(seen: int) -> int:
+    """Return how many processes to ask for, where `seen` processes gave no interval or one that is too wide."""
+    return ENOUGH_PROCESSES if seen < ENOUGH_PROCESSES else max(MANY_PROCESSES, 2 * seen)
 
 
 def across_processes(medians: Sequence[float]) -> Interval:

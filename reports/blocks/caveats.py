@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from daasbench.evidence.claims import Comparison, ComparisonGroup
 from daasbench.evidence.disturbance import medians_disturbed
 from daasbench.model import Record
-from daasbench.statistics import LEAST_PROCESSES, Interval, too_uncertain
+from daasbench.statistics import LEAST_PROCESSES, Interval, processes_needed, too_uncertain
 
-from .mending import ENOUGH, MANY, run_command
+from .mending import run_command
 from .numbers import counted
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def caveat(figures: Sequence[Interval], records: Sequence[Record]) -> Caveat | N
         return Caveat(
             kind=Voids.PROCESSES,
             sentence=f"{many}: too few for an interval, which needs {LEAST_PROCESSES}.",
-            fix=f"Measure in {ENOUGH} processes",
-            words=("--set", f"repeat.processes={ENOUGH}"),
+            fix=f"Measure in {processes_needed(few)} processes",
+            words=("--set", f"repeat.processes={processes_needed(few)}"),
         )
     wide = [found for found in figures if too_uncertain(found)]
     if wide:
@@ -91,7 +91,7 @@ def is_disturbed(group: ComparisonGroup) -> bool:
 
 def uncertain(sentence: str, processes: int) -> Caveat:
     """Return the caveat of a figure whose interval, from so many processes, decides nothing."""
-    wanted = ENOUGH if processes < ENOUGH else max(MANY, 2 * processes)
+    wanted = processes_needed(processes)
     return Caveat(
         kind=Voids.UNCERTAIN,
         sentence=sentence,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from daasbench.evidence.claims import ProblemResults
 from daasbench.records.layout import RUNS_FOLDER, SCENARIO_FILE
+from daasbench.statistics import processes_needed
 
 if TYPE_CHECKING:
     from daasbench.evidence import Evidence
 
 PROCESSES = "repeat.processes"
-ENOUGH, MANY = 5, 10  # processes: for an interval; where an interval of so many is too wide
 
 
 def more_processes(evidence: Evidence, problems: Sequence[ProblemResults]) -> str:
@@ -22,8 +22,7 @@ def more_processes(evidence: Evidence, problems: Sequence[ProblemResults]) -> st
     newest = max(rows, key=lambda row: row.record.started_at, default=None)
     run = newest.record.run if newest else ""
     seen = max((row.record.process + 1 for row in rows), default=0)
-    wanted = ENOUGH if seen < ENOUGH else max(MANY, 2 * seen)
-    return run_command(evidence, run, "--set", f"{PROCESSES}={wanted}")
+    return run_command(evidence, run, "--set", f"{PROCESSES}={processes_needed(seen)}")
 
 
 def run_command(evidence: Evidence, run: str, *words: str) -> str:

@@ -147,7 +147,11 @@ def _finding(groups: Sequence[ComparisonGroup]) -> str:
         return ""
     factors = [phrase(pair.ratio, times_in_words).partition(" times")[0] for pair in found if pair.ratio]
     names = [pair.new.case.implementation for pair in found]
-    said = listed([f"{names[0]} is {factors[0]}", *(f"{n} {f}" for n, f in zip(names[1:], factors[1:], strict=True))])
+    if len(set(names)) == 1:
+        said = f"{names[0]} is {listed(factors)}"
+    else:
+        rest = (f"{name} {factor}" for name, factor in zip(names[1:], factors[1:], strict=True))
+        said = listed([f"{names[0]} is {factors[0]}", *rest])
     return f"{said} times as fast as {found[0].base.case.implementation}"
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from daasbench.evidence import Evidence
     from daasbench.model import Limits
 
-FEW, PROBLEMS = 8, 4  # up to FEW problems all have figures; of more, PROBLEMS do: nobody scrolls through a hundred
+FEW, PROBLEMS = 8, 4  # up to FEW problems all have figures; of more, PROBLEMS do: a hundred would be too many to read
 IMPLEMENTATIONS = 14  # in a comparison
 TRACES = 6  # in a figure of samples: as many as there are colours to distinguish
 POINTS = 900  # samples drawn in one figure

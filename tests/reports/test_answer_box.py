@@ -367,3 +367,15 @@ def test_the_line_of_a_bar_is_what_its_text_says(folder: Callable[..., Any]) -> 
     left = float(re.findall(r'class="interval" style="left:([\d.]+)%', drawn.svg)[0])
     assert 15 < left < 25  # 310 to 1570 frames/s of a scale up to 1570
     assert "it is their range" in drawn.caption
+
+
+def test_an_implementation_that_leads_twice_is_named_once_in_the_finding(folder: Callable[..., Any]) -> None:
+    made = ask(folder, "How fast does this machine integrate frames and reconstruct tomograms?")
+    tomography: dict[str, Any] = {"kernel": "tomography", "size": "medium", "work": SLICES}
+    made.add("numba", times(0.01)).add("numpy", times(0.1), threads=1)
+    made.add("numba", times(0.02), **tomography).add("numpy", times(0.1), threads=1, **tomography)
+    evidence = made.gather()
+    (asked,) = questions(evidence, problem_results(entries(evidence)))
+    drawn = answer_figure(asked, {})
+    assert drawn is not None
+    assert drawn.title == "numba is 10.0 and 5.00 times as fast as numpy"

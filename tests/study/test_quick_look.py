@@ -18,13 +18,14 @@ from daasbench.evidence.claims import Decision, EvidenceLevel, problem_results
 from daasbench.evidence.entries import entries
 from daasbench.host import machine
 from daasbench.host.clock import utc_now
-from daasbench.host.load_monitor import Load
 from daasbench.measure.bench import Bench
 from daasbench.measure.comparison import ComparisonRunner
 from daasbench.measure.messages import Command, Made, Prepared, RoundResult
 from daasbench.measure.rounds import QUICK_S, Interleaving
 from daasbench.model import Case, Outcome, Record, Repeat, Samples, Verdict, Work
 from daasbench.testing.runners import sample_job
+
+from .test_rounds import Quiet
 
 KERNEL = """\
 from daasbench import kernel
@@ -141,16 +142,6 @@ class Halves:
 
     def close(self) -> None:
         pass
-
-
-class Quiet:
-    """A machine on which nobody else computes."""
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def stop(self) -> Load:
-        return Load(foreign=0.0, threads=1, cpus=[0])
 
 
 @pytest.fixture
