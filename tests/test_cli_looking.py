@@ -104,6 +104,8 @@ def test_files_and_reports_are_shown(say, sums):
         (["status"], "results: nothing measured yet: daasbench run quickstart"),
         (["status", "--results", "."], ".: nothing measured yet: daasbench run quickstart --results ."),
         (["status", "--results", "nowhere"], "nowhere: no such folder; name a results folder with --results DIR"),
+        (["status", "20261201"], "results: nothing measured yet: daasbench run quickstart"),
+        (["show", "log", "20261201"], "results: nothing measured yet: daasbench run quickstart"),
         (["collect"], "results: nothing measured yet: daasbench run quickstart"),
         (["cancel"], "results: nothing measured yet: daasbench run quickstart"),
         (["results"], "results: nothing measured yet: daasbench run quickstart"),

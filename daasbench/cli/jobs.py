@@ -13,9 +13,9 @@ import msgspec
 from daasbench.cli.completion import complete_run
 from daasbench.cli.log import chosen
 from daasbench.cli.names import command
-from daasbench.cli.options import DEFAULT_FOLDER, json_option, nothing_yet, results_option
+from daasbench.cli.options import DEFAULT_FOLDER, json_option, no_runs, results_option
 from daasbench.cli.tables import print_json, show_table
-from daasbench.errors import DaasbenchError, Unfinished, UsageError
+from daasbench.errors import DaasbenchError, Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,20 +103,14 @@ def _runs(run: str | None, results: Path, as_json: bool) -> list[RunFolder]:
     from daasbench.records.runs import runs
 
     folders = runs(results)
+    if run is not None and not folders:
+        raise no_runs(results)
     if run is not None:
         name = chosen("run", run, [folder.id for folder in folders], f"--results {results}")
         return [folder for folder in folders if folder.id == name]
     if not folders and not (as_json and (results.is_dir() or results == DEFAULT_FOLDER)):
-        raise _no_runs(results)
+        raise no_runs(results)
     return folders
-
-
-def _no_runs(results: Path) -> UsageError:
-    """Return the error for a folder without runs."""
-    if nothing_yet((results,)):
-        return UsageError(f"{results}: nothing measured yet: {command('run', 'quickstart', results=results)}")
-    what = "holds no runs" if results.is_dir() else "no such folder"
-    return UsageError(f"{results}: {what}; name a results folder with --results DIR")
 
 
 def _each(

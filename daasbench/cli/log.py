@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from daasbench.cli.options import no_runs
 from daasbench.cli.tables import print_json
 from daasbench.errors import UsageError, unknown
 from daasbench.records import runs
@@ -22,6 +23,8 @@ def show_log(run: str, job: str | None, results: Path, as_json: bool) -> None:
         If there is no such run or job, or several begin with these letters.
     """
     folders = {folder.id: folder for folder in runs.runs(results)}
+    if not folders:
+        raise no_runs(results)
     folder = folders[chosen("run", run, list(folders), f"--results {results}")]
     names = folder.job_ids()
     wanted = names if job is None else [chosen("job", job, names, f"run {folder.id}")]

@@ -60,3 +60,13 @@ results_options: Decorator = click.option(
 )
 
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def no_runs(results: Path) -> UsageError:
+    """Return the error for a folder without runs."""
+    from daasbench.cli.names import command
+
+    if nothing_yet((results,)):
+        return UsageError(f"{results}: nothing measured yet: {command('run', 'quickstart', results=results)}")
+    what = "holds no runs" if results.is_dir() else "no such folder"
+    return UsageError(f"{results}: {what}; name a results folder with --results DIR")
